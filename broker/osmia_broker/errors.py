@@ -1,0 +1,92 @@
+"""Every refusal the broker can give, and the status it travels as.
+
+    OsmiaError
+    ├── Rejection              a command was understood and refused; nothing changed
+    │   ├── NotFound           NOT_FOUND
+    │   ├── AlreadyExists      ALREADY_EXISTS
+    │   ├── InvalidArgument    INVALID_ARGUMENT
+    │   └── InvalidState       FAILED_PRECONDITION
+    ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
+    ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
+    ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out, the work goes on
+    ├── Unsupported            UNIMPLEMENTED
+    └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
+        └── StoreFull          the same, because the disk is full
+
+The gateway alone adds the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection.
+"""
+
+from typing import ClassVar
+
+
+class OsmiaError(Exception):
+    """The root: whatever the broker answers instead of a result."""
+
+    status: ClassVar[str] = "INTERNAL"  #: the gRPC status by name
+
+
+class Rejection(OsmiaError):
+    """A command was understood and refused. *code* is the rejection type that the wire's frame names."""
+
+    code: ClassVar[str] = "PROCESSING_ERROR"
+
+
+class NotFound(Rejection):
+    """The thing a command is about does not exist, or no longer."""
+
+    status = code = "NOT_FOUND"
+
+
+class AlreadyExists(Rejection):
+    """What a command wants to make is there."""
+
+    status = code = "ALREADY_EXISTS"
+
+
+class InvalidArgument(Rejection):
+    """A command that could never be carried out as it was written."""
+
+    status = code = "INVALID_ARGUMENT"
+
+
+class InvalidState(Rejection):
+    """The thing exists, but its state does not allow the command now."""
+
+    status = "FAILED_PRECONDITION"
+    code = "INVALID_STATE"
+
+
+class Overloaded(OsmiaError):
+    """The broker has more to do than it promised to queue."""
+
+    status = "RESOURCE_EXHAUSTED"
+
+
+class Unavailable(OsmiaError):
+    """No partition can answer just now."""
+
+    status = "UNAVAILABLE"
+
+
+class TimedOut(OsmiaError):
+    """The wait that the caller asked for ran out; the command took effect."""
+
+    status = "DEADLINE_EXCEEDED"
+
+
+class Unsupported(OsmiaError):
+    """A call that the contract knows and this broker does not carry out yet."""
+
+    status = "UNIMPLEMENTED"
+
+
+class StoreFailed(OsmiaError):
+    """A commit or a load did not happen; the store must be opened again."""
+
+    status = "UNAVAILABLE"
+
+
+class StoreFull(StoreFailed):
+    """There is no room on the disk for a commit."""
+
+    status = "RESOURCE_EXHAUSTED"
