@@ -1,0 +1,1 @@
+"""The client side of Osmia: call the gateway, work on jobs."""
