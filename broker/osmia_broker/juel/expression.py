@@ -1,0 +1,94 @@
+"""A compiled text: literal parts and expressions, evaluated against the variables of a scope.
+
+Evaluation takes time linear in the text and never loops; the text, the nesting and the result are bounded.
+"""
+
+from dataclasses import dataclass
+from decimal import DecimalException
+
+from osmia_broker.juel.errors import EvaluationFailed, ParseError, shorten
+from osmia_broker.juel.parser import Evaluate, Parser
+from osmia_broker.juel.tokens import Token, split
+from osmia_broker.juel.values import Scope, Value, to_text
+
+TEXT_CHARACTERS_MAX = 64 * 1024  # of a template; a person writes some dozens
+RESULT_CHARACTERS_MAX = 4 * 1024 * 1024  # a message of the gateway holds no more
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an evaluation gave: *value*, or null and the text of a *failure*.
+
+    *warnings* is there for those who treat FEEL and JUEL alike; JUEL has none, what is wrong is a failure.
+    """
+
+    value: Value = None
+    failure: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def compile(text: str) -> "Expression":
+    """The expression that *text* writes: literal text around any number of `${…}` or `#{…}`, or none.
+
+    Raises:
+        ParseError: broken syntax, a method or function call, over 65,536 characters or 32 levels of nesting.
+    """
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise ParseError(text, 0, f"a text of at most {TEXT_CHARACTERS_MAX} characters", f"{len(text)}")
+    names: set[str] = set()
+    parts = [part if isinstance(part, str) else _compile_part(text, part, names) for part in split(text)]
+    return Expression(text, frozenset(names), parts)
+
+
+def _compile_part(text: str, tokens: list[Token], names: set[str]) -> Evaluate:
+    parser = Parser(text, tokens)
+    evaluate = parser.parse()
+    names |= parser.names
+    return evaluate
+
+
+class Expression:
+    """A compiled *text*. It holds no state of an evaluation and may be shared by threads."""
+
+    __slots__ = ("_parts", "names", "text")
+
+    def __init__(self, text: str, names: frozenset[str], parts: list[str | Evaluate]) -> None:
+        self.text = text
+        self.names = names  #: the variables it may read
+        self._parts = parts
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    @property
+    def constant(self) -> bool:
+        """Whether the value is the same in every scope, because no variable is read."""
+        return not self.names
+
+    def evaluate(self, scope: Scope) -> Result:
+        """The value in *scope*, which is asked only for the names that the taken branches read.
+
+        A single `${…}` without text around it keeps the type of its value; anything else gives text. Never raises.
+        """
+        try:
+            return Result(self._evaluate(scope))
+        except EvaluationFailed as failed:
+            return Result(failure=f"failed to evaluate expression '{shorten(self.text)}': {failed}")
+        except DecimalException as failed:
+            return Result(failure=f"failed to evaluate expression '{shorten(self.text)}': {failed!r} in arithmetic")
+
+    def _evaluate(self, scope: Scope) -> Value:
+        if len(self._parts) == 1:
+            [part] = self._parts
+            return part if isinstance(part, str) else part(scope)
+        return self._join(scope)
+
+    def _join(self, scope: Scope) -> str:
+        texts: list[str] = []
+        characters = 0
+        for part in self._parts:
+            texts.append(part if isinstance(part, str) else to_text(part(scope)))
+            characters += len(texts[-1])
+            if characters > RESULT_CHARACTERS_MAX:
+                raise EvaluationFailed(f"Expected a text of at most {RESULT_CHARACTERS_MAX} characters, but found more")
+        return "".join(texts)
