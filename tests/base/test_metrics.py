@@ -1,0 +1,101 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from osmia_broker.metrics import NAMES_MAX, Histogram, Metrics, NameTally
+
+CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this state fills
+    "osmia_build_info",
+    "osmia_grpc_requests",
+    "osmia_grpc_request_seconds",
+    "osmia_grpc_streams_open",
+    "osmia_commands",
+    "osmia_commit_seconds",
+    "osmia_commit_batch_commands",
+    "osmia_commit_failures",
+    "osmia_queue_commands",
+    "osmia_refused_busy",
+    "osmia_process_instances",
+    "osmia_jobs",
+    "osmia_incidents",
+    "osmia_resident_instances",
+    "osmia_store_bytes",
+}
+
+
+def samples(metrics):
+    families = text_string_to_metric_families(metrics.render()[0].decode())
+    return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+
+
+def test_every_family_of_the_contract_is_there_from_the_start():
+    text = Metrics().render()[0].decode()
+    assert {family.name for family in text_string_to_metric_families(text)} == CONTRACT
+
+
+def test_what_was_counted_is_what_is_told():
+    metrics = Metrics()
+    one, two = metrics.partition(1), metrics.partition(2)
+    one.commands.add("CREATE", "accepted", amount=3)
+    two.commands.add("CREATE", "rejected")
+    one.refused_busy += 5
+    two.queue_commands = lambda: 7
+    metrics.gateway.answered("Topology", "OK", 0.002)
+    metrics.gateway.streams_open.add("ActivateJobs", amount=2)
+    metrics.gateway.streams_open.add("ActivateJobs", amount=-1)
+    told = samples(metrics)
+    assert told["osmia_commands_total", "1", "CREATE", "accepted"] == 3
+    assert told["osmia_commands_total", "2", "CREATE", "rejected"] == 1
+    assert told["osmia_refused_busy_total", "1"] == 5
+    assert told["osmia_refused_busy_total", "2"] == 0
+    assert told["osmia_queue_commands", "2"] == 7
+    assert told["osmia_grpc_requests_total", "OK", "Topology"] == 1
+    assert told["osmia_grpc_request_seconds_count", "OK", "Topology"] == 1
+    assert told["osmia_grpc_streams_open", "ActivateJobs"] == 1
+
+
+def test_what_is_said_of_the_whole_broker_is_the_sum_of_its_partitions():
+    metrics = Metrics()
+    for number in (1, 2):
+        counters = metrics.partition(number)
+        counters.jobs.add("ask", "created", amount=number)
+        counters.process_instances.add("dinner", "completed")
+        counters.incidents.add("CONDITION_ERROR")
+    told = samples(metrics)
+    assert told["osmia_jobs_total", "ask", "created"] == 3
+    assert told["osmia_process_instances_total", "completed", "dinner"] == 2
+    assert told["osmia_incidents_total", "CONDITION_ERROR"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "bucket"),
+    [(0, "1"), (1, "1"), (1.5, "2"), (2, "2"), (99, "+Inf")],
+)
+def test_an_observation_counts_in_every_bucket_that_reaches_it(value, bucket):
+    histogram = Histogram((1, 2))
+    histogram.observe(value)
+    counted = dict(histogram.cumulative())
+    assert next(bound for bound in counted if counted[bound]) == bucket
+    assert counted["+Inf"] == histogram.count == 1
+    assert histogram.total == value
+
+
+def test_names_from_outside_are_bounded():
+    tally = NameTally()
+    for number in range(NAMES_MAX + 50):
+        tally.add(f"type-{number}", "created")
+        tally.add(f"type-{number}", "completed")
+    assert len(tally) == 2 * (NAMES_MAX + 1)
+    assert tally["other", "created"] == 50
+    assert tally["type-0", "completed"] == 1
+
+
+def test_a_scraper_that_asks_for_openmetrics_gets_it():
+    body, content_type = Metrics().render("application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_a_label_from_a_model_cannot_break_the_exposition():
+    metrics = Metrics()
+    metrics.partition(1).jobs.add('a"b\n\\c', "created")
+    assert samples(metrics)["osmia_jobs_total", 'a"b\n\\c', "created"] == 1

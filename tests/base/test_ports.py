@@ -1,0 +1,43 @@
+import os
+import socket
+
+import pytest
+
+from osmia_broker import ports
+from osmia_broker.ports import Ports
+
+
+@pytest.fixture
+def taken():
+    """A port that somebody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_ports_are_told_through_the_data_directory(tmp_path):
+    told = Ports(grpc=1, http=2, management=3, pid=4)
+    told.write(tmp_path)
+    assert ports.read(tmp_path) == told
+    assert [file.name for file in tmp_path.iterdir()] == [ports.FILE]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b'{"grpc": "x"}'])
+def test_without_a_whole_file_nothing_is_known(tmp_path, content):
+    if content is not None:
+        (tmp_path / ports.FILE).write_bytes(content)
+    assert ports.read(tmp_path) is None
+
+
+def test_a_taken_port_is_not_free_and_the_next_one_is_found(taken):
+    assert not ports.is_free("127.0.0.1", taken)
+    assert ports.next_free("127.0.0.1", taken) > taken
+
+
+def test_the_holder_of_a_port_is_named(taken):
+    assert ports.holder(taken).startswith(f"process {os.getpid()}, ")
+
+
+def test_nobody_holds_a_free_port(taken):
+    assert ports.holder(ports.next_free("127.0.0.1", taken)) == ""
