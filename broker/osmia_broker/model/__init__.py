@@ -1,0 +1,11 @@
+"""BPMN models: deployed bytes in, immutable graphs of elements out, or every fault of the file at once.
+
+>>> from osmia_broker import model
+>>> processes = model.parse("dinner.bpmn", content)
+"""
+
+from osmia_broker.model.faults import Fault, InvalidModel
+from osmia_broker.model.graph import Element, ElementType, Process, SequenceFlow
+from osmia_broker.model.parse import parse
+
+__all__ = ["Element", "ElementType", "Fault", "InvalidModel", "Process", "SequenceFlow", "parse"]

@@ -20,8 +20,11 @@ class ElementType(StrEnum):
     END_EVENT = "END_EVENT"
     USER_TASK = "USER_TASK"
     SERVICE_TASK = "SERVICE_TASK"
+    SEND_TASK = "SEND_TASK"
     SCRIPT_TASK = "SCRIPT_TASK"
     BUSINESS_RULE_TASK = "BUSINESS_RULE_TASK"
+    MANUAL_TASK = "MANUAL_TASK"
+    TASK = "TASK"  # of no kind: like a manual task it passes at once
     EXCLUSIVE_GATEWAY = "EXCLUSIVE_GATEWAY"
     PARALLEL_GATEWAY = "PARALLEL_GATEWAY"
 
@@ -57,7 +60,11 @@ class JobDefinition:
 class UserTaskDefinition:
     """What a person's task is made of. `None` where the model says nothing.
 
-    *lenient* is the Activiti rule: a null assignee or candidate list means nobody, where the `zeebe:` dialect raises an incident.
+    *lenient* is the Activiti rule: a null assignee means nobody, where the `zeebe:` dialect raises an incident. Null candidates are
+    an incident in both (measured there as a refused command, user-tasks.md section 3).
+
+    Dates are text of the forms that deployment let through: zoned ISO date-times in the `zeebe:` dialect; local or zoned ones,
+    dates, and ISO durations from now where *lenient*.
     """
 
     assignee: Expression | None = None
@@ -67,6 +74,9 @@ class UserTaskDefinition:
     follow_up_date: Expression | None = None
     form_key: Expression | None = None
     form_id: Expression | None = None
+    form_binding: str = "latest"  # or deployment, versionTag: which version of form_id
+    form_version_tag: str = ""
+    category: Expression | None = None
     priority: Expression | None = None
     lenient: bool = False
 
@@ -86,6 +96,7 @@ class DecisionCall:
     decision_id: Expression
     result_variable: str
     binding: str = "latest"
+    version_tag: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +112,7 @@ class Element:
     outgoing: list[SequenceFlow] = field(default_factory=list)
     inputs: tuple[VariableMapping, ...] = ()
     outputs: tuple[VariableMapping, ...] = ()
-    job: JobDefinition | None = None
+    job: JobDefinition | None = None  # also of a user task: its type, its one retry and the model's headers
     user_task: UserTaskDefinition | None = None
     script: ScriptDefinition | None = None
     decision: DecisionCall | None = None
@@ -118,3 +129,6 @@ class Process:
     version_tag: str
     root: Element
     elements: dict[str, Element]  # includes the root
+    forms: Mapping[str, str] = field(
+        default_factory=dict
+    )  # JSON texts kept in the model, by the id of `zeebe:userTaskForm`

@@ -1,0 +1,266 @@
+"""The `zeebe:` dialect: extension elements of Camunda 8 (bpmn-execution.md section 2, user-tasks.md sections 1 to 4).
+
+A text that starts with `=` is FEEL; any other stands for itself.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from osmia_broker.model import expressions
+from osmia_broker.model.dates import is_zoned_date_time
+from osmia_broker.model.expressions import Expression, Static
+from osmia_broker.model.faults import quote
+from osmia_broker.model.graph import (
+    DecisionCall,
+    JobDefinition,
+    ScriptDefinition,
+    UserTaskDefinition,
+    VariableMapping,
+)
+from osmia_broker.model.source import Source
+from osmia_broker.model.xml import ZEEBE, Node, local_name, name
+
+USER_TASK_JOB_TYPE = "io.camunda.zeebe:userTask"
+RESERVED_HEADERS = "io.camunda.zeebe:"
+DEFAULT_RETRIES = 3
+RETRIES_MAX = 2**31 - 1  # an int32 on the wire
+BINDINGS = ("latest", "deployment", "versionTag")
+
+#: What is read here, or has no effect on execution. Where one of them has no meaning, the reference ignores it, and so do we.
+SUPPORTED = frozenset(
+    {
+        "assignmentDefinition",
+        "calledDecision",
+        "formDefinition",
+        "ioMapping",
+        "modelerTemplate",
+        "priorityDefinition",  # of native user tasks; measured: ignored on job-based ones
+        "properties",
+        "script",
+        "taskDefinition",
+        "taskHeaders",
+        "taskSchedule",
+        "userTaskForm",
+        "versionTag",
+    }
+)
+
+_PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
+_RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
+_WHOLE_OR_DECIMAL = re.compile(r"\s*([+-]?[0-9]{1,10})(\.[0-9]+)?\s*")
+
+
+def check(source: Source) -> None:
+    """Refuse what this broker does not carry out yet, rather than run a process without it."""
+    for tag, nodes in source.extensions.items():
+        if tag.startswith(f"{{{ZEEBE}}}") and local_name(nodes[0]) not in SUPPORTED:
+            source.fault(
+                f"Extension elements of type 'zeebe:{quote(local_name(nodes[0]))}' are currently not supported"
+            )
+
+
+def has(source: Source, *locals: str) -> bool:
+    """Whether the element carries one of these extension elements."""
+    return any(_tag(local) in source.extensions for local in locals)
+
+
+def job(source: Source) -> JobDefinition | None:
+    """What `zeebe:taskDefinition` and `zeebe:taskHeaders` say; exactly one definition is required."""
+    found = source.extensions.get(_tag("taskDefinition"), [])
+    if len(found) != 1:
+        source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
+        return None
+    [node] = found
+    type = _value(source, node, "type") if source.required(node, "type") else None
+    retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
+    own_headers = headers(source)
+    return None if type is None else JobDefinition(type, retries, own_headers)
+
+
+def headers(source: Source) -> Mapping[str, str]:
+    """The model's own `zeebe:taskHeaders`. Static texts, never expressions; a key stands once and is not the broker's."""
+    found: dict[str, str] = {}
+    for container in source.extensions.get(_tag("taskHeaders"), []):
+        for node in container.iterchildren(_tag("header")):
+            key = source.required(node, "key")
+            if key in found:
+                source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
+            elif key.startswith(RESERVED_HEADERS):
+                source.fault(
+                    f"Header keys that start with '{RESERVED_HEADERS}' are reserved for internal use, but found '{quote(key)}'",
+                    node,
+                )
+            found[key] = node.get("value", "")
+    return found
+
+
+def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
+    """The inputs and outputs of `zeebe:ioMapping`, in document order."""
+    container = source.extension(_tag("ioMapping"))
+    if container is None:
+        return (), ()
+    inputs = [_mapping(source, node, _value) for node in container.iterchildren(_tag("input"))]
+    outputs = [_mapping(source, node, _expression) for node in container.iterchildren(_tag("output"))]
+    return tuple(filter(None, inputs)), tuple(filter(None, outputs))
+
+
+def user_task(source: Source) -> UserTaskDefinition:
+    """What `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition` say of a job-based user task."""
+    assignment = source.extension(_tag("assignmentDefinition"))
+    schedule = source.extension(_tag("taskSchedule"))
+    fields: dict[str, Any] = {}
+    if assignment is not None:
+        fields["assignee"] = _value(source, assignment, "assignee")
+        fields["candidate_groups"] = _value(source, assignment, "candidateGroups", _texts)
+        fields["candidate_users"] = _value(source, assignment, "candidateUsers", _texts)
+    if schedule is not None:
+        fields["due_date"] = _value(source, schedule, "dueDate", _date_time)
+        fields["follow_up_date"] = _value(source, schedule, "followUpDate", _date_time)
+    return UserTaskDefinition(**fields, **_form(source))
+
+
+def script(source: Source) -> ScriptDefinition | None:
+    """What `zeebe:script` says: an expression, and the plain name its result goes to."""
+    node = source.extension(_tag("script"))
+    if node is None:
+        return None
+    expression = _expression(source, node, "expression") if source.required(node, "expression") else None
+    result_variable = source.required(node, "resultVariable")
+    return None if expression is None else ScriptDefinition(expression, result_variable)
+
+
+def decision(source: Source) -> DecisionCall | None:
+    """What `zeebe:calledDecision` says."""
+    node = source.extension(_tag("calledDecision"))
+    if node is None:
+        return None
+    decision_id = _value(source, node, "decisionId") if source.required(node, "decisionId") else None
+    result_variable = source.required(node, "resultVariable")
+    binding, version_tag = _binding(source, node)
+    return None if decision_id is None else DecisionCall(decision_id, result_variable, binding, version_tag)
+
+
+def version_tag(source: Source) -> str:
+    """The process's `zeebe:versionTag`; empty without."""
+    node = source.extension(_tag("versionTag"))
+    return "" if node is None else source.required(node, "value")
+
+
+def forms(source: Source) -> Mapping[str, str]:
+    """The JSON texts that the model carries in `zeebe:userTaskForm`, by id; form keys `camunda-forms:bpmn:<id>` name them."""
+    found: dict[str, str] = {}
+    for node in source.extensions.get(_tag("userTaskForm"), []):
+        id = source.required(node, "id")
+        if id in found:
+            source.fault(f"Expected every form id once, but found '{quote(id)}' again", node)
+        found[id] = node.text or ""
+    return found
+
+
+def condition(source: Source, node: Node, text: str) -> Expression | None:
+    """A sequence flow's FEEL condition; static text is refused."""
+    if not expressions.is_feel(text):
+        source.fault(_expected_expression(text), node)
+        return None
+    return source.compiled(node, expressions.feel, text[1:])
+
+
+def _form(source: Source) -> dict[str, Any]:
+    node = source.extension(_tag("formDefinition"))
+    if node is None:
+        return {}
+    key, id = node.get("formKey", ""), node.get("formId", "")
+    if bool(key.strip()) == bool(id.strip()):
+        source.fault("Exactly one of the attributes 'formId, formKey' must be present and not blank", node)
+        return {}
+    if key.strip():
+        return {"form_key": Static(key)}  # verbatim: measured, a leading = is not evaluated
+    binding, version_tag = _binding(source, node)
+    return {"form_id": _value(source, node, "formId"), "form_binding": binding, "form_version_tag": version_tag}
+
+
+def _binding(source: Source, node: Node) -> tuple[str, str]:
+    binding = node.get("bindingType", "latest")
+    if binding not in BINDINGS:
+        source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
+    tag = source.required(node, "versionTag") if binding == "versionTag" else ""
+    return binding, tag
+
+
+Read = Callable[[Source, Node, str], Expression | None]
+
+
+def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
+    value = read(source, node, "source") if source.required(node, "source") else None
+    target = source.required(node, "target")
+    if not target:
+        return None
+    steps = tuple(target.split("."))
+    if not _PATH.fullmatch(target) or not _RESERVED.isdisjoint(steps):
+        source.fault(
+            f"Expected path expression '{quote(target)}' but doesn't match the pattern '{_PATH.pattern}' or is a word of FEEL",
+            node,
+        )
+        return None
+    return None if value is None else VariableMapping(value, steps)
+
+
+def _value(
+    source: Source, node: Node, attribute: str, static: Callable[[str], Expression] = Static
+) -> Expression | None:
+    """An attribute that may be static or an expression; None where it says nothing."""
+    text = node.get(attribute, "")
+    if not text:
+        return None
+    if expressions.is_feel(text):
+        return source.compiled(node, expressions.feel, text[1:])
+    try:
+        return static(text)
+    except ValueError as error:
+        source.fault(str(error), node)
+        return None
+
+
+def _expression(source: Source, node: Node, attribute: str) -> Expression | None:
+    """An attribute that has to be an expression."""
+    text = node.get(attribute, "")
+    if not expressions.is_feel(text):
+        source.fault(_expected_expression(text), node)
+        return None
+    return source.compiled(node, expressions.feel, text[1:])
+
+
+def _expected_expression(text: str) -> str:
+    return (
+        f"Expected expression but found static value '{quote(text)}'. "
+        f"An expression must start with '=' (e.g. '={quote(text)}')."
+    )
+
+
+def _retries(text: str) -> Static:
+    match = _WHOLE_OR_DECIMAL.fullmatch(text)
+    if match is None or abs(int(match[1])) > RETRIES_MAX:
+        raise ValueError(f"Expected static value to be a valid Number, but found '{quote(text)}'")
+    return Static(int(match[1]))
+
+
+def _texts(text: str) -> Static:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError(
+            f"Expected static value to be a list of comma-separated values, e.g. 'a,b,c', but found '{quote(text)}'"
+        )
+    return Static(parts)
+
+
+def _date_time(text: str) -> Static:
+    if not is_zoned_date_time(text):
+        raise ValueError(
+            f"Expected static value to be a valid DateTime String, e.g. '2023-03-02T15:35+02:00', but found '{quote(text)}'"
+        )
+    return Static(text)
+
+
+def _tag(local: str) -> str:
+    return name(ZEEBE, local)

@@ -1,0 +1,216 @@
+"""The BPMN elements that are read, one entry each: what the tag becomes, what it may carry, and the reader of what is special.
+
+A new element is an entry here, a name in `ElementType`, its rules in `validate.py`, and its processor in the engine. What has no entry is
+refused at deployment, at any depth: a model never runs without something it asks for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from osmia_broker.model.dialects import activiti, zeebe
+from osmia_broker.model.expressions import Static
+from osmia_broker.model.faults import quote
+from osmia_broker.model.graph import Element, ElementType, JobDefinition
+from osmia_broker.model.source import Source
+
+Read = Callable[[Source, Element], None]
+
+_NAMED = frozenset({"id", "name"})
+_GATEWAY = _NAMED | {"gatewayDirection"}
+_ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity"}
+_TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
+
+#: Attributes that ask for something only when they say other than this.
+HARMLESS_VALUES = {
+    "completionQuantity": ("1",),
+    "isForCompensation": ("false", "0"),
+    "startQuantity": ("1",),
+    "triggeredByEvent": ("false", "0"),
+}
+
+_BASE_CHILDREN = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
+_NODE_CHILDREN = _BASE_CHILDREN | {"categoryValueRef", "incoming", "outgoing"}
+_ACTIVITY_CHILDREN = _NODE_CHILDREN | {
+    "dataInputAssociation",
+    "dataOutputAssociation",
+    "ioSpecification",
+    "property",
+    "standardLoopCharacteristics",  # measured: ignored, the activity runs once
+}
+_EVENT_CHILDREN = _NODE_CHILDREN | {
+    "dataInput",
+    "dataInputAssociation",
+    "dataOutput",
+    "dataOutputAssociation",
+    "inputSet",
+    "outputSet",
+    "property",
+}
+_CONTENT = frozenset(
+    {
+        "association",
+        "dataObject",
+        "dataObjectReference",
+        "dataStoreReference",
+        "group",
+        "laneSet",
+        "sequenceFlow",
+        "textAnnotation",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a tag may carry. Children that are elements themselves are allowed where *contains_elements*."""
+
+    attributes: frozenset[str]
+    children: frozenset[str]
+    contains_elements: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNode:
+    """A tag that becomes an element of the graph."""
+
+    type: ElementType
+    kind: Kind
+    read: Read
+    activiti_attributes: frozenset[str] = frozenset()
+
+
+PROCESS = Kind(
+    attributes=_NAMED | {"isExecutable", "isClosed", "processType", "definitionalCollaborationRef"},
+    children=_BASE_CHILDREN | _CONTENT | {"ioSpecification", "property", "supports"},
+    contains_elements=True,
+)
+SEQUENCE_FLOW = Kind(
+    attributes=_NAMED | {"sourceRef", "targetRef", "isImmediate"},
+    children=_BASE_CHILDREN | {"categoryValueRef", "conditionExpression"},
+)
+FLOW_NODES: dict[str, FlowNode] = {}
+
+
+def reads(
+    tag: str,
+    type: ElementType,
+    *,
+    attributes: frozenset[str],
+    children: frozenset[str] = _NODE_CHILDREN,
+    contains_elements: bool = False,
+    activiti_attributes: frozenset[str] = frozenset(),
+) -> Callable[[Read], Read]:
+    """Enter a reader for *tag*."""
+
+    def enter(read: Read) -> Read:
+        kind = Kind(attributes, children, contains_elements)
+        FLOW_NODES[tag] = FlowNode(type, kind, read, activiti_attributes)
+        return read
+
+    return enter
+
+
+def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: frozenset[str] = frozenset()) -> None:
+    """Refuse whatever the element carries beside what its *kind* allows."""
+    for attribute, value in source.node.attrib.items():
+        local = str(attribute)
+        if local.startswith("{"):
+            continue  # other namespaces: the dialects look at theirs, the rest is ignored as the reference ignores it
+        if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
+            source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
+    for child, node in source.children():
+        if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
+            where = "" if kind.contains_elements else f" in '{tag}'"
+            source.fault(f"Elements of type '{quote(child)}' are currently not supported{where}", node)
+    zeebe.check(source)
+    activiti.check(source, activiti_attributes)
+
+
+@reads(
+    "startEvent",
+    ElementType.START_EVENT,
+    attributes=_NAMED | {"isInterrupting", "parallelMultiple"},
+    children=_EVENT_CHILDREN,
+)
+@reads("endEvent", ElementType.END_EVENT, attributes=_NAMED, children=_EVENT_CHILDREN)
+@reads("exclusiveGateway", ElementType.EXCLUSIVE_GATEWAY, attributes=_GATEWAY | {"default"})
+@reads("parallelGateway", ElementType.PARALLEL_GATEWAY, attributes=_GATEWAY)
+@reads("manualTask", ElementType.MANUAL_TASK, attributes=_ACTIVITY, children=_ACTIVITY_CHILDREN)
+@reads("task", ElementType.TASK, attributes=_ACTIVITY, children=_ACTIVITY_CHILDREN)
+@reads(
+    "subProcess",
+    ElementType.SUB_PROCESS,
+    attributes=_ACTIVITY | {"triggeredByEvent"},
+    children=_ACTIVITY_CHILDREN | _CONTENT,
+    contains_elements=True,
+)
+def read_nothing_more(source: Source, element: Element) -> None:
+    """What all elements have is all that these have."""
+
+
+@reads(
+    "userTask",
+    ElementType.USER_TASK,
+    attributes=_ACTIVITY | {"implementation"},
+    children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.USER_TASK,
+)
+def read_user_task(source: Source, element: Element) -> None:
+    """A person's task, in one dialect; its job has one retry (measured)."""
+    in_activiti = activiti.has(source, activiti.USER_TASK)
+    if in_activiti and zeebe.has(source, "assignmentDefinition", "formDefinition", "taskSchedule"):
+        source.fault(
+            "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
+        )
+    element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
+    element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
+
+
+@reads("serviceTask", ElementType.SERVICE_TASK, attributes=_TASK_BY_JOB, children=_ACTIVITY_CHILDREN)
+@reads("sendTask", ElementType.SEND_TASK, attributes=_TASK_BY_JOB | {"messageRef"}, children=_ACTIVITY_CHILDREN)
+def read_service_task(source: Source, element: Element) -> None:
+    """Work for a worker: by `zeebe:taskDefinition`, else by the connector that `implementation` names."""
+    element.job = _connector(source) or zeebe.job(source)
+
+
+@reads(
+    "scriptTask",
+    ElementType.SCRIPT_TASK,
+    attributes=_ACTIVITY | {"scriptFormat"},
+    children=_ACTIVITY_CHILDREN | {"script"},
+)
+def read_script_task(source: Source, element: Element) -> None:
+    """A FEEL script of the model, or a job."""
+    if _has_one_of(source, "script", "taskDefinition"):
+        element.script = zeebe.script(source)
+        element.job = _job_if_defined(source)
+
+
+@reads(
+    "businessRuleTask",
+    ElementType.BUSINESS_RULE_TASK,
+    attributes=_ACTIVITY | {"implementation"},
+    children=_ACTIVITY_CHILDREN,
+)
+def read_business_rule_task(source: Source, element: Element) -> None:
+    """A decision, or a job."""
+    element.job = _connector(source)
+    if element.job is None and _has_one_of(source, "calledDecision", "taskDefinition"):
+        element.decision = zeebe.decision(source)
+        element.job = _job_if_defined(source)
+
+
+def _connector(source: Source) -> JobDefinition | None:
+    return None if zeebe.has(source, "calledDecision", "taskDefinition") else activiti.job(source)
+
+
+def _job_if_defined(source: Source) -> JobDefinition | None:
+    return zeebe.job(source) if zeebe.has(source, "taskDefinition") else None
+
+
+def _has_one_of(source: Source, *definitions: str) -> bool:
+    if sum(zeebe.has(source, definition) for definition in definitions) == 1:
+        return True
+    names = " or ".join(f"one 'zeebe:{definition}'" for definition in definitions)
+    source.fault(f"Must have either {names} extension element")
+    return False

@@ -1,0 +1,98 @@
+"""What is wrong with a model: every fault at once, said where it is, in the form of the wire.
+
+A deployment's reason reads `'<resource name>': ` followed by the text of an `InvalidModel`; its lines `- Element: …` and
+`- ERROR: …` are what modellers' tools look for (gateway-rpc.md, DeployResource).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from osmia_broker.model.xml import Node, line, local_name
+
+QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to mend.
+
+    *element_id* is the nearest element with an id, empty for the file as a whole; *path* goes from there to the place
+    (`approve > extensionElements > taskSchedule`); *line* counts from 1, and is 0 where there is none.
+    """
+
+    element_id: str
+    path: str
+    reason: str
+    line: int = 0
+
+
+class InvalidModel(Exception):  # noqa: N818 - it is the model that is wrong, and that is its name everywhere
+    """A file that cannot be deployed. *faults* has at least one entry, in the order of the file's lines."""
+
+    def __init__(self, resource_name: str, faults: Iterable[Fault]) -> None:
+        self.resource_name = resource_name
+        self.faults = list(faults)
+        super().__init__(_report(self.faults))
+
+
+class Faults:
+    """Collects what is wrong while a file is read, so that its author sees all of it in one answer."""
+
+    def __init__(self) -> None:
+        self._found: list[Fault] = []
+        self._touched: set[str] = set()
+        self._lines: dict[str, int] = {}
+
+    def add(self, node: Node, reason: str) -> None:
+        """Note a fault at a place in the file. Where no element around it has an id, its line tells which one is meant."""
+        steps: list[str] = []
+        at: Node | None = node
+        while at is not None and not at.get("id"):
+            steps.append(local_name(at))
+            at = at.getparent()
+        element_id = "" if at is None else at.get("id", "")
+        if at is None:
+            reason = f"{reason} (line {line(node)})"
+        else:
+            steps.append(quote(element_id))
+        self._note(Fault(element_id, " > ".join(reversed(steps)), reason, line(node)))
+
+    def about(self, element_id: str, reason: str) -> None:
+        """Note a fault of an element that was read already."""
+        self._note(Fault(element_id, quote(element_id), reason, self._lines.get(element_id, 0)))
+
+    def places(self, lines: dict[str, int]) -> None:
+        """Tell on which line each id stands; `about` looks there."""
+        self._lines = lines
+
+    def touch(self, element_id: str) -> bool:
+        """Whether something was found wrong at or within an element itself (not with the elements it contains)."""
+        return element_id in self._touched
+
+    def refuse(self, resource_name: str) -> None:
+        """Raise InvalidModel if anything was found."""
+        if self._found:
+            raise InvalidModel(resource_name, sorted(self._found, key=lambda fault: fault.line))
+
+    def _note(self, fault: Fault) -> None:
+        self._touched.add(fault.element_id)
+        self._found.append(fault)
+
+
+def quote(text: str) -> str:
+    """A model's own text for a reason, cut to what an answer can carry."""
+    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+
+
+def _report(faults: list[Fault]) -> str:
+    lines: list[str] = []
+    path = ""
+    for fault in faults:
+        if not fault.path:
+            lines.append(fault.reason)
+            continue
+        if fault.path != path:
+            lines.append(f"- Element: {fault.path}")
+            path = fault.path
+        lines.append(f"    - ERROR: {fault.reason}")
+    return "\n".join(lines)

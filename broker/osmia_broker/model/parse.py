@@ -1,0 +1,160 @@
+"""BPMN XML to executable processes: the way from a deployed file to what the engine walks.
+
+    bytes -> xml.read -> schema.check -> elements, then sequence flows -> validate -> Process
+
+Takes time linear in the file, and no recursion: subprocesses wait in a queue. Everything wrong is collected on the way and told at once.
+"""
+
+from collections import deque
+
+from osmia_broker.model import elements, expressions, schema, validate, xml
+from osmia_broker.model.dialects import activiti, zeebe
+from osmia_broker.model.expressions import Expression
+from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
+from osmia_broker.model.graph import Element, ElementType, Process, SequenceFlow
+from osmia_broker.model.source import Source
+from osmia_broker.model.xml import BPMN, Node
+
+ELEMENTS_MAX = 10_000  # of one process
+
+_DEFINITIONS = xml.name(BPMN, "definitions")
+_PROCESS = xml.name(BPMN, "process")
+_CONDITION = xml.name(BPMN, "conditionExpression")
+
+
+def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
+    """The executable processes of a BPMN file, at least one, in document order; others are skipped.
+
+    Raises:
+        InvalidModel: nothing of the file can be deployed; it carries every fault that was found. No other exception leaves here,
+            whatever the bytes.
+    """
+    faults = Faults()
+    root = _read_definitions(resource_name, content)
+    schema.check(root, faults)
+    sources = [Source(node, faults) for node in root.iterchildren(_PROCESS)]
+    executable = [source for source in sources if source.is_true("isExecutable")]
+    if not executable:
+        faults.add(root, "Must contain at least one executable process")
+    processes = tuple(_Reading(source).process for source in executable)
+    for process in processes:
+        validate.check(process, faults)
+    faults.refuse(resource_name)
+    return processes
+
+
+def _read_definitions(resource_name: str, content: bytes) -> Node:
+    try:
+        root = xml.read(content)
+    except xml.Unreadable as unreadable:
+        raise InvalidModel(resource_name, [Fault("", "", str(unreadable), unreadable.line)]) from None
+    if root.tag != _DEFINITIONS:
+        reason = f"Fatal Error: Expected 'definitions' of BPMN 2.0 as the outermost element, but found '{quote(str(root.tag))}'"
+        raise InvalidModel(resource_name, [Fault("", "", reason, xml.line(root))])
+    return root
+
+
+class _Reading:
+    """One process on its way into the graph. Elements come first, because a sequence flow may be written before its ends."""
+
+    def __init__(self, source: Source) -> None:
+        self.faults = source.faults
+        self.root = _new_element(source, ElementType.PROCESS)
+        self.process = Process(
+            id=source.required(source.node, "id"),
+            name=self.root.name,
+            version_tag=zeebe.version_tag(source),
+            root=self.root,
+            elements={self.root.id: self.root},
+            forms=zeebe.forms(source),
+        )
+        self._flows: list[tuple[Source, Element]] = []
+        self._defaults: list[tuple[Source, Element]] = []
+        self._read_scopes(source)
+        flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
+        for gateway, element in self._defaults:
+            self._read_default(gateway, element, flows)
+
+    def _read_scopes(self, source: Source) -> None:
+        elements.check_shape(source, "process", elements.PROCESS)
+        pending = deque([(source, self.root)])
+        while pending:
+            container, scope = pending.popleft()
+            for tag, node in container.children():
+                if tag == "sequenceFlow":
+                    self._flows.append((Source(node, self.faults), scope))
+                elif tag in elements.FLOW_NODES:
+                    child = Source(node, self.faults)
+                    element = self._read_element(tag, child, scope)
+                    if elements.FLOW_NODES[tag].kind.contains_elements:
+                        pending.append((child, element))
+            if len(self.process.elements) > ELEMENTS_MAX + 1:  # the process itself is among them
+                self.faults.about(self.root.id, f"Expected at most {ELEMENTS_MAX} elements, but found more")
+                return
+
+    def _read_element(self, tag: str, source: Source, scope: Element) -> Element:
+        flow_node = elements.FLOW_NODES[tag]
+        source.required(source.node, "id")
+        elements.check_shape(source, tag, flow_node.kind, flow_node.activiti_attributes)
+        element = _new_element(source, flow_node.type, scope)
+        element.inputs, element.outputs = zeebe.mappings(source)
+        flow_node.read(source, element)
+        self.process.elements.setdefault(element.id, element)
+        if flow_node.type is ElementType.START_EVENT and scope.start is None:
+            scope.start = element
+        if source.node.get("default"):
+            self._defaults.append((source, element))
+        return element
+
+    def _read_flow(self, source: Source, scope: Element) -> SequenceFlow | None:
+        id = source.required(source.node, "id")
+        elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
+        condition = _condition(source)
+        ends = [self._end(source, attribute, scope) for attribute in ("sourceRef", "targetRef")]
+        if ends[0] is None or ends[1] is None:
+            return None
+        flow = SequenceFlow(id, ends[0], ends[1], condition)
+        flow.source.outgoing.append(flow)
+        flow.target.incoming.append(flow)
+        return flow
+
+    def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
+        """The element at one end of a flow; None where there is none, which `schema` or `check_shape` told already."""
+        id = source.node.get(attribute, "")
+        element = self.process.elements.get(id)
+        if element is not None and element.scope is not scope:
+            source.fault(
+                f"Expected '{attribute}' to name an element of the same process or subprocess, but found '{quote(id)}'"
+            )
+            return None
+        return element
+
+    def _read_default(self, source: Source, gateway: Element, flows: dict[str, SequenceFlow]) -> None:
+        id = source.node.get("default", "")
+        flow = flows.get(id)
+        if flow is None or flow.source is not gateway:
+            source.fault(f"Default flow must start at gateway, but found '{quote(id)}'")
+            return
+        gateway.default_flow = flow
+
+
+def _new_element(source: Source, type: ElementType, scope: Element | None = None) -> Element:
+    return Element(
+        id=source.id,
+        type=type,
+        name=source.node.get("name", ""),
+        documentation=source.documentation,
+        scope=scope,
+    )
+
+
+def _condition(source: Source) -> Expression | None:
+    nodes = list(source.node.iterchildren(_CONDITION))
+    if len(nodes) > 1:
+        source.fault(f"Expected at most one 'conditionExpression', but found {len(nodes)}", nodes[1])
+    if not nodes:
+        return None
+    text = xml.text(nodes[0])
+    if expressions.is_juel(text) and not expressions.is_feel(text):
+        return activiti.condition(source, nodes[0], text)
+    return zeebe.condition(source, nodes[0], text)
