@@ -1,1 +1,49 @@
-"""The client side of Osmia: call the gateway, work on jobs."""
+"""The client side of Osmia: call the gateway, work on jobs.
+
+`Client` and `Worker` are for asyncio, `SyncClient` and `SyncWorker` for everything else; both speak to any gateway of the
+Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests without a broker in `osmia.testing`.
+"""
+
+from osmia.calls.instances import Activate
+from osmia.client import Client
+from osmia.errors import (
+    AlreadyExists,
+    BrokerFailed,
+    InvalidArgument,
+    InvalidState,
+    NotAllowed,
+    NotFound,
+    OsmiaError,
+    Overloaded,
+    Refused,
+    Timeout,
+    Unavailable,
+    Unimplemented,
+)
+from osmia.job import USER_TASK_TYPE, BpmnError, Job, JobFailure
+from osmia.sync import SyncClient, SyncWorker
+from osmia.worker import Worker
+
+__all__ = [
+    "USER_TASK_TYPE",
+    "Activate",
+    "AlreadyExists",
+    "BpmnError",
+    "BrokerFailed",
+    "Client",
+    "InvalidArgument",
+    "InvalidState",
+    "Job",
+    "JobFailure",
+    "NotAllowed",
+    "NotFound",
+    "OsmiaError",
+    "Overloaded",
+    "Refused",
+    "SyncClient",
+    "SyncWorker",
+    "Timeout",
+    "Unavailable",
+    "Unimplemented",
+    "Worker",
+]

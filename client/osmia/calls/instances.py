@@ -1,0 +1,243 @@
+"""Calls about process instances: start, change, move, end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from osmia import variables as variables_json
+from osmia.calls.call import Calls
+from osmia.results import CompletedInstance, CreatedInstance
+from osmia_proto import gateway
+
+LATEST = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Activate:
+    """An element that `modify_instance` is to activate.
+
+    *variables* go to the scopes named by their keys (the element or one around it; empty: the root). *ancestor_key* is
+    needed only when a scope around the element runs several times.
+    """
+
+    element_id: str
+    variables: Mapping[str, object] = field(default_factory=dict)
+    ancestor_key: int = 0
+
+
+class InstanceCalls(Calls):
+    """Start process instances, change them and end them."""
+
+    async def create_instance(
+        self,
+        bpmn_process_id: str = "",
+        variables: object = None,
+        *,
+        version: int = LATEST,
+        process_definition_key: int = 0,
+        start_at: Sequence[str] = (),
+        terminate_after: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        tenant_id: str = "",
+        operation_reference: int | None = None,
+    ) -> CreatedInstance:
+        """Start an instance of a process, named by its id (and *version*) or by *process_definition_key*.
+
+        It is stored when this returns. *start_at* names elements to start at instead of the start event;
+        *terminate_after* elements whose end ends the instance. The call is never repeated by itself: after
+        `Unavailable` or `Timeout` the instance may or may not exist.
+
+        Raises:
+            NotFound: there is no such process or version.
+            InvalidArgument: an element of *start_at* does not exist or cannot be started at.
+            InvalidState: the process has no none start event.
+        """
+        _expect_one_of(bpmn_process_id, process_definition_key)
+        request = gateway.CreateProcessInstanceRequest(
+            bpmnProcessId=bpmn_process_id,
+            version=version,
+            processDefinitionKey=process_definition_key,
+            variables=variables_json.encode(variables),
+            startInstructions=[gateway.ProcessInstanceCreationStartInstruction(elementId=id) for id in start_at],
+            runtimeInstructions=map(_terminate, terminate_after),
+            tags=tags,
+            tenantId=tenant_id,
+            operationReference=operation_reference,
+        )
+        answer = await self._call("CreateProcessInstance", request)
+        return CreatedInstance(
+            answer.processInstanceKey, answer.processDefinitionKey, answer.bpmnProcessId, answer.version
+        )
+
+    async def create_instance_with_result(
+        self,
+        bpmn_process_id: str = "",
+        variables: object = None,
+        *,
+        version: int = LATEST,
+        process_definition_key: int = 0,
+        fetch_variables: Sequence[str] = (),
+        wait_ms: int = 15_000,
+        tenant_id: str = "",
+    ) -> CompletedInstance:
+        """Start an instance and wait up to *wait_ms* (> 0) for it to complete.
+
+        Raises:
+            NotFound, InvalidState: as `create_instance`.
+            Timeout: it did not complete in time; it goes on.
+        """
+        _expect_one_of(bpmn_process_id, process_definition_key)
+        request = gateway.CreateProcessInstanceWithResultRequest(
+            request=gateway.CreateProcessInstanceRequest(
+                bpmnProcessId=bpmn_process_id,
+                version=version,
+                processDefinitionKey=process_definition_key,
+                variables=variables_json.encode(variables),
+                tenantId=tenant_id,
+            ),
+            requestTimeout=wait_ms,
+            fetchVariables=fetch_variables,
+        )
+        answer = await self._call_waiting("CreateProcessInstanceWithResult", request, wait_ms)
+        return CompletedInstance(
+            answer.processInstanceKey,
+            answer.processDefinitionKey,
+            answer.bpmnProcessId,
+            answer.version,
+            variables_json.decode(answer.variables),
+        )
+
+    async def cancel_instance(self, process_instance_key: int, *, operation_reference: int | None = None) -> None:
+        """End an instance with everything in it.
+
+        Raises:
+            NotFound: no such instance runs.
+            InvalidState: another instance called it; cancel that one.
+        """
+        await self._call(
+            "CancelProcessInstance",
+            gateway.CancelProcessInstanceRequest(
+                processInstanceKey=process_instance_key, operationReference=operation_reference
+            ),
+        )
+
+    async def set_variables(
+        self,
+        element_instance_key: int,
+        variables: object,
+        *,
+        local: bool = False,
+        operation_reference: int | None = None,
+    ) -> int:
+        """Set variables seen from an element instance or process instance; the key of this change comes back.
+
+        With *local* all of them go into that scope; else each goes to the nearest scope outwards that has it, and a new
+        one to the root.
+
+        Raises:
+            NotFound: no such element instance runs.
+        """
+        answer = await self._call(
+            "SetVariables",
+            gateway.SetVariablesRequest(
+                elementInstanceKey=element_instance_key,
+                variables=variables_json.encode(variables),
+                local=local,
+                operationReference=operation_reference,
+            ),
+        )
+        return int(answer.key)
+
+    async def resolve_incident(self, incident_key: int, *, operation_reference: int | None = None) -> None:
+        """Try again what an incident stopped. If the cause is still there, a new incident is raised and this is no error.
+
+        Raises:
+            NotFound: there is no such incident, or its job has no retries left: see `update_job_retries`.
+        """
+        await self._call(
+            "ResolveIncident",
+            gateway.ResolveIncidentRequest(incidentKey=incident_key, operationReference=operation_reference),
+        )
+
+    async def modify_instance(
+        self,
+        process_instance_key: int,
+        *,
+        activate: Sequence[str | Activate] = (),
+        terminate: Sequence[int] = (),
+        operation_reference: int | None = None,
+    ) -> None:
+        """Move tokens by hand: activate elements (by id, or `Activate`), terminate element instances (by key).
+
+        All of it happens or nothing does.
+
+        Raises:
+            NotFound: no such instance runs.
+            InvalidArgument: an element or element instance does not exist or cannot be used like that.
+        """
+        instruction = gateway.ModifyProcessInstanceRequest.TerminateInstruction
+        await self._call(
+            "ModifyProcessInstance",
+            gateway.ModifyProcessInstanceRequest(
+                processInstanceKey=process_instance_key,
+                activateInstructions=map(_activate, activate),
+                terminateInstructions=[instruction(elementInstanceKey=key) for key in terminate],
+                operationReference=operation_reference,
+            ),
+        )
+
+    async def migrate_instance(
+        self,
+        process_instance_key: int,
+        *,
+        target_definition_key: int,
+        mapping: Mapping[str, str],
+        operation_reference: int | None = None,
+    ) -> None:
+        """Move a running instance to another definition. *mapping* gives for each active element its element there.
+
+        Raises:
+            NotFound: no such instance runs, or there is no such definition.
+            InvalidArgument: *mapping* names an unknown element.
+            InvalidState: an active element is not in *mapping*, or is mapped to another type of element.
+        """
+        request = gateway.MigrateProcessInstanceRequest
+        plan = request.MigrationPlan(
+            targetProcessDefinitionKey=target_definition_key,
+            mappingInstructions=[
+                request.MappingInstruction(sourceElementId=source, targetElementId=target)
+                for source, target in mapping.items()
+            ],
+        )
+        await self._call(
+            "MigrateProcessInstance",
+            request(
+                processInstanceKey=process_instance_key, migrationPlan=plan, operationReference=operation_reference
+            ),
+        )
+
+
+def _expect_one_of(bpmn_process_id: str, process_definition_key: int) -> None:
+    if bool(bpmn_process_id) == bool(process_definition_key):
+        raise ValueError(
+            "Expected either bpmn_process_id or process_definition_key, "
+            f"but found '{bpmn_process_id}' and {process_definition_key}"
+        )
+
+
+def _terminate(element_id: str) -> gateway.ProcessInstanceCreationRuntimeInstruction:
+    return gateway.ProcessInstanceCreationRuntimeInstruction(
+        terminate=gateway.TerminateProcessInstanceInstruction(afterElementId=element_id)
+    )
+
+
+def _activate(element: str | Activate) -> gateway.ModifyProcessInstanceRequest.ActivateInstruction:
+    wanted = Activate(element) if isinstance(element, str) else element
+    request = gateway.ModifyProcessInstanceRequest
+    return request.ActivateInstruction(
+        elementId=wanted.element_id,
+        ancestorElementInstanceKey=wanted.ancestor_key,
+        variableInstructions=[
+            request.VariableInstruction(scopeId=scope_id, variables=variables_json.encode(values))
+            for scope_id, values in wanted.variables.items()
+        ],
+    )

@@ -1,0 +1,209 @@
+"""Calls about what is deployed: processes, decisions, forms; and the brokers that hold them."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from osmia import variables as variables_json
+from osmia.calls.call import Calls
+from osmia.results import (
+    Broker,
+    DeployedDecision,
+    DeployedDecisionRequirements,
+    DeployedForm,
+    DeployedProcess,
+    Deployment,
+    EvaluatedDecision,
+    Evaluation,
+    MatchedRule,
+    Topology,
+)
+from osmia_proto import gateway
+
+Resource = str | Path | tuple[str, bytes]
+"""A file by its path, or a name and the content."""
+
+
+class ResourceCalls(Calls):
+    """Deploy resources, delete them, evaluate decisions, see the brokers."""
+
+    async def deploy(self, *resources: Resource, tenant_id: str = "") -> Deployment:
+        """Deploy processes (.bpmn, .xml), decisions (.dmn) and forms (.form): all of them or none.
+
+        What equals the latest version keeps its key and version.
+
+        Raises:
+            InvalidArgument: a resource is refused; the text names it, the element and the reason.
+            OSError: a file cannot be read.
+        """
+        contents = await asyncio.to_thread(_read, resources)
+        answer = await self._call(
+            "DeployResource",
+            gateway.DeployResourceRequest(
+                resources=[gateway.Resource(name=name, content=content) for name, content in contents],
+                tenantId=tenant_id,
+            ),
+        )
+        return _deployment(answer)
+
+    async def deploy_process(self, *resources: Resource) -> Deployment:
+        """Deploy processes by the call that gateways before 8.0 have. Prefer `deploy`.
+
+        Raises:
+            InvalidArgument: a resource is refused.
+            OSError: a file cannot be read.
+        """
+        contents = await asyncio.to_thread(_read, resources)
+        answer = await self._call(
+            "DeployProcess",
+            gateway.DeployProcessRequest(
+                processes=[gateway.ProcessRequestObject(name=name, definition=content) for name, content in contents]
+            ),
+        )
+        return Deployment(answer.key, processes=[_process(process) for process in answer.processes])
+
+    async def delete_resource(self, resource_key: int, *, operation_reference: int | None = None) -> None:
+        """Delete a process definition, a decision requirements graph or a form.
+
+        Raises:
+            NotFound: there is no such resource.
+            InvalidState: instances of it are running.
+        """
+        await self._call(
+            "DeleteResource",
+            gateway.DeleteResourceRequest(resourceKey=resource_key, operationReference=operation_reference),
+        )
+
+    async def evaluate_decision(
+        self, decision_id: str = "", variables: object = None, *, decision_key: int = 0, tenant_id: str = ""
+    ) -> Evaluation:
+        """Evaluate the latest version of a decision, or the one with *decision_key*.
+
+        An evaluation that fails is an answer with `failure` set, not an error.
+
+        Raises:
+            InvalidArgument: there is no such decision.
+        """
+        if bool(decision_id) == bool(decision_key):
+            raise ValueError(
+                f"Expected either decision_id or decision_key, but found '{decision_id}' and {decision_key}"
+            )
+        answer = await self._call(
+            "EvaluateDecision",
+            gateway.EvaluateDecisionRequest(
+                decisionId=decision_id,
+                decisionKey=decision_key,
+                variables=variables_json.encode(variables),
+                tenantId=tenant_id,
+            ),
+        )
+        return _evaluation(answer)
+
+    async def topology(self) -> Topology:
+        """The brokers behind the gateway, which answers this as long as it is up."""
+        answer = await self._call("Topology", gateway.TopologyRequest())
+        return Topology(
+            gateway_version=answer.gatewayVersion,
+            cluster_size=answer.clusterSize,
+            partitions=answer.partitionsCount,
+            replication_factor=answer.replicationFactor,
+            brokers=[_broker(broker) for broker in answer.brokers],
+        )
+
+
+def _read(resources: Iterable[Resource]) -> list[tuple[str, bytes]]:
+    return [
+        resource if isinstance(resource, tuple) else (Path(resource).name, Path(resource).read_bytes())
+        for resource in resources
+    ]
+
+
+def _deployment(answer: gateway.DeployResourceResponse) -> Deployment:
+    deployment = Deployment(answer.key)
+    for deployed in answer.deployments:
+        match deployed.WhichOneof("Metadata"):
+            case "process":
+                deployment.processes.append(_process(deployed.process))
+            case "decision":
+                deployment.decisions.append(_decision(deployed.decision))
+            case "decisionRequirements":
+                deployment.decision_requirements.append(_requirements(deployed.decisionRequirements))
+            case "form":
+                form = deployed.form
+                deployment.forms.append(DeployedForm(form.formKey, form.formId, form.version, form.resourceName))
+    return deployment
+
+
+def _process(process: gateway.ProcessMetadata) -> DeployedProcess:
+    return DeployedProcess(process.processDefinitionKey, process.bpmnProcessId, process.version, process.resourceName)
+
+
+def _decision(decision: gateway.DecisionMetadata) -> DeployedDecision:
+    return DeployedDecision(
+        key=decision.decisionKey,
+        decision_id=decision.dmnDecisionId,
+        name=decision.dmnDecisionName,
+        version=decision.version,
+        requirements_id=decision.dmnDecisionRequirementsId,
+        requirements_key=decision.decisionRequirementsKey,
+    )
+
+
+def _requirements(graph: gateway.DecisionRequirementsMetadata) -> DeployedDecisionRequirements:
+    return DeployedDecisionRequirements(
+        key=graph.decisionRequirementsKey,
+        requirements_id=graph.dmnDecisionRequirementsId,
+        name=graph.dmnDecisionRequirementsName,
+        version=graph.version,
+        resource_name=graph.resourceName,
+    )
+
+
+def _evaluation(answer: gateway.EvaluateDecisionResponse) -> Evaluation:
+    return Evaluation(
+        key=answer.decisionEvaluationKey or answer.decisionInstanceKey,
+        decision_key=answer.decisionKey,
+        decision_id=answer.decisionId,
+        decision_name=answer.decisionName,
+        decision_version=answer.decisionVersion,
+        output=_value(answer.decisionOutput),
+        failed_decision_id=answer.failedDecisionId,
+        failure=answer.failureMessage,
+        decisions=[_evaluated(decision) for decision in answer.evaluatedDecisions],
+    )
+
+
+def _evaluated(decision: gateway.EvaluatedDecision) -> EvaluatedDecision:
+    return EvaluatedDecision(
+        decision_key=decision.decisionKey,
+        decision_id=decision.decisionId,
+        decision_name=decision.decisionName,
+        decision_version=decision.decisionVersion,
+        type=decision.decisionType,
+        output=_value(decision.decisionOutput),
+        inputs={given.inputName: _value(given.inputValue) for given in decision.evaluatedInputs},
+        rules=[_rule(rule) for rule in decision.matchedRules],
+    )
+
+
+def _rule(rule: gateway.MatchedDecisionRule) -> MatchedRule:
+    outputs = {output.outputName: _value(output.outputValue) for output in rule.evaluatedOutputs}
+    return MatchedRule(rule.ruleId, rule.ruleIndex, outputs)
+
+
+def _value(text: str) -> Any:
+    return msgspec.json.decode(text) if text else None
+
+
+def _broker(broker: gateway.BrokerInfo) -> Broker:
+    role, health = gateway.Partition.PartitionBrokerRole, gateway.Partition.PartitionBrokerHealth
+    return Broker(
+        node_id=broker.nodeId,
+        address=f"{broker.host}:{broker.port}",
+        version=broker.version,
+        roles={partition.partitionId: role.Name(partition.role) for partition in broker.partitions},
+        unhealthy=[each.partitionId for each in broker.partitions if each.health != health.Value("HEALTHY")],
+    )

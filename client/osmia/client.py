@@ -1,0 +1,72 @@
+"""The asyncio client: every call of a gateway as a coroutine.
+
+    async with Client() as client:
+        await client.deploy("dinner.bpmn")
+        created = await client.create_instance("dinner", {"guests": 4})
+
+`SyncClient` has the same calls for code without an event loop.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from osmia._channel import Channel
+from osmia.calls.events import EventCalls
+from osmia.calls.instances import InstanceCalls
+from osmia.calls.jobs import JobCalls
+from osmia.calls.queries import QueryCalls
+from osmia.calls.resources import ResourceCalls
+
+CALL_TIMEOUT_MS = 20_000
+
+
+class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, QueryCalls):
+    """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
+
+    Every call may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`, `Unimplemented` and `BrokerFailed` besides
+    what it names itself. No call is repeated by itself. A client belongs to the event loop of its first call.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        call_timeout_ms: int | None = CALL_TIMEOUT_MS,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        """Prepare a client; the connection opens with the first call.
+
+        Args:
+            address: `host:port`, or with a scheme (`https://` is TLS). None: OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.
+            call_timeout_ms: how long to wait for an answer; None for ever. Calls that wait in the gateway add their own time.
+            credentials: for TLS with other than the system's certificates.
+            metadata: sent with every call, such as `("authorization", "Bearer …")`.
+            options: gRPC channel options; they overrule the built-in ones.
+
+        Raises:
+            ValueError: *address* is no such address.
+        """
+        channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
+        super().__init__(channel, call_timeout_ms)
+
+    @property
+    def address(self) -> str:
+        """Where the gateway is, `host:port`."""
+        return self._channel.address
+
+    async def close(self) -> None:
+        """Close the connection; open calls end with `Unavailable`. A later call opens it anew."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,183 @@
+"""A job as its handler sees it, and what can become of it.
+
+A handler returns the variables that the job gives back, or raises: `BpmnError` to take the way of an error event,
+`JobFailure` to choose the retries. Both, and everything else, end as one of the three outcomes that are told to the broker.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from osmia import variables
+from osmia_proto import gateway
+
+USER_TASK_TYPE = "io.camunda.zeebe:userTask"
+"""The job type of every user task that is worked on as a job."""
+
+_RESERVED = "io.camunda.zeebe:"  # the headers that the broker itself adds to a user task
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """Work handed to this worker until its deadline."""
+
+    key: int
+    type: str
+    process_instance_key: int = 0
+    bpmn_process_id: str = ""
+    process_definition_version: int = 0
+    process_definition_key: int = 0
+    element_id: str = ""  # the task in the model
+    element_instance_key: int = 0  # the one visit of that task
+    worker: str = ""  # the name it was handed to
+    retries: int = 3  # tries left, this one included
+    deadline_ms: int = 0  # epoch by the broker's clock; when another worker may get it
+    tenant_id: str = "<default>"
+    tags: tuple[str, ...] = ()
+    variables_json: str = "{}"
+    headers_json: str = "{}"
+    _variables: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    _headers: dict[str, str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables that were asked for. Changing them changes nothing: return what is to be given back."""
+        if self._variables is None:
+            self._variables = variables.decode(self.variables_json)
+        return self._variables
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers given in the model, and for a user task those of the broker (`io.camunda.zeebe:…`)."""
+        if self._headers is None:
+            self._headers = variables.decode(self.headers_json)
+        return self._headers
+
+    @property
+    def is_user_task(self) -> bool:
+        """Whether a person's task is what this job is about."""
+        return self.type == USER_TASK_TYPE
+
+    @property
+    def assignee(self) -> str:
+        """Whose user task it is; empty if nobody's."""
+        return self._header("assignee")
+
+    @property
+    def candidate_groups(self) -> list[str]:
+        """Groups whose members may take the user task."""
+        return self._header_list("candidateGroups")
+
+    @property
+    def candidate_users(self) -> list[str]:
+        """People who may take the user task."""
+        return self._header_list("candidateUsers")
+
+    @property
+    def form_key(self) -> str:
+        """The form of the user task; empty if it has none."""
+        return self._header("formKey")
+
+    @property
+    def due_date(self) -> str:
+        """When the user task should be done, ISO 8601 with zone; empty if no date is set."""
+        return self._header("dueDate")
+
+    @property
+    def follow_up_date(self) -> str:
+        """When to look at the user task again, ISO 8601 with zone; empty if no date is set."""
+        return self._header("followUpDate")
+
+    def _header(self, name: str) -> str:
+        return self.headers.get(_RESERVED + name, "")
+
+    def _header_list(self, name: str) -> list[str]:
+        """The broker writes a list as JSON text inside the header's own text."""
+        text = self._header(name)
+        return msgspec.json.decode(text, type=list[str]) if text else []
+
+
+def job_from_wire(message: gateway.ActivatedJob) -> Job:
+    """The job of a gateway message; its JSON stays text until somebody looks."""
+    return Job(
+        key=message.key,
+        type=message.type,
+        process_instance_key=message.processInstanceKey,
+        bpmn_process_id=message.bpmnProcessId,
+        process_definition_version=message.processDefinitionVersion,
+        process_definition_key=message.processDefinitionKey,
+        element_id=message.elementId,
+        element_instance_key=message.elementInstanceKey,
+        worker=message.worker,
+        retries=message.retries,
+        deadline_ms=message.deadline,
+        tenant_id=message.tenantId,
+        tags=tuple(message.tags),
+        variables_json=message.variables,
+        headers_json=message.customHeaders,
+    )
+
+
+class BpmnError(Exception):
+    """Raised by a handler: the work came out in a way the model has an error event for.
+
+    *variables* are local to the event that catches the error. Nothing that catches it: an incident.
+    """
+
+    def __init__(self, code: str, message: str = "", variables: object = None) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code = code
+        self.message = message
+        self.variables = variables
+
+
+class JobFailure(Exception):  # noqa: N818 - the word of the field
+    """Raised by a handler: the job failed, with *retries* tries left (None: one less) and a pause before the next.
+
+    *retries* 0 raises an incident at once. *back_off_ms* None is the worker's own growing pause. *variables* are seen by
+    the next try, not by the process.
+    """
+
+    def __init__(
+        self, message: str, *, retries: int | None = None, back_off_ms: int | None = None, variables: object = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retries = retries
+        self.back_off_ms = back_off_ms
+        self.variables = variables
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The job is done; *variables_json* is merged into the process (empty text: nothing)."""
+
+    variables_json: str = ""
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the job gives to the process."""
+        return variables.decode(self.variables_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job failed. With *retries* 0 the broker raises an incident, else it offers the job again after *back_off_ms*."""
+
+    message: str
+    retries: int
+    back_off_ms: int = 0
+    variables_json: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorThrown:
+    """The job threw a BPMN error."""
+
+    code: str
+    message: str = ""
+    variables_json: str = ""
+
+
+Outcome = Completed | Failed | ErrorThrown

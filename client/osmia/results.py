@@ -1,0 +1,299 @@
+"""What calls answer, as plain values. Keys are 64-bit ids, moments are milliseconds since 1970 (0: has not happened)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedProcess:
+    """One process of a deployment."""
+
+    key: int
+    bpmn_process_id: str
+    version: int
+    resource_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedDecision:
+    """One decision of a deployment."""
+
+    key: int
+    decision_id: str
+    name: str
+    version: int
+    requirements_id: str
+    requirements_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedDecisionRequirements:
+    """The graph that a deployment's decisions belong to."""
+
+    key: int
+    requirements_id: str
+    name: str
+    version: int
+    resource_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedForm:
+    """One form of a deployment."""
+
+    key: int
+    form_id: str
+    version: int
+    resource_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What one deployment brought, each kind in the order of its resources."""
+
+    key: int
+    processes: list[DeployedProcess] = field(default_factory=list)
+    decisions: list[DeployedDecision] = field(default_factory=list)
+    decision_requirements: list[DeployedDecisionRequirements] = field(default_factory=list)
+    forms: list[DeployedForm] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedInstance:
+    """A process instance that has been started."""
+
+    key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedInstance:
+    """A process instance that has run to its end, with the variables of its root scope."""
+
+    key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    version: int
+    variables: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The result of a decision. A failed one has *failure*, and *output* None."""
+
+    key: int
+    decision_key: int
+    decision_id: str
+    decision_name: str
+    decision_version: int
+    output: Any  # as JSON gives it
+    failed_decision_id: str
+    failure: str
+    decisions: list["EvaluatedDecision"]  # required ones first, the one asked for last
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedDecision:
+    """One step of an evaluation."""
+
+    decision_key: int
+    decision_id: str
+    decision_name: str
+    decision_version: int
+    type: str  # DECISION_TABLE, LITERAL_EXPRESSION ...
+    output: Any
+    inputs: dict[str, Any]  # by the input's name
+    rules: list["MatchedRule"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedRule:
+    """A rule of a decision table that applied. *index* counts from 1."""
+
+    rule_id: str
+    index: int
+    outputs: dict[str, Any]  # by the output's name
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The brokers behind a gateway."""
+
+    gateway_version: str
+    cluster_size: int
+    partitions: int
+    replication_factor: int
+    brokers: list["Broker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One broker. *roles* tells LEADER, FOLLOWER or INACTIVE by partition id."""
+
+    node_id: int
+    address: str
+    version: str
+    roles: dict[int, str]
+    unhealthy: list[int]  # partitions that are not HEALTHY here
+
+
+class InstanceState(StrEnum):
+    """The state of a process instance."""
+
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"
+
+
+class JobState(StrEnum):
+    """The state of a job. FAILED waits for its back-off or has no retries left; ERROR_THROWN was caught by nothing."""
+
+    ACTIVATABLE = "ACTIVATABLE"
+    ACTIVATED = "ACTIVATED"
+    FAILED = "FAILED"
+    ERROR_THROWN = "ERROR_THROWN"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"
+
+
+class IncidentState(StrEnum):
+    """The state of an incident."""
+
+    OPEN = "OPEN"
+    RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Part of a list, newest first. *next* is the cursor of the part behind it; empty: there is none."""
+
+    items: list[Item]
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ElementInstance:
+    """Where a token is: one visit of an element that has not ended."""
+
+    key: int
+    element_id: str
+    element_name: str
+    type: str  # USER_TASK, SERVICE_TASK, SUB_PROCESS ...
+    state: str  # ACTIVATING, ACTIVATED ...
+    start_ms: int
+    incident_key: int  # 0: nothing stops it
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInstance:
+    """One run of a process, with the places it is at now."""
+
+    key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    version: int
+    state: InstanceState
+    has_incident: bool
+    start_ms: int
+    end_ms: int
+    parent_key: int  # the instance that called it; 0: none
+    elements: list[ElementInstance]
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as the broker holds it, for looking at; a worker gets a `Job`. The last seven are of user tasks only."""
+
+    key: int
+    type: str
+    state: JobState
+    element_id: str
+    element_name: str
+    element_instance_key: int
+    process_instance_key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    process_definition_version: int
+    worker: str
+    retries: int
+    deadline_ms: int
+    headers: dict[str, str]
+    error_message: str
+    created_ms: int
+    ended_ms: int
+    assignee: str
+    candidate_groups: list[str]
+    candidate_users: list[str]
+    due_date: str  # ISO 8601 with zone
+    follow_up_date: str
+    form_key: str
+    priority: int | None  # 0 to 100
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A stop that needs a person."""
+
+    key: int
+    state: IncidentState
+    error_type: str  # JOB_NO_RETRIES, CONDITION_ERROR ...
+    message: str
+    element_id: str
+    element_instance_key: int
+    process_instance_key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    job_key: int  # 0: it is about no job
+    created_ms: int
+    resolved_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessDefinition:
+    """One version of a deployed process."""
+
+    key: int
+    bpmn_process_id: str
+    name: str
+    version: int
+    resource_name: str
+    deployed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable and the element instance, or process instance, that owns it."""
+
+    name: str
+    value: Any
+    scope_key: int
+    process_instance_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """One partition of the broker that was asked."""
+
+    id: int
+    role: str  # LEADER or INACTIVE
+    queue_depth: int  # commands that wait to be decided
+    resident_instances: int  # held in memory
+    key_counter: int  # the last that was given out
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the broker is."""
+
+    broker_version: str
+    database: str
+    uptime_ms: int
+    partitions: list[PartitionStatus]
+    open_process_instances: int
+    open_jobs: int
+    open_incidents: int

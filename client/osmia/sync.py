@@ -1,0 +1,265 @@
+"""The same client and worker for code without an event loop: they run in a loop of their own, in a thread of its own.
+
+    with SyncClient() as client:
+        client.deploy("dinner.bpmn")
+        client.create_instance("dinner", {"guests": 4})
+
+Any thread may call. There is one implementation, the asyncio one; here is only the way over to it.
+"""
+
+import asyncio
+import functools
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from types import FrameType, TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+
+import grpc
+
+from osmia.client import CALL_TIMEOUT_MS, Client
+from osmia.job import Job, Outcome
+from osmia.settings import WorkerOptions
+from osmia.worker import STOP_SIGNALS, Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LoopThread:
+    """An event loop in a daemon thread, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """The result of *work*, waited for in this thread. If the wait is interrupted, the work is cancelled.
+
+        Raises:
+            RuntimeError: called from the loop's own thread, which would wait for itself.
+        """
+        loop = self._started()
+        if _running_loop() is loop:
+            work.close()
+            raise RuntimeError(
+                "Expected a call from another thread, but found one from an async handler: use its own client"
+            )
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the loop and its thread. The next call starts another."""
+        with self._starting:
+            loop, self._loop = self._loop, None
+        if loop:
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_run, args=[self._loop], name="osmia-client", daemon=True).start()
+            return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+    loop.close()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _blocking(
+    call: Callable[Concatenate[Client, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["SyncClient", P], R]:
+    """The call of `Client` with the same parameters and result, as a method that waits for it."""
+
+    @functools.wraps(call)
+    def wait(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.loop.run(call(self.asynchronous, *args, **kwargs))
+
+    return wait
+
+
+def _iterating(
+    call: Callable[Concatenate[Client, P], AsyncIterator[R]],
+) -> Callable[Concatenate["SyncClient", P], Iterator[R]]:
+    """The stream of `Client` with the same parameters, as an iterator that waits for each item."""
+
+    @functools.wraps(call)
+    def iterate(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        stream = call(self.asynchronous, *args, **kwargs)
+        try:
+            while True:
+                try:
+                    yield self.loop.run(_next(stream))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self.loop.run(_close(stream))
+
+    return iterate
+
+
+async def _next(stream: AsyncIterator[R]) -> R:
+    return await anext(stream)
+
+
+async def _close(stream: Any) -> None:
+    await stream.aclose()
+
+
+class SyncClient:
+    """Calls a gateway from any thread, with and without an event loop. The parameters are those of `Client`."""
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        call_timeout_ms: int | None = CALL_TIMEOUT_MS,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        self.asynchronous = Client(
+            address, call_timeout_ms=call_timeout_ms, credentials=credentials, metadata=metadata, options=options
+        )
+        self.loop = LoopThread()
+
+    deploy = _blocking(Client.deploy)
+    deploy_process = _blocking(Client.deploy_process)
+    delete_resource = _blocking(Client.delete_resource)
+    evaluate_decision = _blocking(Client.evaluate_decision)
+    topology = _blocking(Client.topology)
+
+    create_instance = _blocking(Client.create_instance)
+    create_instance_with_result = _blocking(Client.create_instance_with_result)
+    cancel_instance = _blocking(Client.cancel_instance)
+    set_variables = _blocking(Client.set_variables)
+    resolve_incident = _blocking(Client.resolve_incident)
+    modify_instance = _blocking(Client.modify_instance)
+    migrate_instance = _blocking(Client.migrate_instance)
+
+    activate_jobs = _blocking(Client.activate_jobs)
+    stream_jobs = _iterating(Client.stream_jobs)
+    complete_job = _blocking(Client.complete_job)
+    fail_job = _blocking(Client.fail_job)
+    throw_error = _blocking(Client.throw_error)
+    update_job_retries = _blocking(Client.update_job_retries)
+    update_job_timeout = _blocking(Client.update_job_timeout)
+
+    publish_message = _blocking(Client.publish_message)
+    broadcast_signal = _blocking(Client.broadcast_signal)
+
+    search_instances = _blocking(Client.search_instances)
+    get_instance = _blocking(Client.get_instance)
+    search_jobs = _blocking(Client.search_jobs)
+    search_incidents = _blocking(Client.search_incidents)
+    search_definitions = _blocking(Client.search_definitions)
+    search_variables = _blocking(Client.search_variables)
+    status = _blocking(Client.status)
+
+    @property
+    def address(self) -> str:
+        """Where the gateway is, `host:port`."""
+        return self.asynchronous.address
+
+    def close(self) -> None:
+        """Close the connection and end the thread. A later call opens both anew."""
+        self.loop.run(self.asynchronous.close())
+        self.loop.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SyncWorker:
+    """A `Worker` for code without an event loop; `job` and `user_task` register handlers just so, async or not."""
+
+    def __init__(self, client: SyncClient, **options: Unpack[WorkerOptions]) -> None:
+        self._loop = client.loop
+        self._worker = Worker(client.asynchronous, **options)
+        self.job = self._worker.job
+        self.user_task = self._worker.user_task
+        self._ended = threading.Event()
+
+    @property
+    def name(self) -> str:
+        """The name shown in the jobs it holds."""
+        return self._worker.name
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs in work now, of all types."""
+        return self._worker.in_flight
+
+    def handle(self, job: Job) -> Outcome:
+        """Run the handler for *job* and tell the outcome without telling the broker.
+
+        Raises:
+            LookupError: no handler is registered for it.
+        """
+        return self._loop.run(self._worker.handle(job))
+
+    def start(self) -> None:
+        """Begin to take jobs and return at once."""
+        self._ended.clear()
+        self._loop.run(self._worker.start())
+
+    def stop(self) -> None:
+        """Take no more jobs, wait for those in work up to the grace time, give the rest back with retries unchanged."""
+        self._loop.run(self._worker.stop())
+        self._ended.set()
+
+    def run(self) -> None:
+        """Work until SIGTERM, SIGINT or `stop` from another thread, then stop in good order."""
+        self.start()
+        with _StoppingSignals(self._ended.set):
+            self._ended.wait()
+        self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _StoppingSignals:
+    """While entered, the first SIGTERM or SIGINT calls *stop*; the second does what it did before. Main thread only."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._once) for number in STOP_SIGNALS}
+
+    def __exit__(self, *_: object) -> None:
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def _once(self, _number: int, _frame: FrameType | None) -> None:
+        self.__exit__()
+        self._stop()
