@@ -1,0 +1,28 @@
+"""`osmia completion`: the script that makes a shell complete commands and options."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+class Shell(StrEnum):
+    """The shells that Typer can serve."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+
+
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="Whose language to print.")]) -> None:
+    """Print the completion script for a shell.
+
+    Example: osmia completion bash > ~/.local/share/bash-completion/completions/osmia
+    """
+    from typer.completion import get_completion_script
+
+    typer.echo(get_completion_script(prog_name="osmia", complete_var="_OSMIA_COMPLETE", shell=shell))

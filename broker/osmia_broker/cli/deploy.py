@@ -1,0 +1,87 @@
+"""`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osmia_broker.cli.failures import usage
+from osmia_broker.cli.output import Column, Output, Row
+from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia.results import Deployment
+
+app = typer.Typer()
+
+SUFFIXES = (".bpmn", ".dmn", ".form")  # what a directory is searched for
+COLUMNS = (
+    Column("key", "KEY"),
+    Column("kind", "KIND"),
+    Column("id", "ID"),
+    Column("version", "VERSION"),
+    Column("resourceName", "FILE"),
+)
+
+
+@app.command()
+@with_session
+def deploy(
+    session: Session,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, directories or patterns.")],
+) -> None:
+    """Deploy BPMN, DMN and form files: all of them or none.
+
+    Example: osmia deploy examples/dinner.bpmn
+    """
+    paths = found(files)
+    with session.client() as client:
+        deployment = client.deploy(*paths)
+    rows = deployed_rows(deployment)
+    if session.output is Output.TABLE:
+        for row in rows:
+            typer.echo(f"Deployed {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
+    else:
+        session.list(rows, COLUMNS, empty="")
+
+
+def found(names: list[str]) -> list[Path]:
+    """The files that *names* mean, in order and each once: a directory means its models, a pattern what it matches.
+
+    Raises:
+        Failure: USAGE; a name means nothing.
+    """
+    paths: dict[Path, None] = {}
+    for name in names:
+        matches = _matches(Path(name))
+        if not matches:
+            raise usage(f"There is no file to deploy at '{name}'.", "osmia deploy my-process.bpmn")
+        paths.update(dict.fromkeys(matches))
+    return list(paths)
+
+
+def _matches(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    if path.is_file():
+        return [path]
+    if any(character in path.name for character in "*?["):
+        return sorted(file for file in path.parent.glob(path.name) if file.is_file())
+    return []
+
+
+def deployed_rows(deployment: "Deployment") -> list[Row]:
+    """One row per definition of *deployment*."""
+    files = {graph.key: graph.resource_name for graph in deployment.decision_requirements}
+    return [
+        *(_row("process", one.key, one.bpmn_process_id, one.version, one.resource_name) for one in deployment.processes),
+        *(
+            _row("decision", one.key, one.decision_id, one.version, files.get(one.requirements_key, ""))
+            for one in deployment.decisions
+        ),
+        *(_row("form", one.key, one.form_id, one.version, one.resource_name) for one in deployment.forms),
+    ]
+
+
+def _row(kind: str, key: int, id: str, version: int, resource_name: str) -> Row:
+    return {"key": str(key), "kind": kind, "id": id, "version": version, "resourceName": resource_name}

@@ -1,0 +1,52 @@
+"""`osmia instances`: list process instances and where their tokens are."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
+from osmia_broker.cli.session import Session, with_session
+
+app = typer.Typer()
+
+
+class Filter(StrEnum):
+    """What `--state` chooses from."""
+
+    ACTIVE = "active"
+    INCIDENT = "incident"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+    ALL = "all"
+
+
+@app.command()
+@with_session
+def instances(
+    session: Session,
+    state: Annotated[Filter, typer.Option(help="Which ones.")] = Filter.ACTIVE,
+    process: Process = "",
+    limit: Limit = 50,
+) -> None:
+    """List process instances, newest first.
+
+    Example: osmia instances --state incident -o key
+    """
+    from osmia.results import InstanceState
+
+    with session.client() as client:
+        found = every(
+            client.search_instances,
+            bpmn_process_id=process,
+            states=[] if state is Filter.ALL else [InstanceState(_stored(state).upper())],
+            has_incident=True if state is Filter.INCIDENT else None,
+        )
+        rows = [instance_row(one) for one in first(found, limit)]
+    session.list(rows, INSTANCE_COLUMNS, empty="No such instances. Start one: osmia start PROCESS_ID")
+
+
+def _stored(state: Filter) -> str:
+    """An instance with an incident is an active one."""
+    return Filter.ACTIVE if state is Filter.INCIDENT else state

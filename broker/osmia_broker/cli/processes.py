@@ -1,0 +1,29 @@
+"""`osmia processes`: list what is deployed."""
+
+from typing import Annotated
+
+import typer
+
+from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.rows import PROCESS_COLUMNS, every, first, process_row
+from osmia_broker.cli.session import Session, with_session
+
+app = typer.Typer()
+
+
+@app.command()
+@with_session
+def processes(
+    session: Session,
+    process: Process = "",
+    is_every_version: Annotated[bool, typer.Option("--all", help="Every version, not only the latest.")] = False,
+    limit: Limit = 50,
+) -> None:
+    """List deployed processes.
+
+    Example: osmia processes --all
+    """
+    with session.client() as client:
+        found = every(client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version)
+        rows = [process_row(one) for one in first(found, limit)]
+    session.list(rows, PROCESS_COLUMNS, empty="Nothing deployed yet: osmia deploy FILE")

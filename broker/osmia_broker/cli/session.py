@@ -1,0 +1,139 @@
+"""What every command shares: the options that are the same everywhere, the connection, and the one door for failures."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from osmia_broker.cli.failures import Failure, from_call, usage
+from osmia_broker.cli.output import Column, Output, Row, write, write_one
+from osmia_broker.config import duration
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
+
+EVERYWHERE = "Options of every command"
+TIMEOUT = timedelta(seconds=10)
+
+
+def as_duration(text: str | timedelta) -> timedelta:
+    """Read a duration that was typed; what is one already (a default) passes."""
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"Expected {error}, but found '{text}'") from error
+
+
+Address = Annotated[str | None, typer.Option(help="HOST:PORT of the broker.", rich_help_panel=EVERYWHERE)]
+Form = Annotated[Output | None, typer.Option("--output", "-o", help="The form of the data.", rich_help_panel=EVERYWHERE)]
+Timeout = Annotated[
+    timedelta | None,
+    typer.Option(parser=as_duration, metavar="10s", help="How long to wait.", rich_help_panel=EVERYWHERE),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing beside the data.", rich_help_panel=EVERYWHERE)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
+
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "address": (Address, None),
+    "output": (Form, None),
+    "timeout": (Timeout, None),
+    "quiet": (Quiet, False),
+    "yes": (Yes, False),
+    "no_color": (NoColor, False),
+}  #: name, type and default of what every command takes, and `osmia` itself before the command
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the command line, as its options say."""
+
+    address: str | None
+    output: Output
+    timeout: timedelta | None
+    is_quiet: bool
+    says_yes: bool
+    has_color: bool
+
+    @contextmanager
+    def client(self) -> "Iterator[SyncClient]":
+        """A connection to the broker; failed calls become `Failure`."""
+        from osmia import SyncClient
+        from osmia.errors import OsmiaError
+
+        with SyncClient(self.address, call_timeout_ms=int((self.timeout or TIMEOUT).total_seconds() * 1000)) as client:
+            try:
+                yield client
+            except OsmiaError as error:
+                raise from_call(error, client.address) from error
+
+    def say(self, text: str) -> None:
+        """Tell a person something, on stderr, unless they want quiet."""
+        if not self.is_quiet:
+            sys.stderr.write(text + "\n")
+
+    def list(self, rows: "list[Row]", columns: tuple[Column, ...], *, empty: str) -> None:
+        """Print a list; *empty* is said to a person when there is nothing in it."""
+        write(rows, columns, self.output, color=self.has_color)
+        if not rows and self.output in (Output.TABLE, Output.WIDE):
+            self.say(empty)
+
+    def one(self, row: Row, *, key: str, text: str) -> None:
+        """Print one record: *text* for a person, else its fields, of which *key* names the key."""
+        write_one(row, key, text, self.output)
+
+    def confirm(self, question: str) -> None:
+        """Ask before something that cannot be undone.
+
+        Raises:
+            Failure: USAGE when nobody is there to be asked and `--yes` was not given.
+            typer.Abort: the answer is no.
+        """
+        if self.says_yes:
+            return
+        if not sys.stdin.isatty():
+            raise usage(f"{question} Nobody is here to be asked.", "the same with --yes")
+        typer.confirm(question, abort=True, err=True)
+
+
+def with_session(function: Callable[..., None]) -> Callable[..., None]:
+    """Give *function*, whose first parameter is a `Session`, the options of every command."""
+    signature = inspect.signature(function, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    names = {parameter.name for parameter in own}
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    shared = [_parameter(name, *option) for name, option in OPTIONS.items() if name not in names]
+    parameters = [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *shared, context]
+
+    @functools.wraps(function)
+    def call(context: typer.Context, **given: Any) -> None:
+        options = {name: given.pop(name) for name in OPTIONS if name not in names}
+        function(_session({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given)
+
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by Typer
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _session(options: dict[str, Any]) -> Session:
+    return Session(
+        address=options.get("address"),
+        output=options.get("output") or Output.TABLE,
+        timeout=options.get("timeout"),
+        is_quiet=bool(options.get("quiet")),
+        says_yes=bool(options.get("yes")),
+        has_color=not options.get("no_color"),
+    )
+
+
+__all__ = ["Failure", "Session", "with_session"]

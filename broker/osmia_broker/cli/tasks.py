@@ -1,0 +1,49 @@
+"""`osmia tasks`: list the work that waits for people."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.rows import TASK_COLUMNS, every, first, task_row
+from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia.results import JobInfo
+
+app = typer.Typer()
+
+
+@app.command()
+@with_session
+def tasks(
+    session: Session,
+    assignee: Annotated[str, typer.Option(metavar="USER", help="Only those of this person.")] = "",
+    group: Annotated[str, typer.Option(metavar="GROUP", help="Only those this group may take.")] = "",
+    is_unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those that are nobody's.")] = False,
+    is_completed: Annotated[bool, typer.Option("--completed", help="Those that are done, not the open ones.")] = False,
+    process: Process = "",
+    limit: Limit = 50,
+) -> None:
+    """List user tasks that are open, newest first.
+
+    Example: osmia tasks --group cooks -o key
+    """
+    from osmia.results import JobState
+
+    done = [JobState.COMPLETED]
+    wanted = done if is_completed else [state for state in JobState if state not in (*done, JobState.CANCELED)]
+
+    def fits(job: "JobInfo") -> bool:
+        return (
+            (not assignee or job.assignee == assignee)
+            and (not group or group in job.candidate_groups)
+            and not (is_unassigned and job.assignee)
+            and (not process or job.bpmn_process_id == process)
+        )
+
+    with session.client() as client:
+        open_tasks: Iterator[JobInfo] = every(client.search_jobs, user_tasks_only=True, states=wanted)
+        rows = [task_row(one) for one in first(filter(fits, open_tasks), limit)]
+    session.list(rows, TASK_COLUMNS, empty="No such tasks. Start an instance: osmia start PROCESS_ID")

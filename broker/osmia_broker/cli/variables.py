@@ -1,0 +1,76 @@
+"""Variables as they are typed: `--var k=v`, and `--vars` with JSON, `@file` or `-`.
+
+A value that is JSON stays the very text that was typed, so a 64-bit number or a long decimal reaches the process unchanged.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from osmia_broker.cli.failures import usage
+
+Variables = dict[str, Any]  #: values are `msgspec.Raw` JSON or plain text
+
+
+def read(assignments: list[str] | None, document: str | None) -> Variables:
+    """The variables of *document* with those of the *assignments* over them, the last one of a name counting.
+
+    Raises:
+        Failure: USAGE; the text says which one is wrong, and where.
+    """
+    variables = _document(document) if document is not None else {}
+    for assignment in assignments or ():
+        name, value = _assignment(assignment)
+        variables[name] = value
+    return variables
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    """`k:=v` demands JSON, `k==v` is text, `k=v` is JSON when it parses and text when not."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip(":").strip():
+        raise usage(f"Expected --var NAME=VALUE, but found '{text}'.", "--var amount=12, --var name==12 (text)")
+    if value.startswith("="):
+        return name, value[1:]
+    if name.endswith(":"):
+        return name[:-1], _json(value, f"the value of --var {name[:-1]}")
+    return name, _json_or_text(value)
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
+    return msgspec.Raw(value.encode())
+
+
+def _json(value: str, what: str) -> msgspec.Raw:
+    try:
+        msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise usage(f"Expected {what} to be JSON, but found: {error}.", "quotes around text: '\"pizza\"'") from error
+    return msgspec.Raw(value.encode())
+
+
+def _document(source: str) -> Variables:
+    """`@file` and `-` (stdin) are read; everything else is the JSON itself."""
+    if source == "-":
+        text, name = sys.stdin.read(), "standard input"
+    elif source.startswith("@"):
+        text, name = _file(Path(source[1:])), source[1:]
+    else:
+        text, name = source, "--vars"
+    try:
+        return dict(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise usage(f"Expected {name} to hold a JSON object, but found: {error}.", "--vars '{\"a\": 1}'") from error
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise usage(f"Expected to read variables from '{path}', but found: {error}.") from error
