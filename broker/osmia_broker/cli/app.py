@@ -6,6 +6,7 @@ driver or gRPC before it does its work. tests/cli/test_start.py holds them to it
 
 import importlib
 import sys
+import traceback
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -40,11 +41,11 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The commands of `osmia`, each imported at its first use."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # noqa: ARG002 - Typer's signature
+    def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or `None`."""
         if cmd_name not in COMMANDS:
             return None
@@ -53,7 +54,7 @@ class Commands(TyperGroup):
         command.name = cmd_name
         return command
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that *args* begin with; a misspelt one is refused with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = get_close_matches(args[0], COMMANDS, n=1)
@@ -80,7 +81,9 @@ def osmia(
     quiet: Quiet = False,
     yes: Yes = False,
     no_color: NoColor = False,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which.")
+    ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. [bold]osmia demo[/bold] shows it in a minute."""
     given = dict(zip(OPTIONS, (address, output, timeout, quiet, yes, no_color), strict=True))
@@ -100,6 +103,9 @@ def run(arguments: list[str]) -> int:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
         return _tell(_misuse(error), arguments)
+    except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person what to report
+        traceback.print_exc()
+        return _tell(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)
     return ended if isinstance(ended, int) else Exit.DONE
 
 

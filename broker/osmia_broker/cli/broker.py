@@ -1,7 +1,7 @@
 """`osmia broker`: the broker as a process in the foreground, until SIGTERM or Ctrl-C."""
 
 import asyncio
-import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +10,14 @@ import typer
 from osmia_broker import config, logs, ports
 from osmia_broker.cli.failures import Exit, Failure
 
-app = typer.Typer()
-logger = logging.getLogger("osmia_broker.broker")
+app = typer.Typer(add_completion=False)
 
 
 def _about(name: str) -> Any:
     return typer.Option(help=config.about(name), show_default=False, metavar=_default(name))
 
 
-def _default(name: str) -> str:
+def _default(name: str) -> str | None:
     value = config.NAMES[name].default
     return {"data_dir": "PATH", "insecure": None}.get(name, "TEXT") if value in ("", None) else str(value)
 
@@ -80,10 +79,13 @@ def _serve(settings: config.Settings) -> None:
     """Import the broker now, and run it on the quickest event loop there is."""
     from osmia_broker.broker import Broker
 
-    try:
-        from uvloop import new_event_loop
-    except ModuleNotFoundError:  # not made for this system
-        from asyncio import new_event_loop
-
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(Broker(settings).serve())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # not made for this system
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Shell(StrEnum):
@@ -23,6 +23,6 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Whose language to pr
 
     Example: osmia completion bash > ~/.local/share/bash-completion/completions/osmia
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # documented, not in __all__
 
     typer.echo(get_completion_script(prog_name="osmia", complete_var="_OSMIA_COMPLETE", shell=shell))

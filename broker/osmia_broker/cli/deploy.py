@@ -12,7 +12,7 @@ from osmia_broker.cli.session import Session, with_session
 if TYPE_CHECKING:
     from osmia.results import Deployment
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 SUFFIXES = (".bpmn", ".dmn", ".form")  # what a directory is searched for
 COLUMNS = (
@@ -74,7 +74,10 @@ def deployed_rows(deployment: "Deployment") -> list[Row]:
     """One row per definition of *deployment*."""
     files = {graph.key: graph.resource_name for graph in deployment.decision_requirements}
     return [
-        *(_row("process", one.key, one.bpmn_process_id, one.version, one.resource_name) for one in deployment.processes),
+        *(
+            _row("process", one.key, one.bpmn_process_id, one.version, one.resource_name)
+            for one in deployment.processes
+        ),
         *(
             _row("decision", one.key, one.decision_id, one.version, files.get(one.requirements_key, ""))
             for one in deployment.decisions

@@ -1,13 +1,52 @@
 """`osmia feel`: evaluate an expression as the broker would, with a caret under a fault."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Var, Vars
+from osmia_broker.cli.output import Output
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_session
+def feel(
+    session: Session,
+    expression: Annotated[str, typer.Argument(help="What a model would have behind its '='.")],
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Evaluate a FEEL expression here, without a broker; the value is printed as JSON.
+
+    Example: osmia feel 'sum(prices) > limit' --vars '{"prices": [1, 2], "limit": 2}'
+    """
+    from osmia_broker import feel as language
+
+    variables = typed.read(var, vars)
+    try:
+        compiled = language.compile(expression.removeprefix("="))
+    except language.ParseError as error:
+        raise _fault(session, language.explain(error), str(error)) from error
+    result = compiled.evaluate(variables, datetime.now(UTC))
+    if result.failure is not None:
+        raise Failure(Exit.REFUSED, "The expression cannot be evaluated.", why=result.failure, code="EVALUATION_FAILED")
+    for warning in result.warnings:
+        session.say(f"{warning.type}: {warning.message}")
+    value = language.to_json(result.value)
+    warnings = [{"type": warning.type, "message": warning.message} for warning in result.warnings]
+    session.one({"result": msgspec.Raw(value.encode()), "warnings": warnings}, key="result", text=value)
+
+
+def _fault(session: Session, drawing: str, message: str) -> Failure:
+    """The drawing goes before the three lines, unless a program reads them."""
+    if session.output is not Output.JSON:
+        sys.stderr.write(drawing + "\n")
+    return Failure(Exit.REFUSED, "This is no FEEL expression.", why=message, code="PARSE_ERROR")

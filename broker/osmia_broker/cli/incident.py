@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from osmia import SyncClient
     from osmia.results import Incident
 
-app = typer.Typer(help="One incident: resolve.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One incident: resolve.", no_args_is_help=True)
 
 
 @app.callback()

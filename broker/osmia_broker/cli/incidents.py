@@ -8,7 +8,7 @@ from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import INCIDENT_COLUMNS, every, first, incident_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

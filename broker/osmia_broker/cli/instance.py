@@ -11,7 +11,7 @@ from osmia_broker.cli.output import Output
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, variable_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer(help="One process instance: show, variables, cancel.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One process instance: show, variables, cancel.", no_args_is_help=True)
 
 
 @app.command()

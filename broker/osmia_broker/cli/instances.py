@@ -9,7 +9,7 @@ from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Filter(StrEnum):

@@ -11,7 +11,9 @@ from osmia_broker.cli.options import Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, as_duration, with_session
 
-app = typer.Typer(help="One job, as a worker: activate, complete, fail, retries.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="One job, as a worker: activate, complete, fail, retries.", no_args_is_help=True
+)
 
 LOCK = timedelta(minutes=5)
 ACTIVATED_COLUMNS = (

@@ -9,7 +9,7 @@ from osmia_broker.cli.options import Limit
 from osmia_broker.cli.rows import JOB_COLUMNS, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 OPEN = ("activatable", "activated", "failed", "error_thrown")
 STATES = (*OPEN, "completed", "canceled")

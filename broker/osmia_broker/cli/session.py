@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +31,9 @@ def as_duration(text: str | timedelta) -> timedelta:
 
 
 Address = Annotated[str | None, typer.Option(help="HOST:PORT of the broker.", rich_help_panel=EVERYWHERE)]
-Form = Annotated[Output | None, typer.Option("--output", "-o", help="The form of the data.", rich_help_panel=EVERYWHERE)]
+Form = Annotated[
+    Output | None, typer.Option("--output", "-o", help="The form of the data.", rich_help_panel=EVERYWHERE)
+]
 Timeout = Annotated[
     timedelta | None,
     typer.Option(parser=as_duration, metavar="10s", help="How long to wait.", rich_help_panel=EVERYWHERE),
@@ -78,7 +80,7 @@ class Session:
         if not self.is_quiet:
             sys.stderr.write(text + "\n")
 
-    def list(self, rows: "list[Row]", columns: tuple[Column, ...], *, empty: str) -> None:
+    def list(self, rows: Sequence[Row], columns: tuple[Column, ...], *, empty: str) -> None:
         """Print a list; *empty* is said to a person when there is nothing in it."""
         write(rows, columns, self.output, color=self.has_color)
         if not rows and self.output in (Output.TABLE, Output.WIDE):
@@ -114,7 +116,9 @@ def with_session(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def call(context: typer.Context, **given: Any) -> None:
         options = {name: given.pop(name) for name in OPTIONS if name not in names}
-        function(_session({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given)
+        function(
+            _session({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given
+        )
 
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by Typer
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -16,7 +16,7 @@ from osmia_broker.cli.session import Session, with_session
 if TYPE_CHECKING:
     from osmia import SyncClient
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 LATEST = -1
 AWAIT = timedelta(seconds=60)
@@ -45,15 +45,15 @@ def start(
     with session.client() as client:
         try:
             if is_awaited:
-                _await_result(session, client, process_id, variables, version)
+                _await_result(session, client, process_id, variables, version=version)
             else:
-                _start(session, client, process_id, variables, version, at or [])
+                _start(session, client, process_id, variables, version=version, at=at or [])
         except NotFound as error:
             raise _unknown_process(client, process_id, error.details) from error
 
 
 def _start(
-    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, version: int, at: list[str]
+    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int, at: list[str]
 ) -> None:
     created = client.create_instance(process_id, variables, version=version, start_at=at)
     session.say(f"Started {created.bpmn_process_id} (version {created.version})")
@@ -67,7 +67,7 @@ def _start(
 
 
 def _await_result(
-    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, version: int
+    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int
 ) -> None:
     wait = session.timeout or AWAIT
     wait_ms = int(wait.total_seconds() * 1000)

@@ -12,7 +12,7 @@ from osmia_broker.cli.session import Session, with_session
 if TYPE_CHECKING:
     from osmia.results import Status, Topology
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import Key, Var, Vars
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer(help="One user task: complete.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One user task: complete.", no_args_is_help=True)
 
 
 @app.callback()
