@@ -93,6 +93,7 @@ class Start:
     forms: list[Form] = field(default_factory=list)
 
 
+PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
 WINDOW_JOBS = 2_000  #: activatable keys of one type in memory; a refill costs about a millisecond
 
 

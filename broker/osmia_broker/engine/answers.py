@@ -1,0 +1,53 @@
+"""What the engine answers to a command, as plain values: snapshots, because rows go on changing before the answer leaves."""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+
+
+class Created(msgspec.Struct, frozen=True, gc=False):
+    """A process instance was created."""
+
+    process_definition_key: int
+    bpmn_process_id: str
+    version: int
+    process_instance_key: int
+
+
+class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
+    """A job as it is handed to a worker. *headers* and *variables* are JSON objects as text."""
+
+    key: int
+    type: str
+    process_instance_key: int
+    bpmn_process_id: str
+    process_definition_version: int
+    process_definition_key: int
+    element_id: str
+    element_instance_key: int
+    headers: str
+    worker: str
+    retries: int
+    deadline_ms: int
+    variables: str
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """What a deployment brought, in the order of the wire: processes, decisions, graphs, forms."""
+
+    key: int
+    processes: list[ProcessDefinition]
+    decisions: list[Decision]
+    requirements: list[DecisionRequirements]
+    forms: list[Form]
+
+
+class EvaluatedDecision(msgspec.Struct, frozen=True):
+    """A decision was evaluated: *evaluation* is dmn's account of it; *decisions* names the rows of its graph by decision id."""
+
+    decision: Decision
+    evaluation: Any
+    decisions: dict[str, Decision]
+    key: int

@@ -1,0 +1,68 @@
+"""Decisions: found among what was deployed, evaluated by the dmn package."""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.dmn import DecisionGraph
+from osmia_broker.engine.answers import EvaluatedDecision
+from osmia_broker.engine.commands import EvaluateDecision
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.rows import Decision, ErrorType
+from osmia_broker.state.state import State
+
+
+def find_decision(state: State, decision_id: str, deployment_key: int = 0) -> tuple[Decision, DecisionGraph]:
+    """The latest version of a decision (or the one of a deployment) and the graph it stands in.
+
+    Raises:
+        IncidentRaised: there is none; deploying it is the repair.
+
+    """
+    decisions = state.definitions.decisions
+    decision = decisions.in_deployment(decision_id, deployment_key) if deployment_key else decisions.latest(decision_id)
+    if decision is None:
+        raise IncidentRaised(
+            ErrorType.CALLED_DECISION_ERROR,
+            f"Expected to evaluate decision '{decision_id}', but no decision found for id '{decision_id}'",
+        )
+    return decision, _graph(state, decision)
+
+
+def _graph(state: State, decision: Decision) -> DecisionGraph:
+    requirements = state.definitions.requirements.get(decision.decision_requirements_key)
+    assert requirements is not None, "a decision stands in a graph"
+    graph: DecisionGraph = state.definitions.model(requirements.checksum).decisions
+    return graph
+
+
+@handles(EvaluateDecision)
+def evaluate_decision(state: State, command: EvaluateDecision) -> EvaluatedDecision:
+    """Evaluate a decision for a caller; a failing evaluation is part of the answer, no refusal."""
+    decision = _called(state, command)
+    graph = _graph(state, decision)
+    scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
+    evaluation = graph.evaluate(decision.decision_id, scope, state.now)
+    rows = {
+        row.decision_id: row
+        for row in state.definitions.decisions.all()
+        if row.decision_requirements_key == decision.decision_requirements_key
+    }
+    return EvaluatedDecision(decision, evaluation, rows, state.next_key())
+
+
+def _called(state: State, command: EvaluateDecision) -> Decision:
+    """The decision that the command names; the id wins over the key. Unknown is an invalid argument (gateway-rpc.md)."""
+    decisions = state.definitions.decisions
+    if command.decision_id:
+        found, named = decisions.latest(command.decision_id), f"id '{command.decision_id}'"
+    elif command.decision_key >= 0:
+        found, named = decisions.get(command.decision_key), f"key '{command.decision_key}'"
+    else:
+        raise InvalidArgument("Expected either a decision id or a valid decision key, but none provided")
+    if found is None:
+        asked = command.decision_id or command.decision_key
+        raise InvalidArgument(f"Expected to evaluate decision '{asked}', but no decision found for {named}")
+    return found

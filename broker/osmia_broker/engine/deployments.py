@@ -1,0 +1,133 @@
+"""Deployment: versions are given, unchanged files keep theirs, and all of it happens or none (gateway-rpc.md, DeployResource)."""
+
+from collections.abc import Callable
+
+from osmia_broker.engine.answers import Deployed
+from osmia_broker.engine.commands import DeployResources, NewResource
+from osmia_broker.engine.engine import handles
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.state import State
+
+
+@handles(DeployResources)
+def deploy_resources(state: State, command: DeployResources) -> Deployed:
+    """Add what is new; answer with every definition of the files, new or not."""
+    _refuse_duplicates(command.resources)
+    deployed = Deployed(state.next_key(), [], [], [], [])
+    for resource in command.resources:
+        _DEPLOY[resource.kind](state, resource, deployed)
+        state.definitions.keep_model(resource.checksum, resource.compiled)
+    return deployed
+
+
+def _refuse_duplicates(resources: tuple[NewResource, ...]) -> None:
+    """An id may be defined once per deployment."""
+    owners: dict[tuple[str, str], str] = {}
+    for resource in resources:
+        for what, id in _ids(resource):
+            other = owners.setdefault((what, id), resource.name)
+            if other is not resource.name:
+                raise InvalidArgument(
+                    "Expected to deploy new resources, but encountered the following errors:\n"
+                    f"Duplicated {what} id in resources '{other}' and '{resource.name}'"
+                )
+
+
+def _ids(resource: NewResource) -> list[tuple[str, str]]:
+    if resource.kind == "bpmn":
+        return [("process", id) for id in resource.compiled.processes]
+    if resource.kind == "form":
+        return [("form", resource.form_id)]
+    graph = resource.compiled.decisions
+    return [("decision requirements", graph.id), *(("decision", decision.id) for decision in graph.decisions)]
+
+
+def _deploy_processes(state: State, resource: NewResource, deployed: Deployed) -> None:
+    for id, process in resource.compiled.processes.items():
+        latest = state.definitions.processes.latest(id)
+        if latest is None or not _is_same(latest, resource):
+            latest = ProcessDefinition(
+                key=state.next_key(),
+                bpmn_process_id=id,
+                version=latest.version + 1 if latest else 1,
+                name=process.name,
+                version_tag=process.version_tag,
+                resource_name=resource.name,
+                checksum=resource.checksum,
+                deployment_key=deployed.key,
+                deployed_ms=state.now_ms,
+            )
+            state.definitions.processes.insert(latest)
+            state.definitions.add_resource(resource.checksum, resource.content)
+        deployed.processes.append(latest)
+
+
+def _deploy_decisions(state: State, resource: NewResource, deployed: Deployed) -> None:
+    graph = resource.compiled.decisions
+    latest = state.definitions.requirements.latest(graph.id)
+    if latest is None or not _is_same(latest, resource):
+        latest = _add_requirements(state, resource, latest.version + 1 if latest else 1, deployed.key)
+    deployed.requirements.append(latest)
+    key = latest.key
+    deployed.decisions.extend(row for row in state.definitions.decisions.all() if row.decision_requirements_key == key)
+
+
+def _add_requirements(state: State, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:
+    """A new version of a graph is a new version of each of its decisions."""
+    graph = resource.compiled.decisions
+    requirements = DecisionRequirements(
+        key=state.next_key(),
+        decision_requirements_id=graph.id,
+        version=version,
+        name=graph.name,
+        resource_name=resource.name,
+        checksum=resource.checksum,
+        deployment_key=deployment_key,
+        deployed_ms=state.now_ms,
+    )
+    state.definitions.requirements.insert(requirements)
+    state.definitions.add_resource(resource.checksum, resource.content)
+    for decision in graph.decisions:
+        before = state.definitions.decisions.latest(decision.id)
+        state.definitions.decisions.insert(
+            Decision(
+                key=state.next_key(),
+                decision_id=decision.id,
+                version=before.version + 1 if before else 1,
+                name=decision.name,
+                decision_requirements_key=requirements.key,
+                decision_requirements_id=graph.id,
+                deployment_key=deployment_key,
+            )
+        )
+    return requirements
+
+
+def _deploy_form(state: State, resource: NewResource, deployed: Deployed) -> None:
+    latest = state.definitions.forms.latest(resource.form_id)
+    if latest is None or not _is_same(latest, resource):
+        latest = Form(
+            key=state.next_key(),
+            form_id=resource.form_id,
+            version=latest.version + 1 if latest else 1,
+            resource_name=resource.name,
+            checksum=resource.checksum,
+            deployment_key=deployed.key,
+            deployed_ms=state.now_ms,
+        )
+        state.definitions.forms.insert(latest)
+        state.definitions.add_resource(resource.checksum, resource.content)
+    deployed.forms.append(latest)
+
+
+def _is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: NewResource) -> bool:
+    """Content and name equal to those of the latest version: nothing new."""
+    return latest.checksum == resource.checksum and latest.resource_name == resource.name
+
+
+_DEPLOY: dict[str, Callable[[State, NewResource, Deployed], None]] = {
+    "bpmn": _deploy_processes,
+    "dmn": _deploy_decisions,
+    "form": _deploy_form,
+}

@@ -1,0 +1,92 @@
+"""Tasks that a worker does (a job), or the broker itself (a script, a decision)."""
+
+
+
+from osmia_broker import feel
+from osmia_broker.engine.decisions import find_decision
+from osmia_broker.engine.expressions import (
+    VariableScope,
+    evaluate,
+    evaluate_integer,
+    evaluate_text,
+)
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.jobs import create_job, json_object
+from osmia_broker.engine.lifecycle import Processor, plan_completion, processes
+from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.model.graph import Element, ElementType, JobDefinition
+from osmia_broker.state.rows import ElementInstance, ErrorType
+from osmia_broker.state.state import State
+
+
+class JobTask(Processor):
+    """Waits for a worker to complete a job of the model's type."""
+
+    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+        """Evaluate what the job is made of, and create it."""
+        assert element.job is not None, f"'{element.id}' was deployed without a task definition"
+        create_task_job(state, instance, element.job)
+
+
+def create_task_job(state: State, instance: ElementInstance, definition: JobDefinition) -> None:
+    """A job of the type, retries and headers that the model gives."""
+    create_job(
+        state,
+        instance,
+        type=evaluate_text(state, definition.type, instance.key),
+        retries=evaluate_integer(state, definition.retries, instance.key),
+        headers=json_object(definition.headers),
+    )
+
+
+@processes(ElementType.SERVICE_TASK)
+class ServiceTask(JobTask):
+    """Work for a worker."""
+
+
+@processes(ElementType.SCRIPT_TASK)
+class ScriptTask(Processor):
+    """Evaluates a FEEL script, unless the model leaves the work to a job."""
+
+    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+        """Put the script's result into its variable and go on."""
+        if element.script is None:
+            assert element.job is not None, f"'{element.id}' was deployed with neither script nor task definition"
+            create_task_job(state, instance, element.job)
+            return
+        result = evaluate(state, element.script.expression, instance.key)
+        _finish_with(state, instance, element, element.script.result_variable, feel.to_json(result.value))
+
+
+@processes(ElementType.BUSINESS_RULE_TASK)
+class BusinessRuleTask(Processor):
+    """Evaluates a decision, unless the model leaves the work to a job."""
+
+    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+        """Put the decision's output into its variable and go on."""
+        call = element.decision
+        if call is None:
+            assert element.job is not None, f"'{element.id}' was deployed with neither decision nor task definition"
+            create_task_job(state, instance, element.job)
+            return
+        decision_id = evaluate_text(state, call.decision_id, instance.key)
+        decision, graph = find_decision(state, decision_id, self._deployment(state, instance, call.binding))
+        evaluation = graph.evaluate(decision.decision_id, VariableScope(state, instance.key), state.now)
+        if evaluation.failure_message:
+            raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)
+        _finish_with(state, instance, element, call.result_variable, evaluation.output)
+
+    @staticmethod
+    def _deployment(state: State, instance: ElementInstance, binding: str) -> int:
+        """The deployment that the decision must come from; 0 for the latest of any."""
+        if binding != "deployment":
+            return 0
+        definition = state.definitions.processes.get(instance.process_definition_key)
+        assert definition is not None, "a running instance has a definition"
+        return definition.deployment_key
+
+
+def _finish_with(state: State, instance: ElementInstance, element: Element, name: str, value: str) -> None:
+    """The broker has done the task's work: its result is merged as a job's would be."""
+    (put_local if element.outputs else merge)(state, instance, {name: value})
+    plan_completion(state, instance)

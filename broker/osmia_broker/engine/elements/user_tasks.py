@@ -1,0 +1,84 @@
+"""User tasks: work for a person, handed out as a job whose headers tell who may do it and until when (user-tasks.md, section 2)."""
+
+import msgspec
+
+from osmia_broker.engine.elements.dates import due_text
+from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.jobs import create_job, json_object
+from osmia_broker.engine.lifecycle import Processor, processes
+from osmia_broker.model.expressions import Expression
+from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
+from osmia_broker.state.rows import ElementInstance, ErrorType
+from osmia_broker.state.state import State
+
+RESERVED = "io.camunda.zeebe:"  #: begins the names of the headers that the broker itself sets
+USER_TASK_TYPE = "io.camunda.zeebe:userTask"  #: the job type of every job-based user task
+USER_TASK_RETRIES = 1
+
+
+@processes(ElementType.USER_TASK)
+class UserTask(Processor):
+    """Waits for a person. Whatever its assignment cannot be told from is an incident, and no job is made."""
+
+    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+        """Evaluate the assignment and create the job."""
+        assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
+        headers = dict(element.job.headers) if element.job else {}
+        headers |= _assignment(state, instance, element.user_task)
+        create_job(state, instance, type=USER_TASK_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
+
+
+def _assignment(state: State, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    values = {
+        "assignee": _text(state, instance, task, task.assignee),
+        "candidateGroups": _list(state, instance, task, task.candidate_groups),
+        "candidateUsers": _list(state, instance, task, task.candidate_users),
+        "dueDate": _date(state, instance, task, task.due_date),
+        "followUpDate": _date(state, instance, task, task.follow_up_date),
+        "formKey": _form_key(state, instance, task),
+    }
+    return {RESERVED + name: value for name, value in values.items() if value is not None}
+
+
+def _is_nothing(
+    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
+) -> bool:
+    """Whether there is nothing to tell: the model is silent, or says null where that means nobody."""
+    return expression is None or (task.lenient and evaluate(state, expression, instance.key).value is None)
+
+
+def _text(
+    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
+) -> str | None:
+    if expression is None or _is_nothing(state, instance, task, expression):
+        return None
+    return evaluate_text(state, expression, instance.key) or None
+
+
+def _list(
+    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
+) -> str | None:
+    if expression is None or _is_nothing(state, instance, task, expression):
+        return None
+    return msgspec.json.encode(evaluate_text_list(state, expression, instance.key)).decode()
+
+
+def _date(
+    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
+) -> str | None:
+    return due_text(state, instance, expression, lenient=task.lenient) if expression is not None else None
+
+
+def _form_key(state: State, instance: ElementInstance, task: UserTaskDefinition) -> str | None:
+    if task.form_id is None:
+        return _text(state, instance, task, task.form_key)
+    form_id = evaluate_text(state, task.form_id, instance.key)
+    form = state.definitions.forms.latest(form_id)
+    if form is None:
+        raise IncidentRaised(
+            ErrorType.FORM_NOT_FOUND,
+            f"Expected to find a form with id '{form_id}', but no form with this id is found,"
+            " at least a form with this id should be available. To resolve the Incident please deploy a form with the same id",
+        )
+    return str(form.key)

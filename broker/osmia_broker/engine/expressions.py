@@ -1,0 +1,106 @@
+"""Expressions evaluated for the engine: in the scope of an element instance, with the result type that the place takes.
+
+A failed evaluation, or a result of another type, stops the step with an incident whose text is the reference broker's
+(user-tasks.md, section 3; bpmn-execution.md, section 9).
+"""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker import feel
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.model.expressions import Expression, Result, Static
+from osmia_broker.state.rows import ErrorType
+from osmia_broker.state.state import State
+
+
+class VariableScope:
+    """The variables visible from an element instance, inner ones hiding outer ones."""
+
+    __slots__ = ("_key", "_state")
+
+    def __init__(self, state: State, element_instance_key: int) -> None:
+        self._state = state
+        self._key = element_instance_key
+
+    def __getitem__(self, name: str) -> msgspec.Raw:
+        state, key = self._state, self._key
+        while key:
+            variable = state.variables.of_scope(key).get(name)
+            if variable is not None:
+                return msgspec.Raw(variable.value)
+            element = state.elements.get(key)
+            if element is None:
+                break
+            key = element.scope_key
+        raise KeyError(name)
+
+
+def evaluate(
+    state: State, expression: Expression, scope_key: int, error_type: ErrorType = ErrorType.EXTRACT_VALUE_ERROR
+) -> Result:
+    """The result of *expression* as seen from the element instance *scope_key*.
+
+    Raises:
+        IncidentRaised: the evaluation failed.
+
+    """
+    if type(expression) is Static:
+        return expression
+    result = expression.evaluate(VariableScope(state, scope_key), state.now)
+    if result.failure is not None:
+        raise IncidentRaised(error_type, result.failure)
+    return result
+
+
+def evaluate_text(state: State, expression: Expression, scope_key: int) -> str:
+    """A result that must be text."""
+    result = evaluate(state, expression, scope_key)
+    if not isinstance(result.value, str):
+        raise wrong_type(expression, result, "'STRING'")
+    return result.value
+
+
+def evaluate_boolean(state: State, expression: Expression, scope_key: int) -> bool:
+    """A result that must be true or false; null is neither."""
+    result = evaluate(state, expression, scope_key)
+    if not isinstance(result.value, bool):
+        raise wrong_type(expression, result, "'BOOLEAN'")
+    return result.value
+
+
+def evaluate_integer(state: State, expression: Expression, scope_key: int) -> int:
+    """A result that must be a number; a fraction is cut off."""
+    result = evaluate(state, expression, scope_key)
+    if feel.type_name(result.value) != "NUMBER":
+        raise wrong_type(expression, result, "'NUMBER'")
+    return int(result.value)
+
+
+def evaluate_text_list(state: State, expression: Expression, scope_key: int) -> list[str]:
+    """A result that must be a list of texts."""
+    result = evaluate(state, expression, scope_key)
+    if not isinstance(result.value, list | tuple):
+        raise wrong_type(expression, result, "'ARRAY'")
+    if not all(isinstance(item, str) for item in result.value):
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected result of the expression '{expression.text}' to be 'ARRAY' containing 'STRING' items,"
+            " but was 'ARRAY' containing at least one non-'STRING' item.",
+        )
+    return list(result.value)
+
+
+def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:
+    """The stop for a result that the place does not take, with what the evaluation had to say."""
+    text = f"Expected result of the expression '{expression.text}' to be {expected}, but was '{feel.type_name(result.value)}'."
+    return IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, text + warnings_text(result.warnings))
+
+
+def warnings_text(warnings: Any) -> str:
+    """The warnings of an evaluation as an incident's text ends with them; empty when there are none."""
+    if not warnings:
+        return ""
+    lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in warnings)
+    return f" The evaluation reported the following warnings:\n{lines}"

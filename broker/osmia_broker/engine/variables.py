@@ -1,0 +1,99 @@
+"""Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from osmia_broker import feel
+from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.expressions import evaluate
+from osmia_broker.model.graph import VariableMapping
+from osmia_broker.state.rows import ElementInstance, ErrorType
+from osmia_broker.state.state import State
+
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def put_local(state: State, scope: ElementInstance, variables: Variables) -> None:
+    """Set all *variables* in exactly this scope."""
+    for name, value in variables.items():
+        state.variables.put(scope.key, scope.process_instance_key, name, value)
+
+
+def merge(state: State, scope: ElementInstance, variables: Variables) -> None:
+    """Set each variable in the nearest scope from *scope* outwards that has it, else in the process."""
+    for name, value in variables.items():
+        owner = _owner(state, scope, name)
+        state.variables.put(owner, scope.process_instance_key, name, value)
+
+
+def _owner(state: State, scope: ElementInstance, name: str) -> int:
+    while name not in state.variables.of_scope(scope.key) and scope.scope_key:
+        scope = state.elements[scope.scope_key]
+    return scope.key
+
+
+def visible(state: State, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
+    """The variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
+    scopes = []
+    key = element.key
+    while key:
+        scopes.append(state.variables.of_scope(key))
+        key = state.elements[key].scope_key
+    seen = {name: row.value for scope in reversed(scopes) for name, row in scope.items()}
+    wanted = tuple(names)
+    return {name: seen[name] for name in wanted if name in seen} if wanted else seen
+
+
+def document(variables: Mapping[str, str]) -> str:
+    """The variables as one JSON object."""
+    return "{" + ",".join(f"{_encoded(name)}:{value}" for name, value in variables.items()) + "}"
+
+
+def _encoded(name: str) -> str:
+    return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
+
+
+def apply_inputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
+    """Evaluate the input mappings in order into the element's own scope; each sees those before it."""
+    written: set[str] = set()  # only what this element mapped before is merged into, never an outer object
+    for mapping in mappings:
+        value = _mapped_value(state, mapping, element.key)
+        name, *path = mapping.target
+        if path:
+            existing = state.variables.of_scope(element.key).get(name) if name in written else None
+            value = _with_path(existing.value if existing else None, path, value)
+        written.add(name)
+        state.variables.put(element.key, element.process_instance_key, name, value)
+
+
+def apply_outputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
+    """Evaluate the output mappings in order; only their targets leave the element, merged outwards from its scope."""
+    scope = state.elements[element.scope_key]
+    for mapping in mappings:
+        value = _mapped_value(state, mapping, element.key)
+        name, *path = mapping.target
+        owner = _owner(state, scope, name)
+        if path:
+            existing = state.variables.of_scope(owner).get(name)
+            value = _with_path(existing.value if existing else None, path, value)
+        state.variables.put(owner, element.process_instance_key, name, value)
+
+
+def _mapped_value(state: State, mapping: VariableMapping, scope_key: int) -> str:
+    result = evaluate(state, mapping.source, scope_key, ErrorType.IO_MAPPING_ERROR)
+    return feel.to_json(result.value)
+
+
+def _with_path(existing: str | None, path: list[str], value: str) -> str:
+    """The JSON object *existing* (or a new one, if it is none) with *value* at *path*, everything beside the path untouched."""
+    entries: dict[str, Any] = {}
+    if existing is not None and existing.startswith("{"):
+        entries = dict(_split(existing))
+    name, *rest = path
+    if rest:
+        inner = entries.get(name)
+        value = _with_path(bytes(inner).decode() if inner is not None else None, rest, value)
+    entries[name] = msgspec.Raw(value.encode())
+    return msgspec.json.encode(entries).decode()

@@ -1,0 +1,62 @@
+"""The account of an evaluated decision as a message of the wire."""
+
+from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
+from osmia_broker.engine.answers import EvaluatedDecision
+from osmia_broker.gateway.wire import DEFAULT_TENANT
+from osmia_broker.state.rows import Decision
+from osmia_proto import gateway
+
+NOT_DEPLOYED = -1  #: key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
+
+
+def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
+    """The output, or why there is none, with everything that was evaluated on the way."""
+    decision, evaluation = answer.decision, answer.evaluation
+    return gateway.EvaluateDecisionResponse(
+        decisionKey=decision.key,
+        decisionId=decision.decision_id,
+        decisionName=decision.name,
+        decisionVersion=decision.version,
+        decisionRequirementsId=decision.decision_requirements_id,
+        decisionRequirementsKey=decision.decision_requirements_key,
+        decisionOutput=evaluation.output,
+        evaluatedDecisions=[
+            _step(step, answer.decisions.get(step.decision_id)) for step in evaluation.evaluated_decisions
+        ],
+        failedDecisionId=evaluation.failed_decision_id,
+        failureMessage=evaluation.failure_message,
+        tenantId=DEFAULT_TENANT,
+        decisionInstanceKey=answer.key,
+        decisionEvaluationKey=answer.key,
+    )
+
+
+def _step(step: EvaluatedStep, decision: Decision | None) -> gateway.EvaluatedDecision:
+    return gateway.EvaluatedDecision(
+        decisionKey=decision.key if decision else NOT_DEPLOYED,
+        decisionId=step.decision_id,
+        decisionName=step.decision_name,
+        decisionVersion=decision.version if decision else NOT_DEPLOYED,
+        decisionType=step.decision_type,
+        decisionOutput=step.output,
+        matchedRules=[
+            gateway.MatchedDecisionRule(
+                ruleId=rule.rule_id,
+                ruleIndex=rule.rule_index,
+                evaluatedOutputs=[
+                    gateway.EvaluatedDecisionOutput(
+                        outputId=output.output_id, outputName=output.output_name, outputValue=output.output_value
+                    )
+                    for output in rule.evaluated_outputs
+                ],
+            )
+            for rule in step.matched_rules
+        ],
+        evaluatedInputs=[
+            gateway.EvaluatedDecisionInput(
+                inputId=input.input_id, inputName=input.input_name, inputValue=input.input_value
+            )
+            for input in step.evaluated_inputs
+        ],
+        tenantId=DEFAULT_TENANT,
+    )

@@ -1,0 +1,110 @@
+"""The engine's answers as messages of the wire."""
+
+from osmia_broker.engine.answers import ActivatedJob, Created, Deployed
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_proto import gateway
+
+DEFAULT_TENANT = "<default>"
+LISTENER_UNSPECIFIED = gateway.ActivatedJob.ListenerEventType.Value("UNSPECIFIED")
+
+
+def job(activated: ActivatedJob) -> gateway.ActivatedJob:
+    """A job for its worker. Ordinary jobs have no listener event, and zero would say ASSIGNING."""
+    return gateway.ActivatedJob(
+        key=activated.key,
+        type=activated.type,
+        processInstanceKey=activated.process_instance_key,
+        bpmnProcessId=activated.bpmn_process_id,
+        processDefinitionVersion=activated.process_definition_version,
+        processDefinitionKey=activated.process_definition_key,
+        elementId=activated.element_id,
+        elementInstanceKey=activated.element_instance_key,
+        customHeaders=activated.headers,
+        worker=activated.worker,
+        retries=activated.retries,
+        deadline=activated.deadline_ms,
+        variables=activated.variables,
+        tenantId=DEFAULT_TENANT,
+        listenerEventType=LISTENER_UNSPECIFIED,
+    )
+
+
+def created(answer: Created) -> gateway.CreateProcessInstanceResponse:
+    """A new process instance."""
+    return gateway.CreateProcessInstanceResponse(
+        processDefinitionKey=answer.process_definition_key,
+        bpmnProcessId=answer.bpmn_process_id,
+        version=answer.version,
+        processInstanceKey=answer.process_instance_key,
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def created_with_result(answer: Created, variables: str) -> gateway.CreateProcessInstanceWithResultResponse:
+    """A process instance that has completed, with its variables as a JSON object."""
+    return gateway.CreateProcessInstanceWithResultResponse(
+        processDefinitionKey=answer.process_definition_key,
+        bpmnProcessId=answer.bpmn_process_id,
+        version=answer.version,
+        processInstanceKey=answer.process_instance_key,
+        variables=variables,
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def deployed(answer: Deployed) -> gateway.DeployResourceResponse:
+    """A deployment: processes, decisions, graphs of decisions, forms, in that order."""
+    return gateway.DeployResourceResponse(
+        key=answer.key,
+        deployments=[
+            *(gateway.Deployment(process=process(row)) for row in answer.processes),
+            *(gateway.Deployment(decision=_decision(row)) for row in answer.decisions),
+            *(gateway.Deployment(decisionRequirements=_requirements(row)) for row in answer.requirements),
+            *(gateway.Deployment(form=_form(row)) for row in answer.forms),
+        ],
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def process(row: ProcessDefinition) -> gateway.ProcessMetadata:
+    """A version of a process."""
+    return gateway.ProcessMetadata(
+        bpmnProcessId=row.bpmn_process_id,
+        version=row.version,
+        processDefinitionKey=row.key,
+        resourceName=row.resource_name,
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def _decision(row: Decision) -> gateway.DecisionMetadata:
+    return gateway.DecisionMetadata(
+        dmnDecisionId=row.decision_id,
+        dmnDecisionName=row.name,
+        version=row.version,
+        decisionKey=row.key,
+        dmnDecisionRequirementsId=row.decision_requirements_id,
+        decisionRequirementsKey=row.decision_requirements_key,
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def _requirements(row: DecisionRequirements) -> gateway.DecisionRequirementsMetadata:
+    return gateway.DecisionRequirementsMetadata(
+        dmnDecisionRequirementsId=row.decision_requirements_id,
+        dmnDecisionRequirementsName=row.name,
+        version=row.version,
+        decisionRequirementsKey=row.key,
+        resourceName=row.resource_name,
+        tenantId=DEFAULT_TENANT,
+    )
+
+
+def _form(row: Form) -> gateway.FormMetadata:
+    return gateway.FormMetadata(
+        formId=row.form_id,
+        version=row.version,
+        formKey=row.key,
+        resourceName=row.resource_name,
+        tenantId=DEFAULT_TENANT,
+    )

@@ -1,0 +1,170 @@
+"""What was deployed: every version's row is resident, its compiled model only while it is in use."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+from osmia_broker.model.graph import Process
+from osmia_broker.state.exchange import RowValues, Start, Wanted
+from osmia_broker.state.journal import Journal
+from osmia_broker.state.missing import Missing
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+
+MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
+
+
+class VersionedRow(Protocol):
+    """A row that is one version of something with an id of its own."""
+
+    key: int
+    version: int
+
+
+V = TypeVar("V", bound=VersionedRow)
+
+
+class VersionedTable(Generic[V]):
+    """All deployed versions of one kind of definition, by key and by id."""
+
+    __slots__ = ("_by_id", "_changed", "_id", "_journal", "_rows", "_values")
+
+    def __init__(self, row_type: type, id_field: str, journal: Journal) -> None:
+        self._journal = journal
+        self._id: Callable[[V], str] = attrgetter(id_field)
+        self._values = attrgetter(*(field.name for field in fields(row_type)))
+        self._rows: dict[int, V] = {}
+        self._by_id: dict[str, dict[int, V]] = {}
+        self._changed: dict[int, V] = {}
+
+    def get(self, key: int) -> V | None:
+        """The version of *key*."""
+        return self._rows.get(key)
+
+    def version(self, id: str, version: int) -> V | None:
+        """One version of *id*."""
+        return self._by_id.get(id, {}).get(version)
+
+    def latest(self, id: str) -> V | None:
+        """The highest version of *id*."""
+        versions = self._by_id.get(id)
+        return versions[max(versions)] if versions else None
+
+    def in_deployment(self, id: str, deployment_key: int) -> V | None:
+        """The version of *id* that the deployment brought; None when it brought none."""
+        for row in self._by_id.get(id, {}).values():
+            if getattr(row, "deployment_key", 0) == deployment_key:
+                return row
+        return None
+
+    def all(self) -> Iterable[V]:
+        """Every version of everything."""
+        return self._rows.values()
+
+    def insert(self, row: V) -> None:
+        """Add a new version."""
+        self.admit([row])
+        self._changed[row.key] = row
+        self._journal.note(self._undo_insert, row)
+
+    def admit(self, rows: Iterable[V]) -> None:
+        """Take rows in that were loaded."""
+        for row in rows:
+            self._rows[row.key] = row
+            self._by_id.setdefault(self._id(row), {})[row.version] = row
+
+    def take_changes(self) -> list[RowValues]:
+        """The values of all rows added since the last call."""
+        taken = [self._values(row) for row in self._changed.values()]
+        self._changed.clear()
+        return taken
+
+    def _undo_insert(self, row: V) -> None:
+        del self._rows[row.key], self._changed[row.key]
+        versions = self._by_id[self._id(row)]
+        del versions[row.version]
+        if not versions:
+            del self._by_id[self._id(row)]
+
+
+@dataclass(slots=True)
+class Compiled:
+    """What one resource holds, ready to run: processes by id, or a graph of decisions, or nothing more than its bytes (a form)."""
+
+    processes: dict[str, Process]
+    decisions: Any = None  # dmn.DecisionGraph
+
+
+class Definitions:
+    """Processes, decisions and forms, with the models compiled from their resources."""
+
+    __slots__ = ("_journal", "_models", "_new_resources", "decisions", "forms", "processes", "requirements")
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.processes: VersionedTable[ProcessDefinition] = VersionedTable(
+            ProcessDefinition, "bpmn_process_id", journal
+        )
+        self.requirements: VersionedTable[DecisionRequirements] = VersionedTable(
+            DecisionRequirements, "decision_requirements_id", journal
+        )
+        self.decisions: VersionedTable[Decision] = VersionedTable(Decision, "decision_id", journal)
+        self.forms: VersionedTable[Form] = VersionedTable(Form, "form_id", journal)
+        self._models: OrderedDict[str, Compiled] = OrderedDict()  # by checksum, least recently used first
+        self._new_resources: dict[str, bytes] = {}
+
+    def admit(self, start: Start) -> None:
+        """Take in what was deployed before this start."""
+        self.processes.admit(start.processes)
+        self.requirements.admit(start.requirements)
+        self.decisions.admit(start.decisions)
+        self.forms.admit(start.forms)
+
+    def process(self, definition_key: int) -> Process:
+        """The compiled process of a definition that exists.
+
+        Raises:
+            Missing: its resource must be read and compiled first.
+
+        """
+        definition = self.processes.get(definition_key)
+        assert definition is not None, f"{definition_key} is no process definition"
+        return self.model(definition.checksum).processes[definition.bpmn_process_id]
+
+    def model(self, checksum: str) -> Compiled:
+        """What the resource of this checksum holds.
+
+        Raises:
+            Missing: it must be read and compiled first.
+
+        """
+        compiled = self._models.get(checksum)
+        if compiled is None:
+            raise Missing(Wanted(resources=frozenset({checksum})))
+        self._models.move_to_end(checksum)
+        return compiled
+
+    def resource_name(self, checksum: str) -> str:
+        """A name that the resource of this checksum was deployed under; its ending tells how to read it."""
+        rows: Iterable[ProcessDefinition | DecisionRequirements] = chain(self.processes.all(), self.requirements.all())
+        return next(row.resource_name for row in rows if row.checksum == checksum)
+
+    def keep_model(self, checksum: str, compiled: Compiled) -> None:
+        """Have a compiled resource at hand. It can be made again at any time, so an undone command need not drop it."""
+        self._models[checksum] = compiled
+        while len(self._models) > MODELS_MAX:
+            self._models.popitem(last=False)
+
+    def add_resource(self, checksum: str, content: bytes) -> None:
+        """Store the bytes of a resource with the next commit; bytes that are stored already stay as they are."""
+        if checksum not in self._new_resources:
+            self._new_resources[checksum] = content
+            self._journal.note(self._new_resources.pop, checksum)
+
+    def take_new_resources(self) -> list[RowValues]:
+        """The resources added since the last call, as rows' values."""
+        taken: list[RowValues] = [(checksum, content) for checksum, content in self._new_resources.items()]
+        self._new_resources.clear()
+        return taken

@@ -1,0 +1,35 @@
+"""How a command is undone: every change notes its opposite, and rolling back calls them in reverse.
+
+A refused command is rolled back whole; a step that ends in an incident, to where the step began (a savepoint).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Journal:
+    """The undo notes of the command being decided, oldest first."""
+
+    __slots__ = ("_undo",)
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def note(self, undo: Callable[..., object], *args: Any) -> None:
+        """Call `undo(*args)` if what has just been done is to be taken back."""
+        self._undo.append((undo, args))
+
+    def mark(self) -> int:
+        """A savepoint for `roll_back`."""
+        return len(self._undo)
+
+    def roll_back(self, mark: int = 0) -> None:
+        """Undo everything since *mark*, newest first."""
+        notes = self._undo
+        while len(notes) > mark:
+            undo, args = notes.pop()
+            undo(*args)
+
+    def clear(self) -> None:
+        """Forget the notes: the command stands."""
+        self._undo.clear()
