@@ -55,15 +55,20 @@ class Server:
         names = (GATEWAY_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, pool=POOL)
 
-    async def start(self, host: str, port: int, advertised: tuple[str, int] | None = None) -> int:
-        """Open the door at *host* and *port* (0 for a free one) and return its real port.
+    async def start(self, host: str, port: int, advertised: str = "") -> int:
+        """Open the door at *host* and *port* (0 for a free one) and return its real port; Topology tells *advertised*, HOST:PORT.
 
         Raises:
-            RuntimeError: the port cannot be had.
+            OSError: the port cannot be had.
 
         """
-        bound: int = self._server.add_insecure_port(f"{f'[{host}]' if ':' in host else host}:{port}")
-        self._gateway.address = advertised or (host, bound)
+        address = f"[{host}]" if ":" in host else host
+        try:
+            bound: int = self._server.add_insecure_port(f"{address}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
+        told_host, _, told_port = (advertised or f"{host}:{bound}").rpartition(":")
+        self._gateway.address = (told_host, int(told_port))
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         return bound

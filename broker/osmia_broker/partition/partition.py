@@ -30,6 +30,7 @@ from osmia_broker.state.state import RESIDENT_INSTANCES, State
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller is told to come back (reliability.md, section 5)
 REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats
 DEADLINES_AT_ONCE = 500  # reached deadlines per command, so that others are served in between
+LINGER_S = 0.004  # the longest that a batch stays open while every round of the event loop brings more
 LOOK_S = 1.0  # the longest pause between two looks at the clock
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Partition:
         self._batch = _Batch(1)
         self._in_flight: _Batch | None = None
         self._scheduled = False
+        self._close_by_s = 0.0
         self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
         self._drained: asyncio.Future[None] | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -271,7 +273,16 @@ class Partition:
         """Close the batch after what is ready on the event loop has been decided too; a write under way will do it itself."""
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._loop.call_soon(self._close_batch)
+            self._close_by_s = self._loop.time() + LINGER_S
+            self._loop.call_soon(self._close_when_quiet, 0)
+
+    def _close_when_quiet(self, before: int) -> None:
+        """Close the batch once a round of the event loop has added nothing to it, so that a busy broker commits in few, large ones."""
+        now = len(self._batch)
+        if now > before and self._loop.time() < self._close_by_s:
+            self._loop.call_soon(self._close_when_quiet, now)
+        else:
+            self._close_batch()
 
     def _close_batch(self) -> None:
         self._scheduled = False
@@ -332,7 +343,7 @@ class Partition:
             self._decide_blocked(batch, batch.wanted, write.loaded, write.compiled)
         self._state.evict(batch.number)
         if self._batch or self._batch.wanted or self._state.jobs.became_activatable:
-            self._close_batch()
+            self._schedule()
         else:
             self._end_drain()
 

@@ -1,6 +1,7 @@
 """The stored tables: one per row class of `state/rows.py`, columns in the order of its fields, and the partition's own row.
 
-Every column is NOT NULL; what a row does not have is 0 or empty, as in its dataclass. Each index says whom it serves,
+Every column is NOT NULL; what a row does not have is 0 or empty, as in its dataclass. `changes` marks the columns that are set again
+after a row was inserted; all others stay as they were. Each index says whom it serves,
 because every one is paid for in every commit.
 """
 
@@ -19,12 +20,12 @@ def _key(name: str = "key") -> Column[int]:
     return Column(name, Int64, primary_key=True, autoincrement=False)
 
 
-def _int(name: str, type_: TypeEngine[int] = Int64) -> Column[int]:
-    return Column(name, type_, nullable=False)
+def _int(name: str, type_: TypeEngine[int] = Int64, *, changes: bool = False) -> Column[int]:
+    return Column(name, type_, nullable=False, info={"changes": changes})
 
 
-def _text(name: str, *, primary_key: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=False, primary_key=primary_key)
+def _text(name: str, *, primary_key: bool = False, changes: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=False, primary_key=primary_key, info={"changes": changes})
 
 
 partition = Table(
@@ -43,11 +44,11 @@ element_instances = Table(
     _int("process_definition_key"),
     _text("element_id"),
     _text("type"),
-    _text("state"),
+    _text("state", changes=True),
     _int("scope_key"),
     _text("entered_by"),
     _int("started_ms"),
-    _int("ended_ms"),
+    _int("ended_ms", changes=True),
 )
 
 waiting_tokens = Table(
@@ -59,7 +60,7 @@ waiting_tokens = Table(
     _text("element_id"),
     _text("flow_id"),
     _int("started_ms"),
-    _int("ended_ms"),
+    _int("ended_ms", changes=True),
 )
 
 jobs = Table(
@@ -71,15 +72,15 @@ jobs = Table(
     _int("element_instance_key"),
     _text("element_id"),
     _text("type"),
-    _text("state"),
-    _int("retries"),
-    _text("worker"),
-    _int("deadline_ms"),
+    _text("state", changes=True),
+    _int("retries", changes=True),
+    _text("worker", changes=True),
+    _int("deadline_ms", changes=True),
     _text("headers"),
-    _text("error_message"),
-    _text("error_code"),
+    _text("error_message", changes=True),
+    _text("error_code", changes=True),
     _int("created_ms"),
-    _int("ended_ms"),
+    _int("ended_ms", changes=True),
 )
 
 variables = Table(
@@ -87,7 +88,7 @@ variables = Table(
     metadata,
     _key("scope_key"),
     _text("name", primary_key=True),
-    _text("value"),
+    _text("value", changes=True),
     _int("process_instance_key"),
     sqlite_with_rowid=False,
 )
@@ -104,7 +105,7 @@ incidents = Table(
     _text("error_type"),
     _text("message"),
     _int("created_ms"),
-    _int("ended_ms"),
+    _int("ended_ms", changes=True),
 )
 
 process_definitions = Table(
@@ -199,8 +200,8 @@ _index(
     where="type = 'PROCESS'",
 )
 
-# The window of activatable jobs, oldest first, and listing living jobs by type and state.
-_index("jobs_living", jobs.c.type, jobs.c.state, where="ended_ms = 0")
+# The window of activatable jobs, oldest first. A job that is created and handed out in one batch never enters it.
+_index("jobs_activatable", jobs.c.type, where="state = 'ACTIVATABLE' AND ended_ms = 0")
 
 # Jobs whose lease or back-off comes to its end.
 _index("jobs_due", jobs.c.deadline_ms, where="deadline_ms > 0 AND ended_ms = 0")

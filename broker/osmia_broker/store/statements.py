@@ -32,10 +32,18 @@ def sql(statement: ClauseElement) -> str:
 
 @lru_cache(maxsize=256)
 def upsert(table: Table, rows: int) -> str:
-    """Insert so many rows, or replace those whose primary key is there."""
+    """Insert so many rows, or bring those up to date whose primary key is there.
+
+    Only the columns that change in a row's life are set again: SQLite rewrites each index that has a column among them.
+    """
     statement = insert(table)
-    others = {name: statement.excluded[name] for name in table.columns.keys() if not table.columns[name].primary_key}
-    one_row = sql(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=others))
+    keys = list(table.primary_key)
+    changing = {column.name: statement.excluded[column.name] for column in table.columns if column.info.get("changes")}
+    one_row = sql(
+        statement.on_conflict_do_update(index_elements=keys, set_=changing)
+        if changing
+        else statement.on_conflict_do_nothing(index_elements=keys)
+    )
     head, values, tail = one_row.partition(" VALUES (")
     group, bracket, conflict = tail.partition(")")
     return head + values + f"{group}{bracket}" + f", ({group})" * (rows - 1) + conflict
