@@ -16,8 +16,6 @@
 A mistake that can be seen before anything is sent is a ValueError or TypeError instead.
 """
 
-# ruff: noqa: N818 - the names say what happened, and `except Unavailable` reads better without "Error"
-
 import grpc
 from grpc import StatusCode
 

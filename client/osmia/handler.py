@@ -27,7 +27,7 @@ VARIABLES_BYTES_MAX = MESSAGE_BYTES_MAX - 64 * 1024  # leaves room for the rest 
 _ANYTHING = (inspect.Parameter.empty, Any, object)
 
 
-class Unfit(Exception):  # noqa: N818 - what it says of the variables
+class Unfit(Exception):
     """The variables are not what the handler asks for, and trying again would not change that."""
 
 

@@ -132,7 +132,7 @@ class BpmnError(Exception):
         self.variables = variables
 
 
-class JobFailure(Exception):  # noqa: N818 - the word of the field
+class JobFailure(Exception):
     """Raised by a handler: the job failed, with *retries* tries left (None: one less) and a pause before the next.
 
     *retries* 0 raises an incident at once. *back_off_ms* None is the worker's own growing pause. *variables* are seen by

@@ -22,7 +22,6 @@ from osmia_proto import gateway
 
 log = logging.getLogger("osmia.worker")
 
-GATHER_S = 0.004  # a poll costs as much as a job: slots that become free together are asked for together
 PAUSE_FIRST_MS = 100
 PAUSE_MAX_MS = 10_000
 STEADY_S = 10.0  # what worked for so long is trusted again after a fault
@@ -75,7 +74,6 @@ class Lane:
         self._waiting: deque[HeldJob] = deque()  # taken, but all slots are in use: bounded by one poll and one push
         self._running = 0
         self._freed = asyncio.Event()
-        self._gather_slots = max(settings.max_jobs // 2, 1)
         self._taking: list[asyncio.Task[None]] = []
         self._beating: asyncio.Task[None] | None = None
 
@@ -156,14 +154,9 @@ class Lane:
             await asyncio.sleep(HASTY_S)  # a gateway that does not let polls wait must not be asked in a circle
 
     async def _free_slots(self) -> int:
-        """Wait for a free slot, and a moment longer if most are in use: jobs that end together make room together."""
+        """Wait for a free slot. Waiting a moment for further ones costs more than it saves: jobs end in bunches by themselves."""
         while not self._free:
             await self._some_freed()
-        if self._free < self._gather_slots:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_S):
-                    while self._free < self._gather_slots:
-                        await self._some_freed()
         return self._free
 
     @property

@@ -54,7 +54,9 @@ def convert(value: object, type_: Any) -> Any:
     Raises:
         ValueError: it does not fit; the text says where: "Expected `int`, got `str` - at `$.lines[0].amount`".
     """
-    return msgspec.convert(value, type_, dec_hook=_from_plain)
+    converted = msgspec.convert(value, type_, dec_hook=_from_plain)
+    _settle_defaults(converted)
+    return converted
 
 
 def field_names(model: Any) -> list[str] | None:
@@ -76,6 +78,28 @@ def _pydantic_names(model: Any) -> list[str] | None:
             return None
         names += dict.fromkeys([alias, name])
     return names
+
+
+def _settle_defaults(value: Any) -> None:
+    """Make defaults of dataclasses in *value* attributes of their own.
+
+    msgspec leaves them to the class, and when the same object is written again it leaves them out (measured with 0.22).
+    """
+    if isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            _settle_defaults(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _settle_defaults(item)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _settle_defaults(getattr(value, name))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            held = getattr(value, field.name)
+            if field.name not in getattr(value, "__dict__", {field.name: held}):
+                object.__setattr__(value, field.name, held)
+            _settle_defaults(held)
 
 
 def _plain(value: object) -> object:

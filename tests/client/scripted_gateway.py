@@ -109,10 +109,13 @@ class ScriptedGateway:
         copy = type(request)()
         copy.CopyFrom(request)
         self.requests.append((name, copy))
-        async with self._changed:
-            self._changed.notify_all()
+        await self._announce()
         if self.refusals[name]:
             await context.abort(self.refusals[name].popleft(), "scripted refusal")
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _offer(self, key: int) -> None:
         job = self.jobs[key]
@@ -122,8 +125,7 @@ class ScriptedGateway:
                 break
         else:
             self.activatable[job.type][key] = None
-        async with self._changed:
-            self._changed.notify_all()
+        await self._announce()
 
     def _leased(self, key: int, request: Any) -> gateway.ActivatedJob:
         job = self.jobs[key]
@@ -141,6 +143,7 @@ class ScriptedGateway:
                 return
             finally:
                 self.open_polls -= 1
+                self._announcing = asyncio.create_task(self._announce())  # apart: this call may be cancelled
         keys = [waiting.popitem(last=False)[0] for _ in range(min(len(waiting), request.maxJobsToActivate))]
         if keys:
             yield gateway.ActivateJobsResponse(jobs=[self._leased(key, request) for key in keys])
@@ -148,8 +151,7 @@ class ScriptedGateway:
     async def _StreamActivatedJobs(self, request: gateway.StreamActivatedJobsRequest, context: Any) -> Any:  # noqa: N802
         entry = (request, asyncio.Queue())
         self._streams.append(entry)
-        async with self._changed:
-            self._changed.notify_all()
+        await self._announce()
         try:
             while True:
                 yield await entry[1].get()
@@ -195,8 +197,7 @@ class ScriptedGateway:
         await self._expect(key, context)
         del self.jobs[key]
         self.ended[key] = request
-        async with self._changed:
-            self._changed.notify_all()
+        await self._announce()
 
 
 async def main() -> None:

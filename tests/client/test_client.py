@@ -1,0 +1,410 @@
+"""The calls of the client: what goes over the wire, what comes back, and what each failure is."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import grpc
+import pytest
+from scripted_gateway import ScriptedGateway
+
+import osmia
+from osmia import Activate, Client, SyncClient, SyncWorker, errors, results
+from osmia._channel import Channel, parse_address
+from osmia_proto import gateway as wire
+from osmia_proto import queries
+from osmia_proto.methods import GATEWAY, QUERIES
+
+METHODS = {
+    "ActivateJobs": "activate_jobs",
+    "StreamActivatedJobs": "stream_jobs",
+    "CancelProcessInstance": "cancel_instance",
+    "CompleteJob": "complete_job",
+    "CreateProcessInstance": "create_instance",
+    "CreateProcessInstanceWithResult": "create_instance_with_result",
+    "EvaluateDecision": "evaluate_decision",
+    "DeployProcess": "deploy_process",
+    "DeployResource": "deploy",
+    "FailJob": "fail_job",
+    "ThrowError": "throw_error",
+    "PublishMessage": "publish_message",
+    "ResolveIncident": "resolve_incident",
+    "SetVariables": "set_variables",
+    "Topology": "topology",
+    "UpdateJobRetries": "update_job_retries",
+    "ModifyProcessInstance": "modify_instance",
+    "MigrateProcessInstance": "migrate_instance",
+    "UpdateJobTimeout": "update_job_timeout",
+    "DeleteResource": "delete_resource",
+    "BroadcastSignal": "broadcast_signal",
+    "SearchProcessInstances": "search_instances",
+    "GetProcessInstance": "get_instance",
+    "SearchJobs": "search_jobs",
+    "SearchIncidents": "search_incidents",
+    "SearchProcessDefinitions": "search_definitions",
+    "SearchVariables": "search_variables",
+    "Status": "status",
+}
+
+
+def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
+    assert set(METHODS) == set(GATEWAY) | set(QUERIES)
+    for name in METHODS.values():
+        assert callable(getattr(Client, name))
+        assert getattr(SyncClient, name).__doc__ == getattr(Client, name).__doc__
+
+
+CALLS: list[tuple[str, Any, Any]] = [
+    (
+        "CreateProcessInstance",
+        lambda c: c.create_instance(
+            "p", {"a": 1}, start_at=["x"], terminate_after=["y"], tags=["t"], operation_reference=0
+        ),
+        wire.CreateProcessInstanceRequest(
+            bpmnProcessId="p",
+            version=-1,
+            variables='{"a":1}',
+            startInstructions=[wire.ProcessInstanceCreationStartInstruction(elementId="x")],
+            runtimeInstructions=[
+                wire.ProcessInstanceCreationRuntimeInstruction(
+                    terminate=wire.TerminateProcessInstanceInstruction(afterElementId="y")
+                )
+            ],
+            tags=["t"],
+            operationReference=0,
+        ),
+    ),
+    (
+        "ModifyProcessInstance",
+        lambda c: c.modify_instance(
+            1, activate=["a", Activate("b", variables={"": {"x": 1}}, ancestor_key=7)], terminate=[9]
+        ),
+        wire.ModifyProcessInstanceRequest(
+            processInstanceKey=1,
+            activateInstructions=[
+                wire.ModifyProcessInstanceRequest.ActivateInstruction(elementId="a"),
+                wire.ModifyProcessInstanceRequest.ActivateInstruction(
+                    elementId="b",
+                    ancestorElementInstanceKey=7,
+                    variableInstructions=[wire.ModifyProcessInstanceRequest.VariableInstruction(variables='{"x":1}')],
+                ),
+            ],
+            terminateInstructions=[wire.ModifyProcessInstanceRequest.TerminateInstruction(elementInstanceKey=9)],
+        ),
+    ),
+    (
+        "MigrateProcessInstance",
+        lambda c: c.migrate_instance(1, target_definition_key=2, mapping={"a": "b"}),
+        wire.MigrateProcessInstanceRequest(
+            processInstanceKey=1,
+            migrationPlan=wire.MigrateProcessInstanceRequest.MigrationPlan(
+                targetProcessDefinitionKey=2,
+                mappingInstructions=[
+                    wire.MigrateProcessInstanceRequest.MappingInstruction(sourceElementId="a", targetElementId="b")
+                ],
+            ),
+        ),
+    ),
+    ("CancelProcessInstance", lambda c: c.cancel_instance(5), wire.CancelProcessInstanceRequest(processInstanceKey=5)),
+    ("ResolveIncident", lambda c: c.resolve_incident(5), wire.ResolveIncidentRequest(incidentKey=5)),
+    ("DeleteResource", lambda c: c.delete_resource(5), wire.DeleteResourceRequest(resourceKey=5)),
+    ("UpdateJobRetries", lambda c: c.update_job_retries(5, 3), wire.UpdateJobRetriesRequest(jobKey=5, retries=3)),
+    (
+        "SetVariables",
+        lambda c: c.set_variables(5, {"a": None}, local=True),
+        wire.SetVariablesRequest(elementInstanceKey=5, variables='{"a":null}', local=True),
+    ),
+    (
+        "PublishMessage",
+        lambda c: c.publish_message("m", "k", time_to_live_ms=9, message_id="i"),
+        wire.PublishMessageRequest(name="m", correlationKey="k", timeToLive=9, messageId="i"),
+    ),
+    ("BroadcastSignal", lambda c: c.broadcast_signal("s"), wire.BroadcastSignalRequest(signalName="s")),
+    (
+        "SearchJobs",
+        lambda c: c.search_jobs(user_tasks_only=True, states=[results.JobState.FAILED], after="x"),
+        queries.SearchJobsRequest(user_tasks_only=True, states=[queries.JOB_STATE_FAILED], limit=50, after="x"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "call", "request_"), CALLS, ids=[name for name, *_ in CALLS])
+async def test_a_call_says_what_was_given(
+    gateway: ScriptedGateway, client: Client, name: str, call: Any, request_: Any
+) -> None:
+    gateway.answers[name] = (GATEWAY.get(name) or QUERIES[name]).response()
+    await call(client)
+    assert gateway.asked(name) == [request_]
+
+
+async def test_a_deployment_tells_each_kind(gateway: ScriptedGateway, client: Client) -> None:
+    gateway.answers["DeployResource"] = wire.DeployResourceResponse(
+        key=1,
+        deployments=[
+            wire.Deployment(
+                process=wire.ProcessMetadata(
+                    bpmnProcessId="p", version=2, processDefinitionKey=3, resourceName="p.bpmn"
+                )
+            ),
+            wire.Deployment(form=wire.FormMetadata(formId="f", version=1, formKey=4, resourceName="f.form")),
+        ],
+    )
+    deployed = await client.deploy(("p.bpmn", b"<x/>"), __file__)
+    assert deployed.processes == [results.DeployedProcess(3, "p", 2, "p.bpmn")]
+    assert deployed.forms == [results.DeployedForm(4, "f", 1, "f.form")]
+    assert [each.name for each in gateway.asked("DeployResource")[0].resources] == ["p.bpmn", "test_client.py"]
+
+
+async def test_instances_come_with_where_they_are(gateway: ScriptedGateway, client: Client) -> None:
+    element = queries.ElementInstance(
+        key=2, element_id="eat", type="USER_TASK", state=queries.ELEMENT_INSTANCE_STATE_ACTIVATED
+    )
+    gateway.answers["SearchProcessInstances"] = queries.SearchProcessInstancesResponse(
+        items=[queries.ProcessInstance(key=1, state=queries.PROCESS_INSTANCE_STATE_ACTIVE, elements=[element])],
+        next="c",
+    )
+    page = await client.search_instances(has_incident=False)
+    assert page.next == "c"
+    assert page.items[0].state is results.InstanceState.ACTIVE
+    assert page.items[0].elements[0].state == "ACTIVATED"
+    assert gateway.asked("SearchProcessInstances")[0].HasField("has_incident")
+
+
+async def test_jobs_incidents_variables_and_status_are_plain_values(gateway: ScriptedGateway, client: Client) -> None:
+    gateway.answers |= {
+        "SearchJobs": queries.SearchJobsResponse(
+            items=[
+                queries.Job(key=1, state=queries.JOB_STATE_FAILED, custom_headers='{"a":"b"}', candidate_groups=["g"])
+            ]
+        ),
+        "SearchIncidents": queries.SearchIncidentsResponse(
+            items=[queries.Incident(key=2, state=queries.INCIDENT_STATE_OPEN)]
+        ),
+        "SearchVariables": queries.SearchVariablesResponse(items=[queries.Variable(name="n", value="[1]")]),
+        "Status": queries.StatusResponse(
+            broker_version="0.1.0", partitions=[queries.PartitionStatus(id=1, role="LEADER")]
+        ),
+    }
+    (job,) = (await client.search_jobs()).items
+    assert (job.state, job.headers, job.candidate_groups, job.priority) == ("FAILED", {"a": "b"}, ["g"], None)
+    assert (await client.search_incidents()).items[0].state is results.IncidentState.OPEN
+    assert (await client.search_variables(1)).items[0].value == [1]
+    assert (await client.status()).partitions[0].role == "LEADER"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "parent"),
+    [
+        ("NOT_FOUND", errors.NotFound, errors.Refused),
+        ("ALREADY_EXISTS", errors.AlreadyExists, errors.Refused),
+        ("INVALID_ARGUMENT", errors.InvalidArgument, errors.Refused),
+        ("FAILED_PRECONDITION", errors.InvalidState, errors.Refused),
+        ("PERMISSION_DENIED", errors.NotAllowed, errors.Refused),
+        ("UNAUTHENTICATED", errors.NotAllowed, errors.Refused),
+        ("UNIMPLEMENTED", errors.Unimplemented, errors.Refused),
+        ("RESOURCE_EXHAUSTED", errors.Overloaded, errors.OsmiaError),
+        ("UNAVAILABLE", errors.Unavailable, errors.OsmiaError),
+        ("CANCELLED", errors.Unavailable, errors.OsmiaError),
+        ("DEADLINE_EXCEEDED", errors.Timeout, errors.OsmiaError),
+        ("INTERNAL", errors.BrokerFailed, errors.OsmiaError),
+        ("UNKNOWN", errors.BrokerFailed, errors.OsmiaError),
+    ],
+)
+async def test_each_status_is_an_error_of_its_own(
+    gateway: ScriptedGateway, client: Client, code: str, error: type[errors.OsmiaError], parent: type
+) -> None:
+    for call in ("CreateProcessInstance", "ActivateJobs"):
+        gateway.refusals[call].append(grpc.StatusCode[code])
+    with pytest.raises(error, match="scripted refusal") as raised:
+        await client.create_instance("p")
+    assert raised.value.code is grpc.StatusCode[code]
+    assert isinstance(raised.value, parent)
+    with pytest.raises(error):
+        await client.activate_jobs("t")
+    assert len(gateway.asked("CreateProcessInstance")) == 1  # never repeated by itself
+
+
+async def test_a_poll_ends_without_jobs(client: Client) -> None:
+    assert await client.activate_jobs("none", wait_ms=0) == []
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(errors.Unavailable):
+            await client.topology()
+
+
+async def test_too_large_a_message_is_refused_before_it_is_sent(gateway: ScriptedGateway, client: Client) -> None:
+    with pytest.raises(errors.Overloaded):
+        await client.create_instance("p", {"x": "y" * (5 * 1024 * 1024)})
+    assert not gateway.asked("CreateProcessInstance")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda c: c.create_instance(), ValueError, "either bpmn_process_id or process_definition_key"),
+        (lambda c: c.create_instance("p", process_definition_key=1), ValueError, "either bpmn_process_id"),
+        (lambda c: c.create_instance("p", [1]), TypeError, "a mapping, a dataclass or a model, but found list"),
+        (lambda c: c.create_instance("p", {"x": object()}), TypeError, "found object"),
+        (lambda c: c.evaluate_decision(), ValueError, "either decision_id or decision_key"),
+        (lambda c: c.deploy("no-such-file.bpmn"), FileNotFoundError, "no-such-file"),
+    ],
+)
+async def test_a_mistake_in_a_call_is_told_before_anything_is_sent(
+    gateway: ScriptedGateway, client: Client, call: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        await call(client)
+    assert not gateway.requests
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("broker", ("broker:26500", False)),
+        ("broker:1", ("broker:1", False)),
+        ("http://broker:1", ("broker:1", False)),
+        ("https://broker", ("broker:26500", True)),
+        ("grpcs://broker:443/", ("broker:443", True)),
+        ("[::1]:7", ("[::1]:7", False)),
+    ],
+)
+def test_an_address_is_understood(address: str, found: tuple[str, bool]) -> None:
+    assert parse_address(address) == found
+
+
+@pytest.mark.parametrize("address", ["ftp://broker", "http://", "broker:1/path", "broker:port"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match=r"address like|Port"):
+        parse_address(address)
+
+
+def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OSMIA_ADDRESS", raising=False)
+    monkeypatch.delenv("ZEEBE_ADDRESS", raising=False)
+    assert Channel().address == "127.0.0.1:26500"
+    monkeypatch.setenv("ZEEBE_ADDRESS", "zeebe:1")
+    assert Channel().address == "zeebe:1"
+    monkeypatch.setenv("OSMIA_ADDRESS", "osmia:2")
+    assert Channel().address == "osmia:2"
+    assert Channel("given:3").address == "given:3"
+
+
+async def test_a_client_is_not_shared_between_loops(gateway: ScriptedGateway, client: Client) -> None:
+    await client.activate_jobs("t", wait_ms=0)
+    caught: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            asyncio.run(client.topology())
+        except RuntimeError as error:
+            caught.append(error)
+
+    await asyncio.to_thread(elsewhere)
+    assert "one event loop only" in str(caught[0])
+
+
+async def test_the_blocking_client_works_from_any_thread(gateway: ScriptedGateway) -> None:
+    def use(found: list[int]) -> None:
+        found.append(client.create_instance("t", {"n": 1}).key)
+
+    with SyncClient(gateway.address) as client:
+        keys: list[int] = []
+        await asyncio.gather(*(asyncio.to_thread(use, keys) for _ in range(4)))
+        assert len(set(keys)) == 4
+        jobs = await asyncio.to_thread(client.activate_jobs, "t")
+        assert sorted(job.key for job in jobs) == sorted(keys)
+        await asyncio.to_thread(client.complete_job, jobs[0].key, {"m": 2})
+        assert jobs[0].key in gateway.ended
+        await asyncio.to_thread(client.close)
+
+
+async def test_the_blocking_stream_ends_with_its_iteration(gateway: ScriptedGateway) -> None:
+    client = SyncClient(gateway.address)
+
+    def first() -> int:
+        for job in client.stream_jobs("t"):
+            return job.key
+        raise AssertionError("the stream ended")
+
+    reading = asyncio.create_task(asyncio.to_thread(first))
+    await gateway.until(lambda: gateway.asked("StreamActivatedJobs"))
+    key = await gateway.add_job("t")
+    assert await reading == key
+    await asyncio.to_thread(client.close)
+
+
+async def test_the_blocking_worker_works_and_stops(gateway: ScriptedGateway) -> None:
+    client = SyncClient(gateway.address)
+    worker = SyncWorker(client, wait_ms=1_000)
+    threads = set()
+
+    @worker.job("t")
+    def work(n: int) -> dict[str, int]:
+        threads.add(threading.current_thread().name)
+        return {"m": n + 1}
+
+    key = await gateway.add_job("t", variables={"n": 1})
+    running = asyncio.create_task(asyncio.to_thread(worker.run))
+    await gateway.until(lambda: key in gateway.ended)
+    await asyncio.to_thread(worker.stop)
+    await running
+    assert threads
+    assert all("-job" in name for name in threads)
+    await asyncio.to_thread(client.close)
+
+
+WORKER = """
+import asyncio, sys
+from osmia import {client}, {worker}
+{client_line}
+worker = {worker}(client, wait_ms=60_000)
+@worker.job("t")
+def work(): pass
+{run}
+print("stopped in order")
+"""
+KINDS = {
+    "asyncio": {"client": "Client", "worker": "Worker", "run": "asyncio.run(worker.run())"},
+    "blocking": {"client": "SyncClient", "worker": "SyncWorker", "run": "worker.run()"},
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_signal_stops_a_worker_in_order(gateway: ScriptedGateway, kind: str, number: signal.Signals) -> None:
+    words = KINDS[kind]
+    program = WORKER.format(client_line=f"client = {words['client']}('{gateway.address}')", **words)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    )
+    await gateway.until(lambda: gateway.open_polls == 1)
+    process.send_signal(number)
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out) == (0, b"stopped in order\n"), err.decode()
+    assert not gateway.asked("FailJob")
+
+
+def test_the_client_needs_nothing_but_grpc_protobuf_and_msgspec() -> None:
+    program = """
+import sys, osmia, osmia.testing
+ours = {"grpc_health", "grpc_reflection", "grpc_tools"}  # grpc itself takes these along where it finds them
+ours |= {"osmia", "osmia_proto", "grpc", "google", "msgspec", "typing_extensions", "cython_runtime", "_cython"}
+print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names) - ours))
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    found = [
+        name
+        for name in eval(done.stdout)
+        if not name.startswith(("__", "_cython", "_virtualenv", "_distutils", "sitecustomize"))
+    ]
+    assert found == [], "Expected no further package, but found these"
+
+
+def test_what_is_exported_is_there() -> None:
+    assert all(hasattr(osmia, name) for name in osmia.__all__)
