@@ -1,0 +1,51 @@
+"""FEEL, the expression language of processes and decisions, as a package that stands on its own.
+
+    expression = feel.compile("order.total > 100")
+    expression.evaluate({"order": {"total": 120}}).value       # True
+
+It does no I/O and has no clock: variables come from the scope that is handed in, as FEEL values or as JSON text that is
+parsed only when it is read, and the moment for `now()` comes from the caller. Evaluation never raises; what is wrong in
+an expression gives null and a warning, and what passes a bound gives a failure. The language is the one that
+`docs/differences.md` compares with the reference broker.
+"""
+
+from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, FeelError, ParseError, explain
+from osmia_broker.feel.expression import Expression, Result, UnaryTests, compile, compile_unary_tests
+from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS
+from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
+from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
+from osmia_broker.feel.run import Scope, Warning
+from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Instant, Time, YearMonthDuration
+from osmia_broker.feel.values import Context, Function, Range, Value, type_name
+
+__all__ = [
+    "DECISION_FUNCTIONS",
+    "DEFAULT_LIMITS",
+    "PROCESS_FUNCTIONS",
+    "AssertionFailed",
+    "Context",
+    "DateTime",
+    "DayTimeDuration",
+    "EvaluationFailed",
+    "Expression",
+    "FeelError",
+    "Function",
+    "Instant",
+    "Limits",
+    "ParseError",
+    "Range",
+    "Result",
+    "Scope",
+    "Time",
+    "UnaryTests",
+    "Value",
+    "Warning",
+    "YearMonthDuration",
+    "compile",
+    "compile_unary_tests",
+    "explain",
+    "from_json",
+    "to_decision_json",
+    "to_json",
+    "type_name",
+]

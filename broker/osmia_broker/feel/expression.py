@@ -1,0 +1,203 @@
+"""Compiled expressions: what the rest of the broker holds, and what an evaluation gives back."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import DecimalException
+from functools import lru_cache
+
+import msgspec
+
+from osmia_broker.feel import syntax
+from osmia_broker.feel.compiler import INPUT, Compiler, Functions, Names
+from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed
+from osmia_broker.feel.functions import PROCESS_FUNCTIONS
+from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
+from osmia_broker.feel.parser import parse, parse_unary_tests
+from osmia_broker.feel.run import Local, Run, Scope, Warning
+from osmia_broker.feel.temporal import Instant
+from osmia_broker.feel.types import static_type
+from osmia_broker.feel.values import CONTEXTS, Value
+
+
+class Result(msgspec.Struct):
+    """What an evaluation gave: the *value*, or a *failure* that says why there is none, and the *warnings* on the way."""
+
+    value: Value
+    failure: str | None = None
+    warnings: Sequence[Warning] = ()
+
+    def warnings_text(self) -> str:
+        """The warnings as incidents append them to their text; empty if there are none."""
+        if not self.warnings:
+            return ""
+        lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in self.warnings)
+        return " The evaluation reported the following warnings:\n" + lines
+
+
+class _Compiled:
+    """What expressions and unary tests have in common."""
+
+    __slots__ = ("_evaluate", "_limits", "constant", "names", "text", "tree")
+
+    def __init__(self, text: str, tree: syntax.Node, limits: Limits) -> None:
+        self.text = text
+        self.tree = tree
+        self._limits = limits
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
+
+    def _failed(self, error: Exception, run: Run) -> Result:
+        return Result(None, _failure_text(self.text, error), run.warnings)
+
+
+class Expression(_Compiled):
+    """An expression, compiled.
+
+    *names* are the variables it may read from the scope; *constant* tells that it reads none and always gives the same;
+    *result_type* is the type it gives unless it gives null (`type_name`), None if that depends.
+    """
+
+    __slots__ = ("result_type",)
+
+    def __init__(self, text: str, functions: Functions, limits: Limits) -> None:
+        super().__init__(text, parse(text, limits), limits)
+        compiler = Compiler(functions)
+        self._evaluate = compiler.compile(self.tree, Names())
+        self.names = frozenset(compiler.read)
+        self.constant = not self.names and not compiler.volatile
+        self.result_type = static_type(self.tree)
+
+    def evaluate(self, scope: Scope, now: Instant | datetime | None = None) -> Result:
+        """Evaluate against the variables of *scope*; never raises for what the expression or its data do.
+
+        *now* is the moment that `now()` and `today()` give; without it they give null. Whatever *scope* raises other
+        than `KeyError` passes through.
+        """
+        run = Run(scope, now, self._limits)
+        try:
+            value = self._evaluate(run, None)
+            if type(value) in _CONTAINERS:
+                _check_size(value, self._limits)
+        except _FAILURES as error:
+            return self._failed(error, run)
+        return Result(value, None, run.warnings)
+
+
+class UnaryTests(_Compiled):
+    """The tests of one cell of a decision table, compiled. *names* and *constant* as for an `Expression`."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str, functions: Functions, limits: Limits) -> None:
+        tree = parse_unary_tests(text, limits)
+        super().__init__(text, tree, limits)
+        compiler = Compiler(functions)
+        self._evaluate = _tests(tree, compiler)
+        self.names = frozenset(compiler.read)
+        self.constant = not self.names and not compiler.volatile
+
+    def evaluate(self, scope: Scope, input_value: Value, now: Instant | datetime | None = None) -> Result:
+        """Test *input_value*: the result's value is true, false, or null if a test does not apply to it."""
+        run = Run(scope, now, self._limits)
+        try:
+            value = self._evaluate(run, Local({INPUT: input_value}, None))
+        except _FAILURES as error:
+            return self._failed(error, run)
+        return Result(value, None, run.warnings)
+
+
+def _tests(tree: syntax.Tests, compiler: Compiler) -> Callable[[Run, Local | None], bool | None]:
+    if not tree.tests:
+        return lambda run, local: True
+    test, negated = compiler.any_of(tree.tests, Names()), tree.negated
+
+    def evaluate(run: Run, local: Local | None) -> bool | None:
+        assert local is not None
+        answer = test(run, local, local.names[INPUT])
+        return answer if not negated or answer is None else not answer
+
+    return evaluate
+
+
+def compile(text: str, *, functions: Functions = PROCESS_FUNCTIONS, limits: Limits = DEFAULT_LIMITS) -> Expression:
+    """Compile the expression *text*, which has no leading `=`; raises `ParseError`.
+
+    *functions* are the built-in ones that may be called: decisions pass `DECISION_FUNCTIONS`. The same text gives the
+    same object as long as it is among the last few thousand.
+    """
+    return _compile(text, _Functions(functions), limits)
+
+
+def compile_unary_tests(
+    text: str, *, functions: Functions = PROCESS_FUNCTIONS, limits: Limits = DEFAULT_LIMITS
+) -> UnaryTests:
+    """Compile the unary tests *text* of a decision table's cell; raises `ParseError`."""
+    return _compile_unary_tests(text, _Functions(functions), limits)
+
+
+class _Functions:
+    """A table of functions, hashable by which table it is."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Functions) -> None:
+        self.table = table
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Functions) and self.table is other.table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+
+@lru_cache(maxsize=4096)
+def _compile(text: str, functions: _Functions, limits: Limits) -> Expression:
+    return Expression(text, functions.table, limits)
+
+
+@lru_cache(maxsize=4096)
+def _compile_unary_tests(text: str, functions: _Functions, limits: Limits) -> UnaryTests:
+    return UnaryTests(text, functions.table, limits)
+
+
+# ---------------------------------------------------------------------------------------------------------- failing
+
+
+_FAILURES = (EvaluationFailed, DecimalException, RecursionError)
+
+
+def _failure_text(text: str, error: Exception) -> str:
+    if isinstance(error, AssertionFailed):
+        return f"Assertion failure on evaluate the expression '{text}': {error}"
+    reason = str(error) if isinstance(error, EvaluationFailed) else _OVERFLOW.get(type(error), _TOO_LARGE)
+    return f"failed to evaluate expression '{text}': {reason}"
+
+
+_TOO_LARGE = "Expected a number up to 1E+6144, but found a larger one"
+_OVERFLOW = {RecursionError: "Expected an evaluation of ordinary depth, but found deeper nesting"}
+
+_CONTAINERS = CONTEXTS | {list}
+_DEPTH_MAX = 200  # of lists and contexts inside a result; the writer of JSON uses three Python frames a level
+
+
+def _check_size(value: Value, limits: Limits) -> None:
+    """See that *value*, written out, stays in bounds: a small expression can share one list a billion times."""
+    items = text = 0
+    waiting = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        kind = type(item)
+        if kind is str:
+            text += len(item)
+        elif kind in _CONTAINERS:
+            items += len(item)
+            if items > limits.items or depth > _DEPTH_MAX:
+                break
+            waiting.extend((part, depth + 1) for part in (item if kind is list else item.values()))
+    if waiting:
+        raise EvaluationFailed(
+            f"Expected a result of at most {limits.items} items and {_DEPTH_MAX} levels, but found a larger one"
+        )
+    if text > 4 * limits.string:
+        raise EvaluationFailed(f"Expected a result of at most {4 * limits.string} characters, but found {text}")

@@ -1,0 +1,38 @@
+"""Built-in functions about truth and presence: `not`, `is defined`, `get or else`, `assert`."""
+
+from osmia_broker.feel.errors import AssertionFailed
+from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.values import Value
+
+
+@builtin("not(negand: boolean)")
+def negation(run: Run, negand: bool) -> bool:
+    """The opposite; null of anything that is no boolean."""
+    return not negand
+
+
+@builtin("is defined(value: any)")
+def is_defined(run: Run, value: Value) -> bool:
+    """Whether *value* is anything but null; a variable that is null counts as not defined (measured)."""
+    return value is not None
+
+
+@builtin("get or else(value: any, default: any)")
+def get_or_else(run: Run, value: Value, default: Value) -> Value:
+    """*value*, or *default* if it is null."""
+    return default if value is None else value
+
+
+@builtin("assert(value: any, condition: any)")
+def assert_condition(run: Run, value: Value, condition: Value) -> Value:
+    """*value* if the condition is true, else the evaluation fails."""
+    return assert_with_cause(run, value, condition, "The condition is not fulfilled")
+
+
+@builtin("assert(value: any, condition: any, cause: string)")
+def assert_with_cause(run: Run, value: Value, condition: Value, cause: str) -> Value:
+    """*value* if the condition is true, else the evaluation fails with *cause*."""
+    if condition is not True:
+        raise AssertionFailed(cause)
+    return value

@@ -1,0 +1,145 @@
+"""Built-in functions that make a value of one kind from others: `number`, `string`, `date`, `duration`, `cycle` ..."""
+
+from datetime import date as Date  # noqa: N812  # `date` is the FEEL function here
+from decimal import Decimal
+import re
+
+from osmia_broker.feel import numbers, temporal, temporal_text
+from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.temporal import SECOND, DateTime, DayTimeDuration, Duration, Time, YearMonthDuration
+from osmia_broker.feel.text import to_text
+from osmia_broker.feel.values import Number, Value
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
+_GROUPING_SEPARATORS = frozenset({" ", ",", "."})
+_DECIMAL_SEPARATORS = frozenset({",", "."})
+
+
+@builtin("number(from: string)")
+def number(run: Run, text: str) -> Number | None:
+    """The number that the text shows, exactly; null for anything else."""
+    found = _NUMBER.fullmatch(text) if len(text) <= run.limits.digits else None
+    if found is None or abs(int(found[1] or 0)) > run.limits.exponent:
+        return None
+    return numbers.compact(numbers.unsigned_zero(Decimal(text)))
+
+
+@builtin("number(from: string, grouping separator: string?)")
+def number_grouped(run: Run, text: str, grouping: str | None) -> Number | None:
+    """As `number`, without the separators between groups of digits: a blank, a comma or a point."""
+    return number_separated(run, text, grouping, None)
+
+
+@builtin("number(from: string, grouping separator: string?, decimal separator: string?)")
+def number_separated(run: Run, text: str, grouping: str | None, point: str | None) -> Number | None:
+    """As above, with the *point* (a comma or a point) before the fraction; null if both separators are the same."""
+    if grouping is not None:
+        if grouping not in _GROUPING_SEPARATORS or grouping == (point or None):
+            return None
+        text = text.replace(grouping, "")
+    if point is not None:
+        if point not in _DECIMAL_SEPARATORS:
+            return None
+        text = text.replace(point, ".")
+    return number(run, text)
+
+
+@builtin("string(from: any)")
+def string(run: Run, value: Value) -> str | None:
+    """The value as text; null of null."""
+    return None if value is None else to_text(value, run.limits.string)
+
+
+@builtin("date(from: string|date|moment)")
+def date(run: Run, value: str | Date | DateTime) -> Date | None:
+    """The date that a text shows or that a date and time has."""
+    if isinstance(value, str):
+        return temporal_text.read_date(value)
+    return value.date if isinstance(value, DateTime) else value
+
+
+@builtin("date(year: number, month: number, day: number)")
+def date_of(run: Run, year: Number, month: Number, day: Number) -> Date | None:
+    """The date of these numbers; null if there is none."""
+    try:
+        return Date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
+    except (ValueError, OverflowError):
+        return None
+
+
+@builtin("time(from: string|time|moment)")
+def time(run: Run, value: str | Time | DateTime) -> Time | None:
+    """The time of day that a text shows or that a date and time has."""
+    if isinstance(value, str):
+        return temporal_text.read_time(value)
+    return Time(value.nanoseconds, value.offset, value.zone) if isinstance(value, DateTime) else value
+
+
+@builtin("time(hour: number, minute: number, second: number)")
+def time_of(run: Run, hour: Number, minute: Number, second: Number) -> Time | None:
+    """The time of these numbers; the second may have a fraction."""
+    return time_with_offset(run, hour, minute, second, None)
+
+
+@builtin("time(hour: number, minute: number, second: number, offset: days?)")
+def time_with_offset(
+    run: Run, hour: Number, minute: Number, second: Number, offset: DayTimeDuration | None
+) -> Time | None:
+    """The time of these numbers at an *offset* from UTC of at most 18 hours."""
+    hours, minutes = numbers.whole(hour), numbers.whole(minute)
+    if not (0 <= hours < 24 and 0 <= minutes < 60 and 0 <= second < 60):
+        return None
+    clock = (hours * 60 + minutes) * 60 * SECOND + int(second * SECOND)
+    if offset is None:
+        return Time(clock)
+    seconds, rest = divmod(offset.nanoseconds, SECOND)
+    return None if rest or abs(seconds) > 18 * 3600 else Time(clock, seconds)
+
+
+@builtin("date and time(from: string|moment)")
+def date_and_time(run: Run, value: str | DateTime) -> DateTime | None:
+    """The date and time that a text shows; a date alone means its midnight."""
+    return temporal_text.read_date_time(value) if isinstance(value, str) else value
+
+
+@builtin("date and time(date: date|moment, time: time)")
+def date_and_time_of(run: Run, day: Date | DateTime, clock: Time) -> DateTime | None:
+    """The day of *day* at the time *clock*, in the zone of that."""
+    if isinstance(day, DateTime):
+        day = day.date
+    if clock.zone is not None:
+        return temporal.in_zone(day, clock.nanoseconds, clock.zone)
+    return DateTime(day, clock.nanoseconds, clock.offset)
+
+
+@builtin("date and time(date: moment, timezone: string)")
+def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
+    """The same moment as clocks in *zone* show it; a local one is taken as UTC."""
+    return temporal.at_instant(moment.instant(), zone)
+
+
+@builtin("duration(from: string|days|months)")
+def duration(run: Run, value: str | Duration) -> Duration | None:
+    """The duration that a text shows."""
+    return temporal_text.read_duration(value) if isinstance(value, str) else value
+
+
+@builtin("years and months duration(from: date|moment, to: date|moment)")
+def years_and_months_duration(run: Run, start: Date | DateTime, end: Date | DateTime) -> YearMonthDuration:
+    """The whole months from one date to another."""
+    days = [value.date if isinstance(value, DateTime) else value for value in (start, end)]
+    return YearMonthDuration(temporal.months_between(*days))
+
+
+@builtin("cycle(interval: days|months)")
+def cycle(run: Run, interval: Duration) -> str:
+    """The text of a timer that repeats for ever: "R/PT1H"."""
+    return cycle_times(run, None, interval)
+
+
+@builtin("cycle(repetitions: number?, interval: days|months)")
+def cycle_times(run: Run, repetitions: Number | None, interval: Duration) -> str:
+    """The text of a timer that repeats so often: "R3/PT1H"."""
+    times = "" if repetitions is None else str(numbers.whole(repetitions))
+    return f"R{times}/{temporal_text.plain(interval)}"

@@ -1,0 +1,151 @@
+"""Built-in functions over lists. Positions count from 1, or from the end if negative; every result is a new list."""
+
+from osmia_broker.feel import numbers, operators
+from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.values import Function, Number, Value
+
+
+@builtin("list contains(list: list, element: any)")
+def list_contains(run: Run, items: list[Value], element: Value) -> bool:
+    """Whether an item equals *element*."""
+    wanted = operators.identity_key(run, element)
+    return any(operators.identity_key(run, item) == wanted for item in items)
+
+
+@builtin("count(list: list)")
+def count(run: Run, items: list[Value]) -> int:
+    """The number of items."""
+    return len(items)
+
+
+@builtin("sublist(list: list, start: number)", "sublist(list: list, start position: number)")
+def sublist(run: Run, items: list[Value], start: Number) -> list[Value]:
+    """The items from *start* on."""
+    return items[max(0, _index(items, start)) :]
+
+
+@builtin(
+    "sublist(list: list, start: number, length: number)", "sublist(list: list, start position: number, length: number)"
+)
+def sublist_of_length(run: Run, items: list[Value], start: Number, length: Number) -> list[Value]:
+    """At most *length* items from *start* on."""
+    first = _index(items, start)
+    return items[max(0, first) : max(0, first + numbers.whole(length))]
+
+
+def _index(items: list[Value], position: Number) -> int:
+    """The index from 0 that *position* stands for; may lie outside."""
+    index = numbers.whole(position)
+    return index - 1 if index > 0 else len(items) + index
+
+
+@builtin("append(list: list, items: any...)")
+def append(run: Run, items: list[Value], more: list[Value]) -> list[Value]:
+    """The list and then the items; a single list stands for its items."""
+    return items + more
+
+
+@builtin("concatenate(lists: any...)")
+def concatenate(run: Run, lists: list[Value]) -> list[Value]:
+    """The items of all lists in order; what is no list counts as an item."""
+    joined: list[Value] = []
+    for part in lists:
+        joined += part if type(part) is list else [part]
+        run.made_list(len(joined))
+    return joined
+
+
+@builtin("insert before(list: list, position: number, newItem: any)")
+def insert_before(run: Run, items: list[Value], position: Number, item: Value) -> list[Value]:
+    """*item* before the one at *position*; at the end if that lies behind it or is 0."""
+    index = max(0, _index(items, position))
+    return [*items[:index], item, *items[index:]]
+
+
+@builtin("remove(list: list, position: number)")
+def remove(run: Run, items: list[Value], position: Number) -> list[Value]:
+    """Without the item at *position*; unchanged if there is none."""
+    index = _index(items, position)
+    return items[:index] + items[index + 1 :] if 0 <= index < len(items) else items[:]
+
+
+@builtin("reverse(list: list)")
+def reverse(run: Run, items: list[Value]) -> list[Value]:
+    """The last item first."""
+    return items[::-1]
+
+
+@builtin("index of(list: list, match: any)")
+def index_of(run: Run, items: list[Value], match: Value) -> list[Value]:
+    """All positions of items that equal *match*."""
+    wanted = operators.identity_key(run, match)
+    return [i for i, item in enumerate(items, start=1) if operators.identity_key(run, item) == wanted]
+
+
+@builtin("union(lists: any...)")
+def union(run: Run, lists: list[Value]) -> list[Value]:
+    """The items of all lists, each once."""
+    return distinct_values(run, concatenate(run, lists))
+
+
+@builtin("distinct values(list: list)")
+def distinct_values(run: Run, items: list[Value]) -> list[Value]:
+    """Each item once, where it first stands."""
+    first: dict[object, Value] = {}
+    for item in items:
+        first.setdefault(operators.identity_key(run, item), item)
+    return list(first.values())
+
+
+@builtin("duplicate values(list: list)")
+def duplicate_values(run: Run, items: list[Value]) -> list[Value]:
+    """The items that stand there more than once, each once."""
+    counts: dict[object, int] = {}
+    keys = [operators.identity_key(run, item) for item in items]
+    for key in keys:
+        counts[key] = counts.get(key, 0) + 1
+    return distinct_values(run, [item for key, item in zip(keys, items, strict=True) if counts[key] > 1])
+
+
+@builtin("flatten(list: list)")
+def flatten(run: Run, items: list[Value]) -> list[Value]:
+    """The items of nested lists, however deep, in one list."""
+    flat: list[Value] = []
+    waiting = [iter(items)]
+    while waiting:
+        for item in waiting[-1]:
+            run.spend(1)
+            if type(item) is list:
+                waiting.append(iter(item))
+                break
+            flat.append(item)
+        else:
+            waiting.pop()
+    return flat
+
+
+@builtin("sort(list: list, precedes: function)")
+def sort(run: Run, items: list[Value], precedes: Function) -> list[Value] | None:
+    """In the order in which `precedes(a, b)` is true; null if it does not take two arguments."""
+    if len(precedes.parameters) != 2:
+        return None
+
+    class Place:
+        """An item that asks the expression whether it goes before another."""
+
+        __slots__ = ("item",)
+
+        def __init__(self, item: Value) -> None:
+            self.item = item
+
+        def __lt__(self, other: "Place") -> bool:
+            return precedes.callable(self.item, other.item) is True
+
+    return [place.item for place in sorted(map(Place, items))]
+
+
+@builtin("is empty(list: list)")
+def is_empty(run: Run, items: list[Value]) -> bool:
+    """Whether there is no item."""
+    return not items

@@ -1,0 +1,191 @@
+"""Built-in functions over points and ranges (DMN 1.3, table 78): `before`, `meets`, `overlaps`, `includes` ...
+
+A range that cannot be ordered against the other argument makes the result null, and so does a string (measured).
+"""
+
+from collections.abc import Callable
+
+from osmia_broker.feel import operators
+from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.values import Range, Value
+
+
+class _Unordered(Exception):  # noqa: N818  # never leaves this module
+    """Two ends that do not compare."""
+
+
+def _relation(
+    name: str, *parameters: str
+) -> Callable[[Callable[[Run, Value, Value], bool]], Callable[[Run, Value, Value], bool | None]]:
+    """Declare *name* with each pair of *parameters* ("point, range"); unordered ends give null."""
+
+    def declare(relation: Callable[[Run, Value, Value], bool]) -> Callable[[Run, Value, Value], bool | None]:
+        kinds = [tuple(pair.split(", ")) for pair in parameters]
+        wanted = {tuple(kind.startswith("range") for kind in pair) for pair in kinds}
+
+        def related(run: Run, one: Value, other: Value) -> bool | None:
+            if (isinstance(one, Range), isinstance(other, Range)) not in wanted:
+                return None
+            try:
+                return relation(run, one, other)
+            except _Unordered:
+                return None
+
+        builtin(*(f"{name}({first}: any, {second}: any)" for first, second in kinds))(related)
+        return related
+
+    return declare
+
+
+def _order(run: Run, one: Value, other: Value) -> int:
+    answer = None if isinstance(one, str) else operators.order(run, one, other)
+    if answer is None:
+        raise _Unordered
+    return answer
+
+
+def _as_range(value: Value) -> Range:
+    """A point as the range that holds only it."""
+    return value if isinstance(value, Range) else Range(value, True, value, True)  # noqa: FBT003  # closed at both ends
+
+
+@_relation("before", "point1, point2", "point, range", "range, point", "range1, range2")
+def before(run: Run, one: Value, other: Value) -> bool:
+    """Everything of *one* lies before everything of *other*."""
+    first, second = _as_range(one), _as_range(other)
+    gap = _order(run, first.end, second.start)
+    return gap < 0 or (gap == 0 and not (first.end_included and second.start_included))
+
+
+@_relation("after", "point1, point2", "point, range", "range, point", "range1, range2")
+def after(run: Run, one: Value, other: Value) -> bool:
+    """Everything of *one* lies after everything of *other*."""
+    first, second = _as_range(one), _as_range(other)
+    gap = _order(run, second.end, first.start)
+    return gap < 0 or (gap == 0 and not (second.end_included and first.start_included))
+
+
+@_relation("meets", "range1, range2")
+def meets(run: Run, one: Range, other: Range) -> bool:
+    """*one* ends where *other* starts, and both hold that point."""
+    return one.end_included and other.start_included and _order(run, one.end, other.start) == 0
+
+
+@_relation("met by", "range1, range2")
+def met_by(run: Run, one: Range, other: Range) -> bool:
+    """*one* starts where *other* ends, and both hold that point."""
+    return _meets(run, other, one)
+
+
+def _meets(run: Run, one: Range, other: Range) -> bool:
+    return one.end_included and other.start_included and _order(run, one.end, other.start) == 0
+
+
+@_relation("overlaps", "range1, range2")
+def overlaps(run: Run, one: Range, other: Range) -> bool:
+    """They have a point in common."""
+    return _reaches(run, one, other) and _reaches(run, other, one)
+
+
+def _reaches(run: Run, one: Range, other: Range) -> bool:
+    """The end of *one* is not before the start of *other*."""
+    gap = _order(run, one.end, other.start)
+    return gap > 0 or (gap == 0 and one.end_included and other.start_included)
+
+
+def _starts_earlier(run: Run, one: Range, other: Range) -> bool:
+    gap = _order(run, one.start, other.start)
+    return gap < 0 or (gap == 0 and one.start_included and not other.start_included)
+
+
+def _ends_no_later(run: Run, one: Range, other: Range) -> bool:
+    gap = _order(run, one.end, other.end)
+    return gap < 0 or (gap == 0 and (not one.end_included or other.end_included))
+
+
+def _starts_no_later(run: Run, one: Range, other: Range) -> bool:
+    gap = _order(run, one.start, other.start)
+    return gap < 0 or (gap == 0 and (one.start_included or not other.start_included))
+
+
+@_relation("overlaps before", "range1, range2")
+def overlaps_before(run: Run, one: Range, other: Range) -> bool:
+    """*one* starts before *other*, and ends inside it."""
+    return _starts_earlier(run, one, other) and _reaches(run, one, other) and _ends_no_later(run, one, other)
+
+
+@_relation("overlaps after", "range1, range2")
+def overlaps_after(run: Run, one: Range, other: Range) -> bool:
+    """*one* starts inside *other*, and ends after it."""
+    return _starts_earlier(run, other, one) and _reaches(run, other, one) and _ends_no_later(run, other, one)
+
+
+def _same_end(run: Run, one: Range, other: Range) -> bool:
+    return one.end_included == other.end_included and _order(run, one.end, other.end) == 0
+
+
+def _same_start(run: Run, one: Range, other: Range) -> bool:
+    return one.start_included == other.start_included and _order(run, one.start, other.start) == 0
+
+
+def _finishes(run: Run, one: Value, other: Range) -> bool:
+    inner = _as_range(one)
+    if inner is not one:
+        return other.end_included and _order(run, one, other.end) == 0
+    return _same_end(run, inner, other) and _starts_no_later(run, other, inner)
+
+
+def _starts(run: Run, one: Value, other: Range) -> bool:
+    inner = _as_range(one)
+    if inner is not one:
+        return other.start_included and _order(run, one, other.start) == 0
+    return _same_start(run, inner, other) and _ends_no_later(run, inner, other)
+
+
+def _includes(run: Run, one: Range, other: Value) -> bool:
+    inner = _as_range(other)
+    return _starts_no_later(run, one, inner) and _ends_no_later(run, inner, one)
+
+
+@_relation("finishes", "point, range", "range1, range2")
+def finishes(run: Run, one: Value, other: Range) -> bool:
+    """*one* ends where *other* ends, and starts no earlier."""
+    return _finishes(run, one, other)
+
+
+@_relation("finished by", "range, point", "range1, range2")
+def finished_by(run: Run, one: Range, other: Value) -> bool:
+    """*other* finishes *one*."""
+    return _finishes(run, other, one)
+
+
+@_relation("includes", "range, point", "range1, range2")
+def includes(run: Run, one: Range, other: Value) -> bool:
+    """Everything of *other* lies in *one*."""
+    return _includes(run, one, other)
+
+
+@_relation("during", "point, range", "range1, range2")
+def during(run: Run, one: Value, other: Range) -> bool:
+    """Everything of *one* lies in *other*."""
+    return _includes(run, other, one)
+
+
+@_relation("starts", "point, range", "range1, range2")
+def starts(run: Run, one: Value, other: Range) -> bool:
+    """*one* starts where *other* starts, and ends no later."""
+    return _starts(run, one, other)
+
+
+@_relation("started by", "range, point", "range1, range2")
+def started_by(run: Run, one: Range, other: Value) -> bool:
+    """*other* starts *one*."""
+    return _starts(run, other, one)
+
+
+@_relation("coincides", "point1, point2", "range1, range2")
+def coincides(run: Run, one: Value, other: Value) -> bool:
+    """They are the same."""
+    first, second = _as_range(one), _as_range(other)
+    return _same_start(run, first, second) and _same_end(run, first, second)

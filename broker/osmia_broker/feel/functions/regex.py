@@ -1,0 +1,157 @@
+"""Regular expressions: Java's notation run by RE2, in time linear in the text.
+
+What RE2 cannot do (look-around, back references, possessive repetition) counts as a faulty pattern and gives null.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+import re
+from typing import Any
+
+from osmia_broker.feel.run import Run
+
+_PATTERN_MAX = 10_000  # characters
+_PROGRAM_MAX = 20_000  # instructions; with the bound of strings it keeps one match within the second
+
+
+def found(run: Run, text: str, pattern: str, flags: str) -> bool | None:
+    """Whether *pattern* is found anywhere in *text*; None for a faulty pattern."""
+    program = _program(run, text, pattern, flags)
+    return None if program is None else program.search(text) is not None
+
+
+def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) -> str | None:
+    """*text* with all matches replaced; None for a faulty pattern or a reference to a group that it has not."""
+    program = _program(run, text, pattern, flags)
+    pieces = None if program is None else _pieces(replacement, program.groups, program.groupindex)
+    if program is None or pieces is None:
+        return None
+    parts, end, length = [], 0, 0
+    for match in _matches(program, text):
+        new = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
+        length += len(new)
+        run.made_string(length)
+        parts += (text[end : match.start()], new)
+        end = match.end()
+    return "".join((*parts, text[end:]))
+
+
+def parts(run: Run, text: str, pattern: str) -> list[str] | None:
+    """What stands between the matches of *pattern*; an empty match at the start separates nothing, as in Java."""
+    program = _program(run, text, pattern, "")
+    if program is None:
+        return None
+    found_parts, start = [], 0
+    for match in _matches(program, text):
+        if match.end() == 0:
+            continue
+        found_parts.append(text[start : match.start()])
+        start = match.end()
+    return [*found_parts, text[start:]]
+
+
+def all_found(run: Run, text: str, pattern: str) -> list[str] | None:
+    """All matches of *pattern*."""
+    program = _program(run, text, pattern, "")
+    return None if program is None else [match.group() for match in _matches(program, text)]
+
+
+def _matches(program: Any, text: str) -> Iterator[Any]:
+    yield from program.finditer(text)
+
+
+_REFERENCE = re.compile(r"\\(.)|\$(\d+)|\$\{(\w+)\}|\$", re.DOTALL | re.ASCII)
+
+
+def _pieces(replacement: str, groups: int, names: dict[str, int]) -> list[str | int] | None:
+    """*replacement* cut into texts and numbers of groups; None if it refers to a group that is not there."""
+    pieces: list[str | int] = []
+    end = 0
+    for reference in _REFERENCE.finditer(replacement):
+        pieces.append(replacement[end : reference.start()])
+        end = reference.end()
+        if reference[1] is not None:
+            pieces.append(reference[1])
+        elif reference[2] is not None:
+            number, rest = _group(reference[2], groups)
+            if number > groups:
+                return None
+            pieces += (number, rest)
+        elif reference[3] in names:
+            pieces.append(names[reference[3]])
+        else:
+            return None
+    return [piece for piece in (*pieces, replacement[end:]) if piece != ""]
+
+
+def _group(digits: str, groups: int) -> tuple[int, str]:
+    """As Java reads `$12`: as many digits as still name a group that is there, at least one."""
+    length = 1
+    while length < len(digits) and int(digits[: length + 1]) <= groups:
+        length += 1
+    return int(digits[:length]), digits[length:]
+
+
+def _program(run: Run, text: str, pattern: str, flags: str) -> Any:
+    """The compiled pattern, its cost for *text* accounted for; None and a warning for a faulty one."""
+    program = _compiled(pattern, "".join(sorted(set(flags) & set("imsx")))) if len(pattern) <= _PATTERN_MAX else None
+    if program is None:
+        run.warn("FUNCTION_INVOCATION_FAILURE", "Expected a regular expression, but found '{}'", pattern[:200])
+        return None
+    run.spend(len(text) >> 3)
+    return program
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str, flags: str) -> Any:
+    import re2  # costs more to load than most processes ever need
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 4 << 20
+    translated = _translated(pattern, spaced="x" in flags)
+    letters = flags.replace("x", "")
+    try:
+        program = re2.compile(f"(?{letters}){translated}" if letters else translated, options)
+    except re2.error:
+        return None
+    return program if program.programsize <= _PROGRAM_MAX else None
+
+
+_POSIX = {
+    "Lower": "lower",
+    "Upper": "upper",
+    "ASCII": "ascii",
+    "Alpha": "alpha",
+    "Digit": "digit",
+    "Alnum": "alnum",
+    "Punct": "punct",
+    "Graph": "graph",
+    "Print": "print",
+    "Blank": "blank",
+    "Cntrl": "cntrl",
+    "XDigit": "xdigit",
+    "Space": "space",
+}
+_ESCAPE = re.compile(r"\\[pP]\{(\w+)\}|\\u([0-9a-fA-F]{4})|\\Q.*?(?:\\E|\Z)|\\.|[\[\]]|\s+|\#[^\n]*", re.DOTALL)
+
+
+def _translated(pattern: str, *, spaced: bool) -> str:
+    r"""*pattern* in RE2's notation: Java's `\p{Alpha}` and `\u0041`, and the flag x, which RE2 has not."""
+    level = 0  # of brackets: inside a class, blanks count and POSIX names stand without brackets of their own
+
+    def translate(part: re.Match[str]) -> str:
+        nonlocal level
+        text = part.group()
+        if part[1] in _POSIX:
+            name = f"[:{'^' if text[1] == 'P' else ''}{_POSIX[part[1]]}:]"
+            return name if level else f"[{name}]"
+        if part[2]:
+            return r"\x{" + part[2] + "}"
+        if text in {"[", "]"}:
+            level = max(0, level + (1 if text == "[" else -1))
+        elif spaced and not level and (text[0].isspace() or text[0] == "#"):
+            return ""
+        return text
+
+    return _ESCAPE.sub(translate, pattern)

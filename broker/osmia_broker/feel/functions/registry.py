@@ -1,0 +1,107 @@
+"""How built-in functions are declared, and how a call finds the one it means.
+
+    @builtin("substring(string: string, start position: number)")
+    def substring(run: Run, text: str, start: Number) -> str: ...
+
+The types in a declaration are checked before the function runs: an argument that does not fit gives null and a warning.
+`T?` also takes null, `T|U` either, `any` everything; `T...` at the end collects the remaining arguments, or takes the
+items of a single list. One name may have several declarations, told apart by the number or the names of the arguments.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
+from osmia_broker.feel.values import Context, Function, Range, Value
+
+TYPES: dict[str, frozenset[type]] = {
+    "number": frozenset({int, Decimal}),
+    "string": frozenset({str}),
+    "boolean": frozenset({bool}),
+    "list": frozenset({list}),
+    "context": frozenset({dict, Context}),
+    "function": frozenset({Function}),
+    "range": frozenset({Range}),
+    "date": frozenset({date}),
+    "time": frozenset({Time}),
+    "moment": frozenset({DateTime}),
+    "days": frozenset({DayTimeDuration}),
+    "months": frozenset({YearMonthDuration}),
+}
+
+
+class Builtin(msgspec.Struct, frozen=True):
+    """One declaration: parameter names, the types each takes (None: all), and what is called with the arguments."""
+
+    name: str
+    parameters: tuple[str, ...]
+    types: tuple[frozenset[type] | None, ...]
+    variadic: bool
+    body: Callable[..., Value]
+
+    def takes(self, count: int) -> bool:
+        """Whether it can be called with *count* arguments in order."""
+        return count >= len(self.parameters) if self.variadic else count == len(self.parameters)
+
+    def accepts(self, arguments: list[Value]) -> bool:
+        """Whether the types of the collected *arguments* fit."""
+        for argument, allowed in zip(arguments, self.types, strict=True):
+            if allowed is not None and type(argument) not in allowed:
+                return False
+        return True
+
+    def collect(self, arguments: list[Value]) -> list[Value]:
+        """The arguments as the body takes them: those that a variadic parameter collects as one list."""
+        last = len(self.parameters) - 1
+        if not self.variadic or (len(arguments) == last + 1 and type(arguments[last]) is list):
+            return arguments
+        return [*arguments[:last], arguments[last:]]
+
+
+_REGISTRY: dict[str, tuple[Builtin, ...]] = {}
+BUILTINS = MappingProxyType(_REGISTRY)  # by name, all declarations of that name
+
+_Body = TypeVar("_Body", bound=Callable[..., Any])
+
+
+def builtin(*declarations: str) -> Callable[[_Body], _Body]:
+    """Declare a function under each of *declarations*; its body gets the run and then the checked arguments."""
+
+    def declare(body: _Body) -> _Body:
+        for declaration in declarations:
+            function = _read(declaration, body)
+            _REGISTRY[function.name] = (*_REGISTRY.get(function.name, ()), function)
+        return body
+
+    return declare
+
+
+def _read(declaration: str, body: Callable[..., Value]) -> Builtin:
+    name, _, rest = declaration.removesuffix(")").partition("(")
+    parameters, types, variadic = [], [], False
+    for parameter in rest.split(", ") if rest else ():
+        parameter_name, _, words = parameter.partition(": ")
+        variadic = words.endswith("...")
+        parameters.append(parameter_name)
+        types.append(None if variadic else _types(words))
+    return Builtin(name, tuple(parameters), tuple(types), variadic, body)
+
+
+def _types(words: str) -> frozenset[type] | None:
+    if words == "any":
+        return None
+    found = frozenset[type]().union(*(TYPES[word] for word in words.removesuffix("?").split("|")))
+    return found | {type(None)} if words.endswith("?") else found
+
+
+def choose(candidates: tuple[Builtin, ...], count: int, names: tuple[str, ...]) -> list[Builtin]:
+    """The declarations that a call with *count* arguments, or with these argument *names*, may mean, best first."""
+    if not names:
+        return [candidate for candidate in candidates if candidate.takes(count)]
+    fitting = [candidate for candidate in candidates if set(candidate.parameters) == set(names)]
+    return sorted(fitting, key=lambda candidate: candidate.parameters != names)

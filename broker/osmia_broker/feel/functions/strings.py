@@ -1,0 +1,178 @@
+"""Built-in functions over strings. Positions count from 1 and in UTF-16 code units, as in Java."""
+
+import base64
+import uuid as uuids
+
+from osmia_broker.feel import numbers
+from osmia_broker.feel.functions import regex
+from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.values import Number, Value
+
+
+def _is_basic(text: str) -> bool:
+    """Whether every character is one code unit."""
+    return text.isascii() or max(text, default="") <= "\uffff"
+
+
+def _length(text: str) -> int:
+    return len(text) if _is_basic(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    """The code units from *start* to *end*; half of a pair becomes a replacement character."""
+    if _is_basic(text):
+        return text[start:end]
+    return text.encode("utf-16-le", "surrogatepass")[2 * start : 2 * end].decode("utf-16-le", "replace")
+
+
+@builtin("substring(string: string, start position: number)")
+def substring(run: Run, text: str, position: Number) -> str | None:
+    """From *position* (negative: counted from the end) to the end; null beyond the text."""
+    length = _length(text)
+    start = _start(length, position)
+    return None if start is None else _cut(text, start, length)
+
+
+@builtin("substring(string: string, start position: number, length: number)")
+def substring_of_length(run: Run, text: str, position: Number, length: Number) -> str | None:
+    """At most *length* code units from *position*; null for a negative length."""
+    start, count = _start(_length(text), position), numbers.whole(length)
+    return None if start is None or count < 0 else _cut(text, start, start + count)
+
+
+def _start(length: int, position: Number) -> int | None:
+    index = numbers.whole(position)
+    start = index - 1 if index > 0 else length + index
+    return start if 0 <= start <= length else None
+
+
+@builtin("string length(string: string)")
+def string_length(run: Run, text: str) -> int:
+    """The number of UTF-16 code units."""
+    return _length(text)
+
+
+@builtin("upper case(string: string)")
+def upper_case(run: Run, text: str) -> str:
+    """In capitals."""
+    return text.upper()
+
+
+@builtin("lower case(string: string)")
+def lower_case(run: Run, text: str) -> str:
+    """In small letters."""
+    return text.lower()
+
+
+@builtin("substring before(string: string, match: string)")
+def substring_before(run: Run, text: str, match: str) -> str:
+    """What stands before the first *match*; empty if there is none."""
+    position = text.find(match)
+    return text[:position] if position > 0 else ""
+
+
+@builtin("substring after(string: string, match: string)")
+def substring_after(run: Run, text: str, match: str) -> str:
+    """What stands after the first *match*; empty if there is none."""
+    position = text.find(match)
+    return "" if position < 0 else text[position + len(match) :]
+
+
+@builtin("contains(string: string, match: string)")
+def contains(run: Run, text: str, match: str) -> bool:
+    """Whether *match* stands anywhere in the text."""
+    return match in text
+
+
+@builtin("starts with(string: string, match: string)")
+def starts_with(run: Run, text: str, match: str) -> bool:
+    """Whether the text begins with *match*."""
+    return text.startswith(match)
+
+
+@builtin("ends with(string: string, match: string)")
+def ends_with(run: Run, text: str, match: str) -> bool:
+    """Whether the text ends with *match*."""
+    return text.endswith(match)
+
+
+@builtin("matches(input: string, pattern: string)")
+def matches(run: Run, text: str, pattern: str) -> bool | None:
+    """Whether the regular expression is found anywhere; null for a faulty one."""
+    return matches_with_flags(run, text, pattern, "")
+
+
+@builtin("matches(input: string, pattern: string, flags: string)")
+def matches_with_flags(run: Run, text: str, pattern: str, flags: str) -> bool | None:
+    """As `matches`, with the flags i, s, m, x."""
+    return regex.found(run, text, pattern, flags)
+
+
+@builtin("replace(input: string, pattern: string, replacement: string)")
+def replace(run: Run, text: str, pattern: str, replacement: str) -> str | None:
+    """All matches replaced; `$1` in *replacement* is the first group."""
+    return replace_with_flags(run, text, pattern, replacement, "")
+
+
+@builtin("replace(input: string, pattern: string, replacement: string, flags: string)")
+def replace_with_flags(run: Run, text: str, pattern: str, replacement: str, flags: str) -> str | None:
+    """As `replace`, with the flags i, s, m, x."""
+    return regex.replaced(run, text, pattern, flags, replacement)
+
+
+@builtin("split(string: string, delimiter: string)")
+def split(run: Run, text: str, delimiter: str) -> list[str] | None:
+    """The parts between the matches of the regular expression *delimiter*, empty ones too."""
+    return regex.parts(run, text, delimiter)
+
+
+@builtin("extract(input: string, pattern: string)")
+def extract(run: Run, text: str, pattern: str) -> list[str] | None:
+    """All matches of the regular expression, whole."""
+    return regex.all_found(run, text, pattern)
+
+
+_WHITE = "".join(map(chr, range(33)))  # what Java's trim takes off
+
+
+@builtin("trim(string: string)")
+def trim(run: Run, text: str) -> str:
+    """Without blanks and control characters at both ends."""
+    return text.strip(_WHITE)
+
+
+@builtin("uuid()")
+def uuid(run: Run) -> str:
+    """A random identifier."""
+    return str(uuids.uuid4())
+
+
+@builtin("to base64(value: string)")
+def to_base64(run: Run, text: str) -> str:
+    """The text's UTF-8 in base 64."""
+    return base64.b64encode(text.encode("utf-8", "replace")).decode()
+
+
+@builtin("string join(list: list)")
+def string_join(run: Run, items: list[Value]) -> str | None:
+    """All strings in one."""
+    return string_join_around(run, items, "", "", "")
+
+
+@builtin("string join(list: list, delimiter: string?)")
+def string_join_with(run: Run, items: list[Value], delimiter: str | None) -> str | None:
+    """All strings in one, *delimiter* between them."""
+    return string_join_around(run, items, delimiter, "", "")
+
+
+@builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)")
+def string_join_around(
+    run: Run, items: list[Value], delimiter: str | None, prefix: str | None, suffix: str | None
+) -> str | None:
+    """As above between *prefix* and *suffix*; nulls are left out, anything but a string gives null."""
+    texts = [item for item in items if item is not None]
+    if not all(type(text) is str for text in texts):
+        return None
+    run.made_string(sum(map(len, texts)) + len(texts) * len(delimiter or ""))
+    return (prefix or "") + (delimiter or "").join(texts) + (suffix or "")

@@ -1,0 +1,164 @@
+"""Decimal arithmetic with 34 significant digits, half-even, as Java's BigDecimal does it; ints where they suffice.
+
+A whole number below 10**34 is an int, which makes the common case fast; everything else is a `Decimal`, whose exponent
+is the scale that `string()` shows. Floats occur only inside roots, logarithms and powers that are not whole, as in the
+reference. Results past 10**6144 raise `decimal.Overflow`, which ends the evaluation.
+"""
+
+from collections.abc import Callable
+from decimal import (
+    MAX_EMAX,
+    MIN_EMIN,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+)
+import math
+
+from osmia_broker.feel.limits import DEFAULT_LIMITS
+from osmia_broker.feel.values import Number
+
+PRECISION = 34
+INT_END = 10**PRECISION  # ints stay below; above it digits are lost, which only Decimal does
+
+
+def _context(precision: int) -> Context:
+    return Context(
+        prec=precision,
+        rounding=ROUND_HALF_EVEN,
+        Emin=-DEFAULT_LIMITS.exponent + 1,
+        Emax=DEFAULT_LIMITS.exponent,
+        traps=[Overflow, InvalidOperation, DivisionByZero],
+    )
+
+
+CONTEXT = _context(PRECISION)
+# For what keeps every digit: scales and remainders. Nothing in it grows beyond the digits of a literal and an exponent.
+EXACT = Context(
+    prec=4 * DEFAULT_LIMITS.exponent, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
+)
+
+
+def add(left: Number, right: Number) -> Number:
+    """left + right."""
+    if type(left) is int and type(right) is int:
+        total = left + right
+        if -INT_END < total < INT_END:
+            return total
+    return _compute(Context.add, left, right)
+
+
+def subtract(left: Number, right: Number) -> Number:
+    """left - right."""
+    if type(left) is int and type(right) is int:
+        difference = left - right
+        if -INT_END < difference < INT_END:
+            return difference
+    return _compute(Context.subtract, left, right)
+
+
+def multiply(left: Number, right: Number) -> Number:
+    """left * right."""
+    if type(left) is int and type(right) is int:
+        product = left * right
+        if -INT_END < product < INT_END:
+            return product
+    return _compute(Context.multiply, left, right)
+
+
+def divide(left: Number, right: Number) -> Number:
+    """left / right; *right* must not be 0."""
+    if type(left) is int and type(right) is int and left % right == 0:
+        return left // right
+    return _compute(Context.divide, left, right)
+
+
+def negate(number: Number) -> Number:
+    """-number, without a negative zero and without rounding."""
+    return -number if type(number) is int else unsigned_zero(number.copy_negate())  # type: ignore[union-attr]
+
+
+def power(base: Number, exponent: Number) -> Number | None:
+    """base ** exponent; None where it has no value. An exponent that is not whole goes through doubles."""
+    if not is_whole(exponent):
+        return by_double(math.pow, base, exponent)
+    if abs(exponent) > 999_999_999 or (base == 0 and exponent < 0):
+        return None
+    times = int(exponent)
+    if times == 0:
+        return 1
+    if type(base) is int and times > 0 and base.bit_length() * times <= 112:
+        return base**times
+    return _compute(Context.power, base, times)
+
+
+def _compute(operation: Callable[[Context, Number, Number], Decimal], left: Number, right: Number) -> Decimal:
+    """The rounded result. A left operand of more digits than 34 keeps its own precision, as in Scala's BigDecimal."""
+    result = operation(CONTEXT, left, right)
+    if CONTEXT.flags[Rounded]:
+        CONTEXT.clear_flags()
+        digits = len(left.as_tuple().digits) if isinstance(left, Decimal) else PRECISION
+        if digits > PRECISION:
+            result = operation(_context(digits), left, right)
+    return result if result else unsigned_zero(result)
+
+
+def unsigned_zero(number: Decimal) -> Decimal:
+    """*number*, but 0 for -0, which BigDecimal has not."""
+    return number if number else number.copy_abs()
+
+
+def is_whole(number: Number) -> bool:
+    """Whether *number* has no fraction, whatever its scale."""
+    return type(number) is int or number == number.to_integral_value()  # type: ignore[union-attr]
+
+
+def whole(number: Number) -> int:
+    """*number* without its fraction, cut to what can be an index or a count (±10**18)."""
+    return int(max(-(10**18), min(10**18, number)))
+
+
+def compact(number: Decimal) -> Number:
+    """*number* as an int if it is written without a fraction or exponent and is small enough, else unchanged."""
+    if number.as_tuple().exponent == 0 and number.adjusted() < PRECISION:
+        return int(number)
+    return number
+
+
+def from_double(value: float) -> Decimal | None:
+    """The decimal with the shortest digits that *value* has; None for what is no finite number."""
+    return Decimal(repr(value)) if math.isfinite(value) else None
+
+
+def by_double(function: Callable[..., float], *numbers: Number) -> Decimal | None:
+    """*function* over doubles; None where it has no finite value."""
+    try:
+        return from_double(function(*(float(number) for number in numbers)))
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def scaled(number: Number, scale: int, rounding: str) -> Number | None:
+    """*number* with exactly *scale* digits after the point (negative: rounded before it); None beyond ±6144."""
+    if abs(scale) > DEFAULT_LIMITS.exponent:
+        return None
+    return compact(unsigned_zero(Decimal(number).quantize(Decimal((0, (1,), -scale)), rounding, EXACT)))
+
+
+def modulo(dividend: Number, divisor: Number) -> Number | None:
+    """The remainder with the sign of *divisor*; None for a divisor of 0 or beyond all precision."""
+    if divisor == 0:
+        return None
+    if type(dividend) is int and type(divisor) is int:
+        return dividend % divisor
+    try:
+        remainder = EXACT.remainder(Decimal(dividend), Decimal(divisor))
+    except InvalidOperation:
+        return None
+    if remainder and (remainder < 0) != (divisor < 0):
+        remainder = EXACT.add(remainder, Decimal(divisor))
+    return unsigned_zero(remainder)

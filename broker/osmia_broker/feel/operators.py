@@ -1,0 +1,300 @@
+"""Equality, order and arithmetic over all kinds of values.
+
+Values that do not fit together give null and a warning. Equality across kinds is null too, but against null it is a
+proper boolean (measured on the reference broker).
+"""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+from osmia_broker.feel import numbers
+from osmia_broker.feel.errors import EvaluationFailed
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.temporal import (
+    SECOND,
+    DateTime,
+    DayTimeDuration,
+    Duration,
+    Time,
+    YearMonthDuration,
+    date_plus,
+    date_time_plus,
+    time_plus,
+)
+from osmia_broker.feel.values import CONTEXTS, DURATIONS, NUMBERS, Context, Number, Range, Value
+
+# -------------------------------------------------------------------------------------------------------- equality
+
+
+def equal(run: Run, left: Value, right: Value) -> bool | None:
+    """left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
+    if left is None or right is None:
+        return left is right
+    kind = type(left)
+    if kind is type(right):
+        same = _EQUALITIES.get(kind)
+        if same is not None:
+            return same(run, left, right)
+    elif kind in NUMBERS and type(right) in NUMBERS:
+        return bool(left == right)
+    elif kind in CONTEXTS and type(right) in CONTEXTS:
+        return _equal_contexts(run, left, right)
+    run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+    return None
+
+
+def _equal_plainly(run: Run, left: Value, right: Value) -> bool | None:
+    return bool(left == right)
+
+
+def _equal_lists(run: Run, left: list[Value], right: list[Value]) -> bool | None:
+    """The first pair that is not equal decides, also if its answer is null."""
+    if len(left) != len(right):
+        return False
+    run.spend(len(left))
+    for one, other in zip(left, right, strict=True):
+        answer = equal(run, one, other)
+        if answer is not True:
+            return answer
+    return True
+
+
+def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -> bool | None:
+    if left.keys() != right.keys():
+        return False
+    run.spend(len(left))
+    for key, one in left.items():
+        answer = equal(run, one, right[key])
+        if answer is not True:
+            return answer
+    return True
+
+
+def _equal_times(run: Run, left: Time | DateTime, right: Time | DateTime) -> bool | None:
+    """Local and zoned do not compare; zoned ones are equal only in the same zone or offset (measured)."""
+    if (left.offset is None) != (right.offset is None):
+        run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+        return None
+    return bool(left == right)
+
+
+_EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
+    bool: _equal_plainly,
+    int: _equal_plainly,
+    Decimal: _equal_plainly,
+    str: _equal_plainly,
+    list: _equal_lists,
+    dict: _equal_contexts,
+    Context: _equal_contexts,
+    date: _equal_plainly,
+    Time: _equal_times,
+    DateTime: _equal_times,
+    DayTimeDuration: _equal_plainly,
+    YearMonthDuration: _equal_plainly,
+}
+
+
+def identity_key(run: Run, value: Value) -> object:
+    """A hashable thing that two values share exactly when they are equal; makes sets of values quick."""
+    kind = type(value)
+    if kind in NUMBERS:
+        return ("number", value)
+    if kind is list:
+        run.spend(len(value))
+        return (list, *(identity_key(run, item) for item in value))
+    if kind in CONTEXTS:
+        run.spend(len(value))
+        return (dict, frozenset((key, identity_key(run, item)) for key, item in value.items()))
+    return (kind, id(value) if kind not in _EQUALITIES and value is not None else value)
+
+
+# ----------------------------------------------------------------------------------------------------------- order
+
+
+def order(run: Run, left: Value, right: Value) -> int | None:
+    """-1, 0 or 1 as *left* is before, at or after *right*; None if their kinds have no order among each other."""
+    kind = type(left)
+    key = _ORDER_KEYS.get(kind)
+    if key is not None and kind is type(right):
+        one, other = key(left), key(right)
+        if kind not in _ZONED or (left.offset is None) == (right.offset is None):
+            return (one > other) - (one < other)
+    elif kind in NUMBERS and type(right) in NUMBERS:
+        return (left > right) - (left < right)
+    run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+    return None
+
+
+def is_ordered(value: Value) -> bool:
+    """Whether *value* is of a kind that has an order."""
+    return type(value) in _ORDER_KEYS
+
+
+def _code_units(text: str) -> str | bytes:
+    """What orders strings by UTF-16 code units; for nearly all that is their own order."""
+    return text if text.isascii() or max(text) < "\ud800" else _spread(text)
+
+
+def _spread(text: str) -> str:
+    """*text* with every character beyond the basic plane as its two surrogates."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    return "".join(chr(units[i] << 8 | units[i + 1]) for i in range(0, len(units), 2))
+
+
+def _itself(value: Value) -> Value:
+    return value
+
+
+_ORDER_KEYS: dict[type, Callable[[Value], Value]] = {
+    int: _itself,
+    Decimal: _itself,
+    str: _code_units,
+    date: _itself,
+    Time: Time.instant,
+    DateTime: DateTime.instant,
+    DayTimeDuration: lambda value: value.nanoseconds,
+    YearMonthDuration: lambda value: value.months,
+}
+_ZONED = frozenset({Time, DateTime})
+
+
+def between(run: Run, value: Value, low: Value, high: Value) -> bool | None:
+    """Whether *value* lies from *low* to *high*, both included; None if one of them does not compare."""
+    above, below = order(run, value, low), order(run, value, high)
+    return None if above is None or below is None else above >= 0 and below <= 0
+
+
+def within(run: Run, value: Value, interval: Range) -> bool | None:
+    """Whether *value* lies in the *interval*; None if it does not compare with both ends."""
+    above, below = order(run, value, interval.start), order(run, value, interval.end)
+    if above is None or below is None:
+        return None
+    return (above > 0 or (above == 0 and interval.start_included)) and (
+        below < 0 or (below == 0 and interval.end_included)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ arithmetic
+
+
+def add(run: Run, left: Value, right: Value) -> Value:
+    """left + right: numbers, strings, durations, and durations to dates and times."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return numbers.add(left, right)
+    if type(left) is str and type(right) is str:
+        run.made_string(len(left) + len(right))
+        return left + right
+    if type(left) in DURATIONS:
+        left, right = right, left  # a duration may stand on either side
+    result = _moved(left, right) if type(right) in DURATIONS else None
+    if result is None:
+        run.warn("INVALID_TYPE", "Can't add '{}' to '{}'", right, left)
+    return result
+
+
+def subtract(run: Run, left: Value, right: Value) -> Value:
+    """left - right: numbers, durations, durations from dates and times, and the time between two of a kind."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return numbers.subtract(left, right)
+    result = _moved(left, _negated(right)) if type(right) in DURATIONS else _elapsed(left, right)
+    if result is None:
+        run.warn("INVALID_TYPE", "Can't subtract '{}' from '{}'", right, left)
+    return result
+
+
+def multiply(run: Run, left: Value, right: Value) -> Value:
+    """left * right: numbers, and a duration by the whole part of a number (measured)."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return numbers.multiply(left, right)
+    if type(right) in DURATIONS:
+        left, right = right, left
+    if type(left) in DURATIONS and type(right) in NUMBERS:
+        return _times(left, numbers.whole(right))
+    run.warn("INVALID_TYPE", "Can't multiply '{}' by '{}'", left, right)
+    return None
+
+
+def divide(run: Run, left: Value, right: Value) -> Value:
+    """left / right: numbers, a duration by a number, and two durations of a kind; null for a divisor of zero."""
+    if type(right) in NUMBERS and right != 0:
+        if type(left) in NUMBERS:
+            return numbers.divide(left, right)
+        if type(left) in DURATIONS:
+            return _divided(left, right)
+    elif type(left) in DURATIONS and type(left) is type(right) and _size(right):
+        return numbers.divide(_size(left), _size(right))
+    run.warn("INVALID_TYPE", "Can't divide '{}' by '{}'", left, right)
+    return None
+
+
+def power(run: Run, left: Value, right: Value) -> Value:
+    """left ** right, for numbers."""
+    result = numbers.power(left, right) if type(left) in NUMBERS and type(right) in NUMBERS else None
+    if result is None:
+        run.warn("INVALID_TYPE", "Can't raise '{}' to the power of '{}'", left, right)
+    return result
+
+
+def negate(run: Run, value: Value) -> Value:
+    """-value, for numbers; the sign of a duration is written inside it (measured)."""
+    if type(value) in NUMBERS:
+        return numbers.negate(value)
+    run.warn("INVALID_TYPE", "Expected number but found '{}'", value)
+    return None
+
+
+_DURATION_MAX = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
+
+
+def _bounded(size: int) -> int:
+    if abs(size) > _DURATION_MAX:
+        raise EvaluationFailed("Expected a duration within the years 1 to 9999, but found a longer one")
+    return size
+
+
+def _size(duration: Duration) -> int:
+    return duration.nanoseconds if isinstance(duration, DayTimeDuration) else duration.months
+
+
+def _sized(kind: type, size: int) -> Duration:
+    return DayTimeDuration(_bounded(size)) if kind is DayTimeDuration else YearMonthDuration(_bounded(size))
+
+
+def _negated(duration: Duration) -> Duration:
+    return _sized(type(duration), -_size(duration))
+
+
+def _times(duration: Duration, factor: int) -> Duration:
+    return _sized(type(duration), _size(duration) * factor)
+
+
+def _divided(duration: Duration, divisor: Number) -> Duration:
+    """Months are cut to whole ones, nanoseconds too."""
+    quotient = numbers.divide(_size(duration), divisor)
+    return _sized(type(duration), numbers.whole(quotient) if abs(quotient) < _DURATION_MAX else _DURATION_MAX + 1)
+
+
+def _moved(value: Value, duration: Duration) -> Value:
+    match value:
+        case date():
+            return date_plus(value, duration)
+        case Time():
+            return time_plus(value, duration)
+        case DateTime():
+            return date_time_plus(value, duration)
+        case DayTimeDuration() | YearMonthDuration() if type(value) is type(duration):
+            return _sized(type(value), _size(value) + _size(duration))
+        case _:
+            return None
+
+
+def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
+    """The time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
+    match left, right:
+        case date(), date():
+            return DayTimeDuration((left - right).days * 86_400 * SECOND)
+        case (Time(), Time()) | (DateTime(), DateTime()) if (left.offset is None) == (right.offset is None):
+            return DayTimeDuration(left.instant() - right.instant())
+        case _:
+            return None

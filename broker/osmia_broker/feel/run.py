@@ -1,0 +1,124 @@
+"""One evaluation: what it may read, what it has spent and what it has to report.
+
+A `Run` lives for one call of `evaluate`. Bindings that the expression itself makes (iteration variables, parameters,
+context entries, the element under a filter) are a chain of `Local`, innermost first.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from time import monotonic
+from typing import Any, Protocol
+
+import msgspec
+
+from osmia_broker.feel.errors import EvaluationFailed
+from osmia_broker.feel.json_text import parse_document
+from osmia_broker.feel.limits import Limits
+from osmia_broker.feel.text import brief
+from osmia_broker.feel.temporal import Instant
+from osmia_broker.feel.values import Function, Value
+
+
+class Scope(Protocol):
+    """Where variables are read: a FEEL value or JSON text (`msgspec.Raw`) by name, `KeyError` for an unknown one.
+
+    A scope may also have an attribute `functions`, a mapping of names to `Function` that hide built-in functions.
+    """
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The value of the variable *name*."""
+
+
+class Warning(msgspec.Struct, frozen=True):
+    """Why a part of an expression gave null: *type* as `NO_VARIABLE_FOUND`, *message* a sentence."""
+
+    type: str
+    message: str
+
+
+class Local(msgspec.Struct):
+    """Names bound inside the expression. Functions among them can be called only if *callable* (measured)."""
+
+    names: Mapping[Any, Value]
+    outer: "Local | None"
+    callable: bool = True
+    parameters: bool = False  # of a user function, which the functions defined in its body do not see (measured)
+
+
+WARNINGS_MAX = 100  # of one evaluation; a loop may cause millions
+_STEPS_BETWEEN_LOOKS = 5_000  # at the clock; about half a millisecond
+
+
+class Run(msgspec.Struct):
+    """The state of one evaluation."""
+
+    scope: Scope
+    now: Instant | datetime | None
+    limits: Limits
+    warnings: "list[Warning] | tuple[Warning, ...]" = ()
+    parsed: dict[str, Value] | None = None
+    spent: int = 0
+    next_look: int = _STEPS_BETWEEN_LOOKS
+    deadline: float = 0.0
+
+    def read(self, name: str) -> Value:
+        """The variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
+        try:
+            value = self.scope[name]
+        except KeyError:
+            self.warn("NO_VARIABLE_FOUND", "No variable found with name '{}'", name)
+            return None
+        return self._parse(name, value) if type(value) is msgspec.Raw else value
+
+    def _parse(self, name: str, document: msgspec.Raw) -> Value:
+        if self.parsed is None:
+            self.parsed = {}
+        elif name in self.parsed:
+            return self.parsed[name]
+        value = self.parsed[name] = parse_document(document)
+        return value
+
+    def function(self, name: str) -> Function | None:
+        """The function that the scope has under *name*."""
+        try:
+            value = self.scope[name]
+        except KeyError:
+            return None
+        return value if type(value) is Function else None
+
+    def warn(self, type: str, template: str, *values: Value) -> None:
+        """Note why something gives null; `{}` in *template* stands for the values."""
+        if len(self.warnings) >= WARNINGS_MAX:
+            return
+        if isinstance(self.warnings, tuple):
+            self.warnings = []
+        texts = (value if isinstance(value, str) else brief(value) for value in values)
+        self.warnings.append(Warning(type, template.format(*texts)))
+
+    def spend(self, steps: int) -> None:
+        """Count *steps*; ends the evaluation when there are too many or they take too long."""
+        self.spent += steps
+        if self.spent >= self.next_look:
+            self._look()
+
+    def _look(self) -> None:
+        if self.spent > self.limits.steps:
+            raise EvaluationFailed(f"Expected at most {self.limits.steps} steps, but found more")
+        self.next_look = self.spent + _STEPS_BETWEEN_LOOKS
+        now = monotonic()
+        if self.deadline == 0.0:
+            self.deadline = now + self.limits.seconds
+        elif now > self.deadline:
+            raise EvaluationFailed(f"Expected to finish within {self.limits.seconds:g} s, but it takes longer")
+
+    def made_list(self, items: int) -> None:
+        """Account for a new list of that many *items*."""
+        if items > self.limits.items:
+            raise EvaluationFailed(f"Expected at most {self.limits.items} items in a list, but found {items}")
+        self.spend(items)
+
+    def made_string(self, length: int) -> None:
+        """Account for a new string of that many characters."""
+        if length > self.limits.string:
+            raise EvaluationFailed(f"Expected at most {self.limits.string} characters, but found {length}")
+        self.spend(length >> 3)
