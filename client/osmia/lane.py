@@ -4,6 +4,9 @@ A lane has `max_jobs` slots. A poll asks for as many jobs as slots are free and 
 comes back, or slots become free, the next one goes out at once. Streamed jobs take slots of the same number; while all are
 taken the stream is not read, and HTTP/2 flow control makes the broker keep its jobs. Lanes share nothing, so a broker that
 slows one job type down does not slow another.
+
+A job leaves its slot when its handler is done; up to `max_jobs` more may then wait for the broker's answer, so that a broker
+that takes long to store things does not leave the slots empty.
 """
 
 import asyncio
@@ -73,6 +76,7 @@ class Lane:
         self._held: dict[int, HeldJob] = {}
         self._waiting: deque[HeldJob] = deque()  # taken, but all slots are in use: bounded by one poll and one push
         self._running = 0
+        self._reporting = 0  # worked on, and the broker has not said that it knows
         self._freed = asyncio.Event()
         self._taking: list[asyncio.Task[None]] = []
         self._beating: asyncio.Task[None] | None = None
@@ -161,7 +165,12 @@ class Lane:
 
     @property
     def _free(self) -> int:
-        return max(self._settings.max_jobs - self._running - len(self._waiting), 0)
+        return max(self._room - len(self._waiting), 0)
+
+    @property
+    def _room(self) -> int:
+        """Slots without a job. A job leaves its slot when its work is done; only too many unanswered reports keep slots."""
+        return self._settings.max_jobs - self._running - max(self._reporting - self._settings.max_jobs, 0)
 
     async def _some_freed(self) -> None:
         self._freed.clear()
@@ -199,7 +208,7 @@ class Lane:
             )
             return True
         held = self._held[job.key] = HeldJob(job, over_at)
-        if self._running < self._settings.max_jobs:
+        if self._room > 0:
             self._begin(held)
         else:
             self._waiting.append(held)
@@ -213,21 +222,32 @@ class Lane:
         clock = asyncio.get_running_loop()
         try:
             outcome = await self._handle(held.job)
+        except BaseException:  # cancelled, as nothing else leaves a handler
+            self._running -= 1
+            self._leave(held)
+            raise
+        self._running -= 1
+        self._reporting += 1
+        self._fill_slots()
+        try:
             await reporting.report(self._client, held.job, outcome, is_over=lambda: clock.time() > held.over_at)
         finally:
-            self._running -= 1
-            self._held.pop(held.job.key, None)
-            self._begin_next()
+            self._reporting -= 1
+            self._leave(held)
 
-    def _begin_next(self) -> None:
-        """Give the slot to the first waiting job that is still ours, or else to the next poll."""
+    def _leave(self, held: HeldJob) -> None:
+        self._held.pop(held.job.key, None)
+        self._fill_slots()
+
+    def _fill_slots(self) -> None:
+        """Give free slots to waiting jobs that are still ours, and what is left to the next poll."""
         now = asyncio.get_running_loop().time()
-        while self._waiting:
+        while self._waiting and self._room > 0:
             held = self._waiting.popleft()
             if held.over_at > now:
                 self._begin(held)
-                break
-            del self._held[held.job.key]  # it waited too long: by now it is somebody else's
+            else:
+                del self._held[held.job.key]  # it waited too long: by now it is somebody else's
         self._freed.set()
 
     async def _beat(self) -> None:

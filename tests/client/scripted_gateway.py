@@ -32,6 +32,7 @@ class ScriptedGateway:
             collections.OrderedDict
         )
         self.ended: dict[int, Message] = {}  # how each job ended, by its key
+        self.held: dict[str, asyncio.Event] = {}  # calls that get no answer until they are let go
         self.open_polls = 0
         self.address = ""
         self._keys = itertools.count(FIRST_KEY + 1)
@@ -69,6 +70,14 @@ class ScriptedGateway:
     async def expire(self, key: int) -> None:
         """Let the time of a job run out."""
         await self._offer(key)
+
+    def hold(self, name: str) -> None:
+        """Answer no call of this name from now on."""
+        self.held[name] = asyncio.Event()
+
+    def let_go(self, name: str) -> None:
+        """Answer those that waited, and those to come."""
+        self.held.pop(name).set()
 
     def asked(self, name: str) -> list[Message]:
         return [request for called, request in self.requests if called == name]
@@ -110,6 +119,8 @@ class ScriptedGateway:
         copy.CopyFrom(request)
         self.requests.append((name, copy))
         await self._announce()
+        if name in self.held:
+            await self.held[name].wait()
         if self.refusals[name]:
             await context.abort(self.refusals[name].popleft(), "scripted refusal")
 

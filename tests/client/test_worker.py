@@ -66,6 +66,19 @@ async def test_the_limit_holds_and_never_stalls(gateway: ScriptedGateway, client
     assert max(poll.maxJobsToActivate for poll in gateway.asked("ActivateJobs")) <= 3
 
 
+async def test_reports_that_nobody_answers_keep_the_slots(gateway: ScriptedGateway, client: Client) -> None:
+    worker = worker_for(client, max_jobs=2)
+    worker.job(TYPE)(nothing)
+    gateway.hold("CompleteJob")
+    for _ in range(10):
+        await gateway.add_job(TYPE)
+    async with worker:
+        await gateway.until(lambda: len(gateway.asked("CompleteJob")) == 4)  # two of slots, and two beyond
+        assert sum(bool(job.worker) for job in gateway.jobs.values()) == 4
+        gateway.let_go("CompleteJob")
+        await gateway.until(lambda: len(gateway.ended) == 10)
+
+
 async def test_a_full_worker_polls_at_once_when_a_slot_is_free(gateway: ScriptedGateway, client: Client) -> None:
     worker = worker_for(client, max_jobs=1)
     go_on = asyncio.Event()
