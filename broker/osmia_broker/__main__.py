@@ -2,4 +2,5 @@
 
 from osmia_broker.cli import main
 
-main()
+if __name__ == "__main__":  # the load test's processes import this module and must not start it again
+    main()

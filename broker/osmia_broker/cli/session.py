@@ -64,12 +64,17 @@ class Session:
     has_color: bool
 
     @contextmanager
-    def client(self) -> "Iterator[SyncClient]":
-        """A connection to the broker; failed calls become `Failure`."""
+    def client(self, address: str | None = None) -> "Iterator[SyncClient]":
+        """A connection to *address*, or to the broker that the options name; failed calls become `Failure`."""
         from osmia import SyncClient
         from osmia.errors import OsmiaError
 
-        with SyncClient(self.address, call_timeout_ms=int((self.timeout or TIMEOUT).total_seconds() * 1000)) as client:
+        timeout_ms = int((self.timeout or TIMEOUT).total_seconds() * 1000)
+        try:
+            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms)
+        except ValueError as error:
+            raise usage(f"{error}.", "--address 127.0.0.1:26500") from error
+        with client:
             try:
                 yield client
             except OsmiaError as error:
