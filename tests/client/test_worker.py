@@ -79,6 +79,27 @@ async def test_reports_that_nobody_answers_keep_the_slots(gateway: ScriptedGatew
         await gateway.until(lambda: len(gateway.ended) == 10)
 
 
+async def test_streamed_jobs_beyond_the_limit_wait(gateway: ScriptedGateway, client: Client) -> None:
+    worker = worker_for(client, max_jobs=2, stream=True)
+    worker.job("fence", stream=False)(nothing)
+    go_on, at_work = asyncio.Event(), []
+
+    @worker.job(TYPE)
+    async def work(job: Job) -> None:
+        at_work.append(job.key)
+        await go_on.wait()
+
+    async with worker:
+        await gateway.until(lambda: gateway.asked("StreamActivatedJobs"))
+        for _ in range(6):
+            await gateway.add_job(TYPE)
+        fences = [await gateway.add_job("fence") for _ in range(5)]  # time for the stream to be read too far
+        await gateway.until(lambda: all(key in gateway.ended for key in fences))
+        assert len(at_work) <= 2
+        go_on.set()
+        await gateway.until(lambda: len(gateway.ended) == 6 + len(fences))
+
+
 async def test_a_full_worker_polls_at_once_when_a_slot_is_free(gateway: ScriptedGateway, client: Client) -> None:
     worker = worker_for(client, max_jobs=1)
     go_on = asyncio.Event()
