@@ -35,6 +35,12 @@ class Broker:
         self._partition: Partition | None = None
         self._open = AsyncExitStack()
 
+    @property
+    def partition(self) -> Partition:
+        """The partition that this broker leads; only once started."""
+        assert self._partition is not None, "the broker is started"
+        return self._partition
+
     async def start(self) -> None:
         """Open everything; on return the broker is ready.
 

@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
         else:
             self._transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._server.closed(self)
         if self._idle is not None:
             self._idle.cancel()

@@ -1,0 +1,368 @@
+"""Three ways into the same rules: the engine in memory, the engine restarted from disk after every command, and gRPC over loopback.
+
+A door takes the same calls and gives the same plain answers, so that one scenario can be played at each. A refusal is a `Refused` with the
+name of its status.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import osmia
+from osmia_broker.broker import Broker
+from osmia_broker.config import Settings
+from osmia_broker.engine import commands, execute
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import OsmiaError
+from osmia_broker.gateway.documents import parse_variables
+from osmia_broker.model import ElementType
+from osmia_broker.state.exchange import Loaded, Wanted
+from osmia_broker.state.missing import Missing
+from osmia_broker.state.state import State
+from osmia_broker.store.sqlite import SqliteStore
+
+START_MS = 1_800_000_000_000
+
+
+class FakeClock:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.ms = START_MS
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+class Refused(Exception):
+    """A call was refused with this status."""
+
+    def __init__(self, status: str, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+        self.text = text
+
+
+@dataclass
+class SeenJob:
+    """A living job as a scenario looks at it."""
+
+    key: int
+    element_id: str
+    type: str
+    state: str
+    retries: int
+    headers: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+    worker: str = ""
+
+
+@dataclass
+class SeenIncident:
+    """An open incident."""
+
+    key: int
+    element_id: str
+    error_type: str
+    message: str
+
+
+class EngineDoor:
+    """The pure engine. With a store, memory is dropped after every command and read again from the disk."""
+
+    def __init__(self, store: SqliteStore | None = None) -> None:
+        self.clock = FakeClock()
+        self._store = store
+        self._batch = 0
+        self.state = State()
+        if store is not None:
+            self.state.open(store.open())
+
+    def _do(self, command: commands.Command) -> Any:
+        try:
+            answer = self._decide(command)
+        except OsmiaError as refusal:
+            raise Refused(refusal.status, str(refusal)) from refusal
+        self._restart()
+        return answer
+
+    def _decide(self, command: commands.Command) -> Any:
+        while True:
+            try:
+                return execute(self.state, command, self.clock.now_ms())
+            except Missing as missing:
+                for type, _ in missing.wanted.job_types:
+                    self.state.jobs.refill_begins(type)
+                loaded = self._store.load(missing.wanted) if self._store else self._remembered(missing.wanted)
+                names = {checksum: self.state.definitions.resource_name(checksum) for checksum in loaded.resources}
+                self.state.admit(missing.wanted, loaded)
+                for checksum, content in loaded.resources.items():
+                    (resource,) = compile_resources([(names[checksum], content)])
+                    self.state.definitions.keep_model(checksum, resource.compiled)
+
+    def _remembered(self, wanted: Wanted) -> Loaded:
+        """What a store would give: without one, everything is in memory, and only the windows must be begun."""
+        waiting = [job for job in self._jobs() if job.state == "ACTIVATABLE"]
+        windows = {type: sorted(job.key for job in waiting if job.type == type) for type, _ in wanted.job_types}
+        return Loaded(windows=windows)
+
+    def _restart(self) -> None:
+        if self._store is None:
+            return
+        self._batch += 1
+        changes = self.state.take_changes(self._batch)
+        if changes is not None:
+            self._store.commit(changes)
+        self.state = State()
+        self.state.open(self._store.open())
+
+    def deploy(self, *files: tuple[str, bytes]) -> Any:
+        try:
+            resources = compile_resources(list(files))
+        except OsmiaError as refusal:
+            raise Refused(refusal.status, str(refusal)) from refusal
+        return self._do(commands.DeployResources(resources))
+
+    def create(self, process_id: str, variables: str, version: int = -1) -> int:
+        command = commands.CreateProcessInstance(process_id, version, 0, self._parsed(variables))
+        return int(self._do(command).process_instance_key)
+
+    def activate(self, type: str, max_jobs: int, timeout_ms: int, names: tuple[str, ...] = ()) -> list[SeenJob]:
+        command = commands.ActivateJobs(type, "worker", timeout_ms, max_jobs, names)
+        return [
+            SeenJob(job.key, job.element_id, job.type, "ACTIVATED", job.retries,
+                    msgspec.json.decode(job.headers), msgspec.json.decode(job.variables), job.worker)
+            for job in self._do(command)
+        ]  # fmt: skip
+
+    def complete(self, key: int, variables: str) -> None:
+        self._do(commands.CompleteJob(key, self._parsed(variables)))
+
+    def fail(self, key: int, retries: int, message: str, back_off_ms: int, variables: str) -> None:
+        self._do(commands.FailJob(key, retries, message, back_off_ms, self._parsed(variables)))
+
+    def throw(self, key: int, code: str, message: str) -> None:
+        self._do(commands.ThrowError(key, code, message, {}))
+
+    def update_retries(self, key: int, retries: int) -> None:
+        self._do(commands.UpdateJobRetries(key, retries))
+
+    def update_timeout(self, key: int, timeout_ms: int) -> None:
+        self._do(commands.UpdateJobTimeout(key, timeout_ms))
+        self.advance(0)
+
+    def set_variables(self, scope: int, variables: str, *, local: bool) -> None:
+        self._do(commands.SetVariables(scope, self._parsed(variables), local))
+
+    def resolve(self, incident: int) -> None:
+        self._do(commands.ResolveIncident(incident))
+
+    def cancel(self, instance: int) -> None:
+        self._do(commands.CancelProcessInstance(instance))
+
+    def advance(self, ms: int) -> None:
+        self.clock.ms += ms
+        due = [job.key for job in self._jobs() if 0 < job.deadline_ms <= self.clock.ms]
+        self._do(commands.ReachDeadlines(tuple(due)))
+
+    def jobs(self, instance: int) -> list[SeenJob]:
+        return [
+            SeenJob(job.key, job.element_id, job.type, str(job.state), job.retries, msgspec.json.decode(job.headers))
+            for job in self._jobs(instance)
+        ]
+
+    def incidents(self, instance: int) -> list[SeenIncident]:
+        self._touch(instance)
+        rows = self.state.incidents.of_instance(instance)
+        return [SeenIncident(row.key, row.element_id, str(row.error_type), row.message) for row in rows]
+
+    def variables(self, instance: int) -> dict[str, Any]:
+        self._touch(instance)
+        rows = self.state.variables.of_scope(instance)
+        return {name: msgspec.json.decode(row.value) for name, row in rows.items()}
+
+    def elements(self, instance: int) -> list[tuple[int, str]]:
+        self._touch(instance)
+        rows = self.state.elements.of_instance(instance)
+        return [(row.key, row.element_id) for row in rows if row.type != ElementType.PROCESS]
+
+    def is_over(self, instance: int) -> bool:
+        return self._touch(instance) is None
+
+    def _jobs(self, instance: int = 0) -> list[Any]:
+        for one in [instance] if instance else self._instances():
+            self._touch(one)
+        return [job for one in self._instances() for job in self.state.jobs.of_instance(one) if instance in (0, one)]
+
+    def _instances(self) -> list[int]:
+        known = [row.key for row in self.state.elements._rows.values() if row.type == ElementType.PROCESS]
+        if self._store is None or self._store._db is None:
+            return known
+        stored = self._store._db.execute("SELECT key FROM element_instances WHERE type = 'PROCESS' AND ended_ms = 0")
+        return sorted({*known, *(key for (key,) in stored)})
+
+    def _touch(self, instance: int) -> Any:
+        """Have the instance in memory, if it lives."""
+        try:
+            return self.state.find_element(instance)
+        except Missing as missing:
+            self.state.admit(missing.wanted, self._store.load(missing.wanted) if self._store else Loaded())
+            return self.state.elements.get(instance)
+
+    @staticmethod
+    def _parsed(variables: str) -> Mapping[str, str]:
+        try:
+            return parse_variables(variables)
+        except OsmiaError as refusal:
+            raise Refused(refusal.status, str(refusal)) from refusal
+
+
+class GrpcDoor:
+    """A broker in this process and the SDK's blocking client, over loopback."""
+
+    def __init__(self, broker: "RunningBroker") -> None:
+        self._broker = broker
+        self.clock = broker.clock
+        self._client = broker.client
+
+    def _do(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except osmia.OsmiaError as refusal:
+            raise Refused(refusal.code.name, refusal.details) from refusal
+
+    def deploy(self, *files: tuple[str, bytes]) -> Any:
+        return self._do(lambda: self._client.deploy(*files))
+
+    def create(self, process_id: str, variables: str, version: int = -1) -> int:
+        return int(self._do(lambda: self._client.create_instance(process_id, variables, version=version)).key)
+
+    def activate(self, type: str, max_jobs: int, timeout_ms: int, names: tuple[str, ...] = ()) -> list[SeenJob]:
+        jobs = self._do(
+            lambda: self._client.activate_jobs(
+                type, worker="worker", max_jobs=max_jobs, timeout_ms=timeout_ms, fetch_variables=names, wait_ms=-1
+            )
+        )
+        return [
+            SeenJob(
+                job.key,
+                job.element_id,
+                job.type,
+                "ACTIVATED",
+                job.retries,
+                dict(job.headers),
+                dict(job.variables),
+                job.worker,
+            )
+            for job in jobs
+        ]
+
+    def complete(self, key: int, variables: str) -> None:
+        self._do(lambda: self._client.complete_job(key, variables))
+
+    def fail(self, key: int, retries: int, message: str, back_off_ms: int, variables: str) -> None:
+        self._do(
+            lambda: self._client.fail_job(
+                key, retries=retries, message=message, back_off_ms=back_off_ms, variables=variables
+            )
+        )
+
+    def throw(self, key: int, code: str, message: str) -> None:
+        self._do(lambda: self._client.throw_error(key, code, message=message))
+
+    def update_retries(self, key: int, retries: int) -> None:
+        self._do(lambda: self._client.update_job_retries(key, retries))
+
+    def update_timeout(self, key: int, timeout_ms: int) -> None:
+        self._do(lambda: self._client.update_job_timeout(key, timeout_ms))
+        self.advance(0)
+
+    def set_variables(self, scope: int, variables: str, *, local: bool) -> None:
+        self._do(lambda: self._client.set_variables(scope, variables, local=local))
+
+    def resolve(self, incident: int) -> None:
+        self._do(lambda: self._client.resolve_incident(incident))
+
+    def cancel(self, instance: int) -> None:
+        self._do(lambda: self._client.cancel_instance(instance))
+
+    def advance(self, ms: int) -> None:
+        self.clock.ms += ms
+        self._broker.look_at_clock()
+
+    def jobs(self, instance: int) -> list[SeenJob]:
+        found = self._do(lambda: self._client.search_jobs(process_instance_key=instance)).items
+        return [
+            SeenJob(
+                job.key, job.element_id, job.type, str(job.state), job.retries, msgspec.json.decode(job.headers_json)
+            )
+            for job in found
+            if not job.ended_ms
+        ]
+
+    def incidents(self, instance: int) -> list[SeenIncident]:
+        found = self._do(lambda: self._client.search_incidents(process_instance_key=instance)).items
+        return [
+            SeenIncident(one.key, one.element_id, one.error_type, one.message) for one in found if not one.resolved_ms
+        ]
+
+    def variables(self, instance: int) -> dict[str, Any]:
+        found = self._do(lambda: self._client.search_variables(instance, scope_key=instance)).items
+        return {one.name: msgspec.json.decode(one.value) for one in found}
+
+    def elements(self, instance: int) -> list[tuple[int, str]]:
+        found = self._do(lambda: self._client.get_instance(instance))
+        return [(one.key, one.element_id) for one in found.elements]
+
+    def is_over(self, instance: int) -> bool:
+        return str(self._do(lambda: self._client.get_instance(instance)).state) != "ACTIVE"
+
+
+Door = EngineDoor | GrpcDoor
+
+
+class RunningBroker:
+    """A broker on an event loop in a thread of its own, with a clock that stands."""
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="broker under test", daemon=True)
+        self._thread.start()
+        ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
+        self.broker = Broker(Settings(data_dir=data_dir, **ports, **settings), self.clock)
+        self.run(self.broker.start())
+        self.address = f"127.0.0.1:{self.broker.grpc_port}"
+        self.client = osmia.SyncClient(self.address)
+
+    def run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def look_at_clock(self) -> None:
+        async def look() -> None:
+            self.broker.partition.look_at_clock()
+
+        self.run(look())
+
+    def stop(self) -> None:
+        self.client.close()
+        self.run(self.broker.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@contextmanager
+def running_broker(data_dir: Path, **settings: Any) -> Iterator[RunningBroker]:
+    """A broker for the time of a test."""
+    broker = RunningBroker(data_dir, **settings)
+    try:
+        yield broker
+    finally:
+        broker.stop()

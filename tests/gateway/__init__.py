@@ -1,0 +1,1 @@
+"""The gRPC door as its callers meet it."""

@@ -1,0 +1,177 @@
+"""ActivateJobs and StreamActivatedJobs: who gets a job, when, and what becomes of those whose caller has gone."""
+
+import asyncio
+
+import grpc
+import pytest
+
+from tests.doors import RunningBroker
+from tests.gateway.conftest import Wire
+
+STEP_S = 5  # how long a test waits for what must come; never for time to pass
+
+
+async def process(wire: Wire, type: str) -> None:
+    await wire.deploy(f"start > ask:job(type={type}) > end", id=type)
+
+
+async def first(call: grpc.aio.UnaryStreamCall) -> object:
+    return await asyncio.wait_for(call.read(), STEP_S)
+
+
+async def test_an_empty_poll_that_does_not_wait_is_answered_at_once(wire: Wire, unique: str):
+    assert await asyncio.wait_for(wire.activate(unique), STEP_S) == []
+
+
+async def test_a_waiting_poll_gets_the_job_that_comes(wire: Wire, unique: str):
+    await process(wire, unique)
+    poll = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
+    await wire.activate(unique)  # the poll has been parked before this answer
+    key = await wire.create(unique, '{"a":1}')
+    (job,) = await asyncio.wait_for(poll, STEP_S)
+    assert (job.processInstanceKey, job.variables, job.worker, job.retries) == (key, '{"a":1}', "w", 3)
+    assert (job.customHeaders, job.tenantId, job.bpmnProcessId, job.elementId) == ("{}", "<default>", unique, "ask")
+
+
+async def test_a_long_poll_without_jobs_ends_empty_and_ok(wire: Wire, unique: str):
+    call = wire.call("ActivateJobs", type=unique, timeout=1, maxJobsToActivate=1, requestTimeout=50)
+    answers = [answer async for answer in call]
+    assert [len(answer.jobs) for answer in answers] == [0]
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_many_polls_share_jobs_without_repeats(wire: Wire, unique: str):
+    await process(wire, unique)
+    polls = [asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000, maxJobsToActivate=1)) for _ in range(5)]
+    await wire.activate(unique)
+    await asyncio.gather(*(wire.create(unique) for _ in range(5)))
+    jobs = [job.key for batch in await asyncio.wait_for(asyncio.gather(*polls), STEP_S) for job in batch]
+    assert len(set(jobs)) == 5
+
+
+async def test_a_cancelled_poll_swallows_no_job(wire: Wire, unique: str):
+    await process(wire, unique)
+    for _ in range(20):
+        call = wire.call("ActivateJobs", type=unique, timeout=60_000, maxJobsToActivate=1, requestTimeout=60_000)
+        creation = asyncio.ensure_future(wire.create(unique))
+        reading = asyncio.ensure_future(call.read())
+        await asyncio.sleep(0)
+        call.cancel()
+        await creation
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    seen: set[int] = set()
+    while len(seen) < 20:
+        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000, maxJobsToActivate=100), STEP_S)
+        seen |= {job.key for job in jobs}
+
+
+async def test_a_poll_wakes_when_a_lease_ends(wire: Wire, unique: str, gateway_broker: RunningBroker):
+    await process(wire, unique)
+    await wire.create(unique)
+    (held,) = await wire.activate(unique, timeout=1_000)
+    assert held.deadline == gateway_broker.clock.ms + 1_000
+    poll = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
+    await wire.activate(unique)
+    gateway_broker.clock.ms += 1_000
+    await asyncio.to_thread(gateway_broker.look_at_clock)
+    (again,) = await asyncio.wait_for(poll, STEP_S)
+    assert (again.key, again.retries) == (held.key, held.retries)
+
+
+async def test_a_batch_stays_below_four_mebibytes(wire: Wire, unique: str):
+    await process(wire, unique)
+    large = '{"text":"' + "x" * 1_500_000 + '"}'
+    for _ in range(4):
+        await wire.create(unique, large)
+    counts = []
+    while sum(counts) < 4:
+        jobs = await wire.activate(unique)
+        assert jobs, "the rest comes with the next call"
+        counts.append(len(jobs))
+    assert counts == [2, 2]
+
+
+async def test_a_stream_is_pushed_what_comes_and_not_what_waited(wire: Wire, unique: str):
+    await process(wire, unique)
+    waiting = await wire.create(unique)
+    stream = wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker="s")
+    await wire.activate(unique + "other")  # answered after the stream was opened
+    coming = await wire.create(unique, '{"a":1}')
+    job = await first(stream)
+    assert (job.processInstanceKey, job.worker, job.variables) == (coming, "s", '{"a":1}')
+    (polled,) = await wire.activate(unique)
+    assert polled.processInstanceKey == waiting
+    stream.cancel()
+
+
+async def test_a_stream_wins_over_a_poll(wire: Wire, unique: str):
+    await process(wire, unique)
+    stream = wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker="s")
+    poll = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
+    await wire.activate(unique)
+    await wire.create(unique)
+    assert (await first(stream)).worker == "s"
+    assert not poll.done()
+    poll.cancel()
+    stream.cancel()
+
+
+async def test_streams_share_without_repeats(wire: Wire, unique: str):
+    await process(wire, unique)
+    streams = [wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker=str(n)) for n in range(2)]
+    await wire.activate(unique + "other")
+    await asyncio.gather(*(wire.create(unique) for _ in range(10)))
+    jobs = [await first(stream) for stream in streams for _ in range(5)]
+    assert len({job.key for job in jobs}) == 10
+    for stream in streams:
+        stream.cancel()
+
+
+async def test_what_a_closed_stream_was_not_given_goes_to_others(wire: Wire, unique: str):
+    await process(wire, unique)
+    stream = wire.call("StreamActivatedJobs", type=unique, timeout=60_000)
+    await wire.activate(unique)
+    stream.cancel()
+    created = {await wire.create(unique) for _ in range(5)}
+    seen: set[int] = set()
+    while seen != created:
+        jobs = await asyncio.wait_for(wire.activate(unique, requestTimeout=60_000), STEP_S)
+        seen |= {job.processInstanceKey for job in jobs}
+
+
+async def test_a_failed_job_is_pushed_again(wire: Wire, unique: str):
+    await process(wire, unique)
+    stream = wire.call("StreamActivatedJobs", type=unique, timeout=60_000)
+    await wire.activate(unique)
+    await wire.create(unique)
+    job = await first(stream)
+    await wire.call("FailJob", jobKey=job.key, retries=2)
+    again = await first(stream)
+    assert (again.key, again.retries) == (job.key, 2)
+    stream.cancel()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"type": ""}, "type to be present, but it was blank"),
+        ({"timeout": 0}, "timeout to be greater than zero, but it was '0'"),
+        ({"timeout": -1}, "timeout to be greater than zero, but it was '-1'"),
+        ({"maxJobsToActivate": 0}, "max jobs to activate to be greater than zero"),
+        ({"tenantIds": ["other"]}, "multi-tenancy is disabled"),
+        ({"worker": "a\0b"}, "without NUL"),
+    ],
+)
+async def test_what_a_poll_may_not_ask(wire: Wire, fields: dict[str, object], words: str):
+    asked = {"type": "t", "timeout": 1, "maxJobsToActivate": 1, "requestTimeout": -1} | fields
+    refusal = await wire.refusal("ActivateJobs", **asked)
+    assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert words in (refusal.details() or "")
+
+
+@pytest.mark.parametrize(("fields", "words"), [({"type": " "}, "it was blank"), ({"timeout": 0}, "but it was 0")])
+async def test_what_a_stream_may_not_ask(wire: Wire, fields: dict[str, object], words: str):
+    refusal = await wire.refusal("StreamActivatedJobs", **({"type": "t", "timeout": 1} | fields))
+    assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert words in (refusal.details() or "")

@@ -1,0 +1,231 @@
+"""Every other call: answers, statuses and texts as measured (gateway-rpc.md)."""
+
+import asyncio
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from osmia_broker.gateway.server import options
+from osmia_proto import gateway
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker
+from tests.gateway.conftest import Wire
+from tests.harness import example
+
+INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+
+
+async def test_topology_names_a_leader(wire: Wire, gateway_broker: RunningBroker):
+    topology = await wire.call("Topology")
+    assert (topology.clusterSize, topology.partitionsCount, topology.replicationFactor) == (1, 1, 1)
+    assert len(topology.gatewayVersion.split(".")) == 3
+    (broker,) = topology.brokers
+    assert f"{broker.host}:{broker.port}" == gateway_broker.address
+    assert [(one.partitionId, one.role, one.health) for one in broker.partitions] == [(1, 0, 0)]
+
+
+async def deploy(wire: Wire, *files: tuple[str, bytes]) -> gateway.DeployResourceResponse:
+    resources = [gateway.Resource(name=name, content=content) for name, content in files]
+    return await wire.call("DeployResource", resources=resources)
+
+
+async def test_unchanged_files_keep_version_and_key(wire: Wire, unique: str):
+    one, two = bpmn("start > a:job > end", id=unique), bpmn("start > b:job > end", id=unique)
+    answers = [await deploy(wire, (name, content)) for name, content in
+               [("p.bpmn", one), ("p.bpmn", one), ("p.bpmn", two), ("p.bpmn", one), ("other.bpmn", one)]]  # fmt: skip
+    processes = [answer.deployments[0].process for answer in answers]
+    assert [process.version for process in processes] == [1, 1, 2, 3, 4]
+    assert processes[0].processDefinitionKey == processes[1].processDefinitionKey
+    assert len({answer.key for answer in answers}) == 5
+
+
+async def test_the_dinner_example_runs_in_both_dialects(wire: Wire):
+    for name in ("dinner.bpmn", "dinner-activiti.bpmn"):
+        answer = await deploy(wire, (name, example(name)))
+        process = answer.deployments[0].process
+        assert process.resourceName == name
+        key = process.processDefinitionKey
+        await wire.call("CreateProcessInstance", processDefinitionKey=key)
+
+
+async def test_one_bad_file_refuses_all(wire: Wire, unique: str):
+    good = gateway.Resource(name="good.bpmn", content=bpmn("start > end", id=unique))
+    bad = gateway.Resource(name="bad.bpmn", content=b"<nothing")
+    refusal = await wire.refusal("DeployResource", resources=[good, bad])
+    assert refusal.code() is INVALID
+    assert "'bad.bpmn'" in (refusal.details() or "")
+    missing = await wire.refusal("CreateProcessInstance", bpmnProcessId=unique, version=-1)
+    assert missing.code() is MISSING
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", b"x", "unknown resource type"),
+        ("a.BPMN", b"x", "unknown resource type"),
+        ("a.bpmn", b"", "'a.bpmn'"),
+        ("a.bpmn", b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>', "DOCTYPE is disallowed"),
+        ("a.form", b"{}", "Expected the form id to be present"),
+        ("a.form", b'{"id":""}', "to be filled"),
+        ("a.form", b"[]", "'a.form'"),
+        ("a.dmn", b"<x/>", "'a.dmn'"),
+        ("a.bpmn", bpmn('start > a:job(type="=1 +") > end'), "failed to parse expression '1 +'"),
+    ],
+)
+async def test_bad_files_are_told(wire: Wire, name: str, content: bytes, words: str):
+    refusal = await wire.refusal("DeployResource", resources=[gateway.Resource(name=name, content=content)])
+    assert refusal.code() is INVALID
+    assert words in (refusal.details() or "")
+    assert "root:" not in (refusal.details() or "")
+
+
+async def test_nothing_to_deploy_is_refused(wire: Wire):
+    refusal = await wire.refusal("DeployResource")
+    assert refusal.details() == "Expected to deploy at least one resource, but none given"
+
+
+async def test_two_files_may_not_share_a_process(wire: Wire, unique: str):
+    files = [gateway.Resource(name=name, content=bpmn("start > end", id=unique)) for name in ("1.bpmn", "2.bpmn")]
+    refusal = await wire.refusal("DeployResource", resources=files)
+    assert "Duplicated process id in resources '1.bpmn' and '2.bpmn'" in (refusal.details() or "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"bpmnProcessId": "nope", "version": -1}, MISSING, "process ID 'nope', but none found"),
+        ({"bpmnProcessId": "nope"}, MISSING, "process ID 'nope'"),
+        ({"processDefinitionKey": 12345}, MISSING, "key '12345', but none found"),
+        ({}, MISSING, "key '0'"),
+        ({"processDefinitionKey": -1}, INVALID, "at least a bpmnProcessId or a key greater than -1"),
+        ({"bpmnProcessId": "known", "version": 9}, MISSING, "process ID 'known' and version '9', but none found"),
+        ({"bpmnProcessId": "known"}, MISSING, "version '0'"),
+        ({"bpmnProcessId": "known", "version": -1, "tenantId": "x"}, INVALID, "tenant identifier 'x'"),
+        ({"bpmnProcessId": "known", "version": -1, "variables": "[]"}, INVALID, "was 'ARRAY'"),
+        (
+            {"bpmnProcessId": "known", "version": -1, "startInstructions": [{"elementId": "no"}]},
+            INVALID,
+            "no element found with id 'no'",
+        ),
+        (
+            {"bpmnProcessId": "known", "version": -1, "startInstructions": [{"elementId": "start"}]},
+            INVALID,
+            "unsupported element type 'START_EVENT'",
+        ),
+    ],
+)
+async def test_what_cannot_be_started(wire: Wire, fields: dict[str, object], status: grpc.StatusCode, words: str):
+    await wire.deploy("start > end", id="known")
+    refusal = await wire.refusal("CreateProcessInstance", **fields)
+    assert refusal.code() is status
+    assert words in (refusal.details() or "")
+
+
+async def test_an_instance_starts_where_it_is_told(wire: Wire, unique: str):
+    await wire.deploy(
+        f"start > a:job(type={unique}a) > dine:sub {{ start > b:job(type={unique}b) > end }} > end", id=unique
+    )
+    await wire.call("CreateProcessInstance", bpmnProcessId=unique, version=-1, startInstructions=[{"elementId": "b"}])
+    assert await wire.activate(unique + "a") == []
+    (job,) = await wire.activate(unique + "b")
+    await wire.call("CompleteJob", jobKey=job.key)
+
+
+async def test_a_result_is_awaited(wire: Wire, unique: str):
+    await wire.deploy(f"start > a:job(type={unique}) > end", id=unique)
+    request = {"bpmnProcessId": unique, "version": -1, "variables": '{"x":1,"y":2}'}
+    call = wire.call(
+        "CreateProcessInstanceWithResult", request=request, requestTimeout=60_000, fetchVariables=["x", "z", "no"]
+    )
+    (job,) = await wire.activate(unique, requestTimeout=60_000)
+    await wire.call("CompleteJob", jobKey=job.key, variables='{"z":[3]}')
+    answer = await call
+    assert answer.variables == '{"x":1,"z":[3]}'
+    assert answer.processInstanceKey == job.processInstanceKey
+
+
+async def test_a_result_without_a_wait_state_comes_at_once(wire: Wire, unique: str):
+    await wire.deploy("start > end", id=unique)
+    answer = await wire.call(
+        "CreateProcessInstanceWithResult", request={"bpmnProcessId": unique, "version": -1, "variables": '{"x":1}'}
+    )
+    assert answer.variables == '{"x":1}'
+
+
+async def test_a_result_that_does_not_come_ends_the_wait_alone(wire: Wire, unique: str):
+    await wire.deploy(f"start > a:job(type={unique}) > end", id=unique)
+    request = {"bpmnProcessId": unique, "version": -1}
+    refusal = await wire.refusal("CreateProcessInstanceWithResult", request=request, requestTimeout=20)
+    assert refusal.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    (job,) = await wire.activate(unique)
+    await wire.call("CompleteJob", jobKey=job.key)
+
+
+async def test_a_refused_command_is_framed(wire: Wire):
+    refusal = await wire.refusal("CompleteJob", jobKey=7)
+    assert refusal.details() == (
+        "Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected to complete job with key '7', but no such job was found"
+    )
+
+
+async def test_details_stay_readable(wire: Wire):
+    refusal = await wire.refusal("CreateProcessInstance", bpmnProcessId="x" * 40_000, version=-1)
+    assert refusal.code() is MISSING
+    assert len(refusal.details() or "") <= 1_000
+
+
+@pytest.mark.parametrize(
+    "call", ["PublishMessage", "BroadcastSignal", "ModifyProcessInstance", "MigrateProcessInstance", "DeleteResource"]
+)
+async def test_what_is_not_built_yet_says_so(wire: Wire, call: str):
+    refusal = await wire.refusal(call)
+    assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert call in (refusal.details() or "")
+
+
+async def test_an_oversized_message_is_refused_and_the_broker_goes_on(wire: Wire):
+    refusal = await wire.refusal("CreateProcessInstance", bpmnProcessId="p", variables="x" * 4_200_000)
+    assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await wire.call("Topology")
+
+
+async def test_bytes_that_are_no_message_hurt_nobody(wire: Wire):
+    stub = wire._channel.unary_unary("/gateway_protocol.Gateway/CompleteJob")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub(b"\xff\xff\xff")
+    assert refused.value.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+    await wire.call("Topology")
+
+
+async def test_an_unknown_method_is_unimplemented(wire: Wire):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await wire._channel.unary_unary("/gateway_protocol.Gateway/Nonsense")(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_health_is_told(wire: Wire):
+    stub = health_pb2_grpc.HealthStub(wire._channel)
+    for service in ("", "gateway_protocol.Gateway"):
+        assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == 1
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.Check(health_pb2.HealthCheckRequest(service="nobody"))
+    assert refused.value.code() is MISSING
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service=""))
+    assert (await asyncio.wait_for(watch.read(), 5)).status == 1
+    watch.cancel()
+
+
+async def test_the_services_are_reflected(wire: Wire):
+    stub = reflection_pb2_grpc.ServerReflectionStub(wire._channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    answer = await call.read()
+    assert "gateway_protocol.Gateway" in {one.name for one in answer.list_services_response.service}
+
+
+def test_clients_may_ping():
+    given = dict(options(4_194_304))
+    assert given["grpc.http2.min_ping_interval_without_data_ms"] <= 10_000
+    assert given["grpc.http2.max_ping_strikes"] == 0
+    assert given["grpc.keepalive_permit_without_calls"] == 1
