@@ -299,9 +299,7 @@ class GrpcDoor:
     def jobs(self, instance: int) -> list[SeenJob]:
         found = self._do(lambda: self._client.search_jobs(process_instance_key=instance)).items
         return [
-            SeenJob(
-                job.key, job.element_id, job.type, str(job.state), job.retries, msgspec.json.decode(job.headers_json)
-            )
+            SeenJob(job.key, job.element_id, job.type, str(job.state), job.retries, job.headers)
             for job in found
             if not job.ended_ms
         ]
@@ -314,7 +312,7 @@ class GrpcDoor:
 
     def variables(self, instance: int) -> dict[str, Any]:
         found = self._do(lambda: self._client.search_variables(instance, scope_key=instance)).items
-        return {one.name: msgspec.json.decode(one.value) for one in found}
+        return {one.name: one.value for one in found}
 
     def elements(self, instance: int) -> list[tuple[int, str]]:
         found = self._do(lambda: self._client.get_instance(instance))
@@ -345,8 +343,12 @@ class RunningBroker:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def look_at_clock(self) -> None:
+        """As the broker does by itself once a second; on return, what was due is done and committed."""
+
         async def look() -> None:
-            self.broker.partition.look_at_clock()
+            for _ in range(2):  # the first may have to fetch the deadlines that have come near
+                self.broker.partition.look_at_clock()
+                await self.broker.partition.submit(commands.GiveBackJobs(()))
 
         self.run(look())
 

@@ -10,16 +10,22 @@ from contextlib import AsyncExitStack
 from time import monotonic
 
 from osmia_broker.config import Settings
+from osmia_broker.gateway.queries import Queries
 from osmia_broker.gateway.server import Server
 from osmia_broker.management import ManagementServer
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import Clock, Partition, SystemClock
 from osmia_broker.ports import Ports
+from osmia_broker.store.queries import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 SWITCH_INTERVAL_S = 0.0005  # the writer thread waits so long for the interpreter lock, not 5 ms (bench/commit.py)
 
-GC_THRESHOLDS = (20_000, 20, 50)  # rows are no garbage cycles; at Python's 700 a busy broker spends 2 % looking for some
+GC_THRESHOLDS = (
+    20_000,
+    20,
+    50,
+)  # rows are no garbage cycles; at Python's 700 a busy broker spends 2 % looking for some
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +89,10 @@ class Broker:
         opened.push_async_callback(partition.close)
         await partition.open()
         self._partition = partition
-        server = Server(partition, self.metrics.gateway, message_bytes_max=settings.max_message_size)
+        reader = Reader(database)
+        opened.callback(reader.close)
+        queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
+        server = Server(partition, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
 

@@ -9,11 +9,12 @@ from grpc_reflection.v1alpha import reflection
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway import door
 from osmia_broker.gateway.job_stream import Dispatcher
+from osmia_broker.gateway.queries import Queries
 from osmia_broker.gateway.service import Gateway
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.partition import Partition
 from osmia_proto import POOL
-from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE
+from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE
 
 STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
 
@@ -38,6 +39,7 @@ class Server:
     def __init__(
         self,
         partition: Partition,
+        queries: Queries,
         counters: GatewayCounters,
         *,
         message_bytes_max: int,
@@ -49,10 +51,11 @@ class Server:
         self._server.add_generic_rpc_handlers(
             (
                 door.handlers(GATEWAY_SERVICE, GATEWAY, self._gateway, counters),
+                door.handlers(QUERIES_SERVICE, QUERIES, queries, counters),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (GATEWAY_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (GATEWAY_SERVICE, QUERIES_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, pool=POOL)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:
@@ -80,5 +83,5 @@ class Server:
         await self._server.stop(grace.total_seconds())
 
     async def _set_health(self, status: int) -> None:
-        for service in ("", GATEWAY_SERVICE):
+        for service in ("", GATEWAY_SERVICE, QUERIES_SERVICE):
             await self._health.set(service, status)

@@ -5,7 +5,19 @@ after a row was inserted; all others stay as they were. Each index says whom it 
 because every one is paid for in every commit.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, TextClause, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TextClause,
+    text,
+)
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
@@ -213,3 +225,4 @@ _index("incidents_open", incidents.c.process_definition_key, where="ended_ms = 0
 NOT_ENDED: TextClause = text("0")
 NO_DEADLINE: TextClause = text("0")
 ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
+PROCESS: TextClause = text("'PROCESS'")

@@ -64,7 +64,9 @@ def _living(row_type: type[Row]) -> Select[Any]:
 _OWNERS = sql(
     union(
         *(
-            select(table.c.process_instance_key).where(among(table.c.key, f"keys_{place}"), table.c.ended_ms == schema.NOT_ENDED)
+            select(table.c.process_instance_key).where(
+                among(table.c.key, f"keys_{place}"), table.c.ended_ms == schema.NOT_ENDED
+            )
             for place, table in enumerate((_element, _job, _incident))
         )
     )
@@ -72,16 +74,19 @@ _OWNERS = sql(
 _ELEMENTS, _TOKENS, _JOBS, _INCIDENTS = (sql(_living(row)) for row in (ElementInstance, WaitingToken, Job, Incident))
 _VARIABLES = sql(rows_of(Variable).where(among(schema.variables.c.scope_key, "keys")))
 _RESOURCE = sql(select(schema.resources.c.content).where(schema.resources.c.checksum == param("checksum")))
-_WINDOW = sql(
-    select(_job.c.key)
-    .where(
-        _job.c.type == param("type"),
-        _job.c.state == schema.ACTIVATABLE,
-        _job.c.ended_ms == schema.NOT_ENDED,
-        _job.c.key > param("after"),
+_WINDOW = (
+    sql(
+        select(_job.c.key)
+        .where(
+            _job.c.type == param("type"),
+            _job.c.state == schema.ACTIVATABLE,
+            _job.c.ended_ms == schema.NOT_ENDED,
+            _job.c.key > param("after"),
+        )
+        .order_by(_job.c.key)
     )
-    .order_by(_job.c.key)
-) + f" LIMIT {WINDOW_JOBS}"
+    + f" LIMIT {WINDOW_JOBS}"
+)
 _DUE = sql(
     select(_job.c.deadline_ms, _job.c.key)
     .where(

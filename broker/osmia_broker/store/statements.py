@@ -20,7 +20,9 @@ from osmia_broker.state.exchange import RowValues
 from osmia_broker.state.rows import Row
 from osmia_broker.store import schema
 
-ROWS_PER_STATEMENT = 64  # beyond it a row gets no cheaper; 15 columns of 64 rows stay far below SQLite's 32,766 parameters
+ROWS_PER_STATEMENT = (
+    64  # beyond it a row gets no cheaper; 15 columns of 64 rows stay far below SQLite's 32,766 parameters
+)
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 
@@ -28,6 +30,12 @@ _DIALECT = sqlite.dialect(paramstyle="qmark")
 def sql(statement: ClauseElement) -> str:
     """*statement* as SQLite's text, with question marks for its parameters."""
     return str(statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
+
+
+def compiled(statement: ClauseElement) -> tuple[str, list[Any]]:
+    """*statement* as SQLite's text, and the values of its parameters in order."""
+    made = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return str(made), [made.params[name] for name in made.positiontup or ()]
 
 
 @lru_cache(maxsize=256)
