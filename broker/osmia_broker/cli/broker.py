@@ -1,14 +1,16 @@
 """`osmia broker`: the broker as a process in the foreground, until SIGTERM or Ctrl-C."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osmia_broker import config, logs, ports
 from osmia_broker.cli.failures import Exit, Failure
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 app = typer.Typer(add_completion=False)
 
@@ -77,15 +79,18 @@ def refuse_taken_ports(settings: config.Settings) -> None:
 
 def _serve(settings: config.Settings) -> None:
     """Import the broker now, and run it on the quickest event loop there is."""
+    import asyncio
+
     from osmia_broker.broker import Broker
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(Broker(settings).serve())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+    """Uvloop where there is one; `None` is asyncio's own."""
     try:
         import uvloop
     except ModuleNotFoundError:  # not made for this system
-        return asyncio.new_event_loop
+        return None
     return uvloop.new_event_loop

@@ -1,0 +1,70 @@
+import io
+
+import msgspec
+import pytest
+
+from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.variables import read
+
+
+def told(*assignments, document=None):
+    """The variables as they travel."""
+    return msgspec.json.encode(read(list(assignments), document)).decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "travels"),
+    [
+        ("dinner=pizza", '{"dinner":"pizza"}'),
+        ("n=12", '{"n":12}'),
+        ("n==12", '{"n":"12"}'),
+        ("n:=12", '{"n":12}'),
+        ("ok=true", '{"ok":true}'),
+        ("list=[1, 2]", '{"list":[1, 2]}'),
+        ("empty=", '{"empty":""}'),
+        ("a=b=c", '{"a":"b=c"}'),
+        ("date=2026-11-22", '{"date":"2026-11-22"}'),
+        ("key=9223372036854775807", '{"key":9223372036854775807}'),
+        ("exact=1.00000000000000000001", '{"exact":1.00000000000000000001}'),
+        ('quoted="12"', '{"quoted":"12"}'),
+    ],
+)
+def test_what_is_typed_is_what_travels(typed, travels):
+    assert told(typed) == travels
+
+
+def test_a_later_assignment_wins_over_an_earlier_one_and_over_the_document():
+    assert told("a=2", "a=3", document='{"a": 1, "b": 1}') == '{"a":3,"b":1}'
+
+
+@pytest.mark.parametrize("typed", ["novalue", "=1", ":=1", " =1", "==1"])
+def test_an_assignment_needs_a_name_and_a_value(typed):
+    with pytest.raises(Failure, match="Expected --var NAME=VALUE") as failure:
+        read([typed], None)
+    assert failure.value.exit is Exit.USAGE
+
+
+def test_demanded_json_must_be_json():
+    with pytest.raises(Failure, match="Expected the value of --var n to be JSON"):
+        read(["n:=pizza"], None)
+
+
+@pytest.mark.parametrize("document", ["[1]", "1", "null", "{", "", '{"a": }', "{'a': 1}"])
+def test_a_document_must_be_an_object(document):
+    with pytest.raises(Failure, match="to hold a JSON object"):
+        read([], document)
+
+
+def test_a_document_may_come_from_a_file(tmp_path):
+    (tmp_path / "v.json").write_text('{"a": 1}')
+    assert told(document=f"@{tmp_path / 'v.json'}") == '{"a":1}'
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(Failure, match="No such file"):
+        read([], f"@{tmp_path / 'none.json'}")
+
+
+def test_a_document_may_come_from_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"a": 1}'))
+    assert told(document="-") == '{"a":1}'

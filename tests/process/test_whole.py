@@ -1,0 +1,147 @@
+"""The real program: started, asked, killed, stopped."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from osmia_broker.child import ChildBroker, NotStarted, ready_status
+
+pytestmark = pytest.mark.process
+
+
+def osmia(*arguments, address="", stdin=subprocess.DEVNULL):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OSMIA_", "ZEEBE_"))}
+    command = [sys.executable, "-m", "osmia_broker", *arguments, *(["--address", address] if address else [])]
+    return subprocess.run(command, stdin=stdin, capture_output=True, text=True, env=environ, timeout=100, check=False)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with ChildBroker(tmp_path_factory.mktemp("data")) as one:
+        yield one
+
+
+def test_the_demo_plays_itself_and_ends_with_0(tmp_path):
+    done = osmia("demo", "--keep", str(tmp_path / "kept"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for step in (
+        'waits at "Decide what\'s for dinner"',
+        'dinner = "pizza"',
+        'moved to "Eat dinner"',
+        "ready again in",
+        'still waits at "Eat dinner"',
+        "Done: instance ",
+        "Try next:",
+    ):
+        assert step in done.stdout
+    again = osmia("demo", "--keep", str(tmp_path / "kept"))
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_the_demo_says_which_port_is_taken(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = osmia("demo", "--port-base", str(port))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Port {port} is in use; the demo takes " in done.stderr
+
+
+def test_a_day_at_the_command_line(broker):
+    def ask(*arguments):
+        done = osmia(*arguments, address=broker.address)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "Deployed process dinner (version 1)" in ask("deploy", "examples/dinner.bpmn")
+    assert json.loads(ask("processes", "-o", "json"))[0]["processDefinitionId"] == "dinner"
+    key = ask("start", "dinner", "--var", "guests=4", "-q").strip()
+    task = ask("tasks", "-p", "dinner", "-o", "key").split()[0]
+    assert json.loads(ask("instances", "-o", "json"))[0]["elements"] == ["decide"]
+    assert ask("task", "complete", task, "--var", "dinner=pizza") == f"Completed {task}\n"
+    assert "Eat dinner: ACTIVATED" in ask("instance", "show", key)
+    variables = {row["name"]: row["value"] for row in json.loads(ask("instance", "variables", key, "-o", "json"))}
+    assert variables == {"guests": 4, "dinner": "pizza"}
+    assert json.loads(ask("jobs", "--instance", key, "-o", "json"))[0]["state"] == "ACTIVATABLE"
+    assert ask("incidents", "-q") == ""
+    assert json.loads(ask("status", "-o", "json"))["isHealthy"] is True
+    assert ask("instance", "cancel", key, "--yes") == f"Canceled {key}\n"
+    assert json.loads(ask("instances", "--state", "canceled", "-o", "json"))[0]["processInstanceKey"] == key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit", "told"),
+    [
+        (["task", "complete", "4711"], 4, "The broker refused."),
+        (["instance", "show", "4711"], 4, "The broker refused."),
+        (["instance", "cancel", "4711", "--yes"], 4, "The broker refused."),
+        (["start", "nosuch"], 4, "There is no such process 'nosuch'."),
+        (["incident", "resolve", "4711"], 4, "There is no open incident with key 4711."),
+        (["deploy", "README.md"], 1, "The broker refused."),
+        (["job", "fail", "4711"], 4, "The broker refused."),
+    ],
+)
+def test_refusals_at_the_command_line(broker, arguments, exit, told):
+    done = osmia(*arguments, address=broker.address)
+    assert (done.returncode, told in done.stderr) == (exit, True), done.stderr
+
+
+def test_a_short_load_balances_its_books(broker):
+    done = osmia("bench", "--for", "1s", "--in-flight", "8", "-o", "json", address=broker.address)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["holds"]
+    assert report["instances"] > 8
+    assert 0 < report["p50_ms"] <= report["p95_ms"] <= report["p99_ms"] <= report["max_ms"]
+
+
+def test_a_short_open_loop_with_streams(broker):
+    done = osmia("bench", "--for", "1s", "--rate", "40", "--stream", "-o", "json", address=broker.address)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["holds"]
+
+
+def test_the_broker_ends_cleanly_on_sigterm_and_frees_its_ports(tmp_path):
+    broker = ChildBroker(tmp_path)
+    broker.start()
+    assert ready_status(broker.ports.management) == 200
+    assert broker.stop() == 0
+    assert ready_status(broker.ports.management) == 0
+    broker.start()
+    assert broker.stop() == 0
+
+
+def test_a_taken_port_is_refused_by_name(broker, tmp_path):
+    port = broker.ports.grpc
+    done = osmia("broker", "--data-dir", str(tmp_path), "--grpc-port", str(port))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: Port {port} is in use (by process {broker.pid}, ")
+
+
+def test_a_broker_that_cannot_start_says_why(tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    with pytest.raises((NotStarted, OSError)):
+        ChildBroker(tmp_path / "file").start()
+
+
+def test_the_broker_dies_with_its_parent(tmp_path):
+    code = (
+        "import sys, os, pathlib\nfrom osmia_broker.child import ChildBroker\n"
+        f"broker = ChildBroker(pathlib.Path({str(tmp_path)!r}))\nbroker.start()\n"
+        "print(broker.pid, flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        watch = os.pidfd_open(pid)
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    import select
+
+    assert select.select([watch], [], [], 15)[0], "the broker outlived its parent"
+    os.close(watch)
