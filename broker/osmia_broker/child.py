@@ -3,7 +3,6 @@
 The demo, the load test and the process tests drive the very program that `osmia broker` is, by its flags and its doors alone.
 """
 
-import ctypes
 import http.client
 import signal
 import subprocess
@@ -21,7 +20,14 @@ START_S = 30.0  # a loaded machine; a start takes under one second
 STOP_S = 15.0  # more than the broker's own grace
 LOOK_S = 0.01
 LOG = "broker.log"
-PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
+PROGRAM = """
+import ctypes, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
+from osmia_broker.cli import main
+main()
+"""  # `osmia`, which the kernel ends when its parent dies, however that comes: a killed demo leaves no port taken. It says so
+# itself, because a function run before exec would need a fork, and gRPC's threads in the parent do not outlive a fork.
 
 
 class NotStarted(Exception):
@@ -69,7 +75,6 @@ class ChildBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - before any thread
             )
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() - begun > START_S:
@@ -104,7 +109,7 @@ class ChildBroker:
             "--management-port": self.ports.management,
         }
         flags = [str(word) for pair in told.items() for word in pair]
-        return [sys.executable, "-m", "osmia_broker", "broker", *flags, *self._flags]
+        return [sys.executable, "-c", PROGRAM, "broker", *flags, *self._flags]
 
     def _is_ready(self) -> bool:
         """Its doors are open and `/ready` says so."""
@@ -141,8 +146,3 @@ def ready_status(management_port: int) -> int:
         return 0
     finally:
         connection.close()
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end the broker when its parent dies, however that comes: a killed demo leaves no port taken."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -112,7 +112,7 @@ class Demo:
     def _pull_the_plug(self) -> None:
         """What was acknowledged outlives `kill -9`."""
         self._broker.kill()
-        took = self._broker.start()
+        took = _started(self._broker)
         _tell("killed", f"the broker with SIGKILL; ready again in {took:.1f} s on the same data")
 
     def _take(self, element_id: str) -> "Job":
@@ -190,15 +190,19 @@ def _broker(data_dir: Path, port_base: int) -> "ChildBroker":
 
 
 def _start(broker: "ChildBroker") -> None:
+    sys.stdout.write(f"Osmia {__version__} demo\n\n")
+    took = _started(broker)
+    _tell("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
+
+
+def _started(broker: "ChildBroker") -> float:
     from osmia_broker.child import NotStarted
 
-    sys.stdout.write(f"Osmia {__version__} demo\n\n")
     try:
-        took = broker.start()
+        return broker.start()
     except NotStarted as error:
         sys.stderr.write(f"{error}\n")
         raise Failure(Exit.UNREACHABLE, "The broker did not start.", mend="the lines above say why") from error
-    _tell("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
 
 
 def _tell(what: str, observed: str) -> None:

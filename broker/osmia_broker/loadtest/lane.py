@@ -105,37 +105,43 @@ class Lane:
             self._note_text("an instance was not completed in time")
 
     async def _work(self, client: Client, number: int) -> None:
-        """Complete whatever comes, for as long as the lane runs."""
+        """Complete whatever comes, up to a batch at a time, for as long as the lane runs."""
         name = f"{self._plan.process_id(self._lane)}-{number}"
-        while True:
-            try:
-                async for jobs in self._jobs(client, name):
-                    await asyncio.gather(*(self._complete(client, job) for job in jobs))
-            except OsmiaError as error:
-                self._note(error)
-                await asyncio.sleep(BUSY_FIRST_S)
+        slots = asyncio.Semaphore(self._plan.batch)
+        async with asyncio.TaskGroup() as completions:
+            while True:
+                try:
+                    async for job in self._jobs(client, name):
+                        await slots.acquire()
+                        completions.create_task(self._complete(client, job, slots))
+                except OsmiaError as error:
+                    self._note(error)
+                    await asyncio.sleep(BUSY_FIRST_S)
 
-    async def _jobs(self, client: Client, name: str) -> AsyncIterator[list[Job]]:
+    async def _jobs(self, client: Client, name: str) -> AsyncIterator[Job]:
         type = self._plan.process_id(self._lane)
         if self._plan.mode is WorkerMode.STREAM:
             async for job in client.stream_jobs(type, worker=name, timeout_ms=LOCK_MS):
-                yield [job]
-        while True:
-            yield await client.activate_jobs(
-                type, worker=name, timeout_ms=LOCK_MS, max_jobs=self._plan.batch, wait_ms=POLL_MS
-            )
-
-    async def _complete(self, client: Client, job: Job) -> None:
-        if job.key in self._held:
-            self._books.twice += 1
+                yield job
             return
-        self._held.add(job.key)
+        while True:
+            for job in await client.activate_jobs(
+                type, worker=name, timeout_ms=LOCK_MS, max_jobs=self._plan.batch, wait_ms=POLL_MS
+            ):
+                yield job
+
+    async def _complete(self, client: Client, job: Job, slots: asyncio.Semaphore) -> None:
         try:
+            if job.key in self._held:
+                self._books.twice += 1
+                return
+            self._held.add(job.key)
             await self._patiently(lambda: client.complete_job(job.key))
+            self._completed(job.process_instance_key, float(job.variables["due"]))
         except OsmiaError as error:
             self._note(error)
-            return
-        self._completed(job.process_instance_key, float(job.variables["due"]))
+        finally:
+            slots.release()
 
     def _completed(self, key: int, due: float) -> None:
         now = time.monotonic()
