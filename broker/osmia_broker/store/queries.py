@@ -16,7 +16,7 @@ from sqlalchemy import Select, and_, exists, func, or_, select, true, tuple_
 
 from osmia_broker import model
 from osmia_broker.errors import NotFound, StoreFailed
-from osmia_broker.state.rows import ElementInstance, Incident, Job, ProcessDefinition, Row, Variable
+from osmia_broker.state.rows import ElementInstance, Incident, Job, ProcessDefinition, Variable
 from osmia_broker.store import schema
 from osmia_broker.store.pages import Page, cursor, cut, limit_of, place_of
 from osmia_broker.store.statements import compiled, rows_of
@@ -283,7 +283,11 @@ class Reader:
         if place:
             statement = statement.where(key < place[0])
         rows = self._rows(row_type, statement.order_by(key.desc()).limit(size + 1))
-        return cut(rows, size, _size, lambda row: cursor(name, row.key))  # type: ignore[attr-defined]
+
+        def mark(row: Any) -> str:
+            return cursor(name, row.key)
+
+        return cut(rows, size, _size, mark)
 
     def _rows(self, row_type: Callable[..., R], statement: Select[Any]) -> list[R]:
         return [row_type(*values) for values in self._run(statement)]
@@ -335,6 +339,6 @@ def _definitions_named(bpmn_process_id: str, version: int) -> Select[Any]:
     )
 
 
-def _size(row: Row) -> int:
+def _size(row: Any) -> int:
     """How many bytes the row's texts take, about."""
-    return 100 + sum(len(value) for name in row.__slots__ if isinstance(value := getattr(row, name), str))  # type: ignore[attr-defined]
+    return 100 + sum(len(value) for name in row.__slots__ if isinstance(value := getattr(row, name), str))

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, bindparam, column, func, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from osmia_broker.state.exchange import RowValues
@@ -35,6 +36,7 @@ def sql(statement: ClauseElement) -> str:
 def compiled(statement: ClauseElement) -> tuple[str, list[Any]]:
     """*statement* as SQLite's text, and the values of its parameters in order."""
     made = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    assert isinstance(made, SQLCompiler), "a statement, and no definition of a table"
     return str(made), [made.params[name] for name in made.positiontup or ()]
 
 

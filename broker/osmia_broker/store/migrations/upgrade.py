@@ -1,0 +1,49 @@
+"""Brings an older file to the newest schema. Imported only when there is one to bring, because Alembic is slow to import."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+SCRIPTS = Path(__file__).parent
+
+
+def is_known(version: str) -> bool:
+    """Whether *version* is the name of a revision."""
+    return any(revision.revision == version for revision in _scripts().walk_revisions())
+
+
+def heads() -> list[str]:
+    """The newest revisions; one, unless two were made side by side."""
+    return list(_scripts().get_heads())
+
+
+def run(path: Path) -> None:
+    """Run all revisions that the file *path* has not seen; all of them or none.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: one of them failed; the file is as it was.
+
+    """
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
