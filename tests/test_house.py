@@ -138,7 +138,11 @@ def test_files_stay_readable(module):
     assert lines <= FILE_LINES_MAX or str(path.relative_to(ROOT)) in FILES_BEYOND, f"{path} has {lines} lines"
 
 
-@pytest.mark.parametrize("module", MODULES)
+# A revision is a record of what was done to the schema, one statement per table, and never changed: not code to read as one thought.
+SHORT = [module for module in MODULES if ".store.migrations.versions." not in module]
+
+
+@pytest.mark.parametrize("module", SHORT)
 def test_functions_stay_short(module):
     for node in ast.walk(TREES[module]):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -9,6 +9,7 @@ import sys
 from contextlib import AsyncExitStack
 from time import monotonic
 
+from osmia_broker import __version__
 from osmia_broker.config import Settings
 from osmia_broker.gateway.queries import Queries
 from osmia_broker.gateway.server import Server
@@ -66,13 +67,9 @@ class Broker:
         gc.collect()
         gc.freeze()  # what was imported and opened stays
         Ports(self.grpc_port, self.http_port, self.management_port, os.getpid()).write(self.settings.data_dir)
-        log.info(
-            "broker ready  grpc=%d management=%d database=sqlite pid=%d took=%.2fs",
-            self.grpc_port,
-            self.management_port,
-            os.getpid(),
-            monotonic() - begun,
-        )
+        where = {"grpc": self.grpc_port, "management": self.management_port, "database": "sqlite", "partitions": 1}
+        took = f"{monotonic() - begun:.2f}s"
+        log.info("broker ready", extra={"version": __version__, **where, "pid": os.getpid(), "took": took})
 
     async def _start_parts(self, opened: AsyncExitStack) -> None:
         """Each part is closed in reverse, however far this comes."""
@@ -100,7 +97,7 @@ class Broker:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""
         begun = monotonic()
         await self._open.aclose()
-        log.info("broker stopped  took=%.2fs", monotonic() - begun)
+        log.info("broker stopped", extra={"took": f"{monotonic() - begun:.2f}s"})
 
     async def serve(self) -> None:
         """Start, run until SIGTERM or SIGINT, and stop."""

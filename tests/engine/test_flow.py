@@ -74,6 +74,9 @@ def test_two_tokens_over_one_flow_do_not_open_a_join(play: Play):
         running
         complete  c
         running
+        set       seen=1
+        cancel
+        completed
     """)
 
 
@@ -114,3 +117,21 @@ def test_an_endless_walk_stops_at_an_incident_and_can_be_cancelled(play: Play):
         cancel
         completed
     """)
+
+
+@pytest.mark.parametrize("kind", ["task", "manual"])
+def test_a_task_of_no_kind_passes_with_its_mappings(play: Play, kind: str):
+    play(f'deploy start > note:{kind}(out.seen="=n + 1") > ask:job > end; create n=1; waits ask; variables n=1 seen=2')
+
+
+def test_a_send_task_is_a_job(play: Play):
+    play("deploy start > tell:send(type=mail) > end; create; waits tell type=mail; complete tell; completed")
+
+
+def test_no_step_ends_in_a_defect(play: Play):
+    """A token that stopped for a reason of ours would look like one that waits."""
+    scenario = play("""
+        deploy start > fork:parallel [a:job > merge:task > join:parallel > end | b:job > merge | c:job > join]
+        create; complete a; complete b; complete c
+    """)
+    assert scenario.door.incidents(scenario.instance) == []

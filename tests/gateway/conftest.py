@@ -41,12 +41,9 @@ class Wire:
     async def refusal(self, name: str, **fields: Any) -> grpc.aio.AioRpcError:
         """The error of a call that must be refused."""
         call = self.call(name, **fields)
+        answer = call.read() if GATEWAY[name].server_streaming else call
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            if GATEWAY[name].server_streaming:
-                async for _ in call:
-                    pass
-            else:
-                await call
+            await answer
         return refused.value
 
 

@@ -83,7 +83,8 @@ def _take(state: State, step: Step) -> None:
     except (Missing, AssertionError):
         raise
     except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 13)
-        log.exception("step failed  element=%s instance=%d", element.element_id, element.process_instance_key)
+        where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}
+        log.exception("step failed", extra=where)
         _take_back(state, savepoint, planned)
         raise_incident(state, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 

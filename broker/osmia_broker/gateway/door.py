@@ -84,7 +84,7 @@ async def _refuse(name: str, error: Exception, begun: float, context: Any, count
     if isinstance(error, OsmiaError):
         status, text = error.status, _text(error)
     else:
-        log.error("call failed  method=%s", name, exc_info=error)
+        log.error("call failed", exc_info=error, extra={"method": name})
         status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
     counters.answered(name, status, perf_counter() - begun)
     await context.abort(grpc.StatusCode[status], text[:DETAILS_CHARACTERS_MAX])

@@ -65,7 +65,7 @@ class Expression:
         """Whether the value is the same in every scope, because no variable is read."""
         return not self.names
 
-    def evaluate(self, scope: Scope) -> Result:
+    def evaluate(self, scope: Scope, now: object = None) -> Result:
         """The value in *scope*, which is asked only for the names that the taken branches read.
 
         A single `${…}` without text around it keeps the type of its value; anything else gives text. Never raises.

@@ -245,7 +245,7 @@ class Partition:
             self._batch.answers.append((waiter, None, refusal))
             return
         except Exception as defect:
-            log.exception("command failed  command=%s", name)
+            log.exception("command failed", extra={"command": name})
             self._batch.answers.append(
                 (waiter, None, OsmiaError(f"Expected {name} to succeed, but found a defect: {defect!r}"))
             )
@@ -394,7 +394,9 @@ class Partition:
             else StoreFailed(f"Expected a commit to succeed, but found {error!r}")
         )
         reason = "disk_full" if isinstance(failure, StoreFull) else "store"
-        log.error("commit failed, memory is dropped  partition=%d reason=%s error=%s", self.id, reason, failure)
+        log.error(
+            "commit failed, memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)}
+        )
         self._counters.commit_failures.add(reason)
         lost = [*batch.waiters(), *self._batch.waiters(), *(waiter for waiter, _ in self._state.awaited.values())]
         stopping = self._away
@@ -412,10 +414,10 @@ class Partition:
     def _reopen(self, tries: int) -> None:
         def opened(start: Start | None, error: Exception | None) -> None:
             if start is not None:
-                log.info("partition open again  partition=%d tries=%d", self.id, tries + 1)
+                log.info("partition open again", extra={"partition": self.id, "tries": tries + 1})
                 self._begin(start)
             else:
-                log.warning("store cannot be opened  partition=%d error=%s", self.id, error)
+                log.warning("store cannot be opened", extra={"partition": self.id, "error": str(error)})
                 self._loop.call_later(REOPEN_S[min(tries, len(REOPEN_S) - 1)], self._reopen, tries + 1)
 
         self._writer.submit(self._store.open, opened)

@@ -1,7 +1,5 @@
 """Tasks that a worker does (a job), or the broker itself (a script, a decision)."""
 
-
-
 from osmia_broker import feel
 from osmia_broker.engine.decisions import find_decision
 from osmia_broker.engine.expressions import (
@@ -19,15 +17,6 @@ from osmia_broker.state.rows import ElementInstance, ErrorType
 from osmia_broker.state.state import State
 
 
-class JobTask(Processor):
-    """Waits for a worker to complete a job of the model's type."""
-
-    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
-        """Evaluate what the job is made of, and create it."""
-        assert element.job is not None, f"'{element.id}' was deployed without a task definition"
-        create_task_job(state, instance, element.job)
-
-
 def create_task_job(state: State, instance: ElementInstance, definition: JobDefinition) -> None:
     """A job of the type, retries and headers that the model gives."""
     create_job(
@@ -39,9 +28,19 @@ def create_task_job(state: State, instance: ElementInstance, definition: JobDefi
     )
 
 
-@processes(ElementType.SERVICE_TASK)
-class ServiceTask(JobTask):
-    """Work for a worker."""
+@processes(ElementType.SERVICE_TASK, ElementType.SEND_TASK)
+class ServiceTask(Processor):
+    """Waits for a worker to complete a job of the model's type; to send is a worker's work as well."""
+
+    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+        """Evaluate what the job is made of, and create it."""
+        assert element.job is not None, f"'{element.id}' was deployed without a task definition"
+        create_task_job(state, instance, element.job)
+
+
+@processes(ElementType.MANUAL_TASK, ElementType.TASK)
+class PassedTask(Processor):
+    """Work that the broker has no part in: the token passes at once, with its mappings applied."""
 
 
 @processes(ElementType.SCRIPT_TASK)
