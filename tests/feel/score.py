@@ -6,14 +6,14 @@ The cases stand beside the checkout; `OSMIA_FEEL_CASES` names another file. `exp
 `script` cases as a script task does, `unary` ones as a cell of a decision table.
 """
 
-from collections import Counter
-from dataclasses import dataclass
-from datetime import UTC, datetime
 import json
 import math
 import os
-from pathlib import Path
 import sys
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec

@@ -10,11 +10,17 @@ an expression gives null and a warning, and what passes a bound gives a failure.
 """
 
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, FeelError, ParseError, explain
-from osmia_broker.feel.expression import Expression, Result, UnaryTests, compile, compile_unary_tests
+from osmia_broker.feel.expression import (
+    Expression,
+    Result,
+    UnaryTests,
+    compile,  # noqa: A004  # feel.compile, as re.compile
+    compile_unary_tests,
+)
 from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS
 from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
-from osmia_broker.feel.run import Scope, Warning
+from osmia_broker.feel.run import Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Instant, Time, YearMonthDuration
 from osmia_broker.feel.values import Context, Function, Range, Value, type_name
 

@@ -7,27 +7,26 @@ nothing that an expression says can reach a Python object.
 Straight code is bounded by the size of the text; whatever repeats (iterations, filters, user functions) spends steps.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from operator import eq, ge, gt, le, lt, ne
 from typing import TypeAlias
 
 import msgspec
 
 from osmia_broker.feel import numbers, operators, syntax
+from osmia_broker.feel.bindings import INPUT, Local, bound_function, element, input_value, without_parameters
+from osmia_broker.feel.calls import Evaluator, call_builtin, invoke, unknown_call
 from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.functions.registry import Builtin, choose
 from osmia_broker.feel.paths import element_at, property_of
-from osmia_broker.feel.run import Local, Run
+from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal_text import read_temporal
 from osmia_broker.feel.types import is_instance
 from osmia_broker.feel.values import CONTEXTS, NUMBERS, Context, Function, Range, Value
 
-Evaluator: TypeAlias = Callable[[Run, Local | None], Value]
 Test: TypeAlias = Callable[[Run, Local | None, Value], "bool | None"]
 Functions: TypeAlias = Mapping[str, tuple[Builtin, ...]]
 
-INPUT = object()  # the key under which the input of a unary test is bound; no expression can write it
 VOLATILE = frozenset({"now", "today", "uuid", "random number"})
 
 
@@ -71,16 +70,16 @@ class Compiler:
     def constant(self, node: syntax.Boolean | syntax.NumberLiteral | syntax.StringLiteral, names: Names) -> Evaluator:
         """A literal."""
         value = node.value
-        return lambda run, local: value
+        return lambda _run, _local: value
 
     def null(self, node: syntax.Null, names: Names) -> Evaluator:
         """`null`."""
-        return lambda run, local: None
+        return lambda _run, _local: None
 
     def temporal(self, node: syntax.Temporal, names: Names) -> Evaluator:
         """`@"..."`."""
         value = read_temporal(node.text)
-        return lambda run, local: value
+        return lambda _run, _local: value
 
     def name(self, node: syntax.Name, names: Names) -> Evaluator:
         """A variable."""
@@ -88,7 +87,7 @@ class Compiler:
         if name not in names.bound:
             self.read.add(name)
         if not names.may_bind(name):
-            return lambda run, local: run.read(name)
+            return lambda run, _: run.read(name)
 
         def read(run: Run, local: Local | None) -> Value:
             while local is not None:
@@ -101,9 +100,9 @@ class Compiler:
 
     def input(self, node: syntax.Input, names: Names) -> Evaluator:
         """`?`."""
-        return _input
+        return input_value
 
-    def list(self, node: syntax.ListLiteral, names: Names) -> Evaluator:
+    def list_literal(self, node: syntax.ListLiteral, names: Names) -> Evaluator:
         """`[a, b]`."""
         items = [self.compile(item, names) for item in node.items]
         return lambda run, local: [item(run, local) for item in items]
@@ -137,7 +136,7 @@ class Compiler:
         operand = self.compile(node.operand, names)
         if isinstance(node.operand, syntax.NumberLiteral):
             value = numbers.negate(node.operand.value)
-            return lambda run, local: value
+            return lambda _run, _local: value
         return lambda run, local: operators.negate(run, operand(run, local))
 
     def arithmetic(self, node: syntax.Arithmetic, names: Names) -> Evaluator:
@@ -161,7 +160,7 @@ class Compiler:
         operands = [self.compile(operand, names) for operand in node.operands]
         decisive = node.operator == "or"
 
-        def logic(run: Run, local: Local | None) -> bool | None:
+        def logic(run: Run, local: Local | None) -> Value:
             unknown = False
             for operand in operands:
                 value = operand(run, local)
@@ -178,7 +177,7 @@ class Compiler:
     def comparison(self, node: syntax.Comparison, names: Names) -> Evaluator:
         """`=`, `<` and their kin; two ints take the short way."""
         left, right = self.compile(node.left, names), self.compile(node.right, names)
-        compare, decide = _INTEGER_COMPARISONS[node.operator], _COMPARISONS[node.operator]
+        compare, decide = operators.INTEGER_COMPARISONS[node.operator], operators.COMPARISONS[node.operator]
 
         def comparison(run: Run, local: Local | None) -> bool | None:
             one, other = left(run, local), right(run, local)
@@ -213,10 +212,7 @@ class Compiler:
         def path(run: Run, local: Local | None) -> Value:
             value = source(run, local)
             for step in steps:
-                if type(value) is dict and step in value:
-                    value = value[step]
-                else:
-                    value = property_of(run, value, step)
+                value = value[step] if type(value) is dict and step in value else property_of(run, value, step)
             return value
 
         return path
@@ -232,12 +228,12 @@ class Compiler:
                 run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
                 return None
             if not value:
-                return None if type(condition(run, _element(None, local))) in NUMBERS else []
+                return None if type(condition(run, element(None, local))) in NUMBERS else []
             run.spend(weight * len(value))
-            answer = condition(run, _element(value[0], local))
+            answer = condition(run, element(value[0], local))
             if type(answer) in NUMBERS:
                 return element_at(run, value, answer)
-            kept = [item for item in value[1:] if condition(run, _element(item, local)) is True]
+            kept = [item for item in value[1:] if condition(run, element(item, local)) is True]
             return [value[0], *kept] if answer is True else kept
 
         return filtered
@@ -267,7 +263,7 @@ class Compiler:
         def rows(run: Run, local: Local | None) -> _Rows:
             values = []
             for source, end in sources:
-                value = source(run, local) if end is None else _steps(run, source(run, local), end(run, local))
+                value = source(run, local) if end is None else operators.steps(run, source(run, local), end(run, local))
                 if type(value) is not list:
                     run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
                     return None
@@ -308,7 +304,7 @@ class Compiler:
         condition, weight = self.weighed(node.condition, names.with_bound(*keys))
         decisive = node.quantifier == "some"
 
-        def quantified(run: Run, local: Local | None) -> bool | None:
+        def quantified(run: Run, local: Local | None) -> Value:
             values = rows(run, local)
             if values is None:
                 return None
@@ -332,7 +328,7 @@ class Compiler:
         body, weight = self.weighed(node.body, names.with_bound(*parameters))
 
         def define(run: Run, local: Local | None) -> Function:
-            outer = _without_parameters(local)
+            outer = without_parameters(local)
 
             def call(*arguments: Value) -> Value:
                 run.spend(weight + 1)
@@ -356,14 +352,14 @@ class Compiler:
         name = node.name
 
         def call(run: Run, local: Local | None) -> Value:
-            function = _bound_function(local, name)
+            function = bound_function(local, name)
             if function is None:
                 return general(run, local)
-            return _invoke(run, function, node, [argument(run, local) for argument in arguments])
+            return invoke(run, function, node, [argument(run, local) for argument in arguments])
 
         return call
 
-    def call_of_context(self, node: syntax.Call, arguments: "list[Evaluator]", names: Names) -> Evaluator:
+    def call_of_context(self, node: syntax.Call, arguments: Sequence[Evaluator], names: Names) -> Evaluator:
         """`a.b.f(x)`: fails if `a.b` is no context, gives null if that has no such function (measured)."""
         source: syntax.Node = syntax.Name(node.owner[0])
         owner = self.compile(syntax.Path(source, node.owner[1:]) if node.owner[1:] else source, names)
@@ -379,38 +375,37 @@ class Compiler:
                     "NO_FUNCTION_FOUND", "No function found with name '{}' and {} parameters", name, len(arguments)
                 )
                 return None
-            return _invoke(run, function, node, [argument(run, local) for argument in arguments])
+            return invoke(run, function, node, [argument(run, local) for argument in arguments])
 
         return call
 
-    def builtin_call(self, node: syntax.Call, arguments: "list[Evaluator]") -> Evaluator | None:
+    def builtin_call(self, node: syntax.Call, arguments: Sequence[Evaluator]) -> Evaluator | None:
         """The call of a built-in function; None if none has this name."""
         candidates = self.functions.get(node.name)
         if candidates is None:
             return None
         chosen = choose(candidates, len(arguments), node.names)
-        calls = [_checked(function, _places(function, node.names)) for function in chosen]
-        body = _called(node.name, arguments, calls) if calls else _unknown(node)
+        body = call_builtin(node, chosen, arguments) if chosen else unknown_call(node)
         name = node.name
 
         def call(run: Run, local: Local | None) -> Value:
             hidden = getattr(run.scope, "functions", None)
             if hidden is not None and name in hidden:
-                return _invoke(run, hidden[name], node, [argument(run, local) for argument in arguments])
+                return invoke(run, hidden[name], node, [argument(run, local) for argument in arguments])
             return body(run, local)
 
         return call
 
-    def scope_call(self, node: syntax.Call, arguments: "list[Evaluator]") -> Evaluator:
+    def scope_call(self, node: syntax.Call, arguments: Sequence[Evaluator]) -> Evaluator:
         """The call of a function that only the scope can have."""
         self.read.add(node.name)
-        name, unknown = node.name, _unknown(node)
+        name, unknown = node.name, unknown_call(node)
 
         def call(run: Run, local: Local | None) -> Value:
             function = run.function(name)
             if function is None:
                 return unknown(run, local)
-            return _invoke(run, function, node, [argument(run, local) for argument in arguments])
+            return invoke(run, function, node, [argument(run, local) for argument in arguments])
 
         return call
 
@@ -436,12 +431,12 @@ class Compiler:
     def test(self, node: syntax.Node, names: Names) -> Test:
         """One test: a comparison, an interval, or an expression."""
         if isinstance(node, syntax.CompareInput):
-            operand, decide = self.compile(node.operand, names), _COMPARISONS[node.operator]
+            operand, decide = self.compile(node.operand, names), operators.COMPARISONS[node.operator]
             return lambda run, local, value: decide(run, value, operand(run, local))
         evaluate = self.compile(node, names)
         if isinstance(node, syntax.Interval):
             return lambda run, local, value: operators.within(run, value, evaluate(run, local))
-        return lambda run, local, value: _matches(run, value, evaluate(run, Local({INPUT: value}, local)))
+        return lambda run, local, value: operators.matches(run, value, evaluate(run, Local({INPUT: value}, local)))
 
 
 _Rows: TypeAlias = "list[list[Value]] | None"
@@ -454,7 +449,7 @@ _COMPILE: dict[type[syntax.Node], Callable[..., Evaluator]] = {
     syntax.Temporal: Compiler.temporal,
     syntax.Name: Compiler.name,
     syntax.Input: Compiler.input,
-    syntax.ListLiteral: Compiler.list,
+    syntax.ListLiteral: Compiler.list_literal,
     syntax.ContextLiteral: Compiler.context,
     syntax.Interval: Compiler.interval,
     syntax.Negation: Compiler.negation,
@@ -474,138 +469,6 @@ _COMPILE: dict[type[syntax.Node], Callable[..., Evaluator]] = {
 }
 
 
-# ------------------------------------------------------------------------------------------ while it is evaluated
-
-
-def _input(run: Run, local: Local | None) -> Value:
-    while local is not None:
-        if INPUT in local.names:
-            return local.names[INPUT]
-        local = local.outer
-    raise EvaluationFailed("Expected an input for '?', but found none: it has a value only in unary tests")
-
-
-def _element(item: Value, local: Local | None) -> Local:
-    """The bindings under a filter: `item`, and before it the entries of an element that is a context."""
-    inner = Local({"item": item}, local, callable=False)
-    return Local(item, inner) if type(item) in CONTEXTS else inner
-
-
-def _matches(run: Run, value: Value, result: Value) -> bool | None:
-    """Whether an expression with this *result* matches the input *value*.
-
-    True matches whatever the input, a list if it contains the input or equals it (measured).
-    """
-    if result is True:
-        return True
-    if type(result) is list:
-        run.spend(len(result))
-        answers = [operators.equal(run, value, item) for item in result]
-        if True in answers:
-            return True
-        if type(value) is not list:
-            return False
-    return operators.equal(run, value, result)
-
-
-def _steps(run: Run, start: Value, end: Value) -> list[Value] | None:
-    """The numbers from *start* towards *end*, up or down by 1."""
-    if type(start) not in NUMBERS or type(end) not in NUMBERS:
-        return None
-    distance = abs(numbers.subtract(end, start))
-    run.made_list(numbers.whole(distance) + 1)
-    step = 1 if end >= start else -1
-    if isinstance(start, int):
-        return list(range(start, start + step * (numbers.whole(distance) + 1), step))
-    return [numbers.add(start, step * i) for i in range(numbers.whole(distance) + 1)]
-
-
-def _without_parameters(local: Local | None) -> Local | None:
-    """The chain without the parameters of user functions."""
-    if local is None:
-        return None
-    outer = _without_parameters(local.outer)
-    if local.parameters:
-        return outer
-    return local if outer is local.outer else Local(local.names, outer, local.callable)
-
-
-def _bound_function(local: Local | None, name: str) -> Function | None:
-    """The function that an entry of a context around the call has."""
-    while local is not None:
-        if name in local.names:
-            value = local.names[name]
-            return value if local.callable and type(value) is Function else None
-        local = local.outer
-    return None
-
-
-def _invoke(run: Run, function: Function, node: syntax.Call, arguments: list[Value]) -> Value:
-    """Call a user function; null for the wrong number or names of arguments."""
-    if len(arguments) != len(function.parameters) or (node.names and set(node.names) != set(function.parameters)):
-        return _unknown(node)(run, None)
-    if node.names:
-        by_name = dict(zip(node.names, arguments, strict=True))
-        arguments = [by_name[parameter] for parameter in function.parameters]
-    return function.callable(*arguments)
-
-
-def _unknown(node: syntax.Call) -> Evaluator:
-    """What a call gives for which there is no function."""
-    name, count, names = node.name, len(node.arguments), ", ".join(node.names)
-
-    def unknown(run: Run, local: Local | None) -> Value:
-        if names:
-            run.warn("NO_FUNCTION_FOUND", "No function found with name '{}' and parameters: {}", name, names)
-        else:
-            run.warn("NO_FUNCTION_FOUND", "No function found with name '{}' and {} parameters", name, str(count))
-        return None
-
-    return unknown
-
-
-def _places(function: Builtin, names: tuple[str, ...]) -> list[int] | None:
-    """Where each parameter's argument stands in the call; None if in order."""
-    return [names.index(parameter) for parameter in function.parameters] if names else None
-
-
-def _checked(function: Builtin, places: list[int] | None) -> "_Attempt":
-    """Calls *function* if its arguments fit; `_MISFIT` if they do not."""
-    body, variadic = function.body, function.variadic
-
-    def attempt(run: Run, values: list[Value]) -> Value:
-        if places is not None:
-            values = [values[place] for place in places]
-        if variadic:
-            values = function.collect(values)
-        return body(run, *values) if function.accepts(values) else _MISFIT
-
-    return attempt
-
-
-_Attempt: TypeAlias = Callable[[Run, list[Value]], Value]
-_MISFIT = object()
-
-
-def _called(name: str, arguments: list[Evaluator], attempts: list[_Attempt]) -> Evaluator:
-    """The call of a built-in function, its result accounted for; null if the arguments fit no declaration."""
-
-    def call(run: Run, local: Local | None) -> Value:
-        values = [argument(run, local) for argument in arguments]
-        for attempt in attempts:
-            result = attempt(run, values)
-            if result is not _MISFIT:
-                if type(result) is str:
-                    run.made_string(len(result))
-                elif type(result) is list:
-                    run.made_list(len(result))
-                return result
-        run.warn("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function '{}': Illegal arguments: {}", name, values)
-        return None
-
-    return call
-
-
 def _mentions(node: object, name: str) -> bool:
     """Whether the tree under *node* has a variable called *name* anywhere."""
     if isinstance(node, syntax.Name):
@@ -623,28 +486,4 @@ _ARITHMETIC = {
     "*": operators.multiply,
     "/": operators.divide,
     "**": operators.power,
-}
-
-
-def _ordering(accepts: Callable[[int, int], bool]) -> Callable[[Run, Value, Value], bool | None]:
-    def decide(run: Run, left: Value, right: Value) -> bool | None:
-        answer = operators.order(run, left, right)
-        return None if answer is None else accepts(answer, 0)
-
-    return decide
-
-
-def _differs(run: Run, left: Value, right: Value) -> bool | None:
-    answer = operators.equal(run, left, right)
-    return None if answer is None else not answer
-
-
-_INTEGER_COMPARISONS: dict[str, Callable[[int, int], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
-_COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
-    "=": operators.equal,
-    "!=": _differs,
-    "<": _ordering(lt),
-    "<=": _ordering(le),
-    ">": _ordering(gt),
-    ">=": _ordering(ge),
 }

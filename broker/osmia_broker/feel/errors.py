@@ -20,7 +20,7 @@ class ParseError(FeelError):
     have stood there and *found* what stands there instead.
     """
 
-    def __init__(self, text: str, position: int, expected: str, found: str, kind: str = "expression") -> None:
+    def __init__(self, text: str, position: int, expected: str, found: str) -> None:
         before = text[:position]
         self.text = text
         self.position = position
@@ -28,9 +28,8 @@ class ParseError(FeelError):
         self.column = position - (before.rfind("\n") + 1) + 1
         self.expected = expected
         self.found = found
-        self.kind = kind
         super().__init__(
-            f"failed to parse {kind} '{shorten(text)}': "
+            f"failed to parse expression '{shorten(text)}': "
             f"Expected {expected}, but found {found} (line {self.line}, column {self.column})"
         )
 

@@ -8,12 +8,13 @@ from functools import lru_cache
 import msgspec
 
 from osmia_broker.feel import syntax
-from osmia_broker.feel.compiler import INPUT, Compiler, Functions, Names
-from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed
+from osmia_broker.feel.bindings import INPUT, Local
+from osmia_broker.feel.compiler import Compiler, Functions, Names
+from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.parser import parse, parse_unary_tests
-from osmia_broker.feel.run import Local, Run, Scope, Warning
+from osmia_broker.feel.run import Run, Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import Instant
 from osmia_broker.feel.types import static_type
 from osmia_broker.feel.values import CONTEXTS, Value
@@ -109,7 +110,7 @@ class UnaryTests(_Compiled):
 
 def _tests(tree: syntax.Tests, compiler: Compiler) -> Callable[[Run, Local | None], bool | None]:
     if not tree.tests:
-        return lambda run, local: True
+        return lambda _run, _local: True
     test, negated = compiler.any_of(tree.tests, Names()), tree.negated
 
     def evaluate(run: Run, local: Local | None) -> bool | None:
@@ -168,14 +169,17 @@ _FAILURES = (EvaluationFailed, DecimalException, RecursionError)
 
 
 def _failure_text(text: str, error: Exception) -> str:
-    if isinstance(error, AssertionFailed):
-        return f"Assertion failure on evaluate the expression '{text}': {error}"
-    reason = str(error) if isinstance(error, EvaluationFailed) else _OVERFLOW.get(type(error), _TOO_LARGE)
-    return f"failed to evaluate expression '{text}': {reason}"
+    text = shorten(text)
+    match error:
+        case AssertionFailed():
+            return f"Assertion failure on evaluate the expression '{text}': {error}"
+        case EvaluationFailed():
+            return f"failed to evaluate expression '{text}': {error}"
+        case RecursionError():
+            return f"failed to evaluate expression '{text}': Expected ordinary nesting, but found it deeper"
+        case _:
+            return f"failed to evaluate expression '{text}': Expected a number up to 1E+6144, but found a larger one"
 
-
-_TOO_LARGE = "Expected a number up to 1E+6144, but found a larger one"
-_OVERFLOW = {RecursionError: "Expected an evaluation of ordinary depth, but found deeper nesting"}
 
 _CONTAINERS = CONTEXTS | {list}
 _DEPTH_MAX = 200  # of lists and contexts inside a result; the writer of JSON uses three Python frames a level

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # all writers of a table have one signature
 """JSON text to values and back, as the reference writes it (FEEL page, sections 4 and 5).
 
 Numbers are read from their digits, never through floats. A context that came as a JSON document is written with its

@@ -5,6 +5,7 @@ is the scale that `string()` shows. Floats occur only inside roots, logarithms a
 reference. Results past 10**6144 raise `decimal.Overflow`, which ends the evaluation.
 """
 
+import math
 from collections.abc import Callable
 from decimal import (
     MAX_EMAX,
@@ -17,7 +18,6 @@ from decimal import (
     Overflow,
     Rounded,
 )
-import math
 
 from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.values import Number
@@ -44,7 +44,7 @@ EXACT = Context(
 
 
 def add(left: Number, right: Number) -> Number:
-    """left + right."""
+    """Left + right."""
     if type(left) is int and type(right) is int:
         total = left + right
         if -INT_END < total < INT_END:
@@ -53,7 +53,7 @@ def add(left: Number, right: Number) -> Number:
 
 
 def subtract(left: Number, right: Number) -> Number:
-    """left - right."""
+    """Left - right."""
     if type(left) is int and type(right) is int:
         difference = left - right
         if -INT_END < difference < INT_END:
@@ -62,7 +62,7 @@ def subtract(left: Number, right: Number) -> Number:
 
 
 def multiply(left: Number, right: Number) -> Number:
-    """left * right."""
+    """Left * right."""
     if type(left) is int and type(right) is int:
         product = left * right
         if -INT_END < product < INT_END:
@@ -71,7 +71,7 @@ def multiply(left: Number, right: Number) -> Number:
 
 
 def divide(left: Number, right: Number) -> Number:
-    """left / right; *right* must not be 0."""
+    """Left / right; *right* must not be 0."""
     if type(left) is int and type(right) is int and left % right == 0:
         return left // right
     return _compute(Context.divide, left, right)
@@ -83,16 +83,17 @@ def negate(number: Number) -> Number:
 
 
 def power(base: Number, exponent: Number) -> Number | None:
-    """base ** exponent; None where it has no value. An exponent that is not whole goes through doubles."""
+    """Base ** exponent; None where it has no value. An exponent that is not whole goes through doubles."""
     if not is_whole(exponent):
         return by_double(math.pow, base, exponent)
-    if abs(exponent) > 999_999_999 or (base == 0 and exponent < 0):
+    times = whole(exponent)
+    if not -999_999_999 <= times <= 999_999_999 or (base == 0 and times < 0):
         return None
-    times = int(exponent)
     if times == 0:
         return 1
     if type(base) is int and times > 0 and base.bit_length() * times <= 112:
-        return base**times
+        result: int = base**times
+        return result
     return _compute(Context.power, base, times)
 
 
@@ -104,12 +105,12 @@ def _compute(operation: Callable[[Context, Number, Number], Decimal], left: Numb
         digits = len(left.as_tuple().digits) if isinstance(left, Decimal) else PRECISION
         if digits > PRECISION:
             result = operation(_context(digits), left, right)
-    return result if result else unsigned_zero(result)
+    return result or unsigned_zero(result)
 
 
 def unsigned_zero(number: Decimal) -> Decimal:
     """*number*, but 0 for -0, which BigDecimal has not."""
-    return number if number else number.copy_abs()
+    return number or number.copy_abs()
 
 
 def is_whole(number: Number) -> bool:

@@ -7,6 +7,7 @@ proper boolean (measured on the reference broker).
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from operator import eq, ge, gt, le, lt, ne
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.errors import EvaluationFailed
@@ -28,7 +29,7 @@ from osmia_broker.feel.values import CONTEXTS, DURATIONS, NUMBERS, Context, Numb
 
 
 def equal(run: Run, left: Value, right: Value) -> bool | None:
-    """left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
+    """Left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
     if left is None or right is None:
         return left is right
     kind = type(left)
@@ -44,7 +45,7 @@ def equal(run: Run, left: Value, right: Value) -> bool | None:
     return None
 
 
-def _equal_plainly(run: Run, left: Value, right: Value) -> bool | None:
+def _equal_plainly(_run: Run, left: Value, right: Value) -> bool | None:
     return bool(left == right)
 
 
@@ -119,9 +120,9 @@ def order(run: Run, left: Value, right: Value) -> int | None:
     if key is not None and kind is type(right):
         one, other = key(left), key(right)
         if kind not in _ZONED or (left.offset is None) == (right.offset is None):
-            return (one > other) - (one < other)
+            return int(one > other) - int(one < other)
     elif kind in NUMBERS and type(right) in NUMBERS:
-        return (left > right) - (left < right)
+        return int(left > right) - int(left < right)
     run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
     return None
 
@@ -175,11 +176,52 @@ def within(run: Run, value: Value, interval: Range) -> bool | None:
     )
 
 
+def _ordering(accepts: Callable[[int, int], bool]) -> Callable[[Run, Value, Value], bool | None]:
+    def decide(run: Run, left: Value, right: Value) -> bool | None:
+        answer = order(run, left, right)
+        return None if answer is None else accepts(answer, 0)
+
+    return decide
+
+
+def _differs(run: Run, left: Value, right: Value) -> bool | None:
+    answer = equal(run, left, right)
+    return None if answer is None else not answer
+
+
+INTEGER_COMPARISONS: dict[str, Callable[[int, int], bool]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
+    "=": equal,
+    "!=": _differs,
+    "<": _ordering(lt),
+    "<=": _ordering(le),
+    ">": _ordering(gt),
+    ">=": _ordering(ge),
+}
+
+
+def matches(run: Run, value: Value, result: Value) -> bool | None:
+    """Whether an expression with this *result* matches the input *value*.
+
+    True matches whatever the input, a list if it contains the input or equals it (measured).
+    """
+    if result is True:
+        return True
+    if type(result) is list:
+        run.spend(len(result))
+        answers = [equal(run, value, item) for item in result]
+        if True in answers:
+            return True
+        if type(value) is not list:
+            return False
+    return equal(run, value, result)
+
+
 # ------------------------------------------------------------------------------------------------------ arithmetic
 
 
 def add(run: Run, left: Value, right: Value) -> Value:
-    """left + right: numbers, strings, durations, and durations to dates and times."""
+    """Left + right: numbers, strings, durations, and durations to dates and times."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.add(left, right)
     if type(left) is str and type(right) is str:
@@ -194,7 +236,7 @@ def add(run: Run, left: Value, right: Value) -> Value:
 
 
 def subtract(run: Run, left: Value, right: Value) -> Value:
-    """left - right: numbers, durations, durations from dates and times, and the time between two of a kind."""
+    """Left - right: numbers, durations, durations from dates and times, and the time between two of a kind."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.subtract(left, right)
     result = _moved(left, _negated(right)) if type(right) in DURATIONS else _elapsed(left, right)
@@ -204,7 +246,7 @@ def subtract(run: Run, left: Value, right: Value) -> Value:
 
 
 def multiply(run: Run, left: Value, right: Value) -> Value:
-    """left * right: numbers, and a duration by the whole part of a number (measured)."""
+    """Left * right: numbers, and a duration by the whole part of a number (measured)."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.multiply(left, right)
     if type(right) in DURATIONS:
@@ -216,7 +258,7 @@ def multiply(run: Run, left: Value, right: Value) -> Value:
 
 
 def divide(run: Run, left: Value, right: Value) -> Value:
-    """left / right: numbers, a duration by a number, and two durations of a kind; null for a divisor of zero."""
+    """Left / right: numbers, a duration by a number, and two durations of a kind; null for a divisor of zero."""
     if type(right) in NUMBERS and right != 0:
         if type(left) in NUMBERS:
             return numbers.divide(left, right)
@@ -229,7 +271,7 @@ def divide(run: Run, left: Value, right: Value) -> Value:
 
 
 def power(run: Run, left: Value, right: Value) -> Value:
-    """left ** right, for numbers."""
+    """Left ** right, for numbers."""
     result = numbers.power(left, right) if type(left) in NUMBERS and type(right) in NUMBERS else None
     if result is None:
         run.warn("INVALID_TYPE", "Can't raise '{}' to the power of '{}'", left, right)
@@ -244,11 +286,11 @@ def negate(run: Run, value: Value) -> Value:
     return None
 
 
-_DURATION_MAX = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
+_DURATION_END = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
 
 
 def _bounded(size: int) -> int:
-    if abs(size) > _DURATION_MAX:
+    if abs(size) >= _DURATION_END:
         raise EvaluationFailed("Expected a duration within the years 1 to 9999, but found a longer one")
     return size
 
@@ -271,8 +313,8 @@ def _times(duration: Duration, factor: int) -> Duration:
 
 def _divided(duration: Duration, divisor: Number) -> Duration:
     """Months are cut to whole ones, nanoseconds too."""
-    quotient = numbers.divide(_size(duration), divisor)
-    return _sized(type(duration), numbers.whole(quotient) if abs(quotient) < _DURATION_MAX else _DURATION_MAX + 1)
+    quotient = Decimal(numbers.divide(_size(duration), divisor))
+    return _sized(type(duration), int(max(Decimal(-_DURATION_END), min(Decimal(_DURATION_END), quotient))))
 
 
 def _moved(value: Value, duration: Duration) -> Value:
@@ -298,3 +340,15 @@ def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
             return DayTimeDuration(left.instant() - right.instant())
         case _:
             return None
+
+
+def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
+    """The numbers from *start* towards *end*, up or down by 1."""
+    if type(start) not in NUMBERS or type(end) not in NUMBERS:
+        return None
+    length = abs(numbers.whole(numbers.subtract(end, start))) + 1
+    run.made_list(length)
+    step = 1 if end >= start else -1
+    if isinstance(start, int):
+        return list(range(start, start + step * length, step))
+    return [numbers.add(start, step * i) for i in range(length)]

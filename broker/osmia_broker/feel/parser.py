@@ -7,12 +7,12 @@ Precedence from low to high: `if for some every function`; `or`; `and`; one comp
 filter. All operators group from the left and comparisons do not chain (measured on the reference broker).
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
-import re
-from typing import NoReturn
 
 from osmia_broker.feel import syntax
+from osmia_broker.feel.cursor import Cursor
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
@@ -21,7 +21,7 @@ from osmia_broker.feel.tokens import NAME, RESERVED, Token, token_at, unquote
 
 def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
     """The tree of the expression *text*; raises `ParseError`."""
-    parser = _Parser(text, limits, "expression")
+    parser = _Parser(text, limits)
     node = parser.expression()
     parser.end()
     return node
@@ -29,7 +29,7 @@ def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
 
 def parse_unary_tests(text: str, limits: Limits = DEFAULT_LIMITS) -> syntax.Tests:
     """The tree of the unary tests *text* as a cell of a decision table holds them; raises `ParseError`."""
-    return _Parser(text, limits, "unary-tests").unary_tests()
+    return _Parser(text, limits).unary_tests()
 
 
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
@@ -46,62 +46,8 @@ _CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
 _INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps all its digits
 
 
-class _Parser:
-    def __init__(self, text: str, limits: Limits, kind: str) -> None:
-        self.text = text
-        self.limits = limits
-        self.kind = kind
-        self.depth = 0
-        if len(text) > limits.text:
-            raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}", kind)
-        self.token = token_at(text, 0)
-
-    # ------------------------------------------------------------------------------------------------ moving on
-
-    def advance(self) -> Token:
-        """Step past the current token and return it."""
-        passed = self.token
-        self.token = token_at(self.text, passed.end)
-        return passed
-
-    def jump(self, position: int) -> None:
-        """Go on reading at *position*."""
-        self.token = token_at(self.text, position)
-
-    def next(self) -> Token:
-        """The token after the current one."""
-        return token_at(self.text, self.token.end)
-
-    def at(self, text: str) -> bool:
-        """Whether the current token is the operator or word *text*."""
-        return self.token.text == text and self.token.kind in {"operator", "name"}
-
-    def accept(self, text: str) -> bool:
-        """Step past the current token if it is *text*."""
-        if not self.at(text):
-            return False
-        self.advance()
-        return True
-
-    def expect(self, text: str) -> None:
-        """Step past *text*, which must stand here."""
-        if not self.accept(text):
-            self.fail(f"'{text}'")
-
-    def fail(self, expected: str) -> NoReturn:
-        """The current token is not what must stand here."""
-        raise ParseError(self.text, self.token.start, expected, self.token.describe(), self.kind)
-
-    def end(self) -> None:
-        """Nothing may follow."""
-        if self.token.kind != "end":
-            self.fail("an operator or the end")
-
-    def deeper(self) -> None:
-        """One level of nesting more; the caller takes it off again."""
-        self.depth += 1
-        if self.depth > self.limits.depth:
-            self.fail(f"at most {self.limits.depth} levels of nesting")
+class _Parser(Cursor):
+    """One method per rule of the grammar; each leaves the cursor behind what it read."""
 
     # ---------------------------------------------------------------------------------------------- expressions
 
@@ -121,7 +67,8 @@ class _Parser:
             return _starts_value(following)
         return self.token.text == "function" or following.kind == "quoted" or _is_name(following)
 
-    def _if(self) -> Node:
+    def branches(self) -> Node:
+        """`if c then a else if d then b else e`."""
         branches = []
         while True:
             self.expect("if")
@@ -132,13 +79,15 @@ class _Parser:
             if not (self.at("if") and self._opens_keyword()):
                 return syntax.If(tuple(branches), self.expression())
 
-    def _for(self) -> Node:
+    def loop(self) -> Node:
+        """`for i in list return body`."""
         self.expect("for")
         iterators = self._iterators()
         self.expect("return")
         return syntax.For(iterators, self.expression())
 
-    def _quantified(self) -> Node:
+    def quantified(self) -> Node:
+        """`some i in list satisfies condition`, or `every`."""
         quantifier = self.advance().text
         iterators = self._iterators()
         self.expect("satisfies")
@@ -157,7 +106,8 @@ class _Parser:
         end = self._value(self._arithmetic()) if self.accept("..") else None
         return syntax.Iterator(name, source, end)
 
-    def _function(self) -> Node:
+    def function(self) -> Node:
+        """`function(a, b) body`."""
         self.expect("function")
         self.expect("(")
         parameters: list[str] = []
@@ -288,8 +238,7 @@ class _Parser:
                 return self._word()
             case "operator" if self.token.text in _BRACKETS:
                 return _BRACKETS[self.token.text](self)
-            case _:
-                self.fail("a value")
+        return self.fail("a value")
 
     def _number(self) -> Node:
         if len(self.token.text) > self.limits.digits:
@@ -351,17 +300,19 @@ class _Parser:
             self.fail(expected)
         return self.advance().text
 
-    def _input(self) -> Node:
+    def input(self) -> Node:
+        """`?`."""
         self.advance()
         return syntax.Input()
 
-    def _temporal(self) -> Node:
+    def temporal(self) -> Node:
+        """`@"2020-01-01"`."""
         self.advance()
         if self.token.kind != "string":
             self.fail("a string after '@'")
         return syntax.Temporal(unquote(self.advance().text))
 
-    def _parenthesis(self) -> Node:
+    def parenthesis(self) -> Node:
         """`(expression)`, or an interval with an open start."""
         self.advance()
         node = self.expression()
@@ -370,11 +321,12 @@ class _Parser:
         self.expect(")")
         return node
 
-    def _open_interval(self) -> Node:
+    def open_interval(self) -> Node:
+        """`]a..b]`."""
         self.advance()
         return self._interval_end(self._arithmetic(), included=False)
 
-    def _list(self) -> Node:
+    def list_or_interval(self) -> Node:
         """`[a, b]`, or an interval with a closed start."""
         self.advance()
         items: list[Node] = []
@@ -395,7 +347,8 @@ class _Parser:
             self.fail("the end of an interval")
         return syntax.Interval(start, included, end, self.advance().text == "]")
 
-    def _context(self) -> Node:
+    def context(self) -> Node:
+        """`{key: value}`."""
         self.advance()
         entries: list[tuple[str, Node]] = []
         while not (self.at("}") and not entries):
@@ -489,19 +442,19 @@ class _Parser:
 
 
 _KEYWORDS: dict[str, Callable[[_Parser], Node]] = {
-    "if": _Parser._if,
-    "for": _Parser._for,
-    "some": _Parser._quantified,
-    "every": _Parser._quantified,
-    "function": _Parser._function,
+    "if": _Parser.branches,
+    "for": _Parser.loop,
+    "some": _Parser.quantified,
+    "every": _Parser.quantified,
+    "function": _Parser.function,
 }
 _BRACKETS: dict[str, Callable[[_Parser], Node]] = {
-    "(": _Parser._parenthesis,
-    "[": _Parser._list,
-    "]": _Parser._open_interval,
-    "{": _Parser._context,
-    "?": _Parser._input,
-    "@": _Parser._temporal,
+    "(": _Parser.parenthesis,
+    "[": _Parser.list_or_interval,
+    "]": _Parser.open_interval,
+    "{": _Parser.context,
+    "?": _Parser.input,
+    "@": _Parser.temporal,
 }
 _CONSTANTS: dict[str, Node] = {
     "null": syntax.Null(),

@@ -1,10 +1,8 @@
 """One evaluation: what it may read, what it has spent and what it has to report.
 
-A `Run` lives for one call of `evaluate`. Bindings that the expression itself makes (iteration variables, parameters,
-context entries, the element under a filter) are a chain of `Local`, innermost first.
+A `Run` lives for one call of `evaluate`.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from time import monotonic
 from typing import Any, Protocol
@@ -14,8 +12,8 @@ import msgspec
 from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.json_text import parse_document
 from osmia_broker.feel.limits import Limits
-from osmia_broker.feel.text import brief
 from osmia_broker.feel.temporal import Instant
+from osmia_broker.feel.text import brief
 from osmia_broker.feel.values import Function, Value
 
 
@@ -34,15 +32,6 @@ class Warning(msgspec.Struct, frozen=True):
 
     type: str
     message: str
-
-
-class Local(msgspec.Struct):
-    """Names bound inside the expression. Functions among them can be called only if *callable* (measured)."""
-
-    names: Mapping[Any, Value]
-    outer: "Local | None"
-    callable: bool = True
-    parameters: bool = False  # of a user function, which the functions defined in its body do not see (measured)
 
 
 WARNINGS_MAX = 100  # of one evaluation; a loop may cause millions

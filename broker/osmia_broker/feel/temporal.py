@@ -4,10 +4,10 @@ Time is counted in whole nanoseconds, as the reference does; Python's own classe
 `datetime.date` (years 1 to 9999). Zones come from the tz database and are loaded when one is first named.
 """
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 import msgspec
 
@@ -126,7 +126,7 @@ def _offset_of(moment: datetime) -> int:
 def _from_instant(instant: int, rules: tzinfo) -> tuple[date, int, int] | None:
     seconds, fraction = divmod(instant, SECOND)
     try:
-        shown = (datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)).astimezone(rules)
+        shown = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(rules)
     except (OverflowError, ValueError):
         return None
     nanoseconds = ((shown.hour * 60 + shown.minute) * 60 + shown.second) * SECOND + fraction

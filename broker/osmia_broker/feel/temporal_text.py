@@ -4,9 +4,9 @@
 reference writes into JSON (FEEL page, section 5; all measured).
 """
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-import re
 
 from osmia_broker.feel.temporal import (
     DAY,

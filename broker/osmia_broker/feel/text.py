@@ -5,7 +5,7 @@ from datetime import date
 from osmia_broker.feel.errors import EvaluationFailed, shorten
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
 from osmia_broker.feel.temporal_text import plain
-from osmia_broker.feel.values import Context, Function, Range, Value
+from osmia_broker.feel.values import Function, Range, Value
 
 _TEMPORAL = frozenset({date, Time, DateTime, DayTimeDuration, YearMonthDuration})
 _BRIEF_MAX = 200  # characters of a value in a message
@@ -74,7 +74,7 @@ class _Writer:
             self.write(item, level + 1)
         self.add("]")
 
-    def _context(self, context: Context, level: int) -> None:
+    def _context(self, context: dict[str, Value], level: int) -> None:
         self.add("{")
         for position, (key, value) in enumerate(context.items()):
             self.add(f", {key}:" if position else f"{key}:")

@@ -1,18 +1,17 @@
 """`instance of`, and what is known of an expression's type before it runs."""
 
 from datetime import date
-from decimal import Decimal
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.values import Context, Function, Value, type_name
+from osmia_broker.feel.values import CONTEXTS, NUMBERS, Function, Value, type_name
 
 _INSTANCES: dict[str, frozenset[type]] = {
     "boolean": frozenset({bool}),
-    "number": frozenset({int, Decimal}),
+    "number": NUMBERS,
     "string": frozenset({str}),
     "list": frozenset({list}),
-    "context": frozenset({dict, Context}),
+    "context": CONTEXTS,
     "function": frozenset({Function}),
     "date": frozenset({date}),
     "time": frozenset({Time}),

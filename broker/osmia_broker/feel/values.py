@@ -52,9 +52,9 @@ class Function(msgspec.Struct, frozen=True):
     callable: Callable[..., Value]
 
 
-NUMBERS = frozenset({int, Decimal})
-CONTEXTS = frozenset({dict, Context})
-DURATIONS = frozenset({DayTimeDuration, YearMonthDuration})
+NUMBERS: frozenset[type] = frozenset({int, Decimal})
+CONTEXTS: frozenset[type] = frozenset[type]((dict, Context))
+DURATIONS: frozenset[type] = frozenset({DayTimeDuration, YearMonthDuration})
 
 _TYPE_NAMES = {
     type(None): "NULL",

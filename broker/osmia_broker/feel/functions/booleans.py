@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions about truth and presence: `not`, `is defined`, `get or else`, `assert`."""
 
 from osmia_broker.feel.errors import AssertionFailed

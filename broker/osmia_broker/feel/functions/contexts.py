@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions over contexts; every result is a new context."""
 
 from osmia_broker.feel.functions.registry import builtin
@@ -43,11 +44,11 @@ def context_put_at(run: Run, context: Context, keys: list[Value], value: Value) 
     if not keys or not all(type(key) is str for key in keys):
         return None
     result = Context(context)
-    inner = result
+    inner: dict[str, Value] = result
     for key in keys[:-1]:
         run.spend(len(inner))
-        below = inner.get(key)
-        inner[key] = Context(below) if type(below) in CONTEXTS else Context()
+        below: Value = inner.get(key)
+        inner[key] = Context(below if type(below) in CONTEXTS else {})
         inner = inner[key]
     inner[keys[-1]] = value
     return result

@@ -1,8 +1,9 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions that make a value of one kind from others: `number`, `string`, `date`, `duration`, `cycle` ..."""
 
+import re
 from datetime import date as Date  # noqa: N812  # `date` is the FEEL function here
 from decimal import Decimal
-import re
 
 from osmia_broker.feel import numbers, temporal, temporal_text
 from osmia_broker.feel.functions.registry import builtin

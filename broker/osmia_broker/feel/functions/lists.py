@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions over lists. Positions count from 1, or from the end if negative; every result is a new list."""
 
 from osmia_broker.feel import numbers, operators

@@ -1,5 +1,8 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions over numbers."""
 
+import math
+import random
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -9,8 +12,6 @@ from decimal import (
     ROUND_HALF_UP,
     ROUND_UP,
 )
-import math
-import random
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.functions.registry import builtin
@@ -124,7 +125,7 @@ def log(run: Run, number: Number) -> Number | None:
 
 @builtin("exp(number: number)")
 def exp(run: Run, number: Number) -> Number | None:
-    """e to the power of the number, as a double has it."""
+    """E to the power of the number, as a double has it."""
     return numbers.by_double(math.exp, number)
 
 

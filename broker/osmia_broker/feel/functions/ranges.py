@@ -11,7 +11,7 @@ from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import Range, Value
 
 
-class _Unordered(Exception):  # noqa: N818  # never leaves this module
+class _Unordered(Exception):  # never leaves this module
     """Two ends that do not compare."""
 
 
@@ -47,7 +47,7 @@ def _order(run: Run, one: Value, other: Value) -> int:
 
 def _as_range(value: Value) -> Range:
     """A point as the range that holds only it."""
-    return value if isinstance(value, Range) else Range(value, True, value, True)  # noqa: FBT003  # closed at both ends
+    return value if isinstance(value, Range) else Range(value, True, value, True)  # closed at both ends
 
 
 @_relation("before", "point1, point2", "point, range", "range, point", "range1, range2")

@@ -3,9 +3,9 @@
 What RE2 cannot do (look-around, back references, possessive repetition) counts as a faulty pattern and gives null.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
-import re
 from typing import Any
 
 from osmia_broker.feel.run import Run
@@ -26,7 +26,8 @@ def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) ->
     pieces = None if program is None else _pieces(replacement, program.groups, program.groupindex)
     if program is None or pieces is None:
         return None
-    parts, end, length = [], 0, 0
+    parts: list[str] = []
+    end = length = 0
     for match in _matches(program, text):
         new = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
         length += len(new)

@@ -10,21 +10,20 @@ items of a single list. One name may have several declarations, told apart by th
 
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.values import Context, Function, Range, Value
+from osmia_broker.feel.values import CONTEXTS, NUMBERS, Function, Range, Value
 
 TYPES: dict[str, frozenset[type]] = {
-    "number": frozenset({int, Decimal}),
+    "number": NUMBERS,
     "string": frozenset({str}),
     "boolean": frozenset({bool}),
     "list": frozenset({list}),
-    "context": frozenset({dict, Context}),
+    "context": CONTEXTS,
     "function": frozenset({Function}),
     "range": frozenset({Range}),
     "date": frozenset({date}),

@@ -3,8 +3,8 @@
 One null or foreign item makes the result null; so does an empty list, but for `mode`, `all` and `any`.
 """
 
-from functools import reduce
 import math
+from functools import reduce
 
 from osmia_broker.feel import numbers, operators
 from osmia_broker.feel.functions.registry import builtin

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions over strings. Positions count from 1 and in UTF-16 code units, as in Java."""
 
 import base64

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions about the calendar, and the clock of the caller."""
 
 from datetime import date

@@ -1,0 +1,64 @@
+"""Moving through a text token by token, and saying what should have stood where it did not."""
+
+from typing import NoReturn
+
+from osmia_broker.feel.errors import ParseError
+from osmia_broker.feel.limits import Limits
+from osmia_broker.feel.tokens import Token, token_at
+
+
+class Cursor:
+    """A text, the *token* that comes next, and how deep the reader is in brackets."""
+
+    def __init__(self, text: str, limits: Limits) -> None:
+        self.text = text
+        self.limits = limits
+        self.depth = 0
+        if len(text) > limits.text:
+            raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}")
+        self.token = token_at(text, 0)
+
+    def advance(self) -> Token:
+        """Step past the current token and return it."""
+        passed = self.token
+        self.token = token_at(self.text, passed.end)
+        return passed
+
+    def jump(self, position: int) -> None:
+        """Go on reading at *position*."""
+        self.token = token_at(self.text, position)
+
+    def next(self) -> Token:
+        """The token after the current one."""
+        return token_at(self.text, self.token.end)
+
+    def at(self, text: str) -> bool:
+        """Whether the current token is the operator or word *text*."""
+        return self.token.text == text and self.token.kind in {"operator", "name"}
+
+    def accept(self, text: str) -> bool:
+        """Step past the current token if it is *text*."""
+        if not self.at(text):
+            return False
+        self.advance()
+        return True
+
+    def expect(self, text: str) -> None:
+        """Step past *text*, which must stand here."""
+        if not self.accept(text):
+            self.fail(f"'{text}'")
+
+    def fail(self, expected: str) -> NoReturn:
+        """The current token is not what must stand here."""
+        raise ParseError(self.text, self.token.start, expected, self.token.describe())
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self.token.kind != "end":
+            self.fail("an operator or the end")
+
+    def deeper(self) -> None:
+        """One level of nesting more; the caller takes it off again."""
+        self.depth += 1
+        if self.depth > self.limits.depth:
+            self.fail(f"at most {self.limits.depth} levels of nesting")
