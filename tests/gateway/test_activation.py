@@ -122,10 +122,18 @@ async def test_streams_share_without_repeats(wire: Wire, unique: str):
     streams = [wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker=str(n)) for n in range(2)]
     await wire.activate(unique + "other")
     await asyncio.gather(*(wire.create(unique) for _ in range(10)))
-    jobs = [await first(stream) for stream in streams for _ in range(5)]
-    assert len({job.key for job in jobs}) == 10
-    for stream in streams:
-        stream.cancel()
+    pushed: asyncio.Queue[int] = asyncio.Queue()
+
+    async def read(stream: grpc.aio.UnaryStreamCall) -> None:
+        async for job in stream:
+            pushed.put_nowait(job.key)
+
+    readers = [asyncio.ensure_future(read(stream)) for stream in streams]
+    jobs = [await asyncio.wait_for(pushed.get(), STEP_S) for _ in range(10)]
+    assert len(set(jobs)) == 10
+    assert pushed.empty()
+    for reader in readers:
+        reader.cancel()
 
 
 async def test_what_a_closed_stream_was_not_given_goes_to_others(wire: Wire, unique: str):

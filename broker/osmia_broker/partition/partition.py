@@ -117,6 +117,7 @@ class Partition:
         self._batch = _Batch(1)
         self._in_flight: _Batch | None = None
         self._scheduled = False
+        self._is_closed = False
         self._close_by_s = 0.0
         self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
         self._drained: asyncio.Future[None] | None = None
@@ -136,7 +137,10 @@ class Partition:
         self._begin(await self._writer.run(self._store.open))
 
     async def close(self) -> None:
-        """Refuse new commands, finish and answer those that were taken, and close the store."""
+        """Refuse new commands, finish and answer those that were taken, and close the store. Safe to call twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         was_open, self._away = self._away is None, Unavailable("Expected the partition to be open, but it is stopping")
         if self._look is not None:
             self._look.cancel()

@@ -55,8 +55,15 @@ class Wanted:
             incidents=self.incidents | other.incidents,
             resources=self.resources | other.resources,
             job_types=self.job_types | other.job_types,
-            due_jobs=self.due_jobs or other.due_jobs,
+            due_jobs=_spanning(self.due_jobs, other.due_jobs),
         )
+
+
+def _spanning(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The time that covers both."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 @dataclass(slots=True)
