@@ -1,0 +1,68 @@
+"""One input column of a table: which rules may still match a value, told by one look-up.
+
+A set of rules is an int with a bit per rule, so that a thousand rules are narrowed by a few machine words a column.
+Cells that list plain texts and numbers, most of a large table, are answered by a dict and never evaluated; `-` holds always;
+anything else stays open and is evaluated for the rules that the other columns leave.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TypeAlias
+
+from osmia_broker.dmn.run import Value
+
+Constant: TypeAlias = str | int | Decimal
+
+_CONSTANT = r'(?:"[^"\\]*"|-?(?:[0-9]{1,34}(?:\.[0-9]{1,34})?|\.[0-9]{1,34}))'
+_CONSTANTS = re.compile(rf"{_CONSTANT}(?:\s*,\s*{_CONSTANT})*")
+_CONSTANT_IN = re.compile(_CONSTANT)
+
+
+def constants_of(text: str) -> list[Constant] | None:
+    """The texts and numbers that the cell *text* lists, or None if it holds anything else.
+
+    Texts with a backslash are left to FEEL, as are `true` and `false`, which do more than compare.
+    """
+    if not _CONSTANTS.fullmatch(text):
+        return None
+    return [_constant(found) for found in _CONSTANT_IN.findall(text)]
+
+
+def _constant(text: str) -> Constant:
+    if text.startswith('"'):
+        return text[1:-1]
+    return Decimal(text) if "." in text else int(text)
+
+
+def is_wildcard(text: str) -> bool:
+    """Whether the cell holds for any input, also null."""
+    return text in {"", "-"}
+
+
+class ColumnIndex:
+    """The cells of one column, by the texts of the input entries in the order of the rules."""
+
+    __slots__ = ("_equal", "_unconditional", "open")
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        self.open = 0  #: the rules whose cell must be evaluated
+        self._unconditional = 0
+        equal: defaultdict[Constant, int] = defaultdict(int)
+        for rule, cell in enumerate(cells):
+            if is_wildcard(cell):
+                self._unconditional |= 1 << rule
+            elif (constants := constants_of(cell)) is None:
+                self.open |= 1 << rule
+            else:
+                for constant in constants:
+                    equal[constant] |= 1 << rule
+        self._equal = dict(equal)
+
+    def candidates(self, value: Value) -> int:
+        """The rules whose cell holds for *value*, or may hold once it is evaluated."""
+        found = self._unconditional | self.open
+        if type(value) in {str, int, Decimal}:  # a boolean is no number
+            found |= self._equal.get(value, 0)
+        return found

@@ -1,0 +1,129 @@
+"""From bytes to XML elements: what is no decision model, or could hurt its reader, is refused here.
+
+Parser settings and bounds are those of the reliability page, section 5. Nothing is fetched, no entity is resolved.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from lxml import etree
+
+from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
+
+BYTES_MAX = 4 * 1024 * 1024
+LEVELS_MAX = 256
+ELEMENTS_MAX = 100_000  # a rule with ten entries has twenty-odd; 4,000 such rules are a table nobody maintains by hand
+
+NAMESPACES = frozenset(
+    {
+        "http://www.omg.org/spec/DMN/20151101/dmn.xsd",  # 1.1
+        "http://www.omg.org/spec/DMN/20151101/dmn11.xsd",  # 1.1, as some tools wrote it
+        "http://www.omg.org/spec/DMN/20180521/MODEL/",  # 1.2
+        "https://www.omg.org/spec/DMN/20191111/MODEL/",  # 1.3
+        "http://www.omg.org/spec/DMN/20191111/MODEL/",
+        "https://www.omg.org/spec/DMN/20211108/MODEL/",  # 1.4
+        "https://www.omg.org/spec/DMN/20230324/MODEL/",  # 1.5
+    }
+)
+
+
+def read(resource_name: str, content: bytes) -> etree._Element:
+    """The `definitions` element of *content*, with at most 4 MiB, 256 levels and 100,000 elements below it.
+
+    Raises:
+        InvalidModel: no XML, a DOCTYPE, another root, a bound passed, or an id given twice.
+    """
+    root = _parse(resource_name, content)
+    name = etree.QName(root)
+    if name.localname != "definitions" or name.namespace not in NAMESPACES:
+        raise _no_model(
+            resource_name, f"Expected the root 'definitions' of DMN 1.1 to 1.5, but found '{shorten(root.tag)}'"
+        )
+    _check_size(resource_name, root)
+    if faults := list(_duplicate_ids(root)):
+        raise InvalidModel(resource_name, faults)
+    return root
+
+
+def _no_model(resource_name: str, reason: str) -> InvalidModel:
+    return InvalidModel(resource_name, [Fault("", f"Failed to parse DMN: {reason}")])
+
+
+def _parse(resource_name: str, content: bytes) -> etree._Element:
+    if len(content) > BYTES_MAX:
+        raise _no_model(resource_name, f"Expected at most {BYTES_MAX} bytes, but found {len(content)}")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise _no_model(resource_name, shorten(error.args[0] or "Expected XML, but found nothing")) from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise _no_model(resource_name, "DOCTYPE is disallowed")
+    return root
+
+
+def _check_size(resource_name: str, root: etree._Element) -> None:
+    """Count elements and levels without recursion."""
+    elements, level, levels = 0, 0, 0
+    for event, _element in etree.iterwalk(root, events=("start", "end")):
+        level += 1 if event == "start" else -1
+        levels = max(levels, level)
+        elements += event == "start"
+    if elements > ELEMENTS_MAX:
+        raise _no_model(resource_name, f"Expected at most {ELEMENTS_MAX} elements, but found {elements}")
+    if levels > LEVELS_MAX:
+        raise _no_model(resource_name, f"Expected at most {LEVELS_MAX} levels, but found {levels}")
+
+
+def _duplicate_ids(root: etree._Element) -> Iterator[Fault]:
+    """Ids that more than one element carries; what tools keep inside extension elements is their own."""
+    extensions = {element for tag in root.iter("{*}extensionElements") for element in tag.iter()}
+    ids = Counter(element.get("id") for element in root.iter("*") if element not in extensions)
+    for id, count in ids.items():
+        if id and count > 1:
+            yield Fault(id, f"Expected the id '{shorten(id)}' once, but found it {count} times")
+
+
+def children(element: etree._Element, *names: str) -> Iterator[etree._Element]:
+    """The child elements of the model's own namespace with one of *names*, or all of them, in order."""
+    namespace = etree.QName(element).namespace
+    for child in element.iterchildren("*"):
+        name = etree.QName(child)
+        if name.namespace == namespace and (not names or name.localname in names):
+            yield child
+
+
+def child(element: etree._Element, *names: str) -> etree._Element | None:
+    """The first of `children`, or None."""
+    return next(children(element, *names), None)
+
+
+def local_name(element: etree._Element) -> str:
+    """The name of the tag without its namespace."""
+    return str(etree.QName(element).localname)
+
+
+def attribute(element: etree._Element, name: str) -> str:
+    """The value of an attribute, empty if it is absent."""
+    return element.get(name) or ""
+
+
+def text_of(element: etree._Element | None) -> str:
+    """The content of an element's `text` child without blanks around it, or empty."""
+    found = None if element is None else child(element, "text")
+    return "" if found is None or found.text is None else found.text.strip()
+
+
+def one_line(text: str) -> str:
+    """*text* with every run of blanks and breaks as a single blank; the name of an input without a label."""
+    return re.sub(r"\s+", " ", text)

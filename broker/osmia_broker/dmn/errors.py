@@ -1,0 +1,38 @@
+"""What can be wrong with a decision model, all of it at once, and what stops an evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FAULTS_SHOWN_MAX = 20  # in the text of a refusal; the error holds all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a model: the id of the element (empty if it has none, or if the file is no model) and the reason."""
+
+    element_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"- Element: {self.element_id}\n    - ERROR: {self.reason}" if self.element_id else self.reason
+
+
+class InvalidModel(ValueError):
+    """A resource that is no decision model. *faults* are all that was found, in the order of the file."""
+
+    def __init__(self, resource_name: str, faults: Sequence[Fault]) -> None:
+        self.resource_name = resource_name
+        self.faults = tuple(faults)
+        shown = [str(fault) for fault in self.faults[:FAULTS_SHOWN_MAX]]
+        if len(self.faults) > FAULTS_SHOWN_MAX:
+            shown.append(f"and {len(self.faults) - FAULTS_SHOWN_MAX} more")
+        super().__init__(f"'{resource_name}': " + "\n".join(shown))
+
+
+class EvaluationFailed(Exception):
+    """A decision has no result; the text is the reason. Becomes `Evaluation.failure_message` and never leaves the package."""
+
+
+def shorten(text: str, length: int = 200) -> str:
+    """*text*, cut to what an answer may repeat of an input."""
+    return text if len(text) <= length else f"{text[:length]}…"

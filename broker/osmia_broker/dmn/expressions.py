@@ -1,0 +1,84 @@
+"""Compiling the FEEL texts of a model, with every fault kept for the end and every text compiled once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from lxml import etree
+
+from osmia_broker import feel
+from osmia_broker.dmn.column_index import constants_of, is_wildcard
+from osmia_broker.dmn.document import attribute, text_of
+from osmia_broker.dmn.errors import Fault, shorten
+
+Compiled = TypeVar("Compiled")
+
+_compile = partial(feel.compile, functions=feel.DECISION_FUNCTIONS)
+_compile_tests = partial(feel.compile_unary_tests, functions=feel.DECISION_FUNCTIONS)
+_NULL = _compile("null")  # stands in for an expression with a fault, so that the search for faults goes on
+_ANY = _compile_tests("-")
+
+
+class Expressions:
+    """The compiler of one model; *faults* grows with each text that does not compile."""
+
+    def __init__(self, default_language: str) -> None:
+        self.faults: list[Fault] = []
+        self._default_language = default_language
+        self._expressions: dict[str, feel.Expression] = {}
+        self._tests: dict[str, feel.UnaryTests] = {}
+
+    def literal(self, element: etree._Element) -> feel.Expression:
+        """The expression in the `text` of *element*; null, and a fault, if there is none."""
+        text = text_of(element)
+        if not text:
+            self.fault(element, "Expected an expression, but found an empty text")
+            return _NULL
+        return self.expression(element, text)
+
+    def expression(self, element: etree._Element, text: str) -> feel.Expression:
+        """The expression *text*; *element* is where a fault is told."""
+        return self._compile(element, text, _Kind("FEEL expression", _compile, self._expressions, _NULL))
+
+    def unary_tests(self, element: etree._Element) -> feel.UnaryTests | None:
+        """The test in the `text` of *element*, or None if the index of its column answers for it."""
+        text = text_of(element)
+        if is_wildcard(text) or constants_of(text) is not None:
+            return None
+        return self._compile(element, text, _Kind("FEEL unary-tests", _compile_tests, self._tests, _ANY))
+
+    def fault(self, element: etree._Element, reason: str) -> None:
+        """Note what is wrong with *element*."""
+        self.faults.append(Fault(nearest_id(element), reason))
+
+    def _compile(self, element: etree._Element, text: str, kind: "_Kind[Compiled]") -> Compiled:
+        language = attribute(element, "expressionLanguage") or self._default_language
+        if language and "feel" not in language.lower():
+            self.fault(element, f"Expected expression language 'feel', but found '{shorten(language)}'")
+            return kind.instead
+        if text not in kind.compiled:
+            try:
+                kind.compiled[text] = kind.compile(text)
+            except feel.ParseError as error:
+                self.fault(element, f"{kind.name}: {error}")
+                return kind.instead
+        return kind.compiled[text]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Compiled]):
+    """Expressions or tests: how they are called, compiled and kept, and what stands in for one with a fault."""
+
+    name: str
+    compile: Callable[[str], Compiled]
+    compiled: dict[str, Compiled]
+    instead: Compiled
+
+
+def nearest_id(element: etree._Element) -> str:
+    """The id of *element* or of the closest element around it that has one."""
+    around: etree._Element | None = element
+    while around is not None and not around.get("id"):
+        around = around.getparent()
+    return "" if around is None else attribute(around, "id")

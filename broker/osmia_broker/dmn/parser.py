@@ -1,0 +1,209 @@
+"""From a DMN file to a graph of compiled decisions, or to a list of everything that is wrong with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lxml import etree
+
+from osmia_broker.dmn import requirements
+from osmia_broker.dmn.document import attribute, child, children, local_name, read, text_of
+from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
+from osmia_broker.dmn.expressions import Expressions
+from osmia_broker.dmn.graph import Decision, DecisionGraph
+from osmia_broker.dmn.logic import BoxedContext, BoxedList, Invocation, KnowledgeModel, Literal, Logic, Relation
+from osmia_broker.dmn.table_parser import parse_table
+
+# What may stand in a decision, an entry or a binding beside its logic; everything else there is taken for logic.
+_BESIDE_LOGIC = frozenset(
+    {
+        "description",
+        "extensionElements",
+        "question",
+        "allowedAnswers",
+        "variable",
+        "parameter",
+        "formalParameter",
+        "informationRequirement",
+        "knowledgeRequirement",
+        "authorityRequirement",
+        "supportedObjective",
+        "impactedPerformanceIndicator",
+        "decisionMaker",
+        "decisionOwner",
+        "usingProcess",
+        "usingTask",
+    }
+)
+
+
+def parse(resource_name: str, content: bytes) -> DecisionGraph:
+    """The decisions of a DMN 1.1 to 1.5 file, compiled. *resource_name* is only for texts.
+
+    Raises:
+        InvalidModel: the file is no DMN, or has faults: bad FEEL, a requirement that leads nowhere or in a circle, an unknown
+            hit policy, an id given twice, ... All faults of a readable file are told at once.
+    """
+    root = read(resource_name, content)
+    builder = _Builder(root)
+    graph = builder.graph(resource_name)
+    if builder.expressions.faults:
+        raise InvalidModel(resource_name, builder.expressions.faults)
+    return graph
+
+
+class _Builder:
+    """Compiles one `definitions` element; faults gather in `expressions.faults`."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self.expressions = Expressions(attribute(root, "expressionLanguage"))
+        self._root = root
+        self._models: dict[str, KnowledgeModel] = {}  # by id
+        self._models_by_name: dict[str, KnowledgeModel | None] = {}  # None until it is built
+        self._boxed: dict[str, Callable[[etree._Element], Logic]] = {
+            "decisionTable": lambda element: parse_table(element, self.expressions),
+            "literalExpression": lambda element: Literal(self.expressions.literal(element)),
+            "context": self._context,
+            "list": lambda element: BoxedList(
+                tuple(self._entry(item) for item in children(element) if _is_logic(item))
+            ),
+            "relation": self._relation,
+            "invocation": self._invocation,
+        }
+
+    def graph(self, resource_name: str) -> DecisionGraph:
+        """The whole graph; of no use if there were faults."""
+        root = self._root
+        if not attribute(root, "id"):
+            self.expressions.fault(root, "Expected 'definitions' to have an id, but found none")
+        self._build_models(self._named("businessKnowledgeModel"))
+        elements = self._named("decision")
+        if not elements:
+            self.expressions.fault(root, "Expected at least one decision, but found none")
+        edges = self._requirements(elements, "informationRequirement", "requiredDecision", elements)
+        self._sort(edges, "decisions")
+        decisions = [self._decision(id, element, edges[id]) for id, element in elements.items()]
+        return DecisionGraph(resource_name, attribute(root, "id"), attribute(root, "name"), decisions)
+
+    def _named(self, tag: str) -> dict[str, etree._Element]:
+        """The elements with *tag* by id; one without an id is a fault."""
+        found: dict[str, etree._Element] = {}
+        for element in children(self._root, tag):
+            if id := attribute(element, "id"):
+                found[id] = element
+            else:
+                self.expressions.fault(element, f"Expected '{tag}' to have an id, but found none")
+        return found
+
+    def _requirements(
+        self, elements: Mapping[str, etree._Element], requirement: str, target: str, known: Mapping[str, object]
+    ) -> dict[str, list[str]]:
+        """What each of *elements* requires, without repetition; what is not *known* is a fault."""
+        edges: dict[str, list[str]] = {}
+        for id, element in elements.items():
+            ids = list(dict.fromkeys(requirements.required(element, requirement, target)))
+            self.expressions.faults.extend(requirements.unknown(id, ids, known))
+            edges[id] = [each for each in ids if each in known]
+        return edges
+
+    def _sort(self, edges: Mapping[str, Sequence[str]], plural: str) -> list[str]:
+        try:
+            return requirements.sort(edges, plural)
+        except ValueError as error:
+            self.expressions.faults.append(Fault("", str(error)))
+            return []
+
+    def _build_models(self, elements: Mapping[str, etree._Element]) -> None:
+        """All knowledge models, each after those it requires or invokes."""
+        required = self._requirements(elements, "knowledgeRequirement", "requiredKnowledge", elements)
+        ids_by_name = {_name(element): id for id, element in elements.items()}
+        self._models_by_name |= dict.fromkeys(ids_by_name)
+        invoked = {
+            id: [ids_by_name[n] for n in requirements.invoked(e) if n in ids_by_name] for id, e in elements.items()
+        }
+        edges = {id: [*required[id], *invoked[id]] for id in elements}
+        order = self._sort(edges, "knowledge models")
+        for id, levels in requirements.depth(order, edges).items():
+            if levels > requirements.KNOWLEDGE_DEPTH_MAX:
+                self.expressions.faults.append(
+                    Fault(
+                        id,
+                        f"Expected at most {requirements.KNOWLEDGE_DEPTH_MAX} knowledge models in a chain, but found {levels}",
+                    )
+                )
+        for id in order or elements:
+            model = self._model(id, elements[id], required[id])
+            self._models[id] = self._models_by_name[model.name] = model
+
+    def _model(self, id: str, element: etree._Element, required: Sequence[str]) -> KnowledgeModel:
+        body = child(element, "encapsulatedLogic")
+        if body is None or attribute(body, "kind") not in {"", "FEEL"}:
+            self.expressions.fault(element, "Expected the knowledge model to have logic in FEEL, but found none")
+            return KnowledgeModel(id, _name(element), (), BoxedList(()), ())
+        parameters = tuple(attribute(each, "name") for each in children(body, "formalParameter"))
+        requires = tuple(self._models[each] for each in required if each in self._models)
+        return KnowledgeModel(id, _name(element), parameters, self._logic(body), requires)
+
+    def _decision(self, id: str, element: etree._Element, required: Sequence[str]) -> Decision:
+        knowledge = self._requirements({id: element}, "knowledgeRequirement", "requiredKnowledge", self._models)
+        variable = child(element, "variable")
+        bound = "" if variable is None else attribute(variable, "name")
+        models = tuple(self._models[each] for each in knowledge[id])
+        return Decision(id, _name(element), bound or id, self._logic(element), tuple(required), models)
+
+    def _logic(self, parent: etree._Element) -> Logic:
+        """The logic that *parent* holds; none, or one of an unknown kind, is a fault."""
+        element = next((each for each in children(parent) if _is_logic(each)), None)
+        if element is None:
+            self.expressions.fault(parent, "unsupported decision expression: Expected one, but found none")
+            return BoxedList(())
+        return self._entry(element)
+
+    def _entry(self, element: etree._Element) -> Logic:
+        build = self._boxed.get(local_name(element))
+        if build is None:
+            self.expressions.fault(element, f"unsupported decision expression '{shorten(local_name(element))}'")
+            return BoxedList(())
+        return build(element)
+
+    def _context(self, element: etree._Element) -> Logic:
+        entries: list[tuple[str | None, Logic]] = []
+        for entry in children(element, "contextEntry"):
+            variable = child(entry, "variable")
+            entries.append((None if variable is None else attribute(variable, "name"), self._logic(entry)))
+        return BoxedContext(tuple(entries))
+
+    def _relation(self, element: etree._Element) -> Logic:
+        columns = tuple(attribute(column, "name") for column in children(element, "column"))
+        rows = []
+        for row in children(element, "row"):
+            cells = tuple(self._entry(cell) for cell in children(row) if _is_logic(cell))
+            if len(cells) != len(columns):
+                self.expressions.fault(
+                    row, f"Expected {len(columns)} cells, one for each column, but found {len(cells)}"
+                )
+            rows.append(cells)
+        return Relation(columns, tuple(rows))
+
+    def _invocation(self, element: etree._Element) -> Logic:
+        name = text_of(child(element, "literalExpression"))
+        bindings = tuple(self._binding(binding) for binding in children(element, "binding"))
+        if name not in self._models_by_name:
+            self.expressions.fault(
+                element, f"Expected to invoke a knowledge model, but found none with name '{shorten(name)}'"
+            )
+        model = self._models_by_name.get(name)
+        return BoxedList(()) if model is None else Invocation(model, bindings)
+
+    def _binding(self, element: etree._Element) -> tuple[str, Logic]:
+        parameter = child(element, "parameter")
+        name = "" if parameter is None else attribute(parameter, "name")
+        if not name:
+            self.expressions.fault(element, "Expected the binding to name a parameter, but found none")
+        return name, self._logic(element)
+
+
+def _is_logic(element: etree._Element) -> bool:
+    return local_name(element) not in _BESIDE_LOGIC
+
+
+def _name(element: etree._Element) -> str:
+    return attribute(element, "name") or attribute(element, "id")

@@ -1,0 +1,52 @@
+"""Who requires whom: links between decisions and knowledge models, their cycles and their depth."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from lxml import etree
+
+from osmia_broker.dmn.document import attribute, child, children, text_of
+from osmia_broker.dmn.errors import Fault
+
+KNOWLEDGE_DEPTH_MAX = 16  # models that call models; each level takes a hundred Python frames or more of about 1,000
+
+
+def required(element: etree._Element, requirement: str, target: str) -> Iterator[str]:
+    """The ids that *element* points at by *requirement* elements with a *target* child."""
+    for link in children(element, requirement):
+        found = child(link, target)
+        if found is not None:
+            yield attribute(found, "href").removeprefix("#")
+
+
+def invoked(element: etree._Element) -> Iterator[str]:
+    """The names of the knowledge models that invocations anywhere in *element* call."""
+    for invocation in element.iter("{*}invocation"):
+        yield text_of(child(invocation, "literalExpression"))
+
+
+def unknown(element_id: str, ids: Sequence[str], known: Mapping[str, object]) -> Iterator[Fault]:
+    """A fault for each of *ids* that nothing *known* has."""
+    for id in ids:
+        if id not in known:
+            yield Fault(element_id, f"Unable to find a model element instance for id '{id}'")
+
+
+def sort(edges: Mapping[str, Sequence[str]], plural: str) -> list[str]:
+    """The keys of *edges* so that each comes after those it requires.
+
+    Raises:
+        ValueError: they require each other in a circle; the text names *plural*.
+    """
+    try:
+        return list(TopologicalSorter(edges).static_order())
+    except CycleError:
+        raise ValueError(f"Invalid DMN model: Cyclic dependencies between {plural} detected.") from None
+
+
+def depth(order: Sequence[str], edges: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """How many levels of requirements lie below each of the sorted *order*, itself included."""
+    levels: dict[str, int] = {}
+    for id in order:
+        levels[id] = 1 + max((levels[required_id] for required_id in edges[id]), default=0)
+    return levels
