@@ -108,6 +108,11 @@ def test_any_compares_all_outputs_of_a_rule() -> None:
         ("ANY", ['"a"', '"b"'], 'different values aren\'t allowed for ANY hit policy. found: \'["a","b"]\''),
         ("ANY", ["1", "null"], "different values aren't allowed for ANY hit policy. found: '[1,null]'"),
         ("ANY", ["1", '"1"'], "different values aren't allowed for ANY hit policy. found: '[1,\"1\"]'"),
+        (  # a date is not its text, although both are written alike
+            "ANY",
+            ['date("2020-01-01")', '"2020-01-01"'],
+            'different values aren\'t allowed for ANY hit policy. found: \'["2020-01-01","2020-01-01"]\'',
+        ),
         ("COLLECT SUM", ["1", '"a"'], "expected number but found '\"a\"'"),
         ("COLLECT SUM", ["1", "null"], "expected number but found 'null'"),
         ("COLLECT MIN", ["true", "1"], "expected number but found 'true'"),
