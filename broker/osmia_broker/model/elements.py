@@ -120,8 +120,9 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():
         if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
-            where = "" if kind.contains_elements else f" in '{tag}'"
-            source.fault(f"Elements of type '{quote(child)}' are currently not supported{where}", node)
+            # Told at the element itself where the child is a part of it (an event definition has an id of its own).
+            where, at = ("", node) if kind.contains_elements else (f" in '{tag}'", source.node)
+            source.fault(f"Elements of type '{quote(child)}' are currently not supported{where}", at)
     zeebe.check(source)
     activiti.check(source, activiti_attributes)
 

@@ -60,12 +60,12 @@ class Static:
         """The value as text."""
         return str(self.value)
 
-    def evaluate(self, scope: Scope, now: Any = None) -> "Static":  # noqa: ARG002 - it reads nothing
+    def evaluate(self, scope: Scope, now: Any = None) -> "Static":
         """Itself: a constant is its own result."""
         return self
 
 
-class UnreadableExpression(ValueError):  # noqa: N818 - said of the text
+class UnreadableExpression(ValueError):
     """A text that its language does not take. *text* is the expression, the message the language's reason."""
 
     def __init__(self, text: str, reason: object) -> None:

@@ -7,7 +7,7 @@ A deployment's reason reads `'<resource name>': ` followed by the text of an `In
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from osmia_broker.model.xml import Node, line, local_name
+from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
 QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
 
@@ -16,7 +16,7 @@ QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit i
 class Fault:
     """One thing to mend.
 
-    *element_id* is the nearest element with an id, empty for the file as a whole; *path* goes from there to the place
+    *element_id* is the nearest BPMN element with an id, empty for the file as a whole; *path* goes from there to the place
     (`approve > extensionElements > taskSchedule`); *line* counts from 1, and is 0 where there is none.
     """
 
@@ -26,7 +26,7 @@ class Fault:
     line: int = 0
 
 
-class InvalidModel(Exception):  # noqa: N818 - it is the model that is wrong, and that is its name everywhere
+class InvalidModel(Exception):
     """A file that cannot be deployed. *faults* has at least one entry, in the order of the file's lines."""
 
     def __init__(self, resource_name: str, faults: Iterable[Fault]) -> None:
@@ -47,7 +47,7 @@ class Faults:
         """Note a fault at a place in the file. Where no element around it has an id, its line tells which one is meant."""
         steps: list[str] = []
         at: Node | None = node
-        while at is not None and not at.get("id"):
+        while at is not None and not (namespace(at) == BPMN and at.get("id")):
             steps.append(local_name(at))
             at = at.getparent()
         element_id = "" if at is None else at.get("id", "")

@@ -6,6 +6,7 @@ Takes time linear in the file, and no recursion: subprocesses wait in a queue. E
 """
 
 from collections import deque
+from collections.abc import Collection
 
 from osmia_broker.model import elements, expressions, schema, validate, xml
 from osmia_broker.model.dialects import activiti, zeebe
@@ -19,6 +20,7 @@ ELEMENTS_MAX = 10_000  # of one process
 
 _DEFINITIONS = xml.name(BPMN, "definitions")
 _PROCESS = xml.name(BPMN, "process")
+_FLOW_NODES = [xml.name(BPMN, tag) for tag in elements.FLOW_NODES]
 _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
@@ -31,12 +33,12 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     """
     faults = Faults()
     root = _read_definitions(resource_name, content)
-    schema.check(root, faults)
+    ids = schema.check(root, faults)
     sources = [Source(node, faults) for node in root.iterchildren(_PROCESS)]
     executable = [source for source in sources if source.is_true("isExecutable")]
     if not executable:
         faults.add(root, "Must contain at least one executable process")
-    processes = tuple(_Reading(source).process for source in executable)
+    processes = tuple(_Reading(source, ids).process for source in executable if _is_bounded(source))
     for process in processes:
         validate.check(process, faults)
     faults.refuse(resource_name)
@@ -54,11 +56,19 @@ def _read_definitions(resource_name: str, content: bytes) -> Node:
     return root
 
 
+def _is_bounded(process: Source) -> bool:
+    count = sum(1 for _ in process.node.iter(*_FLOW_NODES))
+    if count > ELEMENTS_MAX:
+        process.fault(f"Expected at most {ELEMENTS_MAX} elements, but found {count}")
+    return count <= ELEMENTS_MAX
+
+
 class _Reading:
     """One process on its way into the graph. Elements come first, because a sequence flow may be written before its ends."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, ids: Collection[str]) -> None:
         self.faults = source.faults
+        self.ids = ids
         self.root = _new_element(source, ElementType.PROCESS)
         self.process = Process(
             id=source.required(source.node, "id"),
@@ -68,6 +78,7 @@ class _Reading:
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
         )
+        self._refused: set[str] = set()
         self._flows: list[tuple[Source, Element]] = []
         self._defaults: list[tuple[Source, Element]] = []
         self._read_scopes(source)
@@ -88,9 +99,8 @@ class _Reading:
                     element = self._read_element(tag, child, scope)
                     if elements.FLOW_NODES[tag].kind.contains_elements:
                         pending.append((child, element))
-            if len(self.process.elements) > ELEMENTS_MAX + 1:  # the process itself is among them
-                self.faults.about(self.root.id, f"Expected at most {ELEMENTS_MAX} elements, but found more")
-                return
+                elif node.get("id") and tag not in elements.PROCESS.children:
+                    self._refused.add(node.get("id", ""))
 
     def _read_element(self, tag: str, source: Source, scope: Element) -> Element:
         flow_node = elements.FLOW_NODES[tag]
@@ -99,7 +109,8 @@ class _Reading:
         element = _new_element(source, flow_node.type, scope)
         element.inputs, element.outputs = zeebe.mappings(source)
         flow_node.read(source, element)
-        self.process.elements.setdefault(element.id, element)
+        if element.id:
+            self.process.elements.setdefault(element.id, element)
         if flow_node.type is ElementType.START_EVENT and scope.start is None:
             scope.start = element
         if source.node.get("default"):
@@ -119,15 +130,16 @@ class _Reading:
         return flow
 
     def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
-        """The element at one end of a flow; None where there is none, which `schema` or `check_shape` told already."""
+        """The element at one end of a flow; None where there is none or it was refused. A dangling one was told by `schema`."""
         id = source.node.get(attribute, "")
         element = self.process.elements.get(id)
-        if element is not None and element.scope is not scope:
+        if element is not None and element.scope is scope:
+            return element
+        if id in self.ids and id not in self._refused:
             source.fault(
                 f"Expected '{attribute}' to name an element of the same process or subprocess, but found '{quote(id)}'"
             )
-            return None
-        return element
+        return None
 
     def _read_default(self, source: Source, gateway: Element, flows: dict[str, SequenceFlow]) -> None:
         id = source.node.get("default", "")
@@ -156,5 +168,5 @@ def _condition(source: Source) -> Expression | None:
         return None
     text = xml.text(nodes[0])
     if expressions.is_juel(text) and not expressions.is_feel(text):
-        return activiti.condition(source, nodes[0], text)
-    return zeebe.condition(source, nodes[0], text)
+        return activiti.condition(source, text)
+    return zeebe.condition(source, text)

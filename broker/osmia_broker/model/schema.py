@@ -5,6 +5,7 @@ children, `targetNamespace` and the diagram are nobody's loss.
 """
 
 import re
+from collections.abc import Collection
 
 from osmia_broker.model.faults import Faults, quote
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace, text
@@ -60,7 +61,7 @@ REQUIRED = {
     "sequenceFlow": ("sourceRef", "targetRef"),
 }
 
-#: Attributes that name another element of the same file.
+#: Attributes that name another element of the same file. A gateway's default flow is looked at where it is read.
 REFERENCES = {
     "sequenceFlow": ("sourceRef", "targetRef"),
     "dataObjectReference": ("dataObjectRef",),
@@ -69,8 +70,11 @@ REFERENCES = {
 _REFERS_BY_TEXT = frozenset({"flowNodeRef"})
 
 
-def check(root: Node, faults: Faults) -> None:
-    """Note what the schema would refuse, and tell *faults* where each id stands. One pass and one look at every reference."""
+def check(root: Node, faults: Faults) -> Collection[str]:
+    """Note what the schema would refuse, and tell *faults* where each id stands; all ids of the file.
+
+    One pass, and one look at every reference.
+    """
     ids: dict[str, int] = {}
     nodes = list(_outside_extensions(root))
     for node in nodes:
@@ -81,6 +85,7 @@ def check(root: Node, faults: Faults) -> None:
     for node in nodes:
         if namespace(node) == BPMN:
             _check_references(node, ids, faults)
+    return ids.keys()
 
 
 def _outside_extensions(root: Node) -> list[Node]:
@@ -120,7 +125,7 @@ def _check_element(node: Node, faults: Faults) -> None:
 
 def _check_references(node: Node, ids: dict[str, int], faults: Faults) -> None:
     tag = local_name(node)
-    names = [(attribute, node.get(attribute, "")) for attribute in (*REFERENCES.get(tag, ()), "default")]
+    names = [(attribute, node.get(attribute, "")) for attribute in REFERENCES.get(tag, ())]
     if tag in _REFERS_BY_TEXT:
         names.append((tag, text(node)))
     for attribute, target in names:

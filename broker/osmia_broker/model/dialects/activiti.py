@@ -13,7 +13,7 @@ from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import JobDefinition, UserTaskDefinition
 from osmia_broker.model.source import Source
-from osmia_broker.model.xml import ACTIVITI, Node, local_name, name
+from osmia_broker.model.xml import ACTIVITI, local_name, name
 
 DEFAULT_RETRIES = 3
 
@@ -30,12 +30,10 @@ def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
     for attribute in source.node.attrib:
         local = str(attribute).removeprefix(_PREFIX)
         if local != attribute and local not in supported and local not in HARMLESS:
-            source.fault(f"Attributes of type 'activiti:{quote(local)}' are currently not supported")
+            source.fault(f"'activiti:{quote(local)}' is currently not supported")
     for tag, nodes in source.extensions.items():
         if tag.startswith(_PREFIX):
-            source.fault(
-                f"Extension elements of type 'activiti:{quote(local_name(nodes[0]))}' are currently not supported"
-            )
+            source.fault(f"'activiti:{quote(local_name(nodes[0]))}' is currently not supported")
 
 
 def has(source: Source, attributes: frozenset[str]) -> bool:
@@ -68,9 +66,9 @@ def user_task(source: Source) -> UserTaskDefinition:
     )
 
 
-def condition(source: Source, node: Node, text: str) -> Expression | None:
+def condition(source: Source, text: str) -> Expression | None:
     """A sequence flow's JUEL condition."""
-    return source.compiled(node, expressions.juel, text)
+    return source.compiled(source.node, expressions.juel, text)
 
 
 def _value(source: Source, attribute: str, static: Callable[[str], Expression] = Static) -> Expression | None:

@@ -55,9 +55,7 @@ def check(source: Source) -> None:
     """Refuse what this broker does not carry out yet, rather than run a process without it."""
     for tag, nodes in source.extensions.items():
         if tag.startswith(f"{{{ZEEBE}}}") and local_name(nodes[0]) not in SUPPORTED:
-            source.fault(
-                f"Extension elements of type 'zeebe:{quote(local_name(nodes[0]))}' are currently not supported"
-            )
+            source.fault(f"'zeebe:{quote(local_name(nodes[0]))}' is currently not supported")
 
 
 def has(source: Source, *locals: str) -> bool:
@@ -158,12 +156,12 @@ def forms(source: Source) -> Mapping[str, str]:
     return found
 
 
-def condition(source: Source, node: Node, text: str) -> Expression | None:
+def condition(source: Source, text: str) -> Expression | None:
     """A sequence flow's FEEL condition; static text is refused."""
     if not expressions.is_feel(text):
-        source.fault(_expected_expression(text), node)
+        source.fault(_expected_expression(text), source.node)
         return None
-    return source.compiled(node, expressions.feel, text[1:])
+    return source.compiled(source.node, expressions.feel, text[1:])
 
 
 def _form(source: Source) -> dict[str, Any]:

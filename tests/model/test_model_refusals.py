@@ -1,0 +1,549 @@
+"""Every way in which a model cannot be deployed: the fragment, where it is told, and the words of it."""
+
+import pytest
+from bpmn_fragments import definitions, element, faults, flow, process
+
+from bpmn import bpmn
+from osmia_broker import model
+
+START_AGAIN = '<bpmn:startEvent id="again"/>'
+GATEWAY = '<bpmn:exclusiveGateway id="g"/><bpmn:endEvent id="a"/><bpmn:endEvent id="b"/>'
+
+
+def service(definition: str, inside: str = "") -> str:
+    return element("serviceTask", "it", definition, inside=inside)
+
+
+def job(attributes: str = 'type="x"') -> str:
+    return f"<zeebe:taskDefinition {attributes}/>"
+
+
+def mapping(attributes: str, way: str = "input") -> str:
+    return service(f"{job()}<zeebe:ioMapping><zeebe:{way} {attributes}/></zeebe:ioMapping>")
+
+
+def headers(*pairs: str) -> str:
+    return service(
+        job() + f"<zeebe:taskHeaders>{''.join(f'<zeebe:header {pair}/>' for pair in pairs)}</zeebe:taskHeaders>"
+    )
+
+
+def user(extensions: str = "", attributes: str = "") -> str:
+    return element("userTask", "it", extensions, attributes)
+
+
+NOT_A_DATE = "Expected static value to be a valid DateTime String"
+NOT_A_LIST = "Expected static value to be a list of comma-separated values, e.g. 'a,b,c', but found '{}'"
+ONE_FORM = "Exactly one of the attributes 'formId, formKey' must be present and not blank"
+EMPTY = "Attribute '{}' must be present and not empty"
+NOT_AN_EXPRESSION = "Expected expression but found static value '{0}'. An expression must start with '=' (e.g. '={0}')."
+ELSEWHERE = "to name an element of the same process or subprocess, but found '{}'"
+UNSUPPORTED = "Elements of type '{}' are currently not supported"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "path", "reason"),
+    [
+        # start and end events
+        (START_AGAIN, "p", "Multiple none start events are not allowed"),
+        ('<bpmn:subProcess id="s"/>', "s", "Must have exactly one start event, but found 0"),
+        (
+            f'<bpmn:subProcess id="s"><bpmn:startEvent id="x"/>{START_AGAIN}</bpmn:subProcess>',
+            "s",
+            "Must have exactly one start event, but found 2",
+        ),
+        (
+            f'<bpmn:endEvent id="e"/><bpmn:task id="t"/>{flow("f", "e", "t")}',
+            "e",
+            "End events must not have outgoing sequence flows",
+        ),
+        # ids
+        ('<bpmn:task id="start"/>', "start", "Expected every id once, but found 'start' on lines 6 and 7"),
+        ("<bpmn:task/>", "p > task", EMPTY.format("id")),
+        ('<bpmn:task id=""/>', "p > task", "Expected an id of letters"),
+        ('<bpmn:task id="1st"/>', "1st", "Expected an id of letters"),
+        ('<bpmn:task id="a b"/>', "a b", "Expected an id of letters"),
+        ('<bpmn:sequenceFlow sourceRef="start" targetRef="start"/>', "p > sequenceFlow", EMPTY.format("id")),
+        # sequence flows
+        (
+            flow("f", "start", "nowhere"),
+            "f",
+            "Expected 'targetRef' to name an element of this file, but found 'nowhere'",
+        ),
+        (
+            flow("f", "nowhere", "start"),
+            "f",
+            "Expected 'sourceRef' to name an element of this file, but found 'nowhere'",
+        ),
+        ('<bpmn:sequenceFlow id="f" sourceRef="start"/>', "f", EMPTY.format("targetRef")),
+        (flow("f", "start", "p"), "f", ELSEWHERE.format("p")),
+        (flow("f", "start", "f"), "f", ELSEWHERE.format("f")),
+        (flow("f", "start", "d") + '<bpmn:dataObject id="d"/>', "f", ELSEWHERE.format("d")),
+        (
+            f'<bpmn:subProcess id="s"><bpmn:startEvent id="x"/></bpmn:subProcess>{flow("f", "start", "x")}',
+            "f",
+            ELSEWHERE.format("x"),
+        ),
+        (
+            f'<bpmn:subProcess id="s"><bpmn:startEvent id="x"/>{flow("f", "x", "start")}</bpmn:subProcess>',
+            "f",
+            ELSEWHERE.format("start"),
+        ),
+        # gateways
+        (
+            GATEWAY + flow("f", "g", "a", "=x") + flow("h", "g", "b"),
+            "h",
+            "Must have a condition or be the default flow",
+        ),
+        (GATEWAY + flow("f", "g", "a", "x > 1"), "f", NOT_AN_EXPRESSION.format("x > 1")),
+        (GATEWAY + flow("f", "g", "a", "="), "f", "failed to parse expression ''"),
+        (GATEWAY + flow("f", "g", "a", "=1 +"), "f", "failed to parse expression '1 +'"),
+        (GATEWAY + flow("f", "g", "a", "${1 +}"), "f", "failed to parse expression '${1 +}'"),
+        (GATEWAY + flow("f", "g", "a", "${x.y()}"), "f", "failed to parse expression '${x.y()}'"),
+        (
+            '<bpmn:exclusiveGateway id="g" default="nowhere"/>',
+            "g",
+            "Default flow must start at gateway, but found 'nowhere'",
+        ),
+        (
+            '<bpmn:exclusiveGateway id="g" default="start"/>',
+            "g",
+            "Default flow must start at gateway, but found 'start'",
+        ),
+        (
+            f'{GATEWAY}<bpmn:exclusiveGateway id="o" default="f"/>{flow("f", "g", "a")}',
+            "o",
+            "Default flow must start at gateway, but found 'f'",
+        ),
+        (
+            f'<bpmn:exclusiveGateway id="o" default="f"/><bpmn:endEvent id="a"/>{flow("f", "o", "a", "=x")}',
+            "f",
+            "Default flow must not have a condition",
+        ),
+        (
+            f'<bpmn:task id="t"/>{flow("f", "start", "t", "=x")}',
+            "f",
+            "Conditions are only supported at exclusive gateways",
+        ),
+        (
+            f'<bpmn:parallelGateway id="t"/>{GATEWAY}{flow("f", "t", "a", "=x")}',
+            "f",
+            "Conditions are only supported at exclusive gateways",
+        ),
+        (
+            '<bpmn:parallelGateway id="t" default="f"/>',
+            "t",
+            "'default=\"f\"' is currently not supported at 'parallelGateway'",
+        ),
+        ('<bpmn:task id="t" default="f"/>', "t", "'default=\"f\"' is currently not supported at 'task'"),
+        # jobs
+        ('<bpmn:serviceTask id="it"/>', "it", "Must have exactly one 'zeebe:taskDefinition' extension element"),
+        (service(job() + job()), "it", "Must have exactly one 'zeebe:taskDefinition' extension element"),
+        ('<bpmn:sendTask id="it"/>', "it", "Must have exactly one 'zeebe:taskDefinition' extension element"),
+        (
+            '<bpmn:serviceTask id="it" implementation="##WebService"/>',
+            "it",
+            "Must have exactly one 'zeebe:taskDefinition'",
+        ),
+        (service(job("")), "it > extensionElements > taskDefinition", EMPTY.format("type")),
+        (service(job('type=""')), "it > extensionElements > taskDefinition", EMPTY.format("type")),
+        (service(job('type="=1 +"')), "it > extensionElements > taskDefinition", "failed to parse expression '1 +'"),
+        (
+            service(job('type="x" retries="many"')),
+            "it > extensionElements > taskDefinition",
+            "to be a valid Number, but found 'many'",
+        ),
+        (
+            service(job('type="x" retries="99999999999"')),
+            "it > extensionElements > taskDefinition",
+            "to be a valid Number",
+        ),
+        (service(job('type="x" retries="1e9"')), "it > extensionElements > taskDefinition", "to be a valid Number"),
+        (
+            headers('key="a" value="1"', 'key="a" value="2"'),
+            "it > extensionElements > taskHeaders > header",
+            "Expected every header key once",
+        ),
+        (
+            headers('key="io.camunda.zeebe:assignee" value="1"'),
+            "it > extensionElements > taskHeaders > header",
+            "reserved for internal use",
+        ),
+        (headers('value="1"'), "it > extensionElements > taskHeaders > header", EMPTY.format("key")),
+        # scripts and decisions
+        ('<bpmn:scriptTask id="it"/>', "it", "Must have either one 'zeebe:script' or one 'zeebe:taskDefinition'"),
+        (
+            '<bpmn:scriptTask id="it" scriptFormat="groovy"><bpmn:script>1</bpmn:script></bpmn:scriptTask>',
+            "it",
+            "Must have either one 'zeebe:script'",
+        ),
+        (
+            element("scriptTask", "it", job() + '<zeebe:script expression="=1" resultVariable="r"/>'),
+            "it",
+            "Must have either one 'zeebe:script'",
+        ),
+        (
+            element("scriptTask", "it", '<zeebe:script expression="1" resultVariable="r"/>'),
+            "it > extensionElements > script",
+            NOT_AN_EXPRESSION.format("1"),
+        ),
+        (
+            element("scriptTask", "it", '<zeebe:script resultVariable="r"/>'),
+            "it > extensionElements > script",
+            EMPTY.format("expression"),
+        ),
+        (
+            element("scriptTask", "it", '<zeebe:script expression="=1" resultVariable=""/>'),
+            "it > extensionElements > script",
+            EMPTY.format("resultVariable"),
+        ),
+        (
+            '<bpmn:businessRuleTask id="it"/>',
+            "it",
+            "Must have either one 'zeebe:calledDecision' or one 'zeebe:taskDefinition'",
+        ),
+        (
+            element("businessRuleTask", "it", '<zeebe:calledDecision resultVariable="r"/>'),
+            "it > extensionElements > calledDecision",
+            EMPTY.format("decisionId"),
+        ),
+        (
+            element("businessRuleTask", "it", '<zeebe:calledDecision decisionId="d"/>'),
+            "it > extensionElements > calledDecision",
+            EMPTY.format("resultVariable"),
+        ),
+        (
+            element(
+                "businessRuleTask",
+                "it",
+                '<zeebe:calledDecision decisionId="d" resultVariable="r" bindingType="newest"/>',
+            ),
+            "it > extensionElements > calledDecision",
+            "Expected a binding type of latest, deployment, versionTag, but found 'newest'",
+        ),
+        (
+            element(
+                "businessRuleTask",
+                "it",
+                '<zeebe:calledDecision decisionId="d" resultVariable="r" bindingType="versionTag"/>',
+            ),
+            "it > extensionElements > calledDecision",
+            EMPTY.format("versionTag"),
+        ),
+        # mappings
+        *(
+            (
+                mapping(f'source="=1" target="{target}"', way),
+                f"it > extensionElements > ioMapping > {way}",
+                f"Expected path expression '{target}'",
+            )
+            for way in ("input", "output")
+            for target in ("1", "a.", ".a", "a..b", "a b", "a-b", "null", "a.if", "x.instance.y", "ä")
+        ),
+        (mapping('source="=1" target=""'), "it > extensionElements > ioMapping > input", EMPTY.format("target")),
+        (mapping('source="" target="a"'), "it > extensionElements > ioMapping > input", EMPTY.format("source")),
+        (mapping('target="a"', "output"), "it > extensionElements > ioMapping > output", EMPTY.format("source")),
+        (
+            mapping('source="x" target="a"', "output"),
+            "it > extensionElements > ioMapping > output",
+            NOT_AN_EXPRESSION.format("x"),
+        ),
+        (
+            mapping('source="=1 +" target="a"'),
+            "it > extensionElements > ioMapping > input",
+            "failed to parse expression '1 +'",
+        ),
+        # user tasks, zeebe
+        *(
+            (
+                user(f'<zeebe:assignmentDefinition {whom}="{text}"/>'),
+                "it > extensionElements > assignmentDefinition",
+                NOT_A_LIST.format(text),
+            )
+            for whom in ("candidateGroups", "candidateUsers")
+            for text in ("a,,b,", ",", "a, ")
+        ),
+        (
+            user('<zeebe:assignmentDefinition assignee="="/>'),
+            "it > extensionElements > assignmentDefinition",
+            "failed to parse expression ''",
+        ),
+        (
+            user("<zeebe:assignmentDefinition/><zeebe:assignmentDefinition/>"),
+            "it > extensionElements > assignmentDefinition",
+            "Expected at most one",
+        ),
+        *(
+            (
+                user(f'<zeebe:taskSchedule {when}="{text}"/>'),
+                "it > extensionElements > taskSchedule",
+                f"{NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found '{text}'",
+            )
+            for when in ("dueDate", "followUpDate")
+            for text in (
+                "tomorrow",
+                "2030-01-01",
+                "2030-01-01T01:00:00",
+                "P1D",
+                "2030-02-30T01:00Z",
+                "2030-01-01T25:00Z",
+                "2030-01-01T01:00+01:00[Mars/Olympus]",
+                "2030-01-01T01:00Z ",
+                "${due}",
+            )
+        ),
+        (user("<zeebe:formDefinition/>"), "it > extensionElements > formDefinition", ONE_FORM),
+        (user('<zeebe:formDefinition formKey=" "/>'), "it > extensionElements > formDefinition", ONE_FORM),
+        (user('<zeebe:formDefinition formKey="a" formId="b"/>'), "it > extensionElements > formDefinition", ONE_FORM),
+        (
+            user('<zeebe:formDefinition formId="b" bindingType="x"/>'),
+            "it > extensionElements > formDefinition",
+            "Expected a binding type",
+        ),
+        (
+            user('<zeebe:taskHeaders><zeebe:header key="io.camunda.zeebe:x"/></zeebe:taskHeaders>'),
+            "it > extensionElements > taskHeaders > header",
+            "reserved for internal use",
+        ),
+        # user tasks, activiti
+        (user(attributes='activiti:assignee="${a"'), "it", "failed to parse expression '${a'"),
+        (
+            user(attributes='activiti:candidateUsers="ada,${who.name()}"'),
+            "it",
+            "failed to parse expression '${who.name()}'",
+        ),
+        *(
+            (user(attributes=f'activiti:dueDate="{text}"'), "it", f"but found '{text}' in 'activiti:dueDate'")
+            for text in ("soon", "R3/PT5M", "2030-13-01", "P", "PT", "T")
+        ),
+        *(
+            (user(attributes=f'activiti:priority="{text}"'), "it", f"but found '{text}' in 'activiti:priority'")
+            for text in ("high", "1.5", "9" * 10)
+        ),
+        (
+            user('<zeebe:assignmentDefinition assignee="a"/>', 'activiti:assignee="b"'),
+            "it",
+            "Expected one dialect for a user task",
+        ),
+        (
+            user(attributes='activiti:skipExpression="${x}"'),
+            "it",
+            "'activiti:skipExpression' is currently not supported",
+        ),
+        (user("<activiti:taskListener/>"), "it", "'activiti:taskListener' is currently not supported"),
+        *(
+            (
+                f'<bpmn:serviceTask id="it" activiti:{attribute}="x" implementation="y"/>',
+                "it",
+                f"'activiti:{attribute}' is currently not supported",
+            )
+            for attribute in ("class", "delegateExpression", "expression", "type")
+        ),
+        ('<bpmn:task id="t" activiti:assignee="ada"/>', "t", "'activiti:assignee' is currently not supported"),
+        # what comes later
+        (user("<zeebe:userTask/>"), "it", "'zeebe:userTask' is currently not supported"),
+        (user("<zeebe:taskListeners/>"), "it", "'zeebe:taskListeners' is currently not supported"),
+        (service(job() + "<zeebe:executionListeners/>"), "it", "'zeebe:executionListeners' is currently not supported"),
+        (
+            element("sendTask", "it", "<zeebe:publishMessage/>" + job()),
+            "it",
+            "'zeebe:publishMessage' is currently not supported",
+        ),
+        (element("exclusiveGateway", "it", "<zeebe:unheardOf/>"), "it", "'zeebe:unheardOf' is currently not supported"),
+        *(
+            (f'<bpmn:{tag} id="it" attachedToRef="start"/>', "it", UNSUPPORTED.format(tag))
+            for tag in (
+                "adHocSubProcess",
+                "boundaryEvent",
+                "callActivity",
+                "complexGateway",
+                "eventBasedGateway",
+                "inclusiveGateway",
+                "intermediateCatchEvent",
+                "intermediateThrowEvent",
+                "receiveTask",
+                "transaction",
+            )
+        ),
+        *(
+            (
+                f'<bpmn:endEvent id="e"><bpmn:{kind}EventDefinition id="x"/></bpmn:endEvent>',
+                "e",
+                UNSUPPORTED.format(f"{kind}EventDefinition"),
+            )
+            for kind in ("cancel", "compensate", "error", "escalation", "message", "signal", "terminate")
+        ),
+        (
+            '<bpmn:startEvent id="e"><bpmn:timerEventDefinition id="x"/></bpmn:startEvent>',
+            "e",
+            UNSUPPORTED.format("timerEventDefinition"),
+        ),
+        (
+            element("userTask", "it", inside="<bpmn:multiInstanceLoopCharacteristics/>"),
+            "it",
+            UNSUPPORTED.format("multiInstanceLoopCharacteristics"),
+        ),
+        (
+            '<bpmn:subProcess id="s"><bpmn:multiInstanceLoopCharacteristics/><bpmn:startEvent id="x"/></bpmn:subProcess>',
+            "s > multiInstanceLoopCharacteristics",
+            UNSUPPORTED.format("multiInstanceLoopCharacteristics"),
+        ),
+        (element("userTask", "it", inside="<bpmn:potentialOwner/>"), "it", UNSUPPORTED.format("potentialOwner")),
+        (
+            '<bpmn:subProcess id="s" triggeredByEvent="true"><bpmn:startEvent id="x"/></bpmn:subProcess>',
+            "s",
+            "'triggeredByEvent=\"true\"' is currently not supported at 'subProcess'",
+        ),
+        (
+            '<bpmn:task id="t" isForCompensation="true"/>',
+            "t",
+            "'isForCompensation=\"true\"' is currently not supported at 'task'",
+        ),
+        ('<bpmn:task id="t" startQuantity="2"/>', "t", "'startQuantity=\"2\"' is currently not supported at 'task'"),
+        # what the schema does not know
+        ('<bpmn:robotTask id="r"/>', "r", "Expected an element of BPMN 2.0, but found 'robotTask'"),
+        ('<bpmn:userTask id="u" assignee="ada"/>', "u", "'assignee=\"ada\"' is currently not supported at 'userTask'"),
+        ('<bpmn:task id="t"><bpmn:task id="inner"/></bpmn:task>', "t", UNSUPPORTED.format("task") + " in 'task'"),
+        (
+            '<bpmn:laneSet id="l"><bpmn:lane id="m"><bpmn:flowNodeRef>nobody</bpmn:flowNodeRef></bpmn:lane></bpmn:laneSet>',
+            "m > flowNodeRef",
+            "but found 'nobody'",
+        ),
+    ],
+)
+def test_what_cannot_be_deployed(fragment: str, path: str, reason: str) -> None:
+    found = faults(fragment)
+    assert any(fault.path == path and reason in fault.reason for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (definitions(""), "Must contain at least one executable process"),
+        (
+            definitions('<bpmn:process id="p"><bpmn:startEvent id="s"/></bpmn:process>'),
+            "Must contain at least one executable process",
+        ),
+        (definitions('<bpmn:process id="p" isExecutable="true"/>'), "Must have at least one start event"),
+        (
+            definitions('<bpmn:process id="" isExecutable="true"><bpmn:startEvent id="s"/></bpmn:process>'),
+            EMPTY.format("id"),
+        ),
+        (
+            definitions('<bpmn:process id="p"><bpmn:robot/></bpmn:process>'),
+            "Expected an element of BPMN 2.0, but found 'robot'",
+        ),
+        (
+            definitions(
+                '<bpmn:process id="p" isExecutable="true"><bpmn:extensionElements><zeebe:executionListeners/></bpmn:extensionElements></bpmn:process>'
+            ),
+            "'zeebe:executionListeners' is currently not supported",
+        ),
+        (process("").replace(b"</bpmn:definitions>", b""), "Fatal Error at line"),
+        (b"", "Fatal Error at line 1, column 0: no element found"),
+        (b"dinner", "Fatal Error at line 1, column 0"),
+        (b"\x00", "Fatal Error"),
+        (b"<a/>", "Fatal Error: Expected 'definitions' of BPMN 2.0 as the outermost element, but found 'a'"),
+        (b'<?xml version="1.0" encoding="unicode_escape"?><a/>', "Expected an encoding of utf-8"),
+        (b"<!DOCTYPE a><a/>", "DOCTYPE is disallowed"),
+        (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "DOCTYPE is disallowed"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "DOCTYPE is disallowed"),
+        ("<!DOCTYPE a><a/>".encode("utf-16"), "DOCTYPE is disallowed"),
+        (
+            b"<!-- first --><?pi x?>\n<!DOCTYPE a [<!ENTITY % b SYSTEM 'http://example.org/'> %b;]><a",
+            "Fatal Error at line 2: DOCTYPE is disallowed",
+        ),
+        (b"<a>&nbsp;</a>", "Fatal Error at line 1, column 3: undefined entity"),
+        (b"<a>" * 257 + b"</a>" * 257, "Expected at most 256 levels of elements"),
+        (b"<a>" + b"<b/>" * 250_000 + b"</a>", "Expected at most 250000 elements"),
+        (b" " * (4 * 1024 * 1024 + 1), "Expected at most 4194304 bytes, but found 4194305"),
+    ],
+)
+def test_what_is_no_deployable_file(file: bytes, reason: str) -> None:
+    assert [fault.reason for fault in faults(file) if reason in fault.reason]
+
+
+@pytest.mark.parametrize(
+    ("line", "loop"),
+    [
+        ("start > a:manual > b:exclusive [=x -> a | else -> end]", "a > b > a"),
+        ("start > a > a", "a > a"),
+        ("start > a:parallel [b:exclusive > a | end]", "a > b > a"),
+        ("start > a > s:sub { start > c > end } > a", "a > s > a"),
+        ("start > s:sub { start > c > d > c }", "c > d > c"),
+    ],
+)
+def test_a_loop_without_a_wait_is_told_with_its_way(line: str, loop: str) -> None:
+    [fault] = faults(bpmn(line))
+    assert (fault.path, fault.reason) == (
+        "process",
+        f"Processes are not allowed to contain a straight-through processing loop: {loop}",
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "start > a:user > b:exclusive [=x -> a | else -> end]",
+        "start > a:job > a",
+        "start > s:sub { start > c:user > end } > s",
+        'start > a:script(expression="=i + 1", result=i) > b:exclusive [i > 3 -> end | else -> a]',
+        "start > a > b > c:exclusive [=x -> d:exclusive | else -> d] > end",
+    ],
+)
+def test_a_loop_that_waits_or_computes_is_allowed(line: str) -> None:
+    assert faults(bpmn(line)) == []
+
+
+def test_a_long_loop_is_told_by_its_ends() -> None:
+    tasks = "".join(f'<bpmn:task id="t{i}"/>' + flow(f"f{i}", f"t{i}", f"t{(i + 1) % 1000}") for i in range(1000))
+    [fault] = faults(tasks)
+    assert fault.reason.endswith("t7 > t8 > t9 > … > t991 > t992 > t993 > t994 > t995 > t996 > t997 > t998 > t999 > t0")
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file_and_grouped_by_element() -> None:
+    fragment = (
+        user('<zeebe:taskSchedule dueDate="x" followUpDate="y"/>')
+        + "\n"
+        + flow("f", "it", "nowhere")
+        + "\n"
+        + '<bpmn:transaction id="t"/>'
+    )
+    with pytest.raises(model.InvalidModel) as refused:
+        model.parse("test.bpmn", process(fragment))
+    assert str(refused.value).splitlines() == [
+        "- Element: it > extensionElements > taskSchedule",
+        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'x'",
+        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'y'",
+        "- Element: f",
+        "    - ERROR: Expected 'targetRef' to name an element of this file, but found 'nowhere'",
+        "- Element: t",
+        "    - ERROR: Elements of type 'transaction' are currently not supported",
+    ]
+    assert [fault.line for fault in refused.value.faults] == [7, 7, 8, 9]
+
+
+def test_what_is_wrong_with_the_file_as_a_whole_names_no_element() -> None:
+    with pytest.raises(model.InvalidModel, match=r"^Fatal Error at line 1: DOCTYPE is disallowed$") as refused:
+        model.parse("test.bpmn", b"<!DOCTYPE a><a/>")
+    assert refused.value.resource_name == "test.bpmn"
+
+
+def test_a_refused_element_is_told_once_and_not_again_by_the_flows_around_it() -> None:
+    fragment = '<bpmn:receiveTask id="r"/><bpmn:endEvent id="e"/>' + flow("f", "start", "r") + flow("g", "r", "e")
+    assert [fault.path for fault in faults(fragment)] == ["r"]
+
+
+def test_a_start_event_of_another_kind_is_not_counted_as_a_none_start_event() -> None:
+    fragment = '<bpmn:startEvent id="t"><bpmn:timerEventDefinition id="x"/></bpmn:startEvent>'
+    assert [fault.path for fault in faults(fragment)] == ["t"]
+
+
+def test_a_text_of_the_model_is_cut_in_a_reason() -> None:
+    [fault] = faults(user(f'<zeebe:taskSchedule dueDate="{"x" * 10_000}"/>'))
+    assert len(fault.reason) < 350
+
+
+def test_a_process_has_a_bound_on_its_elements() -> None:
+    [fault] = faults('<bpmn:task id="t"/>'.join(["", ""]) + "".join(f'<bpmn:task id="t{i}"/>' for i in range(9_999)))
+    assert fault.reason == "Expected at most 10000 elements, but found 10001"
