@@ -325,7 +325,7 @@ def test_what_a_job_based_user_task_does_not_need_is_ignored() -> None:
                 "2030-01-31T10:00Z",
                 "P3DT1H",
                 "PT30M",
-                "P1W",
+                "P1Y2M",
             )
         ),
         ('activiti:dueDate="${text}"', "due_date", "max,kim"),

@@ -314,7 +314,7 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
         ),
         *(
             (user(attributes=f'activiti:dueDate="{text}"'), "it", f"but found '{text}' in 'activiti:dueDate'")
-            for text in ("soon", "R3/PT5M", "2030-13-01", "P", "PT", "T")
+            for text in ("soon", "R3/PT5M", "2030-13-01", "P", "PT", "T", "P1W", "P1Y1D")
         ),
         *(
             (user(attributes=f'activiti:priority="{text}"'), "it", f"but found '{text}' in 'activiti:priority'")
@@ -532,6 +532,11 @@ def test_what_is_wrong_with_the_file_as_a_whole_names_no_element() -> None:
 def test_a_refused_element_is_told_once_and_not_again_by_the_flows_around_it() -> None:
     fragment = '<bpmn:receiveTask id="r"/><bpmn:endEvent id="e"/>' + flow("f", "start", "r") + flow("g", "r", "e")
     assert [fault.path for fault in faults(fragment)] == ["r"]
+
+
+def test_a_condition_that_does_not_parse_is_not_told_as_missing() -> None:
+    fragment = GATEWAY + flow("f", "g", "a", "=1 +") + flow("h", "g", "b", "=x")
+    assert [fault.path for fault in faults(fragment)] == ["f"]
 
 
 def test_a_start_event_of_another_kind_is_not_counted_as_a_none_start_event() -> None:
