@@ -23,7 +23,12 @@ def call_builtin(node: syntax.Call, functions: list[Builtin], arguments: Sequenc
             result = attempt(run, values)
             if result is not _MISFIT:
                 return _accounted(run, result)
-        run.warn("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function '{}': Illegal arguments: {}", name, values)
+        run.warn(
+            "FUNCTION_INVOCATION_FAILURE",
+            "Failed to invoke function '{name}': Illegal arguments: {}",
+            values,
+            name=name,
+        )
         return None
 
     return call
@@ -76,9 +81,14 @@ def unknown_call(node: syntax.Call) -> Evaluator:
 
     def unknown(run: Run, _local: Local | None) -> Value:
         if names:
-            run.warn("NO_FUNCTION_FOUND", "No function found with name '{}' and parameters: {}", name, names)
+            run.warn(
+                "NO_FUNCTION_FOUND",
+                "No function found with name '{name}' and parameters: {names}",
+                name=name,
+                names=names,
+            )
         else:
-            run.warn("NO_FUNCTION_FOUND", "No function found with name '{}' and {} parameters", name, str(count))
+            run.warn("NO_FUNCTION_FOUND", "No function found with name '{name}' and {} parameters", count, name=name)
         return None
 
     return unknown

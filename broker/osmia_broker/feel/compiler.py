@@ -363,7 +363,7 @@ class Compiler:
         """`a.b.f(x)`: fails if `a.b` is no context, gives null if that has no such function (measured)."""
         source: syntax.Node = syntax.Name(node.owner[0])
         owner = self.compile(syntax.Path(source, node.owner[1:]) if node.owner[1:] else source, names)
-        name = node.name
+        name, unknown = node.name, unknown_call(node)
 
         def call(run: Run, local: Local | None) -> Value:
             context = owner(run, local)
@@ -371,10 +371,7 @@ class Compiler:
                 raise EvaluationFailed(f"Expected a context to call '{name}' of, but found no context")
             function = context.get(name)
             if type(function) is not Function:
-                run.warn(
-                    "NO_FUNCTION_FOUND", "No function found with name '{}' and {} parameters", name, len(arguments)
-                )
-                return None
+                return unknown(run, local)
             return invoke(run, function, node, [argument(run, local) for argument in arguments])
 
         return call

@@ -16,7 +16,7 @@ from osmia_broker.feel.cursor import Cursor
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
-from osmia_broker.feel.tokens import NAME, RESERVED, Token, token_at, unquote
+from osmia_broker.feel.tokens import NAME, RESERVED, WIDE_PROPERTIES, WIDE_TYPES, Token, token_at, unquote
 
 
 def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
@@ -36,10 +36,10 @@ _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 _ORDERS = frozenset({"<", "<=", ">", ">="})
 _OPENERS = frozenset({"(", "[", "{", "?", "@"})
 
-# Function names with reserved words in them, and properties with a blank, which no other name may have.
+# Function names with reserved words in them, which no other name may have.
 _RESERVED_CALL = re.compile(r"(date and time|years and months duration|get or else|and|or)\s*\(")
-_WIDE_PROPERTY = re.compile(r"(?:time offset|start included|end included)(?![\w$])")
-_WIDE_TYPE = re.compile(r"(?:date and time|days and time duration|years and months duration)(?![\w$])")
+_WIDE_PROPERTY = re.compile(rf"(?:{'|'.join(WIDE_PROPERTIES)})(?![\w$])")
+_WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
 _PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*)\s*:")
 _CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
 
@@ -64,7 +64,7 @@ class _Parser(Cursor):
         """Whether `if`, `for`, `some` or `every` is meant as a keyword; alone they are names."""
         following = self.next()
         if self.token.text == "if":
-            return _starts_value(following)
+            return _starts_value(following) or following.text in {"and", "or"}
         return self.token.text == "function" or following.kind == "quoted" or _is_name(following)
 
     def branches(self) -> Node:
@@ -487,5 +487,5 @@ def _starts_value(token: Token) -> bool:
     if token.kind == "operator":
         return token.text in _OPENERS or token.text[0] == "-"
     if token.kind == "name":
-        return token.text not in RESERVED or token.text in {"null", "true", "false", "function", "and", "or"}
+        return token.text not in RESERVED or token.text in {"null", "true", "false", "function"}
     return token.kind in {"number", "string", "quoted"}

@@ -16,11 +16,11 @@ def property_of(run: Run, value: Value, name: str) -> Value:
         run.made_list(len(value))
         return [property_of(run, item, name) for item in value]
     if value is None:
-        run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{}'. The context is null", name)
+        run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. The context is null", name=name)
         return None
     part = _RANGE.get(name) if type(value) is Range else PROPERTIES.get(type(value), {}).get(name)
     if part is None:
-        run.warn("NO_PROPERTY_FOUND", "No property found with name '{}' of value '{}'", name, value)
+        run.warn("NO_PROPERTY_FOUND", "No property found with name '{name}' of value '{}'", value, name=name)
         return None
     return part(value)
 
@@ -28,7 +28,7 @@ def property_of(run: Run, value: Value, name: str) -> Value:
 def _no_entry(run: Run, context: dict[str, Value], name: str) -> None:
     keys = ", ".join(f"'{key}'" for key in list(context)[:20])
     detail = f"Available keys: {keys}" if keys else "The context is empty"
-    run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{}'. {}", name, detail)
+    run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. {detail}", name=name, detail=detail)
 
 
 _RANGE = {
@@ -46,5 +46,5 @@ def element_at(run: Run, items: list[Value], index: Number) -> Value:
         return items[position - 1]
     if position < 0 and -position <= len(items):
         return items[position]
-    run.warn("OUT_OF_BOUNDS", "Expected an index from 1 to {}, but found {}", str(len(items)), str(position))
+    run.warn("OUT_OF_BOUNDS", "Expected an index from 1 to {}, but found {}", len(items), position)
     return None

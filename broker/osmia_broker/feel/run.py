@@ -55,7 +55,7 @@ class Run(msgspec.Struct):
         try:
             value = self.scope[name]
         except KeyError:
-            self.warn("NO_VARIABLE_FOUND", "No variable found with name '{}'", name)
+            self.warn("NO_VARIABLE_FOUND", "No variable found with name '{name}'", name=name)
             return None
         return self._parse(name, value) if type(value) is msgspec.Raw else value
 
@@ -75,14 +75,13 @@ class Run(msgspec.Struct):
             return None
         return value if type(value) is Function else None
 
-    def warn(self, type: str, template: str, *values: Value) -> None:
-        """Note why something gives null; `{}` in *template* stands for the values."""
+    def warn(self, type: str, template: str, *values: Value, **names: object) -> None:
+        """Note why something gives null; `{}` in *template* stands for the values, `{name}` for plain text."""
         if len(self.warnings) >= WARNINGS_MAX:
             return
         if isinstance(self.warnings, tuple):
             self.warnings = []
-        texts = (value if isinstance(value, str) else brief(value) for value in values)
-        self.warnings.append(Warning(type, template.format(*texts)))
+        self.warnings.append(Warning(type, template.format(*map(brief, values), **names)))
 
     def spend(self, steps: int) -> None:
         """Count *steps*; ends the evaluation when there are too many or they take too long."""

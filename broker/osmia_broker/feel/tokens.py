@@ -29,6 +29,10 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 # The words that cannot be names. Others (`if`, `for`, `between`) are names wherever they cannot be keywords.
 RESERVED = frozenset({"null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"})
 
+# The only properties and types with blanks in their names; all others need backticks.
+WIDE_PROPERTIES = ("time offset", "start included", "end included")
+WIDE_TYPES = ("date and time", "days and time duration", "years and months duration")
+
 NAME = r"(?:[^\W\d]|\$)[\w$]*"
 _SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(

@@ -97,7 +97,7 @@ def _program(run: Run, text: str, pattern: str, flags: str) -> Any:
     """The compiled pattern, its cost for *text* accounted for; None and a warning for a faulty one."""
     program = _compiled(pattern, "".join(sorted(set(flags) & set("imsx")))) if len(pattern) <= _PATTERN_MAX else None
     if program is None:
-        run.warn("FUNCTION_INVOCATION_FAILURE", "Expected a regular expression, but found '{}'", pattern[:200])
+        run.warn("FUNCTION_INVOCATION_FAILURE", "Expected a regular expression, but found {}", pattern)
         return None
     run.spend(len(text) >> 3)
     return program

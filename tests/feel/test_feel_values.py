@@ -1,0 +1,390 @@
+"""What expressions give: one line per rule, the odd ones of the reference broker first."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from evaluation import evaluated, shown, cell_says
+import msgspec
+import pytest
+
+from osmia_broker import feel
+
+VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.50]}, "l": [{"x": 10}, {"y": 5}]}'
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        # equality: null between kinds, a boolean against null
+        ('1 = "1"', "null"),
+        ('1 != "1"', "null"),
+        ("1 = null", "false"),
+        ("missing = null", "true"),
+        ("1.50 = 1.5", "true"),
+        ("[1, 2] = [1.0, 2]", "true"),
+        ('[1, "a"] = [1, 2]', "null"),
+        ("{a: 1, b: 2} = {b: 2, a: 1}", "true"),
+        ("{a: 1} = {b: 1}", "false"),
+        # order
+        ('"B" < "a"', "true"),
+        ('"é" < "z"', "false"),
+        ('"\ue000" < "😀"', "false"),  # by UTF-16 code units a surrogate comes first
+        ("true < false", "null"),
+        ("5 between 10 and 1", "false"),
+        ("5 between null and 10", "null"),
+        ("null in [1..10]", "null"),
+        ("5 in (< 3, > 4)", "true"),
+        ('5 in (< 3, "a")', "null"),
+        ("5 in (? > 4)", "true"),
+        ("[1] in [[1], 2]", "true"),
+        # three values
+        ("true and 1", "null"),
+        ("false and 1", "false"),
+        ('true or "x"', "true"),
+        ("false and assert(1, false)", "false"),  # what cannot change the answer is not evaluated
+        ("if 1 then 2 else 3", "3"),
+        # strings
+        ('"a" + 1', "null"),
+        ('"a" + string(1)', '"a1"'),
+        ('string({a: 1, b: ["x", null], c: duration("P1D")})', '"{a:1, b:[\\"x\\", null], c:P1D}"'),
+        ('string length("😀")', "2"),
+        ('substring("a😀b", 2, 2)', '"😀"'),
+        ('substring("foobar", 10)', "null"),
+        ('substring("foobar", 3, -1)', "null"),
+        # lists
+        ("[1,2,3][1.9]", "1"),
+        ("[1,2,3][0]", "null"),
+        ("[3,1,2][item]", "2"),
+        ("[1,2,3][item = 2]", "[2]"),
+        ('[1,2,3]["a"]', "[]"),
+        ("[][1]", "null"),
+        ("[][item > 1]", "[]"),
+        ("l[x = 10]", '[{"x":10}]'),
+        ("l[x = 5]", '[{"y":5}]'),  # an absent entry falls through to the variable
+        ("l.x", "[10,null]"),
+        ("5[1]", "null"),
+        ("append([1], [2])", "[1,2]"),  # a single list stands for its items
+        ("remove([1,2], 0)", "[1,2]"),
+        ("index of([1, {a: 1}, {a: 1.0}], {a: 1})", "[2,3]"),
+        ("sublist([1,2,3], -5, 1)", "[]"),
+        ("sort([2, 1, 3], function(a, b) a > b)", "[3,2,1]"),
+        ("sort([2, 1], function(a) a)", "null"),
+        ("count(1, 2)", "null"),
+        ("stddev([1])", "null"),
+        ('flatten([[1, [2]], [], "a"])', '[1,2,"a"]'),
+        # iteration
+        ("for i in 3..1 return i", "[3,2,1]"),
+        ("for i in 1..3 return partial", "[[],[[]],[[],[[]]]]"),
+        ("for u in [1,2], v in [u] return v", "[null,null]"),
+        ("for i in [1, 2], partial in [3] return partial", "[3,3]"),
+        ("some i in [null] satisfies i", "null"),
+        ("every i in [] satisfies false", "true"),
+        # functions
+        ("{f: function(a, b) a - b, r: f(b: 1, a: 10)}.r", "9"),
+        ("{f: function(a) a, r: f(1, 2)}.r", "null"),
+        ("{f: function(n) if n = 0 then 0 else f(n - 1), r: f(3)}.r", "null"),  # no recursion
+        ("{add: function(a) function(b) a + b, one: add(1), r: one(2)}.r", "null"),  # no closures over parameters
+        ("for f in [function(x) x] return f(1)", "[null]"),
+        ("{sum: function(a) 7, r: sum(1)}.r", "7"),
+        ("{f: function(x) x, g: 1}", '{"g":1}'),
+        ("[function(x) x, [1..2], 3]", "[null,null,3]"),
+        ("substring(start position: 3, string: \"foobar\")", '"obar"'),
+        ("includes(range: [1..3], point: 3)", "true"),
+        ("get value({a: {b: 1}}, [\"a\", \"b\"])", "1"),
+        ("context put({}, [\"a\", \"b\"], 1)", '{"a":{"b":1}}'),
+        ("cycle(null, duration(\"P1D\"))", '"R/P1D"'),
+        ("is blank(\" \")", "null"),
+    ],
+)  # fmt: skip
+def test_an_expression_gives(text, value):
+    assert shown(text, VARIABLES) == value
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("0.1 + 0.2 = 0.3", "true"),
+        ("string(1/3*3)", f'"0.{"9" * 34}"'),
+        ("string(1.10 + 2.20)", '"3.30"'),
+        ("string(-0.0)", '"0.0"'),
+        ("string(0 * -1.5)", '"0.0"'),
+        ("6 / 3", "2"),
+        ("1 / 0", "null"),
+        ("1/3*3", "1.0"),  # not whole, so a double
+        ("10 * 0.1", "1"),
+        ("9999999999999999999999999999999999 + 1", "1" + "0" * 34),
+        ("99999999999999999999999999999999999 + 1", "1" + "0" * 35),  # a literal keeps its digits
+        ("2 ** 200 > 1.6 * 10 ** 60", "true"),
+        ("0 ** -1", "null"),
+        ("0 ** 0", "1"),
+        ("(-8) ** 0.5", "null"),
+        ("2 ** 10000000000", "null"),
+        ("f", "2"),
+        ("string(f)", '"2.0"'),
+        ("decimal(1, 2)", "1"),
+        ("string(decimal(1, 2))", '"1.00"'),
+        ("round half up(12345, -2)", "12300"),
+        ("modulo(-10.1, 4.5)", "3.4"),
+        ("modulo(5, -3)", "-1"),
+        ("modulo(5, 0)", "null"),
+        ("log(0)", "null"),
+        ('number("1e99999")', "null"),
+        ('number("1.500,5", ".", ",")', "1500.5"),
+        ('number("1,5", ",", ",")', "null"),
+        ("odd(-3)", "true"),
+        ("even(1.5)", "false"),
+    ],
+)
+def test_numbers_are_exact(text, value):
+    assert shown(text, VARIABLES) == value
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ('date("2020-01-31") + duration("P1M")', '"2020-02-29"'),
+        ('date("2020-04-06") - duration("PT1H")', '"2020-04-05"'),
+        ('date("9999-12-31") + duration("P1D")', "null"),
+        ('time("23:00:00") + duration("PT2H")', '"01:00"'),
+        ('time("08:00:00+01:00") - time("08:00:00Z")', '"PT-1H"'),  # the reference has the sign wrong
+        ('date and time("2020-03-28T08:00:00@Europe/Berlin") + duration("P1D")', '"2020-03-29T09:00+02:00[Europe/Berlin]"'),
+        ('date and time("2020-03-29T02:30:00@Europe/Berlin")', '"2020-03-29T03:30+02:00[Europe/Berlin]"'),  # skipped hour
+        ('date and time("2020-10-25T02:30:00@Europe/Berlin")', '"2020-10-25T02:30+02:00[Europe/Berlin]"'),  # the first of two
+        ('date and time("2020-04-06T08:00+02:00[Europe/Berlin]")', '"2020-04-06T08:00+02:00[Europe/Berlin]"'),
+        ('date and time("2020-04-06T24:00:00")', '"2020-04-07T00:00"'),
+        ('date and time("2020-04-06T08:00:00@../etc/passwd")', "null"),
+        ('date and time("2020-04-06T08:00:00@Europe")', "null"),
+        ('date and time("2020-04-06T08:00:00+19:00")', "null"),
+        ('time("04:25:12.5Z")', '"04:25:12.5Z"'),
+        ('time("04:25:12.5")', '"04:25:12.500"'),
+        ('string(time("04:25"))', '"04:25:00"'),
+        ('duration("PT-5H")', '"PT-5H"'),
+        ('duration("-PT1H30M")', '"PT-1H-30M"'),
+        ('duration("P-1Y-8M")', '"P-1Y-8M"'),
+        ('duration("P1DT")', "null"),
+        ('duration("P")', "null"),
+        ('duration("PT")', "null"),
+        ('duration("PT1H") * 1.5', '"PT1H"'),
+        ('duration("PT1H") / 1.5', '"PT40M"'),
+        ('duration("P1D") / duration("PT1H")', "24"),
+        ('-duration("P1D")', "null"),
+        ('string(duration("P1DT2H3M4.5S"))', '"P1DT2H3M4S"'),
+        ('date("2020-01-01") = "2020-01-01"', "null"),
+        ('duration("P1Y") = duration("P365D")', "null"),
+        ('time("08:00:00Z") = time("09:00:00+01:00")', "false"),
+        ('time("08:00:00Z") <= time("09:00:00+01:00")', "true"),
+        ('time("08:00:00") < time("09:00:00Z")', "null"),
+        ('[date("2020-01-01"), 1].year', "[2020,null]"),
+        ("now()", '"2026-11-22T01:50:06Z"'),
+        ("today() = date(now())", "true"),
+        ("week of year(date(\"2005-01-01\"))", "53"),
+        ('years and months duration(date("2013-08-24"), date("2011-12-22"))', '"P-1Y-8M"'),
+        ('@"2020-01-01T10:00:00" instance of date and time', "true"),
+        ('@"nonsense"', "null"),
+    ],
+)  # fmt: skip
+def test_time_is_told_and_computed(text, value):
+    assert shown(text) == value
+
+
+@pytest.mark.parametrize(
+    "cell, input_json, answer",
+    [
+        ("", "1", "true"),
+        (" - ", "null", "true"),
+        ("5", "5", "true"),
+        ("5", '"5"', "null"),
+        ("< 5, > 10", "7", "false"),
+        ("[1..3)", "3", "false"),
+        ("not(1, 2)", "3", "true"),
+        ("not(5)", "null", "true"),
+        ("not(true) or true", "5", "true"),  # only begins like a negation
+        ("> 3", "null", "null"),
+        ("null", "null", "true"),
+        ("x > 1", "99", "true"),  # true matches whatever the input
+        ("[1, 2]", "2", "true"),
+        ("[1, 2]", "[1, 2]", "true"),
+        ("list contains([1, 2], ?)", "2", "true"),
+        ("[?] = [5]", "5", "true"),
+        ("? between 1 and 3", "2", "true"),
+        ("7 in (? - 1) or ? = 5", "5", "true"),  # inside `in`, `?` is the value on its left
+    ],
+)
+def test_a_cell_says(cell, input_json, answer):
+    assert cell_says(cell, input_json, VARIABLES) == answer
+
+
+@pytest.mark.parametrize("cell", ["> 10 and < 20", "= 5", "!= 5", "not(-)", ">", "'a'", "1,", "-, 5", "not(", "5 5"])
+def test_a_cell_is_refused(cell):
+    with pytest.raises(feel.ParseError):
+        feel.compile_unary_tests(cell)
+
+
+@pytest.mark.parametrize(
+    "text, failure",
+    [
+        ("assert(1, 1 > 2)", "Assertion failure on evaluate the expression '{}': The condition is not fulfilled"),
+        ('[1, assert(1, null, "no one")]', "Assertion failure on evaluate the expression '{}': no one"),
+        ("?", "failed to evaluate expression '{}': Expected an input for '?', but found none: it has a value only in unary tests"),
+        ("x.foo(1)", "failed to evaluate expression '{}': Expected a context to call 'foo' of, but found no context"),
+    ],
+)  # fmt: skip
+def test_evaluation_fails(text, failure):
+    assert evaluated(text, VARIABLES).failure == failure.format(text)
+
+
+@pytest.mark.parametrize(
+    "text, warning",
+    [
+        ("missing", ("NO_VARIABLE_FOUND", "No variable found with name 'missing'")),
+        ("o.c", ("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key 'c'. Available keys: 'a', 'b'")),
+        ("n.c", ("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key 'c'. The context is null")),
+        ("x.c", ("NO_PROPERTY_FOUND", "No property found with name 'c' of value '5'")),
+        ('x < "a"', ("NOT_COMPARABLE", "Can't compare '5' with '\"a\"'")),
+        ("x + true", ("INVALID_TYPE", "Can't add 'true' to '5'")),
+        ("foo(1)", ("NO_FUNCTION_FOUND", "No function found with name 'foo' and 1 parameters")),
+        ("abs(1, 2)", ("NO_FUNCTION_FOUND", "No function found with name 'abs' and 2 parameters")),
+        ("abs(true)", ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'abs': Illegal arguments: [true]")),
+    ],
+)
+def test_a_null_is_explained_by_a_warning(text, warning):
+    result = evaluated(text, VARIABLES)
+    assert result.value is None
+    assert [(found.type, found.message) for found in result.warnings] == [warning]
+
+
+def test_warnings_are_told_as_incidents_tell_them():
+    expected = " The evaluation reported the following warnings:\n[NO_VARIABLE_FOUND] No variable found with name 'y'"
+    assert evaluated("y").warnings_text() == expected
+    assert evaluated("1").warnings_text() == ""
+
+
+@pytest.mark.parametrize(
+    "text, process, decision",
+    [
+        ("o", '{"a":2.0,"b":[1.50]}', '{"a":2,"b":[1.5]}'),
+        ("{copy: o}", '{"copy":{"a":2.0,"b":[1.50]}}', '{"copy":{"a":2,"b":[1.5]}}'),
+        ("o.a", "2", "2"),
+        ("o.b", "[1.5]", "[1.5]"),
+        ("context put(o, \"c\", 1).a", "2", "2"),
+        ("0.00000015", "1.5e-07", "1.5e-07"),
+        ("123456789012345678901234567890", "123456789012345678901234567890", "123456789012345678901234567890"),
+        ('"\\"" + "\n"', '"\\"\\n"', '"\\"\\n"'),
+    ],
+)  # fmt: skip
+def test_json_keeps_documents_in_processes_and_normalises_them_in_decisions(text, process, decision):
+    value = evaluated(text, VARIABLES).value
+    assert (feel.to_json(value), feel.to_decision_json(value)) == (process, decision)
+
+
+@pytest.mark.parametrize("text", ["{", "[1,]", "1e99999", "nul", "[" * 5000, '"\\ud800"x'])
+def test_what_is_no_json_is_refused(text):
+    with pytest.raises(ValueError, match="Expected"):
+        feel.from_json(text)
+
+
+def test_json_text_is_parsed_only_when_it_is_read_and_then_once():
+    class Watched(dict):
+        reads = 0
+
+        def __getitem__(self, name):
+            Watched.reads += 1
+            return super().__getitem__(name)
+
+    scope = Watched(good=msgspec.Raw(b"[1, 2]"), faulty=msgspec.Raw(b"[1,"))
+    assert feel.compile("count(good)").evaluate(scope).value == 2
+    assert Watched.reads == 1
+    assert (
+        feel.compile("faulty")
+        .evaluate(scope)
+        .failure.startswith("failed to evaluate expression 'faulty': Expected JSON")
+    )
+
+
+def test_a_function_of_the_scope_is_called_by_name():
+    double = feel.Function(("n",), lambda n: n * 2)
+    scope = {"double it": double, "lib": feel.Context(half=feel.Function(("n",), lambda n: n // 2)), "abs": double}
+    for text, value in [
+        ("double it(4)", 8),
+        ("double it(n: 4)", 8),
+        ("double it(m: 4)", None),
+        ("double it(4, 5)", None),
+        ("lib.half(4)", 2),
+        ("lib.third(4)", None),
+        ("abs(-4)", 4),  # built-in functions win over variables ...
+    ]:
+        assert feel.compile(text).evaluate(scope).value == value, text
+
+
+def test_a_scope_may_hide_built_in_functions():
+    class Scope(dict):
+        functions = {"abs": feel.Function(("n",), lambda n: 0)}  # noqa: RUF012
+
+    assert feel.compile("abs(-4)").evaluate(Scope()).value == 0
+
+
+@pytest.mark.parametrize(
+    "now, value",
+    [
+        (None, "null"),
+        (feel.Instant(1_500_000_000, "Etc/UTC"), '"1970-01-01T00:00:01.500Z[Etc/UTC]"'),
+        (feel.Instant(0, "Europe/Berlin"), '"1970-01-01T01:00+01:00[Europe/Berlin]"'),
+        (datetime(2020, 1, 1, 10, tzinfo=UTC), '"2020-01-01T10:00Z"'),
+        (datetime(2020, 1, 1, 10, tzinfo=timezone(timedelta(hours=-3))), '"2020-01-01T10:00-03:00"'),
+    ],
+)
+def test_the_moment_comes_from_the_caller(now, value):
+    assert feel.to_json(evaluated("now()", now=now).value) == value
+
+
+@pytest.mark.parametrize(
+    "value, name",
+    [
+        ("null", "NULL"),
+        ("true", "BOOLEAN"),
+        ("1", "NUMBER"),
+        ("1.5", "NUMBER"),
+        ('""', "STRING"),
+        ("[]", "ARRAY"),
+        ("{}", "OBJECT"),
+        ("o", "OBJECT"),
+        ("today()", "DATE"),
+        ("now()", "DATE_TIME"),
+        ('time("10:00:00")', "TIME"),
+        ('duration("P1D")', "DURATION"),
+        ('duration("P1Y")', "PERIOD"),
+    ],
+)
+def test_types_have_the_names_that_incidents_use(value, name):
+    assert feel.type_name(evaluated(value, VARIABLES).value) == name
+
+
+def test_cycles_exist_only_in_processes():
+    text = 'cycle(2, duration("PT1H"))'
+    assert feel.compile(text).evaluate({}).value == "R2/PT1H"
+    assert feel.compile(text, functions=feel.DECISION_FUNCTIONS).evaluate({}).value is None
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        (r'matches("foobar", "o{2}b")', "true"),
+        (r'matches("٣", "\d")', "false"),
+        (r'matches("ABC", "b", "i")', "true"),
+        (r'matches("a.b", "a\.b")', "true"),
+        (r'matches("a b", "a b", "x")', "false"),
+        (r'matches("x1", "\p{Alpha}[\p{Digit}]")', "true"),
+        (r'matches("A", "\u0041")', "true"),
+        (r'matches("a", "(?=a)")', "null"),  # RE2 has no look-around
+        (r'replace("2020-01-02", "(\d{4})-(\d{2})-(\d{2})", "$3.$2.$1")', '"02.01.2020"'),
+        (r'replace("abc", "(b)", "[$1$12]")', '"a[bb2]c"'),
+        (r'replace("abc", "b", "$1")', "null"),
+        (r'replace("abc", "(?P<l>b)", "${l}${l}")', '"abbc"'),
+        (r'replace("abc", "b*", "-")', '"-a--c-"'),
+        (r'split("a,,b,", ",")', '["a","","b",""]'),
+        (r'split("", ",")', '[""]'),
+        (r'extract("this is is", "\w*is")', '["this","is","is"]'),
+        (r'extract("😀a😀", "a😀")', '["a😀"]'),
+    ],
+)
+def test_regular_expressions_are_those_of_java_as_far_as_re2_goes(text, value):
+    assert shown(text) == value
