@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 from time import monotonic
 
@@ -20,7 +19,6 @@ from osmia_broker.ports import Ports
 from osmia_broker.store.queries import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
-SWITCH_INTERVAL_S = 0.0005  # the writer thread waits so long for the interpreter lock, not 5 ms (bench/commit.py)
 
 GC_THRESHOLDS = (
     20_000,
@@ -57,7 +55,6 @@ class Broker:
 
         """
         begun = monotonic()
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.set_threshold(*GC_THRESHOLDS)
         try:
             await self._start_parts(self._open)

@@ -1,18 +1,22 @@
 """The read side: what was committed, for people and tools, on a connection of its own that can write nothing.
 
 Lists come newest first, by key, in pages. Every method blocks: call it in a thread (`asyncio.to_thread`). Commits go on meanwhile; a
-read sees what was committed when it began, so an answered command is always seen.
+method sees what was committed when it began, all of it at one moment, so an answered command is always seen.
+
+No list walks the whole history for a page of what is open: `_newest_of_groups` and its like send SQLite over the indexes of
+schema.py, which it would not use by itself where the order by key is in sight (tests/store/test_queries.py reads its plans).
 """
 
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union_all
 
 from osmia_broker import model
 from osmia_broker.errors import NotFound, StoreFailed
@@ -31,10 +35,11 @@ _definition, _variable = schema.process_definitions, schema.variables
 _is_process = _element.c.type == schema.PROCESS
 
 _INSTANCE_STATES = {
-    ACTIVE: _element.c.state.in_(["ACTIVATING", "ACTIVATED", "COMPLETING"]),
-    COMPLETED: _element.c.state == "COMPLETED",
-    CANCELED: _element.c.state == "TERMINATED",
+    ACTIVE: ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING"),
+    COMPLETED: ("COMPLETED",),
+    CANCELED: ("TERMINATED",),
 }
+_ENDED_JOBS = frozenset({"COMPLETED", "CANCELED"})
 _INCIDENT_STATES = {OPEN: _incident.c.ended_ms == schema.NOT_ENDED, RESOLVED: _incident.c.ended_ms > 0}
 
 R = TypeVar("R")
@@ -112,22 +117,24 @@ class Reader:
         after: str = "",
     ) -> Page[SeenInstance]:
         """Process instances; a filter that is empty lets everything through."""
-        statement = rows_of(ElementInstance).where(_is_process)
-        if bpmn_process_id or version:
-            statement = statement.where(
-                _element.c.process_definition_key.in_(_definitions_named(bpmn_process_id, version))
-            )
-        if process_definition_key:
-            statement = statement.where(_element.c.process_definition_key == process_definition_key)
-        if wanted := [_INSTANCE_STATES[state] for state in states]:
-            statement = statement.where(or_(*wanted))
+        conditions = [_element.c.state.in_(_states_of_instances(states))]
+        stopped = _element.c.key.in_(_INSTANCES_STOPPED)
         if has_incident is not None:
-            stopped = exists().where(
-                _incident.c.process_instance_key == _element.c.key, _incident.c.ended_ms == schema.NOT_ENDED
-            )
-            statement = statement.where(stopped if has_incident else ~stopped)
-        with self._lock:
-            page = self._newest("process instances", statement, ElementInstance, limit, after)
+            conditions.append(stopped if has_incident else ~stopped)
+        if process_definition_key:
+            conditions.append(_element.c.process_definition_key == process_definition_key)
+        definitions = _definitions_named(bpmn_process_id, version)
+        if bpmn_process_id or version:
+            conditions.append(_element.c.process_definition_key.in_(definitions))
+        statement = rows_of(ElementInstance).where(_is_process, *conditions)
+        if has_incident is not True and (states or bpmn_process_id or version or process_definition_key):
+            if process_definition_key:
+                definitions = definitions.where(_definition.c.key == process_definition_key)
+            size, place = limit_of(limit), place_of(INSTANCES, after, int)
+            groups = [(definitions, state) for state in _states_of_instances(states)]
+            statement = statement.where(_element.c.key.in_(_newest_of_groups(groups, stopped, size, place)))
+        with self._snapshot():
+            page = self._newest(INSTANCES, statement, ElementInstance, limit, after)
             return Page(self._seen_instances(page.items), page.next)
 
     def process_instance(self, key: int) -> SeenInstance:

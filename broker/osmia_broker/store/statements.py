@@ -1,7 +1,7 @@
 """The SQL of a SQLite store, compiled once from the schema.
 
-Rows are written with one statement per table and power of two: sqlite3 gives up the interpreter lock at every step of a statement,
-and a statement of many rows is one step. Measured beside a busy event loop (bench/commit.py): 2-8 µs CPU a row, where
+Rows are written many to a statement: sqlite3 gives up the interpreter lock at every step of a statement, and a statement of many
+rows is one step. Measured beside a busy event loop (bench/commit.py): 2-8 µs CPU a row, where
 unpacking one JSON parameter costs 4-13, and a step per row waits for the lock each time.
 """
 
@@ -21,9 +21,11 @@ from osmia_broker.state.exchange import RowValues
 from osmia_broker.state.rows import Row
 from osmia_broker.store import schema
 
-ROWS_PER_STATEMENT = (
-    64  # beyond it a row gets no cheaper; 15 columns of 64 rows stay far below SQLite's 32,766 parameters
-)
+GROUPS = (
+    64,
+    32,
+    16,
+)  # rows of a large statement: beyond 64 a row gets no cheaper. Up to 16 are one statement of just their number
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 
@@ -69,7 +71,7 @@ def in_groups(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
     """*rows* cut into few groups, each of as many rows as there is a statement for."""
     first, left = 0, len(rows)
     while left:
-        size = min(ROWS_PER_STATEMENT, 1 << (left.bit_length() - 1))
+        size = left if left <= GROUPS[-1] else next(size for size in GROUPS if size <= left)
         yield rows[first : first + size]
         first += size
         left -= size
