@@ -29,7 +29,7 @@ class Rejection(OsmiaError):
     """A command was understood and refused. *code* is the rejection type that the wire's frame names."""
 
     code: ClassVar[str] = "PROCESSING_ERROR"
-    intent: str = ""  #: what the refused command wanted, set by the partition that refused it; the wire's frame names it
+    intent: str = ""  #: of the refused command; set by the partition, for the wire's frame
 
 
 class NotFound(Rejection):

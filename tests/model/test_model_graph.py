@@ -190,14 +190,10 @@ def test_a_script_gives_its_result_to_a_plain_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "binding", "tag"),
-    [
-        ("", "latest", ""),
-        ('bindingType="deployment"', "deployment", ""),
-        ('bindingType="versionTag" versionTag="v1"', "versionTag", "v1"),
-    ],
+    ("attributes", "binding"),
+    [("", "latest"), ('bindingType="latest"', "latest"), ('bindingType="deployment"', "deployment")],
 )
-def test_a_called_decision_is_bound(attributes: str, binding: str, tag: str) -> None:
+def test_a_called_decision_is_bound(attributes: str, binding: str) -> None:
     decision = it(
         element(
             "businessRuleTask", "it", f'<zeebe:calledDecision decisionId="=which" resultVariable="r" {attributes}/>'
@@ -205,7 +201,7 @@ def test_a_called_decision_is_bound(attributes: str, binding: str, tag: str) -> 
     ).decision
     assert decision is not None
     assert (value(decision.decision_id, which="dish"), decision.result_variable) == ("dish", "r")
-    assert (decision.binding, decision.version_tag) == (binding, tag)
+    assert decision.binding == binding
 
 
 # --- mappings ---
@@ -278,10 +274,10 @@ def test_a_static_date_stays_the_text_it_is(text: str) -> None:
 
 def test_a_form_is_named_by_its_key_verbatim_or_by_its_id() -> None:
     by_key = user_task('<zeebe:formDefinition formKey="=camunda-forms:bpmn:f"/>')
-    by_id = user_task('<zeebe:formDefinition formId="=which" bindingType="versionTag" versionTag="v1"/>')
+    by_id = user_task('<zeebe:formDefinition formId="=which" bindingType="deployment"/>')
     assert (value(by_key.form_key), by_key.form_id) == ("=camunda-forms:bpmn:f", None)
     assert (by_id.form_key, value(by_id.form_id, which="f")) == (None, "f")
-    assert (by_id.form_binding, by_id.form_version_tag) == ("versionTag", "v1")
+    assert by_id.form_binding == "deployment"
 
 
 def test_what_a_job_based_user_task_does_not_need_is_ignored() -> None:

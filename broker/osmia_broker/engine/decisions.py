@@ -22,7 +22,9 @@ def find_decision(state: State, decision_id: str, deployment_key: int = 0) -> tu
 
     """
     decisions = state.definitions.decisions
-    decision = decisions.in_deployment(decision_id, deployment_key) if deployment_key else decisions.latest(decision_id)
+    decision = (
+        decisions.as_of_deployment(decision_id, deployment_key) if deployment_key else decisions.latest(decision_id)
+    )
     if decision is None:
         raise IncidentRaised(
             ErrorType.CALLED_DECISION_ERROR,

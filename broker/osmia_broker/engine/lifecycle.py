@@ -51,6 +51,13 @@ def model_of(state: State, instance: ElementInstance) -> Element:
     return state.definitions.process(instance.process_definition_key).elements[instance.element_id]
 
 
+def deployment_of(state: State, instance: ElementInstance) -> int:
+    """The key of the deployment that brought the definition of *instance*."""
+    definition = state.definitions.processes.get(instance.process_definition_key)
+    assert definition is not None, "a running instance has a definition"
+    return definition.deployment_key
+
+
 def advance(state: State, instance: ElementInstance, to: ElementState) -> None:
     """Move *instance* one step of its life."""
     assert to in NEXT[instance.state], f"{instance.element_id}: {instance.state} -> {to}"

@@ -69,7 +69,7 @@ def _compile_dmn(name: str, content: bytes) -> tuple[Compiled, str]:
     try:
         return Compiled({}, dmn.parse(name, content)), ""
     except dmn.InvalidModel as fault:
-        raise BadResource(str(fault)) from fault
+        raise BadResource(str(fault).removeprefix(f"'{name}': ")) from fault
 
 
 class _FormFile(msgspec.Struct):

@@ -74,8 +74,7 @@ class UserTaskDefinition:
     follow_up_date: Expression | None = None
     form_key: Expression | None = None
     form_id: Expression | None = None
-    form_binding: str = "latest"  # or deployment, versionTag: which version of form_id
-    form_version_tag: str = ""
+    form_binding: str = "latest"  # or deployment: which version of form_id
     category: Expression | None = None
     priority: Expression | None = None
     lenient: bool = False
@@ -91,12 +90,11 @@ class ScriptDefinition:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCall:
-    """The decision that a business rule task evaluates. *binding* is `latest`, `deployment` or `versionTag`."""
+    """The decision that a business rule task evaluates. *binding* is `latest` or `deployment`."""
 
     decision_id: Expression
     result_variable: str
     binding: str = "latest"
-    version_tag: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -21,6 +21,7 @@ class VersionedRow(Protocol):
 
     key: int
     version: int
+    deployment_key: int  # keys grow with time, and so do versions
 
 
 V = TypeVar("V", bound=VersionedRow)
@@ -52,12 +53,10 @@ class VersionedTable(Generic[V]):
         versions = self._by_id.get(id)
         return versions[max(versions)] if versions else None
 
-    def in_deployment(self, id: str, deployment_key: int) -> V | None:
-        """The version of *id* that the deployment brought; None when it brought none."""
-        for row in self._by_id.get(id, {}).values():
-            if getattr(row, "deployment_key", 0) == deployment_key:
-                return row
-        return None
+    def as_of_deployment(self, id: str, deployment_key: int) -> V | None:
+        """The version of *id* that a deployment brought, or found unchanged; None when there was none then."""
+        versions = [row for row in self._by_id.get(id, {}).values() if row.deployment_key <= deployment_key]
+        return max(versions, key=lambda row: row.version, default=None)
 
     def all(self) -> Iterable[V]:
         """Every version of everything."""

@@ -10,7 +10,7 @@ from osmia_broker.engine.expressions import (
 )
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import create_job, json_object
-from osmia_broker.engine.lifecycle import Processor, plan_completion, processes
+from osmia_broker.engine.lifecycle import Processor, deployment_of, plan_completion, processes
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType, JobDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -69,20 +69,12 @@ class BusinessRuleTask(Processor):
             create_task_job(state, instance, element.job)
             return
         decision_id = evaluate_text(state, call.decision_id, instance.key)
-        decision, graph = find_decision(state, decision_id, self._deployment(state, instance, call.binding))
+        deployment_key = deployment_of(state, instance) if call.binding == "deployment" else 0
+        decision, graph = find_decision(state, decision_id, deployment_key)
         evaluation = graph.evaluate(decision.decision_id, VariableScope(state, instance.key), state.now)
         if evaluation.failure_message:
             raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)
         _finish_with(state, instance, element, call.result_variable, evaluation.output)
-
-    @staticmethod
-    def _deployment(state: State, instance: ElementInstance, binding: str) -> int:
-        """The deployment that the decision must come from; 0 for the latest of any."""
-        if binding != "deployment":
-            return 0
-        definition = state.definitions.processes.get(instance.process_definition_key)
-        assert definition is not None, "a running instance has a definition"
-        return definition.deployment_key
 
 
 def _finish_with(state: State, instance: ElementInstance, element: Element, name: str, value: str) -> None:

@@ -6,7 +6,7 @@ from osmia_broker.engine.elements.dates import due_text
 from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import create_job, json_object
-from osmia_broker.engine.lifecycle import Processor, processes
+from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -74,7 +74,9 @@ def _form_key(state: State, instance: ElementInstance, task: UserTaskDefinition)
     if task.form_id is None:
         return _text(state, instance, task, task.form_key)
     form_id = evaluate_text(state, task.form_id, instance.key)
-    form = state.definitions.forms.latest(form_id)
+    forms = state.definitions.forms
+    bound = task.form_binding == "deployment"
+    form = forms.as_of_deployment(form_id, deployment_of(state, instance)) if bound else forms.latest(form_id)
     if form is None:
         raise IncidentRaised(
             ErrorType.FORM_NOT_FOUND,

@@ -25,7 +25,7 @@ USER_TASK_JOB_TYPE = "io.camunda.zeebe:userTask"
 RESERVED_HEADERS = "io.camunda.zeebe:"
 DEFAULT_RETRIES = 3
 RETRIES_MAX = 2**31 - 1  # an int32 on the wire
-BINDINGS = ("latest", "deployment", "versionTag")
+BINDINGS = ("latest", "deployment")
 
 #: What is read here, or has no effect on execution. Where one of them has no meaning, the reference ignores it, and so do we.
 SUPPORTED = frozenset(
@@ -135,8 +135,8 @@ def decision(source: Source) -> DecisionCall | None:
         return None
     decision_id = _value(source, node, "decisionId") if source.required(node, "decisionId") else None
     result_variable = source.required(node, "resultVariable")
-    binding, version_tag = _binding(source, node)
-    return None if decision_id is None else DecisionCall(decision_id, result_variable, binding, version_tag)
+    binding = _binding(source, node)
+    return None if decision_id is None else DecisionCall(decision_id, result_variable, binding)
 
 
 def version_tag(source: Source) -> str:
@@ -174,16 +174,16 @@ def _form(source: Source) -> dict[str, Any]:
         return {}
     if key.strip():
         return {"form_key": Static(key)}  # verbatim: measured, a leading = is not evaluated
-    binding, version_tag = _binding(source, node)
-    return {"form_id": _value(source, node, "formId"), "form_binding": binding, "form_version_tag": version_tag}
+    return {"form_id": _value(source, node, "formId"), "form_binding": _binding(source, node)}
 
 
-def _binding(source: Source, node: Node) -> tuple[str, str]:
+def _binding(source: Source, node: Node) -> str:
     binding = node.get("bindingType", "latest")
-    if binding not in BINDINGS:
+    if binding == "versionTag":  # decisions and forms bear no tags yet that it could be matched with
+        source.fault("The binding type 'versionTag' is currently not supported", node)
+    elif binding not in BINDINGS:
         source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
-    tag = source.required(node, "versionTag") if binding == "versionTag" else ""
-    return binding, tag
+    return binding
 
 
 Read = Callable[[Source, Node, str], Expression | None]
