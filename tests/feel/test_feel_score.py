@@ -26,7 +26,7 @@ def line(expr: str, expect: dict, **more: object) -> dict:
 
 
 @pytest.mark.parametrize(
-    "case, passed",
+    ("case", "passed"),
     [
         (line("1", {"result": 1}), True),
         (line("1", {"result": 1.0}), False),  # whole numbers are integers in JSON

@@ -14,6 +14,7 @@ class Cursor:
         self.text = text
         self.limits = limits
         self.depth = 0
+        self.ends_interval = False  # whether the operand being read is the end of an interval, as 5 in `[1..5[`
         if len(text) > limits.text:
             raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}")
         self.token = token_at(text, 0)

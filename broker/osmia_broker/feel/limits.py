@@ -3,11 +3,10 @@
 A hostile or mistaken expression fails by itself at these bounds and hurts no neighbour (reliability page, section 5).
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The bounds of compiling and evaluating one expression."""
 
     text: int = 100_000  # characters of an expression

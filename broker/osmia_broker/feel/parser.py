@@ -53,12 +53,15 @@ class _Parser(Cursor):
 
     def expression(self) -> Node:
         """Any expression."""
+        ends_interval, self.ends_interval = self.ends_interval, False
         if self.token.kind == "name" and self.token.text in _KEYWORDS and self._opens_keyword():
             self.deeper()
             node = _KEYWORDS[self.token.text](self)
             self.depth -= 1
-            return node
-        return self._logic()
+        else:
+            node = self._logic()
+        self.ends_interval = ends_interval
+        return node
 
     def _opens_keyword(self) -> bool:
         """Whether `if`, `for`, `some` or `every` is meant as a keyword; alone they are names."""
@@ -199,7 +202,7 @@ class _Parser(Cursor):
         while True:
             if self.at("."):
                 node = self._path(self._value(node))
-            elif self.at("[") and _starts_value(self.next()):  # otherwise it closes an interval, as in `]1..5[`
+            elif self.at("[") and not (self.ends_interval and not _starts_value(self.next())):
                 self._value(node)
                 self.deeper()  # a chain of filters nests to the left; `_operand` takes the levels off again
                 self.advance()
@@ -342,7 +345,9 @@ class _Parser(Cursor):
     def _interval_end(self, start: Node, *, included: bool) -> Node:
         self._value(start)
         self.expect("..")
+        ends_interval, self.ends_interval = self.ends_interval, True
         end = self._value(self._arithmetic())
+        self.ends_interval = ends_interval
         if self.token.kind != "operator" or self.token.text not in {"]", ")", "["}:
             self.fail("the end of an interval")
         return syntax.Interval(start, included, end, self.advance().text == "]")
@@ -404,7 +409,7 @@ class _Parser(Cursor):
         return syntax.Tests(tests, negated=True)
 
     def _tests_instead(self, start: int, error: ParseError) -> syntax.Tests:
-        self.depth = 0
+        self.depth, self.ends_interval = 0, False
         self.jump(start)
         try:
             tests = self._tests()

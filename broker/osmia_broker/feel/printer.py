@@ -3,9 +3,9 @@
 Brackets are put where the grammar needs them, none elsewhere but around single operands that are whole expressions.
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
-import re
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.syntax import Node
@@ -79,7 +79,13 @@ def _context(node: syntax.ContextLiteral) -> str:
 
 def _interval(node: syntax.Interval) -> str:
     opening, closing = "[" if node.start_included else "(", "]" if node.end_included else ")"
-    return f"{opening}{_at(node.start, _SUM)}..{_at(node.end, _SUM)}{closing}"
+    end = to_source(node.end)  # in parentheses, a bracket in it cannot be taken for the one that closes the interval
+    return f"{opening}{_at(node.start, _SUM)}..{end if type(node.end) in _ATOMS else f'({end})'}{closing}"
+
+
+_ATOMS = frozenset(
+    {syntax.Null, syntax.Boolean, syntax.NumberLiteral, syntax.StringLiteral, syntax.Temporal, syntax.Name}
+)
 
 
 def _negation(node: syntax.Negation) -> str:

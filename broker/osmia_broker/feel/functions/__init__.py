@@ -1,3 +1,4 @@
+# ruff: noqa: F401  # importing a family registers its functions
 """The built-in functions, by family; importing a family registers it.
 
 To add one: declare it in the file of its family with `@builtin("name(parameter: type)")`.
@@ -6,32 +7,16 @@ To add one: declare it in the file of its family with `@builtin("name(parameter:
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from osmia_broker.feel.functions import (
-    booleans,
-    contexts,
-    conversion,
-    lists,
-    numeric,
-    ranges,
-    statistics_of_lists,
-    strings,
-    temporal,
-)
+import osmia_broker.feel.functions.booleans
+import osmia_broker.feel.functions.contexts
+import osmia_broker.feel.functions.conversion
+import osmia_broker.feel.functions.lists
+import osmia_broker.feel.functions.numeric
+import osmia_broker.feel.functions.ranges
+import osmia_broker.feel.functions.statistics_of_lists
+import osmia_broker.feel.functions.strings
+import osmia_broker.feel.functions.temporal
 from osmia_broker.feel.functions.registry import BUILTINS, Builtin
-
-__all__ = [
-    "DECISION_FUNCTIONS",
-    "PROCESS_FUNCTIONS",
-    "booleans",
-    "contexts",
-    "conversion",
-    "lists",
-    "numeric",
-    "ranges",
-    "statistics_of_lists",
-    "strings",
-    "temporal",
-]
 
 PROCESS_FUNCTIONS: Mapping[str, tuple[Builtin, ...]] = BUILTINS
 # `cycle` exists only in processes (measured).

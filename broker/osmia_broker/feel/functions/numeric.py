@@ -2,7 +2,6 @@
 """Built-in functions over numbers."""
 
 import math
-import random
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -144,4 +143,6 @@ def even(run: Run, number: Number) -> bool:
 @builtin("random number()")
 def random_number(run: Run) -> Number | None:
     """A number from 0 up to, not including, 1."""
-    return numbers.from_double(random.random())  # noqa: S311  # not for secrets
+    from random import random  # loading it costs more than most processes ever need
+
+    return numbers.from_double(random())  # noqa: S311  # not for secrets

@@ -2,7 +2,6 @@
 """Built-in functions over strings. Positions count from 1 and in UTF-16 code units, as in Java."""
 
 import base64
-import uuid as uuids
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.functions import regex
@@ -146,7 +145,9 @@ def trim(run: Run, text: str) -> str:
 @builtin("uuid()")
 def uuid(run: Run) -> str:
     """A random identifier."""
-    return str(uuids.uuid4())
+    from uuid import uuid4  # loading it costs more than most processes ever need
+
+    return str(uuid4())
 
 
 @builtin("to base64(value: string)")
