@@ -229,3 +229,18 @@ def test_clients_may_ping():
     assert given["grpc.http2.min_ping_interval_without_data_ms"] <= 10_000
     assert given["grpc.http2.max_ping_strikes"] == 0
     assert given["grpc.keepalive_permit_without_calls"] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "fields"),
+    [
+        ("CreateProcessInstance", {"tags": ["a"]}),
+        ("CreateProcessInstance", {"runtimeInstructions": [{"terminate": {"afterElementId": "a"}}]}),
+        ("CompleteJob", {"result": {"denied": True}}),
+        ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
+    ],
+)
+async def test_fields_that_cannot_be_honoured_are_refused(wire: Wire, call: str, fields: dict[str, object]):
+    refusal = await wire.refusal(call, **fields)
+    assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert next(iter(fields)) in (refusal.details() or "")

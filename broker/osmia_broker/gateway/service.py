@@ -24,7 +24,7 @@ from osmia_broker.engine.commands import (
     UpdateJobTimeout,
 )
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import InvalidArgument, TimedOut
+from osmia_broker.errors import InvalidArgument, TimedOut, Unsupported
 from osmia_broker.gateway import evaluations, wire
 from osmia_broker.gateway.documents import parse_variables, quoted
 from osmia_broker.gateway.job_stream import Dispatcher, JobStream, Poll
@@ -137,6 +137,9 @@ class Gateway:
 
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """A worker reports success."""
+        result = request.result
+        given = result.denied or result.HasField("corrections") or bool(result.activateElements)
+        _refuse("result", given=given)
         await self._partition.submit(CompleteJob(request.jobKey, parse_variables(request.variables)))
         return gateway.CompleteJobResponse()
 
@@ -196,6 +199,8 @@ def _creation(
     waiter: Any = None,
     fetch_variables: tuple[str, ...] = (),
 ) -> Command:
+    _refuse("runtimeInstructions", given=bool(request.runtimeInstructions))
+    _refuse("tags", given=bool(request.tags))
     return CreateProcessInstance(
         bpmn_process_id=request.bpmnProcessId,
         version=request.version,
@@ -205,6 +210,12 @@ def _creation(
         waiter=waiter,
         fetch_variables=fetch_variables,
     )
+
+
+def _refuse(field: str, *, given: bool) -> None:
+    """A field of the contract whose meaning this broker cannot keep: said, rather than silently left out."""
+    if given:
+        raise Unsupported(f"Expected no '{field}', which this broker does not carry out yet, but found some")
 
 
 def _long_poll(request_timeout_ms: int) -> tuple[bool, float]:
