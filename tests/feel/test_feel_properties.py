@@ -13,6 +13,9 @@ from osmia_broker.feel import syntax
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.printer import to_source
 
+# Hypothesis describes a strategy of trees at length when it draws a rare one; that is no fault of the engine.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 settings.register_profile("feel", deadline=None, max_examples=150)
 settings.load_profile("feel")
 
