@@ -19,7 +19,6 @@ from osmia_broker.ports import Ports
 from osmia_broker.store.queries import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
-
 GC_THRESHOLDS = (
     20_000,
     20,

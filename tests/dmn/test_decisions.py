@@ -5,6 +5,8 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 import pytest
+
+from osmia_broker import dmn
 from tests.dmn.models import (
     as_json,
     context,
@@ -18,8 +20,6 @@ from tests.dmn.models import (
     relation,
     table,
 )
-
-from osmia_broker import dmn
 
 FEE = table("""
     FIRST: amount [How much] | country => fee [The fee]

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from tests.dmn.models import evaluate, output_of, table
 
 

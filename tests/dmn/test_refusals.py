@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from tests.dmn.models import NAMESPACE, context, decision, definitions, invocation, literal, model, relation, table
 
 from osmia_broker import dmn
+from tests.dmn.models import NAMESPACE, context, decision, definitions, invocation, literal, model, relation, table
 
 TABLE = table("UNIQUE: x => out\n1 => 2")
 

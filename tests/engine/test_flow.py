@@ -1,6 +1,7 @@
 """Tokens: sequence flows, gateways, subprocesses, and where they stop (bpmn-execution.md, sections 3, 4, 7)."""
 
 import pytest
+
 from tests.conftest import Play
 
 PICK = "deploy start > ask:job > pick:exclusive [amount > 100 -> big:job > e1:end | amount > 10 -> mid:job > e2:end | else -> small:job > e3:end]; "

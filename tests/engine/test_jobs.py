@@ -1,6 +1,7 @@
 """Jobs: handed out, completed, failed, thrown, given new tries; what is refused in which state (reliability.md, section 2)."""
 
 import pytest
+
 from tests.conftest import Play
 
 ONE_JOB = "deploy start > ask:job > end; create; "

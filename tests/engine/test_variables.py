@@ -1,6 +1,7 @@
 """Variables: scopes, mappings, the merge outwards, documents (bpmn-execution.md, section 6)."""
 
 import pytest
+
 from tests.conftest import Play
 
 

@@ -107,7 +107,9 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: 
         state = await states(broker, books.created)
         done = set(books.completed)
         assert all(state[key] == "COMPLETED" for key in done), "an acknowledged completion is lost"
-        assert all(state[key] == "ACTIVE" for key in books.created - done - books.completing), "a job completed by itself"
+        assert all(state[key] == "ACTIVE" for key in books.created - done - books.completing), (
+            "a job completed by itself"
+        )
         assert set(books.completed.values()) <= {1}
         assert set(books.handed_out.values()) == {1}, "a job was handed out twice within its lease"
     finally:

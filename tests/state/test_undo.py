@@ -4,7 +4,6 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.bpmn import bpmn
 
 from osmia_broker.engine import commands, execute
 from osmia_broker.engine.engine import HANDLERS, _work_off, handles
@@ -14,6 +13,7 @@ from osmia_broker.state.activatable import Window
 from osmia_broker.state.exchange import Loaded
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State
+from tests.bpmn import bpmn
 
 PROCESS = bpmn(
     "start > fork:parallel [a:job(type=t, in.x='=n + 1') > join:parallel"

@@ -3,8 +3,8 @@
 Lists come newest first, by key, in pages. Every method blocks: call it in a thread (`asyncio.to_thread`). Commits go on meanwhile; a
 method sees what was committed when it began, all of it at one moment, so an answered command is always seen.
 
-No list walks the whole history for a page of what is open: `_newest_of_groups` and its like send SQLite over the indexes of
-schema.py, which it would not use by itself where the order by key is in sight (tests/store/test_queries.py reads its plans).
+No list walks the whole history for a page of what is open: the ways at the end of this file lead SQLite to the indexes of schema.py,
+which it would not use by itself where the order by key is in sight (tests/store/test_queries.py reads its plans).
 """
 
 import sqlite3
@@ -12,27 +12,37 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from heapq import nlargest
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import Select, bindparam, func, or_, select, true, tuple_, union_all
 
 from osmia_broker import model
 from osmia_broker.errors import NotFound, StoreFailed
 from osmia_broker.state.rows import ElementInstance, Incident, Job, ProcessDefinition, Variable
 from osmia_broker.store import schema
 from osmia_broker.store.pages import Page, cursor, cut, limit_of, place_of
-from osmia_broker.store.statements import compiled, rows_of
+from osmia_broker.store.statements import compiled, rows_of, sql
 
+KEY_MAX = 2**63 - 1
 NAMES_MAX = 256  # definitions whose element names are kept
 
+INSTANCES, JOBS, INCIDENTS, DEFINITIONS, VARIABLES = (  # the lists, by the names that their cursors bear
+    "process instances",
+    "jobs",
+    "incidents",
+    "process definitions",
+    "variables",
+)
 ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
 OPEN, RESOLVED = "OPEN", "RESOLVED"
 
 _element, _job, _incident = schema.element_instances, schema.jobs, schema.incidents
 _definition, _variable = schema.process_definitions, schema.variables
 _is_process = _element.c.type == schema.PROCESS
+_job_is_open = _job.c.ended_ms == schema.NOT_ENDED
 
 _INSTANCE_STATES = {
     ACTIVE: ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING"),
@@ -99,9 +109,7 @@ class Reader:
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+            self._disconnect()
 
     # --- process instances
 
@@ -117,25 +125,30 @@ class Reader:
         after: str = "",
     ) -> Page[SeenInstance]:
         """Process instances; a filter that is empty lets everything through."""
-        conditions = [_element.c.state.in_(_states_of_instances(states))]
-        stopped = _element.c.key.in_(_INSTANCES_STOPPED)
-        if has_incident is not None:
-            conditions.append(stopped if has_incident else ~stopped)
-        if process_definition_key:
-            conditions.append(_element.c.process_definition_key == process_definition_key)
-        definitions = _definitions_named(bpmn_process_id, version)
-        if bpmn_process_id or version:
-            conditions.append(_element.c.process_definition_key.in_(definitions))
-        statement = rows_of(ElementInstance).where(_is_process, *conditions)
-        if has_incident is not True and (states or bpmn_process_id or version or process_definition_key):
-            if process_definition_key:
-                definitions = definitions.where(_definition.c.key == process_definition_key)
-            size, place = limit_of(limit), place_of(INSTANCES, after, int)
-            groups = [(definitions, state) for state in _states_of_instances(states)]
-            statement = statement.where(_element.c.key.in_(_newest_of_groups(groups, stopped, size, place)))
+        statement = rows_of(ElementInstance).where(_is_process)
+        definitions = _definitions_named(bpmn_process_id, version, process_definition_key)
+        wanted = _states_of_instances(states)
         with self._snapshot():
+            if has_incident:
+                statement = statement.where(
+                    _element.c.key.in_(_STOPPED_INSTANCES),
+                    _element.c.process_definition_key.in_(definitions),
+                    _element.c.state.in_(wanted),
+                )
+            elif states or has_incident is not None or bpmn_process_id or version or process_definition_key:
+                of_group = _UNSTOPPED_OF_GROUP if has_incident is False else _NEWEST_OF_GROUP
+                groups = [(key, state) for (key,) in self._run(definitions) for state in wanted]
+                statement = statement.where(_element.c.key.in_(self._newest_by_group(of_group, groups, limit, after)))
             page = self._newest(INSTANCES, statement, ElementInstance, limit, after)
             return Page(self._seen_instances(page.items), page.next)
+
+    def _newest_by_group(self, of_group: str, groups: list[tuple[int, str]], limit: int, after: str) -> list[int]:
+        """Keys of the newest instances of definitions in states: the newest of each, which one step down the index finds, merged."""
+        size, before = limit_of(limit), _before(INSTANCES, after)
+        below = KEY_MAX if before is None else before
+        db = self._connection()
+        keys = [key for group in groups for (key,) in db.execute(of_group, (*group, below, size + 1))]
+        return nlargest(size + 1, keys)
 
     def process_instance(self, key: int) -> SeenInstance:
         """One process instance.
@@ -144,7 +157,7 @@ class Reader:
             NotFound: there is none with this key.
 
         """
-        with self._lock:
+        with self._snapshot():
             rows = self._rows(ElementInstance, rows_of(ElementInstance).where(_element.c.key == key, _is_process))
             if not rows:
                 raise NotFound(
@@ -197,10 +210,13 @@ class Reader:
             statement = statement.where(_job.c.type == type)
         if process_instance_key:
             statement = statement.where(_job.c.process_instance_key == process_instance_key)
-        if wanted := list(states):
-            statement = statement.where(_job.c.state.in_(wanted))
-        with self._lock:
-            page = self._newest("jobs", statement, Job, limit, after)
+        if wanted := set(states):
+            statement = statement.where(_job.c.state.in_(sorted(wanted)))
+            if type and not process_instance_key and not wanted & _ENDED_JOBS:
+                open_jobs = _open_jobs(type, limit_of(limit), _before(JOBS, after))
+                statement = statement.where(_job.c.key.in_(open_jobs))
+        with self._snapshot():
+            page = self._newest(JOBS, statement, Job, limit, after)
             return Page([self._seen_job(row) for row in page.items], page.next)
 
     def _seen_job(self, row: Job) -> SeenJob:
@@ -222,13 +238,15 @@ class Reader:
         if process_instance_key:
             statement = statement.where(_incident.c.process_instance_key == process_instance_key)
         if bpmn_process_id:
-            statement = statement.where(_incident.c.process_definition_key.in_(_definitions_named(bpmn_process_id, 0)))
+            statement = statement.where(_incident.c.process_definition_key.in_(_definitions_named(bpmn_process_id)))
         if error_type:
             statement = statement.where(_incident.c.error_type == error_type)
-        if wanted := [_INCIDENT_STATES[state] for state in states]:
+        if wanted := {_INCIDENT_STATES[state] for state in states}:
             statement = statement.where(or_(*wanted))
-        with self._lock:
-            page = self._newest("incidents", statement, Incident, limit, after)
+        if wanted == {_INCIDENT_STATES[OPEN]}:
+            statement = statement.where(_incident.c.key.in_(_OPEN_INCIDENTS))
+        with self._snapshot():
+            page = self._newest(INCIDENTS, statement, Incident, limit, after)
             return Page(
                 [SeenIncident(row, self._definition(row.process_definition_key)) for row in page.items], page.next
             )
@@ -243,19 +261,17 @@ class Reader:
         if bpmn_process_id:
             statement = statement.where(_definition.c.bpmn_process_id == bpmn_process_id)
         if latest_only:
-            later = _definition.alias()
-            newer = exists().where(
-                later.c.bpmn_process_id == _definition.c.bpmn_process_id, later.c.version > _definition.c.version
-            )
-            statement = statement.where(~newer)
-        with self._lock:
-            return self._newest("process definitions", statement, ProcessDefinition, limit, after)
+            by_name = _definition.alias()
+            latest = select(by_name.c.bpmn_process_id, func.max(by_name.c.version)).group_by(by_name.c.bpmn_process_id)
+            statement = statement.where(tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
+        with self._snapshot():
+            return self._newest(DEFINITIONS, statement, ProcessDefinition, limit, after)
 
     def variables(
         self, process_instance_key: int, *, scope_key: int = 0, limit: int = 0, after: str = ""
     ) -> Page[Variable]:
         """The variables of one process instance, by scope and name, ascending; those of scopes that are over too."""
-        size, place = limit_of(limit), place_of("variables", after, int, str)
+        size, place = limit_of(limit), place_of(VARIABLES, after, int, str)
         scopes = select(_element.c.key).where(_element.c.process_instance_key == process_instance_key)
         statement = rows_of(Variable).where(
             _variable.c.scope_key.in_(scopes),
@@ -263,18 +279,25 @@ class Reader:
             tuple_(_variable.c.scope_key, _variable.c.name) > tuple_(*place) if place else true(),
         )
         ordered = statement.order_by(_variable.c.scope_key, _variable.c.name).limit(size + 1)
-        with self._lock:
+        with self._snapshot():
             rows = self._rows(Variable, ordered)
-        return cut(rows, size, _size, lambda row: cursor("variables", row.scope_key, row.name))
+        return cut(rows, size, _size, lambda row: cursor(VARIABLES, row.scope_key, row.name))
 
     def counts(self) -> Counts:
         """How much is open; read from indexes alone."""
-        instances = select(func.count()).select_from(_element).where(_is_process, _INSTANCE_STATES[ACTIVE])
-        is_open = _job.c.ended_ms == schema.NOT_ENDED
-        activatable = select(func.count()).select_from(_job).where(_job.c.state == schema.ACTIVATABLE, is_open)
-        timed = select(func.count()).select_from(_job).where(_job.c.deadline_ms > schema.NO_DEADLINE, is_open)
+        instances = (
+            select(func.count())
+            .select_from(_element)
+            .where(
+                _is_process,
+                _element.c.process_definition_key.in_(select(_definition.c.key)),  # the first column of the index
+                _element.c.state.in_(_INSTANCE_STATES[ACTIVE]),
+            )
+        )
+        activatable = select(func.count()).select_from(_job).where(_job.c.state == schema.ACTIVATABLE, _job_is_open)
+        timed = select(func.count()).select_from(_job).where(_job.c.deadline_ms > schema.NO_DEADLINE, _job_is_open)
         open_incidents = select(_incident.c.job_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
-        with self._lock:
+        with self._snapshot():
             stopped = [key for (key,) in self._run(open_incidents)]
             waiting, held = (self._run(one)[0][0] for one in (activatable, timed))
             return Counts(
@@ -285,10 +308,10 @@ class Reader:
 
     def _newest(self, name: str, statement: Select[Any], row_type: Callable[..., R], limit: int, after: str) -> Page[R]:
         """A page of rows with keys, newest first."""
-        size, place = limit_of(limit), place_of(name, after, int)
+        size, before = limit_of(limit), _before(name, after)
         key = schema.TABLES[row_type].c.key  # type: ignore[index]
-        if place:
-            statement = statement.where(key < place[0])
+        if before is not None:
+            statement = statement.where(key < before)
         rows = self._rows(row_type, statement.order_by(key.desc()).limit(size + 1))
 
         def mark(row: Any) -> str:
@@ -301,15 +324,32 @@ class Reader:
 
     def _run(self, statement: Select[Any]) -> list[Any]:
         text, parameters = compiled(statement)
-        try:
-            return self._connection().execute(text, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise StoreFailed(f"Expected the database {self._path.name} to answer, but found: {error}") from error
+        return self._connection().execute(text, parameters).fetchall()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """All that is read within was committed at one moment. After a failure the next snapshot connects anew."""
+        with self._lock:
+            try:
+                self._connection().execute("BEGIN")
+                yield
+                self._connection().execute("COMMIT")
+            except sqlite3.Error as error:
+                raise StoreFailed(f"Expected the database {self._path.name} to answer, but found: {error}") from error
+            finally:
+                if self._db is not None and self._db.in_transaction:
+                    self._disconnect()
 
     def _connection(self) -> sqlite3.Connection:
         if self._db is None:
-            self._db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            uri = f"{self._path.absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         return self._db
+
+    def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
 
     # --- what rows refer to
 
@@ -337,13 +377,59 @@ class Reader:
         return {}
 
 
-def _definitions_named(bpmn_process_id: str, version: int) -> Select[Any]:
+def _before(list_name: str, after: str) -> int | None:
+    """The key that the page lies below; None for the first page."""
+    place = place_of(list_name, after, int)
+    return place[0] if place else None
+
+
+def _states_of_instances(names: Iterable[str]) -> list[str]:
+    """The states of the element instance that is the process; of all names where none is given."""
+    return [state for name in names or _INSTANCE_STATES for state in _INSTANCE_STATES[name]]
+
+
+def _definitions_named(bpmn_process_id: str, version: int = 0, key: int = 0) -> Select[Any]:
     return select(_definition.c.key).where(
-        and_(
-            _definition.c.bpmn_process_id == bpmn_process_id if bpmn_process_id else true(),
-            _definition.c.version == version if version else true(),
-        )
+        _definition.c.bpmn_process_id == bpmn_process_id if bpmn_process_id else true(),
+        _definition.c.version == version if version else true(),
+        _definition.c.key == key if key else true(),
     )
+
+
+# --- ways over an index
+
+_STOPPED_INSTANCES = select(_incident.c.process_instance_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
+_OPEN_INCIDENTS = select(_incident.c.key).where(_incident.c.ended_ms == schema.NOT_ENDED)
+
+
+_OF_GROUP = select(_element.c.key).where(
+    _is_process,
+    _element.c.process_definition_key == bindparam("definition"),
+    _element.c.state == bindparam("state"),
+    _element.c.key < bindparam("below"),
+)
+_NEWEST_OF_GROUP, _UNSTOPPED_OF_GROUP = (
+    sql(statement.order_by(_element.c.key.desc())) + " LIMIT ?"
+    for statement in (_OF_GROUP, _OF_GROUP.where(_element.c.key.not_in(_STOPPED_INSTANCES)))
+)
+
+
+def _open_jobs(type: str, size: int, before: int | None) -> Select[Any]:
+    """Keys of jobs that are not over, among them the newest of *type*: those that wait, are held or back off, and that have an incident.
+
+    Only the waiting ones can be many; the others are as many as workers and people look after.
+    """
+    waiting = select(_job.c.key).where(
+        _job.c.type == type,
+        _job.c.state == schema.ACTIVATABLE,
+        _job_is_open,
+        _job.c.key < before if before is not None else true(),
+    )
+    timed = select(_job.c.key).where(_job.c.deadline_ms > schema.NO_DEADLINE, _job_is_open)
+    stopped = select(_incident.c.job_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
+    newest = waiting.order_by(_job.c.key.desc()).limit(size + 1).subquery()
+    keys = union_all(select(newest.c.key), timed, stopped).subquery()
+    return select(keys.c.key)
 
 
 def _size(row: Any) -> int:
