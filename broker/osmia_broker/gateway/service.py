@@ -110,7 +110,11 @@ class Gateway:
             fetch_variables=tuple(request.fetchVariable),
         )
         jobs = await Poll(self._dispatcher, command, waits=waits).jobs(wait_s)
-        yield gateway.ActivateJobsResponse(jobs=[wire.job(job) for job in jobs])
+        try:
+            yield gateway.ActivateJobsResponse(jobs=[wire.job(job) for job in jobs])
+        except GeneratorExit:  # the call was cancelled before the message was on its way
+            self._dispatcher.give_back(jobs)
+            raise
 
     async def StreamActivatedJobs(
         self, request: gateway.StreamActivatedJobsRequest
