@@ -11,7 +11,8 @@ from osmia_broker.errors import InvalidArgument
 
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000
-PAGE_BYTES_MAX = 3_500_000  # clients take 4 MiB a message, and every item has a little more than its texts
+PAGE_BYTES_MAX = 1_800_000  # clients take 4 MiB a message, and an item may say a text twice: a user task's headers and what they mean
+NUMBERS_BYTES = 150  # the keys, moments and lengths of one item
 
 T = TypeVar("T")
 
@@ -53,9 +54,20 @@ def place_of(list_name: str, after: str, *kinds: type) -> tuple[Any, ...] | None
         name, *place = msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=list)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         name, place = None, []
-    if name != list_name or [type(one) for one in place] != list(kinds):
+    if name != list_name or [type(one) for one in place] != list(kinds) or not all(map(_is_storable, place)):
         raise InvalidArgument(f"Expected a cursor that the list '{list_name}' gave, but found '{after[:100]}'")
     return tuple(place)
+
+
+def _is_storable(place: int | str) -> bool:
+    """Whether a database can look for *place*: its integers have 64 bits."""
+    return isinstance(place, str) or -(2**63) <= place < 2**63
+
+
+def size_of_texts(row: Any) -> int:
+    """How many bytes the texts of *row* take in a message; its numbers are counted as many as they can be."""
+    texts = (value for name in row.__slots__ if isinstance(value := getattr(row, name), str))
+    return NUMBERS_BYTES + sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 
 
 def cut(rows: Iterable[T], limit: int, size: Callable[[T], int], mark: Callable[[T], str]) -> Page[T]:

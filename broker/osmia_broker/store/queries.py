@@ -23,8 +23,8 @@ from osmia_broker import model
 from osmia_broker.errors import NotFound, StoreFailed
 from osmia_broker.state.rows import ElementInstance, Incident, Job, ProcessDefinition, Variable
 from osmia_broker.store import schema
-from osmia_broker.store.pages import Page, cursor, cut, limit_of, place_of
-from osmia_broker.store.statements import compiled, rows_of, sql
+from osmia_broker.store.pages import Page, cursor, cut, limit_of, place_of, size_of_texts
+from osmia_broker.store.statements import among, compiled, rows_of, sql
 
 KEY_MAX = 2**63 - 1
 NAMES_MAX = 256  # definitions whose element names are kept
@@ -140,7 +140,9 @@ class Reader:
                 groups = [(key, state) for (key,) in self._run(definitions) for state in wanted]
                 statement = statement.where(_element.c.key.in_(self._newest_by_group(of_group, groups, limit, after)))
             page = self._newest(INSTANCES, statement, ElementInstance, limit, after)
-            return Page(self._seen_instances(page.items), page.next)
+            seen = self._seen_instances(page.items)
+        whole = cut(seen, len(seen), _size_of_instance, lambda one: cursor(INSTANCES, one.row.key))
+        return Page(whole.items, whole.next or page.next)
 
     def _newest_by_group(self, of_group: str, groups: list[tuple[int, str]], limit: int, after: str) -> list[int]:
         """Keys of the newest instances of definitions in states: the newest of each, which one step down the index finds, merged."""
@@ -167,18 +169,11 @@ class Reader:
 
     def _seen_instances(self, instances: list[ElementInstance]) -> list[SeenInstance]:
         keys = [instance.key for instance in instances]
-        places = rows_of(ElementInstance).where(
-            _element.c.process_instance_key.in_(keys),
-            _element.c.ended_ms == schema.NOT_ENDED,
-            _element.c.type != "PROCESS",
-        )
-        stops = rows_of(Incident).where(
-            _incident.c.process_instance_key.in_(keys), _incident.c.ended_ms == schema.NOT_ENDED
-        )
-        incidents = {row.element_instance_key: row for row in self._rows(Incident, stops)}
+        wanted = msgspec.json.encode(keys).decode()
+        incidents = {row.element_instance_key: row for row in self._found(Incident, _STOPS, wanted)}
         stopped = {row.process_instance_key for row in incidents.values()}
         elements: dict[int, list[SeenElement]] = {key: [] for key in keys}
-        for row in sorted(self._rows(ElementInstance, places), key=lambda row: row.key):
+        for row in self._found(ElementInstance, _PLACES, wanted):
             incident = incidents.get(row.key)
             name = self._element_name(row.process_definition_key, row.element_id)
             elements[row.process_instance_key].append(SeenElement(row, name, incident.key if incident else 0))
@@ -212,7 +207,7 @@ class Reader:
             statement = statement.where(_job.c.process_instance_key == process_instance_key)
         if wanted := set(states):
             statement = statement.where(_job.c.state.in_(sorted(wanted)))
-            if type and not process_instance_key and not wanted & _ENDED_JOBS:
+            if not process_instance_key and not wanted & (_ENDED_JOBS if type else _ENDED_JOBS | {"ACTIVATABLE"}):
                 open_jobs = _open_jobs(type, limit_of(limit), _before(JOBS, after))
                 statement = statement.where(_job.c.key.in_(open_jobs))
         with self._snapshot():
@@ -281,7 +276,7 @@ class Reader:
         ordered = statement.order_by(_variable.c.scope_key, _variable.c.name).limit(size + 1)
         with self._snapshot():
             rows = self._rows(Variable, ordered)
-        return cut(rows, size, _size, lambda row: cursor(VARIABLES, row.scope_key, row.name))
+        return cut(rows, size, size_of_texts, lambda row: cursor(VARIABLES, row.scope_key, row.name))
 
     def counts(self) -> Counts:
         """How much is open; read from indexes alone."""
@@ -317,10 +312,14 @@ class Reader:
         def mark(row: Any) -> str:
             return cursor(name, row.key)
 
-        return cut(rows, size, _size, mark)
+        return cut(rows, size, size_of_texts, mark)
 
     def _rows(self, row_type: Callable[..., R], statement: Select[Any]) -> list[R]:
         return [row_type(*values) for values in self._run(statement)]
+
+    def _found(self, row_type: Callable[..., R], text: str, *parameters: Any) -> list[R]:
+        """As `_rows`, for a statement that always has the same text."""
+        return [row_type(*values) for values in self._connection().execute(text, parameters)]
 
     def _run(self, statement: Select[Any]) -> list[Any]:
         text, parameters = compiled(statement)
@@ -360,21 +359,28 @@ class Reader:
         return self._definitions[key]
 
     def _element_name(self, definition_key: int, element_id: str) -> str:
-        names = self._names.get(definition_key)
-        if names is None:
-            names = self._names[definition_key] = self._read_names(definition_key)
+        if definition_key not in self._names:
+            self._names[definition_key] = self._read_names(definition_key)
             while len(self._names) > NAMES_MAX:
                 self._names.popitem(last=False)
-        return names.get(element_id, "")
+        self._names.move_to_end(definition_key)
+        return self._names[definition_key].get(element_id, "")
 
     def _read_names(self, definition_key: int) -> dict[str, str]:
         definition = self._definition(definition_key)
         resource = select(schema.resources.c.content).where(schema.resources.c.checksum == definition.checksum)
         ((content,),) = self._run(resource)
-        for process in model.parse(definition.resource_name, content):
-            if process.id == definition.bpmn_process_id:
-                return {element.id: element.name for element in process.elements.values() if element.name}
-        return {}
+        try:
+            processes = model.parse(definition.resource_name, content)
+        except model.InvalidModel:  # an older Osmia took it; a list is of use without names too
+            return {}
+        return {
+            element.id: element.name
+            for process in processes
+            if process.id == definition.bpmn_process_id
+            for element in process.elements.values()
+            if element.name
+        }
 
 
 def _before(list_name: str, after: str) -> int | None:
@@ -396,6 +402,21 @@ def _definitions_named(bpmn_process_id: str, version: int = 0, key: int = 0) -> 
     )
 
 
+# --- what is open in process instances
+
+_PLACES = sql(
+    rows_of(ElementInstance)
+    .where(
+        among(_element.c.process_instance_key, "keys"),
+        _element.c.ended_ms == schema.NOT_ENDED,
+        _element.c.type != schema.PROCESS,
+    )
+    .order_by(_element.c.key)
+)
+_STOPS = sql(
+    rows_of(Incident).where(among(_incident.c.process_instance_key, "keys"), _incident.c.ended_ms == schema.NOT_ENDED)
+)
+
 # --- ways over an index
 
 _STOPPED_INSTANCES = select(_incident.c.process_instance_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
@@ -415,7 +436,7 @@ _NEWEST_OF_GROUP, _UNSTOPPED_OF_GROUP = (
 
 
 def _open_jobs(type: str, size: int, before: int | None) -> Select[Any]:
-    """Keys of jobs that are not over, among them the newest of *type*: those that wait, are held or back off, and that have an incident.
+    """Keys of jobs that are not over: those that are held, back off or have an incident, and the newest that wait for *type*, if any.
 
     Only the waiting ones can be many; the others are as many as workers and people look after.
     """
@@ -432,6 +453,5 @@ def _open_jobs(type: str, size: int, before: int | None) -> Select[Any]:
     return select(keys.c.key)
 
 
-def _size(row: Any) -> int:
-    """How many bytes the row's texts take, about."""
-    return 100 + sum(len(value) for name in row.__slots__ if isinstance(value := getattr(row, name), str))
+def _size_of_instance(seen: SeenInstance) -> int:
+    return size_of_texts(seen.row) + sum(size_of_texts(place.row) + len(place.name.encode()) for place in seen.elements)
