@@ -35,6 +35,7 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
         ("5 in (< 3, > 4)", "true"),
         ('5 in (< 3, "a")', "null"),
         ("5 in (? > 4)", "true"),
+        ("{r: [1..5], in it: 5 in r, out: 6 in r}", '{"r":null,"in it":true,"out":false}'),
         ("[1] in [[1], 2]", "true"),
         # three values
         ("true and 1", "null"),
@@ -174,6 +175,14 @@ def test_numbers_are_exact(text, value):
         ('time("08:00:00Z") <= time("09:00:00+01:00")', "true"),
         ('time("08:00:00") < time("09:00:00Z")', "null"),
         ('[date("2020-01-01"), 1].year', "[2020,null]"),
+        (
+            'date and time(date and time("2020-07-31T14:27:30Z"), "Europe/Berlin")',
+            '"2020-07-31T16:27:30+02:00[Europe/Berlin]"',
+        ),
+        (
+            'date and time(date and time("2020-07-31T14:27:30"), "Europe/Berlin")',
+            '"2020-07-31T14:27:30+02:00[Europe/Berlin]"',
+        ),
         ("now()", '"2026-11-22T01:50:06Z"'),
         ("today() = date(now())", "true"),
         ('week of year(date("2005-01-01"))', "53"),

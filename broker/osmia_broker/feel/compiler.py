@@ -9,6 +9,7 @@ Straight code is bounded by the size of the text; whatever repeats (iterations, 
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import TypeAlias
 
 import msgspec
@@ -283,6 +284,7 @@ class Compiler:
             values = rows(run, local)
             if values is None:
                 return None
+            run.made_list(prod(map(len, values)))
             results: list[Value] = []
             for row in product(*values):
                 run.spend(weight)
@@ -291,8 +293,6 @@ class Compiler:
                     run.spend(len(results))
                     bound["partial"] = results.copy()
                 results.append(body(run, Local(bound, local, callable=False)))
-                if len(results) > run.limits.items:
-                    run.made_list(len(results))
             return results
 
         return loop

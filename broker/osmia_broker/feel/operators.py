@@ -207,6 +207,8 @@ def matches(run: Run, value: Value, result: Value) -> bool | None:
     """
     if result is True:
         return True
+    if type(result) is Range:
+        return within(run, value, result)
     if type(result) is list:
         run.spend(len(result))
         answers = [equal(run, value, item) for item in result]

@@ -4,7 +4,7 @@ A `Run` lives for one call of `evaluate`.
 """
 
 from datetime import datetime
-from time import monotonic
+from time import thread_time
 from typing import Any, Protocol
 
 import msgspec
@@ -93,7 +93,7 @@ class Run(msgspec.Struct):
         if self.spent > self.limits.steps:
             raise EvaluationFailed(f"Expected at most {self.limits.steps} steps, but found more")
         self.next_look = self.spent + _STEPS_BETWEEN_LOOKS
-        now = monotonic()
+        now = thread_time()
         if self.deadline == 0.0:
             self.deadline = now + self.limits.seconds
         elif now > self.deadline:

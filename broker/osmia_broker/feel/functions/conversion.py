@@ -116,7 +116,9 @@ def date_and_time_of(run: Run, day: Date | DateTime, clock: Time) -> DateTime | 
 
 @builtin("date and time(date: moment, timezone: string)")
 def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
-    """The same moment as clocks in *zone* show it; a local one is taken as UTC."""
+    """The same moment as clocks in *zone* show it; a local one gets the zone."""
+    if moment.offset is None:
+        return temporal.in_zone(moment.date, moment.nanoseconds, zone)
     return temporal.at_instant(moment.instant(), zone)
 
 
