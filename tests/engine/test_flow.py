@@ -136,3 +136,21 @@ def test_no_step_ends_in_a_defect(play: Play):
         create; complete a; complete b; complete c
     """)
     assert scenario.door.incidents(scenario.instance) == []
+
+
+def test_a_step_that_fails_is_undone_whole_and_repeated_whole(play: Play):
+    """The type fails after the element was activated and its first mapping written: none of it may stay."""
+    play("""
+        deploy    start > a:job(type="=kind", in.x="=1", retries="=tries") > end
+        create    kind=1 tries=2
+        none      a
+        incident  a EXTRACT_VALUE_ERROR Expected result of the expression 'kind' to be 'STRING', but was 'NUMBER'.
+        set       a x=5
+        variables kind=1 tries=2 x=5
+        set       kind="work" tries="two"
+        resolve   a
+        incident  a EXTRACT_VALUE_ERROR 'NUMBER', but was 'STRING'
+        set       tries=7
+        resolve   a
+        waits     a type=work retries=7
+    """)
