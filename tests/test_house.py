@@ -14,6 +14,7 @@ HOMES = {"osmia": ROOT / "client", "osmia_broker": ROOT / "broker"}
 LAYERS = {
     "": 0,  # osmia_broker itself: the version
     "errors": 0,
+    "untrusted_xml": 0,
     "config": 0,
     "logs": 0,
     "ports": 0,
