@@ -5,13 +5,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from osmia_broker.errors import StoreFailed, StoreFull
-from osmia_broker.state.exchange import Wanted
+from osmia_broker.state.exchange import Start, Wanted
 from osmia_broker.store import creation
 from osmia_broker.store.sqlite import SqliteStore, connect
 from tests.store import rows
@@ -106,6 +107,66 @@ def test_a_second_broker_is_refused(tmp_path: Path):
     first.close()
     second.open()
     second.close()
+
+
+def test_a_broker_that_was_overtaken_cannot_write(tmp_path: Path):
+    """The lock is lost with its file; what keeps the first one from writing then is the epoch."""
+    first, second = SqliteStore(tmp_path / "x.db"), SqliteStore(tmp_path / "x.db")
+    first.open()
+    (tmp_path / "x.lock").unlink()
+    second.open()
+    second.commit(changes(*rows.instance(1), next_key=BASE + 50))
+    with pytest.raises(StoreFailed, match="another broker has taken it over"):
+        first.commit(changes(*rows.INSTANCE, next_key=BASE + 20))
+    with pytest.raises(StoreFailed, match="another broker has taken it over"):
+        first.open()
+    second.commit(changes(*rows.instance(2), next_key=BASE + 60))
+    second.close()
+    start = first_again(first)
+    assert start.next_key == BASE + 60
+    assert first.load(Wanted(instances=frozenset({PROCESS}))).instances == {}
+    first.close()
+
+
+def first_again(store: SqliteStore) -> Start:
+    """Close and open: it stands in line for the lock anew."""
+    store.close()
+    return store.open()
+
+
+def test_the_lock_outlasts_a_failure(tmp_path: Path):
+    """Between a failed commit and the next opening nobody else comes in."""
+    FailingConnection.left = NOTHING
+    first, second = SqliteStore(tmp_path / "x.db", connect=failing), SqliteStore(tmp_path / "x.db")
+    first.open()
+    FailingConnection.left = 2
+    with pytest.raises(StoreFailed):
+        first.commit(changes(*rows.INSTANCE))
+    FailingConnection.left = NOTHING
+    with pytest.raises(StoreFailed, match="the only broker"):
+        second.open()
+    first.open()
+    first.commit(changes(*rows.INSTANCE))
+    first.close()
+
+
+def test_the_file_of_another_partition_is_refused(tmp_path: Path):
+    store = SqliteStore(tmp_path / "x.db", partition_id=1)
+    store.open()
+    store.close()
+    with pytest.raises(StoreFailed, match="Expected partition 2"):
+        SqliteStore(tmp_path / "x.db", partition_id=2).open()
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+def test_a_number_that_no_column_holds_leaves_nothing(tmp_path: Path, number: int):
+    store = SqliteStore(tmp_path / "x.db")
+    store.open()
+    with pytest.raises(StoreFailed):
+        store.commit(changes(*rows.INSTANCE, replace(rows.job, key=rows.JOB + 1, created_ms=number)))
+    store.open()
+    assert store.load(Wanted(instances=frozenset({PROCESS}))).instances == {}
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 A commit is durable when it returns. After any failure the connection is closed, and `open` makes a new one: a failed fsync is never
 retried as if it had not happened.
+
+Two brokers on one file are kept apart twice. A lock of the operating system refuses the second; and where that is lost (the lock file
+was removed, a network file system that does not lock), the one that came later has raised the partition's epoch, which every commit
+of the earlier one finds out.
 """
 
 import fcntl
@@ -12,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Select, select, union
+from sqlalchemy import Select, literal_column, select, union
 from sqlalchemy import bindparam as param
+from sqlalchemy.exc import SQLAlchemyError
 
 from osmia_broker.errors import StoreFailed, StoreFull
 from osmia_broker.state.exchange import WINDOW_JOBS, Changes, InstanceRows, Loaded, Start, Wanted
@@ -97,11 +102,17 @@ _DUE = sql(
     )
     .order_by(_job.c.deadline_ms, _job.c.key)
 )
-_NEXT_KEY = sql(select(schema.partition.c.next_key).where(schema.partition.c.id == param("id")))
-_SAVE_NEXT_KEY = sql(
-    schema.partition.update().where(schema.partition.c.id == param("partition")).values(next_key=param("next_key"))
+_partition = schema.partition
+_PARTITION = sql(select(_partition.c.next_key, _partition.c.epoch).where(_partition.c.id == param("partition")))
+_TAKE_OVER = sql(
+    _partition.update().where(_partition.c.id == param("partition")).values(epoch=literal_column("epoch + 1"))
 )
-"""Its parameters come in the order of the text: next_key, partition."""
+_SAVE_NEXT_KEY = sql(
+    _partition.update()
+    .where(_partition.c.id == param("partition"), _partition.c.epoch == param("of_epoch"))
+    .values(next_key=param("next_key"))
+)
+"""Its parameters come in the order of the text: next_key, partition, of_epoch."""
 
 
 class SqliteStore:
@@ -113,10 +124,11 @@ class SqliteStore:
         self._connect = connect
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._epoch = 0  # the one that this store writes in; 0 before it has taken the partition over
 
     def open(self) -> Start:
         """Connect and read what a start needs. A database that another process has open, or a newer version made, is refused."""
-        self.close()
+        self._drop()
         return self._guarded(self._open)
 
     def commit(self, changes: Changes) -> None:
@@ -136,6 +148,7 @@ class SqliteStore:
             except sqlite3.Error as error:  # nothing depends on it any longer
                 raise StoreFailed(f"Expected to close {self._path.name}, but found: {error}") from error
         lock, self._lock = self._lock, None
+        self._epoch = 0
         if lock is not None:
             os.close(lock)
 
@@ -151,7 +164,11 @@ class SqliteStore:
             raise (StoreFull if full else StoreFailed)(
                 f"Expected the database {self._path.name} to answer, but found: {error}"
             ) from error
-        except (OSError, ValueError, KeyError) as error:  # no directory; a row that no broker wrote
+        except StoreFailed:
+            self._drop()
+            raise
+        except (OSError, ValueError, KeyError, OverflowError, SQLAlchemyError) as error:
+            # no directory; a row that no broker wrote, or none can store; a migration that failed
             self._drop()
             raise StoreFailed(f"Expected to use the database {self._path.name}, but found: {error}") from error
 
@@ -175,13 +192,31 @@ class SqliteStore:
         self._take_lock()
         self._db = db = self._connect(self._path)
         bring_up_to_date(db, self._path, self._partition_id)
-        (next_key,) = db.execute(_NEXT_KEY, (self._partition_id,)).fetchone()
+        next_key = self._take_over(db)
         return Start(
             next_key=next_key,
             processes=_read(db, ProcessDefinition),
             requirements=_read(db, DecisionRequirements),
             decisions=_read(db, Decision),
             forms=_read(db, Form),
+        )
+
+    def _take_over(self, db: sqlite3.Connection) -> int:
+        """Begin an epoch when the lock is new, or see that the own one lasts. Returns the next key."""
+        if self._epoch == 0:
+            db.execute(_TAKE_OVER, (self._partition_id,))
+        row = db.execute(_PARTITION, (self._partition_id,)).fetchone()
+        if row is None:
+            raise StoreFailed(f"Expected partition {self._partition_id} in {self._path.name}, but found another one")
+        next_key, epoch = row
+        if self._epoch not in (0, epoch):
+            raise self._fenced()
+        self._epoch = epoch
+        return int(next_key)
+
+    def _fenced(self) -> StoreFailed:
+        return StoreFailed(
+            f"Expected to write {self._path.name} in epoch {self._epoch}, but found that another broker has taken it over"
         )
 
     def _take_lock(self) -> None:
@@ -208,7 +243,9 @@ class SqliteStore:
                 db.execute(upsert(table, len(group)), flat(group))
         for row_type, keys in changes.deleted.items():
             db.executemany(delete(schema.TABLES[row_type]), keys)
-        db.execute(_SAVE_NEXT_KEY, (changes.next_key, self._partition_id))
+        saved = db.execute(_SAVE_NEXT_KEY, (changes.next_key, self._partition_id, self._epoch))
+        if saved.rowcount != 1:
+            raise self._fenced()
         db.execute("COMMIT")
 
     # --- reading
