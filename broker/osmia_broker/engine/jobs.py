@@ -134,18 +134,17 @@ def _park_oversized(state: State, job: Job, size: int, size_max: int) -> None:
 @handles(GiveBackJobs)
 def give_back_jobs(state: State, command: GiveBackJobs) -> None:
     """Jobs that never reached their caller wait again, retries untouched, unless they have gone on since."""
-    for key, deadline_ms in command.jobs:
-        job = state.find_job(key)
-        if job is not None and job.state is JobState.ACTIVATED and job.deadline_ms == deadline_ms:
+    given = dict(command.jobs)
+    for job in state.find_jobs(given):
+        if job.state is JobState.ACTIVATED and job.deadline_ms == given[job.key]:
             state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
 
 
 @handles(ReachDeadlines)
 def reach_deadlines(state: State, command: ReachDeadlines) -> None:
     """A lease or a back-off is over: the job waits for a worker again, retries untouched."""
-    for key in command.job_keys:
-        job = state.find_job(key)
-        if job is not None and 0 < job.deadline_ms <= state.now_ms:
+    for job in state.find_jobs(command.job_keys):
+        if 0 < job.deadline_ms <= state.now_ms:
             if job.state is JobState.ACTIVATED:
                 state.note_event("job", job.type, "timed_out")
             state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)

@@ -63,6 +63,7 @@ class _Nobody:
 
 
 NOBODY = _Nobody()
+NOTHING = Wanted()
 
 
 @dataclass(slots=True)
@@ -71,11 +72,13 @@ class _Batch:
 
     number: int
     answers: list[tuple[Waiter, Any, OsmiaError | None]] = field(default_factory=list)
-    blocked: list[tuple[Command, Waiter]] = field(default_factory=list)
+    blocked: list[tuple[Command, Waiter, Wanted]] = field(
+        default_factory=list
+    )  # with all rows that each has wanted so far
     wanted: Wanted | None = None
 
     def waiters(self) -> list[Waiter]:
-        return [waiter for waiter, _, _ in self.answers] + [waiter for _, waiter in self.blocked]
+        return [waiter for waiter, _, _ in self.answers] + [waiter for _, waiter, _ in self.blocked]
 
     def __len__(self) -> int:
         return len(self.answers) + len(self.blocked)
@@ -234,14 +237,18 @@ class Partition:
             self._want(Wanted(due_jobs=(known, jobs.due_horizon_ms)))
         self._schedule()
 
-    def _attempt(self, command: Command, waiter: Waiter) -> None:
-        """Decide *command* now, or block it until its rows are loaded."""
+    def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
+        """Decide *command* now, or block it until its rows are loaded.
+
+        What it *wanted* before is loaded again with what it wants now: else two instances that are cold by turns would keep it for ever.
+        """
         name = type(command).__name__
         try:
             answer = execute(self._state, command, self._clock.now_ms())
         except Missing as missing:
-            self._want(missing.wanted)
-            self._batch.blocked.append((command, waiter))
+            wanted |= missing.wanted
+            self._want(wanted)
+            self._batch.blocked.append((command, waiter, wanted.rows()))
             return
         except Rejection as refusal:
             refusal.intent = command.intent
@@ -364,8 +371,8 @@ class Partition:
         state.admit(wanted, loaded)
         for checksum, model in compiled.items():
             state.definitions.keep_model(checksum, model)
-        for command, waiter in batch.blocked:
-            self._attempt(command, waiter)
+        for command, waiter, so_far in batch.blocked:
+            self._attempt(command, waiter, so_far)
         state.forget_absent()
 
     def _end_drain(self) -> None:

@@ -46,6 +46,10 @@ class Wanted:
     job_types: frozenset[tuple[str, int]] = frozenset()  #: (type, after this key): the next window of activatable jobs
     due_jobs: tuple[int, int] | None = None  #: (above, up to) in epoch milliseconds: jobs whose deadline lies between
 
+    def rows(self) -> "Wanted":
+        """Only what belongs to process instances."""
+        return Wanted(instances=self.instances, elements=self.elements, jobs=self.jobs, incidents=self.incidents)
+
     def __or__(self, other: "Wanted") -> "Wanted":
         """Both wishes in one load."""
         return Wanted(

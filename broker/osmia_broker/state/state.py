@@ -114,6 +114,14 @@ class State:
             raise Missing(Wanted(jobs=frozenset({key})))
         return row
 
+    def find_jobs(self, keys: Iterable[int]) -> list[Job]:
+        """The living jobs among *keys*. Raises Missing as `find_element`, once for all of them."""
+        found = {key: self.jobs.get(key) for key in keys}
+        cold = frozenset(key for key, job in found.items() if job is None and self._may_exist(key))
+        if cold:
+            raise Missing(Wanted(jobs=cold))
+        return [job for job in found.values() if job is not None]
+
     def find_incident(self, key: int) -> Incident | None:
         """The open incident of *key*; None when there is none. Raises Missing as `find_element`."""
         row = self.incidents.get(key)

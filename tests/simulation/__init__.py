@@ -1,0 +1,1 @@
+"""Random schedules from a seed: commands, failing commits, restarts; then the books and the rows are compared."""
