@@ -1,6 +1,7 @@
 """Answer after commit, all or nothing, bounded, crash-only: promises 1, 2, 4 and 5 of the design."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -243,3 +244,34 @@ async def test_stopping_answers_what_was_taken(tmp_path: Path):
             it.do(CREATE)
     async with opened(tmp_path) as it:
         assert len(await it.do(commands.ActivateJobs("ask", "w", 1, 100))) == 20
+
+
+async def test_a_stored_model_that_cannot_be_read_hurts_only_its_own(tmp_path: Path):
+    other = commands.DeployResources(compile_resources([("o.bpmn", bpmn("start > ask:job > end", id="other"))]))
+    async with opened(tmp_path) as it:
+        await it.do(DEPLOY)
+        await it.do(other)
+    with sqlite3.connect(tmp_path / "partition-1.db") as db:
+        checksum = DEPLOY.resources[0].checksum
+        db.execute("UPDATE resources SET content = ? WHERE checksum = ?", (b"<x/>", checksum))
+    db.close()
+    async with opened(tmp_path) as it:
+        create_other = commands.CreateProcessInstance("other", -1, 0, {})
+        outcomes = await asyncio.gather(it.do(CREATE), it.do(create_other), it.do(CREATE), return_exceptions=True)
+        assert [type(outcome).__name__ for outcome in outcomes] == ["InvalidState", "Created", "InvalidState"]
+        assert "stored resource 'p.bpmn'" in str(outcomes[0])
+        assert it.partition.is_open
+        assert sum(it.counters.commit_failures.values()) == 0
+
+
+async def test_a_defect_in_a_step_stops_its_instance_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with opened(tmp_path) as it:
+        await it.do(DEPLOY)
+        with monkeypatch.context() as patched:
+            patched.setattr("osmia_broker.engine.elements.tasks.create_job", lambda *_, **__: 1 // 0)
+            poisoned = await it.do(CREATE)
+        healthy = await it.do(CREATE)
+        (job,) = await it.do(commands.ActivateJobs("ask", "w", 1_000, 10))
+        assert job.process_instance_key == healthy.process_instance_key
+        assert it.counters.incidents == {("UNKNOWN",): 1}
+        await it.do(commands.CancelProcessInstance(poisoned.process_instance_key))

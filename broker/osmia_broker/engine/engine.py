@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
+from osmia_broker.errors import Rejection
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ErrorType
 from osmia_broker.state.state import State, Step
@@ -80,7 +81,7 @@ def _take(state: State, step: Step) -> None:
     except IncidentRaised as stop:
         _take_back(state, savepoint, planned)
         raise_incident(state, element, stop.error_type, str(stop))
-    except (Missing, AssertionError):
+    except (Missing, Rejection):
         raise
     except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 13)
         where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}

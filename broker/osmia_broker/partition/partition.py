@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from osmia_broker.engine import execute
 from osmia_broker.engine.commands import Command, ReachDeadlines
-from osmia_broker.engine.resources import compile_resource
-from osmia_broker.errors import OsmiaError, Overloaded, Rejection, StoreFailed, StoreFull, Unavailable
+from osmia_broker.engine.resources import BadResource, compile_resource
+from osmia_broker.errors import InvalidState, OsmiaError, Overloaded, Rejection, StoreFailed, StoreFull, Unavailable
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.writer import Writer
@@ -89,8 +89,16 @@ class _Write:
     """What the writer thread made of a batch."""
 
     loaded: Loaded | None
-    compiled: dict[str, Compiled]
+    compiled: dict[str, Compiled | InvalidState]  # by checksum; or why it cannot be had
     commit_s: float
+
+
+def _compiled_again(name: str, content: bytes) -> Compiled | InvalidState:
+    """A stored resource, ready to run. One that this version no longer takes must not hurt those that share its batch."""
+    try:
+        return compile_resource(name, content).compiled
+    except BadResource as fault:
+        return InvalidState(f"Expected the stored resource '{name}' to be readable, but found: {fault}")
 
 
 class Partition:
@@ -334,9 +342,7 @@ class Partition:
             commit_s = perf_counter() - begun
             loaded = store.load(wanted) if wanted is not None else None
             resources = loaded.resources if loaded is not None else {}
-            compiled = {
-                checksum: compile_resource(names[checksum], content).compiled for checksum, content in resources.items()
-            }
+            compiled = {checksum: _compiled_again(names[checksum], content) for checksum, content in resources.items()}
             return _Write(loaded, compiled, commit_s)
 
         self._writer.submit(write, self._written)
@@ -366,7 +372,9 @@ class Partition:
             elif not waiter.done():
                 waiter.set_result(answer)
 
-    def _decide_blocked(self, batch: _Batch, wanted: Wanted, loaded: Loaded, compiled: dict[str, Compiled]) -> None:
+    def _decide_blocked(
+        self, batch: _Batch, wanted: Wanted, loaded: Loaded, compiled: dict[str, Compiled | InvalidState]
+    ) -> None:
         state = self._state
         state.admit(wanted, loaded)
         for checksum, model in compiled.items():

@@ -7,6 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
+from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Process
 from osmia_broker.state.exchange import RowValues, Start, Wanted
 from osmia_broker.state.journal import Journal
@@ -111,7 +112,9 @@ class Definitions:
         )
         self.decisions: VersionedTable[Decision] = VersionedTable(Decision, "decision_id", journal)
         self.forms: VersionedTable[Form] = VersionedTable(Form, "form_id", journal)
-        self._models: OrderedDict[str, Compiled] = OrderedDict()  # by checksum, least recently used first
+        self._models: OrderedDict[str, Compiled | InvalidState] = (
+            OrderedDict()
+        )  # by checksum, least recently used first
         self._new_resources: dict[str, bytes] = {}
 
     def admit(self, start: Start) -> None:
@@ -137,12 +140,15 @@ class Definitions:
 
         Raises:
             Missing: it must be read and compiled first.
+            InvalidState: it was stored, but this version cannot read it.
 
         """
         compiled = self._models.get(checksum)
         if compiled is None:
             raise Missing(Wanted(resources=frozenset({checksum})))
         self._models.move_to_end(checksum)
+        if isinstance(compiled, InvalidState):
+            raise InvalidState(str(compiled))
         return compiled
 
     def resource_name(self, checksum: str) -> str:
@@ -150,7 +156,7 @@ class Definitions:
         rows: Iterable[ProcessDefinition | DecisionRequirements] = chain(self.processes.all(), self.requirements.all())
         return next(row.resource_name for row in rows if row.checksum == checksum)
 
-    def keep_model(self, checksum: str, compiled: Compiled) -> None:
+    def keep_model(self, checksum: str, compiled: Compiled | InvalidState) -> None:
         """Have a compiled resource at hand. It can be made again at any time, so an undone command need not drop it."""
         self._models[checksum] = compiled
         while len(self._models) > MODELS_MAX:
