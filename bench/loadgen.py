@@ -35,7 +35,7 @@ SCENARIOS: dict[str, list[list[str]]] = {
         ["--scenario", "cycle", "--rate", "100", "--worker-mode", "stream"],
     ],
     "pollers": [["--scenario", "pollers", "--n", "500"]],
-    "backlog": [["--scenario", "backlog", "--n", "100000"]],
+    "backlog": [["--scenario", "backlog", "--n", "100000", "--seconds", "240"]],  # as long as that many take
 }
 ALSO_ON_THE_FLOOR = ("cycle", "create", "open", "pollers")
 
