@@ -275,3 +275,20 @@ async def test_a_defect_in_a_step_stops_its_instance_alone(tmp_path: Path, monke
         assert job.process_instance_key == healthy.process_instance_key
         assert it.counters.incidents == {("UNKNOWN",): 1}
         await it.do(commands.CancelProcessInstance(poisoned.process_instance_key))
+
+
+async def test_a_stored_row_that_cannot_be_read_hurts_only_its_instance(tmp_path: Path):
+    async with opened(tmp_path) as it:
+        await it.do(DEPLOY)
+        bad, good = await it.do(CREATE), await it.do(CREATE)
+    with sqlite3.connect(tmp_path / "partition-1.db") as db:
+        db.execute("UPDATE element_instances SET state = 'ASLEEP' WHERE key = ?", (bad.process_instance_key,))
+    db.close()
+    async with opened(tmp_path) as it:
+        cancel = commands.CancelProcessInstance(bad.process_instance_key)
+        outcomes = await asyncio.gather(it.do(cancel), it.do(CREATE), return_exceptions=True)
+        assert [type(outcome).__name__ for outcome in outcomes] == ["InvalidState", "Created"]
+        jobs = await it.do(commands.ActivateJobs("ask", "w", 1_000, 10))
+        assert good.process_instance_key in {job.process_instance_key for job in jobs}
+        assert bad.process_instance_key not in {job.process_instance_key for job in jobs}
+        assert sum(it.counters.commit_failures.values()) == 0

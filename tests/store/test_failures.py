@@ -178,17 +178,19 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path, content: bytes):
         SqliteStore(tmp_path / "x.db").open()
 
 
-def test_a_row_that_no_broker_wrote_is_told(tmp_path: Path):
+def test_a_row_that_no_broker_wrote_makes_its_instance_unreadable_and_no_other(tmp_path: Path):
     store = SqliteStore(tmp_path / "x.db")
     store.open()
-    store.commit(changes(*rows.INSTANCE))
+    store.commit(changes(*rows.INSTANCE, *rows.instance(1)))
     store.close()
     with sqlite3.connect(tmp_path / "x.db") as db:
-        db.execute("UPDATE jobs SET state = 'SLEEPING'")
+        db.execute("UPDATE jobs SET state = 'SLEEPING' WHERE key = ?", (rows.JOB,))
     db.close()
     store.open()
-    with pytest.raises(StoreFailed, match="SLEEPING"):
-        store.load(Wanted(instances=frozenset({PROCESS})))
+    loaded = store.load(Wanted(instances=frozenset({PROCESS, PROCESS + 1_000})))
+    assert list(loaded.instances) == [PROCESS + 1_000]
+    assert set(loaded.unreadable) == {PROCESS, rows.TASK, rows.JOB, rows.INCIDENT}
+    assert "found 'SLEEPING' in the row of 'ask'" in loaded.unreadable[PROCESS]
     store.close()
 
 

@@ -86,6 +86,9 @@ class Loaded:
     """The answer to `Wanted`. Instances that are over, and keys that name nothing, are absent."""
 
     instances: dict[int, InstanceRows] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(
+        default_factory=dict
+    )  #: every key of an instance with a row that no broker wrote, and why
     resources: dict[str, bytes] = field(default_factory=dict)
     windows: dict[str, list[int]] = field(
         default_factory=dict

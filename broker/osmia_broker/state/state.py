@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from osmia_broker.errors import InvalidState
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.exchange import PARTITION_BITS, Changes, InstanceRows, Loaded, RowValues, Start, Wanted
 from osmia_broker.state.jobs import JobTable
@@ -59,6 +60,7 @@ class State:
         self._resident: OrderedDict[int, int] = OrderedDict()  # instance -> last batch that changed it; coldest first
         self._touched: dict[int, set[int]] = {}  # instances changed by each batch that is not committed yet
         self._absent: set[int] = set()
+        self._unreadable: dict[int, str] = {}  # keys of instances with a row that no broker wrote, and why
 
     @property
     def now(self) -> datetime:
@@ -83,7 +85,14 @@ class State:
         self._next_key = key
 
     def _may_exist(self, key: int) -> bool:
-        """Whether *key* was given out here and may name a row that is not resident."""
+        """Whether *key* was given out here and may name a row that is not resident.
+
+        Raises:
+            InvalidState: it names one whose instance cannot be read.
+
+        """
+        if key in self._unreadable:
+            raise InvalidState(self._unreadable[key])
         return key >> PARTITION_BITS == self.partition_id and key < self._next_key and key not in self._absent
 
     # --- what metrics count
@@ -117,7 +126,9 @@ class State:
     def find_jobs(self, keys: Iterable[int]) -> list[Job]:
         """The living jobs among *keys*. Raises Missing as `find_element`, once for all of them."""
         found = {key: self.jobs.get(key) for key in keys}
-        cold = frozenset(key for key, job in found.items() if job is None and self._may_exist(key))
+        cold = frozenset(
+            key for key, job in found.items() if job is None and key not in self._unreadable and self._may_exist(key)
+        )
         if cold:
             raise Missing(Wanted(jobs=cold))
         return [job for job in found.values() if job is not None]
@@ -144,6 +155,7 @@ class State:
         for type, _ in wanted.job_types:
             self.jobs.refill(type, loaded.windows.get(type, []))
         self.jobs.add_due(loaded.due_jobs)
+        self._unreadable |= loaded.unreadable
         self._absent = {
             *(key for key in wanted.jobs if key not in self.jobs),
             *(key for key in wanted.elements | wanted.instances if key not in self.elements),

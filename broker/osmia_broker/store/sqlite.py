@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,7 @@ STATEMENTS = 512  # prepared ones kept by the connection: every table in every g
 FULL = frozenset({sqlite3.SQLITE_FULL})
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -293,17 +295,34 @@ def _load_instances(db: sqlite3.Connection, instances: set[int], loaded: Loaded)
     keys = _json(instances)
     rows = loaded.instances
     scopes = []
+    faults: dict[int, str] = {}
     for element in (ElementInstance(*values) for values in db.execute(_ELEMENTS, (keys,))):
-        element.state = ElementState(element.state)
+        element.state = _one_of(ElementState, element.state, element, faults)
         rows.setdefault(element.process_instance_key, InstanceRows()).elements.append(element)
         scopes.append(element.key)
     for token in (WaitingToken(*values) for values in db.execute(_TOKENS, (keys,))):
         rows[token.process_instance_key].tokens.append(token)
     for job in (Job(*values) for values in db.execute(_JOBS, (keys,))):
-        job.state = JobState(job.state)
+        job.state = _one_of(JobState, job.state, job, faults)
         rows[job.process_instance_key].jobs.append(job)
     for incident in (Incident(*values) for values in db.execute(_INCIDENTS, (keys,))):
-        incident.error_type = ErrorType(incident.error_type)
+        incident.error_type = _one_of(ErrorType, incident.error_type, incident, faults)
         rows[incident.process_instance_key].incidents.append(incident)
     for variable in (Variable(*values) for values in db.execute(_VARIABLES, (_json(scopes),))):
         rows[variable.process_instance_key].variables.append(variable)
+    for process_instance_key, fault in faults.items():
+        found = rows.pop(process_instance_key)
+        keys_of_rows = [row.key for row in found.elements] + [row.key for row in found.jobs]
+        loaded.unreadable |= dict.fromkeys([*keys_of_rows, *(row.key for row in found.incidents)], fault)
+
+
+def _one_of(enum: type[E], value: str, row: ElementInstance | Job | Incident, faults: dict[int, str]) -> E:
+    """The member of *enum*; where the row was not written by a broker, a fault of its instance."""
+    try:
+        return enum(value)
+    except ValueError:
+        faults[row.process_instance_key] = (
+            f"Expected the stored rows of process instance '{row.process_instance_key}' to be readable,"
+            f" but found '{value}' in the row of '{row.element_id}'"
+        )
+        return next(iter(enum))
