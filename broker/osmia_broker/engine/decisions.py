@@ -47,11 +47,7 @@ def evaluate_decision(state: State, command: EvaluateDecision) -> EvaluatedDecis
     graph = _graph(state, decision)
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
     evaluation = graph.evaluate(decision.decision_id, scope, state.now)
-    rows = {
-        row.decision_id: row
-        for row in state.definitions.decisions.all()
-        if row.decision_requirements_key == decision.decision_requirements_key
-    }
+    rows = {row.decision_id: row for row in state.definitions.decisions_of(decision.decision_requirements_key)}
     return EvaluatedDecision(decision, evaluation, rows, state.next_key())
 
 

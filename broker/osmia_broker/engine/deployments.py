@@ -69,8 +69,7 @@ def _deploy_decisions(state: State, resource: NewResource, deployed: Deployed) -
     if latest is None or not _is_same(latest, resource):
         latest = _add_requirements(state, resource, latest.version + 1 if latest else 1, deployed.key)
     deployed.requirements.append(latest)
-    key = latest.key
-    deployed.decisions.extend(row for row in state.definitions.decisions.all() if row.decision_requirements_key == key)
+    deployed.decisions.extend(state.definitions.decisions_of(latest.key))
 
 
 def _add_requirements(state: State, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:

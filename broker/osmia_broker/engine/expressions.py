@@ -4,8 +4,6 @@ A failed evaluation, or a result of another type, stops the step with an inciden
 (user-tasks.md, section 3; bpmn-execution.md, section 9).
 """
 
-from typing import Any
-
 import msgspec
 
 from osmia_broker import feel
@@ -95,12 +93,4 @@ def evaluate_text_list(state: State, expression: Expression, scope_key: int) -> 
 def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:
     """The stop for a result that the place does not take, with what the evaluation had to say."""
     text = f"Expected result of the expression '{expression.text}' to be {expected}, but was '{feel.type_name(result.value)}'."
-    return IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, text + warnings_text(result.warnings))
-
-
-def warnings_text(warnings: Any) -> str:
-    """The warnings of an evaluation as an incident's text ends with them; empty when there are none."""
-    if not warnings:
-        return ""
-    lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in warnings)
-    return f" The evaluation reported the following warnings:\n{lines}"
+    return IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, text + feel.warnings_text(result.warnings))

@@ -45,10 +45,10 @@ def _insert(state: State, element: ElementInstance, job_key: int, error_type: Er
     )
 
 
-def end_incidents(state: State, element: ElementInstance) -> None:
-    """Close the incidents of an element instance that is ended."""
-    for incident in state.incidents.of_instance(element.process_instance_key):
-        if incident.element_instance_key == element.key:
+def end_incidents(state: State, process_instance_key: int, element_instance_keys: set[int]) -> None:
+    """Close the incidents of element instances that are ended."""
+    for incident in state.incidents.of_instance(process_instance_key):
+        if incident.element_instance_key in element_instance_keys:
             state.incidents.end(incident, state.now_ms)
 
 

@@ -174,8 +174,21 @@ def _answer_waiter(state: State, process: ElementInstance) -> None:
 
 def terminate(state: State, instance: ElementInstance) -> None:
     """End *instance* and all that lives in it, at once: its jobs are gone, its incidents closed."""
-    for inner in _within(state, instance):
-        _terminate_one(state, inner)
+    doomed = _within(state, instance)
+    keys = {inner.key for inner in doomed}
+    for job in state.jobs.of_instance(instance.process_instance_key):
+        if job.element_instance_key in keys:
+            state.jobs.end(job, state.now_ms, state=JobState.CANCELED, deadline_ms=0)
+            state.note_event("job", job.type, "canceled")
+    for token in state.tokens.of_instance(instance.process_instance_key):
+        if token.scope_key in keys:
+            state.tokens.end(token, state.now_ms)
+    end_incidents(state, instance.process_instance_key, keys)
+    for inner in doomed:
+        if not inner.scope_key:
+            state.note_event("instance", inner.element_id, "canceled")
+        state.elements.end(inner, state.now_ms, state=ElementState.TERMINATED)
+        state.variables.close_scope(inner.key)
 
 
 def _within(state: State, outermost: ElementInstance) -> list[ElementInstance]:
@@ -187,18 +200,3 @@ def _within(state: State, outermost: ElementInstance) -> list[ElementInstance]:
             keys.add(instance.key)
             found.append(instance)
     return found[::-1]
-
-
-def _terminate_one(state: State, instance: ElementInstance) -> None:
-    for job in state.jobs.of_instance(instance.process_instance_key):
-        if job.element_instance_key == instance.key:
-            state.jobs.end(job, state.now_ms, state=JobState.CANCELED, deadline_ms=0)
-            state.note_event("job", job.type, "canceled")
-    for token in state.tokens.of_instance(instance.process_instance_key):
-        if token.scope_key == instance.key:
-            state.tokens.end(token, state.now_ms)
-    end_incidents(state, instance)
-    if not instance.scope_key:
-        state.note_event("instance", instance.element_id, "canceled")
-    state.elements.end(instance, state.now_ms, state=ElementState.TERMINATED)
-    state.variables.close_scope(instance.key)

@@ -16,6 +16,7 @@ from osmia_broker.feel.expression import (
     UnaryTests,
     compile,  # noqa: A004  # feel.compile, as re.compile
     compile_unary_tests,
+    warnings_text,
 )
 from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS
 from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
@@ -54,4 +55,5 @@ __all__ = [
     "to_decision_json",
     "to_json",
     "type_name",
+    "warnings_text",
 ]

@@ -29,10 +29,15 @@ class Result(msgspec.Struct):
 
     def warnings_text(self) -> str:
         """The warnings as incidents append them to their text; empty if there are none."""
-        if not self.warnings:
-            return ""
-        lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in self.warnings)
-        return " The evaluation reported the following warnings:\n" + lines
+        return warnings_text(self.warnings)
+
+
+def warnings_text(warnings: Sequence[Warning]) -> str:
+    """*warnings* as incidents append them to their text; empty if there are none."""
+    if not warnings:
+        return ""
+    lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in warnings)
+    return " The evaluation reported the following warnings:\n" + lines
 
 
 class _Compiled:

@@ -151,6 +151,10 @@ class Definitions:
             raise InvalidState(str(compiled))
         return compiled
 
+    def decisions_of(self, requirements_key: int) -> list[Decision]:
+        """The decisions of one deployed graph, in the order of their keys, which is that of the file."""
+        return [row for row in self.decisions.all() if row.decision_requirements_key == requirements_key]
+
     def resource_name(self, checksum: str) -> str:
         """A name that the resource of this checksum was deployed under; its ending tells how to read it."""
         rows: Iterable[ProcessDefinition | DecisionRequirements] = chain(self.processes.all(), self.requirements.all())

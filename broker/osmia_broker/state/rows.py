@@ -187,11 +187,6 @@ class Resource:
     content: bytes
 
 
-#: What belongs to one process instance, is loaded and evicted with it, and ends with it.
-INSTANCE_TABLES = (ElementInstance, WaitingToken, Job, Variable, Incident)
-#: What was deployed; resident for good (without the resources' bytes, which are read when a definition is first used).
-DEFINITION_TABLES = (ProcessDefinition, DecisionRequirements, Decision, Form)
-
 Row = (
     ElementInstance
     | WaitingToken
