@@ -11,7 +11,8 @@
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out, the work goes on
     ├── Unsupported            UNIMPLEMENTED
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
-        └── StoreFull          the same, because the disk is full
+        ├── StoreFull          the same, because the disk is full
+        └── ValueRefused       the same, because one value cannot be stored
 
 The gateway alone adds the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection.
 """
@@ -91,3 +92,7 @@ class StoreFull(StoreFailed):
     """There is no room on the disk for a commit."""
 
     status = "RESOURCE_EXHAUSTED"
+
+
+class ValueRefused(StoreFailed):
+    """A commit held a value that the store cannot keep; nothing of it was written."""
