@@ -5,19 +5,19 @@ from collections.abc import Callable
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
-from osmia_broker.state.state import State
 
 
 @handles(DeployResources)
-def deploy_resources(state: State, command: DeployResources) -> Deployed:
+def deploy_resources(turn: Turn, command: DeployResources) -> Deployed:
     """Add what is new; answer with every definition of the files, new or not."""
     _refuse_duplicates(command.resources)
-    deployed = Deployed(state.next_key(), [], [], [], [])
+    deployed = Deployed(turn.next_key(), [], [], [], [])
     for resource in command.resources:
-        _DEPLOY[resource.kind](state, resource, deployed)
-        state.definitions.keep_model(resource.checksum, resource.compiled)
+        _DEPLOY[resource.kind](turn, resource, deployed)
+        turn.definitions.keep_model(resource.checksum, resource.compiled)
     return deployed
 
 
@@ -43,12 +43,12 @@ def _ids(resource: NewResource) -> list[tuple[str, str]]:
     return [("decision requirements", graph.id), *(("decision", decision.id) for decision in graph.decisions)]
 
 
-def _deploy_processes(state: State, resource: NewResource, deployed: Deployed) -> None:
+def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed) -> None:
     for id, process in resource.compiled.processes.items():
-        latest = state.definitions.processes.latest(id)
+        latest = turn.definitions.processes.latest(id)
         if latest is None or not _is_same(latest, resource):
             latest = ProcessDefinition(
-                key=state.next_key(),
+                key=turn.next_key(),
                 bpmn_process_id=id,
                 version=latest.version + 1 if latest else 1,
                 name=process.name,
@@ -56,42 +56,42 @@ def _deploy_processes(state: State, resource: NewResource, deployed: Deployed) -
                 resource_name=resource.name,
                 checksum=resource.checksum,
                 deployment_key=deployed.key,
-                deployed_ms=state.now_ms,
+                deployed_ms=turn.now_ms,
             )
-            state.definitions.processes.insert(latest)
-            state.definitions.add_resource(resource.checksum, resource.content)
+            turn.definitions.processes.insert(latest)
+            turn.definitions.add_resource(resource.checksum, resource.content)
         deployed.processes.append(latest)
 
 
-def _deploy_decisions(state: State, resource: NewResource, deployed: Deployed) -> None:
+def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed) -> None:
     graph = resource.compiled.decisions
-    latest = state.definitions.requirements.latest(graph.id)
+    latest = turn.definitions.requirements.latest(graph.id)
     if latest is None or not _is_same(latest, resource):
-        latest = _add_requirements(state, resource, latest.version + 1 if latest else 1, deployed.key)
+        latest = _add_requirements(turn, resource, latest.version + 1 if latest else 1, deployed.key)
     deployed.requirements.append(latest)
-    deployed.decisions.extend(state.definitions.decisions_of(latest.key))
+    deployed.decisions.extend(turn.definitions.decisions_of(latest.key))
 
 
-def _add_requirements(state: State, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:
+def _add_requirements(turn: Turn, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:
     """A new version of a graph is a new version of each of its decisions."""
     graph = resource.compiled.decisions
     requirements = DecisionRequirements(
-        key=state.next_key(),
+        key=turn.next_key(),
         decision_requirements_id=graph.id,
         version=version,
         name=graph.name,
         resource_name=resource.name,
         checksum=resource.checksum,
         deployment_key=deployment_key,
-        deployed_ms=state.now_ms,
+        deployed_ms=turn.now_ms,
     )
-    state.definitions.requirements.insert(requirements)
-    state.definitions.add_resource(resource.checksum, resource.content)
+    turn.definitions.requirements.insert(requirements)
+    turn.definitions.add_resource(resource.checksum, resource.content)
     for decision in graph.decisions:
-        before = state.definitions.decisions.latest(decision.id)
-        state.definitions.decisions.insert(
+        before = turn.definitions.decisions.latest(decision.id)
+        turn.definitions.decisions.insert(
             Decision(
-                key=state.next_key(),
+                key=turn.next_key(),
                 decision_id=decision.id,
                 version=before.version + 1 if before else 1,
                 name=decision.name,
@@ -103,20 +103,20 @@ def _add_requirements(state: State, resource: NewResource, version: int, deploym
     return requirements
 
 
-def _deploy_form(state: State, resource: NewResource, deployed: Deployed) -> None:
-    latest = state.definitions.forms.latest(resource.form_id)
+def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed) -> None:
+    latest = turn.definitions.forms.latest(resource.form_id)
     if latest is None or not _is_same(latest, resource):
         latest = Form(
-            key=state.next_key(),
+            key=turn.next_key(),
             form_id=resource.form_id,
             version=latest.version + 1 if latest else 1,
             resource_name=resource.name,
             checksum=resource.checksum,
             deployment_key=deployed.key,
-            deployed_ms=state.now_ms,
+            deployed_ms=turn.now_ms,
         )
-        state.definitions.forms.insert(latest)
-        state.definitions.add_resource(resource.checksum, resource.content)
+        turn.definitions.forms.insert(latest)
+        turn.definitions.add_resource(resource.checksum, resource.content)
     deployed.forms.append(latest)
 
 
@@ -125,7 +125,7 @@ def _is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: 
     return latest.checksum == resource.checksum and latest.resource_name == resource.name
 
 
-_DEPLOY: dict[str, Callable[[State, NewResource, Deployed], None]] = {
+_DEPLOY: dict[str, Callable[[Turn, NewResource, Deployed], None]] = {
     "bpmn": _deploy_processes,
     "dmn": _deploy_decisions,
     "form": _deploy_form,

@@ -70,7 +70,9 @@ def stored(
             lookups=lookups,
             due=due,
             enums={
-                name: one.type for name, one in columns.items() if isinstance(one.type, type) and issubclass(one.type, StrEnum)
+                name: one.type
+                for name, one in columns.items()
+                if isinstance(one.type, type) and issubclass(one.type, StrEnum)
             },
             sized=sized,
         )
@@ -161,7 +163,9 @@ class Job:
     state: JobState = changing()
     retries: int = changing(0)  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
     worker: str = changing("")  # the worker that holds or held it; empty before the first activation
-    deadline_ms: int = changing(0)  # when its lease or its back-off ends and it becomes activatable again; 0 for neither
+    deadline_ms: int = changing(
+        0
+    )  # when its lease or its back-off ends and it becomes activatable again; 0 for neither
     headers: str = "{}"  # JSON object of strings
     error_message: str = changing("")  # of the last failure or thrown error
     error_code: str = changing("")  # of the thrown error

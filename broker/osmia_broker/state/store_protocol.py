@@ -20,7 +20,9 @@ class Changes:
     """All that a batch of commands changed, as values: the rows may change again while they are written."""
 
     next_key: int  #: the partition's key counter after the batch
-    written: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: to insert, or to replace by primary key
+    written: Mapping[type, Sequence[RowValues]] = field(
+        default_factory=dict
+    )  #: to insert, or to replace by primary key
     deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
 
 
@@ -59,7 +61,9 @@ class Wanted:
 class Due:
     """The answer to `DueWanted`."""
 
-    rows: list[tuple[int, type, int]] = field(default_factory=list)  #: (due_ms, row class, key), ascending by (due_ms, key)
+    rows: list[tuple[int, type, int]] = field(
+        default_factory=list
+    )  #: (due_ms, row class, key), ascending by (due_ms, key)
     next_ms: int | None = None  #: the earliest time of any other living row with a due time; None if there is none
 
 
@@ -68,9 +72,13 @@ class Loaded:
     """The answer to `Wanted`. Instances that have ended, and keys that name nothing, are absent."""
 
     instances: dict[int, InstanceRows] = field(default_factory=dict)  #: by the key of the process instance
-    unreadable: dict[int, str] = field(default_factory=dict)  #: keys of corrupt rows and of all rows of their instance: the reason
+    unreadable: dict[int, str] = field(
+        default_factory=dict
+    )  #: keys of corrupt rows and of all rows of their instance: the reason
     resources: dict[str, bytes] = field(default_factory=dict)  #: those that were found
-    windows: dict[str, list[int]] = field(default_factory=dict)  #: keys of activatable jobs by type, ascending, at most WINDOW_JOBS
+    windows: dict[str, list[int]] = field(
+        default_factory=dict
+    )  #: keys of activatable jobs by type, ascending, at most WINDOW_JOBS
     due: Due | None = None
 
 
