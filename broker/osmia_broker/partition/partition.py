@@ -36,6 +36,7 @@ from osmia_broker.partition.due_work import WORK_S, DueWork
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.pace import Pace
+from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.state import State
@@ -72,7 +73,7 @@ class Partition:
         self._budget = budget or Budget()
         self._compiler = compiler
         self._loop = asyncio.get_running_loop()
-        self._listeners: list[Listener] = [Counting(counters)]
+        self._publisher = Publisher(Counting(counters))
         self._life = 0  # counts the times that memory was begun anew; what an earlier life left is ignored
         self._batch = Batch(1)
         self._in_flight: Batch | None = None
@@ -155,7 +156,7 @@ class Partition:
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on."""
-        self._listeners.append(listener)
+        self._publisher.listeners.append(listener)
 
     # --- commands
 
@@ -283,7 +284,7 @@ class Partition:
         changes = self._state.take_changes(batch.number)
         if changes is None and not batch.wanted:
             self._batch = Batch(batch.number + 1)
-            self._publish(batch)
+            self._publisher.publish(batch)
             self._go_on()
             return
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
@@ -299,7 +300,7 @@ class Partition:
         if jobs.became_activatable:
             offered, jobs.became_activatable = jobs.became_activatable, {}
             if self._away is None:
-                self._notify(lambda listener: listener.jobs_activatable(offered))
+                self._publisher.offer(offered)
 
     def _written(self, life: int, next_key: int, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
@@ -315,12 +316,12 @@ class Partition:
         self._counters.commit_seconds.observe(written.commit_s)
         self._counters.commit_batch_commands.observe(len(batch.decided))
         self._retry.extend(batch.blocked)
-        self._publish(batch)
+        self._publisher.publish(batch)
         if written.loaded is not None:
             self._admit(batch.wanted, written.loaded)
         self._attempt_again()
         self._state.forget_absent()
-        self._state.evict(batch.number)
+        self._state.evict(batch.number, self._batch.wanted)
         self._go_on()
 
     def _attempt_again(self) -> None:
@@ -351,37 +352,6 @@ class Partition:
         self._guarded(self._attempt_again)
         self._schedule()
 
-    def _publish(self, batch: Batch) -> None:
-        """Give out the answers of a batch, and notify the listeners of what happened in it."""
-        for entry in batch.decided:
-            self._answer(entry.waiter, entry.answer, entry.refusal)
-        for ticket, variables in batch.results:
-            self._notify(lambda listener, ticket=ticket, variables=variables: listener.result_ready(ticket, variables))  # type: ignore[misc]
-        if batch.events:
-            self._notify(lambda listener: listener.events_committed(batch.events))
-
-    def _answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
-        if waiter.done():
-            return
-        try:
-            if refusal is None:
-                waiter.set_result(answer)
-            else:
-                waiter.set_exception(refusal)
-        except UndoFailed:
-            raise
-        except Exception:
-            log.exception("waiter failed", extra={"partition": self.id})
-
-    def _notify(self, call: Callable[[Listener], None]) -> None:
-        for listener in self._listeners:
-            try:
-                call(listener)
-            except UndoFailed:
-                raise
-            except Exception:
-                log.exception("listener failed", extra={"partition": self.id})
-
     def _go_on(self) -> None:
         """After a batch: take up what waits, or rest until something becomes due."""
         if self._redo:
@@ -397,11 +367,13 @@ class Partition:
     @property
     def _is_busy(self) -> bool:
         counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
-        return any(counts) or bool(self._batch.wanted) or self._in_flight is not None or self._is_reopening
+        return any(counts) or bool(self._batch.wanted) or self._is_reopening or self._in_flight is not None
 
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing waits to be decided, written or carried out now."""
+        if self._away is not None:
+            return False
         return (
             not self._is_busy and self._due.is_idle and not self._has_due_work() and not self._state.deadlines.looking
         )
@@ -421,7 +393,7 @@ class Partition:
         if not self._due.is_waiting or self._drained is not None or self._loop.time() < self._due_from_s:
             return
         took_s = self._due.work()
-        if self._due.is_waiting or took_s > WORK_S:
+        if took_s > WORK_S or self._due.is_waiting:
             self._due_from_s = self._loop.time() + took_s
             self._loop.call_later(took_s, self._guarded, self._go_on_with_due)
 
@@ -477,10 +449,8 @@ class Partition:
         if not self._is_closed:
             self._away = failure
         self._drop_memory()
-        for waiter in waiters:
-            self._answer(waiter, None, failure)
-        for ticket in tickets:
-            self._notify(lambda listener, ticket=ticket: listener.result_lost(ticket, failure))  # type: ignore[misc]
+        self._publisher.refuse(waiters, failure)
+        self._publisher.lose_results(tickets, failure)
         if self._in_flight is None:  # else it is opened when the write has ended
             self._reopen(0)
 
@@ -521,8 +491,7 @@ class Partition:
     def _abandon(self) -> None:
         """Refuse what is left because the partition is closed while its store is not open."""
         self._is_reopening = False
-        for waiter in self._everybody(()):
-            self._answer(waiter, None, self._away)
+        self._publisher.refuse(self._everybody(()), self._away or Unavailable("Expected the partition to be open"))
         self._batch = Batch(self._batch.number + 1)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
@@ -533,7 +502,7 @@ class Partition:
         self._is_reopening = False
         if not self._is_closed:
             self._away = None
-            self._notify(lambda listener: listener.partition_opened())
+            self._publisher.opened()
         self._go_on()
 
     # --- commands one by one, after a value that cannot be stored
@@ -544,7 +513,9 @@ class Partition:
         commands = [*batch.commands()]
         if len(commands) == 1:
             ((_, waiter),) = commands
-            self._answer(waiter, None, InvalidArgument(f"Expected values that can be stored, but found: {failure}"))
+            self._publisher.refuse(
+                [waiter], InvalidArgument(f"Expected values that can be stored, but found: {failure}")
+            )
             commands = []
         commands += self._batch.commands()
         waiting = (*self._retry, *self._compilations.drop())

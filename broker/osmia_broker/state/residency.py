@@ -67,8 +67,8 @@ class Residency:
             if process_instance_key not in self._sizes and self._last_batch.get(process_instance_key) == batch:
                 del self._last_batch[process_instance_key]
 
-    def evictable(self, committed_batch: int) -> Iterator[int]:
-        """Yield the coldest instances without uncommitted changes, one by one, while the bound is exceeded.
+    def evictable(self, committed_batch: int, kept: set[int]) -> Iterator[int]:
+        """Yield the coldest instances without uncommitted changes and not *kept*, one by one, while the bound is exceeded.
 
         The caller removes the rows of each before it asks for the next.
         """
@@ -77,7 +77,9 @@ class Residency:
         for process_instance_key, batch in list(self._last_batch.items()):
             if self.total_bytes <= self._bytes_max:
                 return
-            if batch > committed_batch or process_instance_key in self._open or process_instance_key not in self._sizes:
+            if batch > committed_batch or process_instance_key in self._open or process_instance_key in kept:
                 continue
+            if process_instance_key not in self._sizes:
+                continue  # it has ended, and its end is not committed
             del self._last_batch[process_instance_key]
             yield process_instance_key

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from osmia_broker.errors import InvalidState
+from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.follow_ups import FollowUpTable
@@ -197,12 +198,19 @@ class State:
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 
-    def evict(self, committed_batch: int) -> None:
-        """Forget ended and cold process instances, now that *committed_batch* and all before it are durable."""
+    def evict(self, committed_batch: int, wanted: Wanted) -> None:
+        """Forget ended and cold process instances, now that *committed_batch* and all before it are durable.
+
+        Instances of rows that a blocked command has *wanted* so far stay, so that it need not load them again.
+        """
         self.residency.committed(committed_batch)
-        for process_instance_key in self.residency.evictable(committed_batch):
+        kept = {self.tables[row_type][key].process_instance_key for row_type, key in self._resident(wanted)}
+        for process_instance_key in self.residency.evictable(committed_batch, kept):
             for element in self.elements.of_instance(process_instance_key):
                 self.variables.evict(element.key)
             for table in self.tables.values():
                 table.evict(process_instance_key)
             assert process_instance_key not in self.residency, "an evicted instance leaves no row behind"
+
+    def _resident(self, wanted: Wanted) -> Iterable[tuple[type, int]]:
+        return ((row_type, key) for row_type, key in wanted.rows if key in self.tables[row_type])
