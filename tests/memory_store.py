@@ -16,6 +16,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.values: dict[type, dict[tuple[Any, ...], tuple[Any, ...]]] = {row_type: {} for row_type in KINDS}
+        self._living: dict[type, dict[tuple[Any, ...], tuple[Any, ...]]] = {row_type: {} for row_type in KINDS}
         self.next_key = 0
         self.is_open = False
         self.commits = self.loads = 0
@@ -47,7 +48,12 @@ class MemoryStore:
         return [row_type(*values) for _, values in sorted(self.values[row_type].items())]
 
     def living(self, row_type: type) -> list[Any]:
-        return [row for row in self.rows(row_type) if not getattr(row, "ended_ms", 0)]
+        return [row_type(*values) for _, values in sorted(self._living[row_type].items())]
+
+    def row(self, row_type: type, *key: Any) -> Any:
+        """A fresh row, or None."""
+        values = self.values[row_type].get(key)
+        return row_type(*values) if values is not None else None
 
     def _commit(self, changes: Changes) -> None:
         failure, self.fails = self.fails, None
@@ -57,11 +63,16 @@ class MemoryStore:
         for row_type, all_values in changes.written.items():
             kind = KINDS[row_type]
             places = [kind.columns.index(name) for name in kind.primary_key]
+            ended = kind.columns.index("ended_ms") if kind.ends else None
             for values in all_values:
-                self.values[row_type][tuple(values[place] for place in places)] = values
+                key = tuple(values[place] for place in places)
+                self.values[row_type][key] = self._living[row_type][key] = values
+                if ended is not None and values[ended]:
+                    del self._living[row_type][key]
         for row_type, keys in changes.deleted.items():
             for key in keys:
                 self.values[row_type].pop(key, None)
+                self._living[row_type].pop(key, None)
         self.next_key = changes.next_key
         self.commits += 1
         if failure is not None:
@@ -72,12 +83,14 @@ class MemoryStore:
         loaded = Loaded()
         owners = set()
         for row_type, key in wanted.rows:
-            values = self.values[row_type].get((key,))
-            if values is not None and not getattr(row_type(*values), "ended_ms", 0):
+            values = self._living[row_type].get((key,))
+            if values is not None:
                 owners.add(row_type(*values).process_instance_key)
         for kind in INSTANCE_KINDS if owners else ():
-            for row in self.living(kind.row_type):
-                if row.process_instance_key in owners and (kind.row_type is not Variable or self._lives(row.scope_key)):
+            place = kind.columns.index("process_instance_key")
+            for values in [values for values in self._living[kind.row_type].values() if values[place] in owners]:
+                row = kind.row_type(*values)
+                if kind.row_type is not Variable or (row.scope_key,) in self._living[ElementInstance]:
                     loaded.instances.setdefault(row.process_instance_key, {}).setdefault(kind.row_type, []).append(row)
         for checksum in wanted.resources:
             if (checksum,) in self.values[Resource]:
@@ -88,10 +101,6 @@ class MemoryStore:
         if wanted.due is not None:
             loaded.due = self._due(wanted.due)
         return loaded
-
-    def _lives(self, scope_key: int) -> bool:
-        values = self.values[ElementInstance].get((scope_key,))
-        return values is not None and not ElementInstance(*values).ended_ms
 
     def _due(self, wanted: DueWanted) -> Due:
         times = sorted(
