@@ -1,13 +1,14 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.expressions import evaluate
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.model.graph import VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 from osmia_broker.state.state import State
@@ -56,44 +57,46 @@ def _encoded(name: str) -> str:
 
 
 def apply_inputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the input mappings in order into the element's own scope; each sees those before it."""
-    written: set[str] = set()  # only what this element mapped before is merged into, never an outer object
-    for mapping in mappings:
-        value = _mapped_value(state, mapping, element.key)
-        name, *path = mapping.target
-        if path:
-            existing = state.variables.of_scope(element.key).get(name) if name in written else None
-            value = _with_path(existing.value if existing else None, path, value)
-        written.add(name)
-        state.variables.put(element.key, element.process_instance_key, name, value)
+    """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
+    for name, value in _mapped(state, element, mappings):
+        state.variables.put(element.key, element.process_instance_key, name, _json(value))
 
 
 def apply_outputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the output mappings in order; only their targets leave the element, merged outwards from its scope."""
+    """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
     scope = state.elements[element.scope_key]
-    for mapping in mappings:
-        value = _mapped_value(state, mapping, element.key)
-        name, *path = mapping.target
+    for name, value in _mapped(state, element, mappings):
         owner = _owner(state, scope, name)
-        if path:
-            existing = state.variables.of_scope(owner).get(name)
-            value = _with_path(existing.value if existing else None, path, value)
-        state.variables.put(owner, element.process_instance_key, name, value)
+        existing = state.variables.of_scope(owner).get(name)
+        state.variables.put(
+            owner, element.process_instance_key, name, _json(value, existing.value if existing else None)
+        )
 
 
-def _mapped_value(state: State, mapping: VariableMapping, scope_key: int) -> str:
-    result = evaluate(state, mapping.source, scope_key, ErrorType.IO_MAPPING_ERROR)
-    return feel.to_json(result.value)
+def _mapped(
+    state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]
+) -> Iterable[tuple[str, feel.Value]]:
+    """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
+    if not mappings:
+        return ()
+    made = MappedValues(VariableScope(state, element.key))
+    for mapping in mappings:
+        result = mapping.source.evaluate(made, state.now)
+        if result.failure is not None:
+            raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
+        made.put(mapping.target, result.value)
+    return made.items()
 
 
-def _with_path(existing: str | None, path: list[str], value: str) -> str:
-    """The JSON object *existing* (or a new one, if it is none) with *value* at *path*, everything beside the path untouched."""
-    entries: dict[str, Any] = {}
-    if existing is not None and existing.startswith("{"):
-        entries = dict(_split(existing))
-    name, *rest = path
-    if rest:
-        inner = entries.get(name)
-        value = _with_path(bytes(inner).decode() if inner is not None else None, rest, value)
-    entries[name] = msgspec.Raw(value.encode())
+def _json(value: feel.Value, existing: str | None = None) -> str:
+    """Write *value* as JSON. A `Level` is merged into the object *existing*, of which everything else stays as it is."""
+    if type(value) is not Level:
+        return feel.to_json(value)
+    entries: dict[str, msgspec.Raw] = {}
+    if existing is not None and existing.startswith("{") and not value.is_whole:
+        entries = _split(existing)
+    for name, inner in value.items():
+        before = entries.get(name) if type(inner) is Level else None
+        text = _json(inner, None if before is None else bytes(before).decode())
+        entries[name] = msgspec.Raw(text.encode())
     return msgspec.json.encode(entries).decode()

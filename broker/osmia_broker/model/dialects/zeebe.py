@@ -25,6 +25,7 @@ USER_TASK_JOB_TYPE = "io.camunda.zeebe:userTask"
 RESERVED_HEADERS = "io.camunda.zeebe:"
 DEFAULT_RETRIES = 3
 RETRIES_MAX = 2**31 - 1  # an int32 on the wire
+TARGET_NAMES_MAX = 100  # of a mapping: each is a level of the variable, and a document of a client has at most 200
 BINDINGS = ("latest", "deployment")
 
 #: What is read here, or has no effect on execution. Where one of them has no meaning, the reference ignores it, and so do we.
@@ -195,6 +196,9 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
     if not target:
         return None
     steps = tuple(target.split("."))
+    if len(steps) > TARGET_NAMES_MAX:
+        source.fault(f"Expected a target of at most {TARGET_NAMES_MAX} names, but found {len(steps)}", node)
+        return None
     if not _PATH.fullmatch(target) or not _RESERVED.isdisjoint(steps):
         source.fault(
             f"Expected path expression '{quote(target)}' but doesn't match the pattern '{_PATH.pattern}' or is a word of FEEL",
