@@ -127,6 +127,14 @@ class Process:
     version_tag: str
     root: Element
     elements: dict[str, Element]  # includes the root
-    forms: Mapping[str, str] = field(
-        default_factory=dict
-    )  # JSON texts kept in the model, by the id of `zeebe:userTaskForm`
+    #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bound_to_deployment(self) -> bool:
+        """Whether an element refers to a decision or form that is deployed together with this process."""
+        return any(
+            (element.decision is not None and element.decision.binding == "deployment")
+            or (element.user_task is not None and element.user_task.form_binding == "deployment")
+            for element in self.elements.values()
+        )
