@@ -114,8 +114,8 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
     """Refuse whatever the element carries beside what its *kind* allows."""
     for attribute, value in source.node.attrib.items():
         local = str(attribute)
-        if local.startswith("{"):
-            continue  # other namespaces: the dialects look at theirs, the rest is ignored as the reference ignores it
+        if local.startswith("{") or not str(value).strip():
+            continue  # other namespaces: the dialects look at theirs, the reference ignores the rest. An empty text asks for nothing
         if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():

@@ -3,9 +3,12 @@
 The engine neither knows nor asks which language a model was written in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
+
+from osmia_broker.model.text import trimmed, without_shapeless_start
 
 
 class Scope(Protocol):
@@ -118,8 +121,13 @@ _cached_juel = lru_cache(TEXTS_CACHED)(_compile_juel)
 
 
 def is_feel(text: str) -> bool:
-    """Whether a text of the `zeebe:` dialect is an expression."""
-    return text.startswith("=")
+    """Whether a text of the `zeebe:` dialect is an expression: its first visible character is `=`."""
+    return trimmed(text).startswith("=")
+
+
+def without_sign(text: str) -> str:
+    """Return the FEEL expression of a text with the sign `=`."""
+    return without_shapeless_start(trimmed(text)[1:])
 
 
 def is_juel(text: str) -> bool:
@@ -134,6 +142,34 @@ class Computed:
     value: Any
     failure: str | None = None
     warnings: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An expression with a conversion of its value. *convert* raises ValueError for a value that it does not take."""
+
+    expression: Expression
+    convert: Callable[[Any], Any]
+
+    @property
+    def text(self) -> str:
+        """The expression's own text."""
+        return self.expression.text
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that the expression may read."""
+        return self.expression.names
+
+    def evaluate(self, scope: Scope, now: Any = None) -> Computed:
+        """Evaluate the expression and convert its value. A value that cannot be converted is a failure."""
+        result = self.expression.evaluate(scope, now)
+        if result.failure is not None:
+            return Computed(None, result.failure)
+        try:
+            return Computed(self.convert(result.value), None, tuple(result.warnings))
+        except ValueError as error:
+            return Computed(None, f"Expected '{self.text}' to give {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +194,7 @@ class ListOf:
             if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
                 found = "null" if items is None else type(items).__name__
                 return Computed(None, f"Expected '{self.text}' to give text or a list of texts, but found {found}")
-            texts += [stripped for item in items if (stripped := item.strip())]
+            texts += [text for item in items if (text := trimmed(item))]
         return Computed(texts)
 
 
@@ -168,7 +204,7 @@ def list_of(text: str) -> Expression:
     Raises:
         UnreadableExpression: a part does not parse.
     """
-    parts = [part.strip() for part in _comma_parts(text)]
+    parts = [trimmed(part) for part in _comma_parts(text)]
     if not is_juel(text):
         return Static([part for part in parts if part])
     compiled = tuple(juel(part) if is_juel(part) else Static(part) for part in parts if part)

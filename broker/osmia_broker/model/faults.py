@@ -7,6 +7,7 @@ A deployment's reason reads `'<resource name>': ` followed by the text of an `In
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from osmia_broker.model.text import shown
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
 QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
@@ -80,8 +81,8 @@ class Faults:
 
 
 def quote(text: str) -> str:
-    """A model's own text for a reason, cut to what an answer can carry."""
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    """Return a model's own text for a reason: cut to the length of an answer, invisible characters as their codes."""
+    return shown(text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…")
 
 
 def _report(faults: list[Fault]) -> str:

@@ -82,6 +82,7 @@ class _Reading:
         self._flows: list[tuple[Source, Element]] = []
         self._defaults: list[tuple[Source, Element]] = []
         self._read_scopes(source)
+        self._default_ids = {gateway.node.get("default", "") for gateway, _ in self._defaults}
         flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
         for gateway, element in self._defaults:
             self._read_default(gateway, element, flows)
@@ -120,7 +121,8 @@ class _Reading:
     def _read_flow(self, source: Source, scope: Element) -> SequenceFlow | None:
         id = source.required(source.node, "id")
         elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
-        condition = _condition(source)
+        # BPMN 2.0.2, table 10.123: a condition on a default flow shall be ignored, so it need not even be readable.
+        condition = None if id in self._default_ids else _condition(source)
         ends = [self._end(source, attribute, scope) for attribute in ("sourceRef", "targetRef")]
         if ends[0] is None or ends[1] is None:
             return None
@@ -161,7 +163,8 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
 
 
 def _condition(source: Source) -> Expression | None:
-    nodes = list(source.node.iterchildren(_CONDITION))
+    """Return the condition of a sequence flow; None without, or if it is empty as some tools leave it."""
+    nodes = [node for node in source.node.iterchildren(_CONDITION) if xml.text(node)]
     if len(nodes) > 1:
         source.fault(f"Expected at most one 'conditionExpression', but found {len(nodes)}", nodes[1])
     if not nodes:

@@ -67,6 +67,8 @@ REFERENCES = {
     "dataObjectReference": ("dataObjectRef",),
     "boundaryEvent": ("attachedToRef",),
 }
+_IDS = ("id", "default", *sorted({attribute for attributes in REFERENCES.values() for attribute in attributes}))
+_WHITE_SPACE = " \t\r\n"  # of XML; any other blank is no character of an id
 _REFERS_BY_TEXT = frozenset({"flowNodeRef"})
 
 
@@ -78,6 +80,7 @@ def check(root: Node, faults: Faults) -> Collection[str]:
     ids: dict[str, int] = {}
     nodes = list(_outside_extensions(root))
     for node in nodes:
+        _trim_ids(node)
         _check_id(node, ids, faults)
         if namespace(node) == BPMN:
             _check_element(node, faults)
@@ -97,6 +100,14 @@ def _outside_extensions(root: Node) -> list[Node]:
         if local_name(node) != "extensionElements":
             pending.extend(reversed(node))
     return found
+
+
+def _trim_ids(node: Node) -> None:
+    """Remove the white space around ids and references, as a parser with the schema does (xsd:ID, xsd:IDREF)."""
+    for attribute in _IDS if namespace(node) == BPMN or namespace(node) in _DIAGRAM else ():
+        value = node.get(attribute)
+        if value is not None and value != (id := value.strip(_WHITE_SPACE)):
+            node.set(attribute, id)
 
 
 def _check_id(node: Node, ids: dict[str, int], faults: Faults) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from osmia_broker.model import expressions
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Faults, quote
+from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import BPMN, Node, local_name, name, text
 
 EXTENSIONS = name(BPMN, "extensionElements")
@@ -62,9 +63,9 @@ class Source:
         return self.node.get(attribute, "").strip() in TRUE
 
     def required(self, at: Node, attribute: str) -> str:
-        """An attribute's text; a fault and an empty text where it says nothing."""
-        value = at.get(attribute, "")
-        if not value.strip():
+        """Return an attribute's text, trimmed. If nothing visible is in it, note a fault and return an empty text."""
+        value = trimmed(at.get(attribute, ""))
+        if not value:
             self.fault(f"Attribute '{attribute}' must be present and not empty", at)
         return value
 

@@ -56,10 +56,8 @@ def requires(*types: ElementType) -> Callable[[Rule], Rule]:
 def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
     """Of several flows all but the default one have a condition; a single one may do without."""
     for flow in gateway.outgoing:
-        if flow is gateway.default_flow:
-            if flow.condition is not None:
-                faults.about(flow.id, "Default flow must not have a condition")
-        elif flow.condition is None and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
+        is_open = flow.condition is None and flow is not gateway.default_flow
+        if is_open and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
             faults.about(flow.id, "Must have a condition or be the default flow")
 
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from osmia_broker.model.text import trimmed
 from osmia_broker.untrusted_xml import Node, Unreadable, read
 
 __all__ = ["ACTIVITI", "BPMN", "ZEEBE", "Node", "Unreadable", "line", "local_name", "name", "namespace", "read", "text"]
@@ -33,5 +34,5 @@ def line(node: Node) -> int:
 
 
 def text(node: Node) -> str:
-    """What stands directly in an element, without the white space around it."""
-    return (node.text or "").strip()
+    """Return the text directly in an element, trimmed; the text of its children is not part of it."""
+    return trimmed((node.text or "") + "".join(child.tail or "" for child in node))

@@ -19,6 +19,7 @@ from osmia_broker.model.graph import (
     VariableMapping,
 )
 from osmia_broker.model.source import Source
+from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ZEEBE, Node, local_name, name
 
 USER_TASK_JOB_TYPE = "io.camunda.zeebe:userTask"
@@ -47,16 +48,22 @@ SUPPORTED = frozenset(
     }
 )
 
+#: Not supported yet, but nothing to carry out while they are empty.
+LISTS = frozenset({"executionListeners", "taskListeners"})
+
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
-_WHOLE_OR_DECIMAL = re.compile(r"\s*([+-]?[0-9]{1,10})(\.[0-9]+)?\s*")
+_WHOLE_OR_DECIMAL = re.compile(r"([+-]?[0-9]{1,10})(\.[0-9]+)?")
 
 
 def check(source: Source) -> None:
     """Refuse what this broker does not carry out yet, rather than run a process without it."""
     for tag, nodes in source.extensions.items():
-        if tag.startswith(f"{{{ZEEBE}}}") and local_name(nodes[0]) not in SUPPORTED:
-            source.fault(f"'zeebe:{quote(local_name(nodes[0]))}' is currently not supported")
+        local = local_name(nodes[0])
+        if not tag.startswith(f"{{{ZEEBE}}}") or local in SUPPORTED:
+            continue
+        if local not in LISTS or any(len(node) for node in nodes):
+            source.fault(f"'zeebe:{quote(local)}' is currently not supported")
 
 
 def has(source: Source, *locals: str) -> bool:
@@ -71,26 +78,30 @@ def job(source: Source) -> JobDefinition | None:
         source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
         return None
     [node] = found
-    type = _value(source, node, "type") if source.required(node, "type") else None
+    type = _value(source, node, "type", _name) if source.required(node, "type") else None
     retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
     own_headers = headers(source)
     return None if type is None else JobDefinition(type, retries, own_headers)
 
 
 def headers(source: Source) -> Mapping[str, str]:
-    """The model's own `zeebe:taskHeaders`. Static texts, never expressions; a key stands once and is not the broker's."""
+    """Return the model's own `zeebe:taskHeaders`: static texts, never expressions.
+
+    A header without key or value is left out, as the reference does: the Modeler writes such headers.
+    """
     found: dict[str, str] = {}
     for container in source.extensions.get(_tag("taskHeaders"), []):
         for node in container.iterchildren(_tag("header")):
-            key = source.required(node, "key")
-            if key in found:
-                source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
-            elif key.startswith(RESERVED_HEADERS):
+            key, value = node.get("key", ""), node.get("value", "")
+            if key.startswith(RESERVED_HEADERS):
                 source.fault(
                     f"Header keys that start with '{RESERVED_HEADERS}' are reserved for internal use, but found '{quote(key)}'",
                     node,
                 )
-            found[key] = node.get("value", "")
+            elif trimmed(key) and value:
+                if key in found:
+                    source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
+                found[key] = value
     return found
 
 
@@ -99,8 +110,8 @@ def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[Variabl
     container = source.extension(_tag("ioMapping"))
     if container is None:
         return (), ()
-    inputs = [_mapping(source, node, _value) for node in container.iterchildren(_tag("input"))]
-    outputs = [_mapping(source, node, _expression) for node in container.iterchildren(_tag("output"))]
+    inputs = [_mapping(source, node, _value) for node in _filled(container, "input")]
+    outputs = [_mapping(source, node, _expression) for node in _filled(container, "output")]
     return tuple(filter(None, inputs)), tuple(filter(None, outputs))
 
 
@@ -110,7 +121,7 @@ def user_task(source: Source) -> UserTaskDefinition:
     schedule = source.extension(_tag("taskSchedule"))
     fields: dict[str, Any] = {}
     if assignment is not None:
-        fields["assignee"] = _value(source, assignment, "assignee")
+        fields["assignee"] = _value(source, assignment, "assignee", _name)
         fields["candidate_groups"] = _value(source, assignment, "candidateGroups", _texts)
         fields["candidate_users"] = _value(source, assignment, "candidateUsers", _texts)
     if schedule is not None:
@@ -134,16 +145,16 @@ def decision(source: Source) -> DecisionCall | None:
     node = source.extension(_tag("calledDecision"))
     if node is None:
         return None
-    decision_id = _value(source, node, "decisionId") if source.required(node, "decisionId") else None
+    decision_id = _value(source, node, "decisionId", _name) if source.required(node, "decisionId") else None
     result_variable = source.required(node, "resultVariable")
     binding = _binding(source, node)
     return None if decision_id is None else DecisionCall(decision_id, result_variable, binding)
 
 
 def version_tag(source: Source) -> str:
-    """The process's `zeebe:versionTag`; empty without."""
+    """Return the process's `zeebe:versionTag`; empty without."""
     node = source.extension(_tag("versionTag"))
-    return "" if node is None else source.required(node, "value")
+    return "" if node is None else trimmed(node.get("value", ""))
 
 
 def forms(source: Source) -> Mapping[str, str]:
@@ -162,7 +173,7 @@ def condition(source: Source, text: str) -> Expression | None:
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), source.node)
         return None
-    return source.compiled(source.node, expressions.feel, text[1:])
+    return source.compiled(source.node, expressions.feel, expressions.without_sign(text))
 
 
 def _form(source: Source) -> dict[str, Any]:
@@ -170,21 +181,27 @@ def _form(source: Source) -> dict[str, Any]:
     if node is None:
         return {}
     key, id = node.get("formKey", ""), node.get("formId", "")
-    if bool(key.strip()) == bool(id.strip()):
+    if bool(trimmed(key)) == bool(trimmed(id)):
         source.fault("Exactly one of the attributes 'formId, formKey' must be present and not blank", node)
         return {}
-    if key.strip():
+    if trimmed(key):
         return {"form_key": Static(key)}  # verbatim: measured, a leading = is not evaluated
-    return {"form_id": _value(source, node, "formId"), "form_binding": _binding(source, node)}
+    return {"form_id": _value(source, node, "formId", _name), "form_binding": _binding(source, node)}
 
 
 def _binding(source: Source, node: Node) -> str:
-    binding = node.get("bindingType", "latest")
+    binding = trimmed(node.get("bindingType", "")) or BINDINGS[0]
     if binding == "versionTag":  # decisions and forms bear no tags yet that it could be matched with
         source.fault("The binding type 'versionTag' is currently not supported", node)
     elif binding not in BINDINGS:
         source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
     return binding
+
+
+def _filled(container: Node, tag: str) -> list[Node]:
+    """Return the mappings of *container* that have a source or a target; editors leave empty ones behind."""
+    nodes = container.iterchildren(_tag(tag))
+    return [node for node in nodes if trimmed(node.get("source", "") + node.get("target", ""))]
 
 
 Read = Callable[[Source, Node, str], Expression | None]
@@ -211,12 +228,12 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
 def _value(
     source: Source, node: Node, attribute: str, static: Callable[[str], Expression] = Static
 ) -> Expression | None:
-    """An attribute that may be static or an expression; None where it says nothing."""
+    """Return an attribute that may be static or an expression; None if nothing visible is in it."""
     text = node.get(attribute, "")
-    if not text:
+    if not trimmed(text):
         return None
     if expressions.is_feel(text):
-        return source.compiled(node, expressions.feel, text[1:])
+        return source.compiled(node, expressions.feel, expressions.without_sign(text))
     try:
         return static(text)
     except ValueError as error:
@@ -225,12 +242,12 @@ def _value(
 
 
 def _expression(source: Source, node: Node, attribute: str) -> Expression | None:
-    """An attribute that has to be an expression."""
+    """Return an attribute that must be an expression."""
     text = node.get(attribute, "")
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), node)
         return None
-    return source.compiled(node, expressions.feel, text[1:])
+    return source.compiled(node, expressions.feel, expressions.without_sign(text))
 
 
 def _expected_expression(text: str) -> str:
@@ -240,15 +257,20 @@ def _expected_expression(text: str) -> str:
     )
 
 
+def _name(text: str) -> Static:
+    """Take a text that names something: no worker, person or file has a name with invisible ends."""
+    return Static(trimmed(text))
+
+
 def _retries(text: str) -> Static:
-    match = _WHOLE_OR_DECIMAL.fullmatch(text)
+    match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
     if match is None or abs(int(match[1])) > RETRIES_MAX:
         raise ValueError(f"Expected static value to be a valid Number, but found '{quote(text)}'")
     return Static(int(match[1]))
 
 
 def _texts(text: str) -> Static:
-    parts = [part.strip() for part in text.split(",")]
+    parts = [trimmed(part) for part in text.split(",")]
     if not all(parts):
         raise ValueError(
             f"Expected static value to be a list of comma-separated values, e.g. 'a,b,c', but found '{quote(text)}'"
