@@ -18,8 +18,8 @@ class ParseError(ValueError):
         )
 
 
-class EvaluationFailed(Exception):
-    """An expression met a value it cannot work with; the text says which. Never leaves the package."""
+class EvaluationFailed(ValueError):
+    """An expression met a value that it cannot work with; the text says which."""
 
 
 def shorten(text: str) -> str:

@@ -30,6 +30,8 @@ class UserTask(Processor):
 
 
 def _assignment(state: State, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
+        evaluate(state, task.priority, instance.key)
     values = {
         "assignee": _text(state, instance, task, task.assignee),
         "candidateGroups": _list(state, instance, task, task.candidate_groups),
