@@ -12,6 +12,6 @@ that are not whole. Method calls are refused when compiled, so an expression can
 
 from osmia_broker.juel.errors import ParseError
 from osmia_broker.juel.expression import Expression, Result, compile  # noqa: A004  # juel.compile, as re.compile
-from osmia_broker.juel.values import Scope, Value, to_text
+from osmia_broker.juel.values import Scope, Value, describe, to_text
 
-__all__ = ["Expression", "ParseError", "Result", "Scope", "Value", "compile", "to_text"]
+__all__ = ["Expression", "ParseError", "Result", "Scope", "Value", "compile", "describe", "to_text"]

@@ -192,10 +192,17 @@ class ListOf:
                 return Computed(None, result.failure)
             items = result.value.split(",") if isinstance(result.value, str) else result.value
             if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
-                found = "null" if items is None else type(items).__name__
-                return Computed(None, f"Expected '{self.text}' to give text or a list of texts, but found {found}")
+                return Computed(
+                    None, f"Expected '{self.text}' to give text or a list of texts, but found {_found(items)}"
+                )
             texts += [text for item in items if (text := trimmed(item))]
         return Computed(texts)
+
+
+def _found(value: Any) -> str:
+    from osmia_broker import juel as language
+
+    return language.describe(value)
 
 
 def list_of(text: str) -> Expression:

@@ -9,7 +9,7 @@ from typing import Any
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
-from osmia_broker.model.expressions import Expression, Static
+from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import (
     DecisionCall,
@@ -79,6 +79,8 @@ def job(source: Source) -> JobDefinition | None:
         return None
     [node] = found
     type = _value(source, node, "type", _name) if source.required(node, "type") else None
+    if type is not None and not isinstance(type, Static):
+        type = Converted(type, _job_type)
     retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
     own_headers = headers(source)
     return None if type is None else JobDefinition(type, retries, own_headers)
@@ -260,6 +262,13 @@ def _expected_expression(text: str) -> str:
 def _name(text: str) -> Static:
     """Take a text that names something: no worker, person or file has a name with invisible ends."""
     return Static(trimmed(text))
+
+
+def _job_type(value: Any) -> Any:
+    """Refuse a blank text: no worker can ask for jobs of that type."""
+    if isinstance(value, str) and not trimmed(value):
+        raise ValueError(f"the type of a job, but found '{quote(value)}'")
+    return value
 
 
 def _retries(text: str) -> Static:
