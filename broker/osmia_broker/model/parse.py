@@ -1,8 +1,8 @@
-"""BPMN XML to executable processes: the way from a deployed file to what the engine walks.
+"""Read a deployed BPMN file into executable processes.
 
     bytes -> xml.read -> schema.check -> elements, then sequence flows -> validate -> Process
 
-Takes time linear in the file, and no recursion: subprocesses wait in a queue. Everything wrong is collected on the way and told at once.
+The time is linear in the file, and nothing recurses: subprocesses wait in a queue. All faults are collected and reported together.
 """
 
 from collections import deque
@@ -25,11 +25,10 @@ _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
 def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
-    """The executable processes of a BPMN file, at least one, in document order; others are skipped.
+    """Read the executable processes of a BPMN file, at least one, in document order. Other processes are skipped.
 
     Raises:
-        InvalidModel: nothing of the file can be deployed; it carries every fault that was found. No other exception leaves here,
-            whatever the bytes.
+        InvalidModel: the file has faults, and nothing of it can be deployed. No other exception is raised, whatever the bytes.
     """
     faults = Faults()
     root = _read_definitions(resource_name, content)
@@ -64,7 +63,7 @@ def _is_bounded(process: Source) -> bool:
 
 
 class _Reading:
-    """One process on its way into the graph. Elements come first, because a sequence flow may be written before its ends."""
+    """The reading of one process. Elements come first, because a file may have a sequence flow before its ends."""
 
     def __init__(self, source: Source, ids: Collection[str]) -> None:
         self.faults = source.faults
@@ -132,7 +131,7 @@ class _Reading:
         return flow
 
     def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
-        """The element at one end of a flow; None where there is none or it was refused. A dangling one was told by `schema`."""
+        """Return the element at one end of a flow; None if it is missing (which `schema` reports) or was refused."""
         id = source.node.get(attribute, "")
         element = self.process.elements.get(id)
         if element is not None and element.scope is scope:

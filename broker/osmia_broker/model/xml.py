@@ -1,4 +1,4 @@
-"""The names of BPMN and its dialects in XML, and what is asked of a node. Reading is `untrusted_xml`'s."""
+"""The XML names of BPMN and its dialects, and small questions to a node. `untrusted_xml` reads the bytes."""
 
 from typing import cast
 
@@ -13,22 +13,22 @@ ACTIVITI = "http://activiti.org/bpmn"
 
 
 def name(namespace: str, local: str) -> str:
-    """A tag or attribute as lxml writes it."""
+    """Return the name of a tag or attribute as lxml writes it."""
     return f"{{{namespace}}}{local}"
 
 
 def local_name(node: Node) -> str:
-    """The tag without its namespace."""
+    """Return the tag without its namespace."""
     return str(node.tag).rpartition("}")[2]
 
 
 def namespace(node: Node) -> str:
-    """The namespace of the tag; empty where it has none."""
+    """Return the namespace of the tag; empty if it has none."""
     return str(node.tag)[1:].partition("}")[0] if str(node.tag).startswith("{") else ""
 
 
 def line(node: Node) -> int:
-    """Where the element begins, from 1; 0 where that is not known."""
+    """Return the line where the element begins, from 1; 0 if it is not known."""
     known: int | None = cast("int | None", node.sourceline)
     return known or 0
 

@@ -1,7 +1,7 @@
 """The `activiti:` dialect: attributes of Activiti and Alfresco (user-tasks.md sections 1, 3 and 4).
 
-A text with `${…}` or `#{…}` in it is JUEL; any other stands for itself. A service task's job type is its `implementation`, which is
-how Alfresco names a connector; the engine's built-in tasks and Java classes (`activiti:type`, `activiti:class` …) are refused.
+A text with `${…}` or `#{…}` in it is JUEL; any other is a constant. The job type of a service task is its `implementation`, where
+Alfresco names a connector; the engine's built-in tasks and Java classes (`activiti:type`, `activiti:class` …) are refused.
 """
 
 import re
@@ -21,7 +21,7 @@ from osmia_broker.model.xml import ACTIVITI, local_name, name
 DEFAULT_RETRIES = 3
 
 USER_TASK = frozenset({"assignee", "candidateGroups", "candidateUsers", "category", "dueDate", "formKey", "priority"})
-#: How Activiti's own engine cuts its transactions. Here every step is durable anyway.
+#: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
 _PREFIX = f"{{{ACTIVITI}}}"
@@ -31,7 +31,7 @@ _AN_INTEGER = f"a whole number from {_INTEGERS[0]} to {_INTEGERS[-1]}"
 
 
 def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
-    """Refuse every `activiti:` attribute and extension element but the *supported* attributes and the harmless ones."""
+    """Refuse every `activiti:` extension element, and every attribute that is neither *supported* nor harmless."""
     for attribute in source.node.attrib:
         local = str(attribute).removeprefix(_PREFIX)
         if local != attribute and local not in supported and local not in HARMLESS:
@@ -47,9 +47,9 @@ def has(source: Source, attributes: frozenset[str]) -> bool:
 
 
 def job(source: Source) -> JobDefinition | None:
-    """The job of a task whose `implementation` names a connector; None where it names none.
+    """Read the job of a task from `implementation`, which names a connector; None if it names none.
 
-    The schema's own values (`##WebService`, `##unspecified`) are no names.
+    The values of the schema itself (`##WebService`, `##unspecified`) are no names.
     """
     implementation = trimmed(source.node.get("implementation", ""))
     if not implementation or implementation.startswith("##"):
@@ -58,7 +58,7 @@ def job(source: Source) -> JobDefinition | None:
 
 
 def user_task(source: Source) -> UserTaskDefinition:
-    """What the `activiti:` attributes of a user task say."""
+    """Read the `activiti:` attributes of a user task."""
     return UserTaskDefinition(
         assignee=_value(source, "assignee", convert=_as_text),
         candidate_groups=_list(source, "candidateGroups"),
@@ -72,7 +72,7 @@ def user_task(source: Source) -> UserTaskDefinition:
 
 
 def condition(source: Source, text: str) -> Expression | None:
-    """A sequence flow's JUEL condition."""
+    """Compile the JUEL condition of a sequence flow."""
     return source.compiled(source.node, expressions.juel, text)
 
 

@@ -1,6 +1,6 @@
 """The `zeebe:` dialect: extension elements of Camunda 8 (bpmn-execution.md section 2, user-tasks.md sections 1 to 4).
 
-A text that starts with `=` is FEEL; any other stands for itself.
+A text that starts with `=` is FEEL; any other is a constant.
 """
 
 import re
@@ -29,7 +29,7 @@ RETRIES_MAX = 2**31 - 1  # an int32 on the wire
 TARGET_NAMES_MAX = 100  # of a mapping: each is a level of the variable, and a document of a client has at most 200
 BINDINGS = ("latest", "deployment")
 
-#: What is read here, or has no effect on execution. Where one of them has no meaning, the reference ignores it, and so do we.
+#: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
 SUPPORTED = frozenset(
     {
         "assignmentDefinition",
@@ -48,7 +48,7 @@ SUPPORTED = frozenset(
     }
 )
 
-#: Not supported yet, but nothing to carry out while they are empty.
+#: Not supported yet; an empty one has no effect.
 LISTS = frozenset({"executionListeners", "taskListeners"})
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
@@ -57,7 +57,7 @@ _WHOLE_OR_DECIMAL = re.compile(r"([+-]?[0-9]{1,10})(\.[0-9]+)?")
 
 
 def check(source: Source) -> None:
-    """Refuse what this broker does not carry out yet, rather than run a process without it."""
+    """Refuse the extension elements that this broker does not carry out yet, rather than run a process without them."""
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
         if not tag.startswith(f"{{{ZEEBE}}}") or local in SUPPORTED:
@@ -72,7 +72,7 @@ def has(source: Source, *locals: str) -> bool:
 
 
 def job(source: Source) -> JobDefinition | None:
-    """What `zeebe:taskDefinition` and `zeebe:taskHeaders` say; exactly one definition is required."""
+    """Read the job of a task: exactly one `zeebe:taskDefinition`, and `zeebe:taskHeaders`."""
     found = source.extensions.get(_tag("taskDefinition"), [])
     if len(found) != 1:
         source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
@@ -87,7 +87,7 @@ def job(source: Source) -> JobDefinition | None:
 
 
 def headers(source: Source) -> Mapping[str, str]:
-    """Return the model's own `zeebe:taskHeaders`: static texts, never expressions.
+    """Read `zeebe:taskHeaders`: constants, never expressions.
 
     A header without key or value is left out, as the reference does: the Modeler writes such headers.
     """
@@ -108,7 +108,7 @@ def headers(source: Source) -> Mapping[str, str]:
 
 
 def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
-    """The inputs and outputs of `zeebe:ioMapping`, in document order."""
+    """Read the inputs and outputs of `zeebe:ioMapping`, in document order."""
     container = source.extension(_tag("ioMapping"))
     if container is None:
         return (), ()
@@ -118,7 +118,7 @@ def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[Variabl
 
 
 def user_task(source: Source) -> UserTaskDefinition:
-    """What `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition` say of a job-based user task."""
+    """Read a job-based user task: `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition`."""
     assignment = source.extension(_tag("assignmentDefinition"))
     schedule = source.extension(_tag("taskSchedule"))
     fields: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def user_task(source: Source) -> UserTaskDefinition:
 
 
 def script(source: Source) -> ScriptDefinition | None:
-    """What `zeebe:script` says: an expression, and the plain name its result goes to."""
+    """Read `zeebe:script`: an expression, and the plain name of the variable for its result."""
     node = source.extension(_tag("script"))
     if node is None:
         return None
@@ -143,7 +143,7 @@ def script(source: Source) -> ScriptDefinition | None:
 
 
 def decision(source: Source) -> DecisionCall | None:
-    """What `zeebe:calledDecision` says."""
+    """Read `zeebe:calledDecision`."""
     node = source.extension(_tag("calledDecision"))
     if node is None:
         return None
@@ -154,13 +154,13 @@ def decision(source: Source) -> DecisionCall | None:
 
 
 def version_tag(source: Source) -> str:
-    """Return the process's `zeebe:versionTag`; empty without."""
+    """Read the `zeebe:versionTag` of a process; empty without."""
     node = source.extension(_tag("versionTag"))
     return "" if node is None else trimmed(node.get("value", ""))
 
 
 def forms(source: Source) -> Mapping[str, str]:
-    """The JSON texts that the model carries in `zeebe:userTaskForm`, by id; form keys `camunda-forms:bpmn:<id>` name them."""
+    """Read the forms inside the model (`zeebe:userTaskForm`), JSON texts by id. Form keys `camunda-forms:bpmn:<id>` refer to them."""
     found: dict[str, str] = {}
     for node in source.extensions.get(_tag("userTaskForm"), []):
         id = source.required(node, "id")
@@ -171,7 +171,7 @@ def forms(source: Source) -> Mapping[str, str]:
 
 
 def condition(source: Source, text: str) -> Expression | None:
-    """A sequence flow's FEEL condition; static text is refused."""
+    """Compile the FEEL condition of a sequence flow. A constant is refused."""
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), source.node)
         return None
@@ -187,13 +187,13 @@ def _form(source: Source) -> dict[str, Any]:
         source.fault("Exactly one of the attributes 'formId, formKey' must be present and not blank", node)
         return {}
     if trimmed(key):
-        return {"form_key": Static(key)}  # verbatim: measured, a leading = is not evaluated
+        return {"form_key": Static(key)}  # verbatim: a leading = is not evaluated (measured)
     return {"form_id": _value(source, node, "formId", _name), "form_binding": _binding(source, node)}
 
 
 def _binding(source: Source, node: Node) -> str:
     binding = trimmed(node.get("bindingType", "")) or BINDINGS[0]
-    if binding == "versionTag":  # decisions and forms bear no tags yet that it could be matched with
+    if binding == "versionTag":  # decisions and forms have no version tags yet
         source.fault("The binding type 'versionTag' is currently not supported", node)
     elif binding not in BINDINGS:
         source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
@@ -201,7 +201,7 @@ def _binding(source: Source, node: Node) -> str:
 
 
 def _filled(container: Node, tag: str) -> list[Node]:
-    """Return the mappings of *container* that have a source or a target; editors leave empty ones behind."""
+    """Return the mappings that have a source or a target. Editors leave empty ones behind."""
     nodes = container.iterchildren(_tag(tag))
     return [node for node in nodes if trimmed(node.get("source", "") + node.get("target", ""))]
 
@@ -230,7 +230,7 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
 def _value(
     source: Source, node: Node, attribute: str, static: Callable[[str], Expression] = Static
 ) -> Expression | None:
-    """Return an attribute that may be static or an expression; None if nothing visible is in it."""
+    """Read an attribute that may be a constant or an expression; None if nothing visible is in it."""
     text = node.get(attribute, "")
     if not trimmed(text):
         return None
@@ -244,7 +244,7 @@ def _value(
 
 
 def _expression(source: Source, node: Node, attribute: str) -> Expression | None:
-    """Return an attribute that must be an expression."""
+    """Read an attribute that must be an expression."""
     text = node.get(attribute, "")
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), node)
@@ -260,7 +260,7 @@ def _expected_expression(text: str) -> str:
 
 
 def _name(text: str) -> Static:
-    """Take a text that names something: no worker, person or file has a name with invisible ends."""
+    """Read a name (of a job type, a person, a decision). No name has invisible characters at its ends."""
     return Static(trimmed(text))
 
 
