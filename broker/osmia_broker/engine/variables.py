@@ -1,13 +1,14 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.expressions import evaluate
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import VariableMapping
@@ -28,7 +29,7 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set all *variables* in exactly this scope.
 
     Raises:
-        TooLarge: the variables of the process instance would take more than INSTANCE_CHARACTERS_MAX.
+        TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
 
     """
     for name, value in variables.items():
@@ -60,7 +61,7 @@ def _owner(turn: Turn, scope: ElementInstance, name: str) -> int:
 
 
 def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
-    """The variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
+    """Return the variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
     scopes = []
     key = element.key
     while key:
@@ -72,7 +73,7 @@ def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> 
 
 
 def document(variables: Mapping[str, str]) -> str:
-    """The variables as one JSON object."""
+    """Return the variables as one JSON object."""
     return "{" + ",".join(f"{_encoded(name)}:{value}" for name, value in variables.items()) + "}"
 
 
@@ -81,46 +82,48 @@ def _encoded(name: str) -> str:
 
 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the input mappings in order into the element's own scope; each sees those before it."""
-    written: set[str] = set()  # only what this element mapped before is merged into, never an outer object
-    for mapping in mappings:
-        value = _mapped_value(turn, mapping, element.key)
-        name, *path = mapping.target
-        if path:
-            existing = turn.variables.of_scope(element.key).get(name) if name in written else None
-            value = _with_path(existing.value if existing else None, path, value)
-        written.add(name)
-        turn.variables.put(element.key, element.process_instance_key, name, value)
+    """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
+    for name, value in _mapped(turn, element, mappings):
+        turn.variables.put(element.key, element.process_instance_key, name, _json(value))
     _check_size(turn, element.process_instance_key)
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the output mappings in order; only their targets leave the element, merged outwards from its scope."""
+    """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
     scope = turn.elements[element.scope_key]
-    for mapping in mappings:
-        value = _mapped_value(turn, mapping, element.key)
-        name, *path = mapping.target
+    for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)
-        if path:
-            existing = turn.variables.of_scope(owner).get(name)
-            value = _with_path(existing.value if existing else None, path, value)
-        turn.variables.put(owner, element.process_instance_key, name, value)
+        existing = turn.variables.of_scope(owner).get(name)
+        turn.variables.put(
+            owner, element.process_instance_key, name, _json(value, existing.value if existing else None)
+        )
     _check_size(turn, element.process_instance_key)
 
 
-def _mapped_value(turn: Turn, mapping: VariableMapping, scope_key: int) -> str:
-    result = evaluate(turn, mapping.source, scope_key, ErrorType.IO_MAPPING_ERROR)
-    return feel.to_json(result.value)
+def _mapped(
+    turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]
+) -> Iterable[tuple[str, feel.Value]]:
+    """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
+    if not mappings:
+        return ()
+    made = MappedValues(VariableScope(turn, element.key))
+    for mapping in mappings:
+        result = mapping.source.evaluate(made, turn.now)
+        if result.failure is not None:
+            raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
+        made.put(mapping.target, result.value)
+    return made.items()
 
 
-def _with_path(existing: str | None, path: list[str], value: str) -> str:
-    """The JSON object *existing* (or a new one, if it is none) with *value* at *path*, everything beside the path untouched."""
-    entries: dict[str, Any] = {}
-    if existing is not None and existing.startswith("{"):
-        entries = dict(_split(existing))
-    name, *rest = path
-    if rest:
-        inner = entries.get(name)
-        value = _with_path(bytes(inner).decode() if inner is not None else None, rest, value)
-    entries[name] = msgspec.Raw(value.encode())
+def _json(value: feel.Value, existing: str | None = None) -> str:
+    """Write *value* as JSON. A `Level` is merged into the object *existing*, of which everything else stays as it is."""
+    if type(value) is not Level:
+        return feel.to_json(value)
+    entries: dict[str, msgspec.Raw] = {}
+    if existing is not None and existing.startswith("{") and not value.is_whole:
+        entries = _split(existing)
+    for name, inner in value.items():
+        before = entries.get(name) if type(inner) is Level else None
+        text = _json(inner, None if before is None else bytes(before).decode())
+        entries[name] = msgspec.Raw(text.encode())
     return msgspec.json.encode(entries).decode()

@@ -1,4 +1,4 @@
-"""BPMN models: deployed bytes in, immutable graphs of elements out, or every fault of the file at once.
+"""Read BPMN models: from the bytes of a file to graphs of elements that never change, or to all faults of the file.
 
 >>> from osmia_broker import model
 >>> processes = model.parse("dinner.bpmn", content)

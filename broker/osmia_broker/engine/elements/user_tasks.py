@@ -30,6 +30,8 @@ class UserTask(Processor):
 
 
 def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
+        evaluate(turn, task.priority, instance.key)
     values = {
         "assignee": _text(turn, instance, task, task.assignee),
         "candidateGroups": _list(turn, instance, task, task.candidate_groups),
