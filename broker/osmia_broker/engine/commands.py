@@ -3,7 +3,7 @@
 `intent` is the word the wire's error frame uses for it (gateway-rpc.md, section 1). Times are milliseconds.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -39,8 +39,8 @@ class DeployResources(Command, frozen=True, gc=False):
 class CreateProcessInstance(Command, frozen=True, gc=False):
     """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key.
 
-    *start_elements* begin it at these elements instead of its start event. *waiter*, if given, is handed to the partition
-    with the result when the instance completes; the result holds the root variables, or only *fetch_variables*.
+    *start_elements* begin it at these elements instead of its start event. With a *result_ticket* (above 0) the partition
+    reports the result to its listeners when the instance completes: the root variables, or only *fetch_variables*.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -49,7 +49,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     process_definition_key: int
     variables: Variables
     start_elements: tuple[str, ...] = ()
-    waiter: Any = None
+    result_ticket: int = 0
     fetch_variables: tuple[str, ...] = ()
 
 

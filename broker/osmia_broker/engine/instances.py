@@ -25,8 +25,8 @@ def create_process_instance(state: State, command: CreateProcessInstance) -> Cre
         raise InvalidState("Expected to create instance of process with none start event, but there is no such event")
     process = _new_process(state, definition)
     put_local(state, process, command.variables)
-    if command.waiter is not None:
-        state.awaited[process.key] = (command.waiter, command.fetch_variables)
+    if command.result_ticket:
+        state.awaited[process.key] = (command.result_ticket, command.fetch_variables)
         state.journal.note(state.awaited.pop, process.key, None)
     if starts:
         _start_at(state, process, starts)

@@ -28,6 +28,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobState
 from osmia_broker.state.state import State
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
+DEADLINE_MS_MAX = 2**63 - 1  # the largest that a store keeps
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
 
 
@@ -110,7 +111,7 @@ def _snapshot(state: State, job: Job, command: ActivateJobs) -> ActivatedJob:
         headers=job.headers,
         worker=command.worker,
         retries=job.retries,
-        deadline_ms=state.now_ms + command.timeout_ms,
+        deadline_ms=min(DEADLINE_MS_MAX, state.now_ms + command.timeout_ms),
         variables=document(visible(state, element, command.fetch_variables)),
     )
 
@@ -177,7 +178,8 @@ def fail_job(state: State, command: FailJob) -> None:
         message = command.error_message or "No more retries left."
         raise_job_incident(state, job, ErrorType.JOB_NO_RETRIES, message)
     elif command.back_off_ms > 0:
-        state.jobs.update(job, state=JobState.FAILED, deadline_ms=state.now_ms + command.back_off_ms, **failed)
+        deadline_ms = min(DEADLINE_MS_MAX, state.now_ms + command.back_off_ms)
+        state.jobs.update(job, state=JobState.FAILED, deadline_ms=deadline_ms, **failed)
     else:
         state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0, **failed)
 
@@ -221,7 +223,7 @@ def update_job_timeout(state: State, command: UpdateJobTimeout) -> None:
     job = _existing(state, command.job_key, "update job")
     if job.state is not JobState.ACTIVATED:
         raise InvalidState(f"Expected to update the timeout of job with key '{job.key}', but it is not active")
-    state.jobs.update(job, deadline_ms=max(1, state.now_ms + command.timeout_ms))
+    state.jobs.update(job, deadline_ms=min(DEADLINE_MS_MAX, max(1, state.now_ms + command.timeout_ms)))
 
 
 def _existing(state: State, key: int, verb: str) -> Job:

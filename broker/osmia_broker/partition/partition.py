@@ -20,6 +20,7 @@ from osmia_broker.engine.resources import BadResource, compile_resource
 from osmia_broker.errors import InvalidState, OsmiaError, Overloaded, Rejection, StoreFailed, StoreFull, Unavailable
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.clock import Clock
+from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.writer import Writer
 from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.exchange import Changes, Loaded, Start, Store, Wanted
@@ -76,6 +77,7 @@ class _Batch:
         default_factory=list
     )  # with all rows that each has wanted so far
     wanted: Wanted | None = None
+    results: list[tuple[int, str]] = field(default_factory=list)  # of instances that completed: (ticket, variables)
 
     def waiters(self) -> list[Waiter]:
         return [waiter for waiter, _, _ in self.answers] + [waiter for _, waiter, _ in self.blocked]
@@ -115,8 +117,7 @@ class Partition:
         resident_instances: int = RESIDENT_INSTANCES,
     ) -> None:
         self.id = partition_id
-        self.on_activatable: Callable[[dict[str, list[int]]], None] = lambda _: None
-        """Told the keys of jobs, by type, that have become activatable, just before the batch closes: what it decides joins it."""
+        self._listeners: list[Listener] = []
         self._store = store
         self._clock = clock
         self._counters = counters
@@ -225,9 +226,15 @@ class Partition:
         else:
             waiter.set_exception(self._away)
 
-    def forget_awaited(self, process_instance_key: int) -> None:
-        """Nobody waits for the result of this instance any longer."""
-        self._state.awaited.pop(process_instance_key, None)
+    def add_listener(self, listener: Listener) -> None:
+        """Report to *listener* from now on."""
+        self._listeners.append(listener)
+
+    def forget_result(self, ticket: int) -> None:
+        """Keep no result for *ticket*: its caller has gone."""
+        awaited = self._state.awaited
+        for key in [key for key, (held, _) in awaited.items() if held == ticket]:
+            del awaited[key]
 
     def has_activatable(self, type: str) -> bool:
         """Whether it is worth activating jobs of *type*."""
@@ -277,7 +284,7 @@ class Partition:
         """Results that somebody awaits join the batch; what happened is counted."""
         state = self._state
         if state.results:
-            self._batch.answers += [(waiter, variables, None) for waiter, variables in state.results]
+            self._batch.results += state.results
             state.results.clear()
         for kind, name, event in state.events:
             _COUNT[kind](self._counters, name, event)
@@ -324,7 +331,8 @@ class Partition:
         if jobs.became_activatable:
             offered, jobs.became_activatable = jobs.became_activatable, {}
             if self._away is None:
-                self.on_activatable(offered)
+                for listener in self._listeners:
+                    listener.jobs_activatable(offered)
 
     def _write(self, batch: _Batch, changes: Changes | None) -> None:
         wanted = batch.wanted
@@ -371,6 +379,9 @@ class Partition:
                     waiter.set_exception(refusal)
             elif not waiter.done():
                 waiter.set_result(answer)
+        for ticket, variables in batch.results:
+            for listener in self._listeners:
+                listener.result_ready(ticket, variables)
 
     def _decide_blocked(
         self, batch: _Batch, wanted: Wanted, loaded: Loaded, compiled: dict[str, Compiled | InvalidState]
@@ -404,6 +415,8 @@ class Partition:
         self._state.open(start)
         self._away = None
         self._keep_looking()
+        for listener in self._listeners:
+            listener.partition_opened()
 
     def _start_over(self, batch: _Batch, error: Exception | None) -> None:
         """A write failed: tell everybody, drop memory, and open the store anew (crash-only)."""
@@ -417,7 +430,8 @@ class Partition:
             "commit failed, memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)}
         )
         self._counters.commit_failures.add(reason)
-        lost = [*batch.waiters(), *self._batch.waiters(), *(waiter for waiter, _ in self._state.awaited.values())]
+        lost = [*batch.waiters(), *self._batch.waiters()]
+        tickets = [ticket for ticket, _ in (*batch.results, *self._batch.results, *self._state.awaited.values())]
         stopping = self._away
         self._away = failure
         self._batch = _Batch(self._batch.number + 1)
@@ -425,6 +439,9 @@ class Partition:
         for waiter in lost:
             if not waiter.done():
                 waiter.set_exception(failure)
+        for ticket in tickets:
+            for listener in self._listeners:
+                listener.result_lost(ticket, failure)
         if stopping is not None:
             self._end_drain()
             return
