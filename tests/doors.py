@@ -16,11 +16,11 @@ import msgspec
 
 import osmia
 from osmia_broker.broker import Broker
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import Settings
 from osmia_broker.engine import commands, execute
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError
-from osmia_broker.gateway.documents import parse_variables
 from osmia_broker.model import ElementType
 from osmia_broker.state.exchange import Loaded, Wanted
 from osmia_broker.state.missing import Missing
