@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class GrpcCaller(Caller):
-    """The caller of a gRPC call; metadata are read when they are first asked for."""
+    """The caller of a gRPC call. Metadata are read when they are first asked for; the door reports a cancelled call by `leave`."""
 
     __slots__ = ("_context", "_is_read")
 
@@ -38,15 +38,6 @@ class GrpcCaller(Caller):
             pairs = self._context.invocation_metadata() or ()
             self._metadata = {name: value for name, value in pairs if isinstance(value, str)}
         return self._metadata
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the call was cancelled, its connection was lost, or its deadline has passed."""
-        return bool(self._context.cancelled())
-
-    def on_gone(self, then: Callable[[], None]) -> None:
-        """Run *then* once if the call is cancelled before its answer."""
-        self._context.add_done_callback(lambda context: then() if context.cancelled() else None)
 
 
 class Door:
@@ -91,9 +82,12 @@ class Door:
         async def answer(request: Any, context: Any) -> Any:
             begun = perf_counter()
             self._busy += 1
+            caller = GrpcCaller(context) if takes_caller else None
             try:
-                response = await (call(request, GrpcCaller(context)) if takes_caller else call(request))
+                response = await (call(request) if caller is None else call(request, caller))
             except asyncio.CancelledError:
+                if caller is not None:
+                    caller.leave()
                 answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
@@ -114,7 +108,8 @@ class Door:
             begun = perf_counter()
             counters.streams_open.add(name)
             self._busy += 1
-            responses = call(request, GrpcCaller(context)) if takes_caller else call(request)
+            caller = GrpcCaller(context) if takes_caller else None
+            responses = call(request) if caller is None else call(request, caller)
             try:
                 async for response in responses:
                     self._left()
@@ -123,6 +118,8 @@ class Door:
                     finally:
                         self._busy += 1
             except (asyncio.CancelledError, GeneratorExit):
+                if caller is not None:
+                    caller.leave()
                 counters.answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
