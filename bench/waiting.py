@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.gateway.documents import parse_variables
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
 from osmia_broker.state.exchange import Wanted

@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack
 from time import monotonic
 
 from osmia_broker import __version__
+from osmia_broker.calls import Calls
 from osmia_broker.config import Settings
+from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.queries import Queries
 from osmia_broker.gateway.server import Server
 from osmia_broker.management import ManagementServer
@@ -85,9 +87,11 @@ class Broker:
         reader = Reader(database)
         opened.callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
-        server = Server(partition, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
+        calls = Calls(partition)
+        server = Server(calls, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
+        opened.callback(calls.stop, Unavailable("Expected the broker to be open, but it is stopping"))
 
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""
