@@ -10,14 +10,9 @@ import sys
 import pytest
 
 from osmia_broker.child import ChildBroker, NotStarted, ready_status
+from tests.process.program import osmia
 
 pytestmark = pytest.mark.process
-
-
-def osmia(*arguments, address="", stdin=subprocess.DEVNULL):
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OSMIA_", "ZEEBE_"))}
-    command = [sys.executable, "-m", "osmia_broker", *arguments, *(["--address", address] if address else [])]
-    return subprocess.run(command, stdin=stdin, capture_output=True, text=True, env=environ, timeout=100, check=False)
 
 
 @pytest.fixture(scope="module")
