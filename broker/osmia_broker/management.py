@@ -40,7 +40,7 @@ class Partition(Protocol):
 
 
 def readiness(partitions: Iterable[Partition]) -> tuple[bool, str]:
-    """Return whether every partition takes commands and can store them, and if not, which one cannot and why.
+    """Return whether every partition takes commands and can store them. If not, name the partitions and the reasons.
 
     A partition is not ready after a failed commit until one succeeds, so a full disk takes the broker out of rotation
     although the partition is open and can still be read.

@@ -28,7 +28,7 @@ FORMS = {
     "memory_limit": "SIZE",
     "queue_limit": "NUMBER",
     "shutdown_grace": "DURATION",
-}  # what an option expects; a text when it is not here
+}  # the form of an option's value; any text for the others
 MIB = 1024**2
 
 

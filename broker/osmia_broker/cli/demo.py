@@ -95,18 +95,18 @@ class Demo:
         model = resources.files("osmia_broker.cli").joinpath("dinner.bpmn").read_bytes()
         deployed = self._client.deploy(("dinner.bpmn", model)).processes[0]
         name = self._client.search_definitions(bpmn_process_id=PROCESS, latest_only=True).items[0].name
-        _tell("deployed", f'dinner.bpmn, "{name or PROCESS}", version {deployed.version}')
+        _print("deployed", f'dinner.bpmn, "{name or PROCESS}", version {deployed.version}')
         self._instance_key = self._client.create_instance(PROCESS).key
-        _tell("started", str(self._instance_key))
+        _print("started", str(self._instance_key))
 
     def _decide(self) -> str:
         """Complete the first task with the answer to its question, and return the answer."""
         job = self._take(DECIDE)
         groups = f" (for the group {', '.join(job.candidate_groups)})" if job.candidate_groups else ""
-        _tell("taken", f"job {job.key}{groups}")
+        _print("taken", f"job {job.key}{groups}")
         dinner = self._ask("What's for dinner?", ANSWER)
         self._client.complete_job(job.key, {"dinner": dinner})
-        _tell("completed", f'dinner = "{dinner}"')
+        _print("completed", f'dinner = "{dinner}"')
         return dinner
 
     def _eat(self) -> None:
@@ -114,16 +114,16 @@ class Demo:
         if not self._is_played:
             typer.prompt("  Press Enter when it is eaten", default="", show_default=False, prompt_suffix=" ")
         self._client.complete_job(job.key)
-        _tell("completed", f"job {job.key}")
+        _print("completed", f"job {job.key}")
 
     def _pull_the_plug(self) -> None:
         """Kill the broker and start it again: acknowledged work survives."""
         self._broker.kill()
         took = _started(self._broker)
-        _tell("killed", f"the broker with SIGKILL; ready again in {took:.1f} s on the same data")
+        _print("killed", f"the broker with SIGKILL; ready again in {took:.1f} s on the same data")
 
     def _take(self, element_id: str) -> "Job":
-        """Take the job of this instance; give back the jobs of other instances, which a kept directory may hold."""
+        """Take the job of this instance; give back the jobs of other instances, if a kept directory holds some."""
         from osmia import USER_TASK_TYPE
 
         mine: Job | None = None
@@ -149,7 +149,7 @@ class Demo:
         instance = self._instance()
         places = [element.element_id for element in instance.elements]
         _expect(places == [element_id], f"the token at '{element_id}'", f"it at {places} ({instance.state})")
-        _tell("token", f'{verb} "{instance.elements[0].element_name or element_id}"')
+        _print("token", f'{verb} "{instance.elements[0].element_name or element_id}"')
 
     def _expect_variable(self, name: str, value: Any) -> None:
         found = {one.name: one.value for one in self._client.search_variables(self._instance_key).items}
@@ -182,7 +182,7 @@ def _data_dir(keep: Path | None) -> Iterator[Path]:
 
 
 def _broker(data_dir: Path, port_base: int) -> "ChildBroker":
-    """Make the broker on the wanted ports, or on the next free ones, and say which were not free."""
+    """Make the broker on the wanted ports, or on the next free ones, and name the wanted ones that were not free."""
     from osmia_broker.child import ChildBroker
 
     wanted = tuple(range(port_base, port_base + PORTS)) if port_base else (GRPC, HTTP, MANAGEMENT)
@@ -211,7 +211,7 @@ def _free_port(port: int, chosen: list[int]) -> int:
 def _start(broker: "ChildBroker") -> None:
     sys.stdout.write(f"Osmia {__version__} demo\n\n")
     took = _started(broker)
-    _tell("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
+    _print("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
 
 
 def _started(broker: "ChildBroker") -> float:
@@ -223,8 +223,8 @@ def _started(broker: "ChildBroker") -> float:
         raise from_child(error.exit_code, str(error)) from error
 
 
-def _tell(what: str, observed: str) -> None:
-    sys.stdout.write(f"  {what:<10} {observed}\n")
+def _print(step: str, observed: str) -> None:
+    sys.stdout.write(f"  {step:<10} {observed}\n")
     sys.stdout.flush()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Exit(IntEnum):
-    """The exit codes, one for each kind of end that a script may want to tell apart."""
+    """The exit codes, one for each way to end that a script may have to distinguish."""
 
     DONE = 0
     REFUSED = 1
@@ -112,7 +112,7 @@ SENTENCES = {
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
-    "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (which version answers?)"),
+    "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (shows its version)"),
 }
 
 
@@ -138,7 +138,7 @@ def from_call(error: "OsmiaError", address: str) -> Failure:
 
 
 def _exhausted(details: str, address: str) -> Failure:
-    """Tell the three causes of RESOURCE_EXHAUSTED apart: only a busy broker will take the same call in a moment."""
+    """Return the failure for one of the three causes of RESOURCE_EXHAUSTED. Only a busy broker takes the same call later."""
     text = details.lower()
     if "larger than max" in text or "too large" in text:
         what, exit = f"The message is too large for the broker at {address}.", Exit.REFUSED

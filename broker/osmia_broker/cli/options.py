@@ -13,8 +13,8 @@ Instance = Annotated[
 ]
 Var = Annotated[
     list[str] | None,
-    typer.Option("--var", metavar="NAME=VALUE", help="A variable; NAME:=JSON and NAME==TEXT say which it is."),
+    typer.Option("--var", metavar="NAME=VALUE", help="A variable; NAME:=JSON must be JSON, NAME==TEXT is text."),
 ]
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
-Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="At most so many; 0 lists all.")]
+Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
 Process = Annotated[str, typer.Option("--process", "-p", metavar="ID", help="Only of this process.")]

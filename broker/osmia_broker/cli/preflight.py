@@ -1,4 +1,4 @@
-"""Refuse what an operator got wrong before a broker starts, and explain what only its start could find.
+"""Refuse an operator's mistakes before the broker starts, and explain a start that failed.
 
 Each mistake becomes one `Failure` with its own exit code: 2 for a wrong setting, 5 for a second broker on the same data,
 1 for a database that cannot be used.
@@ -56,7 +56,7 @@ def prepare_data_dir(path: Path, *, mend: str) -> None:
     """Create the directory *path* for its owner alone if it is missing, and check that files can be made in it.
 
     Raises:
-        Failure: USAGE; the text says what stands in the way, and *mend* what to do.
+        Failure: USAGE; the text names the obstacle, *mend* is its advice.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Turn what the broker lists into rows with the field names of the REST API v2, and name the columns of the tables."""
+"""Turn the items of the broker's lists into rows with the field names of the REST API v2, and name the columns of the tables."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -82,7 +82,7 @@ def every(search: "Callable[..., Page[Item]]", **filters: Any) -> Iterator[Item]
 
 
 def first(session: Session, items: Iterator[Item], limit: int) -> list[Item]:
-    """Return the first *limit* items, all of them for 0. If there are more, a person is told so."""
+    """Return the first *limit* items, all of them for 0. If there are more, a line on stderr says so."""
     found = list(islice(items, limit or None))
     if limit and next(items, None) is not None:
         session.say(f"Only the first {limit} are listed; --limit 0 lists all.")

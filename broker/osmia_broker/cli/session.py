@@ -106,7 +106,7 @@ class Session:
         if self.says_yes:
             return
         if not sys.stdin.isatty():
-            raise usage(f"{question} Nobody is here to be asked.", "the same with --yes")
+            raise usage(f"{question} Nobody is at the terminal to answer.", "the same with --yes")
         if not typer.confirm(question, err=True):
             self.say("Nothing was done.")
             raise typer.Abort

@@ -11,11 +11,11 @@ from typing import Any, TextIO
 
 
 def prepare() -> None:
-    """Replace closed streams, and let every character through: one that the encoding lacks is written as an escape."""
+    """Replace closed streams. Standard output then takes every character: one that its encoding lacks becomes an escape."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - a stream of the process
     if sys.stdout is None:
-        os.open(os.devnull, os.O_WRONLY)  # holds the number 1, which a socket would take otherwise
+        os.open(os.devnull, os.O_WRONLY)  # keeps number 1 from a socket
         sys.stdout = ClosedOutput()
     elif isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = Output.instead_of(sys.stdout)
@@ -24,7 +24,7 @@ def prepare() -> None:
 
 
 class Output(io.TextIOWrapper):
-    """Standard output that remembers the error of a failed write, so that it can be told from the errors of other files."""
+    """Standard output that remembers the error of a failed write. An error without it comes from another file."""
 
     error: OSError | None = None
 
@@ -84,7 +84,7 @@ def discard_output() -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error. Nothing happens when nobody can read it: the command goes on."""
+    """Write a line to standard error. If that fails, the line is lost and the command continues."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
