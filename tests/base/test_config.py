@@ -250,7 +250,7 @@ def test_sizes_of_memory(text, size):
     assert Settings(memory_limit=text).memory_limit == size
 
 
-def test_a_broker_keeps_40_mib_of_instances_unless_told_otherwise():
+def test_a_broker_keeps_40_mib_of_instances_by_default():
     assert Settings().memory_limit == 41_943_040
 
 
@@ -320,7 +320,7 @@ def test_addresses_that_may_be_advertised(address):
     assert Settings(advertised_address=address).advertised(4711) == address
 
 
-def test_topology_names_the_real_port_unless_told_otherwise():
+def test_topology_names_the_real_port_by_default():
     assert Settings().advertised(4711) == "127.0.0.1:4711"
     assert Settings(advertised_address="there:1").advertised(4711) == "there:1"
 

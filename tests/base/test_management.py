@@ -138,12 +138,12 @@ async def test_another_method_is_not_allowed(door, method):
         b"POST /ready HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_refused_and_the_door_goes_on(door, request_bytes):
+async def test_a_request_that_is_no_http_is_refused_and_the_door_stays_open(door, request_bytes):
     assert (await door.ask(request_bytes))[0] in (400, 431)
     assert (await door.get("/ready"))[0] == 200
 
 
-async def test_half_a_request_gets_no_answer_and_the_door_goes_on(door):
+async def test_half_a_request_gets_no_answer_and_the_door_stays_open(door):
     _, writer = await door.open()
     writer.write(b"GET /rea")
     writer.close()

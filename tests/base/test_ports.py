@@ -17,10 +17,10 @@ def taken():
         yield listener.getsockname()[1]
 
 
-def test_ports_are_told_through_the_data_directory(tmp_path):
-    told = Ports(grpc=1, http=2, management=3, pid=4)
-    told.write(tmp_path)
-    assert ports.read(tmp_path) == told
+def test_ports_are_published_in_the_data_directory(tmp_path):
+    written = Ports(grpc=1, http=2, management=3, pid=4)
+    written.write(tmp_path)
+    assert ports.read(tmp_path) == written
     assert [file.name for file in tmp_path.iterdir()] == [ports.FILE]
 
 

@@ -31,7 +31,7 @@ def asked(shell, words):
         ("osmia completion z", ["zsh"]),
     ],
 )
-def test_every_shell_gets_what_fits_the_word(shell, words, offered):
+def test_every_shell_completes_a_word(shell, words, offered):
     done = asked(shell, words)
     assert (done.returncode, done.stderr) == (0, "")
     assert all(one in done.stdout for one in offered)

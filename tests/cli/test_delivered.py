@@ -47,12 +47,12 @@ def test_a_reader_that_leaves_is_no_failure(shell, command, reader):
 
 
 @pytest.mark.parametrize("to", ["> /dev/full", ">&-", "2> /dev/full", "2>&-", "2>&1 | true"])
-def test_a_refusal_keeps_its_exit_code_whatever_becomes_of_its_text(shell, to):
+def test_a_refusal_keeps_its_exit_code_even_if_its_text_is_lost(shell, to):
     assert shell(f"osmia feel '1 +' {to}").returncode == 1
     assert shell(f"osmia tasks --nosuch {to}").returncode == 2
 
 
-def test_a_closed_stream_that_nobody_needs_is_no_failure(shell):
+def test_closed_streams_that_are_not_needed_are_no_failure(shell):
     assert shell("osmia feel 1 <&- 2>&-").stdout == "1\n"
 
 

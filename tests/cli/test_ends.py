@@ -34,12 +34,12 @@ def test_the_exit_code_tells_the_kind_of_failure(status, exit):
     assert failure.why == "why"
 
 
-def test_nobody_there_reads_like_the_contract():
+def test_a_missing_broker_is_reported_in_the_words_of_the_contract():
     failure = called(StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: …")
     assert failure.text() == ("Error: No broker answers at 127.0.0.1:26500.\n  try: osmia demo   (starts one here)")
 
 
-def test_a_failure_is_three_lines_at_most_whatever_is_quoted():
+def test_a_failure_has_three_lines_even_if_it_quotes_more():
     failure = Failure(Exit.REFUSED, "No.", why="line\nline\x1b[31m", mend="this")
     assert len(failure.text().splitlines()) == 3
     assert "\x1b" not in failure.text()
@@ -140,7 +140,7 @@ def test_a_wrong_command_line_ends_with_2_and_the_mend(line, mend, capsys, monke
     assert mend in told
 
 
-def test_a_program_is_told_of_a_wrong_command_line_as_json(capsys):
+def test_a_program_reads_of_a_wrong_command_line_as_json(capsys):
     assert run(["jobs", "--state", "lost", "-o", "json"]) == 2
     assert json.loads(capsys.readouterr().err)["error"]["code"] == "USAGE"
 

@@ -47,9 +47,9 @@ def test_without_colours_a_terminal_gets_plain_text(capsys, monkeypatch, color, 
 def test_a_list_that_is_cut_says_so(capsys, limit, listed, is_cut):
     session = Session(None, Output.TABLE, None, is_quiet=False, says_yes=False, has_color=True)
     assert len(first(session, iter("abc"), limit)) == listed
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err == (f"Only the first {limit} are listed; --limit 0 lists all.\n" if is_cut else "")
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err == (f"Only the first {limit} are listed; --limit 0 lists all.\n" if is_cut else "")
 
 
 def test_data_cannot_steer_the_terminal(capsys):

@@ -34,7 +34,7 @@ def test_help_loads_no_server(arguments):
     assert loaded(arguments) & SERVERS == set()
 
 
-def test_the_version_is_told_without_the_command_line_library():
+def test_the_version_needs_no_library():
     assert loaded(["--version"]) & PRINTERS == set()
 
 

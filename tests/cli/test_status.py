@@ -25,7 +25,7 @@ class Client:
 
 @pytest.fixture
 def status_of(monkeypatch, capsys):
-    """Run `osmia status` against partitions with the given failures; a partition that is `None` is led by nobody."""
+    """Run `osmia status` against partitions with the given failures; a partition that is `None` has no leader."""
 
     def status(*failures, output="table"):
         roles = {number: "LEADER" for number, failure in enumerate(failures, 1) if failure is not None}

@@ -61,9 +61,9 @@ def test_a_full_disk_makes_the_broker_not_ready_until_there_is_room(broker):
     assert body["reason"].startswith("partition 1: ")
     assert asked(broker, "/health") == (200, {"status": "UP"})
 
-    told = osmia("status", address=broker.address)
-    assert told.returncode == 3
-    assert "why: partition 1: " in told.stderr
+    printed = osmia("status", address=broker.address)
+    assert printed.returncode == 3
+    assert "why: partition 1: " in printed.stderr
     assert osmia("processes", "-o", "key", address=broker.address).returncode == 0
 
     make_room(broker)

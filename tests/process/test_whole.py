@@ -71,7 +71,7 @@ def test_a_day_at_the_command_line(broker):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit", "told"),
+    ("arguments", "exit", "printed"),
     [
         (["task", "complete", "4711"], 4, "The broker refused."),
         (["instance", "show", "4711"], 4, "The broker refused."),
@@ -82,9 +82,9 @@ def test_a_day_at_the_command_line(broker):
         (["job", "fail", "4711"], 4, "The broker refused."),
     ],
 )
-def test_refusals_at_the_command_line(broker, arguments, exit, told):
+def test_refusals_at_the_command_line(broker, arguments, exit, printed):
     done = osmia(*arguments, address=broker.address)
-    assert (done.returncode, told in done.stderr) == (exit, True), done.stderr
+    assert (done.returncode, printed in done.stderr) == (exit, True), done.stderr
 
 
 def test_a_short_load_balances_its_books(broker):
