@@ -111,6 +111,7 @@ class Queries:
             queue_depth=self._partition.queued,
             resident_instances=self._partition.resident_instances,
             key_counter=self._partition.key_counter,
+            failure=self._partition.why_away,
         )
         return queries.StatusResponse(
             broker_version=__version__,
