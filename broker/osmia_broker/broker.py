@@ -10,13 +10,13 @@ from time import monotonic
 
 from osmia_broker import __version__
 from osmia_broker.config import Settings
-from osmia_broker.gateway.queries import Queries
+from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server
 from osmia_broker.management import ManagementServer
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import Clock, Partition, SystemClock
 from osmia_broker.ports import Ports
-from osmia_broker.store.queries import Reader
+from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 GC_THRESHOLDS = (
@@ -83,7 +83,7 @@ class Broker:
         await partition.open()
         self._partition = partition
         reader = Reader(database)
-        opened.callback(reader.close)
+        opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
         server = Server(partition, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)

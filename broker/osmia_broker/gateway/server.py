@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway import door
 from osmia_broker.gateway.job_stream import Dispatcher
-from osmia_broker.gateway.queries import Queries
+from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.service import Gateway
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.partition import Partition
