@@ -17,11 +17,11 @@ import msgspec
 
 import osmia
 from osmia_broker.broker import Broker
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import Settings
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError
-from osmia_broker.calls.documents import parse_variables
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Partition
@@ -198,7 +198,9 @@ class EngineDoor:
             rows = self._store.living(row_type)
         else:
             with closing(sqlite3.connect(self._path)) as db:
-                rows = [row_type(*values) for values in db.execute(f"SELECT * FROM {KINDS[row_type].table} ORDER BY 1, 2")]
+                rows = [
+                    row_type(*values) for values in db.execute(f"SELECT * FROM {KINDS[row_type].table} ORDER BY 1, 2")
+                ]
         return [row for row in rows if row.process_instance_key == instance and not getattr(row, "ended_ms", 0)]
 
     @staticmethod

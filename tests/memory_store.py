@@ -7,7 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, INSTANCE_KINDS, KINDS, ElementInstance, Job, Resource, Variable
+from osmia_broker.state.rows import (
+    DEFINITION_TYPES,
+    DUE_KINDS,
+    INSTANCE_KINDS,
+    KINDS,
+    ElementInstance,
+    Job,
+    Resource,
+    Variable,
+)
 from osmia_broker.state.store_protocol import WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Start, Wanted, Written
 
 

@@ -193,7 +193,7 @@ class Settings:
             without `insecure`.
     """
 
-    data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")  # noqa: RUF009 - never changes
+    data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")
     host: str = _setting("127.0.0.1", _text, "The address that all doors listen on.")
     grpc_host: str = _setting("", _optional_text, "The gRPC door's address, when it is not host.")
     http_host: str = _setting("", _optional_text, "Reserved for the HTTP door, which this version does not open.")
@@ -212,7 +212,7 @@ class Settings:
     queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
     log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
-    shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")  # noqa: RUF009 - never changes
+    shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")
 
     def __post_init__(self) -> None:
         for one in fields(self):

@@ -10,6 +10,7 @@
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out, the work goes on
     ├── Unsupported            UNIMPLEMENTED
+    ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
         ├── StoreFull          the same, because the disk is full
         └── ValueRefused       the same, because one value cannot be stored
@@ -80,6 +81,13 @@ class Unsupported(OsmiaError):
     """A call that the contract knows and this broker does not carry out yet."""
 
     status = "UNIMPLEMENTED"
+
+
+class Defect(OsmiaError):
+    """A fault of the broker itself; the command that met it changed nothing."""
+
+    def __init__(self, doing: str, found: BaseException) -> None:
+        super().__init__(f"Expected {doing} to succeed, but found a defect: {found!r}")
 
 
 class StoreFailed(OsmiaError):

@@ -66,7 +66,9 @@ class Heard(Listener):
 class Opened:
     """A partition with all that it stands on."""
 
-    def __init__(self, partition: Partition, store: WatchedStore, clock: FakeClock, counters: PartitionCounters) -> None:
+    def __init__(
+        self, partition: Partition, store: WatchedStore, clock: FakeClock, counters: PartitionCounters
+    ) -> None:
         self.partition, self.store, self.clock, self.counters = partition, store, clock, counters
         self.do: Callable[[commands.Command], Any] = partition.submit
         self.heard = Heard()

@@ -8,7 +8,7 @@ import pytest
 from osmia_broker.engine import Budget, commands
 from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
 from osmia_broker.state.rows import ElementInstance, Resource
-from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
 
 DEPLOY = deploy("start > ask:job > end")
 CREATE = create(n="1")
@@ -83,6 +83,23 @@ async def test_a_failed_commit_is_remembered_until_one_succeeds():
         assert "disk is full" in it.partition.write_failure
         await it.do(CREATE)
         assert it.partition.write_failure == ""
+
+
+async def test_after_a_failed_commit_the_partition_tries_by_itself_whether_it_can_write(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("osmia_broker.partition.partition.TRY_S", (0.0,))
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.fails = StoreFull("database or disk is full")
+        with pytest.raises(StoreFull):
+            await it.do(CREATE)
+        assert "disk is full" in it.partition.write_failure
+        it.store.fails = StoreFull("database or disk is full")
+        while it.store.fails is not None or it.partition.write_failure:
+            await asyncio.sleep(0)
+        assert sum(it.counters.commit_failures.values()) == 2
+        await it.do(CREATE)
 
 
 async def test_events_of_a_failed_commit_are_not_counted():
@@ -382,7 +399,12 @@ async def test_an_idle_partition_does_nothing():
         for _ in range(1_000):
             it.partition.check_clock()
             await it.turns(3)
-        assert (len(state.residency._changed), len(state.residency._last_batch), it.store.loads, it.store.commits) == before
+        assert (
+            len(state.residency._changed),
+            len(state.residency._last_batch),
+            it.store.loads,
+            it.store.commits,
+        ) == before
 
 
 async def test_refused_commands_leave_nothing_in_memory():
@@ -446,13 +468,11 @@ async def test_a_look_works_off_its_due_rows_in_slices():
         assert len(await it.do(activate())) == 900
 
 
-async def test_every_row_that_was_written_is_the_row_in_memory(it_steps: int = 40):
+async def test_every_row_that_was_written_is_the_row_in_memory():
     async with opened(budget=Budget(3, seconds=60)) as it:
         await it.do(DEPLOY)
-        for _ in range(it_steps):
+        for _ in range(40):
             await it.do(CREATE)
         await it.settled()
         in_memory = {row.key: repr(row) for row in it.partition._state.elements._rows.values()}
         assert in_memory == {row.key: repr(row) for row in it.store.living(ElementInstance)}
-
-

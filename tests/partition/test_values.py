@@ -47,7 +47,7 @@ async def test_a_back_off_of_any_length_is_kept(back_off_ms: int):
 @pytest.mark.parametrize("retries", ["3000000000", "-3000000000", "2 ** 70", "10 ** 100"])
 async def test_retries_that_no_worker_could_receive_are_an_incident(retries: str):
     async with opened() as it:
-        await it.do(deploy(f"start > ask:job(retries=\"={retries}\") > end"))
+        await it.do(deploy(f'start > ask:job(retries="={retries}") > end'))
         await it.do(create())
         assert it.counters.incidents == {("EXTRACT_VALUE_ERROR",): 1}
         assert await it.do(activate()) == []
@@ -56,7 +56,7 @@ async def test_retries_that_no_worker_could_receive_are_an_incident(retries: str
 @pytest.mark.parametrize("retries", [2**31 - 1, -(2**31), 0])
 async def test_retries_of_32_bits_travel(retries: int):
     async with opened() as it:
-        await it.do(deploy("start > ask:job(retries=\"=n\") > end"))
+        await it.do(deploy('start > ask:job(retries="=n") > end'))
         await it.do(create(n=str(retries)))
         assert [job.retries for job in await it.do(activate())] == [retries]
 
@@ -82,7 +82,7 @@ async def test_only_the_command_with_the_bad_value_is_refused():
         assert [type(outcome).__name__ for outcome in outcomes] == ["Created", "InvalidArgument", "Created", "NotFound"]
         assert "Expected values that can be stored" in str(outcomes[1])
         jobs = await it.do(activate())
-        assert [job.process_instance_key for job in jobs][0] == kept.process_instance_key
+        assert jobs[0].process_instance_key == kept.process_instance_key
         assert len(jobs) == 3
         for job in jobs:
             await it.do(complete(job))
@@ -136,6 +136,6 @@ async def test_variables_of_an_instance_are_bounded():
 
 async def test_a_mapping_that_makes_too_much_is_an_incident():
     async with opened() as it:
-        await it.do(deploy("start > ask:job(in.x=\"=n + n\", in.y=\"=n + n + n\") > end"))
+        await it.do(deploy('start > ask:job(in.x="=n + n", in.y="=n + n + n") > end'))
         await it.do(create(n='"' + "x" * 1_000_000 + '"'))
         assert it.counters.incidents == {("IO_MAPPING_ERROR",): 1}

@@ -10,7 +10,7 @@ from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
 
 SMALL = Budget(steps_max=7, seconds=60)
-LOOP = "start > again:exclusive > turn:script(expression=\"=1\", result=r) > choice:exclusive [n > 0 -> again | else -> ask:job > end]"
+LOOP = 'start > again:exclusive > turn:script(expression="=1", result=r) > choice:exclusive [n > 0 -> again | else -> ask:job > end]'
 
 
 def fan(width: int) -> str:
@@ -90,7 +90,11 @@ async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(mon
 async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 100)
     async with opened(budget=Budget(30, seconds=60)) as it:
-        await it.do(deploy("start > fork:parallel [again:exclusive > turn:script(expression=\"=1\", result=r) > again | a:task > b:job(type=ask) > end]"))
+        await it.do(
+            deploy(
+                'start > fork:parallel [again:exclusive > turn:script(expression="=1", result=r) > again | a:task > b:job(type=ask) > end]'
+            )
+        )
         await it.do(create())
         await it.settled()
         assert len(it.store.living(Incident)) == 1
@@ -100,7 +104,11 @@ async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.M
 async def test_a_walk_that_grows_in_breadth_stops_at_one_incident_and_can_go_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(walks, "WALK_STEPS_MAX", 300)
     async with opened(budget=Budget(50, seconds=60)) as it:
-        await it.do(deploy("start > again:exclusive > turn:script(expression=\"=1\", result=r) > fork:parallel [a:task > again | b:task > again | c:job(type=ask) > end]"))
+        await it.do(
+            deploy(
+                'start > again:exclusive > turn:script(expression="=1", result=r) > fork:parallel [a:task > again | b:task > again | c:job(type=ask) > end]'
+            )
+        )
         instance = (await it.do(create())).process_instance_key
         await it.settled()
         (incident,) = it.store.living(Incident)
@@ -176,5 +184,3 @@ async def test_a_join_of_many_flows_ends_with_the_last():
         await it.settled()
         assert it.counters.process_instances["process", "completed"] == 1
         assert it.partition._state.tokens._joins == {}
-
-

@@ -53,4 +53,10 @@ STATES = {
 }
 
 #: what a report on a job must answer, by the state that the books know (reliability.md, section 2)
-REPORTABLE = {"held": "OK", "backing off": "InvalidState", "parked": "InvalidState", "completed": "NotFound", "canceled": "NotFound"}
+REPORTABLE = {
+    "held": "OK",
+    "backing off": "InvalidState",
+    "parked": "InvalidState",
+    "completed": "NotFound",
+    "canceled": "NotFound",
+}

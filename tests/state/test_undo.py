@@ -58,7 +58,9 @@ def picture(turn: Turn) -> dict[str, Any]:
         ],
         "changed": [{key: repr(row) for key, row in table._changed.items()} for table in tables],
         "deleted": [sorted(table._deleted) for table in tables],
-        "joins": {place: {flow: sorted(keys) for flow, keys in flows.items()} for place, flows in state.tokens._joins.items()},
+        "joins": {
+            place: {flow: sorted(keys) for flow, keys in flows.items()} for place, flows in state.tokens._joins.items()
+        },
         "variables": {
             scope: {name: row.value for name, row in rows.items()} for scope, rows in state.variables._scopes.items()
         },

@@ -4,6 +4,7 @@ The store is asked for the earliest due rows in slices, and each slice is worked
 commands that take long, the partition serves others for at least as long.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,9 +13,11 @@ from typing import Any
 
 from osmia_broker.engine.commands import CarryOut, Command, ParkFollowUp, ReachDeadlines
 from osmia_broker.errors import OsmiaError, StoreFailed
-from osmia_broker.state.deadlines import SLICE_ROWS
+from osmia_broker.partition.alarm import Alarm
+from osmia_broker.partition.clock import Clock
+from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines
 from osmia_broker.state.rows import FollowUp, Job
-from osmia_broker.state.store_protocol import Due, DueWanted
+from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
@@ -42,38 +45,70 @@ class _Waiter:
 
 
 class DueWork:
-    """The due commands of one partition, from the store's answer until each of them is committed."""
+    """The due commands of one partition: asked for when their time has come, queued, decided, until each is committed.
 
-    def __init__(self, decide: Callable[[Command, Any], None]) -> None:
+    *decide* decides a command, *schedule* lets the open batch be closed soon, *guarded* makes a call of the partition's loop.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        deadlines: Deadlines,
+        decide: Callable[[Command, Any], None],
+        schedule: Callable[[], None],
+        guarded: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._clock = clock
+        self._deadlines = deadlines
         self._decide = decide
+        self._schedule = schedule
+        self._guarded = guarded
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
         self._queue: deque[Command] = deque()
-        self._under_way = 0
+        self._under_way = 0  # commands that are decided and not committed
+        self._rests_until_s = 0.0  # others are served until then
+        self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
 
     @property
-    def is_idle(self) -> bool:
-        """Whether the last slice is finished, so that the next one may be asked for."""
-        return not self._queue and not self._under_way
+    def is_ready(self) -> bool:
+        """Whether the store should be asked for due rows: the last slice is finished, and the next time has come."""
+        return not self._is_stopped and self._is_idle and self._deadlines.is_due(self._clock.now_ms())
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether commands wait to be decided."""
-        return bool(self._queue)
+    def is_at_rest(self) -> bool:
+        """Whether nothing is due, asked for or under way."""
+        return self._is_idle and not self._deadlines.looking and not self.is_ready
 
-    def question(self, now_ms: int) -> DueWanted:
-        """Return the question for the next slice."""
-        return DueWanted(now_ms, SLICE_ROWS + len(self._stuck))
+    @property
+    def _is_idle(self) -> bool:
+        return not self._queue and not self._under_way
+
+    def question(self) -> Wanted:
+        """Return the question for the next slice, which is to be loaded with the batch that is being closed."""
+        self._deadlines.look_begins()
+        return Wanted(due=DueWanted(self._clock.now_ms(), SLICE_ROWS + len(self._stuck)))
 
     def take(self, due: Due) -> None:
         """Queue commands for the rows of a slice."""
+        self._deadlines.looked(due)
         rows = [(row_type, key) for _, row_type, key in due.rows if key not in self._stuck]
         jobs = [key for row_type, key in rows if row_type is Job]
         for first in range(0, len(jobs), JOBS_PER_COMMAND):
             self._queue.append(ReachDeadlines(tuple(jobs[first : first + JOBS_PER_COMMAND])))
         self._queue.extend(CarryOut(key) for row_type, key in rows if row_type is FollowUp)
 
-    def work(self) -> float:
-        """Decide queued commands for up to WORK_S, at least one; return how many seconds it took."""
+    def go_on(self) -> None:
+        """Decide queued commands for up to WORK_S, at least one; then rest for as long as that took, so that others are served."""
+        if not self._queue or self._is_stopped or self._loop.time() < self._rests_until_s:
+            return
+        took_s = self._work()
+        if took_s > WORK_S or self._queue:
+            self._rests_until_s = self._loop.time() + took_s
+            self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
+
+    def _work(self) -> float:
         begun = perf_counter()
         while self._queue:
             command = self._queue.popleft()
@@ -82,6 +117,34 @@ class DueWork:
             if perf_counter() - begun > WORK_S:
                 break
         return perf_counter() - begun
+
+    def _go_on_after_rest(self) -> None:
+        if not self._is_stopped:
+            self.go_on()
+            self._schedule()
+
+    # --- waking up
+
+    def set_alarm(self) -> None:
+        """Wake up when the next row becomes due. While due work goes on, its end sets the alarm."""
+        next_ms = self._deadlines.next_ms
+        if next_ms is None or self._is_stopped or not self._is_idle or self._deadlines.looking:
+            self._alarm.stop()
+        else:
+            self._alarm.set(next_ms, self._clock.now_ms())
+
+    def stop(self) -> None:
+        """Decide nothing any more, and wake up no more."""
+        self._is_stopped = True
+        self._alarm.stop()
+
+    def _wake_up(self) -> None:
+        if self.is_ready:
+            self._schedule()
+        else:
+            self.set_alarm()
+
+    # --- ends
 
     def _ended(self, command: Command) -> Callable[[Any, OsmiaError | None], None]:
         def ended(result: Any, error: OsmiaError | None) -> None:

@@ -29,6 +29,10 @@ def _compile(name: str, content: bytes) -> Model:
         return InvalidState(f"Expected the stored resource '{name}' to be readable, but found a defect: {defect!r}")
 
 
+async def _not_found(name: str) -> Model:
+    return InvalidState(f"Expected the stored resource '{name}', but found none")
+
+
 class Compilations:
     """The compilations under way, each with the commands that wait for it."""
 
@@ -38,12 +42,12 @@ class Compilations:
         self._waiting: dict[str, list[Blocked]] = {}  # by checksum
         self._tasks: set[asyncio.Future[Model]] = set()
 
-    def begin(self, checksum: str, name: str, content: bytes) -> None:
-        """Compile a resource, unless that is under way."""
+    def begin(self, checksum: str, name: str, content: bytes | None) -> None:
+        """Compile a resource, unless that is under way. One that the store does not have gives the refusal for those who need it."""
         if checksum in self._waiting:
             return
         self._waiting[checksum] = []
-        task = asyncio.ensure_future(self._compiler(name, content))
+        task = asyncio.ensure_future(self._compiler(name, content) if content is not None else _not_found(name))
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._finish(checksum, ended))
 

@@ -12,13 +12,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from osmia_broker.engine import Budget, Turn, UndoFailed, execute
 from osmia_broker.engine.commands import Command
 from osmia_broker.errors import (
+    Defect,
     InvalidArgument,
-    InvalidState,
     OsmiaError,
     Overloaded,
     Rejection,
@@ -28,11 +29,10 @@ from osmia_broker.errors import (
     ValueRefused,
 )
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
-from osmia_broker.partition.due_work import WORK_S, DueWork
+from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.pace import Pace
@@ -44,6 +44,7 @@ from osmia_broker.state.store_protocol import Loaded, Start, Store, Wanted, Writ
 
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
 REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats
+TRY_S = (1.0, 2.0, 5.0, 10.0)  # pauses before a partition that could not write tries by itself; the last one repeats
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +82,13 @@ class Partition:
         self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide one by one
         self._is_reopening = False  # commands that come meanwhile join the others in `_redo`
         self._durable_key = 0  # the key counter of the last commit
+        self._trial: asyncio.TimerHandle | None = None
+        self._failures = 0  # commits that failed since the last one that succeeded
         self._scheduled = False
         self._is_closed = False
         self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
         self._drained: asyncio.Future[None] | None = None
-        self._alarm = Alarm(self._loop, lambda: self._guarded(self._wake_up))
         self._pace = Pace(self._loop)
-        self._due_from_s = 0.0  # due work rests until then, so that others are served
         self._begin_memory()
         counters.queue_commands = lambda: self.queued
         counters.resident_instances = lambda: self.resident_instances
@@ -96,7 +97,7 @@ class Partition:
         self._life += 1
         self._state = State(self.id, self._memory_bytes)
         self._turn = Turn(self._state, self._budget)
-        self._due = DueWork(self._attempt)
+        self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
         self._compilations = Compilations(self._compiler, self._compiled)
 
     # --- life
@@ -116,7 +117,7 @@ class Partition:
             return
         self._is_closed = True
         was_open, self._away = self._away is None, Unavailable("Expected the partition to be open, but it is stopping")
-        self._alarm.stop()
+        self._due.stop()
         if was_open and self._is_busy:
             self._drained = self._loop.create_future()
             self._schedule()
@@ -146,7 +147,7 @@ class Partition:
 
     @property
     def resident_bytes(self) -> int:
-        """About how many bytes the process instances in memory take."""
+        """About how many bytes they take."""
         return self._state.residency.total_bytes
 
     @property
@@ -237,11 +238,11 @@ class Partition:
             return
         except UndoFailed as broken:
             log.exception("undo failed", extra={"command": name})
-            self._batch.decided.append(Decided(command, waiter, refusal=_defect(name, broken)))
+            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, broken)))
             raise
         except Exception as defect:
             log.exception("command failed", extra={"command": name})
-            self._batch.decided.append(Decided(command, waiter, refusal=_defect(name, defect)))
+            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, defect)))
             return
         self._counters.commands.add(name, "accepted")
         self._batch.decided.append(Decided(command, waiter, answer))
@@ -259,14 +260,11 @@ class Partition:
         """
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._pace.begin(self._close_when_quiet, at_once=self._drained is not None)
+            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._drained is not None)
 
     def _close_when_quiet(self) -> None:
-        self._guarded(self._close_when_nothing_more_comes)
-
-    def _close_when_nothing_more_comes(self) -> None:
         if self._pace.goes_on(len(self._batch)):
-            self._loop.call_soon(self._close_when_quiet)
+            self._loop.call_soon(self._guarded, self._close_when_quiet)
         else:
             self._close_batch()
 
@@ -278,7 +276,8 @@ class Partition:
         self._offer_jobs()
         if life != self._life:
             return
-        self._look_for_due_work()
+        if self._due.is_ready:
+            self._batch.wanted |= self._due.question()
         batch = self._batch
         self._pace.closed(len(batch))
         changes = self._state.take_changes(batch.number)
@@ -290,7 +289,7 @@ class Partition:
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
         for type, _ in wanted.job_types:
             self._state.jobs.windows.refill_begins(type)
-        next_key = changes.next_key if changes is not None else self._durable_key
+        next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
         self._in_flight, self._batch = batch, Batch(batch.number + 1)
@@ -302,7 +301,7 @@ class Partition:
             if self._away is None:
                 self._publisher.offer(offered)
 
-    def _written(self, life: int, next_key: int, done: "asyncio.Future[Written]") -> None:
+    def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
         if life != self._life or batch is None:  # memory was dropped during the write; the store is free now
             self._reopen(0)
@@ -311,7 +310,8 @@ class Partition:
         if failure is not None:
             self._write_failed(batch, failure)
             return
-        self.write_failure, self._durable_key = "", next_key
+        if next_key is not None:
+            self.write_failure, self._durable_key, self._failures = "", next_key, 0
         written = done.result()
         self._counters.commit_seconds.observe(written.commit_s)
         self._counters.commit_batch_commands.observe(len(batch.decided))
@@ -332,17 +332,12 @@ class Partition:
                 self._attempt(blocked.command, blocked.waiter, blocked.wanted)
 
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
-        """Take in what was loaded; begin to compile the resources among it."""
+        """Take in what was loaded, and begin to compile the resources among it."""
         self._state.admit(wanted, loaded)
-        definitions = self._state.definitions
         for checksum in wanted.resources:
-            name, content = definitions.resource_name(checksum), loaded.resources.get(checksum)
-            if content is None:
-                definitions.keep_model(checksum, InvalidState(f"Expected the stored resource '{name}', but found none"))
-            else:
-                self._compilations.begin(checksum, name, content)
+            name = self._state.definitions.resource_name(checksum)
+            self._compilations.begin(checksum, name, loaded.resources.get(checksum))
         if loaded.due is not None:
-            self._state.deadlines.looked(loaded.due)
             self._due.take(loaded.due)
 
     def _compiled(self, checksum: str, model: Model, waiting: list[Blocked]) -> None:
@@ -357,12 +352,12 @@ class Partition:
         if self._redo:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
-        self._work_off_due()
-        if self._batch or self._batch.wanted or self._state.jobs.became_activatable or self._has_due_work():
+        self._due.go_on()
+        if self._batch or self._batch.wanted or self._state.jobs.became_activatable or self._due.is_ready:
             self._schedule()
         elif self._drained is not None and not self._is_busy and not self._drained.done():
             self._drained.set_result(None)
-        self._set_alarm()
+        self._due.set_alarm()
 
     @property
     def _is_busy(self) -> bool:
@@ -374,48 +369,7 @@ class Partition:
         """Whether nothing waits to be decided, written or carried out now."""
         if self._away is not None:
             return False
-        return (
-            not self._is_busy and self._due.is_idle and not self._has_due_work() and not self._state.deadlines.looking
-        )
-
-    # --- due work
-
-    def _has_due_work(self) -> bool:
-        return self._drained is None and self._due.is_idle and self._state.deadlines.is_due(self._clock.now_ms())
-
-    def _look_for_due_work(self) -> None:
-        if self._has_due_work():
-            self._batch.wanted |= Wanted(due=self._due.question(self._clock.now_ms()))
-            self._state.deadlines.look_begins()
-
-    def _work_off_due(self) -> None:
-        """Decide due commands; after long ones, the next are decided only when others were served for as long."""
-        if not self._due.is_waiting or self._drained is not None or self._loop.time() < self._due_from_s:
-            return
-        took_s = self._due.work()
-        if took_s > WORK_S or self._due.is_waiting:
-            self._due_from_s = self._loop.time() + took_s
-            self._loop.call_later(took_s, self._guarded, self._go_on_with_due)
-
-    def _go_on_with_due(self) -> None:
-        if self._away is None:
-            self._work_off_due()
-            if self._batch or self._has_due_work():
-                self._schedule()
-
-    def _set_alarm(self) -> None:
-        """Wake up when the next row becomes due; while due work goes on, its end sets the alarm."""
-        next_ms = self._state.deadlines.next_ms
-        if next_ms is None or self._away is not None or not self._due.is_idle or self._state.deadlines.looking:
-            self._alarm.stop()
-        else:
-            self._alarm.set(next_ms, self._clock.now_ms())
-
-    def _wake_up(self) -> None:
-        if self._has_due_work():
-            self._schedule()
-        else:
-            self._set_alarm()
+        return not self._is_busy and self._due.is_at_rest
 
     # --- failures
 
@@ -437,6 +391,7 @@ class Partition:
             else StoreFailed(f"Expected a commit to succeed, but found {error!r}")
         )
         self.write_failure = str(failure)
+        self._failures += 1
         self._start_over(failure, batch)
 
     def _start_over(self, failure: StoreFailed, *failed: Batch) -> None:
@@ -464,7 +419,7 @@ class Partition:
         return waiters
 
     def _drop_memory(self) -> None:
-        self._alarm.stop()
+        self._due.stop()
         self._retry.clear()
         self._batch = Batch(self._batch.number + 1)
         self._begin_memory()
@@ -504,6 +459,18 @@ class Partition:
             self._away = None
             self._publisher.opened()
         self._go_on()
+        if self._trial is not None:
+            self._trial.cancel()
+        if self.write_failure and not self._is_closed:
+            pause_s = TRY_S[min(self._failures, len(TRY_S)) - 1]
+            self._trial = self._loop.call_later(pause_s, self._guarded, self._try_to_write, self._life)
+
+    def _try_to_write(self, life: int) -> None:
+        """Commit nothing but a key: whoever waits until the partition can write again sends no commands meanwhile."""
+        if life == self._life and self._away is None and self.write_failure:
+            self._state.next_key()
+            self._state.journal.clear()
+            self._schedule()
 
     # --- commands one by one, after a value that cannot be stored
 
@@ -535,7 +502,3 @@ class Partition:
             command, waiter = self._redo.popleft()
             self._attempt(command, waiter)
         self._close_batch()
-
-
-def _defect(name: str, defect: Exception) -> OsmiaError:
-    return OsmiaError(f"Expected {name} to succeed, but found a defect: {defect!r}")
