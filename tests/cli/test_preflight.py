@@ -78,7 +78,9 @@ def test_a_start_that_fails_is_a_refusal(settings, error, what, why):
 
 
 @pytest.mark.parametrize(
-    ("pid", "who"), [(os.getpid(), f"Another broker (process {os.getpid()}, "), (2**22 + 1, "Another broker uses ")]
+    ("pid", "who"),
+    [(os.getpid(), f"Another broker (process {os.getpid()}, "), (2**22 + 1, "Another broker uses ")],
+    ids=["it lives", "it has gone"],
 )
 def test_a_second_broker_names_the_first_if_it_lives(settings, pid, who):
     preflight.refuse_mistakes(settings)
