@@ -22,7 +22,7 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
 from osmia_broker.state.exchange import Wanted
-from osmia_broker.store.queries import Reader
+from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 AT_A_TIME = 128
@@ -91,7 +91,7 @@ def loading(path: Path, at_once: int) -> tuple[float, float]:
     return statistics.median(cpu) * 1e6, statistics.median(wall) * 1e6
 
 
-def listing(path: Path) -> None:
+async def listing(path: Path) -> None:
     reader = Reader(path)
     lists = {
         "active instances": lambda: reader.process_instances(states=["ACTIVE"]),
@@ -100,11 +100,11 @@ def listing(path: Path) -> None:
         "status": reader.counts,
     }
     for name, ask in lists.items():
-        ask()
+        await ask()
         begun = time.perf_counter()
-        ask()
+        await ask()
         print(f"  list {name:<22}{(time.perf_counter() - begun) * 1e3:>8.2f} ms")
-    reader.close()
+    await reader.close()
 
 
 def by_table(path: Path) -> None:
@@ -139,7 +139,7 @@ def main() -> None:
         for at_once in (1, 32, 128):
             cpu, wall = loading(path, min(at_once, made))
             print(f"  load {at_once:>3} at once       {cpu:>8.1f} us CPU, {wall:.1f} us wall each")
-        listing(path)
+        asyncio.run(listing(path))
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def test_every_reader_of_the_environment_is_known():
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
     from osmia_broker.gateway.gateway_service import Gateway
-    from osmia_broker.gateway.queries import Queries
+    from osmia_broker.gateway.queries_service import Queries
     from osmia_proto.methods import GATEWAY, QUERIES
 
     not_yet = {

@@ -12,7 +12,7 @@ from osmia_broker.calls import Calls
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
-from osmia_broker.gateway.queries import Queries
+from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto import POOL
 from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE

@@ -1,21 +1,28 @@
-"""The calls that a partition makes to the parts that stand on it."""
+"""The face of everybody who follows a partition: doors, metrics, the event stream."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.errors import OsmiaError
 
 
 class Listener:
-    """Something that follows a partition. Every method does nothing until a subclass needs it."""
+    """Is notified by a partition, on its event loop. A listener overrides what it needs; every method here does nothing.
+
+    An exception in a listener is logged and hurts nobody else.
+    """
 
     def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
-        """Report the keys of new activatable jobs by type, just before the batch closes; commands decided here join the batch."""
+        """Jobs, by type, have become activatable and their batch is about to close. Commands decided here join the batch."""
+
+    def events_committed(self, events: Sequence[DomainEvent]) -> None:
+        """A batch is durable in which these things happened."""
 
     def result_ready(self, ticket: int, variables: str) -> None:
-        """Report the result of a process instance, a JSON object, after the commit that completed the instance."""
+        """A process instance has completed durably; the caller with *ticket* waits for its *variables*, a JSON object."""
 
     def result_lost(self, ticket: int, error: OsmiaError) -> None:
-        """Report that the result for *ticket* will never come."""
+        """The partition dropped its memory, so the caller with *ticket* will not get its result from here."""
 
     def partition_opened(self) -> None:
-        """Report that the partition takes commands, after its first and every later opening."""
+        """The partition serves, for the first time or again."""

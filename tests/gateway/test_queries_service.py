@@ -7,8 +7,8 @@ import grpc
 import msgspec
 import pytest
 
-from osmia_broker.engine.elements.user_tasks import USER_TASK_TYPE
-from osmia_broker.store.pages import cursor
+from osmia_broker.model import USER_TASK_JOB_TYPE
+from osmia_broker.store.read import cursor
 from osmia_proto import queries
 from osmia_proto.methods import QUERIES
 from tests.doors import START_MS, RunningBroker
@@ -72,7 +72,12 @@ async def test_a_person_finds_what_a_task_is(wire: Wire, ask: Asking, unique: st
     await wire.deploy(f"start > eat:user(name=Eat dinner, {people}) > end", unique)
     key = await wire.create(unique)
     (task,) = (await ask("SearchJobs", process_instance_key=key, user_tasks_only=True)).items
-    assert (task.type, task.element_name, task.assignee, task.form_key) == (USER_TASK_TYPE, "Eat dinner", "ada", "menu")
+    assert (task.type, task.element_name, task.assignee, task.form_key) == (
+        USER_TASK_JOB_TYPE,
+        "Eat dinner",
+        "ada",
+        "menu",
+    )
     assert (list(task.candidate_groups), list(task.candidate_users)) == (["cooks", "guests"], ["bob"])
     assert task.due_date.startswith("2030-01-02T03:04:05")
     assert (task.follow_up_date, task.bpmn_process_id, task.process_definition_version) == ("", unique, 1)
@@ -80,7 +85,9 @@ async def test_a_person_finds_what_a_task_is(wire: Wire, ask: Asking, unique: st
 
 async def test_only_user_tasks_are_for_people(wire: Wire, ask: Asking, unique: str):
     """A job is one by its type: a service task may have that too, and then lacks the headers."""
-    await wire.deploy(f"start > a:job(type={unique}, header.assignee=ada) > b:job(type={USER_TASK_TYPE}) > end", unique)
+    await wire.deploy(
+        f"start > a:job(type={unique}, header.assignee=ada) > b:job(type={USER_TASK_JOB_TYPE}) > end", unique
+    )
     key = await wire.create(unique)
     (job,) = (await ask("SearchJobs", process_instance_key=key)).items
     assert (job.assignee, msgspec.json.decode(job.custom_headers)) == ("", {"assignee": "ada"})

@@ -1,6 +1,5 @@
 """The calls of `osmia.v1.Queries`: lists and single things out of what was committed."""
 
-import asyncio
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import msgspec
 
 from osmia_broker import __version__
-from osmia_broker.engine.elements.user_tasks import RESERVED, USER_TASK_TYPE
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import ProcessDefinition, Variable
-from osmia_broker.store.queries import Reader, SeenElement, SeenIncident, SeenInstance, SeenJob
+from osmia_broker.store.read import Reader, SeenElement, SeenIncident, SeenInstance, SeenJob
 from osmia_proto import queries
 
 INSTANCE, ELEMENT, JOB, INCIDENT = "PROCESS_INSTANCE_STATE_", "ELEMENT_INSTANCE_STATE_", "JOB_STATE_", "INCIDENT_STATE_"
@@ -33,8 +32,7 @@ class Queries:
         """Process instances, running and ended."""
         if request.parent_process_instance_key:
             return queries.SearchProcessInstancesResponse()  # no call activity yet, so no instance has a parent
-        page = await asyncio.to_thread(
-            self._reader.process_instances,
+        page = await self._reader.process_instances(
             bpmn_process_id=request.bpmn_process_id,
             version=request.version,
             process_definition_key=request.process_definition_key,
@@ -47,15 +45,14 @@ class Queries:
 
     async def GetProcessInstance(self, request: queries.GetProcessInstanceRequest) -> queries.ProcessInstance:
         """One process instance."""
-        return _instance(await asyncio.to_thread(self._reader.process_instance, request.key))
+        return _instance(await self._reader.process_instance(request.key))
 
     async def SearchJobs(self, request: queries.SearchJobsRequest) -> queries.SearchJobsResponse:
         """Jobs, open and ended."""
-        if request.user_tasks_only and request.type not in ("", USER_TASK_TYPE):
+        if request.user_tasks_only and request.type not in ("", USER_TASK_JOB_TYPE):
             return queries.SearchJobsResponse()
-        page = await asyncio.to_thread(
-            self._reader.jobs,
-            type=USER_TASK_TYPE if request.user_tasks_only else request.type,
+        page = await self._reader.jobs(
+            type=USER_TASK_JOB_TYPE if request.user_tasks_only else request.type,
             process_instance_key=request.process_instance_key,
             states=_names(queries.JobState, JOB, request.states),
             limit=request.limit,
@@ -65,8 +62,7 @@ class Queries:
 
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
         """Incidents, open and resolved."""
-        page = await asyncio.to_thread(
-            self._reader.incidents,
+        page = await self._reader.incidents(
             process_instance_key=request.process_instance_key,
             bpmn_process_id=request.bpmn_process_id,
             error_type=request.error_type,
@@ -80,8 +76,7 @@ class Queries:
         self, request: queries.SearchProcessDefinitionsRequest
     ) -> queries.SearchProcessDefinitionsResponse:
         """Deployed processes."""
-        page = await asyncio.to_thread(
-            self._reader.process_definitions,
+        page = await self._reader.process_definitions(
             bpmn_process_id=request.bpmn_process_id,
             latest_only=request.latest_only,
             limit=request.limit,
@@ -93,8 +88,7 @@ class Queries:
         """The variables of one process instance."""
         if not request.process_instance_key:
             raise InvalidArgument("Expected a process_instance_key, but found none")
-        page = await asyncio.to_thread(
-            self._reader.variables,
+        page = await self._reader.variables(
             request.process_instance_key,
             scope_key=request.scope_key,
             limit=request.limit,
@@ -104,13 +98,14 @@ class Queries:
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """How the broker is."""
-        counts = await asyncio.to_thread(self._reader.counts)
+        counts = await self._reader.counts()
         partition = queries.PartitionStatus(
             id=self._partition.id,
             role="LEADER" if self._partition.is_open else "INACTIVE",
             queue_depth=self._partition.queued,
             resident_instances=self._partition.resident_instances,
             key_counter=self._partition.key_counter,
+            failure=self._partition.write_failure or self._partition.why_away,
         )
         return queries.StatusResponse(
             broker_version=__version__,
@@ -178,14 +173,18 @@ def _job(seen: SeenJob) -> queries.Job:
         created_ms=row.created_ms,
         ended_ms=row.ended_ms,
     )
-    if row.type == USER_TASK_TYPE:
+    if row.type == USER_TASK_JOB_TYPE:
         _assign(message, msgspec.json.decode(row.headers))
     return message
 
 
 def _assign(message: queries.Job, headers: dict[str, str]) -> None:
     """What a user task's headers tell of its people."""
-    own = {name.removeprefix(RESERVED): value for name, value in headers.items() if name.startswith(RESERVED)}
+    own = {
+        name.removeprefix(RESERVED_HEADERS): value
+        for name, value in headers.items()
+        if name.startswith(RESERVED_HEADERS)
+    }
     message.assignee = own.get("assignee", "")
     message.candidate_groups.extend(msgspec.json.decode(own.get("candidateGroups", "[]")))
     message.candidate_users.extend(msgspec.json.decode(own.get("candidateUsers", "[]")))

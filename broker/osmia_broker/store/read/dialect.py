@@ -1,0 +1,94 @@
+"""Everything that the read side knows about SQLite. The read side of another database differs in this module alone.
+
+SQLAlchemy's asyncio part and the driver are imported when the first question is asked: they cost 0.14 s and 5 MB, and a start must
+have neither.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import URL, ColumnElement, FromClause, Select, bindparam, event, func, select
+from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from sqlalchemy import ExceptionContext
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+ERRORS = (DBAPIError, sqlite3.Error)  #: the failures of a database and its driver
+
+
+# --- connections
+
+
+def open_engine(path: Path, connections: int) -> "AsyncEngine":
+    """Make an engine that reads the database file *path* over at most so many connections. No connection is opened yet."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"isolation_level": None},  # `begin` alone opens transactions
+    )
+    event.listen(engine.sync_engine, "handle_error", _distrust)
+    return engine
+
+
+def _distrust(context: "ExceptionContext") -> None:
+    """After any failure but an interruption, replace the connection, and before its next use every other one of the pool."""
+    error = context.original_exception
+    context.is_disconnect = getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT
+
+
+async def begin(connection: "AsyncConnection") -> Any:
+    """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`.
+
+    SQLite chooses the moment at the first statement after BEGIN, so every commit that was answered before is seen.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.execute("BEGIN")
+    return driver
+
+
+async def interrupt(driver: Any) -> None:
+    """Stop the statement that runs on the driver's connection, if one runs."""
+    with suppress(ValueError):  # the connection is closed
+        await driver.interrupt()
+
+
+def reason(error: Exception) -> str:
+    """Return the database's own words, without the statement and its parameters."""
+    return str(error.orig if isinstance(error, DBAPIError) else error)
+
+
+# --- expressions
+
+
+def array(values: Iterable[int] | Iterable[str]) -> str:
+    """Make the value of an array parameter."""
+    return msgspec.json.encode(list(values)).decode()
+
+
+def each(parameter: str) -> FromClause:
+    """Return a table of the items of an array parameter; its only column is `value`."""
+    return func.json_each(bindparam(parameter)).table_valued("value", name=parameter, joins_implicitly=True)
+
+
+def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether *column* is an item of an array parameter. The statement stays the same for any number of items."""
+    return column.in_(select(each(parameter).c.value))
+
+
+def lateral(keys: Select[Any], name: str) -> FromClause:
+    """Return a table of the *keys* that are selected for each row of the tables before it; its only column is `value`.
+
+    SQLite knows no LATERAL join, but its table-valued functions may refer to the tables before them.
+    """
+    found = keys.subquery(f"{name}_found")
+    as_array = select(func.json_group_array(found.c[0])).scalar_subquery()
+    return func.json_each(as_array).table_valued("value", name=name, joins_implicitly=True)
