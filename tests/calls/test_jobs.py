@@ -1,7 +1,6 @@
 """Polls and streams: who gets which job, and jobs whose caller goes in any moment are given back at once, retries untouched."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.errors import Overloaded, StoreFailed, Unavailable
 from tests.calls.scripted import ScriptedPartition
-from tests.partition.test_partition import CREATE, DEPLOY, Opened, opened
+from tests.partition.opened import Opened, create, deploy, opened
 
 LEASE_MS = 600_000
 
@@ -408,9 +407,9 @@ async def settle(it: Opened) -> None:
 
 
 async def begin(it: Opened, waiting: int = 0) -> Dispatcher:
-    await it.do(DEPLOY)
+    await it.do(deploy("start > ask:job > end"))
     for _ in range(waiting):
-        await it.do(CREATE)
+        await it.do(create())
     return Dispatcher(it.partition)
 
 
@@ -418,57 +417,57 @@ def asking(dispatcher: Dispatcher, max_jobs: int = 10, *, waits: bool = True) ->
     return Poll(dispatcher, ActivateJobs("ask", "w", LEASE_MS, max_jobs), waits=waits)
 
 
-async def test_jobs_picked_for_a_poll_that_goes_are_given_back(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_jobs_picked_for_a_poll_that_goes_are_given_back():
+    async with opened() as it:
         dispatcher = await begin(it, waiting=3)
-        it.store.may_commit.clear()
+        it.store.may_write.clear()
         leaving = asyncio.ensure_future(asking(dispatcher).jobs(60))
         for _ in range(20):
             await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        it.store.may_commit.set()
+        it.store.may_write.set()
         await settle(it)
         jobs = await asking(dispatcher, waits=False).jobs(0)
         assert [job.retries for job in jobs] == [3, 3, 3]
 
 
-async def test_a_job_made_and_taken_in_one_batch_shares_its_commit(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_job_made_and_taken_in_one_batch_shares_its_commit():
+    async with opened() as it:
         dispatcher = await begin(it)
         assert await asking(dispatcher, waits=False).jobs(0) == []
         parked = asyncio.ensure_future(asking(dispatcher).jobs(60))
         await asyncio.sleep(0)
         before = it.store.commits
-        await it.do(CREATE)
+        await it.do(create())
         assert len(await parked) == 1
         assert it.store.commits == before + 1
 
 
-async def test_a_poll_whose_time_is_up_is_answered_empty(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_poll_whose_time_is_up_is_answered_empty():
+    async with opened() as it:
         dispatcher = await begin(it)
         assert await asking(dispatcher).jobs(0.01) == []
-        await it.do(CREATE)
+        await it.do(create())
         assert len(await asking(dispatcher).jobs(60)) == 1
 
 
-async def test_a_stream_that_does_not_read_keeps_a_bounded_number_of_jobs_from_others(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_stream_that_does_not_read_keeps_a_bounded_number_of_jobs_from_others():
+    async with opened() as it:
         dispatcher = await begin(it)
         with JobStream(dispatcher, ActivateJobs("ask", "s", LEASE_MS, 0)):
             for _ in range(STREAM_JOBS + 5):
-                await it.do(CREATE)
+                await it.do(create())
             await settle(it)
             assert len(await asking(dispatcher, 100, waits=False).jobs(0)) == 5
 
 
-async def test_what_a_closed_stream_did_not_hand_on_is_given_back(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_what_a_closed_stream_did_not_hand_on_is_given_back():
+    async with opened() as it:
         dispatcher = await begin(it)
         with JobStream(dispatcher, ActivateJobs("ask", "s", LEASE_MS, 0)) as stream:
             for _ in range(3):
-                await it.do(CREATE)
+                await it.do(create())
             await settle(it)
             first = await anext(stream)
             await anext(stream)
@@ -478,8 +477,8 @@ async def test_what_a_closed_stream_did_not_hand_on_is_given_back(tmp_path: Path
         assert first.key not in {job.key for job in left}
 
 
-async def test_a_parked_poll_gets_the_job_that_a_failed_commit_took_from_another_caller(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_parked_poll_gets_the_job_that_a_failed_commit_took_from_another_caller():
+    async with opened() as it:
         dispatcher = await begin(it, waiting=2)
         assert len(await it.do(ActivateJobs("ask", "w", LEASE_MS, 1))) == 1
         it.store.fails = gone()

@@ -1,7 +1,6 @@
 """Awaited results: they reach their caller in whatever order things happen, and are forgotten when the caller goes."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob, CreateProcessInstance
 from osmia_broker.errors import InvalidArgument, Overloaded, StoreFailed, TimedOut, Unavailable
 from tests.calls.scripted import ScriptedPartition
-from tests.partition.test_partition import DEPLOY, opened
+from tests.partition.opened import deploy, opened
 
 CREATE = {"bpmn_process_id": "process", "version": -1, "process_definition_key": 0, "variables": '{"n":1}'}
 
@@ -191,9 +190,9 @@ async def test_an_instance_that_completes_with_its_creation_is_answered_during_a
 # --- on a real partition
 
 
-async def test_a_result_comes_with_the_commit_that_completes_its_instance(tmp_path: Path):
-    async with opened(tmp_path) as real:
-        await real.do(DEPLOY)
+async def test_a_result_comes_with_the_commit_that_completes_its_instance():
+    async with opened() as real:
+        await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
         task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE))
         jobs = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
@@ -204,9 +203,9 @@ async def test_a_result_comes_with_the_commit_that_completes_its_instance(tmp_pa
         assert variables == '{"n":1,"m":[2]}'
 
 
-async def test_the_instance_of_a_cancelled_caller_goes_on_without_a_result(tmp_path: Path):
-    async with opened(tmp_path) as real:
-        await real.do(DEPLOY)
+async def test_the_instance_of_a_cancelled_caller_goes_on_without_a_result():
+    async with opened() as real:
+        await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
         task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE))
         (job,) = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
@@ -215,10 +214,10 @@ async def test_the_instance_of_a_cancelled_caller_goes_on_without_a_result(tmp_p
         await real.do(CompleteJob(job.key, {}))
 
 
-async def test_the_result_of_a_cancelled_instance_runs_into_its_time(tmp_path: Path):
+async def test_the_result_of_a_cancelled_instance_runs_into_its_time():
     """As measured on the reference broker (gateway-rpc.md, CreateProcessInstanceWithResult)."""
-    async with opened(tmp_path) as real:
-        await real.do(DEPLOY)
+    async with opened() as real:
+        await real.do(deploy("start > ask:job > end"))
         calls = Calls(real.partition)
         task = asyncio.ensure_future(calls.create_instance_and_await_result(**CREATE, wait_ms=50))
         (job,) = await calls.activate_jobs(type="ask", worker="w", timeout_ms=60_000, max_jobs=1)
