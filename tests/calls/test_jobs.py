@@ -6,6 +6,7 @@ import pytest
 
 from osmia_broker.calls import jobs as jobs_module
 from osmia_broker.calls.jobs import STREAM_JOBS, Dispatcher, JobStream, Poll
+from osmia_broker.engine import commands
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.errors import Overloaded, StoreFailed, Unavailable
 from tests.calls.scripted import ScriptedPartition
@@ -90,6 +91,14 @@ async def test_a_poll_whose_time_ends_while_it_asks_gives_its_jobs_back(it: Fixt
     assert it.partition.given_back == [1]
 
 
+async def test_a_poll_whose_coroutine_is_closed_is_parked_no_longer(it: Fixture):
+    asking_for_jobs = it.poll().jobs(60)
+    asking_for_jobs.send(None)
+    asking_for_jobs.close()
+    it.partition.offer(1)
+    assert it.partition.commands == []
+
+
 async def test_jobs_of_a_partition_that_went_away_are_left_to_their_lease(it: Fixture):
     it.partition.waiting["ask"] = [1]
     poll = await it.parked()
@@ -109,20 +118,16 @@ async def test_a_new_poll_is_refused_with_the_partitions_reason(it: Fixture, ref
 
 async def test_a_busy_partition_does_not_refuse_a_poll_that_waits_already(it: Fixture):
     """It was within the bound when it came. A refusal here would fly into the loop of the partition that answers a batch."""
-    it.partition.waiting["ask"] = [1]
-    first, second = await it.parked(1), await it.parked(1)
-    it.partition.offer(2, type="ask")
-    it.partition.waiting["ask"] = [1]  # the second job was completed by a late worker
+    it.partition.stale.add("ask")  # the window holds the key of a job that is gone
+    poll = await it.parked(1)
     it.partition.refusal = Overloaded("busy")
-    asked, it.partition.asked = it.partition.asked, []
-    for command, waiter in asked:
-        it.partition.waiting["ask"] = [1] if waiter is asked[0][1] else []
-        it.partition.asked = [(command, waiter)]
-        it.partition.answer()
-    it.partition.waiting["ask"] = [3]
+    it.partition.answer()
+    assert not poll.done()
+    it.partition.stale.clear()
+    it.partition.answer()
     it.partition.offer(3)
-    it.partition.answer_all()
-    assert sorted(await first + await second) == [1, 3]
+    it.partition.answer()
+    assert await poll == [3]
 
 
 async def test_an_answer_without_jobs_parks_a_waiting_poll_again(it: Fixture):
@@ -259,6 +264,19 @@ async def test_the_timer_of_a_write_dies_with_its_stream(it: Fixture, monkeypatc
     assert it.partition.given_back == [1, 2]
 
 
+async def test_the_timer_of_a_write_dies_with_that_write(it: Fixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 0)
+    with it.stream() as stream:
+        it.partition.offer(1, 2, 3)
+        it.partition.answer()
+        await anext(stream)
+        monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 60)
+        await anext(stream)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert it.partition.given_back == []
+
+
 async def test_a_stalled_stream_that_is_read_again_takes_jobs_again(it: Fixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 0)
     with it.stream() as stream:
@@ -382,10 +400,16 @@ async def test_a_stream_delivers_what_it_holds_before_it_ends(it: Fixture):
 # --- on a real partition
 
 
+async def settle(it: Opened) -> None:
+    """Until everything that is on its way has been written."""
+    for _ in range(3):
+        await it.do(commands.GiveBackJobs(()))
+
+
 async def begin(it: Opened, waiting: int = 0) -> Dispatcher:
     await it.do(deploy("start > ask:job > end"))
     for _ in range(waiting):
-        await it.do(create(n="1"))
+        await it.do(create())
     return Dispatcher(it.partition)
 
 
@@ -403,7 +427,7 @@ async def test_jobs_picked_for_a_poll_that_goes_are_given_back():
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
         it.store.may_write.set()
-        await it.settled()
+        await settle(it)
         jobs = await asking(dispatcher, waits=False).jobs(0)
         assert [job.retries for job in jobs] == [3, 3, 3]
 
@@ -415,7 +439,7 @@ async def test_a_job_made_and_taken_in_one_batch_shares_its_commit():
         parked = asyncio.ensure_future(asking(dispatcher).jobs(60))
         await asyncio.sleep(0)
         before = it.store.commits
-        await it.do(create(n="1"))
+        await it.do(create())
         assert len(await parked) == 1
         assert it.store.commits == before + 1
 
@@ -424,7 +448,7 @@ async def test_a_poll_whose_time_is_up_is_answered_empty():
     async with opened() as it:
         dispatcher = await begin(it)
         assert await asking(dispatcher).jobs(0.01) == []
-        await it.do(create(n="1"))
+        await it.do(create())
         assert len(await asking(dispatcher).jobs(60)) == 1
 
 
@@ -433,8 +457,8 @@ async def test_a_stream_that_does_not_read_keeps_a_bounded_number_of_jobs_from_o
         dispatcher = await begin(it)
         with JobStream(dispatcher, ActivateJobs("ask", "s", LEASE_MS, 0)):
             for _ in range(STREAM_JOBS + 5):
-                await it.do(create(n="1"))
-            await it.settled()
+                await it.do(create())
+            await settle(it)
             assert len(await asking(dispatcher, 100, waits=False).jobs(0)) == 5
 
 
@@ -443,11 +467,11 @@ async def test_what_a_closed_stream_did_not_hand_on_is_given_back():
         dispatcher = await begin(it)
         with JobStream(dispatcher, ActivateJobs("ask", "s", LEASE_MS, 0)) as stream:
             for _ in range(3):
-                await it.do(create(n="1"))
-            await it.settled()
+                await it.do(create())
+            await settle(it)
             first = await anext(stream)
             await anext(stream)
-        await it.settled()
+        await settle(it)
         left = await asking(dispatcher, waits=False).jobs(0)
         assert len(left) == 2
         assert first.key not in {job.key for job in left}

@@ -75,9 +75,10 @@ async def it() -> AsyncIterator[Served]:
             await served.stop()
 
 
-async def refused(call: Any) -> grpc.StatusCode:
+async def refused(call: Any, words: str = "") -> grpc.StatusCode:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await asyncio.wait_for(call, STEP_S)
+    assert words in (error.value.details() or "")
     code: grpc.StatusCode = error.value.code()
     return code
 
@@ -94,7 +95,7 @@ async def test_a_parked_poll_is_sent_away(it: Served):
     reading = asyncio.ensure_future(call.read())
     await it.arrived()
     await it.stop()
-    assert await refused(reading) is UNAVAILABLE
+    assert await refused(reading, "over") is UNAVAILABLE
 
 
 async def test_an_open_job_stream_is_sent_away(it: Served):
@@ -102,7 +103,7 @@ async def test_an_open_job_stream_is_sent_away(it: Served):
     reading = asyncio.ensure_future(call.read())
     await it.arrived()
     await it.stop()
-    assert await refused(reading) is UNAVAILABLE
+    assert await refused(reading, "over") is UNAVAILABLE
 
 
 async def test_a_caller_who_waits_for_a_result_is_sent_away(it: Served):
@@ -112,7 +113,7 @@ async def test_a_caller_who_waits_for_a_result_is_sent_away(it: Served):
     it.partition.answer()
     await it.arrived()
     await it.stop()
-    assert await refused(call) is UNAVAILABLE
+    assert await refused(call, "over") is UNAVAILABLE
 
 
 @pytest.mark.parametrize("service", ["", "gateway_protocol.Gateway", "nobody"])
@@ -126,7 +127,7 @@ async def test_a_watch_of_the_health_hears_of_the_stop_and_ends(it: Served, serv
 
     reading = asyncio.ensure_future(read_on())
     await it.stop()
-    assert await refused(reading) is UNAVAILABLE
+    assert await refused(reading, "it is stopping") is UNAVAILABLE
     status = health_pb2.HealthCheckResponse
     assert heard == ([status.SERVICE_UNKNOWN] if service == "nobody" else [status.SERVING, status.NOT_SERVING])
 

@@ -134,7 +134,7 @@ class Calls:
         return self._partition.submit(SetVariables(key, parse_variables(variables), local))
 
     def resolve_incident(self, incident_key: int) -> Awaitable[None]:
-        """Try again what an incident has stopped."""
+        """Try the step again that an incident has stopped."""
         return self._partition.submit(ResolveIncident(checks.int64("incidentKey", incident_key)))
 
     # --- jobs for workers

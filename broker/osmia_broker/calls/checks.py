@@ -39,7 +39,7 @@ def int64(field: str, value: int) -> int:
 
 
 def storable(field: str, text: str) -> str:
-    """Return *text*, which every store can keep: SQL text holds no NUL, and UTF-8 no half of a surrogate pair.
+    """Return *text* if every store can keep it: SQL text holds no NUL, and UTF-8 holds no half of a surrogate pair.
 
     Raises:
         InvalidArgument: it cannot be kept.
@@ -79,7 +79,7 @@ def unused(field: str, *, given: bool) -> None:
 
     """
     if given:
-        raise Unsupported(f"Expected no '{field}', which this broker does not carry out yet, but found some")
+        raise Unsupported(f"Expected no '{field}', because this broker does not carry it out yet, but found some")
 
 
 def quoted(text: str) -> str:

@@ -22,7 +22,7 @@ STREAM_STALL_S = 1.0  # a longer write means that the client does not read: its 
 
 
 class Poll:
-    """One call that asks for jobs. It waits for the answers to its own commands: one without jobs parks it again."""
+    """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again."""
 
     __slots__ = ("_dispatcher", "_future", "command", "waits")
 
@@ -33,7 +33,7 @@ class Poll:
         self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
 
     async def jobs(self, wait_s: float) -> list[ActivatedJob]:
-        """Wait for jobs and return them; none if there are none within *wait_s*.
+        """Wait for jobs and return them; return none if none come within *wait_s*.
 
         Raises:
             OsmiaError: the partition cannot answer.
@@ -44,13 +44,13 @@ class Poll:
         try:
             return await self._future
         except asyncio.CancelledError:
-            if not self._future.cancelled() and self._future.exception() is None:
-                self._dispatcher.give_back(self._future.result())  # they came in the moment in which the caller left
+            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
+                self._dispatcher.give_back(self._future.result())  # the jobs came just as the caller left
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-            if self._future.cancelled():
+            if self._future.cancel() or self._future.cancelled():
                 self._dispatcher.unpark(self)
 
     def done(self) -> bool:
@@ -138,7 +138,7 @@ class JobStream:
 
     @property
     def room(self) -> int:
-        """How many more jobs the stream takes now."""
+        """The number of jobs that the stream takes now."""
         if self._is_stalled or self._is_closed or self._failure is not None:
             return 0
         return STREAM_JOBS - len(self._jobs) - self._picked
@@ -163,14 +163,14 @@ class JobStream:
         self._wake.set()
 
     def _written(self) -> None:
-        """Note that the last job has been written, or never will be."""
+        """End the write of the last job, whether it succeeded or not."""
         self._writing = None
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
 
     def _client_does_not_read(self) -> None:
-        """Give back what waits behind a write that takes too long; the stream takes no more until that write ends."""
+        """Give back the jobs behind a write that takes too long. The stream takes no more jobs until that write ends."""
         self._stall = None
         self._is_stalled = True
         self._dispatcher.give_back(self._jobs)
@@ -209,9 +209,8 @@ class Dispatcher(Listener):
         self._parked = 0
         self._streams: dict[JobStream, None] = {}  # all open ones
         self._turns: dict[str, deque[JobStream]] = {}  # by job type; a stream without room leaves when its turn comes
-        self._catching_up: dict[
-            str, bool
-        ] = {}  # job types with jobs that may never have been offered: whether somebody asks
+        # Job types with jobs that may never have been offered; true while a caller's question for them is under way.
+        self._catching_up: dict[str, bool] = {}
         self._stopping: OsmiaError | None = None
         partition.add_listener(self)
 
@@ -233,14 +232,16 @@ class Dispatcher(Listener):
     # --- polls
 
     def ask_first(self, poll: Poll) -> None:
-        """Ask for jobs if there may be some. Otherwise park the poll, or answer one that does not wait."""
+        """Ask for jobs if there may be some. Otherwise park the poll, or answer one that does not wait.
+
+        Raises:
+            OsmiaError: the partition takes no more commands now.
+
+        """
         if self._stopping is not None:
             poll.set_exception(self._stopping)
         elif self._partition.has_activatable(poll.command.type):
-            try:
-                self._partition.decide(poll.command, poll)
-            except OsmiaError as refusal:
-                poll.set_exception(refusal)
+            self._partition.decide(poll.command, poll)
         elif poll.waits:
             self._park(poll)
         else:

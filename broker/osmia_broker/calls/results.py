@@ -42,7 +42,7 @@ class Result:
 
     def _forget_after(self, creation: "asyncio.Future[Any]") -> None:
         if not creation.cancelled():
-            creation.exception()  # nobody else looks at it
+            creation.exception()  # mark it as read: its caller has gone
         self._results.forget(self.ticket)
 
 
@@ -56,7 +56,7 @@ class Results(Listener):
         partition.add_listener(self)
 
     def __len__(self) -> int:
-        """How many results are expected."""
+        """Count the expected results."""
         return len(self._expected)
 
     def expect(self) -> Result:
@@ -76,7 +76,7 @@ class Results(Listener):
         """Expect the result no longer, and let the partition forget it too unless it has come."""
         result = self._expected.pop(ticket, None)
         if result is not None and result.future.done() and not result.future.cancelled():
-            result.future.exception()  # its caller has gone: nobody else looks at it
+            result.future.exception()  # mark it as read: its caller has gone
         else:
             self._partition.forget_result(ticket)
 

@@ -41,7 +41,7 @@ class GrpcCaller(Caller):
 
 
 class Door:
-    """Makes the handlers of services, and knows how many of their calls are being answered."""
+    """Makes the handlers of services and counts the calls that are being answered."""
 
     def __init__(self, counters: GatewayCounters) -> None:
         self._counters = counters
@@ -157,7 +157,7 @@ def _framed(error: OsmiaError) -> str:
 
 
 def _cut(text: str) -> str:
-    """Shorten *text* to a status's details, which travel as a header."""
+    """Shorten *text* so that it fits a header: the details of a status travel as one."""
     text = text[:DETAILS_CHARACTERS_MAX]
     if text.isascii():
         return text
@@ -166,7 +166,7 @@ def _cut(text: str) -> str:
 
 def _unsupported(method: Method) -> Callable[[Any], Any]:
     """Make a handler for a call of the contract that this broker does not carry out yet."""
-    text = f"Expected a call that this broker carries out, but found {method.name}, which it does not yet"
+    text = f"Expected a call that this broker carries out, but found {method.name}, which is not built yet"
 
     async def refuse(_request: Any) -> Any:
         raise Unsupported(text)

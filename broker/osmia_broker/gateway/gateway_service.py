@@ -36,7 +36,7 @@ class Gateway:
         return wire.deployed(await self._calls.deploy(files))
 
     async def DeployProcess(self, request: gateway.DeployProcessRequest) -> gateway.DeployProcessResponse:
-        """Deploy processes by the older call, which answers with the processes alone."""
+        """Deploy processes by the older call. Its answer names the processes alone."""
         answer = await self._calls.deploy([(process.name, process.definition) for process in request.processes])
         return gateway.DeployProcessResponse(key=answer.key, processes=[wire.process(row) for row in answer.processes])
 
@@ -151,7 +151,7 @@ class Gateway:
         return gateway.SetVariablesResponse(key=key)
 
     async def ResolveIncident(self, request: gateway.ResolveIncidentRequest) -> gateway.ResolveIncidentResponse:
-        """Try again what an incident has stopped."""
+        """Try the step again that an incident has stopped."""
         await self._calls.resolve_incident(request.incidentKey)
         return gateway.ResolveIncidentResponse()
 

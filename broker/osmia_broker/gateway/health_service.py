@@ -1,6 +1,6 @@
 """Answers `grpc.health.v1.Health`: probes by Check, load balancers by Watch.
 
-An own servicer, because the one that grpcio ships keeps its watches open while the server stops, which then takes its whole grace.
+The servicer that grpcio ships keeps its watches open while the server stops, so that a stop takes its whole grace. This one ends them.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _Status = health_pb2.HealthCheckResponse
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # ships no types
-    """The health of *services*, which have the same state; the empty name stands for the server."""
+    """The health of *services*, all of the same state. The empty name stands for the server."""
 
     def __init__(self, services: Iterable[str]) -> None:
         self._services = {"", *services}

@@ -64,7 +64,7 @@ class Server:
     async def start(self, host: str, port: int, advertised: str = "") -> int:
         """Open the door at *host* and *port* (0 for a free one) and return its real port.
 
-        Topology names *advertised*, HOST or HOST:PORT; what it lacks is taken from the door.
+        Topology names *advertised*, HOST or HOST:PORT; a missing part is that of the door.
 
         Raises:
             OSError: the port cannot be had.
