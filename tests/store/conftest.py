@@ -23,7 +23,7 @@ class Written:
         self._store = SqliteStore(path)
 
     async def open(self) -> None:
-        self._store.open()
+        await self._store.open()
 
     async def __call__(self, *batch: Any) -> Reader:
         """Commit these rows, and read them."""
@@ -31,7 +31,7 @@ class Written:
         return self.reader()
 
     async def commit(self, *batch: Any) -> None:
-        self._store.commit(changes(*batch))
+        await self._store.write(changes(*batch), None)
 
     def reader(self, **limits: Any) -> Reader:
         self.readers.append(Reader(self.path, **limits))
@@ -40,7 +40,7 @@ class Written:
     async def close(self) -> None:
         for reader in self.readers:
             await reader.close()
-        self._store.close()
+        await self._store.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from osmia_broker.engine import Budget, Turn, UndoFailed, execute
@@ -210,13 +211,13 @@ class Partition:
         """Forget the caller with this *ticket*, who waits for a result no longer."""
         self._state.awaited.forget(ticket)
 
+    def check_clock(self) -> None:
+        """Act on everything that has become due."""
+        self._schedule()
+
     def has_activatable(self, type: str) -> bool:
         """Whether it is worth activating jobs of *type*."""
         return self._state.jobs.has_activatable(type)
-
-    def check_clock(self) -> None:
-        """Act on what has become due."""
-        self._schedule()
 
     def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
         """Decide *command* now, or block it until its rows are loaded.
@@ -397,8 +398,7 @@ class Partition:
     def _start_over(self, failure: StoreFailed, *failed: Batch) -> None:
         """Refuse everybody who waits, drop memory, and open the store anew (crash-only)."""
         reason = "disk_full" if isinstance(failure, StoreFull) else "store"
-        where = {"partition": self.id, "reason": reason, "error": str(failure)}
-        log.error("commit failed, memory is dropped", extra=where)
+        log.error("memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)})
         self._counters.commit_failures.add(reason)
         waiters, tickets = self._everybody(failed), self._state.awaited.tickets()
         if not self._is_closed:
@@ -411,12 +411,11 @@ class Partition:
 
     def _everybody(self, failed: tuple[Batch, ...]) -> list[Waiter]:
         """Return all who wait for an answer, and forget their commands."""
-        batches = [*failed, *([self._in_flight] if self._in_flight is not None else []), self._batch]
-        waiters = [waiter for batch in batches for _, waiter in batch.commands()]
-        waiters += [waiter for _, waiter in self._redo]
-        waiters += [blocked.waiter for blocked in (*self._retry, *self._compilations.drop())]
+        batches = [*failed, self._in_flight or Batch(0), self._batch]
+        commands = [*chain.from_iterable(batch.commands() for batch in batches), *self._redo]
         self._redo.clear()
-        return waiters
+        waiting = (*self._retry, *self._compilations.drop())
+        return [waiter for _, waiter in commands] + [blocked.waiter for blocked in waiting]
 
     def _drop_memory(self) -> None:
         self._due.stop()

@@ -10,11 +10,9 @@ from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, Kind
 from osmia_broker.state.store_protocol import WINDOW_JOBS
 from osmia_broker.store import schema
-from osmia_broker.store.dialects import among, compiled, sql
+from osmia_broker.store.dialects import among
 
 LATEST_MS = 2**63 - 1  #: the largest integer of a column; in SQLite every text is larger
-
-__all__ = ["among", "compiled", "rows_of", "sql"]  # for the read side
 
 
 def rows_of(row_type: type) -> Select[Any]:
