@@ -25,6 +25,7 @@ from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Partition
+from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.rows import KINDS, ElementInstance, Incident, Job, Variable
 from osmia_broker.store.sqlite import SqliteStore
 from tests.memory_store import MemoryStore
@@ -118,6 +119,11 @@ class EngineDoor:
             self._runner.run(self._partition.close())
             self._partition = self._opened()
         return answer
+
+    @property
+    def definitions(self) -> Definitions:
+        """Everything that was deployed."""
+        return self._partition._state.definitions
 
     def deploy(self, *files: tuple[str, bytes]) -> Any:
         try:

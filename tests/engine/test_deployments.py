@@ -44,7 +44,7 @@ def plain(line: str = "start > end", *, id: str = "process", name: str = "p.bpmn
 
 def versions(door: EngineDoor) -> dict[str, list[int]]:
     """All versions of each definition, by its id."""
-    definitions = door.state.definitions
+    definitions = door.definitions
     found: dict[str, list[int]] = {}
     for table, field in (
         (definitions.processes, "bpmn_process_id"),
@@ -74,7 +74,7 @@ def test_a_changed_decision_reaches_the_process_that_is_deployed_with_it(door: E
 
 def test_instances_of_the_version_before_keep_their_decision(door: EngineDoor):
     door.deploy(rule(), decision(1))
-    old = door.state.definitions.processes.latest("process")
+    old = door.definitions.processes.latest("process")
     door.deploy(rule(), decision(2))
     scenario = Scenario(door)
     scenario.instance = door.create("process", "{}", version=old.version)

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.process
 GRACE_S = 60
 WAIT_MS = 600_000
 assert STOP_S < GRACE_S, "a broker that waits for its callers is killed"
-waits_in_vain = pytest.mark.xfail(strict=True, reason="the gRPC door waits for these calls until the grace ends")
 
 
 @pytest.fixture
@@ -62,7 +61,6 @@ async def test_nobody_waits(broker):
     assert await stops(broker) == 0
 
 
-@waits_in_vain
 async def test_a_caller_waits_for_a_result(broker):
     async with client_of(broker) as client:
         waiting = asyncio.ensure_future(client.create_instance_with_result("process", wait_ms=WAIT_MS))
@@ -91,7 +89,6 @@ async def test_a_worker_streams(broker):
         assert await stops(broker, waiting) == 0
 
 
-@waits_in_vain
 async def test_a_load_balancer_watches_the_health(broker):
     async with grpc.aio.insecure_channel(broker.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -100,7 +97,6 @@ async def test_a_load_balancer_watches_the_health(broker):
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-@waits_in_vain
 async def test_all_of_them_wait(broker):
     async def take(client: osmia.Client) -> None:
         async for _ in client.stream_jobs("nothing", worker="w", timeout_ms=1000):

@@ -478,11 +478,8 @@ class Partition:
         log.warning("value refused by the store", extra={"partition": self.id, "error": str(failure)})
         commands = [*batch.commands()]
         if len(commands) == 1:
-            ((_, waiter),) = commands
-            self._publisher.refuse(
-                [waiter], InvalidArgument(f"Expected values that can be stored, but found: {failure}")
-            )
-            commands = []
+            refusal = InvalidArgument(f"Expected values that can be stored, but found: {failure}")
+            self._publisher.refuse([commands.pop()[1]], refusal)
         commands += self._batch.commands()
         waiting = (*self._retry, *self._compilations.drop())
         commands += [(blocked.command, blocked.waiter) for blocked in waiting]
