@@ -1,6 +1,7 @@
 """Questions to the read side: one moment each, bounded in number and time, and left at any time without harm to others."""
 
 import asyncio
+import gc
 import sqlite3
 import subprocess
 import sys
@@ -120,7 +121,7 @@ async def test_a_statement_stops_with_its_caller(written: Written):
         await leave(task)
         assert task.cancelled()
         await idle(reader)
-    assert connections(reader) == 1, "an interrupted connection is used again"
+    assert connections(reader) == 1
     assert (await reader.counts()).jobs == 1
 
 
@@ -129,6 +130,35 @@ async def test_a_statement_stops_when_its_time_is_up(written: Written):
     for _ in range(CONNECTIONS + 1):
         with pytest.raises(TimedOut, match=r"Expected an answer within 0\.05 s, but found"):
             await count_endlessly(reader, asyncio.Event())
+        await idle(reader)
+
+
+@pytest.mark.timeout(30, method="thread")  # a failure blocks the interpreter
+async def test_the_remains_of_a_stopped_statement_do_not_block_the_event_loop(written: Written):
+    """Its cursor is freed by the garbage collector, and SQLite would make that wait for a statement on the same connection."""
+    reader = await written(*instance(0))
+    gc.disable()
+    try:
+        await leave(await start_endless(reader))
+        await idle(reader)
+        task = await start_endless(reader)
+        gc.collect()
+        await leave(task)
+        await idle(reader)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("turns", range(0, 40, 3))
+async def test_a_caller_may_leave_before_a_statement_begins(written: Written, turns: int):
+    """The statement begins in a thread of its own, so an interruption may come too early for it."""
+    reader = await written(*instance(0))
+    await reader.counts()
+    for _ in range(10):
+        task = asyncio.create_task(count_endlessly(reader, asyncio.Event()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await leave(task)
         await idle(reader)
 
 
@@ -147,11 +177,12 @@ async def test_a_caller_may_leave_at_any_time(written: Written, turns: int):
 
 async def test_a_connection_that_cannot_be_given_back_is_replaced(written: Written, monkeypatch: pytest.MonkeyPatch):
     reader = await written(*instance(0))
+
+    async def fail() -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
     async with reader.database.snapshot() as snapshot:
-
-        async def fail() -> None:
-            raise sqlite3.OperationalError("disk I/O error")
-
+        await snapshot.values(COUNT, {})
         monkeypatch.setattr(snapshot._driver, "rollback", fail)
     assert connections(reader) == 1
     assert (await reader.counts()).jobs == 1

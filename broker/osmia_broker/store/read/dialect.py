@@ -35,14 +35,20 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
         max_overflow=0,
         connect_args={"isolation_level": None},  # `begin` alone opens transactions
     )
-    event.listen(engine.sync_engine, "handle_error", _distrust)
+    event.listen(engine.sync_engine, "handle_error", _replace)
     return engine
 
 
-def _distrust(context: "ExceptionContext") -> None:
-    """After any failure but an interruption, replace the connection, and before its next use every other one of the pool."""
+def _replace(context: "ExceptionContext") -> None:
+    """Replace a connection whose statement has failed, and every other one too unless the statement was interrupted.
+
+    An interrupted connection is sound, but the cursor of its statement lives on in a traceback. When the garbage collector frees it,
+    on the event loop's thread, SQLite lets it wait for the statement that then runs on the same connection.
+    """
+    context.is_disconnect = True
     error = context.original_exception
-    context.is_disconnect = getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT
+    is_interruption = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+    context.invalidate_pool_on_disconnect = not is_interruption
 
 
 async def begin(connection: "AsyncConnection") -> Any:
