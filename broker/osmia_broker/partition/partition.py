@@ -45,7 +45,7 @@ from osmia_broker.state.store_protocol import Loaded, Start, Store, Wanted, Writ
 
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
 REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats
-TRY_S = (1.0, 2.0, 5.0, 10.0)  # pauses before a partition that could not write tries by itself; the last one repeats
+TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write tries by itself; the last one repeats
 
 log = logging.getLogger(__name__)
 
