@@ -84,7 +84,7 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
     some = lambda keys: keys[value % len(keys)] if keys else 99  # noqa: E731 - a name for one index
     number = {"n": str(value % 12)}
     made: list[commands.Command] = [
-        commands.CreateProcessInstance("process", -1, 0, number, result_ticket=1 + len(turn.elements)),
+        commands.CreateProcessInstance("process", -1, 0, number, result_ticket=turn.state.key_counter + 1),
         commands.CreateProcessInstance("process", -1, 0, {"n": '"x"'}),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3),
         commands.CompleteJob(some(jobs), number),

@@ -52,7 +52,6 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     """
     turn.now_ms = now_ms
     turn.depth = turn.steps = 0
-    turn.budget.begin()
     try:
         answer = HANDLERS[type(command)](turn, command)
         if turn.agenda:
@@ -71,19 +70,19 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
 def _walk(turn: Turn) -> None:
     """Take the steps on the agenda, and those that they plan, until none is left or the turn has to end."""
     agenda, budget = turn.agenda, turn.budget
+    budget.begin()
     while agenda:
         if not budget.allows_step():
             leave_walk(turn)
             return
-        planned = agenda.popleft()
-        element = planned.element
+        element, depth = agenda.popleft()
         if element.ended_ms:
             continue  # something has ended the element since the step was planned
         turn.steps += 1
-        if planned.depth > DEPTH_MAX:
+        if depth > DEPTH_MAX:
             walk_too_deep(turn, element)
         else:
-            turn.depth = planned.depth
+            turn.depth = depth
             _take(turn, element)
 
 

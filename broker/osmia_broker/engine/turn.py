@@ -8,25 +8,26 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter, thread_time
-from typing import NamedTuple
 
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.state import State
 
 STEPS_PER_TURN = 1_000  # about 10 ms; a longer walk goes on after others had their turn
-TURN_S = 0.005  # processor time after which a walk goes on later; the step that uses it up is finished
+TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is finished
 
 
-class Planned(NamedTuple):
-    """A step on the agenda: the element instance to move on, and how many steps led to it without a wait state."""
-
-    element: ElementInstance
-    depth: int
+Planned = tuple[
+    ElementInstance, int
+]  #: an element instance to move on, and how many steps led to it without a wait state
 
 
 class Budget:
-    """How much of a walk one turn may carry out: steps, and processor time."""
+    """How much of a walk one turn may carry out: steps, and time.
+
+    The first *seconds* are of the wall, which is cheap to ask for; then the thread may use as much processor time, so that a busy machine
+    does not cut off a short walk.
+    """
 
     __slots__ = ("_cpu", "_cpu_by", "_steps", "_time", "_time_by", "seconds", "steps_max")
 
@@ -44,18 +45,23 @@ class Budget:
         self._time_by = self._cpu_by = 0.0
 
     def begin(self) -> None:
-        """Begin a turn."""
+        """Begin a walk."""
         self._steps = self.steps_max
         self._time_by = self._time() + self.seconds
-        self._cpu_by = self._cpu() + self.seconds
+        self._cpu_by = 0.0
 
     def allows_step(self) -> bool:
-        """Count one step; return False when the turn has to end.
-
-        Asking for processor time costs several times as much as asking for the time, so that is asked first.
-        """
+        """Count one step; return False when the turn has to end."""
         self._steps -= 1
-        return self._steps >= 0 and (self._time() < self._time_by or self._cpu() < self._cpu_by)
+        if self._steps < 0:
+            return False
+        return self._time() < self._time_by or self._allows_cpu()
+
+    def _allows_cpu(self) -> bool:
+        now = self._cpu()
+        if not self._cpu_by:
+            self._cpu_by = now + self.seconds
+        return now < self._cpu_by
 
 
 class Turn:
@@ -110,7 +116,7 @@ class Turn:
 
     def plan(self, element: ElementInstance) -> None:
         """Put the next step of *element* on the agenda; its state says which step that is."""
-        self.agenda.append(Planned(element, self.depth + 1))
+        self.agenda.append((element, self.depth + 1))
 
     def note(self, kind: str, intent: str, name: str, key: int, process_instance_key: int) -> None:
         """Record that something happened; listeners learn of it after the commit."""

@@ -23,16 +23,17 @@ def leave_walk(turn: Turn) -> None:
     """Write what is left on the agenda as follow-ups, one instance's elements after the other."""
     left: dict[int, list[Planned]] = {}
     for planned in turn.agenda:
-        if not planned.element.ended_ms:
-            left.setdefault(planned.element.process_instance_key, []).append(planned)
+        element, _ = planned
+        if not element.ended_ms:
+            left.setdefault(element.process_instance_key, []).append(planned)
     turn.agenda.clear()
     stops = turn.steps >= WALK_STEPS_MAX
     for process_instance_key, planned_steps in left.items():
         for first in range(0, len(planned_steps), ELEMENTS_PER_FOLLOW_UP):
             part = planned_steps[first : first + ELEMENTS_PER_FOLLOW_UP]
             command = ContinueWalk(
-                element_keys=tuple(one.element.key for one in part),
-                depths=tuple(0 if stops else one.depth for one in part),
+                element_keys=tuple(element.key for element, _ in part),
+                depths=tuple(0 if stops else depth for _, depth in part),
                 steps=0 if stops else turn.steps,
             )
             leave_follow_up(turn, process_instance_key, command, due_ms=0 if stops else turn.now_ms)
@@ -66,4 +67,4 @@ def continue_walk(turn: Turn, command: ContinueWalk) -> None:
     for key, depth in zip(command.element_keys, command.depths, strict=True):
         element = turn.elements.get(key)
         if element is not None:
-            turn.agenda.append(Planned(element, depth))
+            turn.agenda.append((element, depth))

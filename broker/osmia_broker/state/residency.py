@@ -14,13 +14,14 @@ ROW_BYTES = 700  #: of a row besides its large texts: the object, its keys, its 
 class Residency:
     """Counts the bytes of resident process instances, remembers how recently each was used, and picks the ones to evict."""
 
-    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "total_bytes")
+    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "total_bytes", "touch")
 
     def __init__(self, bytes_max: int = MEMORY_BYTES) -> None:
         self._bytes_max = bytes_max
         self._sizes: dict[int, int] = {}  # bytes by instance; an instance without rows has no entry
         self.total_bytes = 0
-        self._open: set[int] = set()  # changed since the last batch was closed
+        self._open: set[int] = set()  # changed since the last batch was closed; always the same object
+        self.touch = self._open.add  #: notes a change to an instance that no commit has taken yet
         self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
         self._last_batch: OrderedDict[int, int] = OrderedDict()  # instance -> last batch that changed it; coldest first
 
@@ -44,17 +45,14 @@ class Residency:
             del self._sizes[process_instance_key]
         self.total_bytes += size
 
-    def touch(self, process_instance_key: int) -> None:
-        """Note a change to an instance that no commit has taken yet."""
-        self._open.add(process_instance_key)
-
     def admitted(self, process_instance_key: int) -> None:
         """Note that an instance was loaded; it can be evicted as soon as no batch changes it."""
         self._last_batch[process_instance_key] = 0
 
     def close_batch(self, batch: int) -> None:
         """Assign all changes since the last call to batch number *batch*."""
-        changed, self._open = self._open, set()
+        changed = self._open.copy()
+        self._open.clear()
         for process_instance_key in changed:
             self._last_batch[process_instance_key] = batch
             self._last_batch.move_to_end(process_instance_key)

@@ -29,11 +29,15 @@ class Table(Generic[R]):
         "_changed",
         "_changing",
         "_deleted",
+        "_grow",
         "_journal",
+        "_lookup_items",
         "_lookups",
+        "_note",
         "_residency",
         "_rows",
         "_sized",
+        "_touch",
         "_values",
         "kind",
     )
@@ -41,13 +45,17 @@ class Table(Generic[R]):
     def __init__(self, row_type: type[R], journal: Journal, residency: Residency) -> None:
         self.kind = kind = KINDS[row_type]
         self._journal = journal
+        self._note = journal.note
         self._residency = residency
+        self._touch = residency.touch
+        self._grow = residency.grow
         self._values = values_of(kind)
         self._changing = kind.changing
         self._sized = kind.sized
         self._rows: dict[int, R] = {}
         self._by_instance: dict[int, dict[int, R]] = {}
         self._lookups: dict[str, dict[int, dict[int, R]]] = {name: {} for name in kind.lookups}
+        self._lookup_items = tuple((attrgetter(name), index) for name, index in self._lookups.items())
         self._changed: dict[int, R] = {}
         self._deleted: dict[int, R] = {}
 
@@ -85,24 +93,25 @@ class Table(Generic[R]):
         assert row.key not in self._rows, f"{row} is there already"
         self._changed[row.key] = row
         self._enter(row)
-        self._residency.touch(row.process_instance_key)
-        self._journal.note(self._undo_insert, row)
+        self._touch(row.process_instance_key)
+        self._note(self._undo_insert, row)
 
     def update(self, row: Any, **changes: Any) -> None:
         """Set the fields named in *changes*; each must be declared as changing in `rows`."""
-        assert changes.keys() <= self._changing, f"{changes.keys() - self._changing} of {row} never change"
-        before = [(name, getattr(row, name)) for name in changes]
-        self._journal.note(self._undo_update, row, before, row.key in self._changed)
+        before = []
         for name, value in changes.items():
+            assert name in self._changing, f"{name} of {row} never changes"
+            before.append((name, getattr(row, name)))
             setattr(row, name, value)
+        self._note(self._undo_update, row, before, row.key in self._changed)
         self._changed[row.key] = row
-        self._residency.touch(row.process_instance_key)
+        self._touch(row.process_instance_key)
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
         """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
         self._leave(row)
-        self._journal.note(self._enter, row)
+        self._note(self._enter, row)
 
     def delete(self, row: Any) -> None:
         """Remove a row of a kind that keeps no history."""
@@ -110,8 +119,8 @@ class Table(Generic[R]):
         was_changed = self._changed.pop(row.key, None) is not None
         self._deleted[row.key] = row
         self._leave(row)
-        self._residency.touch(row.process_instance_key)
-        self._journal.note(self._undo_delete, row, was_changed)
+        self._touch(row.process_instance_key)
+        self._note(self._undo_delete, row, was_changed)
 
     # --- to and from the store
 
@@ -147,23 +156,23 @@ class Table(Generic[R]):
             self._by_instance[process_instance_key] = {key: row}
         else:
             rows[key] = row
-        for name, index in self._lookups.items():
-            value = getattr(row, name)
+        for value_of, index in self._lookup_items:
+            value = value_of(row)
             rows = index.get(value)
             if rows is None:
                 index[value] = {key: row}
             else:
                 rows[key] = row
-        self._residency.grow(process_instance_key, self._size(row))
+        self._grow(process_instance_key, self._size(row) if self._sized else ROW_BYTES)
         self._entered(row)
 
     def _leave(self, row: Any) -> None:
         key, process_instance_key = row.key, row.process_instance_key
         del self._rows[key]
         _drop(self._by_instance, process_instance_key, key)
-        for name, index in self._lookups.items():
-            _drop(index, getattr(row, name), key)
-        self._residency.grow(process_instance_key, -self._size(row))
+        for value_of, index in self._lookup_items:
+            _drop(index, value_of(row), key)
+        self._grow(process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
         self._left(row)
 
     def _size(self, row: Any) -> int:

@@ -84,18 +84,22 @@ class VariableTable:
     # --- memory
 
     def _count(self, row: Variable, sign: int) -> None:
-        self._grow(row.process_instance_key, sign * (len(row.name) + len(row.value)), sign * VARIABLE_BYTES)
+        text = sign * (len(row.name) + len(row.value))
+        self._count_text(row.process_instance_key, text)
+        self._residency.grow(row.process_instance_key, text + sign * VARIABLE_BYTES)
 
-    def _grow(self, process_instance_key: int, text: int, besides: int) -> None:
+    def _count_text(self, process_instance_key: int, text: int) -> None:
         left = self._text.get(process_instance_key, 0) + text
         if left:
             self._text[process_instance_key] = left
         else:
             self._text.pop(process_instance_key, None)
-        self._residency.grow(process_instance_key, text + besides)
 
     def _set(self, row: Variable, value: str) -> None:
-        self._grow(row.process_instance_key, len(value) - len(row.value), 0)
+        grown = len(value) - len(row.value)
+        self._count_text(row.process_instance_key, grown)
+        if grown:
+            self._residency.grow(row.process_instance_key, grown)
         row.value = value
 
     # --- undo
