@@ -121,7 +121,7 @@ class Turn:
     def note(self, kind: str, intent: str, name: str, key: int, process_instance_key: int) -> None:
         """Record that something happened; listeners learn of it after the commit."""
         self.events.append(DomainEvent(kind, intent, name, key, process_instance_key, self.now_ms))
-        self.journal.note(self.events.pop)
+        self.journal.append((self.events.pop, ()))
 
     def answer_ticket(self, ticket: int, variables: str) -> None:
         """Give the caller with this *ticket* the *variables* that it waits for, after the commit."""

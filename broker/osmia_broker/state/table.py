@@ -45,7 +45,7 @@ class Table(Generic[R]):
     def __init__(self, row_type: type[R], journal: Journal, residency: Residency) -> None:
         self.kind = kind = KINDS[row_type]
         self._journal = journal
-        self._note = journal.note
+        self._note = journal.append
         self._residency = residency
         self._touch = residency.touch
         self._grow = residency.grow
@@ -94,24 +94,25 @@ class Table(Generic[R]):
         self._changed[row.key] = row
         self._enter(row)
         self._touch(row.process_instance_key)
-        self._note(self._undo_insert, row)
+        self._note((self._undo_insert, (row,)))
 
     def update(self, row: Any, **changes: Any) -> None:
         """Set the fields named in *changes*; each must be declared as changing in `rows`."""
+        key = row.key
         before = []
         for name, value in changes.items():
             assert name in self._changing, f"{name} of {row} never changes"
             before.append((name, getattr(row, name)))
             setattr(row, name, value)
-        self._note(self._undo_update, row, before, row.key in self._changed)
-        self._changed[row.key] = row
+        self._note((self._undo_update, (row, before, key in self._changed)))
+        self._changed[key] = row
         self._touch(row.process_instance_key)
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
         """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
         self._leave(row)
-        self._note(self._enter, row)
+        self._note((self._enter, (row,)))
 
     def delete(self, row: Any) -> None:
         """Remove a row of a kind that keeps no history."""
@@ -120,7 +121,7 @@ class Table(Generic[R]):
         self._deleted[row.key] = row
         self._leave(row)
         self._touch(row.process_instance_key)
-        self._note(self._undo_delete, row, was_changed)
+        self._note((self._undo_delete, (row, was_changed)))
 
     # --- to and from the store
 

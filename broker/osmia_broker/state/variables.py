@@ -45,7 +45,7 @@ class VariableTable:
         if row is None:
             row = variables[name] = Variable(scope_key, name, value, process_instance_key)
             self._count(row, 1)
-            self._journal.note(self._undo_insert, row)
+            self._journal.append((self._undo_insert, (row,)))
         elif row.value == value:
             return
         else:
