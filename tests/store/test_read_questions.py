@@ -18,10 +18,9 @@ from osmia_broker.store.read import Reader, process_instances
 from osmia_broker.store.read.database import CONNECTIONS
 from osmia_broker.store.read.sources import question
 from tests.store.conftest import Written
-from tests.store.reading import DONE, LISTS, instance, numbers
+from tests.store.reading import DONE, ENDLESS, LISTS, instance, numbers
 from tests.store.rows import JOB, PROCESS
 
-ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
 COUNT = text("SELECT count(*) FROM jobs")
 
 
@@ -183,8 +182,9 @@ async def test_a_connection_that_cannot_be_given_back_is_replaced(written: Writt
 
     async with reader.database.snapshot() as snapshot:
         await snapshot.values(COUNT, {})
-        monkeypatch.setattr(snapshot._driver, "rollback", fail)
-    assert connections(reader) == 1
+        driver = snapshot._driver
+        monkeypatch.setattr(driver, "rollback", fail)
+    assert (connections(reader), driver._running) == (1, False)
     assert (await reader.counts()).jobs == 1
     await idle(reader)
 
