@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -249,6 +250,14 @@ async def test_questions_leave_the_default_threads_to_others(written: Written):
     reader = await written(*instance(0))
     for ask in LISTS.values():
         await ask(reader)
+
+
+async def test_questions_are_not_logged(written: Written, caplog: pytest.LogCaptureFixture):
+    """Statements hold the names and keys that people ask for."""
+    reader = await written(*instance(0))
+    with caplog.at_level(logging.DEBUG):
+        await reader.jobs(type="secret")
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
 def test_a_start_does_not_pay_for_questions():

@@ -3,6 +3,7 @@
 SQLAlchemy's asyncio part and the driver are imported at the first question, not at the start: they cost 0.14 s and 5 MB.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,6 +28,9 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
     """Make an engine that reads the file *path* over a pool of *connections*. It opens none of them yet."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
+    logging.getLogger("aiosqlite").setLevel(
+        logging.WARNING
+    )  # it would log every statement with its values at level debug
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(
         url,
