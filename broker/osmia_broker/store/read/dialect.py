@@ -28,9 +28,8 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
     """Make an engine that reads the file *path* over a pool of *connections*. It opens none of them yet."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    logging.getLogger("aiosqlite").setLevel(
-        logging.WARNING
-    )  # it would log every statement with its values at level debug
+    # At level debug, the driver logs every statement with its values.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(
         url,
