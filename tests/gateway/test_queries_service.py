@@ -1,5 +1,7 @@
 """The calls of `osmia.v1.Queries` over gRPC: lists that see every answered command, and questions that are refused."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,11 +10,12 @@ import msgspec
 import pytest
 
 from osmia_broker.model import USER_TASK_JOB_TYPE
-from osmia_broker.store.read import cursor
+from osmia_broker.store.read import Reader, cursor
 from osmia_proto import queries
 from osmia_proto.methods import QUERIES
 from tests.doors import START_MS, RunningBroker
 from tests.gateway.conftest import Wire
+from tests.store.reading import ENDLESS
 
 INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -155,6 +158,26 @@ async def test_variables_keep_every_digit(wire: Wire, ask: Asking, unique: str):
         ("ж", '"\\u0000"'),
     ]
     assert {one.scope_key for one in found.items} == {key}
+
+
+async def test_a_question_stops_when_its_caller_leaves(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    running, stopped = threading.Event(), threading.Event()
+
+    async def count_endlessly(reader: Reader, **_asked: Any) -> None:
+        try:
+            async with reader.database.snapshot() as snapshot:
+                await snapshot._driver.set_trace_callback(lambda _text: running.set())
+                await snapshot.values(ENDLESS, {})
+        finally:
+            await asyncio.wait(reader.database._ending)  # for ever, if the statement goes on
+            stopped.set()
+
+    monkeypatch.setattr(Reader, "jobs", count_endlessly)
+    call = asyncio.create_task(ask("SearchJobs"))
+    await asyncio.to_thread(running.wait)
+    call.cancel()
+    await asyncio.to_thread(stopped.wait)
+    assert (await ask("Status")).broker_version
 
 
 LISTS = ["SearchProcessInstances", "SearchJobs", "SearchIncidents", "SearchProcessDefinitions"]

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import text
+
 from osmia_broker.state.rows import ElementState, Incident, ProcessDefinition
 from osmia_broker.store.read import Reader
 from tests.bpmn import bpmn
@@ -12,6 +14,7 @@ from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK
 
 MODEL = bpmn("start > ask:job(name=Ask somebody) > end", id="p")
 DONE, GONE = ElementState.COMPLETED, ElementState.TERMINATED
+ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
 LIVING_STATES = ["ACTIVATABLE", "ACTIVATED", "FAILED", "ERROR_THROWN"]
 
 

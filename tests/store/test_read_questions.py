@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -18,10 +19,9 @@ from osmia_broker.store.read import Reader, process_instances
 from osmia_broker.store.read.database import CONNECTIONS
 from osmia_broker.store.read.sources import question
 from tests.store.conftest import Written
-from tests.store.reading import DONE, LISTS, instance, numbers
+from tests.store.reading import DONE, ENDLESS, LISTS, instance, numbers
 from tests.store.rows import JOB, PROCESS
 
-ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
 COUNT = text("SELECT count(*) FROM jobs")
 
 
@@ -183,8 +183,9 @@ async def test_a_connection_that_cannot_be_given_back_is_replaced(written: Writt
 
     async with reader.database.snapshot() as snapshot:
         await snapshot.values(COUNT, {})
-        monkeypatch.setattr(snapshot._driver, "rollback", fail)
-    assert connections(reader) == 1
+        driver = snapshot._driver
+        monkeypatch.setattr(driver, "rollback", fail)
+    assert (connections(reader), driver._running) == (1, False)
     assert (await reader.counts()).jobs == 1
     await idle(reader)
 
@@ -249,6 +250,14 @@ async def test_questions_leave_the_default_threads_to_others(written: Written):
     reader = await written(*instance(0))
     for ask in LISTS.values():
         await ask(reader)
+
+
+async def test_questions_are_not_logged(written: Written, caplog: pytest.LogCaptureFixture):
+    """Statements hold the names and keys that people ask for."""
+    reader = await written(*instance(0))
+    with caplog.at_level(logging.DEBUG):
+        await reader.jobs(type="secret")
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
 def test_a_start_does_not_pay_for_questions():

@@ -1,4 +1,4 @@
-"""The calls of `osmia.v1.Queries`: lists and single things out of what was committed."""
+"""The calls of `osmia.v1.Queries`: requests to questions of the read side, and answers to messages."""
 
 from collections.abc import Iterable
 from time import monotonic
@@ -18,18 +18,18 @@ INSTANCE, ELEMENT, JOB, INCIDENT = "PROCESS_INSTANCE_STATE_", "ELEMENT_INSTANCE_
 
 
 class Queries:
-    """The calls as coroutines. Reading happens in threads, so that no list keeps the event loop from its work."""
+    """Answers the calls from committed rows. A call that its caller cancels stops reading."""
 
     def __init__(self, partition: Partition, reader: Reader, database: str) -> None:
         self._partition = partition
         self._reader = reader
-        self._database = database  # its kind and place, as Status tells it
+        self._database = database  # its kind and place, for Status
         self._started_s = monotonic()
 
     async def SearchProcessInstances(
         self, request: queries.SearchProcessInstancesRequest
     ) -> queries.SearchProcessInstancesResponse:
-        """Process instances, running and ended."""
+        """List process instances, running and ended."""
         if request.parent_process_instance_key:
             return queries.SearchProcessInstancesResponse()  # no call activity yet, so no instance has a parent
         page = await self._reader.process_instances(
@@ -44,11 +44,11 @@ class Queries:
         return queries.SearchProcessInstancesResponse(items=map(_instance, page.items), next=page.next)
 
     async def GetProcessInstance(self, request: queries.GetProcessInstanceRequest) -> queries.ProcessInstance:
-        """One process instance."""
+        """Return one process instance."""
         return _instance(await self._reader.process_instance(request.key))
 
     async def SearchJobs(self, request: queries.SearchJobsRequest) -> queries.SearchJobsResponse:
-        """Jobs, open and ended."""
+        """List jobs, open and ended."""
         if request.user_tasks_only and request.type not in ("", USER_TASK_JOB_TYPE):
             return queries.SearchJobsResponse()
         page = await self._reader.jobs(
@@ -61,7 +61,7 @@ class Queries:
         return queries.SearchJobsResponse(items=map(_job, page.items), next=page.next)
 
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
-        """Incidents, open and resolved."""
+        """List incidents, open and resolved."""
         page = await self._reader.incidents(
             process_instance_key=request.process_instance_key,
             bpmn_process_id=request.bpmn_process_id,
@@ -75,7 +75,7 @@ class Queries:
     async def SearchProcessDefinitions(
         self, request: queries.SearchProcessDefinitionsRequest
     ) -> queries.SearchProcessDefinitionsResponse:
-        """Deployed processes."""
+        """List deployed processes."""
         page = await self._reader.process_definitions(
             bpmn_process_id=request.bpmn_process_id,
             latest_only=request.latest_only,
@@ -85,7 +85,7 @@ class Queries:
         return queries.SearchProcessDefinitionsResponse(items=map(_definition, page.items), next=page.next)
 
     async def SearchVariables(self, request: queries.SearchVariablesRequest) -> queries.SearchVariablesResponse:
-        """The variables of one process instance."""
+        """List the variables of one process instance."""
         if not request.process_instance_key:
             raise InvalidArgument("Expected a process_instance_key, but found none")
         page = await self._reader.variables(
@@ -97,7 +97,7 @@ class Queries:
         return queries.SearchVariablesResponse(items=map(_variable, page.items), next=page.next)
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
-        """How the broker is."""
+        """Report the version and state of the broker, and how much is open."""
         counts = await self._reader.counts()
         partition = queries.PartitionStatus(
             id=self._partition.id,
@@ -119,7 +119,7 @@ class Queries:
 
 
 def _names(enum: Any, prefix: str, numbers: Iterable[int]) -> list[str]:
-    """The states that are asked for, by the names that the rows use."""
+    """Return the states of the request by the names that the rows use."""
     names = [enum.Name(number).removeprefix(prefix) if number in enum.values() else "UNSPECIFIED" for number in numbers]
     if "UNSPECIFIED" in names:
         raise InvalidArgument(f"Expected states of {', '.join(enum.keys()[1:])}, but found {list(numbers)}")
@@ -179,7 +179,7 @@ def _job(seen: SeenJob) -> queries.Job:
 
 
 def _assign(message: queries.Job, headers: dict[str, str]) -> None:
-    """What a user task's headers tell of its people."""
+    """Fill in the assignment of a user task from its headers."""
     own = {
         name.removeprefix(RESERVED_HEADERS): value
         for name, value in headers.items()

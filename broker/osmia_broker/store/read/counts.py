@@ -1,4 +1,4 @@
-"""The numbers of what is open, read from indexes alone."""
+"""The number of open process instances, jobs and incidents, read from indexes."""
 
 import msgspec
 from sqlalchemy import func, select
@@ -38,7 +38,7 @@ _COUNTS = select(
 
 @question
 async def count(sources: Sources) -> Counts:
-    """Count everything that is open."""
+    """Count open process instances, jobs and incidents."""
     async with sources.database.snapshot() as snapshot:
         (found,) = await snapshot.rows(Counts, _COUNTS, {})
     return found

@@ -1,14 +1,14 @@
-"""The database of the read side: a few connections that can only read, each lent to one question at a time.
+"""The database of the read side: a few connections that can only read, each used by one question at a time.
 
-A question reads within a snapshot: everything it sees was committed at one moment, and commits go on meanwhile. A caller may leave at
-any time, by cancellation or because its time is up. The statement that runs for it is then interrupted, and the connection goes back
-to the others as soon as the statement has stopped.
+A question reads in a snapshot: all rows that it sees were committed at one moment, and commits go on meanwhile. A caller may leave at
+any time, by cancellation or because its time is up. The running statement is then interrupted, and the next question gets the
+connection when the statement has stopped.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,11 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+def stopping() -> Unavailable:
+    """Make the refusal of a question while the read side closes."""
+    return Unavailable("Expected the broker to be open, but it is stopping")
+
+
 class Snapshot:
     """The rows that were committed at one moment."""
 
@@ -42,7 +47,7 @@ class Snapshot:
         return self._step is not None and not self._step.done()
 
     async def begin(self) -> None:
-        """Connect and fix the moment."""
+        """Open a connection, or take one from the pool, and begin a transaction."""
         await self._take(self._begin())
 
     async def rows(self, row_type: Callable[..., R], statement: Executable, values: Mapping[str, Any]) -> list[R]:
@@ -50,7 +55,7 @@ class Snapshot:
         return [row_type(*found) for found in await self.values(statement, values)]
 
     async def values(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
-        """Read the result of *statement* with these parameters.
+        """Read the result of *statement* with these parameter values.
 
         Raises:
             Unavailable: the read side is closing.
@@ -59,7 +64,7 @@ class Snapshot:
         return await self._take(self._execute(statement, values))
 
     async def stop(self) -> None:
-        """Interrupt the statement that runs, refuse others, and return when the driver is idle."""
+        """Interrupt the running statement, refuse further ones, and return when the driver is idle."""
         self._is_stopped = True
         while self.is_busy:
             if self._driver is not None:
@@ -68,25 +73,22 @@ class Snapshot:
             await asyncio.wait({self._step}, timeout=INTERRUPT_EVERY_S)
 
     async def end(self) -> None:
-        """Stop, and give the connection back, or drop it if it is of no more use."""
+        """Stop, and return the connection to the pool."""
         await self.stop()
         if self._step is not None and not self._step.cancelled():
-            self._step.exception()  # the caller has left, or has seen it
+            self._step.exception()  # the caller has left or has it already; asyncio would log it
         if self._connection.sync_connection is None:
-            return  # it was never opened
-        try:
-            await self._connection.close()
-        except dialect.ERRORS:
-            await self._connection.invalidate()
+            return  # none was opened
+        with suppress(*dialect.ERRORS):  # a connection that fails here is replaced
             await self._connection.close()
 
     async def _take(self, step: Coroutine[Any, Any, T]) -> T:
-        """Run *step* to its end, even if the caller leaves. A driver that is cancelled half-way is of no more use."""
+        """Run *step* to its end, even if the caller leaves: a cancelled driver would first wait for its statement, then be closed."""
         task: asyncio.Task[T] = asyncio.create_task(step)
         self._step = task
         await asyncio.wait({task})
         if self._is_stopped:
-            raise Unavailable("Expected the broker to be open, but it is stopping")
+            raise stopping()
         return task.result()
 
     async def _begin(self) -> None:
@@ -100,7 +102,7 @@ class Snapshot:
 
 
 class Database:
-    """Lends snapshots of the database *path*. The first question opens it, in one of *threads*."""
+    """Gives snapshots of the database *path*. The first question opens it, in one of *threads*."""
 
     def __init__(self, path: Path, threads: Executor) -> None:
         self._path = path
@@ -114,10 +116,10 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """Lend a snapshot, as soon as a connection is free.
+        """Wait for a free connection and give a snapshot.
 
         Raises:
-            StoreFailed: the database does not answer, or not with what was asked for. The next question connects anew.
+            StoreFailed: the database cannot be opened, or a statement failed. The next question connects anew.
             Unavailable: the read side is closing.
 
         """
@@ -137,7 +139,7 @@ class Database:
             ending = asyncio.create_task(self._end(snapshot))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-            if not is_left:  # a caller who leaves does not wait until the statement has stopped
+            if not is_left:  # a caller who leaves need not wait until the statement has stopped
                 await asyncio.wait({ending})
 
     async def close(self) -> None:
@@ -146,7 +148,7 @@ class Database:
             return
         self._is_closed = True
         await asyncio.gather(*(snapshot.stop() for snapshot in self._snapshots))
-        for _ in range(CONNECTIONS):  # with all of them at hand, no question is left
+        for _ in range(CONNECTIONS):  # when all are free, no question is left
             await self._free.acquire()
         if self._engine is not None:
             await self._engine.dispose()
@@ -168,4 +170,4 @@ class Database:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise Unavailable("Expected the broker to be open, but it is stopping")
+            raise stopping()

@@ -1,4 +1,4 @@
-"""The deployed processes that other rows refer to, kept in memory: a definition never changes."""
+"""The deployed processes that other rows refer to. They stay in memory, because a definition never changes."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.tables import columns_of
 
-DEFINITIONS_MAX = 1_000  # about 1 kB each; the most that one page can refer to
+DEFINITIONS_MAX = 1_000  # in memory, about 1 kB each; one page has at most 1,000 items
 
 _BY_KEY: Select[tuple[object, ...]] = columns_of(ProcessDefinition).where(
     dialect.among(schema.process_definitions.c.key, "keys")
@@ -19,13 +19,13 @@ _BY_KEY: Select[tuple[object, ...]] = columns_of(ProcessDefinition).where(
 
 
 class Definitions:
-    """Process definitions by key; the least recently used leave first."""
+    """Keeps process definitions by key. The least recently used are evicted first."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, ProcessDefinition] = OrderedDict()
 
     async def of(self, snapshot: Snapshot, keys: Iterable[int]) -> dict[int, ProcessDefinition]:
-        """Return the definition of each key. One that was deleted has its key, and nothing else."""
+        """Return the definition of each key. All but the key of a deleted definition is empty."""
         found: dict[int, ProcessDefinition] = {}
         missing: set[int] = set()
         for key in set(keys):

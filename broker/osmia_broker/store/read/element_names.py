@@ -1,7 +1,7 @@
 """The names that a model gives to its elements, for people who read lists.
 
-They are not stored. They are read from the deployed file when a list first needs them, in a thread, and kept in memory. Callers who
-need the same names at the same time wait for one reading.
+The database has no column for them. When a list first needs the names of a definition, the deployed file is parsed in a thread, and
+the names stay in memory. Callers who need the same names at the same time wait for the same parse.
 """
 
 import asyncio
@@ -13,12 +13,11 @@ from typing import Any
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker import model
-from osmia_broker.errors import Unavailable
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
-from osmia_broker.store.read.database import Database
+from osmia_broker.store.read.database import Database, stopping
 
-DEFINITIONS_MAX = 256  # whose names are kept: about 100 kB each for a model of 1,000 elements
+DEFINITIONS_MAX = 256  # in memory; a model of 1,000 elements has about 100 kB of names
 
 Names = dict[str, str]  #: by element id; elements without a name are absent
 
@@ -26,7 +25,7 @@ _CONTENT: Select[Any] = select(schema.resources.c.content).where(schema.resource
 
 
 class ElementNames:
-    """Element names by definition; the least recently used leave first."""
+    """Keeps element names by definition. The least recently used are evicted first."""
 
     def __init__(self, database: Database, threads: Executor) -> None:
         self._database = database
@@ -35,14 +34,14 @@ class ElementNames:
         self._reading: dict[int, asyncio.Task[Names]] = {}
 
     async def of(self, definitions: Iterable[ProcessDefinition]) -> dict[int, Names]:
-        """Return the names of each definition by its key; none for a definition or a file that was deleted.
+        """Return the names of each definition by its key. A definition or file that was deleted has no names.
 
-        No snapshot may be open meanwhile: the reading needs a connection of its own.
+        The caller must have left its snapshot: the names are read over another connection, and four waiting callers would hold all.
         """
         return {one.key: await self._names(one) for one in definitions}
 
     async def close(self) -> None:
-        """Stop what is being read; those who wait for it are refused."""
+        """Stop reading, and refuse the callers who wait."""
         reading = list(self._reading.values())
         for task in reading:
             task.cancel()
@@ -60,7 +59,7 @@ class ElementNames:
             task = self._reading[key]
             await asyncio.wait({task})  # it goes on if this caller leaves, for the others
             if task.cancelled():
-                raise Unavailable("Expected the broker to be open, but it is stopping")
+                raise stopping()
             return task.result()
         self._kept.move_to_end(key)
         return self._kept[key]

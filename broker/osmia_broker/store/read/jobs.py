@@ -63,7 +63,7 @@ async def search(
 
 
 def _reads_open_jobs(type: str, process_instance_key: int, states: set[str]) -> bool:
-    """Whether the indexes of open jobs find all that is asked for. Without a type, they do not find jobs that wait for a worker."""
+    """Whether the indexes of open jobs find all jobs in *states*. Without a type, they do not find the jobs that wait for a worker."""
     beyond = ENDED if type else ENDED | {"ACTIVATABLE"}
     return bool(states) and not process_instance_key and not states & beyond
 
@@ -78,9 +78,9 @@ def _statement(given: frozenset[str], reads_open_jobs: bool) -> Select[Any]:
 
 
 def _open_jobs() -> Select[Any]:
-    """Select the keys of open jobs: the held ones, those that back off or have an incident, and the newest that wait for a type.
+    """Select the keys of open jobs: all that a worker holds, that back off or have an incident, and the newest activatable ones of a type.
 
-    Only those that wait can be many. The others are as many as workers and people work on.
+    Only the activatable ones can be many, so only they are limited to a page.
     """
     waiting = select(_job.c.key).where(_job.c.type == bindparam("type"), _job.c.state == schema.ACTIVATABLE, _is_open)
     newest = pages.newest_first(waiting, Job).subquery()

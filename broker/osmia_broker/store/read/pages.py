@@ -78,7 +78,7 @@ def before(list_name: str, after: str) -> int:
 
 
 def newest_first(statement: Select[Any], row_type: type) -> Select[Any]:
-    """Let *statement* give the newest rows below the key `before`, at most `size`: both are parameters."""
+    """Order *statement* by key, newest first, and limit it to `size` rows below the key `before`. Both are parameters."""
     key = schema.TABLES[row_type].c.key
     return statement.where(key < bindparam("before")).order_by(key.desc()).limit(bindparam("size"))
 
@@ -86,7 +86,7 @@ def newest_first(statement: Select[Any], row_type: type) -> Select[Any]:
 async def read(
     snapshot: Snapshot, list_name: str, row_type: Callable[..., R], statement: Select[Any], values: Mapping[str, Any]
 ) -> Page[R]:
-    """Read a page of rows with keys. *statement* comes from `newest_first`, and *values* from `values_of`."""
+    """Read a page of rows that have keys. *statement* comes from `newest_first`, and *values* from `values_of`."""
     rows = await snapshot.rows(row_type, statement, values)
 
     def mark(row: Any) -> str:
@@ -96,7 +96,7 @@ async def read(
 
 
 def values_of(list_name: str, limit: int, after: str) -> dict[str, Any]:
-    """Return the parameters of `newest_first`. One row more than the page has shows whether there is a next page.
+    """Return the parameter values for `newest_first`. They ask for one row more than a page has, to see if there is a next page.
 
     Raises:
         InvalidArgument: *limit* is out of range, or *after* is not a cursor of this list.

@@ -48,7 +48,7 @@ class SeenInstance(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct):
-    """The rows of process instances, all of one moment."""
+    """The rows that belong to a page of process instances."""
 
     instances: list[ElementInstance]
     elements: list[ElementInstance]
@@ -170,7 +170,7 @@ _OF_DEFINITION = {
 def _statement(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
     """Build the statement with these filters, once: building costs more than running it."""
     statement = columns_of(ElementInstance).where(is_process)
-    if has_incident:  # there are few: look at each
+    if has_incident:  # open incidents are few, so every one is read
         statement = statement.where(_element.c.key.in_(_STOPPED))
         if given - {"states"}:
             statement = statement.where(_element.c.process_definition_key.in_(_definitions(given)))
@@ -182,7 +182,7 @@ def _statement(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
 
 
 def _newest(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
-    """Select the newest keys of each definition in each state: the index finds them without a walk through the others."""
+    """Select the newest keys of each definition in each state. The index begins with both columns and finds these keys at once."""
     definitions, states = _definitions(given).subquery("definitions"), dialect.each("states")
     of_each = select(_element.c.key).where(
         is_process,
@@ -207,7 +207,7 @@ def _definitions(given: frozenset[str]) -> Select[Any]:
 
 
 def definitions_with_instances() -> Select[Any]:
-    """Select the keys of all definitions that have process instances, deleted ones too, by one look at an index for each."""
+    """Select the keys of all definitions that have process instances, also of deleted ones, with one index look-up for each key."""
     first = select(func.min(_element.c.process_definition_key).label("key")).where(is_process)
     found = first.cte("definitions_with_instances", recursive=True)
     following = first.where(_element.c.process_definition_key > found.c.key).correlate(found).scalar_subquery()

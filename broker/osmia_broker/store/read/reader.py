@@ -1,8 +1,8 @@
-"""The read side of a partition: every list in one place.
+"""The read side of a partition: all lists as the methods of one class.
 
-All methods see each command that was answered before the question. Lists come in pages; a page and all that belongs to it were
-committed at one moment. No list walks through the history for a page of what is open: each statement leads the database to an index
-of `schema.py`, and tests/store/test_read_plans.py reads its plans.
+Every answer includes each command that was answered before the question. A page, and all rows that belong to it, were committed at one
+moment. No list of open instances, jobs or incidents reads the history: its statement is written so that SQLite uses an index of
+`schema.py` and does not walk down the keys (tests/store/test_read_plans.py checks the plans).
 """
 
 from osmia_broker.store.read.counts import count
