@@ -8,7 +8,7 @@
     │   └── InvalidState       FAILED_PRECONDITION
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
-    ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out, the work goes on
+    ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
     ├── Unsupported            UNIMPLEMENTED
     ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
@@ -72,7 +72,7 @@ class Unavailable(OsmiaError):
 
 
 class TimedOut(OsmiaError):
-    """The wait that the caller asked for ran out; the command took effect."""
+    """The wait ran out. A command goes on; a question is stopped."""
 
     status = "DEADLINE_EXCEEDED"
 

@@ -7,8 +7,8 @@ instance that is not resident can be read from the store as it is. This module c
 from collections import OrderedDict
 from collections.abc import Iterator
 
-MEMORY_BYTES = 40 * 1024 * 1024  #: the default bound; about 10,000 instances that wait for a person
-ROW_BYTES = 700  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
+MEMORY_BYTES = 32 * 1024 * 1024  #: the default bound; about 10,000 instances that wait for a person
+ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
 
 
 class Residency:

@@ -9,7 +9,7 @@ from osmia_broker.state.rows import KINDS, Variable
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.state.table import values_of
 
-VARIABLE_BYTES = 400  #: of a variable besides its name and value
+VARIABLE_BYTES = 500  #: of a variable besides its name and value
 
 _NONE: Mapping[str, Variable] = MappingProxyType({})
 

@@ -8,12 +8,11 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import create_job, json_object
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.engine.turn import Turn
+from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
-RESERVED = "io.camunda.zeebe:"  #: begins the names of the headers that the broker itself sets
-USER_TASK_TYPE = "io.camunda.zeebe:userTask"  #: the job type of every job-based user task
 USER_TASK_RETRIES = 1
 
 
@@ -26,7 +25,7 @@ class UserTask(Processor):
         assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
         headers = dict(element.job.headers) if element.job else {}
         headers |= _assignment(turn, instance, element.user_task)
-        create_job(turn, instance, type=USER_TASK_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
+        create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
 
 
 def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
@@ -40,7 +39,7 @@ def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition)
         "followUpDate": _date(turn, instance, task, task.follow_up_date),
         "formKey": _form_key(turn, instance, task),
     }
-    return {RESERVED + name: value for name, value in values.items() if value is not None}
+    return {RESERVED_HEADERS + name: value for name, value in values.items() if value is not None}
 
 
 def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:
