@@ -112,7 +112,9 @@ class Client:
             await self.call(commands.ResolveIncident(incident.key), "OK")
 
     async def cancel(self) -> None:
-        free = sorted(key for key in self.books.running if key not in self.busy and self.lives(key))
+        used = {job.process_instance_key for job in self.books.jobs.values() if job.key in self.busy}
+        free = sorted(self.books.running - self.busy - used)  # two calls at a time have no order
+        free = [key for key in free if self.lives(key)]
         if free and self.chance.random() < 0.3:
             key = self.chance.choice(free)
             self.busy.add(key)
