@@ -200,10 +200,18 @@ COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
 }
 
 
-def matches(run: Run, value: Value, result: Value) -> bool | None:
-    """Whether an expression with this *result* matches the input *value*.
+def holds(run: Run, result: Value) -> bool | None:
+    """Return the *result* of a condition over `?`; None and a warning for any value but true, false or null."""
+    if result is None or type(result) is bool:
+        return result
+    run.warn("INVALID_TYPE", "Expected boolean but found '{}'", result)
+    return None
 
-    True matches whatever the input, a list if it contains the input or equals it (measured).
+
+def matches(run: Run, value: Value, result: Value) -> bool | None:
+    """Tell whether an expression that does not read `?` and has this *result* matches the input *value*.
+
+    True matches whatever the input, a list if it contains the input or equals it (measured). Anything else is compared.
     """
     if result is True:
         return True
