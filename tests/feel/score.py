@@ -26,6 +26,8 @@ CASES = Path(
 )
 DEMANDED = 0.99  # of all cases
 WHOLE = frozenset({"human_tasks", "boolean", "if", "unary", "process"})  # groups of which every case is demanded
+# Cases that Osmia answers differently on purpose, each listed with its reason in docs/differences.md.
+DIFFERENT = frozenset({"feel-1507", "feel-0844", "feel-0027", "feel-1807"})
 NOW = datetime(2026, 11, 22, 1, 50, 6, tzinfo=UTC)
 
 
@@ -111,7 +113,9 @@ def shortfalls(cases: list[Case]) -> list[str]:
     share = 1 - len(missed) / len(cases)
     found = [f"Expected {DEMANDED:.0%} of all cases, but found {share:.2%}"] if share < DEMANDED else []
     return found + [
-        f"Expected every case of a group, but missed {case}" for case in missed if case.line["group"] in WHOLE
+        f"Expected every case of a group, but missed {case}"
+        for case in missed
+        if case.line["group"] in WHOLE and case.line["id"] not in DIFFERENT
     ]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from evaluation import cell_says, evaluated, shown
+from evaluation import cell_says, evaluated, refusal, shown
 
 from osmia_broker import feel
 
@@ -47,8 +47,9 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
         ('"a" + 1', "null"),
         ('"a" + string(1)', '"a1"'),
         ('string({a: 1, b: ["x", null], c: duration("P1D")})', '"{a:1, b:[\\"x\\", null], c:P1D}"'),
-        ('string length("😀")', "2"),
-        ('substring("a😀b", 2, 2)', '"😀"'),
+        ('string length("😀")', "1"),  # by code points; the reference counts UTF-16 code units
+        ('substring("a😀b", 2, 2)', '"😀b"'),
+        ('substring("a😀b", -2, 1)', '"😀"'),
         ('substring("foobar", 10)', "null"),
         ('substring("foobar", 3, -1)', "null"),
         # lists
@@ -98,6 +99,47 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
 )  # fmt: skip
 def test_an_expression_gives(text, value):
     assert shown(text, VARIABLES) == value
+
+
+@pytest.mark.parametrize(
+    ("literal", "value"),
+    [
+        (r'"\u0041"', "A"),
+        (r'"\u00e4\u00E4"', "ää"),
+        (r'"\U01F40E"', "🐎"),
+        (r'"\U000041"', "A"),
+        (r'"\U10ffff"', "\U0010ffff"),
+        (r'"\ud83d\uDC0E"', "🐎"),  # a pair is one character
+        (r'"\ud83d"', r"\ud83d"),  # half a pair names no character, so it stays as it is written
+        (r'"\udc0e\ud83d"', r"\udc0e\ud83d"),
+        (r'"\ud83dx\udc0e"', r"\ud83dx\udc0e"),
+        (r'"\U00D83D\U00DC0E"', r"\U00D83D\U00DC0E"),
+        (r'"\ud83d\ud83d\udc0e"', r"\ud83d🐎"),
+        (r'"\u12"', r"\u12"),
+        (r'"\u12G4"', r"\u12G4"),
+        (r'"\u"', r"\u"),
+        (r'"C:\users\Uwe"', r"C:\users\Uwe"),
+        (r'"\U110000"', r"\U110000"),  # beyond Unicode
+        (r'"\U1F40E"', r"\U1F40E"),  # five digits
+        (r'"\u00411"', "A1"),
+        (r'"\\u0041"', r"\u0041"),  # the backslash is escaped
+        (r'"\\\u0041"', r"\A"),
+        (r'"\u0022"', '"'),
+        (r'"\u005cn"', r"\n"),  # a backslash, which does not escape
+    ],
+)  # fmt: skip
+def test_an_escape_stands_for_a_character(literal, value):
+    assert evaluated(literal).value == value
+    assert evaluated("{" + literal + ": 1}").value == {value: 1}
+    assert evaluated(f"string length({literal})").value == len(value)
+
+
+@pytest.mark.parametrize("text", ['"\ud83d"', "\ud83d", '{"\ude00": 1}', "// \udfff\n1", '1 + "\ud83d\udc0e"'])
+def test_an_expression_is_unicode_text(text):
+    error = refusal(text)
+    assert (error.expected, error.found) == ("Unicode text", "half of a surrogate pair")
+    assert str(error).encode()
+    assert feel.explain(error).encode()
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ def _boolean(write: _Write, value: bool) -> str:
 def _string(write: _Write, value: str) -> str:
     try:
         return _ENCODER.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair; Java writes a question mark too
-        return _ENCODER.encode(value.encode("utf-8", "replace").decode()).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only a caller's own value can hold
+        return _ENCODER.encode(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")).decode()
 
 
 def _int(write: _Write, value: int) -> str:
