@@ -25,6 +25,7 @@ def rows(policy: str, output: str, *outputs: str) -> str:
         ("FIRST", "out ?1 + 1", ['"a"'], 0, 2),
         ("ANY", "out", ['"a"', '"a"', '"a"'], 3, "a"),
         ("ANY", "out", ["1", "1.0"], 2, 1),  # numbers are equal by value
+        ("ANY", "count", ['@"2020-04-06T08:00:00Z"', '@"2020-04-06T09:00:00+01:00"'], 2, "2020-04-06T08:00:00Z"),
         ("ANY", "out", ["null", "null"], 2, None),
         ("ANY", "out", ['"a"', '"b"'], 0, None),
         ("ANY", "out ?5", ['"a"'], 0, 5),

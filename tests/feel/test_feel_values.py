@@ -187,13 +187,13 @@ def test_numbers_are_exact(text, value):
         ('date("2020-01-31") + duration("P1M")', '"2020-02-29"'),
         ('date("2020-04-06") - duration("PT1H")', '"2020-04-05"'),
         ('date("9999-12-31") + duration("P1D")', "null"),
-        ('time("23:00:00") + duration("PT2H")', '"01:00"'),
+        ('time("23:00:00") + duration("PT2H")', '"01:00:00"'),
         ('time("08:00:00+01:00") - time("08:00:00Z")', '"PT-1H"'),  # the reference has the sign wrong
-        ('date and time("2020-03-28T08:00:00@Europe/Berlin") + duration("P1D")', '"2020-03-29T09:00+02:00[Europe/Berlin]"'),
-        ('date and time("2020-03-29T02:30:00@Europe/Berlin")', '"2020-03-29T03:30+02:00[Europe/Berlin]"'),  # skipped hour
-        ('date and time("2020-10-25T02:30:00@Europe/Berlin")', '"2020-10-25T02:30+02:00[Europe/Berlin]"'),  # the first of two
-        ('date and time("2020-04-06T08:00+02:00[Europe/Berlin]")', '"2020-04-06T08:00+02:00[Europe/Berlin]"'),
-        ('date and time("2020-04-06T24:00:00")', '"2020-04-07T00:00"'),
+        ('date and time("2020-03-28T08:00:00@Europe/Berlin") + duration("P1D")', '"2020-03-29T09:00:00+02:00[Europe/Berlin]"'),
+        ('date and time("2020-03-29T02:30:00@Europe/Berlin")', '"2020-03-29T03:30:00+02:00[Europe/Berlin]"'),  # skipped hour
+        ('date and time("2020-10-25T02:30:00@Europe/Berlin")', '"2020-10-25T02:30:00+02:00[Europe/Berlin]"'),  # the first of two
+        ('date and time("2020-04-06T08:00+02:00[Europe/Berlin]")', '"2020-04-06T08:00:00+02:00[Europe/Berlin]"'),
+        ('date and time("2020-04-06T24:00:00")', '"2020-04-07T00:00:00"'),
         ('date and time("2020-04-06T08:00:00@../etc/passwd")', "null"),
         ('date and time("2020-04-06T08:00:00@Europe")', "null"),
         ('date and time("2020-04-06T08:00:00+19:00")', "null"),
@@ -213,7 +213,6 @@ def test_numbers_are_exact(text, value):
         ('string(duration("P1DT2H3M4.5S"))', '"P1DT2H3M4S"'),
         ('date("2020-01-01") = "2020-01-01"', "null"),
         ('duration("P1Y") = duration("P365D")', "null"),
-        ('time("08:00:00Z") = time("09:00:00+01:00")', "false"),
         ('time("08:00:00Z") <= time("09:00:00+01:00")', "true"),
         ('time("08:00:00") < time("09:00:00Z")', "null"),
         ('[date("2020-01-01"), 1].year', "[2020,null]"),
@@ -235,6 +234,69 @@ def test_numbers_are_exact(text, value):
 )  # fmt: skip
 def test_time_is_told_and_computed(text, value):
     assert shown(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        # zoned moments are equal when they are the same instant, however they are written
+        ('time("08:00:00Z") = time("09:00:00+01:00")', "true"),
+        ('time("08:00:00Z") != time("09:00:00+01:00")', "false"),
+        ('time("08:00:00Z") = time("08:00:00+01:00")', "false"),
+        ('time("23:30:00-01:00") = time("00:30:00Z")', "false"),  # a time of day has no next day
+        ('@"2020-04-06T08:00:00Z" = @"2020-04-06T09:00:00+01:00"', "true"),
+        ('@"2020-04-06T08:00:00Z" != @"2020-04-06T09:00:00+01:00"', "false"),
+        ('@"2020-04-06T23:30:00-01:00" = @"2020-04-07T00:30:00Z"', "true"),
+        ('@"2020-04-06T08:00:00@Europe/Berlin" = @"2020-04-06T06:00:00Z"', "true"),
+        ('@"2020-04-06T08:00:00@Europe/Berlin" = @"2020-04-06T07:00:00@Europe/London"', "true"),
+        ('@"2020-04-06T08:00:00@Europe/Berlin" = @"2020-04-06T08:00:00Z"', "false"),
+        ('@"2020-04-06T08:00:00.5Z" = @"2020-04-06T09:00:00+01:00"', "false"),
+        # local ones compare with local ones only
+        ('@"2020-04-06T08:00:00" = @"2020-04-06T08:00"', "true"),
+        ('@"2020-04-06T08:00:00" = @"2020-04-06T08:00:00Z"', "null"),
+        ('time("08:00:00") != time("08:00:00Z")', "null"),
+        ('@"2020-04-06T00:00:00" = date("2020-04-06")', "null"),
+        # inside lists and contexts, and wherever else values are compared
+        ('[@"2020-04-06T08:00:00Z"] = [@"2020-04-06T09:00:00+01:00"]', "true"),
+        ('{a: @"2020-04-06T08:00:00Z"} = {a: @"2020-04-06T09:00:00+01:00"}', "true"),
+        ('@"2020-04-06T08:00:00Z" in (@"2020-04-06T09:00:00+01:00")', "true"),
+        ('@"2020-04-06T08:00:00Z" in [@"2020-04-06T09:00:00+01:00"]', "true"),
+        ('@"2020-04-06T08:00:00Z" in [@"2020-04-06T09:00:00+01:00"..@"2020-04-06T09:00:00+01:00"]', "true"),
+        ('@"2020-04-06T08:00:00Z" in (@"2020-04-06T09:00:00+01:00"..@"2020-04-06T10:00:00+01:00"]', "false"),
+        ('@"2020-04-06T08:00:00Z" between @"2020-04-06T09:00:00+01:00" and @"2020-04-06T09:00:00+01:00"', "true"),
+        ('list contains([@"2020-04-06T08:00:00Z"], @"2020-04-06T09:00:00+01:00")', "true"),
+        ('list contains([@"2020-04-06T08:00:00"], @"2020-04-06T08:00:00Z")', "false"),
+        ('index of([1, @"2020-04-06T08:00:00Z"], @"2020-04-06T09:00:00+01:00")', "[2]"),
+        ('count(distinct values([time("08:00:00Z"), time("09:00:00+01:00"), time("08:00:00")]))', "2"),
+        ('count(union([@"2020-04-06T08:00:00Z"], [@"2020-04-06T09:00:00+01:00"]))', "1"),
+        ('count(duplicate values([time("08:00:00Z"), time("09:00:00+01:00")]))', "1"),
+        ('coincides(time("08:00:00Z"), time("09:00:00+01:00"))', "true"),
+        # zero seconds are written
+        ('@"2020-04-06T08:00Z"', '"2020-04-06T08:00:00Z"'),
+        ('string(@"2020-04-06T08:00Z")', '"2020-04-06T08:00:00Z"'),
+        ('string([time("08:00")])', '"[08:00:00]"'),
+        ('time("08:00")', '"08:00:00"'),
+        ('time("08:00@Europe/Berlin")', '"08:00:00@Europe/Berlin"'),
+        ('{at: @"2020-04-06T00:00-05:30"}', '{"at":"2020-04-06T00:00:00-05:30"}'),
+    ],
+)  # fmt: skip
+def test_moments_are_compared_by_instant_and_written_with_their_seconds(text, value):
+    assert shown(text) == value
+
+
+def test_a_cell_matches_the_same_instant_in_another_zone():
+    scope = {"due": evaluated('@"2020-04-06T08:00:00Z"').value}
+    for cell, text, matches in [
+        ('@"2020-04-06T09:00:00+01:00"', "due", True),
+        ('@"2020-04-06T09:00:00Z", @"2020-04-06T10:00:00+02:00"', "due", True),
+        ('not(@"2020-04-06T09:00:00+01:00")', "due", False),
+        ('[@"2020-04-06T09:00:00+01:00"]', "due", True),
+        ('>= @"2020-04-06T09:00:00+01:00"', "due", True),
+        ('? = @"2020-04-06T09:00:00+01:00"', "due", True),
+        ('@"2020-04-06T09:00:00+02:00"', "due", False),
+    ]:
+        value = feel.compile(text).evaluate(scope).value
+        assert feel.compile_unary_tests(cell).evaluate(scope, value).value is matches, cell
 
 
 @pytest.mark.parametrize(
@@ -378,9 +440,9 @@ def test_a_scope_may_hide_built_in_functions():
     [
         (None, "null"),
         (feel.Instant(1_500_000_000, "Etc/UTC"), '"1970-01-01T00:00:01.500Z[Etc/UTC]"'),
-        (feel.Instant(0, "Europe/Berlin"), '"1970-01-01T01:00+01:00[Europe/Berlin]"'),
-        (datetime(2020, 1, 1, 10, tzinfo=UTC), '"2020-01-01T10:00Z"'),
-        (datetime(2020, 1, 1, 10, tzinfo=timezone(timedelta(hours=-3))), '"2020-01-01T10:00-03:00"'),
+        (feel.Instant(0, "Europe/Berlin"), '"1970-01-01T01:00:00+01:00[Europe/Berlin]"'),
+        (datetime(2020, 1, 1, 10, tzinfo=UTC), '"2020-01-01T10:00:00Z"'),
+        (datetime(2020, 1, 1, 10, tzinfo=timezone(timedelta(hours=-3))), '"2020-01-01T10:00:00-03:00"'),
     ],
 )
 def test_the_moment_comes_from_the_caller(now, value):
