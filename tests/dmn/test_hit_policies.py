@@ -117,6 +117,11 @@ def test_any_compares_all_outputs_of_a_rule() -> None:
         ),
         ("COLLECT SUM", ["1", '"a"'], "expected number but found '\"a\"'"),
         ("COLLECT SUM", ["1", "null"], "expected number but found 'null'"),
+        (
+            "COLLECT SUM",
+            ["18446744073709551615", "2"],
+            "Expected a number of 64 bits or a double, but found '18446744073709551617'",
+        ),
         ("COLLECT MIN", ["true", "1"], "expected number but found 'true'"),
         ("COLLECT MAX", ["[1]", "1"], "expected number but found '[1]'"),
     ],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import DecimalException
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 
 import msgspec
@@ -12,12 +12,13 @@ from osmia_broker.feel.bindings import INPUT, Local
 from osmia_broker.feel.compiler import Compiler, Functions, Names
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
+from osmia_broker.feel.json_text import INTEGER_MAX, INTEGER_MIN, check_number
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.run import Run, Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import Instant
 from osmia_broker.feel.types import static_type
-from osmia_broker.feel.values import CONTEXTS, Value
+from osmia_broker.feel.values import CONTEXTS, NUMBERS, Value
 
 
 class Result(msgspec.Struct):
@@ -83,8 +84,14 @@ class Expression(_Compiled):
         run = Run(scope, now, self._limits)
         try:
             value = self._evaluate(run, None)
-            if type(value) in _CONTAINERS:
+            kind = type(value)
+            if kind in _CONTAINERS:
                 _check_size(value, self._limits)
+            elif kind is int:
+                if not INTEGER_MIN <= value <= INTEGER_MAX:
+                    check_number(value)
+            elif kind is Decimal and value.adjusted() >= _DIGITS_CHECKED:
+                check_number(value)
         except _FAILURES as error:
             return self._failed(error, run)
         return Result(value, None, run.warnings)
@@ -187,6 +194,7 @@ def _failure_text(text: str, error: Exception) -> str:
 
 
 _CONTAINERS = CONTEXTS | {list}
+_DIGITS_CHECKED = 18  # the power of ten from which on a number may be beyond 64 bits
 _DEPTH_MAX = 200  # of lists and contexts inside a result; the writer of JSON uses three Python frames a level
 
 
@@ -199,6 +207,8 @@ def _check_size(value: Value, limits: Limits) -> None:
         kind = type(item)
         if kind is str:
             text += len(item)
+        elif kind in NUMBERS:
+            check_number(item)
         elif kind in _CONTAINERS:
             items += len(item)
             if items > limits.items or depth > _DEPTH_MAX:
