@@ -70,3 +70,8 @@ MATRIX = [
 def test_what_a_cell_says_to_each_input(cell: str, matching: list[str], unknown: list[str]) -> None:
     expected = {i: "true" if i in matching else "null" if i in unknown else "false" for i in INPUTS}
     assert {i: cell_says(cell, i, SCOPE) for i in INPUTS} == expected
+
+
+@pytest.mark.parametrize("cell", ["\ufeff-\u200b", "\u200b", "\u200b5\ufeff", "<\u200b 6", "4,\u200b5", "not(\ufeff4)"])
+def test_white_space_without_a_shape_changes_no_cell(cell: str) -> None:
+    assert cell_says(cell, "5") == "true"

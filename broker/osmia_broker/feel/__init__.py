@@ -24,6 +24,7 @@ from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.operators import equality_key
 from osmia_broker.feel.run import Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Instant, Time, YearMonthDuration
+from osmia_broker.feel.tokens import trimmed
 from osmia_broker.feel.values import Context, Function, Range, Value, type_name
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "from_json",
     "to_decision_json",
     "to_json",
+    "trimmed",
     "type_name",
     "warnings_text",
 ]

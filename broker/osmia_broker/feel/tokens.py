@@ -34,7 +34,9 @@ WIDE_PROPERTIES = ("time offset", "start included", "end included")
 WIDE_TYPES = ("date and time", "days and time duration", "years and months duration")
 
 NAME = r"(?:[^\W\d]|\$)[\w$]*"
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+# White space: what Unicode calls so, and three characters without a shape that copied texts carry (DMN 1.5, 10.3.1.2).
+BLANK = r"[\s\u180e\u200b\ufeff]"
+_SPACE = re.compile(rf"(?:{BLANK}+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(
     rf"""
       (?P<number>\d+(?:\.\d+)?|\.\d+)
@@ -46,6 +48,12 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BAD = re.compile(r"\"[^\n]*|/\*|[^\s\w]|\S+")
+_BLANKS = "".join(character for code in range(0x3001) if (character := chr(code)).isspace()) + "\u180e\u200b\ufeff"
+
+
+def trimmed(text: str) -> str:
+    """Return *text* without the white space of FEEL at both ends."""
+    return text.strip(_BLANKS)
 
 
 def token_at(text: str, position: int) -> Token:
@@ -58,6 +66,23 @@ def token_at(text: str, position: int) -> Token:
         return Token(found.lastgroup or "bad", found.group(), start, found.end())
     rest = _BAD.match(text, start)
     return Token("bad", rest.group() if rest else text[start], start, rest.end() if rest else start + 1)
+
+
+def is_name(token: Token) -> bool:
+    """Tell whether *token* can be a name."""
+    return token.kind == "name" and token.text not in RESERVED
+
+
+_OPENERS = frozenset({"(", "[", "{", "?", "@"})
+
+
+def starts_value(token: Token) -> bool:
+    """Tell whether an expression can begin with *token*."""
+    if token.kind == "operator":
+        return token.text in _OPENERS or token.text[0] == "-"
+    if token.kind == "name":
+        return token.text not in RESERVED or token.text in {"null", "true", "false", "function"}
+    return token.kind in {"number", "string", "quoted"}
 
 
 _ESCAPE = re.compile(
