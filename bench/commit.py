@@ -30,7 +30,7 @@ from pathlib import Path
 
 import msgspec
 
-from osmia_broker.store.statements import flat, in_groups
+from osmia_broker.store.dialects import flattened, in_groups
 
 NAMES = ["key", "a", "b", "c", "d", "e", "f", "g", "h", "i"]
 CHANGING = ", ".join(f"{name} = excluded.{name}" for name in ("e", "i"))
@@ -64,7 +64,7 @@ def values(db: sqlite3.Connection, rows: Rows) -> None:
     db.execute("BEGIN IMMEDIATE")
     for table in TABLES:
         for group in in_groups(rows):
-            db.execute(f"INSERT INTO {table} VALUES {', '.join([ONE_ROW] * len(group))}{CONFLICT}", flat(group))
+            db.execute(f"INSERT INTO {table} VALUES {', '.join([ONE_ROW] * len(group))}{CONFLICT}", flattened(group))
     db.execute("COMMIT")
 
 

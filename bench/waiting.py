@@ -16,13 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
-from osmia_broker.gateway.documents import parse_variables
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
-from osmia_broker.state.exchange import Wanted
-from osmia_broker.store.queries import Reader
+from osmia_broker.state.rows import Job
+from osmia_broker.state.store_protocol import Wanted
+from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 AT_A_TIME = 128
@@ -71,27 +72,28 @@ async def opening(path: Path) -> tuple[float, float]:
     return open_s, first_s
 
 
-def loading(path: Path, at_once: int) -> tuple[float, float]:
-    """Microseconds of CPU and of the wall per instance, loaded by the key of its job."""
+async def loading(path: Path, at_once: int) -> tuple[float, float]:
+    """Microseconds of CPU (of the whole process) and of the wall per instance, loaded by the key of its job."""
     store = SqliteStore(path)
-    store.open()
+    await store.open()
     with sqlite3.connect(path) as db:
         keys = [key for (key,) in db.execute("SELECT key FROM jobs")]
     db.close()
     cpu, wall = [], []
     chosen = random.Random(1)
     for _ in range(LOADS):
-        wanted = Wanted(jobs=frozenset(chosen.sample(keys, at_once)))
-        cpu_from, wall_from = time.thread_time(), time.perf_counter()
-        found = store.load(wanted).instances
-        cpu.append((time.thread_time() - cpu_from) / at_once)
+        wanted = Wanted(rows=frozenset((Job, key) for key in chosen.sample(keys, at_once)))
+        cpu_from, wall_from = time.process_time(), time.perf_counter()
+        loaded = (await store.write(None, wanted)).loaded
+        cpu.append((time.process_time() - cpu_from) / at_once)
         wall.append((time.perf_counter() - wall_from) / at_once)
-        assert len(found) == at_once
-    store.close()
+        assert loaded is not None
+        assert len(loaded.instances) == at_once
+    await store.close()
     return statistics.median(cpu) * 1e6, statistics.median(wall) * 1e6
 
 
-def listing(path: Path) -> None:
+async def listing(path: Path) -> None:
     reader = Reader(path)
     lists = {
         "active instances": lambda: reader.process_instances(states=["ACTIVE"]),
@@ -100,11 +102,11 @@ def listing(path: Path) -> None:
         "status": reader.counts,
     }
     for name, ask in lists.items():
-        ask()
+        await ask()
         begun = time.perf_counter()
-        ask()
+        await ask()
         print(f"  list {name:<22}{(time.perf_counter() - begun) * 1e3:>8.2f} ms")
-    reader.close()
+    await reader.close()
 
 
 def by_table(path: Path) -> None:
@@ -137,9 +139,9 @@ def main() -> None:
         open_s, first_s = (statistics.median(one) for one in zip(*opened, strict=True))
         print(f"  open in {open_s * 1e3:.1f} ms, first commit after {first_s * 1e3:.1f} ms")
         for at_once in (1, 32, 128):
-            cpu, wall = loading(path, min(at_once, made))
+            cpu, wall = asyncio.run(loading(path, min(at_once, made)))
             print(f"  load {at_once:>3} at once       {cpu:>8.1f} us CPU, {wall:.1f} us wall each")
-        listing(path)
+        asyncio.run(listing(path))
 
 
 if __name__ == "__main__":

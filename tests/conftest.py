@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker.store.sqlite import SqliteStore
 from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, running_broker
 from tests.harness import Scenario
 
@@ -21,17 +20,15 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
 
 @pytest.fixture(params=["engine", "restarts", "grpc"])
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """The engine in memory, the engine restarted after every command, or a broker over gRPC."""
-    if request.param == "engine":
-        yield EngineDoor()
-    elif request.param == "restarts":
-        store = SqliteStore(tmp_path / "partition-1.db")
-        try:
-            yield EngineDoor(store)
-        finally:
-            store.close()
-    else:
+    """A partition in memory, a partition restarted after every command, or a broker over gRPC."""
+    if request.param == "grpc":
         yield GrpcDoor(request.getfixturevalue("shared_broker"))
+        return
+    door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
+    try:
+        yield door
+    finally:
+        door.close()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
-"""Three ways into the same rules: the engine in memory, the engine restarted from disk after every command, and gRPC over loopback.
+"""Three ways into the same rules: a partition in memory, a partition restarted from disk after every command, and gRPC over loopback.
 
 A door takes the same calls and gives the same plain answers, so that one scenario can be played at each. A refusal is a `Refused` with the
 name of its status.
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,18 @@ import msgspec
 
 import osmia
 from osmia_broker.broker import Broker
+from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import Settings
-from osmia_broker.engine import commands, execute
+from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError
-from osmia_broker.gateway.documents import parse_variables
+from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
-from osmia_broker.state.exchange import Loaded, Wanted
-from osmia_broker.state.missing import Missing
-from osmia_broker.state.state import State
+from osmia_broker.partition import Partition
+from osmia_broker.state.definitions import Definitions
+from osmia_broker.state.rows import KINDS, ElementInstance, Incident, Job, Variable
 from osmia_broker.store.sqlite import SqliteStore
+from tests.memory_store import MemoryStore
 
 START_MS = 1_800_000_000_000
 
@@ -73,54 +76,54 @@ class SeenIncident:
     message: str
 
 
-class EngineDoor:
-    """The pure engine. With a store, memory is dropped after every command and read again from the disk."""
+async def settle(partition: Partition) -> None:
+    """Wait until the partition has nothing to do now."""
+    while not partition.is_at_rest:
+        await asyncio.sleep(0)
 
-    def __init__(self, store: SqliteStore | None = None) -> None:
+
+class EngineDoor:
+    """A partition without any door. With a *path*, it is closed after every command and opened again from the disk."""
+
+    def __init__(self, path: Path | None = None) -> None:
         self.clock = FakeClock()
-        self._store = store
-        self._batch = 0
-        self.state = State()
-        if store is not None:
-            self.state.open(store.open())
+        self._path = path
+        self._store: Any = MemoryStore() if path is None else SqliteStore(path)
+        self._runner = asyncio.Runner()
+        self._partition = self._opened()
+
+    def _opened(self) -> Partition:
+        async def opened() -> Partition:
+            partition = Partition(self._store, self.clock, PartitionCounters(1))
+            await partition.open()
+            await settle(partition)
+            return partition
+
+        return self._runner.run(opened())
+
+    def close(self) -> None:
+        self._runner.run(self._partition.close())
+        self._runner.close()
 
     def _do(self, command: commands.Command) -> Any:
+        async def done() -> Any:
+            answer = await self._partition.submit(command)
+            await settle(self._partition)
+            return answer
+
         try:
-            answer = self._decide(command)
+            answer = self._runner.run(done())
         except OsmiaError as refusal:
             raise Refused(refusal.status, str(refusal)) from refusal
-        self._restart()
+        if self._path is not None:
+            self._runner.run(self._partition.close())
+            self._partition = self._opened()
         return answer
 
-    def _decide(self, command: commands.Command) -> Any:
-        while True:
-            try:
-                return execute(self.state, command, self.clock.now_ms())
-            except Missing as missing:
-                for type, _ in missing.wanted.job_types:
-                    self.state.jobs.refill_begins(type)
-                loaded = self._store.load(missing.wanted) if self._store else self._remembered(missing.wanted)
-                names = {checksum: self.state.definitions.resource_name(checksum) for checksum in loaded.resources}
-                self.state.admit(missing.wanted, loaded)
-                for checksum, content in loaded.resources.items():
-                    (resource,) = compile_resources([(names[checksum], content)])
-                    self.state.definitions.keep_model(checksum, resource.compiled)
-
-    def _remembered(self, wanted: Wanted) -> Loaded:
-        """What a store would give: without one, everything is in memory, and only the windows must be begun."""
-        waiting = [job for job in self._jobs() if job.state == "ACTIVATABLE"]
-        windows = {type: sorted(job.key for job in waiting if job.type == type) for type, _ in wanted.job_types}
-        return Loaded(windows=windows)
-
-    def _restart(self) -> None:
-        if self._store is None:
-            return
-        self._batch += 1
-        changes = self.state.take_changes(self._batch)
-        if changes is not None:
-            self._store.commit(changes)
-        self.state = State()
-        self.state.open(self._store.open())
+    @property
+    def definitions(self) -> Definitions:
+        """Everything that was deployed."""
+        return self._partition._state.definitions
 
     def deploy(self, *files: tuple[str, bytes]) -> Any:
         try:
@@ -167,53 +170,44 @@ class EngineDoor:
         self._do(commands.CancelProcessInstance(instance))
 
     def advance(self, ms: int) -> None:
+        async def passed() -> None:
+            self._partition.check_clock()
+            await settle(self._partition)
+
         self.clock.ms += ms
-        due = [job.key for job in self._jobs() if 0 < job.deadline_ms <= self.clock.ms]
-        self._do(commands.ReachDeadlines(tuple(due)))
+        self._runner.run(passed())
 
     def jobs(self, instance: int) -> list[SeenJob]:
         return [
             SeenJob(job.key, job.element_id, job.type, str(job.state), job.retries, msgspec.json.decode(job.headers))
-            for job in self._jobs(instance)
+            for job in self._living(Job, instance)
         ]
 
     def incidents(self, instance: int) -> list[SeenIncident]:
-        self._touch(instance)
-        rows = self.state.incidents.of_instance(instance)
+        rows = self._living(Incident, instance)
         return [SeenIncident(row.key, row.element_id, str(row.error_type), row.message) for row in rows]
 
     def variables(self, instance: int) -> dict[str, Any]:
-        self._touch(instance)
-        rows = self.state.variables.of_scope(instance)
-        return {name: msgspec.json.decode(row.value) for name, row in rows.items()}
+        rows = self._living(Variable, instance)
+        return {row.name: msgspec.json.decode(row.value) for row in rows if row.scope_key == instance}
 
     def elements(self, instance: int) -> list[tuple[int, str]]:
-        self._touch(instance)
-        rows = self.state.elements.of_instance(instance)
+        rows = self._living(ElementInstance, instance)
         return [(row.key, row.element_id) for row in rows if row.type != ElementType.PROCESS]
 
     def is_over(self, instance: int) -> bool:
-        return self._touch(instance) is None
+        return not self._living(ElementInstance, instance)
 
-    def _jobs(self, instance: int = 0) -> list[Any]:
-        for one in [instance] if instance else self._instances():
-            self._touch(one)
-        return [job for one in self._instances() for job in self.state.jobs.of_instance(one) if instance in (0, one)]
-
-    def _instances(self) -> list[int]:
-        known = [row.key for row in self.state.elements._rows.values() if row.type == ElementType.PROCESS]
-        if self._store is None or self._store._db is None:
-            return known
-        stored = self._store._db.execute("SELECT key FROM element_instances WHERE type = 'PROCESS' AND ended_ms = 0")
-        return sorted({*known, *(key for (key,) in stored)})
-
-    def _touch(self, instance: int) -> Any:
-        """Have the instance in memory, if it lives."""
-        try:
-            return self.state.find_element(instance)
-        except Missing as missing:
-            self.state.admit(missing.wanted, self._store.load(missing.wanted) if self._store else Loaded())
-            return self.state.elements.get(instance)
+    def _living(self, row_type: type, instance: int) -> list[Any]:
+        """The committed living rows of an instance."""
+        if self._path is None:
+            rows = self._store.living(row_type)
+        else:
+            with closing(sqlite3.connect(self._path)) as db:
+                rows = [
+                    row_type(*values) for values in db.execute(f"SELECT * FROM {KINDS[row_type].table} ORDER BY 1, 2")
+                ]
+        return [row for row in rows if row.process_instance_key == instance and not getattr(row, "ended_ms", 0)]
 
     @staticmethod
     def _parsed(variables: str) -> Mapping[str, str]:
@@ -343,12 +337,11 @@ class RunningBroker:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def look_at_clock(self) -> None:
-        """As the broker does by itself once a second; on return, what was due is done and committed."""
+        """Let the broker see the time; on return, everything that was due is done and committed."""
 
         async def look() -> None:
-            for _ in range(2):  # the first may have to fetch the deadlines that have come near
-                self.broker.partition.look_at_clock()
-                await self.broker.partition.submit(commands.GiveBackJobs(()))
+            self.broker.partition.check_clock()
+            await settle(self.broker.partition)
 
         self.run(look())
 

@@ -27,14 +27,15 @@ LAYERS = {
     "engine": 5,
     "store": 5,
     "partition": 6,
-    "management": 7,
-    "gateway": 7,
-    "http": 7,
-    "broker": 8,
-    "child": 8,
-    "loadtest": 9,
-    "cli": 10,
-    "__main__": 11,
+    "calls": 7,
+    "management": 8,
+    "gateway": 8,
+    "http": 8,
+    "broker": 9,
+    "child": 9,
+    "loadtest": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 PURE = ("feel", "juel", "dmn", "model", "state", "engine")  # told the time and the keys; they ask nobody
 IMPURE = {"asyncio", "grpc", "logging", "os", "random", "socket", "sqlalchemy", "sqlite3", "subprocess", "threading"}
@@ -42,6 +43,12 @@ IMPURE_ALLOWED = {
     "osmia_broker.engine.engine": {"logging"},  # a defect in a step becomes an incident, and its trace must not be lost
     "osmia_broker.feel.functions.numeric": {"random"},  # FEEL's own `random number()`
 }
+NO_GRPC = (
+    "calls",
+    "partition",
+    "store",
+    "http",
+)  # a call means the same behind every door, so only one door speaks gRPC
 SDK_MAY_IMPORT = {"osmia", "osmia_proto", "grpc", "msgspec", "google"} | sys.stdlib_module_names
 SDK_USERS = ("child", "cli", "loadtest")  # the broker's own parts never talk to a broker
 
@@ -99,6 +106,12 @@ def test_imports_point_down(module):
 def test_the_rules_do_no_io_and_ask_no_clock(module):
     met = {imported.split(".")[0] for imported in imports(TREES[module])} & IMPURE - IMPURE_ALLOWED.get(module, set())
     assert not met, f"{module} is pure, but imports {', '.join(sorted(met))}"
+
+
+@pytest.mark.parametrize("module", [name for name in BROKER if part(name) in NO_GRPC])
+def test_only_the_grpc_door_speaks_grpc(module):
+    met = {imported.split(".")[0] for imported in imports(TREES[module])} & {"grpc", "osmia_proto", "google"}
+    assert not met, f"{module} serves every door, but imports {', '.join(sorted(met))}"
 
 
 @pytest.mark.parametrize("module", [name for name in BROKER if part(name) not in SDK_USERS])
@@ -170,8 +183,8 @@ def test_every_reader_of_the_environment_is_known():
 
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
-    from osmia_broker.gateway.queries import Queries
-    from osmia_broker.gateway.service import Gateway
+    from osmia_broker.gateway.gateway_service import Gateway
+    from osmia_broker.gateway.queries_service import Queries
     from osmia_proto.methods import GATEWAY, QUERIES
 
     not_yet = {

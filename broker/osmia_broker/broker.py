@@ -9,14 +9,16 @@ from contextlib import AsyncExitStack
 from time import monotonic
 
 from osmia_broker import __version__
+from osmia_broker.calls import Calls
 from osmia_broker.config import Settings
-from osmia_broker.gateway.queries import Queries
+from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server
-from osmia_broker.management import ManagementServer
+from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import Clock, Partition, SystemClock
 from osmia_broker.ports import Ports
-from osmia_broker.store.queries import Reader
+from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 GC_THRESHOLDS = (
@@ -78,16 +80,24 @@ class Broker:
         database = settings.data_dir / "partition-1.db"
         counters = self.metrics.partition(1)
         counters.store_bytes = lambda: sum(file.stat().st_size for file in database.parent.glob(f"{database.name}*"))
-        partition = Partition(SqliteStore(database), self._clock, counters, queue_max=settings.queue_limit)
+        partition = Partition(
+            SqliteStore(database),
+            self._clock,
+            counters,
+            queue_max=settings.queue_limit,
+            memory_bytes=settings.memory_limit,
+        )
         opened.push_async_callback(partition.close)
         await partition.open()
         self._partition = partition
         reader = Reader(database)
-        opened.callback(reader.close)
+        opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
-        server = Server(partition, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
+        calls = Calls(partition)
+        server = Server(calls, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
+        opened.callback(calls.stop, Unavailable("Expected the broker to be open, but it is stopping"))
 
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""
@@ -110,4 +120,4 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
-        return self._partition.is_open, self._partition.why_away
+        return readiness([self._partition])

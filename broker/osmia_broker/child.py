@@ -1,6 +1,6 @@
-"""A broker as a child of this process: started on a data directory, awaited until it is ready, stopped or killed.
+"""Run a broker as a child of this process: start it on a data directory, wait until it is ready, stop or kill it.
 
-The demo, the load test and the process tests drive the very program that `osmia broker` is, by its flags and its doors alone.
+The demo, the load test and the process tests use the program `osmia broker` itself, through its flags and doors alone.
 """
 
 import http.client
@@ -16,8 +16,8 @@ from typing import Self
 from osmia_broker import ports
 from osmia_broker.ports import Ports
 
-START_S = 30.0  # a loaded machine; a start takes under one second
-STOP_S = 15.0  # more than the broker's own grace
+START_S = 30.0  # for a loaded machine; a start takes under one second
+STOP_S = 15.0  # more than the default grace of the broker
 LOOK_S = 0.01
 LOG = "broker.log"
 PROGRAM = """
@@ -26,16 +26,24 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 from osmia_broker.cli import main
 main()
-"""  # `osmia`, which the kernel ends when its parent dies, however that comes: a killed demo leaves no port taken. It says so
-# itself, because a function run before exec would need a fork, and gRPC's threads in the parent do not outlive a fork.
+"""
+# The kernel ends this `osmia` when its parent dies in any way, so a killed demo leaves no port taken. The child asks for that
+# itself: a function that runs before exec would need a fork, and gRPC's threads in the parent do not survive a fork.
 
 
 class NotStarted(Exception):
-    """The broker ended, or was not ready in time; the text holds the last lines of its log."""
+    """The broker ended before it was ready, or was not ready in time.
+
+    The text holds the last lines of its log; *exit_code* is `None` when it had to be killed.
+    """
+
+    def __init__(self, words: str, exit_code: int | None = None) -> None:
+        super().__init__(words)
+        self.exit_code = exit_code
 
 
 class ChildBroker:
-    """The broker process on *data_dir*. Ports are free ones unless given; its log is `broker.log` in *data_dir*."""
+    """A broker process on *data_dir*. It takes free ports unless they are given, and logs to `broker.log` in *data_dir*."""
 
     def __init__(
         self,
@@ -53,19 +61,20 @@ class ChildBroker:
 
     @property
     def address(self) -> str:
-        """Where its gRPC door is."""
+        """The address of its gRPC door."""
         return f"127.0.0.1:{self.ports.grpc}"
 
     @property
     def pid(self) -> int:
-        """Its process id; 0 while it does not run."""
+        """The process id; 0 while it does not run."""
         return self._process.pid if self._process else 0
 
     def start(self) -> float:
-        """Start it, and return the seconds until it was ready.
+        """Start the broker, and return the seconds until it was ready.
 
         Raises:
-            NotStarted: it ended before, or took longer than `START_S`.
+            NotStarted: it ended before it was ready, or took longer than `START_S`.
+            OSError: *data_dir* cannot be made, or its log cannot be written.
         """
         begun = time.monotonic()
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,18 +86,22 @@ class ChildBroker:
                 stderr=log,
             )
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() - begun > START_S:
+            exit_code = self._process.poll()
+            if exit_code is not None or time.monotonic() - begun > START_S:
                 self.kill()
-                raise NotStarted(self._last_words())
+                raise NotStarted(self._last_words(), exit_code)
             time.sleep(LOOK_S)
         return time.monotonic() - begun
 
     def stop(self) -> int:
-        """Ask it to end (SIGTERM), wait, and return its exit code. 0 when it did not run."""
+        """Ask the broker to end (SIGTERM), wait up to `STOP_S`, and return its exit code.
+
+        The code is negative when the broker had to be killed, and 0 when it did not run.
+        """
         return self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once, as a power cut would (SIGKILL)."""
+        """End the broker at once, as a power cut would (SIGKILL)."""
         self._end(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -101,23 +114,23 @@ class ChildBroker:
         self.stop()
 
     def _command(self) -> list[str]:
-        told = {
+        options = {
             "--data-dir": self.data_dir,
             "--host": "127.0.0.1",
             "--grpc-port": self.ports.grpc,
             "--http-port": self.ports.http,
             "--management-port": self.ports.management,
         }
-        flags = [str(word) for pair in told.items() for word in pair]
+        flags = [str(word) for pair in options.items() for word in pair]
         return [sys.executable, "-c", PROGRAM, "broker", *flags, *self._flags]
 
     def _is_ready(self) -> bool:
-        """Its doors are open and `/ready` says so."""
-        told = ports.read(self.data_dir)
-        if told is None or told.pid != self.pid:
+        """Return whether its doors are open and `/ready` says so."""
+        written = ports.read(self.data_dir)
+        if written is None or written.pid != self.pid:
             return False
-        self.ports = told
-        return ready_status(told.management) == http.client.OK
+        self.ports = written
+        return ready_status(written.management) == http.client.OK
 
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:
@@ -133,11 +146,11 @@ class ChildBroker:
 
     def _last_words(self) -> str:
         lines = (self.data_dir / LOG).read_text(errors="replace").splitlines()
-        return "\n".join(lines[-15:]) or "Expected the broker to become ready, but it said nothing"
+        return "\n".join(lines[-15:]) or "Expected the broker to become ready, but its log is empty"
 
 
 def ready_status(management_port: int) -> int:
-    """The HTTP status that `/ready` gives; 0 while nobody answers."""
+    """Return the HTTP status of `/ready`; 0 while the door is closed."""
     connection = http.client.HTTPConnection("127.0.0.1", management_port, timeout=2)
     try:
         connection.request("GET", "/ready")

@@ -8,10 +8,12 @@
     │   └── InvalidState       FAILED_PRECONDITION
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
-    ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out, the work goes on
+    ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
     ├── Unsupported            UNIMPLEMENTED
+    ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
-        └── StoreFull          the same, because the disk is full
+        ├── StoreFull          the same, because the disk is full
+        └── ValueRefused       the same, because one value cannot be stored
 
 The gateway alone adds the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection.
 """
@@ -70,7 +72,7 @@ class Unavailable(OsmiaError):
 
 
 class TimedOut(OsmiaError):
-    """The wait that the caller asked for ran out; the command took effect."""
+    """The wait ran out. A command goes on; a question is stopped."""
 
     status = "DEADLINE_EXCEEDED"
 
@@ -79,6 +81,13 @@ class Unsupported(OsmiaError):
     """A call that the contract knows and this broker does not carry out yet."""
 
     status = "UNIMPLEMENTED"
+
+
+class Defect(OsmiaError):
+    """A fault of the broker itself; the command that met it changed nothing."""
+
+    def __init__(self, doing: str, found: BaseException) -> None:
+        super().__init__(f"Expected {doing} to succeed, but found a defect: {found!r}")
 
 
 class StoreFailed(OsmiaError):
@@ -91,3 +100,7 @@ class StoreFull(StoreFailed):
     """There is no room on the disk for a commit."""
 
     status = "RESOURCE_EXHAUSTED"
+
+
+class ValueRefused(StoreFailed):
+    """A commit held a value that the store cannot keep; nothing of it was written."""

@@ -1,9 +1,9 @@
-"""Logs: one event a line on stderr, as text for people or JSON for machines, fields after the message.
+"""Write the log to stderr: one event a line, as text for people or JSON for machines, with fields after the message.
 
     logger.info("leadership taken", extra={"partition": 1, "took": "0.21s"})
 
-Field names are those of web-and-cli.md, section 5. Never give a variable's value, a token or a password to a logger, at any
-level. The same warning or error of the same logger is written once in ten seconds; the next one says how many were held back.
+Never log the value of a variable, a token or a password, at any level. The same warning or error of one logger is written
+once in ten seconds; the next one carries the number of those held back.
 """
 
 import logging
@@ -15,15 +15,15 @@ from typing import TextIO
 import msgspec
 
 REPEAT_S = 10.0
-REMEMBERED_MAX = 1000  # different warnings that are told apart; beyond them the oldest is forgotten
+REMEMBERED_MAX = 1000  # different warnings and errors; beyond them the oldest is forgotten
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
-    """Send everything of *level* (`debug`, `info`, `warning`, `error`) and above to *stream* (stderr unless given).
+    """Log events of *level* (`debug`, `info`, `warning`, `error`) and above to *stream* (stderr unless given).
 
-    *format* is `text`, `json`, or `auto`: text on a terminal, else JSON. May be called again; the last call counts.
+    *format* is `text`, `json` or `auto`: text on a terminal, else JSON. A later call replaces an earlier one.
     """
     stream = stream or sys.stderr
     if format == "auto":
@@ -35,14 +35,14 @@ def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
 
 
 class OncePerWhile(logging.Filter):
-    """Lets a warning or error pass once in `REPEAT_S`; the next that passes carries `repeated`, the number held back."""
+    """Let the same warning or error pass once in `REPEAT_S`. The next that passes carries `repeated`, the number held back."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether *record* is written. Time is the record's own."""
+        """Return whether to write *record*. The time is the record's own."""
         if record.levelno < logging.WARNING:
             return True
         event = (record.name, record.levelno, str(record.msg))
@@ -59,21 +59,24 @@ class OncePerWhile(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-22T02:33:48.120Z INFO  partition  leadership taken  partition=1 epoch=7`; a traceback follows indented."""
+    """Format an event as a line such as this one, followed by its traceback, indented.
+
+    2026-11-22T02:33:48.120Z INFO  partition  leadership taken  partition=1 epoch=7
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of *record*."""
-        told = " ".join(f"{name}={_word(value)}" for name, value in _fields(record).items())
+        """Return the line of *record*."""
+        fields = " ".join(f"{name}={_word(value)}" for name, value in _fields(record).items())
         head = f"{_time(record)} {record.levelname:<5} {_logger(record)}  {_line(record.getMessage())}"
         trace = "".join("\n    " + line for line in _traceback(record).splitlines())
-        return (f"{head}  {told}" if told else head) + trace
+        return (f"{head}  {fields}" if fields else head) + trace
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, then the fields; `trace` holds a traceback."""
+    """Format an event as one JSON object: `time`, `level`, `logger`, `message`, the fields, and `trace` for a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of *record*."""
+        """Return the line of *record*."""
         document = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -87,12 +90,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What the caller gave as `extra`, and `error` when an exception came with it."""
-    told = {name: value for name, value in vars(record).items() if name not in _OWN}
+    """Return the caller's `extra` fields, and `error` when an exception was logged."""
+    fields = {name: value for name, value in vars(record).items() if name not in _OWN}
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
-        told.setdefault("error", f"{type(error).__name__}: {error}")
-    return told
+        fields.setdefault("error", f"{type(error).__name__}: {error}")
+    return fields
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -111,11 +114,11 @@ def _traceback(record: logging.LogRecord) -> str:
 
 
 def _word(value: object) -> str:
-    """*value* as one word: quoted where it has blanks, so that a line can be split again."""
+    """Return *value* as one word. It is quoted if it has blanks, so that a line can be split again."""
     text = _line(str(value))
     return msgspec.json.encode(text).decode() if " " in text or not text else text
 
 
 def _line(text: str) -> str:
-    """*text* without line ends or other control characters, which could pretend to be another event."""
+    """Return *text* with its control characters escaped. A line end in it could pretend to be another event."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -1,24 +1,56 @@
-"""The management door: `/health`, `/ready` and `/metrics` for probes and scrapers, HTTP/1.1 on its own port.
+"""Serve `/health`, `/ready` and `/metrics` to probes and scrapers: the management door, HTTP/1.1 on its own port.
 
-Three fixed answers need no web framework: h11 reads the protocol and asyncio carries it. Measured beside grpc.aio, that adds
-under 1 ms and 0.4 MB to a start where Starlette with uvicorn adds 50 ms and 8 MB.
+Three fixed answers need no web framework: h11 parses the protocol, asyncio transports the bytes. Measured beside grpc.aio,
+they add under 1 ms and 0.4 MB to a start; Starlette with uvicorn adds 50 ms and 8 MB.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import cast
+from typing import Protocol, cast
 
 import h11
 import msgspec
 
 from osmia_broker.metrics import Metrics
 
-IDLE_S = 75.0  # a scraper comes every 15 to 60 s and likes to find its connection open
+IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
 
-Ready = Callable[[], tuple[bool, str]]  #: whether the broker can do its work now, and if not, why
+Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its work now, and if not, the reason
+
+
+class Partition(Protocol):
+    """The part of a partition that readiness depends on."""
+
+    id: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes commands now."""
+
+    @property
+    def why_away(self) -> str:
+        """The reason why it takes none; empty while it is open."""
+
+    @property
+    def write_failure(self) -> str:
+        """The reason why the last commit failed; empty since one succeeded."""
+
+
+def readiness(partitions: Iterable[Partition]) -> tuple[bool, str]:
+    """Return whether every partition takes commands and can store them. If not, name the partitions and the reasons.
+
+    A partition is not ready after a failed commit until one succeeds, so a full disk takes the broker out of rotation
+    although the partition is open and can still be read.
+    """
+    reasons = [
+        f"partition {one.id}: {reason}"
+        for one in partitions
+        if (reason := one.write_failure or one.why_away or ("" if one.is_open else "it is not open"))
+    ]
+    return not reasons, "; ".join(reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +62,7 @@ class _Answer:
 
 
 class ManagementServer:
-    """The door on *host* and *port* (0 takes a free one). *ready* is asked at every `/ready`; it must not block."""
+    """The door on *host* and *port* (0 takes a free one). Each `/ready` calls *ready*, which must not block."""
 
     def __init__(self, host: str, port: int, *, ready: Ready, metrics: Metrics) -> None:
         self._host = host
@@ -44,14 +76,14 @@ class ManagementServer:
         """Listen, and return the real port.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address is taken, not allowed or not on this machine.
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Close the door and what is connected to it. Safe to call twice, and before `start`."""
+        """Close the door and its connections. Safe to call twice, and before `start`."""
         if self._server is None:
             return
         self._server.close()
@@ -61,7 +93,7 @@ class ManagementServer:
         self._server = None
 
     def opened(self, connection: "_Connection") -> bool:
-        """Take note of *connection*; false when there are too many already."""
+        """Register *connection*. Return false when there are too many."""
         if len(self._connections) >= CONNECTIONS_MAX:
             return False
         self._connections.add(connection)
@@ -72,7 +104,7 @@ class ManagementServer:
         self._connections.discard(connection)
 
     def answer(self, method: str, target: str, accept: str) -> _Answer:
-        """What the door says to one request."""
+        """Return the answer to one request."""
         path = target.partition("?")[0]
         if path not in ("/health", "/ready", "/metrics"):
             return _json(HTTPStatus.NOT_FOUND, {"error": "Expected /health, /ready or /metrics"})
@@ -123,11 +155,11 @@ class _Connection(asyncio.Protocol):
         return False
 
     def close(self) -> None:
-        """Say no more."""
+        """Close the connection."""
         self._transport.close()
 
     def _wait(self) -> None:
-        """Begin the idle time anew."""
+        """Start the idle time again."""
         if self._idle is not None:
             self._idle.cancel()
         self._idle = asyncio.get_running_loop().call_later(IDLE_S, self.close)

@@ -1,15 +1,18 @@
-"""The ports that a broker's doors got, told to whoever looks into its data directory; and who holds a taken port."""
+"""Publish the ports of a broker's doors in its data directory, and find out who holds a taken port."""
 
+import os
 import socket
 from pathlib import Path
 
 import msgspec
 
 FILE = "osmia.ports.json"
+PORT_MAX = 65535
+TRIED_MAX = 100  # ports that are tried one after the other before the search for a free one ends
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """Where the doors of the broker on a data directory listen."""
+    """The ports of the broker on a data directory, and its process id."""
 
     grpc: int
     http: int
@@ -17,63 +20,87 @@ class Ports(msgspec.Struct, frozen=True):
     pid: int
 
     def write(self, data_dir: Path) -> None:
-        """Leave them in *data_dir* for scripts; whole or not at all."""
+        """Write the ports to *data_dir* for scripts. A reader never sees half of them."""
         draft = data_dir / (FILE + ".new")
         draft.write_bytes(msgspec.json.encode(self) + b"\n")
         draft.replace(data_dir / FILE)
 
 
 def read(data_dir: Path) -> Ports | None:
-    """What the last broker on *data_dir* wrote; `None` when there is no (whole) file."""
+    """Return the ports that the last broker on *data_dir* wrote; `None` when the file is missing or damaged."""
     try:
         return msgspec.json.decode((data_dir / FILE).read_bytes(), type=Ports)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def is_free(host: str, port: int) -> bool:
-    """Whether a door could listen at *port* of *host* now."""
+def obstacle(host: str, port: int) -> OSError | None:
+    """Return the error that a door would meet if it listened at *port* of *host* now; `None` when it could listen."""
+    host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen()
-        except OSError:
-            return False
-        return True
+    except OSError as error:
+        return error
+    return None
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether a door could listen at *port* of *host* now."""
+    return obstacle(host, port) is None
 
 
 def next_free(host: str, port: int) -> int:
-    """The first free port from *port* upwards.
+    """Return the first free port from *port* upwards.
 
     Raises:
-        OSError: none of the hundred ports from there is free.
+        OSError: none of the next `TRIED_MAX` ports is free.
     """
-    for candidate in range(port, min(port + 100, 65536)):
+    for candidate in range(port, min(port + TRIED_MAX, PORT_MAX + 1)):
         if is_free(host, candidate):
             return candidate
-    raise OSError(f"Expected a free port from {port} upwards, but found none in a hundred")
+    raise OSError(f"Expected a free port from {port} upwards, but found none among {TRIED_MAX}")
 
 
 def holder(port: int) -> str:
-    """Which process listens on *port*, as `process 4711, java`; empty where the system does not tell (`/proc`)."""
+    """Return the process that listens on *port*, such as `process 4711, java`; empty where `/proc` does not show it."""
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
         try:
             if str(descriptor.readlink()) in inodes:
-                process = descriptor.parent.parent
-                return f"process {process.name}, {(process / 'comm').read_text().strip()}"
-        except OSError:  # it ended meanwhile, or belongs to somebody else
+                return process(int(descriptor.parent.parent.name))
+        except OSError:  # the process has ended meanwhile, or belongs to another user
             continue
     return ""
 
 
-LISTEN = "0A"  # the socket state's number in /proc/net/tcp
+def process(pid: int) -> str:
+    """Return the process *pid* in words, such as `process 4711, java`; empty when there is no such process."""
+    try:
+        return f"process {pid}, {Path(f'/proc/{pid}/comm').read_text().strip()}"
+    except OSError:
+        return f"process {pid}" if _exists(pid) else ""
+
+
+def _exists(pid: int) -> bool:
+    """Return whether the process runs, on systems without `/proc` too."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+LISTEN = "0A"  # the number of this socket state in /proc/net/tcp
 
 
 def _listening(port: int) -> set[str]:
-    """Inodes of the sockets that listen on *port*."""
+    """Return the inodes of the sockets that listen on *port*."""
     found = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         try:

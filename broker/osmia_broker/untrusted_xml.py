@@ -1,25 +1,30 @@
-"""From bytes to a tree of XML, whoever wrote the bytes (a process, a decision model): no DOCTYPE, no entity, no network, and a bound on everything.
+"""Read XML that anybody may have written (processes, decision models): no DOCTYPE, no entity, no network, a bound on everything.
 
-Two parsers look at a file. Expat goes first, in small steps, and stops at a DOCTYPE before it has read what that declares, or when a
-bound is passed; what it lets through is built into a tree by libxml2 with all reading of other files switched off.
+Two parsers read a file. Expat goes first, in steps, and decides what is well-formed. It stops at a DOCTYPE before it has read the
+declarations inside, and when a bound is passed. Then libxml2 builds the tree, with all reading of other files switched off.
+
+A namespace name may be any text (Namespaces in XML 1.0, section 2.2). Libxml2 counts a name that is no URI as an error; a file with such
+names only is read again without that rule.
 """
 
 from xml.parsers import expat
 
 from lxml import etree
 
-CONTENT_BYTES_MAX = 4 * 1024 * 1024  # what one gRPC message carries
-LEVELS_MAX = 256  # libxml2's own bound too
+CONTENT_BYTES_MAX = 4 * 1024 * 1024  # one gRPC message carries no more
+LEVELS_MAX = 256  # libxml2 has the same bound
 NODES_MAX = 250_000  # XML elements; 10,000 BPMN elements with their diagram are about half of it. A node is some 130 bytes in memory
-#: Expat's own and two of one byte a character. Any other would be looked up among Python's codecs, by a name the file chooses.
+#: Expat's own encodings and two of one byte a character. For any other, expat would ask Python for a codec of the file's choice.
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
-FIRST_STEP_BYTES = 4096  # how much is read on after something was found wrong; see _inspect
+FIRST_STEP_BYTES = 4096  # after an error, expat reads at most the rest of the step; see _inspect
 
 Node = etree._Element  # noqa: SLF001 - lxml has no public name for it
 
+_SEPARATOR = "\x01"  # between a namespace and a local name; no XML text can contain it
+
 
 class Unreadable(Exception):
-    """The bytes are no XML that we read. *line* is 0 where the whole file is meant."""
+    """The bytes are not acceptable as XML. *line* is 0 if the fault concerns the whole file."""
 
     def __init__(self, reason: str, line: int = 0) -> None:
         super().__init__(reason)
@@ -27,46 +32,78 @@ class Unreadable(Exception):
 
 
 def read(content: bytes) -> Node:
-    """The root element of *content*.
+    """Read *content* and return its root element. The time is linear in the length.
 
     Raises:
-        Unreadable: it is too large or too deep, has a DOCTYPE (measured on the reference broker: any is refused) or is not
-            well-formed. Takes time linear in its length.
+        Unreadable: it is too large or too deep, has a DOCTYPE (the reference broker refuses any; measured) or is not
+            well-formed.
     """
     if len(content) > CONTENT_BYTES_MAX:
         raise Unreadable(f"Expected at most {CONTENT_BYTES_MAX} bytes, but found {len(content)}")
-    _inspect(content)
-    parser = etree.XMLParser(
+    inspection = _inspect(content)
+    parser = _parser(recover=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        if any(entry.type != etree.ErrorTypes.WAR_NS_URI for entry in parser.error_log):
+            raise _unreadable(error) from None
+        root = _read_with_any_namespace(content, inspection)
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Unreadable("Fatal Error: DOCTYPE is disallowed")
+    return root
+
+
+def _parser(*, recover: bool) -> etree.XMLParser:
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         dtd_validation=False,
         attribute_defaults=False,
         huge_tree=False,
-        recover=False,
+        recover=recover,
         remove_comments=True,
         remove_pis=True,
     )
+
+
+def _unreadable(error: etree.XMLSyntaxError) -> Unreadable:
+    return Unreadable(f"Fatal Error at line {error.lineno}: {str(error.msg)[:200]}", error.lineno or 0)
+
+
+def _read_with_any_namespace(content: bytes, inspection: "_Inspection") -> Node:
+    """Read well-formed *content* past libxml2's rule that a namespace name must be a URI.
+
+    This mode passes over other errors too, and the error log ends after a hundred entries. So the tree must have as many elements and
+    attributes as expat counted.
+    """
     try:
-        root = etree.fromstring(content, parser)
+        root = etree.fromstring(content, _parser(recover=True))
     except etree.XMLSyntaxError as error:
-        raise Unreadable(f"Fatal Error at line {error.lineno}: {str(error.msg)[:200]}", error.lineno or 0) from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("Fatal Error: DOCTYPE is disallowed")
+        raise _unreadable(error) from None
+    nodes = attributes = 0
+    for node in () if root is None else root.iter():
+        nodes += 1
+        attributes += len(node.attrib)
+    if (nodes, attributes) != (inspection.nodes, inspection.attributes):
+        raise Unreadable(
+            f"Expected {inspection.nodes} elements with {inspection.attributes} attributes, but found {nodes} with {attributes}"
+        )
     return root
 
 
 class _Inspection:
-    """Counts what expat meets, and keeps the first reason to stop."""
+    """Counts elements and attributes while expat reads, and stops at the first thing that is not allowed."""
 
     def __init__(self) -> None:
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self.parser.XmlDeclHandler = self._declaration
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.level = 0
         self.nodes = 0
+        self.attributes = 0
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() not in ENCODINGS:
@@ -75,9 +112,10 @@ class _Inspection:
     def _doctype(self, *_: object) -> None:
         self._stop("DOCTYPE is disallowed")
 
-    def _start(self, *_: object) -> None:
+    def _start(self, _: str, attributes: dict[str, str]) -> None:
         self.level += 1
         self.nodes += 1
+        self.attributes += len(attributes)
         if self.level > LEVELS_MAX:
             self._stop(f"Expected at most {LEVELS_MAX} levels of elements, but found more")
         if self.nodes > NODES_MAX:
@@ -91,7 +129,7 @@ class _Inspection:
         raise Unreadable(f"Fatal Error at line {line}: {reason}", line)
 
 
-def _inspect(content: bytes) -> None:
+def _inspect(content: bytes) -> _Inspection:
     """Let expat read *content* in steps, each twice as long as the one before.
 
     Expat before 2.6 reads an unfinished token again with every step, so equal steps would take quadratic time on a long attribute.
@@ -107,3 +145,4 @@ def _inspect(content: bytes) -> None:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise Unreadable(f"Fatal Error at line {error.lineno}, column {error.offset}: {reason}", error.lineno) from None
+    return inspection

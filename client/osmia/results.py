@@ -284,6 +284,7 @@ class PartitionStatus:
     queue_depth: int  # commands that wait to be decided
     resident_instances: int  # held in memory
     key_counter: int  # the last that was given out
+    failure: str = ""  # why it cannot take or store commands now; empty when it can
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from osmia_proto.pool import load
 
 DESCRIPTOR = load(
-    b'\n\x81.\n\x0bosmia.proto\x12\x08osmia.v1"\x9c\x03\n\x0fProcessInstance\x12\x10\n\x03key\x18\x01 \x01(\x03R\x03key\x124\n\x16process_definition_key\x18\x02 \x01(\x03'
+    b'\n\x9b.\n\x0bosmia.proto\x12\x08osmia.v1"\x9c\x03\n\x0fProcessInstance\x12\x10\n\x03key\x18\x01 \x01(\x03R\x03key\x124\n\x16process_definition_key\x18\x02 \x01(\x03'
     b'R\x14processDefinitionKey\x12&\n\x0fbpmn_process_id\x18\x03 \x01(\tR\rbpmnProcessId\x12\x18\n\x07version\x18\x04 \x01(\x05R\x07version\x124\n\x05stat'
     b'e\x18\x05 \x01(\x0e2\x1e.osmia.v1.ProcessInstanceStateR\x05state\x12!\n\x0chas_incident\x18\x06 \x01(\x08R\x0bhasIncident\x12\x19\n\x08start_ms\x18\x07 '
     b'\x01(\x03R\x07startMs\x12\x15\n\x06end_ms\x18\x08 \x01(\x03R\x05endMs\x12=\n\x1bparent_process_instance_key\x18\t \x01(\x03R\x18parentProcessInstanceK'
@@ -47,23 +47,23 @@ DESCRIPTOR = load(
     b'\x18\x01 \x03(\x0b2\x12.osmia.v1.VariableR\x05items\x12\x12\n\x04next\x18\x02 \x01(\tR\x04next"\x0f\n\rStatusRequest"\xa5\x02\n\x0eStatusResponse\x12%\n\x0ebro'
     b'ker_version\x18\x01 \x01(\tR\rbrokerVersion\x129\n\npartitions\x18\x02 \x03(\x0b2\x19.osmia.v1.PartitionStatusR\npartitions\x12\x1a\n\x08d'
     b'atabase\x18\x03 \x01(\tR\x08database\x12\x1b\n\tuptime_ms\x18\x04 \x01(\x03R\x08uptimeMs\x124\n\x16open_process_instances\x18\x05 \x01(\x03R\x14openProces'
-    b'sInstances\x12\x1b\n\topen_jobs\x18\x06 \x01(\x03R\x08openJobs\x12%\n\x0eopen_incidents\x18\x07 \x01(\x03R\ropenIncidents"\xa6\x01\n\x0fPartitionStat'
+    b'sInstances\x12\x1b\n\topen_jobs\x18\x06 \x01(\x03R\x08openJobs\x12%\n\x0eopen_incidents\x18\x07 \x01(\x03R\ropenIncidents"\xc0\x01\n\x0fPartitionStat'
     b'us\x12\x0e\n\x02id\x18\x01 \x01(\x05R\x02id\x12\x12\n\x04role\x18\x02 \x01(\tR\x04role\x12\x1f\n\x0bqueue_depth\x18\x03 \x01(\x05R\nqueueDepth\x12-\n\x12resident_instances\x18\x04 '
-    b'\x01(\x05R\x11residentInstances\x12\x1f\n\x0bkey_counter\x18\x05 \x01(\x03R\nkeyCounter*\xac\x01\n\x14ProcessInstanceState\x12&\n"PROCESS_INST'
-    b'ANCE_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROCESS_INSTANCE_STATE_ACTIVE\x10\x01\x12$\n PROCESS_INSTANCE_STATE_COMPLETED\x10'
-    b'\x02\x12#\n\x1fPROCESS_INSTANCE_STATE_CANCELED\x10\x03*\xa7\x02\n\x14ElementInstanceState\x12&\n"ELEMENT_INSTANCE_STATE_UNSPEC'
-    b'IFIED\x10\x00\x12%\n!ELEMENT_INSTANCE_STATE_ACTIVATING\x10\x01\x12$\n ELEMENT_INSTANCE_STATE_ACTIVATED\x10\x02\x12%\n!ELEMENT_'
-    b'INSTANCE_STATE_COMPLETING\x10\x03\x12$\n ELEMENT_INSTANCE_STATE_COMPLETED\x10\x04\x12&\n"ELEMENT_INSTANCE_STATE_TERM'
-    b'INATING\x10\x05\x12%\n!ELEMENT_INSTANCE_STATE_TERMINATED\x10\x06*\xbc\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_'
-    b'STATE_ACTIVATABLE\x10\x01\x12\x17\n\x13JOB_STATE_ACTIVATED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x1a\n\x16JOB_STATE_ERROR_THROWN\x10\x04\x12\x17'
-    b'\n\x13JOB_STATE_COMPLETED\x10\x05\x12\x16\n\x12JOB_STATE_CANCELED\x10\x06*e\n\rIncidentState\x12\x1e\n\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00'
-    b"\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n\x17INCIDENT_STATE_RESOLVED\x10\x022\x83\x05\n\x07Queries\x12m\n\x16SearchProcessInstances\x12'.o"
-    b'smia.v1.SearchProcessInstancesRequest\x1a(.osmia.v1.SearchProcessInstancesResponse"\x00\x12V\n\x12GetProcessI'
-    b'nstance\x12#.osmia.v1.GetProcessInstanceRequest\x1a\x19.osmia.v1.ProcessInstance"\x00\x12I\n\nSearchJobs\x12\x1b.osmia.'
-    b'v1.SearchJobsRequest\x1a\x1c.osmia.v1.SearchJobsResponse"\x00\x12X\n\x0fSearchIncidents\x12 .osmia.v1.SearchInciden'
-    b'tsRequest\x1a!.osmia.v1.SearchIncidentsResponse"\x00\x12s\n\x18SearchProcessDefinitions\x12).osmia.v1.SearchProc'
-    b'essDefinitionsRequest\x1a*.osmia.v1.SearchProcessDefinitionsResponse"\x00\x12X\n\x0fSearchVariables\x12 .osmia.v'
-    b'1.SearchVariablesRequest\x1a!.osmia.v1.SearchVariablesResponse"\x00\x12=\n\x06Status\x12\x17.osmia.v1.StatusRequest'
-    b'\x1a\x18.osmia.v1.StatusResponse"\x00b\x06proto3',
+    b'\x01(\x05R\x11residentInstances\x12\x1f\n\x0bkey_counter\x18\x05 \x01(\x03R\nkeyCounter\x12\x18\n\x07failure\x18\x06 \x01(\tR\x07failure*\xac\x01\n\x14ProcessIns'
+    b'tanceState\x12&\n"PROCESS_INSTANCE_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROCESS_INSTANCE_STATE_ACTIVE\x10\x01\x12$\n PROCESS'
+    b'_INSTANCE_STATE_COMPLETED\x10\x02\x12#\n\x1fPROCESS_INSTANCE_STATE_CANCELED\x10\x03*\xa7\x02\n\x14ElementInstanceState\x12&\n"ELE'
+    b'MENT_INSTANCE_STATE_UNSPECIFIED\x10\x00\x12%\n!ELEMENT_INSTANCE_STATE_ACTIVATING\x10\x01\x12$\n ELEMENT_INSTANCE_STA'
+    b'TE_ACTIVATED\x10\x02\x12%\n!ELEMENT_INSTANCE_STATE_COMPLETING\x10\x03\x12$\n ELEMENT_INSTANCE_STATE_COMPLETED\x10\x04\x12&\n"E'
+    b'LEMENT_INSTANCE_STATE_TERMINATING\x10\x05\x12%\n!ELEMENT_INSTANCE_STATE_TERMINATED\x10\x06*\xbc\x01\n\x08JobState\x12\x19\n\x15JOB_S'
+    b'TATE_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_STATE_ACTIVATABLE\x10\x01\x12\x17\n\x13JOB_STATE_ACTIVATED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x1a\n\x16'
+    b'JOB_STATE_ERROR_THROWN\x10\x04\x12\x17\n\x13JOB_STATE_COMPLETED\x10\x05\x12\x16\n\x12JOB_STATE_CANCELED\x10\x06*e\n\rIncidentState\x12\x1e\n\x1aIN'
+    b'CIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n\x17INCIDENT_STATE_RESOLVED\x10\x022\x83\x05\n\x07Queries\x12m\n\x16'
+    b"SearchProcessInstances\x12'.osmia.v1.SearchProcessInstancesRequest\x1a(.osmia.v1.SearchProcessInstance"
+    b'sResponse"\x00\x12V\n\x12GetProcessInstance\x12#.osmia.v1.GetProcessInstanceRequest\x1a\x19.osmia.v1.ProcessInstanc'
+    b'e"\x00\x12I\n\nSearchJobs\x12\x1b.osmia.v1.SearchJobsRequest\x1a\x1c.osmia.v1.SearchJobsResponse"\x00\x12X\n\x0fSearchIncident'
+    b's\x12 .osmia.v1.SearchIncidentsRequest\x1a!.osmia.v1.SearchIncidentsResponse"\x00\x12s\n\x18SearchProcessDefinit'
+    b'ions\x12).osmia.v1.SearchProcessDefinitionsRequest\x1a*.osmia.v1.SearchProcessDefinitionsResponse"\x00\x12X\n'
+    b'\x0fSearchVariables\x12 .osmia.v1.SearchVariablesRequest\x1a!.osmia.v1.SearchVariablesResponse"\x00\x12=\n\x06Statu'
+    b's\x12\x17.osmia.v1.StatusRequest\x1a\x18.osmia.v1.StatusResponse"\x00b\x06proto3',
     globals(),
 )

@@ -821,6 +821,7 @@ class PartitionStatus(_message.Message):
     QUEUE_DEPTH_FIELD_NUMBER: _builtins.int
     RESIDENT_INSTANCES_FIELD_NUMBER: _builtins.int
     KEY_COUNTER_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """From 1."""
     role: _builtins.str
@@ -831,6 +832,8 @@ class PartitionStatus(_message.Message):
     """Process instances held in memory."""
     key_counter: _builtins.int
     """The last counter that was given out as the lower bits of a key."""
+    failure: _builtins.str
+    """Why this partition cannot take or store commands now; empty when it can."""
     def __init__(
         self,
         *,
@@ -839,10 +842,11 @@ class PartitionStatus(_message.Message):
         queue_depth: _builtins.int = ...,
         resident_instances: _builtins.int = ...,
         key_counter: _builtins.int = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key_counter", b"key_counter", "queue_depth", b"queue_depth", "resident_instances", b"resident_instances", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "id", b"id", "key_counter", b"key_counter", "queue_depth", b"queue_depth", "resident_instances", b"resident_instances", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

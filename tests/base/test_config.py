@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,29 +32,101 @@ def test_a_file_in_the_working_directory_is_found(tmp_path, monkeypatch):
     assert load({}, environ={}).host == "::1"
 
 
-def test_what_clients_read_from_the_environment_is_no_mistake():
-    assert load({}, environ={"OSMIA_ADDRESS": "there:1", "OSMIA_TOKEN": "x", "PATH": "/bin"}) == Settings()
+def test_variables_of_others_change_nothing():
+    environ = {"OSMIA_ADDRESS": "there:1", "OSMIA_CONFIG": "", "PATH": "/bin", "osmia_grpc_port": "1", "OSMIA": "1"}
+    assert load({}, environ=environ) == Settings()
+    assert config.passed_over(environ) == []
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("variable", "meant"),
     [
-        ({"OSMIA_GRPC_PROT": "1"}, "did you mean OSMIA_GRPC_PORT?"),
-        ({"OSMIA_COLOUR": "1"}, "the settings are OSMIA_ADVERTISED_ADDRESS, "),
+        ("OSMIA_GRPC_PROT", "OSMIA_GRPC_PORT"),
+        ("OSMIA_GRCP_PORT", "OSMIA_GRPC_PORT"),
+        ("OSMIA_GRPCPORT", "OSMIA_GRPC_PORT"),
+        ("OSMIA_PORT_GRPC", "OSMIA_GRPC_PORT"),
+        ("OSMIA_MANAGMENT_PORT", "OSMIA_MANAGEMENT_PORT"),
+        ("OSMIA_DATADIR", "OSMIA_DATA_DIR"),
+        ("OSMIA_HOTS", "OSMIA_HOST"),
+        ("OSMIA_INSECUR", "OSMIA_INSECURE"),
+        ("OSMIA_LOGLEVEL", "OSMIA_LOG_LEVEL"),
+        ("OSMIA_MEMORY_LIMITS", "OSMIA_MEMORY_LIMIT"),
     ],
 )
-def test_an_unknown_variable_is_refused_with_the_nearest(environ, expected):
-    with pytest.raises(ConfigError, match=next(iter(environ))) as refused:
-        load({}, environ=environ)
-    assert refused.value.hint.startswith(expected)
+def test_a_misspelt_variable_is_refused_with_the_setting_that_is_meant(variable, meant):
+    with pytest.raises(ConfigError, match=f"but found {variable}$") as refused:
+        load({}, environ={variable: "1"})
+    assert refused.value.hint == f"did you mean {meant}?"
 
 
-def test_an_unknown_name_in_the_file_is_refused_with_the_nearest(tmp_path):
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "OSMIA_HOME",
+        "OSMIA_PORT",
+        "OSMIA_VERSION",
+        "OSMIA_IMAGE_TAG",
+        "OSMIA_TOKEN",
+        "OSMIA_COLOUR",
+        "OSMIA_",
+        "OSMIA_X",
+    ],
+)
+def test_a_variable_that_is_near_no_setting_is_passed_over_and_listed(variable):
+    assert load({}, environ={variable: "1"}) == Settings()
+    assert config.passed_over({variable: "1"}) == [variable]
+
+
+def service_links(service, port):
+    """The variables that Kubernetes sets in every pod beside the service of that name."""
+    return {
+        f"{service}_SERVICE_HOST": "10.0.0.1",
+        f"{service}_SERVICE_PORT": str(port),
+        f"{service}_SERVICE_PORT_GRPC": str(port),
+        f"{service}_PORT": f"tcp://10.0.0.1:{port}",
+        f"{service}_PORT_{port}_TCP": f"tcp://10.0.0.1:{port}",
+        f"{service}_PORT_{port}_TCP_PROTO": "tcp",
+        f"{service}_PORT_{port}_TCP_PORT": str(port),
+        f"{service}_PORT_{port}_TCP_ADDR": "10.0.0.1",
+        f"{service}_PORT_53_UDP_ADDR": "10.0.0.1",
+    }
+
+
+@pytest.mark.parametrize(
+    "service", ["OSMIA", "OSMIA_GATEWAY", "OSMIA_GRPCS", "OSMIA_HTTPS", "OSMIA_DATA_DIR", "OSMIA_HOST"]
+)
+def test_links_to_a_service_in_the_same_namespace_are_passed_over_even_if_they_look_near(service):
+    links = service_links(service, 26500)
+    assert load({}, environ=links) == Settings()
+    assert config.passed_over(links) == []
+
+
+@pytest.mark.parametrize("door", ["grpc", "http", "management"])
+def test_a_link_under_the_name_of_a_setting_does_not_count_and_is_listed(door):
+    links = service_links(f"OSMIA_{door.upper()}", 4711)
+    assert load({}, environ=links) == Settings()
+    assert config.passed_over(links) == [f"OSMIA_{door.upper()}_PORT"]
+
+
+def test_links_do_not_hide_a_misspelt_setting():
+    with pytest.raises(ConfigError, match="OSMIA_GRPC_PROT"):
+        load({}, environ={**service_links("OSMIA", 26500), "OSMIA_GRPC_PROT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("grcp_port", "did you mean grpc_port?"),
+        ("GRPC_PORT", "did you mean grpc_port?"),
+        ("colour", "the settings are advertised_address, data_dir, "),
+    ],
+)
+def test_an_unknown_name_in_the_file_is_always_refused(tmp_path, name, hint):
     file = tmp_path / "osmia.toml"
-    file.write_text("grcp_port = 1\n")
-    with pytest.raises(ConfigError, match="found grcp_port in") as refused:
+    file.write_text(f"{name} = 1\n")
+    with pytest.raises(ConfigError, match=f"found {name} in") as refused:
         load({}, environ={}, file=file)
-    assert refused.value.hint == "did you mean grpc_port?"
+    assert refused.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("text", ["grpc_port = ", "\x00", "[grpc_port", 'grpc_port = "a\n"'])
@@ -84,6 +157,22 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path):
         ("max_message_size", "1"),
         ("max_message_size", "300 MiB"),
         ("max_message_size", "4 apples"),
+        ("max_message_size", "1023"),
+        ("memory_limit", "0"),
+        ("memory_limit", "0 MiB"),
+        ("memory_limit", "-1"),
+        ("memory_limit", "-1 MiB"),
+        ("memory_limit", "1.5 GiB"),
+        ("memory_limit", 1.5),
+        ("memory_limit", True),
+        ("memory_limit", ""),
+        ("memory_limit", "MiB"),
+        ("memory_limit", "4 Mi"),
+        ("memory_limit", "4 TiB"),
+        ("memory_limit", "4 MiB 1"),
+        ("memory_limit", "1025 GiB"),
+        ("memory_limit", "9" * 18 + " GiB"),
+        ("memory_limit", "9" * 400),
         ("queue_limit", 0),
         ("log_level", "loud"),
         ("log_format", "xml"),
@@ -91,12 +180,26 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path):
         ("shutdown_grace", "P"),
         ("shutdown_grace", "PT"),
         ("shutdown_grace", "-1s"),
+        ("shutdown_grace", "36501d"),
+        ("shutdown_grace", "999999999d"),
+        ("shutdown_grace", "P9999999999999999D"),
         ("data_dir", ""),
+        ("data_dir", "a\x00b"),
+        *(
+            ("advertised_address", value)
+            for value in (
+                *("there", "there:", "there:bar", ":26500", "26500", "there:0", "there:65536", "there:-1", "there:1:2"),
+                *("tcp://there:1", "there :1", "::1:26500", "[::1]", "[there]:1", "there:123456", 26500),
+            )
+        ),
     ],
 )
 def test_a_value_against_its_rule_is_refused_by_its_spelling(name, value):
-    with pytest.raises(ConfigError, match=f"Expected --{name.replace('_', '-')} to be .*, but found '{value}'"):
+    with pytest.raises(ConfigError) as refused:
         load({name: value}, environ={})
+    assert re.fullmatch(
+        rf"Expected --{name.replace('_', '-')} to be .*, but found '{re.escape(str(value))}'", str(refused.value)
+    )
     with pytest.raises(ConfigError, match=f"Expected {name} to be "):
         Settings(**{name: value})
 
@@ -114,11 +217,41 @@ def test_durations(text, seconds):
     assert config.duration(text) == timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(("text", "meant"), [("5", "5s"), ("0", "0s"), ("1.5", "1.5s"), ("5.", "5s")])
+def test_a_number_without_a_unit_is_no_duration_and_the_refusal_shows_one_with_it(text, meant):
+    with pytest.raises(ValueError, match=f"^a duration such as {re.escape(meant)}$"):
+        config.duration(text)
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("4 MiB", 4194304), ("4MB", 4000000), (4194304, 4194304), ("1024", 1024), ("1kib", 1024)]
 )
-def test_sizes(text, size):
+def test_sizes_of_messages(text, size):
     assert load({"max_message_size": text}, environ={}).max_message_size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        (1, 1),
+        ("1", 1),
+        ("700 B", 700),
+        ("3kB", 3_000),
+        ("3 KiB", 3_072),
+        ("2 MB", 2_000_000),
+        (" 2MiB ", 2_097_152),
+        ("1 GB", 1_000_000_000),
+        ("1gib", 1_073_741_824),
+        ("1024 GiB", 1024**4),
+    ],
+)
+def test_sizes_of_memory(text, size):
+    assert load({}, environ={"OSMIA_MEMORY_LIMIT": str(text)}).memory_limit == size
+    assert Settings(memory_limit=text).memory_limit == size
+
+
+def test_a_broker_keeps_40_mib_of_instances_by_default():
+    assert Settings().memory_limit == 33_554_432
 
 
 @pytest.mark.parametrize(("text", "is_on"), [("true", True), ("1", True), ("ON", True), ("no", False), (True, True)])
@@ -145,7 +278,49 @@ def test_a_door_may_have_a_host_of_its_own():
     assert (settings.host_of("grpc"), settings.host_of("management")) == ("127.0.0.1", "127.0.0.2")
 
 
-def test_topology_names_the_real_port_unless_told_otherwise():
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grpc_port": 4711, "management_port": 4711},
+        {"grpc_port": 9600},
+        {"management_port": 26500, "management_host": "localhost"},
+        {"management_port": 26500, "host": "0.0.0.0", "management_host": "127.0.0.1", "insecure": True},
+        {"management_port": 26500, "grpc_host": "[::1]", "management_host": "::1"},
+    ],
+)
+def test_two_doors_cannot_share_a_port(settings):
+    with pytest.raises(ConfigError, match="Expected grpc_port and management_port to differ, but found") as refused:
+        load(settings, environ={})
+    assert refused.value.hint.startswith("--management-port ")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"grpc_port": 0, "management_port": 0},
+        {"management_port": 26500, "management_host": "127.0.0.2"},
+        {"management_port": 8080},  # the HTTP door does not open
+    ],
+)
+def test_doors_that_do_not_meet_may_have_one_number(settings):
+    assert load(settings, environ={})
+
+
+def test_a_refused_host_is_named_as_it_was_given():
+    with pytest.raises(ConfigError, match=r"^Expected host to be"):
+        load({"host": "0.0.0.0"}, environ={})
+    with pytest.raises(ConfigError, match=r"^Expected management_host to be"):
+        load({"management_host": "0.0.0.0"}, environ={})
+
+
+@pytest.mark.parametrize(
+    "address", ["there:1", "broker.example.org:65535", "10.0.0.1:26500", "[::1]:26500", "[fe80::1%eth0]:1"]
+)
+def test_addresses_that_may_be_advertised(address):
+    assert Settings(advertised_address=address).advertised(4711) == address
+
+
+def test_topology_names_the_real_port_by_default():
     assert Settings().advertised(4711) == "127.0.0.1:4711"
     assert Settings(advertised_address="there:1").advertised(4711) == "there:1"
 

@@ -41,7 +41,7 @@ def test_a_message_cannot_pretend_to_be_another_line(text):
     assert len(logs.JsonFormatter().format(record(text)).splitlines()) == 1
 
 
-def test_an_exception_is_told_with_its_trace():
+def test_an_exception_is_logged_with_its_traceback():
     with pytest.raises(ValueError, match="no room") as caught:
         int("no room")
     one = record(error=caught.value)
@@ -75,7 +75,7 @@ def test_news_of_normal_life_are_never_held_back():
     assert [once.filter(record()) for _ in range(3)] == [True] * 3
 
 
-def test_different_errors_are_told_apart_in_bounded_memory():
+def test_different_errors_are_distinguished_in_bounded_memory():
     once = logs.OncePerWhile()
     assert all(once.filter(record(f"fault {number}", logging.ERROR)) for number in range(2 * logs.REMEMBERED_MAX))
     assert len(once._last) == logs.REMEMBERED_MAX

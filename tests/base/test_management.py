@@ -1,9 +1,10 @@
 import asyncio
 import json
+from dataclasses import dataclass
 
 import pytest
 
-from osmia_broker.management import CONNECTIONS_MAX, ManagementServer
+from osmia_broker.management import CONNECTIONS_MAX, ManagementServer, readiness
 from osmia_broker.metrics import Metrics
 
 
@@ -43,6 +44,43 @@ async def test_a_live_broker_is_healthy_even_when_it_is_not_ready(door):
     door.ready = (False, "partition 1 reloads")
     status, _, body = await door.get("/health")
     assert (status, json.loads(body)) == (200, {"status": "UP"})
+
+
+@dataclass
+class Partition:
+    """The part of a partition that readiness depends on."""
+
+    id: int = 1
+    is_open: bool = True
+    why_away: str = ""
+    write_failure: str = ""
+
+
+@pytest.mark.parametrize(
+    ("partitions", "reason"),
+    [
+        ([Partition(write_failure="database or disk is full")], "partition 1: database or disk is full"),
+        ([Partition(is_open=False, why_away="it is starting")], "partition 1: it is starting"),
+        ([Partition(is_open=False)], "partition 1: it is not open"),
+        ([Partition(), Partition(2, write_failure="disk I/O error")], "partition 2: disk I/O error"),
+        ([Partition(write_failure="a"), Partition(2, write_failure="b")], "partition 1: a; partition 2: b"),
+        ([Partition(is_open=False, why_away="it reloads", write_failure="disk full")], "partition 1: disk full"),
+    ],
+)
+async def test_a_partition_that_cannot_work_makes_the_broker_not_ready_and_leaves_it_alive(door, partitions, reason):
+    door.ready = readiness(partitions)
+    status, _, body = await door.get("/ready")
+    assert (status, json.loads(body)) == (503, {"status": "NOT_READY", "reason": reason})
+    assert (await door.get("/health"))[0] == 200
+
+
+async def test_a_partition_that_stores_again_makes_the_broker_ready_again(door):
+    partition = Partition(write_failure="database or disk is full")
+    door.ready = readiness([partition])
+    assert (await door.get("/ready"))[0] == 503
+    partition.write_failure = ""
+    door.ready = readiness([partition])
+    assert (await door.get("/ready"))[0] == 200
 
 
 async def test_ready_says_yes(door):
@@ -100,12 +138,12 @@ async def test_another_method_is_not_allowed(door, method):
         b"POST /ready HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_refused_and_the_door_goes_on(door, request_bytes):
+async def test_a_request_that_is_no_http_is_refused_and_the_door_stays_open(door, request_bytes):
     assert (await door.ask(request_bytes))[0] in (400, 431)
     assert (await door.get("/ready"))[0] == 200
 
 
-async def test_half_a_request_gets_no_answer_and_the_door_goes_on(door):
+async def test_half_a_request_gets_no_answer_and_the_door_stays_open(door):
     _, writer = await door.open()
     writer.write(b"GET /rea")
     writer.close()

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 
@@ -16,10 +17,10 @@ def taken():
         yield listener.getsockname()[1]
 
 
-def test_ports_are_told_through_the_data_directory(tmp_path):
-    told = Ports(grpc=1, http=2, management=3, pid=4)
-    told.write(tmp_path)
-    assert ports.read(tmp_path) == told
+def test_ports_are_published_in_the_data_directory(tmp_path):
+    written = Ports(grpc=1, http=2, management=3, pid=4)
+    written.write(tmp_path)
+    assert ports.read(tmp_path) == written
     assert [file.name for file in tmp_path.iterdir()] == [ports.FILE]
 
 
@@ -33,6 +34,31 @@ def test_without_a_whole_file_nothing_is_known(tmp_path, content):
 def test_a_taken_port_is_not_free_and_the_next_one_is_found(taken):
     assert not ports.is_free("127.0.0.1", taken)
     assert ports.next_free("127.0.0.1", taken) > taken
+
+
+@pytest.mark.parametrize(
+    ("host", "number"),
+    [("203.0.113.7", errno.EADDRNOTAVAIL), ("no.such.host.invalid", socket.EAI_NONAME), ("[2001:db8::7]", None)],
+)
+def test_an_address_of_another_machine_is_an_obstacle(host, number):
+    error = ports.obstacle(host, 0)
+    assert isinstance(error, OSError)
+    assert number in (None, error.errno)
+
+
+def test_a_port_that_could_be_taken_has_no_obstacle():
+    assert ports.obstacle("127.0.0.1", 0) is None
+
+
+def test_there_is_no_free_port_behind_the_last():
+    with pytest.raises(OSError, match="Expected a free port from 65536 upwards"):
+        ports.next_free("127.0.0.1", 65536)
+
+
+def test_a_process_is_named_and_a_missing_one_is_not():
+    assert ports.process(os.getpid()).startswith(f"process {os.getpid()}, ")
+    assert ports.process(2**22 + 1) == ""
+    assert ports.process(2**70) == ""
 
 
 def test_the_holder_of_a_port_is_named(taken):

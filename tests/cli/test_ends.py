@@ -5,7 +5,7 @@ from grpc import StatusCode
 
 from osmia.errors import _BY_CODE, BrokerFailed
 from osmia_broker.cli.app import run
-from osmia_broker.cli.failures import Exit, Failure, from_call
+from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 
 
 def called(status, details="why"):
@@ -34,12 +34,12 @@ def test_the_exit_code_tells_the_kind_of_failure(status, exit):
     assert failure.why == "why"
 
 
-def test_nobody_there_reads_like_the_contract():
+def test_a_missing_broker_is_reported_in_the_words_of_the_contract():
     failure = called(StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: …")
     assert failure.text() == ("Error: No broker answers at 127.0.0.1:26500.\n  try: osmia demo   (starts one here)")
 
 
-def test_a_failure_is_three_lines_at_most_whatever_is_quoted():
+def test_a_failure_has_three_lines_even_if_it_quotes_more():
     failure = Failure(Exit.REFUSED, "No.", why="line\nline\x1b[31m", mend="this")
     assert len(failure.text().splitlines()) == 3
     assert "\x1b" not in failure.text()
@@ -51,6 +51,43 @@ def test_a_program_gets_an_object():
 
 
 @pytest.mark.parametrize(
+    ("details", "exit", "what", "mend"),
+    [
+        ("CLIENT: Sent message larger than max (5000128 vs. 4194304)", 1, "message is too large", "--max-message-size"),
+        ("SERVER: Received message larger than max (10485812 vs. 4194304)", 1, "message is too large", "fewer files"),
+        ("Expected the database to answer, but found: database or disk is full", 3, "disk of the broker", "make room"),
+        ("Expected at most 1000 commands to wait, but found more", 3, "turned the call away", "again in a moment"),
+    ],
+)
+def test_only_a_busy_broker_is_to_be_asked_again_in_a_moment(details, exit, what, mend):
+    failure = called(StatusCode.RESOURCE_EXHAUSTED, details)
+    assert (failure.exit, failure.why) == (exit, details)
+    assert what in failure.what
+    assert mend in failure.mend
+    assert ("in a moment" in failure.mend) == (mend == "again in a moment")
+
+
+def test_the_failure_of_a_child_broker_is_its_own():
+    told = Failure(Exit.CONFLICT, "Another broker uses 'd'.", why="it does", mend="another one")
+    failure = from_child(5, f'{{"level":"info"}}\nError: an older one\n{told.text()}\n')
+    assert (failure.exit, failure.text()) == (5, told.text())
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words", "why"),
+    [
+        (-9, "starting\nkilled", "killed"),
+        (None, "Error: slow", "Error: slow"),
+        (1, "", "it wrote no log"),
+        (99, "x", "x"),
+    ],
+)
+def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why):
+    failure = from_child(exit_code, words)
+    assert (failure.exit, failure.what, failure.why) == (3, "The broker did not start.", why)
+
+
+@pytest.mark.parametrize(
     ("line", "mend"),
     [
         ("tsk", "osmia task"),
@@ -59,16 +96,40 @@ def test_a_program_gets_an_object():
         ("tasks --nosuch", "osmia tasks --help"),
         ("task complete notakey", "osmia task complete --help"),
         ("task complete 0", "osmia task complete --help"),
+        *(
+            (f"{command} {key}", f"osmia {command} --help")
+            for command in ("task complete", "job complete", "instance show", "incident resolve")
+            for key in (2**63, 10**30, "1.5", "1e3")
+        ),
+        ("jobs --instance 9223372036854775808", "osmia jobs --help"),
+        ("incidents --instance 99999999999999999999", "osmia incidents --help"),
+        ("job retries 1 2147483648", "osmia job retries --help"),
+        ("job fail 1 --retries 2147483648", "osmia job fail --help"),
+        ("job activate t --max 2147483648", "osmia job activate --help"),
+        ("incident resolve 1 --retries 2147483648", "osmia incident resolve --help"),
+        ("start p --version 2147483648", "osmia start --help"),
+        ("start p --version -2", "osmia start --help"),
+        ("tasks --limit 99999999999999999999", "osmia tasks --help"),
+        ("bench --in-flight 1000001", "osmia bench --help"),
+        ("bench --rate inf", "osmia bench --help"),
+        ("bench --rate nan", "osmia bench --help"),
+        ("demo --port-base 65534", "osmia demo --help"),
+        ("demo --port-base -5", "osmia demo --help"),
         ("start", "osmia start --help"),
         ("start p --var x", "--var amount=12"),
         ("deploy /no/such/file.bpmn", "osmia deploy my-process.bpmn"),
         ("tasks --timeout soon", "osmia tasks --help"),
+        ("tasks --timeout 5", "Expected a duration such as 5s, but found '5'"),
+        ("tasks --timeout 999999999d", "Expected a duration of at most 36500d"),
         ("tasks --address ftp://x", "--address 127.0.0.1:26500"),
         ("jobs --state lost", "--state activatable"),
         ("instance cancel 1", "the same with --yes"),
         ("completion tcsh", "osmia completion --help"),
         ("broker --grpc-port 70000", ""),
         ("broker --host 0.0.0.0", "set --insecure"),
+        ("broker --memory-limit 0", "such as '32 MiB'"),
+        ("broker --advertised-address foo", "such as broker.example.org:26500"),
+        ("broker --grpc-port 4711 --management-port 4711", "--management-port 4712"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_the_mend(line, mend, capsys, monkeypatch):
@@ -79,7 +140,7 @@ def test_a_wrong_command_line_ends_with_2_and_the_mend(line, mend, capsys, monke
     assert mend in told
 
 
-def test_a_program_is_told_of_a_wrong_command_line_as_json(capsys):
+def test_a_program_reads_of_a_wrong_command_line_as_json(capsys):
     assert run(["jobs", "--state", "lost", "-o", "json"]) == 2
     assert json.loads(capsys.readouterr().err)["error"]["code"] == "USAGE"
 

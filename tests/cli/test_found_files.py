@@ -27,6 +27,6 @@ def test_files_directories_and_patterns(folder, given, files):
 
 
 @pytest.mark.parametrize("name", ["none.bpmn", "*.xyz", "nowhere/"])
-def test_what_means_nothing_is_refused(folder, name):
+def test_a_name_without_a_file_is_refused(folder, name):
     with pytest.raises(Failure, match="There is no file to deploy"):
         found([str(folder / name)])

@@ -1,10 +1,13 @@
 import csv
 import io
 import json
+import sys
 
 import pytest
 
 from osmia_broker.cli.output import Column, Output, moment, write, write_one
+from osmia_broker.cli.rows import first
+from osmia_broker.cli.session import Session
 
 COLUMNS = (Column("jobKey", "KEY"), Column("name", "NAME"), Column("groups", "GROUPS", is_wide=True))
 ROWS = [
@@ -24,6 +27,29 @@ def test_a_table_has_a_title_line_and_a_line_a_row_and_cuts_nothing_without_a_te
     assert len(lines) == 3
     assert lines[1].startswith("2251799813685251  Décide")
     assert "x" * 300 in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("color", "environ", "has_escapes"),
+    [(True, {}, True), (False, {}, False), (True, {"NO_COLOR": "1"}, False)],
+)
+def test_without_colours_a_terminal_gets_plain_text(capsys, monkeypatch, color, environ, has_escapes):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    write(ROWS[:1], COLUMNS, Output.TABLE, color=color)
+    assert ("\x1b[" in capsys.readouterr().out) is has_escapes
+
+
+@pytest.mark.parametrize(("limit", "listed", "is_cut"), [(2, 2, True), (3, 3, False), (4, 3, False), (0, 3, False)])
+def test_a_list_that_is_cut_says_so(capsys, limit, listed, is_cut):
+    session = Session(None, Output.TABLE, None, is_quiet=False, says_yes=False, has_color=True)
+    assert len(first(session, iter("abc"), limit)) == listed
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err == (f"Only the first {limit} are listed; --limit 0 lists all.\n" if is_cut else "")
 
 
 def test_data_cannot_steer_the_terminal(capsys):

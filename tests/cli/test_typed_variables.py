@@ -7,7 +7,7 @@ from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.variables import read
 
 
-def told(*assignments, document=None):
+def sent(*assignments, document=None):
     """The variables as they travel."""
     return msgspec.json.encode(read(list(assignments), document)).decode()
 
@@ -29,12 +29,12 @@ def told(*assignments, document=None):
         ('quoted="12"', '{"quoted":"12"}'),
     ],
 )
-def test_what_is_typed_is_what_travels(typed, travels):
-    assert told(typed) == travels
+def test_typed_text_is_sent_as_json(typed, travels):
+    assert sent(typed) == travels
 
 
 def test_a_later_assignment_wins_over_an_earlier_one_and_over_the_document():
-    assert told("a=2", "a=3", document='{"a": 1, "b": 1}') == '{"a":3,"b":1}'
+    assert sent("a=2", "a=3", document='{"a": 1, "b": 1}') == '{"a":3,"b":1}'
 
 
 @pytest.mark.parametrize("typed", ["novalue", "=1", ":=1", " =1", "==1"])
@@ -57,7 +57,7 @@ def test_a_document_must_be_an_object(document):
 
 def test_a_document_may_come_from_a_file(tmp_path):
     (tmp_path / "v.json").write_text('{"a": 1}')
-    assert told(document=f"@{tmp_path / 'v.json'}") == '{"a":1}'
+    assert sent(document=f"@{tmp_path / 'v.json'}") == '{"a":1}'
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
@@ -67,4 +67,4 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 def test_a_document_may_come_from_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO('{"a": 1}'))
-    assert told(document="-") == '{"a":1}'
+    assert sent(document="-") == '{"a":1}'

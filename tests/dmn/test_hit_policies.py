@@ -25,6 +25,7 @@ def rows(policy: str, output: str, *outputs: str) -> str:
         ("FIRST", "out ?1 + 1", ['"a"'], 0, 2),
         ("ANY", "out", ['"a"', '"a"', '"a"'], 3, "a"),
         ("ANY", "out", ["1", "1.0"], 2, 1),  # numbers are equal by value
+        ("ANY", "count", ['@"2020-04-06T08:00:00Z"', '@"2020-04-06T09:00:00+01:00"'], 2, "2020-04-06T08:00:00Z"),
         ("ANY", "out", ["null", "null"], 2, None),
         ("ANY", "out", ['"a"', '"b"'], 0, None),
         ("ANY", "out ?5", ['"a"'], 0, 5),
@@ -116,6 +117,11 @@ def test_any_compares_all_outputs_of_a_rule() -> None:
         ),
         ("COLLECT SUM", ["1", '"a"'], "expected number but found '\"a\"'"),
         ("COLLECT SUM", ["1", "null"], "expected number but found 'null'"),
+        (
+            "COLLECT SUM",
+            ["18446744073709551615", "2"],
+            "Expected a number of 64 bits or a double, but found '18446744073709551617'",
+        ),
         ("COLLECT MIN", ["true", "1"], "expected number but found 'true'"),
         ("COLLECT MAX", ["[1]", "1"], "expected number but found '[1]'"),
     ],
@@ -135,3 +141,33 @@ def test_first_stops_at_its_match() -> None:
 def test_aggregation_means_something_only_to_collect() -> None:
     logic = table("FIRST: x => out\n- => 7").replace('hitPolicy="FIRST"', 'hitPolicy="FIRST" aggregation="SUM"')
     assert output_of(evaluate(logic)) == 7
+
+
+NEITHER = [{"approved": None}, {}, {"approved": "no"}, {"approved": 1}, {"approved": [True]}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "by_true", "by_false"),
+    [
+        ("UNIQUE", "pay", "reject"),
+        ("FIRST", "pay", "reject"),
+        ("ANY", "pay", "reject"),
+        ("COLLECT", ["pay"], ["reject"]),
+    ],
+)
+def test_a_boolean_column_tells_true_false_and_neither_apart(policy: str, by_true: object, by_false: object) -> None:
+    logic = table(f'{policy}: approved => next\ntrue => "pay"\nfalse => "reject"')
+    assert output_of(evaluate(logic, {"approved": True})) == by_true
+    assert output_of(evaluate(logic, {"approved": False})) == by_false
+    assert [output_of(evaluate(logic, variables)) for variables in NEITHER] == [None] * len(NEITHER)
+
+
+def test_a_boolean_column_narrows_the_rules_beside_a_number() -> None:
+    logic = table("UNIQUE: member | total => fee\ntrue | >= 100 => 0\ntrue | < 100 => 3\nfalse | - => 5\nnull | - => 9")
+    answers = [(True, 100), (True, 99), (False, 100), (None, 1)]
+    assert [output_of(evaluate(logic, {"member": member, "total": total})) for member, total in answers] == [0, 3, 5, 9]
+
+
+def test_the_negation_of_a_test_over_the_input_holds_where_the_test_does_not() -> None:
+    logic = table('UNIQUE: x => out\nnot(? > 3) => "low"\n? > 3 => "high"')
+    assert [output_of(evaluate(logic, {"x": x})) for x in (2, 5, None, "text")] == ["low", "high", None, None]

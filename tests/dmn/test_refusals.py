@@ -63,6 +63,7 @@ def test_what_is_no_model_at_all(content: bytes, reason: str) -> None:
     [
         ([decision("a", literal("1 +"))], "a", "FEEL expression: failed to parse expression '1 +': "),
         ([decision("a", literal(""))], "a", "Expected an expression, but found an empty text"),
+        ([decision("a", literal("\ufeff \u200b"))], "a", "Expected an expression, but found an empty text"),
         ([decision("a", "<literalExpression/>")], "a", "Expected an expression, but found an empty text"),
         (
             [decision("a", table("UNIQUE: x => out\n> => 1"))],

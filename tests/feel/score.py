@@ -9,6 +9,7 @@ The cases stand beside the checkout; `OSMIA_FEEL_CASES` names another file. `exp
 import json
 import math
 import os
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -26,6 +27,16 @@ CASES = Path(
 )
 DEMANDED = 0.99  # of all cases
 WHOLE = frozenset({"human_tasks", "boolean", "if", "unary", "process"})  # groups of which every case is demanded
+# Cases that Osmia answers differently on purpose, each listed with its reason in docs/differences.md.
+DIFFERENT = frozenset(
+    ["feel-0027", "feel-0844", "feel-1507", "feel-1581", "feel-1584", "feel-1590", "feel-1807", "feel-2136"]
+)
+# Cases measured on 8.6.0, which leaves out seconds that are zero (`10:00Z`). Its later patches and Osmia write them.
+ZERO_SECONDS = frozenset(
+    f"feel-{number}"
+    for number in (1386, 1404, 1405, 1406, 1407, 1409, 1411, 1415, 1418, 1480, 1509, 1511, 1513, 1517, 1621, 2075, 2178)
+)
+_SHORT_CLOCK = re.compile(r"((?:^|T)\d\d:\d\d)(?=$|Z|\[|[+-]\d\d:\d\d)")
 NOW = datetime(2026, 11, 22, 1, 50, 6, tzinfo=UTC)
 
 
@@ -43,12 +54,22 @@ class Case:
             return self.got == "!" + expect["error"] or (self.got == "null" and bool(self.line.get("lenient_null")))
         if self.got.startswith("!"):
             return False
-        return same(json.loads(self.got), expect["result"], approx=bool(self.line.get("approx")))
+        expected = expect["result"]
+        if self.line["id"] in ZERO_SECONDS:
+            expected = with_zero_seconds(expected)
+        return same(json.loads(self.got), expected, approx=bool(self.line.get("approx")))
 
     def __str__(self) -> str:
         line = self.line
         wanted = line["expect"].get("error") or json.dumps(line["expect"]["result"])
         return f"{line['id']} {line['group']}: {line['expr']} with {json.dumps(line['context'])}: Expected {wanted}, but found {self.got}"
+
+
+def with_zero_seconds(expected: Any) -> Any:
+    """Write the moments in *expected* with their seconds: `10:00Z` as `10:00:00Z`."""
+    if isinstance(expected, dict):
+        return {key: with_zero_seconds(value) for key, value in expected.items()}
+    return _SHORT_CLOCK.sub(r"\1:00", expected) if isinstance(expected, str) else expected
 
 
 def same(got: Any, expected: Any, *, approx: bool = False) -> bool:
@@ -111,7 +132,9 @@ def shortfalls(cases: list[Case]) -> list[str]:
     share = 1 - len(missed) / len(cases)
     found = [f"Expected {DEMANDED:.0%} of all cases, but found {share:.2%}"] if share < DEMANDED else []
     return found + [
-        f"Expected every case of a group, but missed {case}" for case in missed if case.line["group"] in WHOLE
+        f"Expected every case of a group, but missed {case}"
+        for case in missed
+        if case.line["group"] in WHOLE and case.line["id"] not in DIFFERENT
     ]
 
 

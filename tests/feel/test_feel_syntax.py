@@ -17,6 +17,13 @@ from osmia_broker import feel
         ("1 + 2 * 3 ** 2", "19"),
         ("007 + .5", "7.5"),
         ("1 // one\n + /* two */ 2", "3"),
+        ("1 +\u200b 2", "3"),  # white space without a shape, as in copied texts
+        ("\ufeff1\u180e+\u00a02\u200b", "3"),
+        ('upper case\u200b("a")', '"A"'),
+        ('date and time\ufeff("2020-01-01").year', "2020"),
+        ('substring(string\u200b: "abc", start position\ufeff: 3)', '"c"'),
+        ("{\u200ba\ufeff: 1}", '{"a":1}'),
+        ('"a\u200bb"', '"a\u200bb"'),  # inside a string it stays
         ("if false then 1 else if true then 2 else 3", "2"),
         ("if(1=1)then 1 else 2", "1"),
         ("(if true then 1 else 2) + 1", "2"),
@@ -52,7 +59,7 @@ def test_a_text_means_this(text, value):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "  ", "// only", "1 +", "= 1", "==1", "1 == 1", "1 <> 2", "1 2", "a b", "my var", "5.", "1e3", "+3", "- - 3",
+        "", "  ", "\ufeff\u200b", "a\u200bb", "1\u200c+ 2", "1\u2060+ 2", "// only", "1 +", "= 1", "==1", "1 == 1", "1 <> 2", "1 2", "a b", "my var", "5.", "1e3", "+3", "- - 3",
         "1 < 2 < 3", "1 = 1 = true", "true && true", "!true", "a % b", "1;2", "#", "@", "@name", "'a'", '"a', "`a", "/* a",
         "[1,2,]", "[1,,2]", "[1, 2", "{a: 1", "{a 1}", "{:1}", "{a: 1,}", "f(1,)", "f(,1)", "f(1, a: 2)", "f(a: 1, 2)",
         "(function(x) x)(2)", "{f: 1}.f(2)", "(1 + 2", "1 + 2)", "null.null", "null.in", 'x."a b"', "x.1",

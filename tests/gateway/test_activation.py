@@ -187,3 +187,55 @@ async def test_what_a_stream_may_not_ask(wire: Wire, fields: dict[str, object], 
     refusal = await wire.refusal("StreamActivatedJobs", **({"type": "t", "timeout": 1} | fields))
     assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert words in (refusal.details() or "")
+
+
+# --- the ends of the ranges (a value from one caller must never hurt another)
+
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+
+
+async def test_the_largest_times_are_taken_and_hurt_nobody(wire: Wire, unique: str):
+    await process(wire, unique)
+    created = [await wire.create(unique) for _ in range(2)]
+    jobs = await wire.activate(unique, timeout=LARGEST)
+    assert [(job.processInstanceKey, job.deadline) for job in jobs] == [(key, LARGEST) for key in created]
+    await wire.call("UpdateJobTimeout", jobKey=jobs[0].key, timeout=LARGEST)
+    await wire.call("FailJob", jobKey=jobs[0].key, retries=2**31 - 1, retryBackOff=LARGEST)
+    await wire.call("UpdateJobTimeout", jobKey=jobs[1].key, timeout=SMALLEST)
+    assert await wire.create(unique) > created[1], "others go on"
+
+
+async def test_a_stream_with_the_largest_lease_hurts_nobody(wire: Wire, unique: str):
+    await process(wire, unique)
+    stream = wire.call("StreamActivatedJobs", type=unique, timeout=LARGEST)
+    await wire.activate(unique + "other")
+    for _ in range(3):
+        key = await wire.create(unique)
+        job = await first(stream)
+        assert (job.processInstanceKey, job.deadline) == (key, LARGEST)
+    stream.cancel()
+
+
+async def test_a_parked_poll_with_the_largest_lease_and_wait_gets_its_job(wire: Wire, unique: str):
+    await process(wire, unique)
+    poll = asyncio.ensure_future(wire.activate(unique, timeout=LARGEST, requestTimeout=LARGEST))
+    await wire.activate(unique)
+    key = await wire.create(unique)
+    (job,) = await asyncio.wait_for(poll, STEP_S)
+    assert (job.processInstanceKey, job.deadline) == (key, LARGEST)
+
+
+async def test_a_negative_backoff_and_negative_retries_are_what_they_say(wire: Wire, unique: str):
+    await process(wire, unique)
+    await wire.create(unique)
+    (job,) = await wire.activate(unique)
+    await wire.call("FailJob", jobKey=job.key, retries=1, retryBackOff=SMALLEST)
+    (again,) = await wire.activate(unique)
+    await wire.call("FailJob", jobKey=again.key, retries=-(2**31))
+    assert await wire.activate(unique) == []
+
+
+@pytest.mark.parametrize("key", [0, -1, LARGEST, SMALLEST])
+@pytest.mark.parametrize("call", ["CompleteJob", "FailJob", "ThrowError", "UpdateJobTimeout"])
+async def test_a_key_of_no_partition_is_not_found(wire: Wire, call: str, key: int):
+    assert (await wire.refusal(call, jobKey=key)).code() is grpc.StatusCode.NOT_FOUND

@@ -163,6 +163,15 @@ async def test_a_result_that_does_not_come_ends_the_wait_alone(wire: Wire, uniqu
     await wire.call("CompleteJob", jobKey=job.key)
 
 
+async def test_the_largest_wait_for_a_result_is_a_long_wait(wire: Wire, unique: str):
+    await wire.deploy(f"start > a:job(type={unique}) > end", id=unique)
+    request = {"bpmnProcessId": unique, "version": -1}
+    call = wire.call("CreateProcessInstanceWithResult", request=request, requestTimeout=2**63 - 1)
+    (job,) = await wire.activate(unique, requestTimeout=60_000)
+    await wire.call("CompleteJob", jobKey=job.key)
+    assert (await call).processInstanceKey == job.processInstanceKey
+
+
 async def test_a_refused_command_is_framed(wire: Wire):
     refusal = await wire.refusal("CompleteJob", jobKey=7)
     assert refusal.details() == (

@@ -84,7 +84,7 @@ VALUES = st.recursive(
         ("${{a}}", 1, 3, "a value"),
     ],
 )
-def test_a_fault_is_told_with_its_place(text: str, line: int, column: int, expected: str) -> None:
+def test_a_fault_is_reported_with_its_place(text: str, line: int, column: int, expected: str) -> None:
     with pytest.raises(juel.ParseError) as refused:
         juel.compile(text)
     error = refused.value

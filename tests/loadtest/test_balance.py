@@ -79,7 +79,7 @@ def test_this_process_uses_something():
     assert used.cpu_s > 0
 
 
-def test_nobody_uses_nothing():
+def test_a_missing_process_uses_nothing():
     assert machine.usage(2**22 + 1) == machine.Usage()
 
 

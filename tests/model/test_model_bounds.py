@@ -1,4 +1,4 @@
-"""Whatever bytes are deployed, they are read or refused, in time that grows with their length only."""
+"""Any bytes are read or refused, in time that grows with their length only."""
 
 import sys
 from collections.abc import Callable
@@ -50,10 +50,10 @@ SPLICES = st.sampled_from(
 def is_read_or_refused(content: bytes) -> None:
     """Anything but a process or an InvalidModel goes through as an error."""
     try:
-        told = [process.id for process in model.parse("any.bpmn", content)]
+        reported = [process.id for process in model.parse("any.bpmn", content)]
     except model.InvalidModel as refused:
-        told = [fault.reason for fault in refused.faults]
-    assert told
+        reported = [fault.reason for fault in refused.faults]
+    assert reported
 
 
 @given(st.binary(max_size=200))
@@ -151,7 +151,7 @@ def test_a_long_attribute_is_read_in_few_steps(file: bytes) -> None:
     assert work(lambda: is_read_or_refused(file)) < 700
 
 
-def test_a_few_loops_are_told_of_a_web_of_them() -> None:
+def test_a_few_loops_are_reported_of_a_web_of_them() -> None:
     with pytest.raises(model.InvalidModel) as refused:
         model.parse("web.bpmn", web(100))
     assert len(refused.value.faults) == 10

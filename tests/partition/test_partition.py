@@ -1,125 +1,53 @@
 """Answer after commit, all or nothing, bounded, crash-only: promises 1, 2, 4 and 5 of the design."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
 
-from osmia_broker.engine import commands
-from osmia_broker.engine.resources import compile_resources
-from osmia_broker.errors import NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
-from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition import Partition
-from osmia_broker.state.exchange import Changes, Loaded, Start, Wanted
-from osmia_broker.store.sqlite import SqliteStore
-from tests.bpmn import bpmn
-from tests.doors import FakeClock
+from osmia_broker.engine import Budget, commands
+from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
+from osmia_broker.state.rows import ElementInstance, Resource
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
 
-PROCESS = bpmn("start > ask:job > end")
-DEPLOY = commands.DeployResources(compile_resources([("p.bpmn", PROCESS)]))
-CREATE = commands.CreateProcessInstance("process", -1, 0, {"n": "1"})
+DEPLOY = deploy("start > ask:job > end")
+CREATE = create(n="1")
 
 
-class WatchedStore(SqliteStore):
-    """A real store that a test can hold up, or let fail before or after the rows are on disk."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.may_commit = Event()
-        self.may_commit.set()
-        self.fails: Exception | None = None
-        self.fails_after = False
-        self.may_open = True
-        self.commits = 0
-        self.loads = 0
-
-    def open(self) -> Start:
-        if not self.may_open:
-            raise StoreFailed("Expected a disk, but found none")
-        return super().open()
-
-    def commit(self, changes: Changes) -> None:
-        assert self.may_commit.wait(10)
-        failure, self.fails = self.fails, None
-        if failure is not None and not self.fails_after:
-            raise failure
-        super().commit(changes)
-        self.commits += 1
-        if failure is not None:
-            raise failure
-
-    def load(self, wanted: Wanted) -> Loaded:
-        self.loads += 1
-        return super().load(wanted)
-
-
-class Opened:
-    """A partition under test with all that it stands on."""
-
-    def __init__(
-        self, partition: Partition, store: WatchedStore, clock: FakeClock, counters: PartitionCounters
-    ) -> None:
-        self.partition, self.store, self.clock, self.counters = partition, store, clock, counters
-        self.do: Callable[[commands.Command], Any] = partition.submit
-
-    async def wait_open(self) -> None:
-        while not self.partition.is_open:
-            await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[Opened]:
-    store, clock, counters = WatchedStore(path / "partition-1.db"), FakeClock(), PartitionCounters(1)
-    partition = Partition(store, clock, counters, **options)
-    await partition.open()
-    try:
-        yield Opened(partition, store, clock, counters)
-    finally:
-        store.may_commit.set()
-        await partition.close()
-
-
-async def test_no_answer_comes_before_its_commit(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_no_answer_comes_before_its_commit():
+    async with opened() as it:
         await it.do(DEPLOY)
-        it.store.may_commit.clear()
+        it.store.may_write.clear()
         commits = it.store.commits
         creation = it.do(CREATE)
         refusal = it.do(commands.CompleteJob(7, {}))
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await it.turns()
         assert not creation.done()
-        it.store.may_commit.set()
+        it.store.may_write.set()
         await creation
         assert it.store.commits == commits + 1
         with pytest.raises(NotFound):
             await refusal
 
 
-async def test_a_refusal_is_not_told_from_state_that_is_not_committed(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_refusal_waits_for_the_state_that_it_comes_from():
+    async with opened() as it:
         await it.do(DEPLOY)
         await it.do(CREATE)
-        (job,) = await it.do(commands.ActivateJobs("ask", "w", 1_000, 1))
-        it.store.may_commit.clear()
-        first, second = it.do(commands.CompleteJob(job.key, {})), it.do(commands.CompleteJob(job.key, {}))
-        for _ in range(50):
-            await asyncio.sleep(0)
+        (job,) = await it.do(activate())
+        it.store.may_write.clear()
+        first, second = it.do(complete(job)), it.do(complete(job))
+        await it.turns()
         assert not first.done()
-        assert not second.done(), "the job is gone only once that is on disk"
-        it.store.may_commit.set()
+        assert not second.done(), "the job has ended only once that is on disk"
+        it.store.may_write.set()
         await first
         with pytest.raises(NotFound):
             await second
 
 
-async def test_commands_that_come_together_share_a_commit(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_commands_that_come_together_share_a_commit():
+    async with opened() as it:
         await it.do(DEPLOY)
         before = it.store.commits
         await asyncio.gather(*(it.do(CREATE) for _ in range(100)))
@@ -128,8 +56,8 @@ async def test_commands_that_come_together_share_a_commit(tmp_path: Path):
 
 @pytest.mark.parametrize("failure", [StoreFailed("Expected to write, but found an I/O error"), StoreFull("no room")])
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_failed_commit_is_told_to_all_and_leaves_no_half(tmp_path: Path, failure: StoreFailed, after: bool):
-    async with opened(tmp_path) as it:
+async def test_a_failed_commit_is_reported_to_all_and_leaves_no_half(failure: StoreFailed, after: bool):
+    async with opened() as it:
         await it.do(DEPLOY)
         kept = await it.do(CREATE)
         it.store.fails, it.store.fails_after = failure, after
@@ -137,16 +65,57 @@ async def test_a_failed_commit_is_told_to_all_and_leaves_no_half(tmp_path: Path,
         outcomes = await asyncio.gather(*lost, return_exceptions=True)
         assert all(type(outcome) is type(failure) for outcome in outcomes), outcomes
         await it.wait_open()
-        jobs = await it.do(commands.ActivateJobs("ask", "w", 60_000, 100))
+        jobs = await it.do(activate())
         assert len(jobs) == (6 if after else 1)
         assert jobs[0].process_instance_key == kept.process_instance_key
         for job in jobs:
-            await it.do(commands.CompleteJob(job.key, {}))
+            await it.do(complete(job))
         assert sum(it.counters.commit_failures.values()) == 1
 
 
-async def test_while_the_store_is_away_commands_are_refused_and_it_comes_back_by_itself(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_failed_commit_is_remembered_until_one_succeeds():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.fails = StoreFull("database or disk is full")
+        with pytest.raises(StoreFull):
+            await it.do(CREATE)
+        await it.wait_open()
+        assert "disk is full" in it.partition.write_failure
+        await it.do(CREATE)
+        assert it.partition.write_failure == ""
+
+
+async def test_after_a_failed_commit_the_partition_tries_by_itself_whether_it_can_write(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("osmia_broker.partition.partition.TRY_S", (0.0,))
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.fails = StoreFull("database or disk is full")
+        with pytest.raises(StoreFull):
+            await it.do(CREATE)
+        assert "disk is full" in it.partition.write_failure
+        it.store.fails = StoreFull("database or disk is full")
+        while it.store.fails is not None or it.partition.write_failure:
+            await asyncio.sleep(0)
+        assert sum(it.counters.commit_failures.values()) == 2
+        await it.do(CREATE)
+
+
+async def test_events_of_a_failed_commit_are_not_counted():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.fails = StoreFull("no room")
+        with pytest.raises(StoreFull):
+            await it.do(CREATE)
+        await it.wait_open()
+        await it.do(CREATE)
+        assert it.heard.events.count(("created", "process")) == 1
+        assert it.counters.process_instances == {("process", "created"): 1}
+
+
+async def test_while_the_store_is_away_commands_are_refused_and_it_comes_back_by_itself():
+    async with opened() as it:
         await it.do(DEPLOY)
         it.store.fails, it.store.may_open = StoreFailed("gone"), False
         with pytest.raises(StoreFailed):
@@ -156,139 +125,354 @@ async def test_while_the_store_is_away_commands_are_refused_and_it_comes_back_by
         it.store.may_open = True
         await it.wait_open()
         await it.do(CREATE)
+        assert it.heard.opened == 2
 
 
-async def test_keys_are_not_used_again_after_a_failed_commit_or_a_start(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_many_failed_commits_leave_no_timers_behind():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(CREATE)
+        await it.do(activate())
+        loop: Any = asyncio.get_running_loop()
+        before = len(loop._scheduled)
+        for _ in range(50):
+            it.store.fails = StoreFull("no room")
+            with pytest.raises(StoreFull):
+                await it.do(CREATE)
+            await it.wait_open()
+        waiting = [timer for timer in loop._scheduled if not timer.cancelled()]
+        assert len(waiting) <= before + 1, "each failure left a timer"
+
+
+async def test_keys_are_not_used_again_after_a_failed_commit_or_a_start():
+    store = WatchedStore()
+    async with opened(store) as it:
         await it.do(DEPLOY)
         before = (await it.do(CREATE)).process_instance_key
-    async with opened(tmp_path) as it:
+    async with opened(store) as it:
         again = (await it.do(CREATE)).process_instance_key
         key = await it.do(commands.SetVariables(again, {}, False))
-    async with opened(tmp_path) as it:
+    async with opened(store) as it:
         assert (await it.do(CREATE)).process_instance_key > key > again > before
 
 
-async def test_a_full_queue_is_told_at_once(tmp_path: Path):
-    async with opened(tmp_path, queue_max=10) as it:
+async def test_a_full_queue_is_refused_at_once():
+    async with opened(queue_max=10) as it:
         await it.do(DEPLOY)
-        it.store.may_commit.clear()
+        it.store.may_write.clear()
         taken = [it.do(CREATE) for _ in range(10)]
         with pytest.raises(Overloaded):
             it.do(CREATE)
         assert it.counters.refused_busy == 1
-        it.store.may_commit.set()
+        it.store.may_write.set()
         await asyncio.gather(*taken)
         await it.do(CREATE)
 
 
-async def test_a_million_waiting_instances_need_no_million_in_memory(tmp_path: Path):
-    async with opened(tmp_path, resident_instances=5) as it:
-        await it.do(DEPLOY)
-        created = [(await it.do(CREATE)).process_instance_key for _ in range(40)]
-        assert it.partition.resident_instances <= 5
-        jobs = await it.do(commands.ActivateJobs("ask", "w", 60_000, 100))
-        assert [job.process_instance_key for job in jobs] == created
-        for job in jobs:
-            await it.do(commands.CompleteJob(job.key, {"done": "true"}))
-        assert it.partition.resident_instances <= 5
-        with pytest.raises(NotFound):
-            await it.do(commands.CompleteJob(jobs[0].key, {}))
-
-
-async def test_a_cold_instance_is_found_by_each_of_its_keys(tmp_path: Path):
-    async with opened(tmp_path, resident_instances=1) as it:
-        await it.do(DEPLOY)
-        cold = await it.do(CREATE)
-        (job,) = await it.do(commands.ActivateJobs("ask", "w", 60_000, 1))
-        await it.do(commands.FailJob(job.key, 0, "no", 0, {}))
-        for _ in range(3):
-            await it.do(CREATE)
-        await it.do(commands.SetVariables(job.element_instance_key, {"x": "1"}, True))
-        for _ in range(3):
-            await it.do(CREATE)
-        await it.do(commands.UpdateJobRetries(job.key, 2))
-        for _ in range(3):
-            await it.do(CREATE)
-        await it.do(commands.ResolveIncident(job.key + 1))  # the key given out next
-        await it.do(CREATE)
-        await it.do(commands.CancelProcessInstance(cold.process_instance_key))
-        with pytest.raises(NotFound):
-            await it.do(commands.CancelProcessInstance(cold.process_instance_key))
-
-
-async def test_deadlines_are_kept_through_a_start(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_leases_end_also_after_a_start():
+    store = WatchedStore()
+    async with opened(store) as it:
         await it.do(DEPLOY)
         await it.do(CREATE)
-        await it.do(commands.ActivateJobs("ask", "w", 100_000, 1))
-        now = it.clock.ms
-    async with opened(tmp_path) as it:
-        it.clock.ms = now + 99_999
-        it.partition.look_at_clock()
-        assert await it.do(commands.ActivateJobs("ask", "w", 1, 1)) == []
-        it.clock.ms = now + 100_000
-        for _ in range(2):
-            it.partition.look_at_clock()
-            await it.do(commands.GiveBackJobs(()))
-        assert len(await it.do(commands.ActivateJobs("ask", "w", 1, 1))) == 1
+        await it.do(activate(timeout_ms=100_000))
+    async with opened(store) as it:
+        await it.advance(99_999)
+        assert await it.do(activate()) == []
+        await it.advance(1)
+        assert len(await it.do(activate())) == 1
 
 
-async def test_stopping_answers_what_was_taken(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_nearer_deadline_is_not_missed():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(CREATE)
+        await it.do(CREATE)
+        await it.do(activate(max_jobs=1, timeout_ms=100_000))
+        await it.do(activate(max_jobs=1, timeout_ms=10))
+        await it.advance(10)
+        assert len(await it.do(activate())) == 1
+
+
+async def test_stopping_answers_the_commands_that_were_taken():
+    store = WatchedStore()
+    async with opened(store) as it:
         await it.do(DEPLOY)
         taken = [it.do(CREATE) for _ in range(20)]
         await it.partition.close()
         assert all(creation.done() and creation.result() for creation in taken)
         with pytest.raises(Unavailable):
             it.do(CREATE)
-    async with opened(tmp_path) as it:
-        assert len(await it.do(commands.ActivateJobs("ask", "w", 1, 100))) == 20
+    async with opened(store) as it:
+        assert len(await it.do(activate())) == 20
 
 
-async def test_a_stored_model_that_cannot_be_read_hurts_only_its_own(tmp_path: Path):
-    other = commands.DeployResources(compile_resources([("o.bpmn", bpmn("start > ask:job > end", id="other"))]))
-    async with opened(tmp_path) as it:
+async def test_stopping_waits_for_commands_whose_rows_are_being_loaded():
+    store = WatchedStore()
+    async with opened(store) as it:
         await it.do(DEPLOY)
-        await it.do(other)
-    with sqlite3.connect(tmp_path / "partition-1.db") as db:
-        checksum = DEPLOY.resources[0].checksum
-        db.execute("UPDATE resources SET content = ? WHERE checksum = ?", (b"<x/>", checksum))
-    db.close()
-    async with opened(tmp_path) as it:
-        create_other = commands.CreateProcessInstance("other", -1, 0, {})
-        outcomes = await asyncio.gather(it.do(CREATE), it.do(create_other), it.do(CREATE), return_exceptions=True)
+        await it.do(CREATE)
+        (job,) = await it.do(activate())
+    async with opened(store) as it:
+        completion = it.do(complete(job))
+        await it.partition.close()
+        assert completion.done()
+        assert completion.result() is None
+        assert sum(it.counters.commit_failures.values()) == 0
+
+
+async def test_stopping_while_the_store_is_away_ends():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.fails, it.store.may_open = StoreFailed("gone"), False
+        with pytest.raises(StoreFailed):
+            await it.do(CREATE)
+        await it.partition.close()
+        it.store.may_open = True
+        await it.turns()
+        assert not it.partition.is_open, "a partition that was closed has opened again"
+        with pytest.raises(Unavailable):
+            it.do(CREATE)
+
+
+async def test_a_stored_model_that_cannot_be_read_hurts_only_its_own_instances():
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        await it.do(deploy("start > ask:job > end", id="other"))
+    checksum = DEPLOY.resources[0].checksum
+    store.values[Resource][checksum,] = (checksum, b"<x/>")
+    async with opened(store, compiler=_broken_as_the_broker_does) as it:
+        outcomes = await asyncio.gather(it.do(CREATE), it.do(create("other")), it.do(CREATE), return_exceptions=True)
         assert [type(outcome).__name__ for outcome in outcomes] == ["InvalidState", "Created", "InvalidState"]
-        assert "stored resource 'p.bpmn'" in str(outcomes[0])
+        assert "stored resource 'process.bpmn'" in str(outcomes[0])
         assert it.partition.is_open
         assert sum(it.counters.commit_failures.values()) == 0
 
 
-async def test_a_defect_in_a_step_stops_its_instance_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    async with opened(tmp_path) as it:
+async def test_a_stored_model_that_is_gone_hurts_only_its_own_instances():
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        await it.do(deploy("start > ask:job > end", id="other"))
+    del store.values[Resource][DEPLOY.resources[0].checksum,]
+    async with opened(store) as it:
+        with pytest.raises(InvalidState, match=r"Expected the stored resource 'process.bpmn', but found none"):
+            await it.do(CREATE)
+        await it.do(create("other"))
+
+
+async def test_others_are_served_while_a_model_is_compiled():
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        await it.do(deploy("start > ask:job > end", id="other"))
+    may_compile = asyncio.Event()
+
+    async def slow_for_one(name: str, content: bytes) -> Any:
+        if name == "process.bpmn":
+            await may_compile.wait()
+        return await _compiled(name, content)
+
+    async with opened(store, compiler=slow_for_one) as it:
+        waiting = it.do(CREATE)
+        await it.do(create("other"))
+        assert not waiting.done()
+        may_compile.set()
+        await waiting
+
+
+async def _compiled(name: str, content: bytes) -> Any:
+    from osmia_broker.partition.models import _compile
+
+    return _compile(name, content)
+
+
+_broken_as_the_broker_does = _compiled
+
+
+async def test_a_defect_in_a_step_stops_its_instance_alone(monkeypatch: pytest.MonkeyPatch):
+    async with opened() as it:
         await it.do(DEPLOY)
         with monkeypatch.context() as patched:
             patched.setattr("osmia_broker.engine.elements.tasks.create_job", lambda *_, **__: 1 // 0)
             poisoned = await it.do(CREATE)
         healthy = await it.do(CREATE)
-        (job,) = await it.do(commands.ActivateJobs("ask", "w", 1_000, 10))
+        (job,) = await it.do(activate())
         assert job.process_instance_key == healthy.process_instance_key
         assert it.counters.incidents == {("UNKNOWN",): 1}
         await it.do(commands.CancelProcessInstance(poisoned.process_instance_key))
 
 
-async def test_a_stored_row_that_cannot_be_read_hurts_only_its_instance(tmp_path: Path):
-    async with opened(tmp_path) as it:
+async def test_a_defect_in_the_loop_begins_anew_and_blocks_nothing(monkeypatch: pytest.MonkeyPatch):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(CREATE)
+        with monkeypatch.context() as patched:
+            patched.setattr("osmia_broker.state.state.State.take_changes", lambda *_: 1 // 0)
+            with pytest.raises(StoreFailed, match="found a defect"):
+                await it.do(CREATE)
+        await it.wait_open()
+        await it.do(CREATE)
+        assert len(await it.do(activate())) == 2
+
+
+async def test_a_defect_while_a_write_is_under_way_waits_for_its_end(monkeypatch: pytest.MonkeyPatch):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.store.may_write.clear()
+        in_flight = it.do(CREATE)
+        await it.turns()
+        it.partition._guarded(lambda: 1 // 0)
+        with pytest.raises(StoreFailed):
+            await in_flight
+        it.store.may_write.set()
+        await it.wait_open()
+        assert len(await it.do(activate())) == 1, "the write had taken effect"
+
+
+async def test_a_waiter_that_fails_hurts_no_other():
+    class Broken:
+        def done(self) -> bool:
+            return False
+
+        def set_result(self, _result: Any) -> None:
+            raise RuntimeError("broken")
+
+    async with opened() as it:
+        await it.do(DEPLOY)
+        it.partition.decide(CREATE, Broken())  # type: ignore[arg-type]
+        await it.do(CREATE)
+        assert it.partition.is_open
+
+
+async def test_a_stored_row_that_cannot_be_read_hurts_only_its_instance():
+    store = CorruptStore()
+    async with opened(store) as it:
         await it.do(DEPLOY)
         bad, good = await it.do(CREATE), await it.do(CREATE)
-    with sqlite3.connect(tmp_path / "partition-1.db") as db:
-        db.execute("UPDATE element_instances SET state = 'ASLEEP' WHERE key = ?", (bad.process_instance_key,))
-    db.close()
-    async with opened(tmp_path) as it:
+    store.corrupt = bad.process_instance_key
+    async with opened(store) as it:
         cancel = commands.CancelProcessInstance(bad.process_instance_key)
         outcomes = await asyncio.gather(it.do(cancel), it.do(CREATE), return_exceptions=True)
         assert [type(outcome).__name__ for outcome in outcomes] == ["InvalidState", "Created"]
-        jobs = await it.do(commands.ActivateJobs("ask", "w", 1_000, 10))
+        jobs = await it.do(activate())
         assert good.process_instance_key in {job.process_instance_key for job in jobs}
         assert bad.process_instance_key not in {job.process_instance_key for job in jobs}
         assert sum(it.counters.commit_failures.values()) == 0
+
+
+class CorruptStore(WatchedStore):
+    """Cannot read one process instance."""
+
+    corrupt = 0
+
+    def _load(self, wanted: Any) -> Any:
+        loaded = super()._load(wanted)
+        rows = loaded.instances.pop(self.corrupt, {})
+        keys = {getattr(row, "key", 0) for some in rows.values() for row in some}
+        loaded.unreadable = dict.fromkeys(keys, "Expected readable rows, but found 'ASLEEP'")
+        return loaded
+
+
+async def test_a_due_row_that_cannot_be_read_is_passed_over_once():
+    store = CorruptStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        bad, good = await it.do(CREATE), await it.do(CREATE)
+        await it.do(activate(timeout_ms=10))
+    store.corrupt = bad.process_instance_key
+    async with opened(store) as it:
+        await it.advance(20)
+        loads = store.loads
+        await it.advance(10_000)
+        assert store.loads <= loads + 2, "the corrupt row is looked at again and again"
+        assert [job.process_instance_key for job in await it.do(activate())] == [good.process_instance_key]
+
+
+async def test_an_idle_partition_does_nothing():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(CREATE)
+        await it.settled()
+        state = it.partition._state
+        before = (len(state.residency._changed), len(state.residency._last_batch), it.store.loads, it.store.commits)
+        for _ in range(1_000):
+            it.partition.check_clock()
+            await it.turns(3)
+        assert (
+            len(state.residency._changed),
+            len(state.residency._last_batch),
+            it.store.loads,
+            it.store.commits,
+        ) == before
+
+
+async def test_refused_commands_leave_nothing_in_memory():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.settled()
+        residency = it.partition._state.residency
+        for key in range(200):
+            with pytest.raises(NotFound):
+                await it.do(commands.CompleteJob((1 << 51) + 10_000 + key, {}))
+        assert (len(residency), len(residency._changed), len(residency._open)) == (0, 0, 0)
+
+
+async def test_a_caller_gets_the_result_of_its_instance_after_the_commit():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create(ticket=7, n="1"))
+        (job,) = await it.do(activate())
+        assert it.heard.results == {}
+        await it.do(complete(job, n="2"))
+        assert it.heard.results == {7: '{"n":2}'}
+        assert len(it.partition._state.awaited) == 0
+
+
+async def test_a_caller_who_left_is_forgotten():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create(ticket=7))
+        it.partition.forget_result(7)
+        it.partition.forget_result(8)
+        assert len(it.partition._state.awaited) == 0
+        (job,) = await it.do(activate())
+        await it.do(complete(job))
+        assert it.heard.results == {}
+
+
+@pytest.mark.parametrize("end", ["cancel", "fails"])
+async def test_a_caller_whose_instance_gives_no_result_is_forgotten(end: str):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        instance = await it.do(create(ticket=7))
+        if end == "cancel":
+            await it.do(commands.CancelProcessInstance(instance.process_instance_key))
+        else:
+            it.store.fails = StoreFailed("gone")
+            with pytest.raises(StoreFailed):
+                await it.do(CREATE)
+            assert it.heard.lost == [7]
+        await it.wait_open()
+        assert len(it.partition._state.awaited) == 0
+
+
+async def test_a_look_works_off_its_due_rows_in_slices():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await asyncio.gather(*(it.do(CREATE) for _ in range(900)))
+        assert len(await it.do(activate(timeout_ms=5))) == 900
+        loads = it.store.loads
+        await it.advance(5)
+        assert it.store.loads >= loads + 5, "900 ended leases are more than one slice"
+        assert len(await it.do(activate())) == 900
+
+
+async def test_every_row_that_was_written_is_the_row_in_memory():
+    async with opened(budget=Budget(3, seconds=60)) as it:
+        await it.do(DEPLOY)
+        for _ in range(40):
+            await it.do(CREATE)
+        await it.settled()
+        in_memory = {row.key: repr(row) for row in it.partition._state.elements._rows.values()}
+        assert in_memory == {row.key: repr(row) for row in it.store.living(ElementInstance)}

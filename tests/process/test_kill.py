@@ -21,7 +21,7 @@ LEASE_MS = 600_000  # longer than the test: a job that is handed out twice was h
 
 @dataclass
 class Books:
-    """What this side was told, and nothing else."""
+    """The answers that this side got."""
 
     created: set[int] = field(default_factory=set)
     completed: Counter[int] = field(default_factory=Counter)  # by process instance

@@ -10,14 +10,9 @@ import sys
 import pytest
 
 from osmia_broker.child import ChildBroker, NotStarted, ready_status
+from tests.process.program import osmia
 
 pytestmark = pytest.mark.process
-
-
-def osmia(*arguments, address="", stdin=subprocess.DEVNULL):
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OSMIA_", "ZEEBE_"))}
-    command = [sys.executable, "-m", "osmia_broker", *arguments, *(["--address", address] if address else [])]
-    return subprocess.run(command, stdin=stdin, capture_output=True, text=True, env=environ, timeout=100, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +71,7 @@ def test_a_day_at_the_command_line(broker):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit", "told"),
+    ("arguments", "exit", "printed"),
     [
         (["task", "complete", "4711"], 4, "The broker refused."),
         (["instance", "show", "4711"], 4, "The broker refused."),
@@ -87,9 +82,9 @@ def test_a_day_at_the_command_line(broker):
         (["job", "fail", "4711"], 4, "The broker refused."),
     ],
 )
-def test_refusals_at_the_command_line(broker, arguments, exit, told):
+def test_refusals_at_the_command_line(broker, arguments, exit, printed):
     done = osmia(*arguments, address=broker.address)
-    assert (done.returncode, told in done.stderr) == (exit, True), done.stderr
+    assert (done.returncode, printed in done.stderr) == (exit, True), done.stderr
 
 
 def test_a_short_load_balances_its_books(broker):

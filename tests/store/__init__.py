@@ -1,1 +1,1 @@
-"""Storage: what every store must do, what goes wrong on real disks, and the read side."""
+"""Storage: the rules of every store, failures of real disks, corrupt rows, the schema, and the read side."""

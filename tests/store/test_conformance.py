@@ -1,182 +1,461 @@
-"""What every store must do, written against the `Store` protocol: one more backend is one more factory."""
+"""The rules that every store keeps, written against the `Store` protocol: one more backend is one more factory."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from osmia_broker.errors import StoreFailed
-from osmia_broker.state.exchange import WINDOW_JOBS, Changes, Store, Wanted
-from osmia_broker.state.rows import ElementInstance, ElementState, Job, JobState, Variable
+from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.rows import (
+    DEFINITION_TYPES,
+    KINDS,
+    Decision,
+    DecisionRequirements,
+    ElementInstance,
+    ElementState,
+    FollowUp,
+    Form,
+    Incident,
+    Job,
+    JobState,
+    ProcessDefinition,
+    Variable,
+    WaitingToken,
+)
+from osmia_broker.state.store_protocol import WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Store, Wanted
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
-from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK, changes
+from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TOKEN, changes, wanted
 
 FACTORIES: dict[str, Callable[[Path], Store]] = {"sqlite": lambda path: SqliteStore(path / "partition-1.db")}
 
 
 @pytest.fixture(params=FACTORIES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     store = FACTORIES[request.param](tmp_path)
-    store.open()
+    await store.open()
     yield store
-    store.close()
+    await store.close()
 
 
-def test_a_new_store_begins_with_the_first_key(store: Store):
-    start = store.open()
+async def write(store: Store, *batch: Any, **options: Any) -> None:
+    """Commit these rows."""
+    await store.write(changes(*batch, **options), None)
+
+
+async def load(store: Store, asked: Wanted) -> Loaded:
+    """Read what is asked for."""
+    loaded = (await store.write(None, asked)).loaded
+    assert loaded is not None
+    return loaded
+
+
+# --- starting
+
+
+async def test_a_new_store_begins_with_the_first_key(store: Store):
+    start = await store.open()
     assert start.next_key == BASE + 1
-    assert (start.processes, start.requirements, start.decisions, start.forms) == ([], [], [], [])
+    assert start.definitions == {row_type: [] for row_type in DEFINITION_TYPES}
+    assert start.next_due_ms is None
 
 
-def test_what_was_committed_is_there_after_a_start(store: Store):
-    store.commit(changes(*rows.DEPLOYED, *rows.INSTANCE, next_key=BASE + 77))
-    start = store.open()
+async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
+    await write(store, *rows.DEPLOYED, *rows.INSTANCE, next_key=BASE + 77)
+    start = await store.open()
     assert start.next_key == BASE + 77
-    assert start.processes == [rows.definition]
-    assert (start.requirements, start.decisions, start.forms) == ([rows.requirements], [rows.decision], [rows.form])
-    loaded = store.load(Wanted(instances=frozenset({PROCESS}), resources=frozenset({rows.resource.checksum})))
-    assert loaded.resources == {rows.resource.checksum: rows.resource.content}
-    found = loaded.instances[PROCESS]
-    assert sorted(found.elements, key=lambda row: row.key) == [rows.process, rows.task]
-    assert (found.tokens, found.jobs, found.variables, found.incidents) == (
-        [rows.token],
-        [rows.job],
-        [rows.variable],
-        [rows.incident],
-    )
-    assert found.jobs[0].state is JobState.ACTIVATABLE
-    assert found.elements[0].state is ElementState.ACTIVATED
+    assert start.definitions == {
+        ProcessDefinition: [rows.definition],
+        DecisionRequirements: [rows.requirements],
+        Decision: [rows.decision],
+        Form: [rows.form],
+    }
+
+
+async def test_a_start_names_the_earliest_due_time_of_any_living_row(store: Store):
+    await write(store, *rows.instance(1, state=JobState.ACTIVATED, deadline_ms=40))
+    await write(store, *rows.instance(2, deadline_ms=10, ended_ms=11))
+    assert (await store.open()).next_due_ms == 40
+    await write(store, replace(rows.follow_up, due_ms=30))
+    assert (await store.open()).next_due_ms == 30
+
+
+# --- whole instances
+
+
+async def test_every_row_of_an_instance_survives_a_start(store: Store):
+    await write(store, *rows.DEPLOYED, *rows.INSTANCE)
+    await store.open()
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert sorted(found.pop(ElementInstance), key=lambda row: row.key) == [rows.process, rows.task]
+    assert found == {
+        WaitingToken: [rows.token],
+        Job: [rows.job],
+        Variable: [rows.variable],
+        Incident: [rows.incident],
+        FollowUp: [rows.follow_up],
+    }
+
+
+async def test_enums_come_back_as_their_members(store: Store):
+    await write(store, *rows.INSTANCE)
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert found[Job][0].state is JobState.ACTIVATABLE
+    assert all(type(row.state) is ElementState for row in found[ElementInstance])
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "asked",
     [
-        Wanted(instances=frozenset({PROCESS})),
-        Wanted(elements=frozenset({PROCESS})),
-        Wanted(elements=frozenset({TASK})),
-        Wanted(jobs=frozenset({JOB})),
-        Wanted(incidents=frozenset({INCIDENT})),
-        Wanted(jobs=frozenset({JOB, 99}), elements=frozenset({TASK, 98}), incidents=frozenset({97})),
+        wanted(PROCESS),
+        wanted(TASK),
+        wanted(JOB, of=Job),
+        wanted(INCIDENT, of=Incident),
+        wanted(TOKEN, of=WaitingToken),
+        wanted(FOLLOW_UP, of=FollowUp),
+        wanted(JOB, 99, of=Job) | wanted(TASK, 98) | wanted(97, of=Incident),
     ],
 )
-def test_an_instance_is_found_whole_by_any_of_its_keys(store: Store, wanted: Wanted):
-    store.commit(changes(*rows.INSTANCE, *rows.instance(1)))
-    loaded = store.load(wanted)
+async def test_an_instance_is_found_whole_by_any_of_its_keys(store: Store, asked: Wanted):
+    await write(store, *rows.INSTANCE, *rows.instance(1))
+    loaded = await load(store, asked)
     assert list(loaded.instances) == [PROCESS]
-    assert len(loaded.instances[PROCESS].elements) == 2
+    assert sum(map(len, loaded.instances[PROCESS].values())) == len(rows.INSTANCE)
+    assert loaded.unreadable == {}
 
 
-@pytest.mark.parametrize("kind", ["instances", "elements", "jobs", "incidents"])
-@pytest.mark.parametrize("key", [0, -1, 99, 2**63 - 1, JOB + 5])
-def test_keys_that_name_nothing_find_nothing(store: Store, kind: str, key: int):
-    store.commit(changes(*rows.INSTANCE))
-    assert store.load(Wanted(**{kind: frozenset({key})})).instances == {}
+@pytest.mark.parametrize("kind", [ElementInstance, WaitingToken, Job, Incident, FollowUp])
+@pytest.mark.parametrize("key", [0, -1, 99, 2**63 - 1, JOB + 500])
+async def test_keys_that_name_nothing_find_nothing(store: Store, kind: type, key: int):
+    await write(store, *rows.INSTANCE)
+    assert await load(store, wanted(key, of=kind)) == Loaded()
 
 
-def test_a_row_is_brought_up_to_date(store: Store):
-    store.commit(changes(*rows.INSTANCE))
+async def test_nothing_is_loaded_when_nothing_is_wanted(store: Store):
+    assert (await store.write(changes(*rows.INSTANCE), None)).loaded is None
+    assert (await store.write(None, Wanted())).loaded is None
+
+
+async def test_a_load_sees_the_commit_of_its_own_call(store: Store):
+    written = await store.write(changes(*rows.INSTANCE), wanted(JOB, of=Job))
+    assert written.loaded is not None
+    assert list(written.loaded.instances) == [PROCESS]
+    assert written.commit_s > 0
+
+
+async def test_a_row_is_brought_up_to_date(store: Store):
+    await write(store, *rows.INSTANCE)
     taken = replace(rows.job, state=JobState.ACTIVATED, worker="w", deadline_ms=50, retries=-1)
-    said = replace(rows.variable, value="2")
-    store.commit(changes(taken, said))
-    found = store.load(Wanted(jobs=frozenset({JOB}))).instances[PROCESS]
-    assert (found.jobs, found.variables) == ([taken], [said])
+    changed = replace(rows.variable, value="2")
+    await write(store, taken, changed)
+    found = (await load(store, wanted(JOB, of=Job))).instances[PROCESS]
+    assert (found[Job], found[Variable]) == ([taken], [changed])
 
 
-def test_ended_rows_stay_out_of_a_load(store: Store):
-    store.commit(changes(*rows.INSTANCE))
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        (row, column)
+        for row in rows.INSTANCE
+        for column in KINDS[type(row)].columns
+        if column in KINDS[type(row)].changing and column != "ended_ms"
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
+async def test_every_field_that_may_change_is_changed_in_the_store(store: Store, row: Any, column: str):
+    await write(store, *rows.INSTANCE)
+    now = {str: "changed", int: 123}.get(type(getattr(row, column))) or list(type(getattr(row, column)))[2]
+    changed = replace(row, **{column: now})
+    await write(store, changed)
+    assert changed in (await load(store, wanted(PROCESS))).instances[PROCESS][type(row)]
+
+
+async def test_ended_rows_stay_out_of_a_load(store: Store):
+    await write(store, *rows.INSTANCE)
     ended = {"ended_ms": 99}
-    store.commit(
-        changes(
-            replace(rows.task, state=ElementState.COMPLETED, **ended),
-            replace(rows.job, state=JobState.COMPLETED, **ended),
-            replace(rows.incident, **ended),
-            replace(rows.token, **ended),
-        )
+    await write(
+        store,
+        replace(rows.task, state=ElementState.COMPLETED, **ended),
+        replace(rows.job, state=JobState.COMPLETED, **ended),
+        replace(rows.incident, **ended),
+        replace(rows.token, **ended),
+        deleted=[rows.follow_up],
     )
-    found = store.load(Wanted(instances=frozenset({PROCESS}))).instances[PROCESS]
-    assert (found.elements, found.jobs, found.incidents, found.tokens) == ([rows.process], [], [], [])
-    for gone in (
-        Wanted(jobs=frozenset({JOB})),
-        Wanted(elements=frozenset({TASK})),
-        Wanted(incidents=frozenset({INCIDENT})),
-    ):
-        assert store.load(gone).instances == {}
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert found == {ElementInstance: [rows.process], Variable: [rows.variable]}
+    for gone in (wanted(JOB, of=Job), wanted(TASK), wanted(INCIDENT, of=Incident), wanted(FOLLOW_UP, of=FollowUp)):
+        assert await load(store, gone) == Loaded()
 
 
-def test_an_instance_that_is_over_is_not_loaded(store: Store):
-    over = replace(rows.process, state=ElementState.COMPLETED, ended_ms=1)
-    store.commit(changes(over, rows.variable))
-    assert store.load(Wanted(instances=frozenset({PROCESS}))).instances == {}
+async def test_variables_of_an_ended_scope_stay_out_of_a_load(store: Store):
+    local = replace(rows.variable, scope_key=TASK)
+    await write(store, *rows.INSTANCE, local)
+    assert local in (await load(store, wanted(PROCESS))).instances[PROCESS][Variable]
+    over = [replace(row, ended_ms=9) for row in (rows.task, rows.job, rows.incident)]
+    await write(store, *over)
+    assert (await load(store, wanted(PROCESS))).instances[PROCESS][Variable] == [rows.variable]
 
 
-def test_rows_are_deleted_by_key(store: Store):
-    store.commit(changes(*rows.INSTANCE))
-    gone = {Variable: [(PROCESS, rows.variable.name)], Job: [(JOB,)]}
-    store.commit(Changes(next_key=BASE + 100, deleted=gone))
-    found = store.load(Wanted(instances=frozenset({PROCESS}))).instances[PROCESS]
-    assert (found.variables, found.jobs) == ([], [])
+async def test_an_instance_that_has_ended_is_not_loaded(store: Store):
+    await write(store, replace(rows.process, state=ElementState.COMPLETED, ended_ms=1), rows.variable)
+    assert await load(store, wanted(PROCESS)) == Loaded()
 
 
-@pytest.mark.parametrize("number", [0, 1, -1, 2**63 - 1, -(2**63)])
-def test_numbers_of_64_bits_survive(store: Store, number: int):
-    store.commit(changes(*rows.INSTANCE, replace(rows.job, key=JOB + 1, created_ms=number)))
-    found = store.load(Wanted(instances=frozenset({PROCESS}))).instances[PROCESS]
-    assert number in {job.created_ms for job in found.jobs}
+@pytest.mark.parametrize("count", [1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 130])
+async def test_batches_of_any_size_are_written_whole(store: Store, count: int):
+    await write(store, *(row for number in range(count) for row in rows.instance(number)))
+    keys = [PROCESS + 1_000 * number for number in range(count)]
+    found = (await load(store, wanted(*keys))).instances
+    assert set(found) == set(keys)
+    assert all(sum(map(len, rows.values())) == 4 for rows in found.values())
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 63, 64, 65, 130])
-def test_batches_of_any_size_are_written_whole(store: Store, count: int):
-    store.commit(changes(*(row for number in range(count) for row in rows.instance(number))))
-    wanted = frozenset(PROCESS + 1_000 * number for number in range(count))
-    assert set(store.load(Wanted(instances=wanted)).instances) == wanted
+# --- deleting
 
 
-def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
-    store.commit(changes(*(row for number in (3, 1, 2) for row in rows.instance(number))))
-    store.commit(
-        changes(
-            *rows.instance(4, state=JobState.ACTIVATED), *rows.instance(5, type="other"), *rows.instance(6, ended_ms=1)
-        )
+async def test_rows_are_deleted_by_primary_key(store: Store):
+    other = replace(rows.variable, name="other")
+    await write(store, *rows.INSTANCE, other)
+    await write(store, deleted=[rows.variable, rows.job])
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert (found[Variable], found.get(Job)) == ([other], None)
+
+
+async def test_deleting_a_row_that_is_not_there_changes_nothing(store: Store):
+    await write(store, *rows.INSTANCE, deleted=[replace(rows.job, key=JOB + 1)])
+    assert (await load(store, wanted(PROCESS))).instances[PROCESS][Job] == [rows.job]
+
+
+async def test_a_follow_up_is_carried_out_and_leaves_another_in_one_commit(store: Store):
+    first = replace(rows.follow_up, due_ms=5)
+    second = replace(rows.follow_up, key=FOLLOW_UP + 1, due_ms=6)
+    await write(store, rows.process, first)
+    await write(store, second, deleted=[first])
+    loaded = await load(store, wanted(PROCESS, due=DueWanted(10, 10)))
+    assert loaded.instances[PROCESS][FollowUp] == [second]
+    assert loaded.due == Due([(6, FollowUp, FOLLOW_UP + 1)], None)
+
+
+# --- resources
+
+
+async def test_contents_are_found_by_checksum(store: Store):
+    other = replace(rows.resource, checksum="f" * 64, content=b"")
+    await write(store, rows.resource, other)
+    asked = Wanted(resources=frozenset({rows.resource.checksum, other.checksum}))
+    assert (await load(store, asked)).resources == {
+        rows.resource.checksum: rows.resource.content,
+        other.checksum: b"",
+    }
+
+
+async def test_a_resource_that_is_missing_is_absent(store: Store):
+    await write(store, rows.resource)
+    asked = Wanted(resources=frozenset({"nothing", rows.resource.checksum}))
+    assert list((await load(store, asked)).resources) == [rows.resource.checksum]
+
+
+# --- activatable jobs
+
+
+async def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
+    await write(store, *(row for number in (3, 1, 2) for row in rows.instance(number)))
+    await write(
+        store,
+        *rows.instance(4, state=JobState.ACTIVATED),
+        *rows.instance(5, type="other"),
+        *rows.instance(6, ended_ms=1),
     )
-    first = store.load(Wanted(job_types=frozenset({("type", 0)}))).windows
+    first = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows
     assert first == {"type": [JOB + 1_000, JOB + 2_000, JOB + 3_000]}
-    rest = store.load(Wanted(job_types=frozenset({("type", JOB + 1_000), ("nothing", 0)}))).windows
+    rest = (await load(store, Wanted(job_types=frozenset({("type", JOB + 1_000), ("nothing", 0)})))).windows
     assert rest == {"type": [JOB + 2_000, JOB + 3_000], "nothing": []}
 
 
-def test_a_window_is_bounded(store: Store):
-    store.commit(changes(*(rows.instance(number)[2] for number in range(WINDOW_JOBS + 5))))
-    assert len(store.load(Wanted(job_types=frozenset({("type", 0)}))).windows["type"]) == WINDOW_JOBS
+async def test_a_window_is_bounded(store: Store):
+    await write(store, *(rows.instance(number)[2] for number in range(WINDOW_JOBS + 5)))
+    window = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows["type"]
+    assert window == [JOB + 1_000 * number for number in range(WINDOW_JOBS)]
 
 
-def test_deadlines_come_in_order_and_within_their_bounds(store: Store):
-    held = [
-        rows.instance(number, state=JobState.ACTIVATED, deadline_ms=ms) for number, ms in enumerate((30, 10, 20, 40))
-    ]
-    store.commit(changes(*(row for one in held for row in one)))
-    store.commit(changes(*rows.instance(9, deadline_ms=20, ended_ms=5)))
-    due = store.load(Wanted(due_jobs=(10, 30))).due_jobs
-    assert due == [(20, JOB + 2_000), (30, JOB)]
+# --- due rows
 
 
-def test_a_closed_store_is_refused_until_it_is_opened(store: Store):
-    store.close()
+def held(number: int, deadline_ms: int) -> tuple[Any, ...]:
+    return rows.instance(number, state=JobState.ACTIVATED, deadline_ms=deadline_ms)
+
+
+def later(number: int, due_ms: int) -> Any:
+    shift = number * 1_000
+    return replace(rows.follow_up, key=FOLLOW_UP + shift, process_instance_key=PROCESS + shift, due_ms=due_ms)
+
+
+# In order: jobs 1, 2, 0, 3 and follow-ups 1, 2, 0 at 10, 20, 30, 40 and 15, 20, 35; the key decides between equal times.
+DUE = [
+    (10, Job, JOB + 1_000),
+    (15, FollowUp, FOLLOW_UP + 1_000),
+    (20, Job, JOB + 2_000),
+    (20, FollowUp, FOLLOW_UP + 2_000),
+    (30, Job, JOB),
+    (35, FollowUp, FOLLOW_UP),
+    (40, Job, JOB + 3_000),
+]
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "rows_max", "found"),
+    [
+        (9, 10, 0),
+        (10, 10, 1),  # the bound belongs to it
+        (19, 10, 2),
+        (20, 10, 4),
+        (20, 3, 3),
+        (40, 10, 7),
+        (40, 7, 7),
+        (40, 6, 6),
+        (40, 1, 1),
+        (2**63 - 1, 100, 7),
+        (0, 0, 0),
+        (40, 0, 0),
+    ],
+)
+async def test_due_rows_come_in_order_within_their_bounds(store: Store, now_ms: int, rows_max: int, found: int):
+    await write(store, *(row for number, ms in enumerate((30, 10, 20, 40)) for row in held(number, ms)))
+    await write(store, *(later(number, ms) for number, ms in enumerate((35, 15, 20))))
+    await write(store, *rows.instance(9, deadline_ms=5, ended_ms=5), later(8, 0), *rows.instance(7))
+    due = (await load(store, Wanted(due=DueWanted(now_ms, rows_max)))).due
+    assert due is not None
+    assert due.rows == DUE[:found]
+    assert due.next_ms == (DUE[found][0] if found < len(DUE) else None)
+
+
+@pytest.mark.parametrize("shift", [-2_000, -1, 1, 2_000])
+async def test_the_key_decides_between_rows_of_one_time_whatever_their_kind(store: Store, shift: int):
+    await write(store, *held(0, 20), replace(rows.follow_up, key=JOB + shift, due_ms=20))
+    due = (await load(store, Wanted(due=DueWanted(20, 2)))).due
+    assert due is not None
+    assert [key for _, _, key in due.rows] == sorted([JOB, JOB + shift])
+
+
+async def test_nothing_due_and_nothing_to_come(store: Store):
+    await write(store, *rows.INSTANCE)
+    assert (await load(store, Wanted(due=DueWanted(2**63 - 1, 10)))).due == Due([], None)
+
+
+# --- values
+
+
+@pytest.mark.parametrize("number", [0, 1, -1, 2**63 - 1, -(2**63)])
+async def test_numbers_of_64_bits_survive(store: Store, number: int):
+    await write(store, *rows.INSTANCE, replace(rows.job, key=JOB + 1, created_ms=number))
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert number in {job.created_ms for job in found[Job]}
+
+
+@pytest.mark.parametrize("text", ["", " ", "'", '"', "%_\\", "\u00e9\u0301", "\U0001f600", "\ufeffx", "x" * 100_000])
+async def test_texts_survive(store: Store, text: str):
+    await write(store, *rows.INSTANCE, replace(rows.variable, name=text, value=text))
+    assert (text, text) in {
+        (row.name, row.value) for row in (await load(store, wanted(PROCESS))).instances[PROCESS][Variable]
+    }
+
+
+REFUSED = {
+    "an integer beyond 64 bits": (replace(rows.job, deadline_ms=2**63), "jobs.deadline_ms: 9223372036854775808"),
+    "an integer below 64 bits": (replace(rows.job, retries=-(2**63) - 1), "jobs.retries: -9223372036854775809"),
+    "an integer of a key": (replace(rows.incident, key=2**70), "incidents.key: 1180591620717411303424"),
+    "an integer of thousands of digits": (replace(rows.job, retries=10**6000), "jobs.retries: about 2^19931"),
+    "half a surrogate pair": (replace(rows.variable, value='"\ud800"'), "variables.value: '\"\\ud800\"'"),
+    "half a pair in a name": (replace(rows.variable, name="\udfff"), "variables.name: '\\udfff'"),
+    "half a pair in an enum": (replace(rows.process, state="\ud800"), "element_instances.state: '\\ud800'"),
+    "a resource": (replace(rows.resource, content=object()), "resources.content: <object"),
+    "no value": (replace(rows.form, form_id=None), "forms.form_id: None"),
+    "a list": (replace(rows.token, flow_id=["flow"]), "waiting_tokens.flow_id: ['flow']"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_value_that_no_column_holds_is_refused_by_name_and_nothing_is_written(store: Store, name: str):
+    row, named = REFUSED[name]
+    with pytest.raises(ValueRefused) as refused:
+        await write(store, *rows.instance(1), row, *rows.instance(2), next_key=BASE + 500)
+    assert named in str(refused.value)
     with pytest.raises(StoreFailed):
-        store.commit(changes(*rows.INSTANCE))
+        await write(store, *rows.instance(1))
+    assert (await store.open()).next_key == BASE + 1
+    assert await load(store, wanted(PROCESS + 1_000, PROCESS + 2_000, PROCESS)) == Loaded()
+    await write(store, *rows.instance(1))
+
+
+async def test_a_deleted_key_that_no_column_holds_is_refused(store: Store):
+    await write(store, *rows.INSTANCE)
+    with pytest.raises(ValueRefused, match=r"jobs\.key"):
+        await write(store, deleted=[rows.job, replace(rows.job, key=2**64)])
+    await store.open()
+    assert (await load(store, wanted(PROCESS))).instances[PROCESS][Job] == [rows.job]
+
+
+async def test_a_key_counter_beyond_64_bits_is_refused(store: Store):
+    with pytest.raises(ValueRefused, match=r"partition\.next_key"):
+        await write(store, next_key=2**63)
+    assert (await store.open()).next_key == BASE + 1
+
+
+# --- calls
+
+
+async def test_calls_are_made_in_order_although_nobody_waits_between_them(store: Store):
+    last = [replace(rows.variable, value=str(number)) for number in range(50)]
+    first = store.write(changes(rows.process), None)
+    writing = [store.write(changes(row), wanted(PROCESS)) for row in last]
+    await first
+    for row, written in zip(last, await asyncio.gather(*writing), strict=True):
+        assert written.loaded is not None
+        assert written.loaded.instances[PROCESS][Variable] == [row]
+
+
+async def test_a_write_that_nobody_waits_for_any_longer_is_made_all_the_same(store: Store):
+    writing = asyncio.ensure_future(store.write(changes(*rows.INSTANCE), None))
+    writing.cancel()
+    assert list((await load(store, wanted(PROCESS))).instances) == [PROCESS]
+
+
+async def test_closing_waits_for_a_write(store: Store):
+    writing = asyncio.ensure_future(store.write(changes(*rows.INSTANCE, next_key=BASE + 9), None))
+    await store.close()
+    assert writing.done()
+    await writing
+    assert (await store.open()).next_key == BASE + 9
+
+
+async def test_a_store_is_closed_twice_and_opened_again(store: Store):
+    await write(store, *rows.INSTANCE)
+    await store.close()
+    await asyncio.gather(store.close(), store.close())
+    opening, again = store.open(), store.open()
+    assert await opening == await again
+    assert list((await load(store, wanted(PROCESS))).instances) == [PROCESS]
+
+
+async def test_closing_and_opening_at_once_leaves_the_store_open(store: Store):
+    closing, opening = store.close(), store.open()
+    await asyncio.gather(closing, opening)
+    await write(store, *rows.INSTANCE)
+
+
+async def test_a_closed_store_is_refused_until_it_is_opened(store: Store):
+    await store.close()
     with pytest.raises(StoreFailed):
-        store.load(Wanted(instances=frozenset({PROCESS})))
-    store.open()
-    store.commit(changes(*rows.INSTANCE))
+        await write(store, *rows.INSTANCE)
+    with pytest.raises(StoreFailed):
+        await load(store, wanted(PROCESS))
+    await store.open()
+    await write(store, *rows.INSTANCE)
 
 
-def test_an_unknown_resource_is_no_silent_loss(store: Store):
-    with pytest.raises(StoreFailed, match="Expected the resource"):
-        store.load(Wanted(resources=frozenset({"nothing"})))
-
-
-def test_an_element_is_an_element(store: Store):
-    store.commit(changes(*rows.INSTANCE))
-    found = store.load(Wanted(jobs=frozenset({JOB}))).instances[PROCESS]
-    assert all(type(row) is ElementInstance for row in found.elements)
+async def test_an_empty_batch_saves_the_key_counter(store: Store):
+    await store.write(Changes(next_key=BASE + 300), None)
+    assert (await store.open()).next_key == BASE + 300

@@ -1,27 +1,55 @@
 """The command line `osmia`: one file per command, loaded only when it is called.
 
-This file starts it and imports nothing but the standard library, because the thin SDK installs the script too. `app` lists the
-commands, `session` holds what all of them share (address, output, errors), `output` prints lists.
+This file imports nothing but the standard library, because the thin SDK installs the script too. `app` lists the commands,
+`session` holds what all of them share (address, output, errors), `output` prints lists, `streams` guards standard output.
 """
 
 import sys
 
+from osmia_broker.cli import streams
+
 
 def main() -> None:
-    """Run the command line with the arguments of this process, and end the process with its exit code."""
-    if sys.argv[1:] == ["--version"]:  # before Typer, which takes longer to import than this takes to answer
+    """Carry out the command line of this process, and end the process with its exit code."""
+    streams.prepare()
+    code = 0
+    try:
+        code = _carry_out(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    except OSError:
+        if streams.output_error() is None:  # it was another file
+            raise
+    sys.exit(_delivered(code))
+
+
+def _carry_out(arguments: list[str]) -> int:
+    if arguments == ["--version"]:  # before Typer, because its import takes longer than this answer
         from osmia_broker import __version__
 
         sys.stdout.write(f"osmia {__version__}\n")
-        return
+        return 0
     try:
         from osmia_broker.cli.app import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("osmia_broker", "osmia", "osmia_proto"):
             raise
-        sys.stderr.write(
+        streams.say(
             f"Error: The command line needs packages that are not installed ({error.name}).\n"
-            '  try: pip install "osmia[broker]"\n'
+            '  try: pip install "osmia[broker]"'
         )
-        sys.exit(2)
-    sys.exit(run(sys.argv[1:]))
+        return 2
+    return run(arguments)
+
+
+def _delivered(code: int) -> int:
+    """Write out what is still buffered, and return the exit code: *code*, or 1 when the output could not be written."""
+    error = streams.output_error()
+    if error is None:
+        return code
+    streams.discard_output()
+    if isinstance(error, BrokenPipeError):
+        return code
+    from osmia_broker.cli import failures
+
+    return failures.report(failures.unwritten(error), sys.argv[1:])

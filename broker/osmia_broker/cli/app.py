@@ -1,20 +1,21 @@
-"""Which commands there are, and how a call of `osmia` ends.
+"""List the commands, carry out one call of `osmia`, and turn each failure into an exit code.
 
-A command's module is imported when that command is called (or listed by `--help`); none of them imports a server, a database
-driver or gRPC before it does its work. tests/cli/test_start.py holds them to it.
+A command's module is imported when that command is called or listed by `--help`. No module imports a server, a database
+driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
-import sys
 import traceback
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]  # documented, not in __all__
 from typer.core import TyperGroup
 
 from osmia_broker import __version__
-from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli import streams
+from osmia_broker.cli.failures import Exit, Failure, report, usage
 from osmia_broker.cli.session import OPTIONS, Address, Form, NoColor, Quiet, Timeout, Yes
 
 COMMANDS = {
@@ -35,18 +36,18 @@ COMMANDS = {
     "feel": "feel",
     "bench": "bench",
     "completion": "completion",
-}  #: the word a person types, in the order of the help, and the module it lives in
+}  #: the module of each command, in the order of the help
 
 
 class Commands(TyperGroup):
-    """The commands of `osmia`, each imported at its first use."""
+    """The commands of `osmia`. Each is imported at its first use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in the order of the help."""
+        """Return the names in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name, or `None`."""
+        """Return the command of that name, or `None`."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"osmia_broker.cli.{COMMANDS[cmd_name]}")
@@ -55,8 +56,8 @@ class Commands(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that *args* begin with; a misspelt one is refused with the nearest."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(args[0], COMMANDS, n=1)
             mend = f"osmia {near[0]}" if near else "osmia --help"
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
@@ -72,6 +73,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+completion_init()  # without it no shell gets an answer: `add_completion=False` leaves the shells out, not only two options
+
+
 @app.callback(invoke_without_command=True)
 def osmia(
     context: typer.Context,
@@ -82,7 +86,7 @@ def osmia(
     yes: Yes = False,
     no_color: NoColor = False,
     version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which.")
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. [bold]osmia demo[/bold] shows it in a minute."""
@@ -93,33 +97,47 @@ def osmia(
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out one call; the exit code says how it ended, and whatever failed has been told on stderr."""
-    command = typer.main.get_command(app)
+    """Carry out one call and return its exit code. A failure has then been reported on stderr."""
     try:
-        ended = command.main(arguments, prog_name="osmia", complete_var="_OSMIA_COMPLETE", standalone_mode=False)
+        return _called(arguments)
     except Failure as failure:
-        return _tell(failure, arguments)
+        return report(failure, arguments)
     except typer.Abort:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
-        return _tell(_misuse(error), arguments)
-    except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person what to report
-        traceback.print_exc()
-        return _tell(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)
+        return report(_misuse(error), arguments)
+    except OSError as error:
+        if streams.output_error() is not None:
+            return Exit.DONE  # as far as the command is concerned; `main` looks at the output
+        return _defect(error, arguments)
+    except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person the text to report
+        return _defect(error, arguments)
+
+
+def _called(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        "".join(arguments).encode()
+        ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)
+    except UnicodeEncodeError as error:
+        raise usage("Expected arguments in UTF-8, but found bytes that are not.") from error
+    except SystemExit as exit:
+        if isinstance(exit.__context__, BrokenPipeError):  # Typer's way to end when the reader of the output has left
+            return Exit.DONE
+        raise
     return ended if isinstance(ended, int) else Exit.DONE
 
 
+COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts
+
+
 def _misuse(error: "typer.TyperException") -> Failure:
-    """A wrong option or argument, as Typer found it."""
+    """Return the failure for a wrong option or argument that Typer found."""
     context = getattr(error, "ctx", None)
     mend = f"{context.command_path} --help" if context is not None else "osmia --help"
-    return Failure(Exit.USAGE, error.format_message(), mend=mend, code="USAGE")
+    return usage(error.format_message(), mend)
 
 
-def _tell(failure: Failure, arguments: list[str]) -> int:
-    wants_json = any(
-        option == "--output=json" or (option in ("-o", "--output") and value == "json")
-        for option, value in zip(arguments, [*arguments[1:], ""], strict=True)
-    )
-    sys.stderr.write((failure.json() if wants_json else failure.text()) + "\n")
-    return failure.exit
+def _defect(error: Exception, arguments: list[str]) -> int:
+    streams.say(traceback.format_exc().rstrip())
+    return report(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)

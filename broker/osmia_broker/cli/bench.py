@@ -1,4 +1,4 @@
-"""`osmia bench`: how much the broker carries, with honest percentiles and a check that nothing was lost or done twice."""
+"""`osmia bench`: measure the load that a broker carries, and check that no instance was lost or completed twice."""
 
 import secrets
 import sys
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from osmia_broker.cli.failures import Exit, Failure, from_call
+from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
+from osmia_broker.cli.options import INT32_MAX
 from osmia_broker.cli.output import Output
 from osmia_broker.cli.session import Session, as_duration, with_session
 
@@ -31,11 +32,16 @@ SECONDS = timedelta(seconds=10)
 def bench(
     session: Session,
     seconds: Annotated[timedelta, typer.Option("--for", parser=as_duration, metavar="10s", help="How long.")] = SECONDS,
-    in_flight: Annotated[int, typer.Option(min=1, help="Closed loop: so many unfinished at any time.")] = 64,
-    rate: Annotated[float, typer.Option(min=0, help="Open loop: so many a second, whatever the broker does.")] = 0,
+    in_flight: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Closed loop: this many unfinished at any time.")
+    ] = 64,
+    rate: Annotated[
+        float,
+        typer.Option(min=0, max=1_000_000, help="Open loop: this many a second, even if the broker falls behind."),
+    ] = 0,
     clients: Annotated[int, typer.Option(min=1, max=64, help="Client processes.")] = 2,
-    workers: Annotated[int, typer.Option(min=1, help="Polls or streams open at a time.")] = 4,
-    batch: Annotated[int, typer.Option(min=1, help="Jobs that a poll asks for.")] = 32,
+    workers: Annotated[int, typer.Option(min=1, max=10_000, help="Polls or streams open at a time.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, max=INT32_MAX, help="Jobs that a poll asks for.")] = 32,
     is_streaming: Annotated[
         bool, typer.Option("--stream", help="Workers stream their jobs instead of polling.")
     ] = False,
@@ -79,7 +85,7 @@ class Target:
 
 @contextmanager
 def _target(session: Session, pid: int, data_dir: Path | None) -> Iterator[Target]:
-    """The broker that `--address` names, else one of our own that ends with the test."""
+    """Use the broker that `--address` names; without it, run one that ends with the test."""
     from osmia_broker.child import ChildBroker, NotStarted
 
     if session.address:
@@ -90,8 +96,7 @@ def _target(session: Session, pid: int, data_dir: Path | None) -> Iterator[Targe
         try:
             took = broker.start()
         except NotStarted as error:
-            sys.stderr.write(f"{error}\n")
-            raise Failure(Exit.UNREACHABLE, "The broker did not start.", mend="the lines above say why") from error
+            raise from_child(error.exit_code, str(error)) from error
         session.say(f"A broker of its own, ready in {took:.1f} s: gRPC {broker.address}, data {directory}")
         try:
             yield Target(broker.address, broker.pid, Path(directory))
@@ -114,7 +119,7 @@ def _run(session: Session, plan: "Plan", target: Target) -> "Report":
 
 @contextmanager
 def _bar(session: Session, seconds: float) -> "Iterator[Progress]":
-    """Seconds gone, instances done and their rate, on a terminal only."""
+    """Show the seconds, the completed instances and their rate on a terminal; elsewhere nothing."""
     if session.is_quiet or not sys.stderr.isatty():
         yield lambda _passed, _done: None
         return
@@ -127,7 +132,7 @@ def _bar(session: Session, seconds: float) -> "Iterator[Progress]":
         TextColumn("{task.fields[done]} done, {task.fields[rate]:.0f}/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True, no_color=not session.has_color)) as bar:
+    with Progress(*columns, console=Console(stderr=True, no_color=None if session.has_color else True)) as bar:
         task = bar.add_task("load", total=seconds, done=0, rate=0.0)
         yield lambda passed, done: bar.update(
             task, completed=min(passed, seconds), done=done, rate=done / max(passed, 0.001)
@@ -136,8 +141,8 @@ def _bar(session: Session, seconds: float) -> "Iterator[Progress]":
 
 def _print(session: Session, plan: "Plan", report: "Report") -> None:
     if session.output not in (Output.TABLE, Output.WIDE):
-        told = {"plan": msgspec.to_builtins(plan), **msgspec.to_builtins(report)}
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        document = {"plan": msgspec.to_builtins(plan), **msgspec.to_builtins(report)}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return
     load = f"{plan.rate:g}/s open loop" if plan.rate else f"{plan.in_flight} in flight"
     lines = {

@@ -1,46 +1,71 @@
-"""`osmia broker`: the broker as a process in the foreground, until SIGTERM or Ctrl-C."""
+"""`osmia broker`: run the broker in the foreground until SIGTERM or Ctrl-C."""
 
+import logging
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from osmia_broker import config, logs, ports
+from osmia_broker import config, logs
+from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 app = typer.Typer(add_completion=False)
+log = logging.getLogger(__name__)
+
+FORMS = {
+    "data_dir": "DIR",
+    "grpc_port": "PORT",
+    "http_port": "PORT",
+    "management_port": "PORT",
+    "advertised_address": "HOST:PORT",
+    "max_message_size": "SIZE",
+    "memory_limit": "SIZE",
+    "queue_limit": "NUMBER",
+    "shutdown_grace": "DURATION",
+}  # the form of an option's value; any text for the others
+MIB = 1024**2
 
 
-def _about(name: str) -> Any:
-    return typer.Option(help=config.about(name), show_default=False, metavar=_default(name))
+def _option(name: str) -> Any:
+    """Return the option of the setting *name*, with its help text and its default in the form that a person would type."""
+    default = config.NAMES[name].default
+    return typer.Option(
+        help=config.about(name), show_default=_typed(name, default) or False, metavar=FORMS.get(name, "TEXT")
+    )
 
 
-def _default(name: str) -> str | None:
-    value = config.NAMES[name].default
-    return {"data_dir": "PATH", "insecure": None}.get(name, "TEXT") if value in ("", None) else str(value)
+def _typed(name: str, default: Any) -> str:
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds():g}s"
+    if FORMS.get(name) == "SIZE":
+        return f"{default // MIB}MiB"
+    return str(default)
 
 
 @app.command()
 def broker(
-    data_dir: Annotated[str | None, _about("data_dir")] = None,
-    grpc_port: Annotated[str | None, _about("grpc_port")] = None,
-    http_port: Annotated[str | None, _about("http_port")] = None,
-    management_port: Annotated[str | None, _about("management_port")] = None,
-    host: Annotated[str | None, _about("host")] = None,
-    grpc_host: Annotated[str | None, _about("grpc_host")] = None,
-    http_host: Annotated[str | None, _about("http_host")] = None,
-    management_host: Annotated[str | None, _about("management_host")] = None,
-    advertised_address: Annotated[str | None, _about("advertised_address")] = None,
+    data_dir: Annotated[str | None, _option("data_dir")] = None,
+    grpc_port: Annotated[str | None, _option("grpc_port")] = None,
+    http_port: Annotated[str | None, _option("http_port")] = None,
+    management_port: Annotated[str | None, _option("management_port")] = None,
+    host: Annotated[str | None, _option("host")] = None,
+    grpc_host: Annotated[str | None, _option("grpc_host")] = None,
+    http_host: Annotated[str | None, _option("http_host")] = None,
+    management_host: Annotated[str | None, _option("management_host")] = None,
+    advertised_address: Annotated[str | None, _option("advertised_address")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help=config.about("insecure"))] = None,
-    max_message_size: Annotated[str | None, _about("max_message_size")] = None,
-    queue_limit: Annotated[str | None, _about("queue_limit")] = None,
-    shutdown_grace: Annotated[str | None, _about("shutdown_grace")] = None,
-    log_level: Annotated[str | None, _about("log_level")] = None,
-    log_format: Annotated[str | None, _about("log_format")] = None,
+    max_message_size: Annotated[str | None, _option("max_message_size")] = None,
+    memory_limit: Annotated[str | None, _option("memory_limit")] = None,
+    queue_limit: Annotated[str | None, _option("queue_limit")] = None,
+    shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
+    log_level: Annotated[str | None, _option("log_level")] = None,
+    log_format: Annotated[str | None, _option("log_format")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML.")] = None,
 ) -> None:
     """Run the broker in the foreground; SIGTERM ends it cleanly.
@@ -54,41 +79,34 @@ def broker(
         settings = config.load(flags, file=config_file)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
-    refuse_taken_ports(settings)
+    preflight.refuse_mistakes(settings)
     logs.set_up(settings.log_level, settings.log_format)
+    if strangers := config.passed_over():
+        log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
     _serve(settings)
 
 
-def refuse_taken_ports(settings: config.Settings) -> None:
-    """Look before the doors open, so that the refusal can name who is there.
+def _serve(settings: config.Settings) -> None:
+    """Import the broker, and run it on the quickest event loop of this system.
 
     Raises:
-        Failure: USAGE; a port that was asked for is in use.
+        Failure: the broker could not start.
     """
-    for door, port in (
-        ("grpc", settings.grpc_port),
-        ("http", settings.http_port),
-        ("management", settings.management_port),
-    ):
-        if port and not ports.is_free(settings.host_of(door), port):
-            holder = ports.holder(port)
-            by = f" (by {holder})" if holder else ""
-            mend = f"osmia broker --{door}-port {min(port + 10, 65535)}"
-            raise Failure(Exit.USAGE, f"Port {port} is in use{by}.", mend=mend, code="PORT_IN_USE")
-
-
-def _serve(settings: config.Settings) -> None:
-    """Import the broker now, and run it on the quickest event loop there is."""
     import asyncio
 
     from osmia_broker.broker import Broker
+    from osmia_broker.errors import StoreFailed
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(Broker(settings).serve())
+        try:
+            runner.run(Broker(settings).serve())
+        except (StoreFailed, OSError) as error:
+            log.debug("the broker ended", exc_info=error)
+            raise preflight.start_failed(error, settings) from error
 
 
 def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
-    """Uvloop where there is one; `None` is asyncio's own."""
+    """Return uvloop's event loop where it exists; `None` stands for asyncio's own."""
     try:
         import uvloop
     except ModuleNotFoundError:  # not made for this system

@@ -1,4 +1,4 @@
-"""`osmia completion`: the script that makes a shell complete commands and options."""
+"""`osmia completion`: print the script that makes a shell complete commands and options."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ app = typer.Typer(add_completion=False)
 
 
 class Shell(StrEnum):
-    """The shells that Typer can serve."""
+    """The shells that Typer can complete in."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -18,11 +18,13 @@ class Shell(StrEnum):
 
 
 @app.command()
-def completion(shell: Annotated[Shell, typer.Argument(help="Whose language to print.")]) -> None:
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
     """Print the completion script for a shell.
 
     Example: osmia completion bash > ~/.local/share/bash-completion/completions/osmia
     """
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # documented, not in __all__
 
-    typer.echo(get_completion_script(prog_name="osmia", complete_var="_OSMIA_COMPLETE", shell=shell))
+    from osmia_broker.cli.app import COMPLETE_VARIABLE
+
+    typer.echo(get_completion_script(prog_name="osmia", complete_var=COMPLETE_VARIABLE, shell=shell))

@@ -1,9 +1,9 @@
-"""`osmia demo`: a broker, a process, and a person's task, in a minute.
+"""`osmia demo`: show a broker, a process and a person's task in a minute.
 
-At a terminal the person answers; without one the demo plays every part itself and ends with 0 only if each step had the
-effect that it should have.
+At a terminal the person answers. Without one the demo plays every part itself, and exits 0 only if each step had its effect.
 """
 
+import errno
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker import __version__, ports
-from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli import streams
+from osmia_broker.cli.failures import Exit, Failure, from_child, usage
+from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.ports import PORT_MAX
 
 if TYPE_CHECKING:
     from osmia import Job, SyncClient
@@ -27,16 +30,20 @@ app = typer.Typer(add_completion=False)
 
 PROCESS = "dinner"
 DECIDE, EAT = "decide", "eat"
-ANSWER = "pizza"  # what the demo decides when nobody is there
+ANSWER = "pizza"  # the demo's own decision, when no person is there
 HOLD_MS = 3_600_000  # people take their time
 GRPC, HTTP, MANAGEMENT = 26500, 8080, 9600
+PORTS = 3  # from --port-base upwards
 
 
 @app.command()
 @with_session
 def demo(
     session: Session,
-    port_base: Annotated[int, typer.Option(help="First of three ports to use; the usual ones unless given.")] = 0,
+    port_base: Annotated[
+        int,
+        typer.Option(min=0, max=PORT_MAX - PORTS + 1, help="First of three ports to use; the usual ones unless given."),
+    ] = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the data here; else it is thrown away.")
     ] = None,
@@ -60,7 +67,7 @@ def demo(
 
 
 class Demo:
-    """One run of the example: each step does something, looks what came of it, and tells both."""
+    """One run of the example. Each step acts, checks the effect, and prints both."""
 
     def __init__(self, client: "SyncClient", broker: "ChildBroker", *, is_played: bool) -> None:
         self._client = client
@@ -69,10 +76,10 @@ class Demo:
         self._instance_key = 0
 
     def play(self) -> None:
-        """All steps in their order.
+        """Play all steps in order.
 
         Raises:
-            Failure: something was not as it should be.
+            Failure: a step did not have its effect.
         """
         self._deploy_and_start()
         self._expect_token(DECIDE, "waits at")
@@ -88,18 +95,18 @@ class Demo:
         model = resources.files("osmia_broker.cli").joinpath("dinner.bpmn").read_bytes()
         deployed = self._client.deploy(("dinner.bpmn", model)).processes[0]
         name = self._client.search_definitions(bpmn_process_id=PROCESS, latest_only=True).items[0].name
-        _tell("deployed", f'dinner.bpmn, "{name or PROCESS}", version {deployed.version}')
+        _print("deployed", f'dinner.bpmn, "{name or PROCESS}", version {deployed.version}')
         self._instance_key = self._client.create_instance(PROCESS).key
-        _tell("started", str(self._instance_key))
+        _print("started", str(self._instance_key))
 
     def _decide(self) -> str:
-        """The first task: somebody says what there will be."""
+        """Complete the first task with the answer to its question, and return the answer."""
         job = self._take(DECIDE)
         groups = f" (for the group {', '.join(job.candidate_groups)})" if job.candidate_groups else ""
-        _tell("taken", f"job {job.key}{groups}")
+        _print("taken", f"job {job.key}{groups}")
         dinner = self._ask("What's for dinner?", ANSWER)
         self._client.complete_job(job.key, {"dinner": dinner})
-        _tell("completed", f'dinner = "{dinner}"')
+        _print("completed", f'dinner = "{dinner}"')
         return dinner
 
     def _eat(self) -> None:
@@ -107,16 +114,16 @@ class Demo:
         if not self._is_played:
             typer.prompt("  Press Enter when it is eaten", default="", show_default=False, prompt_suffix=" ")
         self._client.complete_job(job.key)
-        _tell("completed", f"job {job.key}")
+        _print("completed", f"job {job.key}")
 
     def _pull_the_plug(self) -> None:
-        """What was acknowledged outlives `kill -9`."""
+        """Kill the broker and start it again: acknowledged work survives."""
         self._broker.kill()
         took = _started(self._broker)
-        _tell("killed", f"the broker with SIGKILL; ready again in {took:.1f} s on the same data")
+        _print("killed", f"the broker with SIGKILL; ready again in {took:.1f} s on the same data")
 
     def _take(self, element_id: str) -> "Job":
-        """The job of this instance; those of other instances (in a kept directory) are given back."""
+        """Take the job of this instance; give back the jobs of other instances, if a kept directory holds some."""
         from osmia import USER_TASK_TYPE
 
         mine: Job | None = None
@@ -142,7 +149,7 @@ class Demo:
         instance = self._instance()
         places = [element.element_id for element in instance.elements]
         _expect(places == [element_id], f"the token at '{element_id}'", f"it at {places} ({instance.state})")
-        _tell("token", f'{verb} "{instance.elements[0].element_name or element_id}"')
+        _print("token", f'{verb} "{instance.elements[0].element_name or element_id}"')
 
     def _expect_variable(self, name: str, value: Any) -> None:
         found = {one.name: one.value for one in self._client.search_variables(self._instance_key).items}
@@ -159,7 +166,7 @@ class Demo:
 
 @contextmanager
 def _connected(session: Session, broker: "ChildBroker") -> "Iterator[SyncClient]":
-    """A client of the demo's own broker, whatever address the environment names."""
+    """Connect to the demo's own broker, even if the environment names another address."""
     with session.client(broker.address) as client:
         yield client
 
@@ -167,6 +174,7 @@ def _connected(session: Session, broker: "ChildBroker") -> "Iterator[SyncClient]
 @contextmanager
 def _data_dir(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
+        prepare_data_dir(keep, mend="osmia demo --keep DIR   (another directory)")
         yield keep
         return
     with tempfile.TemporaryDirectory(prefix="osmia-demo-", ignore_cleanup_errors=True) as directory:
@@ -174,25 +182,36 @@ def _data_dir(keep: Path | None) -> Iterator[Path]:
 
 
 def _broker(data_dir: Path, port_base: int) -> "ChildBroker":
-    """The broker on the ports that were asked for, or the next free ones, saying which were taken."""
+    """Make the broker on the wanted ports, or on the next free ones, and name the wanted ones that were not free."""
     from osmia_broker.child import ChildBroker
 
-    wanted = (port_base, port_base + 1, port_base + 2) if port_base else (GRPC, HTTP, MANAGEMENT)
-    taken: list[int] = []
+    wanted = tuple(range(port_base, port_base + PORTS)) if port_base else (GRPC, HTTP, MANAGEMENT)
+    chosen: list[int] = []
     for port in wanted:
-        free = port
-        while free in taken or not ports.is_free("127.0.0.1", free):
+        chosen.append(_free_port(port, chosen))
+    return ChildBroker(data_dir, grpc_port=chosen[0], http_port=chosen[1], management_port=chosen[2])
+
+
+def _free_port(port: int, chosen: list[int]) -> int:
+    """Return *port*, or the next one that is free and not *chosen* already."""
+    error = ports.obstacle("127.0.0.1", port)
+    free = port
+    try:
+        while free in chosen or not ports.is_free("127.0.0.1", free):
             free = ports.next_free("127.0.0.1", free + 1)
-        if free != port:
-            sys.stderr.write(f"Port {port} is in use; the demo takes {free}.\n")
-        taken.append(free)
-    return ChildBroker(data_dir, grpc_port=taken[0], http_port=taken[1], management_port=taken[2])
+    except OSError as none:
+        raise usage(f"{none}.", "osmia demo --port-base 27000") from none
+    if free != port:
+        is_refused = error is not None and error.errno in (errno.EACCES, errno.EPERM)
+        why = "is not allowed for this user" if is_refused else "is in use"
+        streams.say(f"Port {port} {why}; the demo takes {free}.")
+    return free
 
 
 def _start(broker: "ChildBroker") -> None:
     sys.stdout.write(f"Osmia {__version__} demo\n\n")
     took = _started(broker)
-    _tell("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
+    _print("broker", f"ready in {took:.1f} s, gRPC {broker.address}, data {broker.data_dir} (SQLite)")
 
 
 def _started(broker: "ChildBroker") -> float:
@@ -201,12 +220,11 @@ def _started(broker: "ChildBroker") -> float:
     try:
         return broker.start()
     except NotStarted as error:
-        sys.stderr.write(f"{error}\n")
-        raise Failure(Exit.UNREACHABLE, "The broker did not start.", mend="the lines above say why") from error
+        raise from_child(error.exit_code, str(error)) from error
 
 
-def _tell(what: str, observed: str) -> None:
-    sys.stdout.write(f"  {what:<10} {observed}\n")
+def _print(step: str, observed: str) -> None:
+    sys.stdout.write(f"  {step:<10} {observed}\n")
     sys.stdout.flush()
 
 
@@ -230,7 +248,8 @@ def _wait_for_the_person(keep: Path | None) -> None:
     import signal
 
     kept = f"your data stays in {keep}" if keep else "its data is thrown away; keep it with --keep DIR"
-    sys.stdout.write(f"\nThe broker goes on. Ctrl-C stops it; {kept}.\n")
+    sys.stdout.write(f"\nThe broker still runs. Ctrl-C stops it; {kept}.\n")
+    sys.stdout.flush()
     try:
         signal.pause()
     except KeyboardInterrupt:

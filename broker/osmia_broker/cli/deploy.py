@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-SUFFIXES = (".bpmn", ".dmn", ".form")  # what a directory is searched for
+SUFFIXES = (".bpmn", ".dmn", ".form")  # of the files that a directory means
 COLUMNS = (
     Column("key", "KEY"),
     Column("kind", "KIND"),
@@ -34,9 +34,9 @@ def deploy(
 
     Example: osmia deploy examples/dinner.bpmn
     """
-    paths = found(files)
+    resources = [_read(path) for path in found(files)]
     with session.client() as client:
-        deployment = client.deploy(*paths)
+        deployment = client.deploy(*resources)
     rows = deployed_rows(deployment)
     if session.output is Output.TABLE:
         for row in rows:
@@ -46,10 +46,10 @@ def deploy(
 
 
 def found(names: list[str]) -> list[Path]:
-    """The files that *names* mean, in order and each once: a directory means its models, a pattern what it matches.
+    """Return the files that *names* mean, in order and each once. A directory means its models, a pattern its matches.
 
     Raises:
-        Failure: USAGE; a name means nothing.
+        Failure: USAGE; a name means no file.
     """
     paths: dict[Path, None] = {}
     for name in names:
@@ -58,6 +58,13 @@ def found(names: list[str]) -> list[Path]:
             raise usage(f"There is no file to deploy at '{name}'.", "osmia deploy my-process.bpmn")
         paths.update(dict.fromkeys(matches))
     return list(paths)
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise usage(f"Expected to read '{path}', but found: {error.strerror or error}.") from error
 
 
 def _matches(path: Path) -> list[Path]:
@@ -71,7 +78,7 @@ def _matches(path: Path) -> list[Path]:
 
 
 def deployed_rows(deployment: "Deployment") -> list[Row]:
-    """One row per definition of *deployment*."""
+    """Return one row per definition of *deployment*."""
     files = {graph.key: graph.resource_name for graph in deployment.decision_requirements}
     return [
         *(

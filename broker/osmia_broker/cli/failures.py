@@ -1,10 +1,10 @@
-"""How a command ends: exit codes, and every failure as three lines that help.
+"""End a command: exit codes, and each failure in three lines that help.
 
     Error: <what happened>
       why: <the broker's sentence>
       try: <a command or a setting>
 
-With `--output json` the same as `{"error": {"code", "message", "hint"}}`. Both go to stderr.
+With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
 """
 
 from enum import IntEnum
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from osmia_broker.cli import streams
+
 if TYPE_CHECKING:
     from osmia.errors import OsmiaError
 
 
 class Exit(IntEnum):
-    """What a script learns from a command's end (web-and-cli.md, section 2)."""
+    """The exit codes, one for each way to end that a script may have to distinguish."""
 
     DONE = 0
     REFUSED = 1
@@ -32,8 +34,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+ERROR, WHY, TRY = "Error: ", "  why: ", "  try: "
+
+
 class Failure(Exception):
-    """A command could not do what it was asked. *what* is a sentence, *why* the broker's own words, *mend* what to do now."""
+    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now."""
 
     def __init__(self, exit: Exit, what: str, *, why: str = "", mend: str = "", code: str = "") -> None:
         super().__init__(what)
@@ -44,21 +49,47 @@ class Failure(Exception):
         self.code = code or exit.name
 
     def text(self) -> str:
-        """The lines for a person; control characters of whatever is quoted cannot reach the terminal."""
-        lines = [f"Error: {self.what}"]
-        lines += [f"  why: {self.why}"] if self.why else []
-        lines += [f"  try: {self.mend}"] if self.mend else []
+        """Return the lines for a person. Control characters in quoted text cannot reach the terminal."""
+        lines = [ERROR + self.what]
+        lines += [WHY + self.why] if self.why else []
+        lines += [TRY + self.mend] if self.mend else []
         return "\n".join(_printable(line) for line in lines)
 
     def json(self) -> str:
-        """The object for a program."""
+        """Return the object for a program."""
         error = {"code": self.code, "message": " ".join(filter(None, (self.what, self.why))), "hint": self.mend}
         return msgspec.json.encode({"error": error}).decode()
 
 
 def usage(what: str, mend: str = "") -> Failure:
-    """The command line itself is wrong."""
+    """Return the failure for a wrong command line."""
     return Failure(Exit.USAGE, what, mend=mend, code="USAGE")
+
+
+def unwritten(error: OSError) -> Failure:
+    """Return the failure for output that could not be written because of *error*."""
+    return Failure(Exit.REFUSED, "The output cannot be written.", why=error.strerror or str(error), code="OUTPUT")
+
+
+def report(failure: Failure, arguments: list[str]) -> int:
+    """Write *failure* to stderr in the form that *arguments* ask for, and return its exit code."""
+    wants_json = any(
+        option in ("--output=json", "-ojson") or (option in ("-o", "--output") and value == "json")
+        for option, value in zip(arguments, [*arguments[1:], ""], strict=True)
+    )
+    streams.say(failure.json() if wants_json else failure.text())
+    return failure.exit
+
+
+def from_child(exit_code: int | None, words: str) -> Failure:
+    """Return the failure of a broker that this process started: its own three lines, found in its last *words*."""
+    lines = words.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(ERROR)]
+    if not starts or exit_code is None or exit_code not in (*Exit,):
+        return Failure(Exit.UNREACHABLE, "The broker did not start.", why=lines[-1] if lines else "it wrote no log")
+    own = lines[starts[-1] :]
+    why, mend = (next((line.removeprefix(key) for line in own if line.startswith(key)), "") for key in (WHY, TRY))
+    return Failure(Exit(exit_code), own[0].removeprefix(ERROR), why=why, mend=mend, code="BROKER_NOT_STARTED")
 
 
 EXITS = {
@@ -75,20 +106,21 @@ EXITS = {
     "CANCELLED": Exit.UNREACHABLE,
     "ABORTED": Exit.UNREACHABLE,
     "DEADLINE_EXCEEDED": Exit.TIMED_OUT,
-}  #: by the name of the gRPC status; what is not here is a fault of the broker
+}  #: by the name of the gRPC status; any other status is a fault of the broker
 
 SENTENCES = {
-    "RESOURCE_EXHAUSTED": ("The broker at {address} turned the call away.", "the same again in a moment"),
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
-    "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (which version answers?)"),
+    "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (shows its version)"),
 }
 
 
 def from_call(error: "OsmiaError", address: str) -> Failure:
-    """The failure that a refused or failed call to the broker at *address* is."""
+    """Return the failure for a refused or failed call to the broker at *address*."""
     status = error.code.name
+    if status == "RESOURCE_EXHAUSTED":
+        return _exhausted(error.details, address)
     if status == "UNAVAILABLE" and "connect" in error.details.lower():
         return Failure(
             Exit.UNREACHABLE,
@@ -103,6 +135,21 @@ def from_call(error: "OsmiaError", address: str) -> Failure:
     return Failure(
         EXITS.get(status, Exit.DEFECT), what.format(address=address), why=error.details, mend=mend, code=status
     )
+
+
+def _exhausted(details: str, address: str) -> Failure:
+    """Return the failure for one of the three causes of RESOURCE_EXHAUSTED. Only a busy broker takes the same call later."""
+    text = details.lower()
+    if "larger than max" in text or "too large" in text:
+        what, exit = f"The message is too large for the broker at {address}.", Exit.REFUSED
+        mend = "smaller variables or fewer files, or a broker with a larger --max-message-size"
+    elif "disk" in text:
+        what, exit = f"The disk of the broker at {address} is full.", Exit.UNREACHABLE
+        mend = "make room on its disk, then the same again"
+    else:
+        what, exit = f"The broker at {address} turned the call away.", Exit.UNREACHABLE
+        mend = "the same again in a moment"
+    return Failure(exit, what, why=details, mend=mend, code="RESOURCE_EXHAUSTED")
 
 
 def _printable(line: str) -> str:

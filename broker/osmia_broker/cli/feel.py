@@ -1,12 +1,12 @@
-"""`osmia feel`: evaluate an expression as the broker would, with a caret under a fault."""
+"""`osmia feel`: evaluate an expression as the broker would, and point a caret at a fault."""
 
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 import typer
 
+from osmia_broker.cli import streams
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Var, Vars
@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 @with_session
 def feel(
     session: Session,
-    expression: Annotated[str, typer.Argument(help="What a model would have behind its '='.")],
+    expression: Annotated[str, typer.Argument(help="The expression, as in a model behind its '='.")],
     var: Var = None,
     vars: Vars = None,
 ) -> None:
@@ -46,7 +46,7 @@ def feel(
 
 
 def _fault(session: Session, drawing: str, message: str) -> Failure:
-    """The drawing goes before the three lines, unless a program reads them."""
+    """Return the failure, and print the drawing before its three lines unless a program reads them."""
     if session.output is not Output.JSON:
-        sys.stderr.write(drawing + "\n")
+        streams.say(drawing)
     return Failure(Exit.REFUSED, "This is no FEEL expression.", why=message, code="PARSE_ERROR")

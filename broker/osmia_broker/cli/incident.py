@@ -1,11 +1,11 @@
-"""`osmia incident`: one stop that needs a person."""
+"""`osmia incident`: resolve an incident."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Key
+from osmia_broker.cli.options import INT32_MAX, Key
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, with_session
 
@@ -26,9 +26,9 @@ def incident() -> None:
 def resolve(
     session: Session,
     key: Key,
-    retries: Annotated[int, typer.Option(min=0, help="First give its job so many tries.")] = 0,
+    retries: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="First give its job this many tries.")] = 0,
 ) -> None:
-    """Try again what an incident stopped.
+    """Resolve an incident: the stopped element is tried again.
 
     Example: osmia incident resolve 2251799813685260 --retries 3
     """

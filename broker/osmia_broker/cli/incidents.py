@@ -1,10 +1,10 @@
-"""`osmia incidents`: list what has stopped and needs a person."""
+"""`osmia incidents`: list incidents."""
 
 from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.options import Instance, Limit, Process
 from osmia_broker.cli.rows import INCIDENT_COLUMNS, every, first, incident_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -16,9 +16,11 @@ app = typer.Typer(add_completion=False)
 def incidents(
     session: Session,
     process: Process = "",
-    instance: Annotated[int, typer.Option(metavar="KEY", help="Only of this process instance.", min=0)] = 0,
+    instance: Instance = 0,
     type: Annotated[str, typer.Option("--type", "-t", help="Only of this kind, such as JOB_NO_RETRIES.")] = "",
-    is_resolved: Annotated[bool, typer.Option("--resolved", help="Those that are over, not the open ones.")] = False,
+    is_resolved: Annotated[
+        bool, typer.Option("--resolved", help="Those that are resolved, not the open ones.")
+    ] = False,
     limit: Limit = 50,
 ) -> None:
     """List open incidents, newest first.
@@ -36,5 +38,5 @@ def incidents(
             error_type=type.upper(),
             states=[state],
         )
-        rows = [incident_row(one) for one in first(found, limit)]
+        rows = [incident_row(one) for one in first(session, found, limit)]
     session.list(rows, INCIDENT_COLUMNS, empty="No such incidents.")

@@ -1,4 +1,4 @@
-"""`osmia instance`: look at one process instance, change its variables, cancel it."""
+"""`osmia instance`: show one process instance, change its variables, cancel it."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, help="One process instance: show, variab
 @app.command()
 @with_session
 def show(session: Session, key: Key) -> None:
-    """Show a process instance: its state, and where its tokens are.
+    """Show the state of a process instance and the elements that hold its tokens.
 
     Example: osmia instance show 2251799813685251
     """
@@ -37,7 +37,7 @@ def variables(
     key: Key,
     var: Var = None,
     vars: Vars = None,
-    is_local: Annotated[bool, typer.Option("--local", help="Set them in this very scope.")] = False,
+    is_local: Annotated[bool, typer.Option("--local", help="Set them in this scope, not in a parent.")] = False,
 ) -> None:
     """List the variables of a process instance; with --var or --vars, set them (KEY may be an element instance then).
 
@@ -59,7 +59,7 @@ def variables(
 @app.command()
 @with_session
 def cancel(session: Session, key: Key) -> None:
-    """End a process instance with everything in it.
+    """Cancel a process instance and all its work.
 
     Example: osmia instance cancel 2251799813685251 --yes
     """

@@ -1,4 +1,4 @@
-"""`osmia instances`: list process instances and where their tokens are."""
+"""`osmia instances`: list process instances and the elements that hold their tokens."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 
 
 class Filter(StrEnum):
-    """What `--state` chooses from."""
+    """The values of `--state`."""
 
     ACTIVE = "active"
     INCIDENT = "incident"
@@ -26,7 +26,7 @@ class Filter(StrEnum):
 @with_session
 def instances(
     session: Session,
-    state: Annotated[Filter, typer.Option(help="Which ones.")] = Filter.ACTIVE,
+    state: Annotated[Filter, typer.Option(help="The state of the listed ones.")] = Filter.ACTIVE,
     process: Process = "",
     limit: Limit = 50,
 ) -> None:
@@ -43,10 +43,10 @@ def instances(
             states=[] if state is Filter.ALL else [InstanceState(_stored(state).upper())],
             has_incident=True if state is Filter.INCIDENT else None,
         )
-        rows = [instance_row(one) for one in first(found, limit)]
+        rows = [instance_row(one) for one in first(session, found, limit)]
     session.list(rows, INSTANCE_COLUMNS, empty="No such instances. Start one: osmia start PROCESS_ID")
 
 
 def _stored(state: Filter) -> str:
-    """An instance with an incident is an active one."""
+    """Return the state that the broker stores. An instance with an incident is stored as active."""
     return Filter.ACTIVE if state is Filter.INCIDENT else state

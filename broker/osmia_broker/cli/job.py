@@ -1,4 +1,4 @@
-"""`osmia job`: a worker by hand: take jobs, complete them, fail them, give them retries."""
+"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, give them retries."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.options import Key, Var, Vars
+from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, as_duration, with_session
 
@@ -31,7 +31,7 @@ ACTIVATED_COLUMNS = (
 def activate(
     session: Session,
     type: Annotated[str, typer.Argument(help="The job type.")],
-    max_jobs: Annotated[int, typer.Option("--max", min=1, help="How many at most.")] = 1,
+    max_jobs: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="How many at most.")] = 1,
     worker: Annotated[str, typer.Option(help="The name to hold them under.")] = "osmia",
     lock: Annotated[timedelta, typer.Option(parser=as_duration, metavar="5m", help="How long to hold them.")] = LOCK,
     wait: Annotated[
@@ -80,7 +80,9 @@ def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> 
 def fail(
     session: Session,
     key: Key,
-    retries: Annotated[int, typer.Option(min=0, help="Tries that are left; with 0 an incident is raised.")] = 0,
+    retries: Annotated[
+        int, typer.Option(min=0, max=INT32_MAX, help="Tries that are left; with 0 an incident is raised.")
+    ] = 0,
     message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
     back_off: Annotated[
         timedelta, typer.Option(parser=as_duration, metavar="0s", help="The pause before the next try.")
@@ -97,7 +99,9 @@ def fail(
 
 @app.command()
 @with_session
-def retries(session: Session, key: Key, number: Annotated[int, typer.Argument(min=1, help="How many.")]) -> None:
+def retries(
+    session: Session, key: Key, number: Annotated[int, typer.Argument(min=1, max=INT32_MAX, help="How many.")]
+) -> None:
     """Give a job new tries. Its incident still has to be resolved.
 
     Example: osmia job retries 2251799813685256 3

@@ -1,11 +1,11 @@
-"""`osmia jobs`: list jobs, those of service tasks and those of people."""
+"""`osmia jobs`: list jobs of service tasks and user tasks."""
 
 from typing import Annotated
 
 import typer
 
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.options import Limit
+from osmia_broker.cli.options import Instance, Limit
 from osmia_broker.cli.rows import JOB_COLUMNS, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -21,7 +21,7 @@ def jobs(
     session: Session,
     type: Annotated[str, typer.Option("--type", "-t", help="Only of this job type.")] = "",
     state: Annotated[list[str] | None, typer.Option(help=f"Only in this state: {', '.join(STATES)}, all.")] = None,
-    instance: Annotated[int, typer.Option(metavar="KEY", help="Only of this process instance.", min=0)] = 0,
+    instance: Instance = 0,
     limit: Limit = 50,
 ) -> None:
     """List jobs that are open, newest first.
@@ -33,12 +33,12 @@ def jobs(
     wanted = [JobState(name.upper()) for name in _states(state)]
     with session.client() as client:
         found = every(client.search_jobs, type=type, process_instance_key=instance, states=wanted)
-        rows = [job_row(one) for one in first(found, limit)]
+        rows = [job_row(one) for one in first(session, found, limit)]
     session.list(rows, JOB_COLUMNS, empty="No such jobs.")
 
 
 def _states(given: list[str] | None) -> tuple[str, ...]:
-    """The states asked for; those of open jobs when none is, no filter for `all`."""
+    """Return the wanted states: those of open jobs when none is given, none at all (no filter) for `all`."""
     if not given:
         return OPEN
     if "all" in given:

@@ -1,14 +1,20 @@
-"""Arguments and options that several commands have, so that they read the same everywhere."""
+"""Define the arguments and options that several commands share, so that they read the same everywhere."""
 
 from typing import Annotated
 
 import typer
 
-Key = Annotated[int, typer.Argument(metavar="KEY", min=1, help="The key, as the list shows it.")]
+INT64_MAX = 2**63 - 1  # the largest key
+INT32_MAX = 2**31 - 1  # the largest version, number of jobs and number of retries on the wire
+
+Key = Annotated[int, typer.Argument(metavar="KEY", min=1, max=INT64_MAX, help="The key, as the list shows it.")]
+Instance = Annotated[
+    int, typer.Option(metavar="KEY", min=0, max=INT64_MAX, help="Only of this process instance.", show_default=False)
+]
 Var = Annotated[
     list[str] | None,
-    typer.Option("--var", metavar="NAME=VALUE", help="A variable; NAME:=JSON and NAME==TEXT say which it is."),
+    typer.Option("--var", metavar="NAME=VALUE", help="A variable; NAME:=JSON must be JSON, NAME==TEXT is text."),
 ]
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
-Limit = Annotated[int, typer.Option(min=0, help="At most so many; 0 lists all.")]
+Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
 Process = Annotated[str, typer.Option("--process", "-p", metavar="ID", help="Only of this process.")]

@@ -1,6 +1,6 @@
-"""Lists and records in the form that was asked for: table, wide, json, yaml, csv, or only the keys.
+"""Print lists and records to stdout in the wanted form: table, wide, json, yaml, csv, or only the keys.
 
-Rows are mappings with the field names of the REST API v2; keys are text there, moments ISO 8601 UTC. Data goes to stdout.
+Rows are mappings with the field names of the REST API v2. Keys are text; moments are ISO 8601 UTC.
 """
 
 import csv
@@ -29,7 +29,7 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a list: its name, its title in a table, and whether only `wide` has room for it. The first is the key."""
+    """One field of a list: its name, its title in a table, and whether only `wide` shows it. The first column is the key."""
 
     field: str
     title: str
@@ -37,7 +37,7 @@ class Column:
 
 
 def moment(ms: int) -> str | None:
-    """Epoch milliseconds as ISO 8601 UTC; `None` for 0, which is never."""
+    """Return epoch milliseconds as ISO 8601 UTC; `None` for 0, which means never."""
     if not ms:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -59,7 +59,7 @@ def write(rows: Sequence[Row], columns: Sequence[Column], output: Output, *, col
 
 
 def write_one(row: Row, key: str, text: str, output: Output) -> None:
-    """Print one record: *text* in a table, its field *key* alone as the key."""
+    """Print one record: in a table *text*, as a key its field *key*, else all its fields."""
     if output in (Output.TABLE, Output.WIDE):
         _line(text)
     elif output is Output.JSON:
@@ -73,7 +73,7 @@ def _line(text: str) -> None:
 
 
 def _yaml(row: Row) -> str:
-    """A block mapping whose values are JSON, which YAML 1.2 contains."""
+    """Return a block mapping with JSON values. YAML 1.2 contains JSON."""
     lines = (f"{name}: {msgspec.json.encode(value).decode()}" for name, value in row.items())
     return "- " + "\n  ".join(lines)
 
@@ -84,7 +84,7 @@ def _csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
     writer.writerows([_cell(row.get(field)) for field in fields] for row in rows)
 
 
-PLAIN_WIDTH = 10_000  # without a terminal nothing is cut: a script reads the table
+PLAIN_WIDTH = 10_000  # without a terminal a script reads the table, so nothing is cut
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool) -> None:
@@ -92,10 +92,11 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool) -> No
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(no_color=not color, highlight=False)
+    console = Console(no_color=None if color else True, highlight=False)  # `None` asks NO_COLOR
     if not console.is_terminal:
         console = Console(no_color=True, highlight=False, width=PLAIN_WIDTH)
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    header_style = "" if console.no_color else "bold"  # Rich writes bold even without colours
+    table = Table(box=None, pad_edge=False, header_style=header_style, show_edge=False)
     for column in columns:
         is_key = column.field.endswith("Key")
         width = max(len(_cell(row.get(column.field))) for row in rows)
@@ -108,7 +109,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool) -> No
 
 
 def _cell(value: Any) -> str:
-    """*value* as one printable line of text."""
+    """Return *value* as one printable line of text."""
     if value is None:
         return ""
     if isinstance(value, bool):

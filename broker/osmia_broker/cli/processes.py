@@ -1,4 +1,4 @@
-"""`osmia processes`: list what is deployed."""
+"""`osmia processes`: list deployed processes."""
 
 from typing import Annotated
 
@@ -25,5 +25,5 @@ def processes(
     """
     with session.client() as client:
         found = every(client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version)
-        rows = [process_row(one) for one in first(found, limit)]
+        rows = [process_row(one) for one in first(session, found, limit)]
     session.list(rows, PROCESS_COLUMNS, empty="Nothing deployed yet: osmia deploy FILE")

@@ -1,16 +1,17 @@
-"""What the broker lists, as rows with the field names of the REST API v2, and the columns a table shows of them."""
+"""Turn the items of the broker's lists into rows with the field names of the REST API v2, and name the columns of the tables."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from osmia_broker.cli.output import Column, Row, moment
+from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
     from osmia.results import Incident, JobInfo, Page, ProcessDefinition, ProcessInstance, Variable
 
 Item = TypeVar("Item")
-PAGE = 200  # items a request: one round trip for what fits a screen or two
+PAGE = 200  # items a request: one round trip fills a screen or two
 
 INSTANCE_COLUMNS = (
     Column("processInstanceKey", "KEY"),
@@ -70,7 +71,7 @@ VARIABLE_COLUMNS = (Column("name", "NAME"), Column("value", "VALUE"), Column("sc
 
 
 def every(search: "Callable[..., Page[Item]]", **filters: Any) -> Iterator[Item]:
-    """All items of a list, one page after the other, asked for when they are needed."""
+    """Yield all items of a list. A page is requested when its first item is needed."""
     after = ""
     while True:
         page = search(limit=PAGE, after=after, **filters)
@@ -80,13 +81,16 @@ def every(search: "Callable[..., Page[Item]]", **filters: Any) -> Iterator[Item]
             return
 
 
-def first(items: Iterator[Item], limit: int) -> list[Item]:
-    """The first *limit* items, all of them for 0."""
-    return list(islice(items, limit or None))
+def first(session: Session, items: Iterator[Item], limit: int) -> list[Item]:
+    """Return the first *limit* items, all of them for 0. If there are more, a line on stderr says so."""
+    found = list(islice(items, limit or None))
+    if limit and next(items, None) is not None:
+        session.say(f"Only the first {limit} are listed; --limit 0 lists all.")
+    return found
 
 
 def instance_row(instance: "ProcessInstance") -> Row:
-    """A process instance; `elements` are the places its tokens are at."""
+    """Return the row of a process instance. `elements` are the elements that hold its tokens."""
     return {
         "processInstanceKey": str(instance.key),
         "processDefinitionId": instance.bpmn_process_id,
@@ -102,7 +106,7 @@ def instance_row(instance: "ProcessInstance") -> Row:
 
 
 def job_row(job: "JobInfo") -> Row:
-    """A job of any type."""
+    """Return the row of a job of any type."""
     return {
         "jobKey": str(job.key),
         "type": job.type,
@@ -123,7 +127,7 @@ def job_row(job: "JobInfo") -> Row:
 
 
 def task_row(job: "JobInfo") -> Row:
-    """A user task; its key is that of its job."""
+    """Return the row of a user task. Its key is the key of its job."""
     return {
         "userTaskKey": str(job.key),
         "name": job.element_name or job.element_id,
@@ -146,7 +150,7 @@ def task_row(job: "JobInfo") -> Row:
 
 
 def incident_row(incident: "Incident") -> Row:
-    """A stop that needs a person."""
+    """Return the row of an incident."""
     return {
         "incidentKey": str(incident.key),
         "errorType": incident.error_type,
@@ -164,7 +168,7 @@ def incident_row(incident: "Incident") -> Row:
 
 
 def process_row(definition: "ProcessDefinition") -> Row:
-    """One version of a deployed process."""
+    """Return the row of one version of a deployed process."""
     return {
         "processDefinitionKey": str(definition.key),
         "processDefinitionId": definition.bpmn_process_id,
@@ -176,7 +180,7 @@ def process_row(definition: "ProcessDefinition") -> Row:
 
 
 def variable_row(variable: "Variable") -> Row:
-    """A variable with its value as JSON has it."""
+    """Return the row of a variable. Its value is the JSON value."""
     return {
         "name": variable.name,
         "value": variable.value,

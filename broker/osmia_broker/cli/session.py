@@ -1,4 +1,4 @@
-"""What every command shares: the options that are the same everywhere, the connection, and the one door for failures."""
+"""Give every command the same options, the connection to the broker, and one way to print and to fail."""
 
 import functools
 import inspect
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Failure, from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.config import duration
@@ -23,7 +24,7 @@ TIMEOUT = timedelta(seconds=10)
 
 
 def as_duration(text: str | timedelta) -> timedelta:
-    """Read a duration that was typed; what is one already (a default) passes."""
+    """Read a typed duration. A default is one already."""
     try:
         return duration(text)
     except ValueError as error:
@@ -38,7 +39,7 @@ Timeout = Annotated[
     timedelta | None,
     typer.Option(parser=as_duration, metavar="10s", help="How long to wait.", rich_help_panel=EVERYWHERE),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing beside the data.", rich_help_panel=EVERYWHERE)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the data.", rich_help_panel=EVERYWHERE)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
 
@@ -49,12 +50,12 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "quiet": (Quiet, False),
     "yes": (Yes, False),
     "no_color": (NoColor, False),
-}  #: name, type and default of what every command takes, and `osmia` itself before the command
+}  #: name, type and default of the options of every command; `osmia` takes them before the command, too
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One call of the command line, as its options say."""
+    """The common options of one call."""
 
     address: str | None
     output: Output
@@ -65,7 +66,7 @@ class Session:
 
     @contextmanager
     def client(self, address: str | None = None) -> "Iterator[SyncClient]":
-        """A connection to *address*, or to the broker that the options name; failed calls become `Failure`."""
+        """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`."""
         from osmia import SyncClient
         from osmia.errors import OsmiaError
 
@@ -81,36 +82,38 @@ class Session:
                 raise from_call(error, client.address) from error
 
     def say(self, text: str) -> None:
-        """Tell a person something, on stderr, unless they want quiet."""
+        """Write *text* to stderr for a person, unless `--quiet` is set."""
         if not self.is_quiet:
-            sys.stderr.write(text + "\n")
+            streams.say(text)
 
     def list(self, rows: Sequence[Row], columns: tuple[Column, ...], *, empty: str) -> None:
-        """Print a list; *empty* is said to a person when there is nothing in it."""
+        """Print a list. If it is empty, a person reads *empty* instead."""
         write(rows, columns, self.output, color=self.has_color)
         if not rows and self.output in (Output.TABLE, Output.WIDE):
             self.say(empty)
 
     def one(self, row: Row, *, key: str, text: str) -> None:
-        """Print one record: *text* for a person, else its fields, of which *key* names the key."""
+        """Print one record: *text* for a person, else its fields. *key* is the name of its key field."""
         write_one(row, key, text, self.output)
 
     def confirm(self, question: str) -> None:
-        """Ask before something that cannot be undone.
+        """Ask for consent to a step that cannot be undone.
 
         Raises:
-            Failure: USAGE when nobody is there to be asked and `--yes` was not given.
+            Failure: USAGE when stdin is no terminal and `--yes` was not given.
             typer.Abort: the answer is no.
         """
         if self.says_yes:
             return
         if not sys.stdin.isatty():
-            raise usage(f"{question} Nobody is here to be asked.", "the same with --yes")
-        typer.confirm(question, abort=True, err=True)
+            raise usage(f"{question} Nobody is at the terminal to answer.", "the same with --yes")
+        if not typer.confirm(question, err=True):
+            self.say("Nothing was done.")
+            raise typer.Abort
 
 
 def with_session(function: Callable[..., None]) -> Callable[..., None]:
-    """Give *function*, whose first parameter is a `Session`, the options of every command."""
+    """Add the options of every command to *function*, whose first parameter is a `Session`."""
     signature = inspect.signature(function, eval_str=True)
     own = list(signature.parameters.values())[1:]
     names = {parameter.name for parameter in own}

@@ -1,4 +1,4 @@
-"""`osmia start`: start a process instance, and wait for its result if asked to."""
+"""`osmia start`: start a process instance, and with `--await` wait for its result."""
 
 from datetime import timedelta
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.cli.options import Var, Vars
+from osmia_broker.cli.options import INT32_MAX, Var, Vars
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, with_session
 
@@ -29,7 +29,9 @@ def start(
     process_id: Annotated[str, typer.Argument(help="The id of a deployed process.")],
     var: Var = None,
     vars: Vars = None,
-    version: Annotated[int, typer.Option(help="Its version; the latest unless given.", show_default=False)] = LATEST,
+    version: Annotated[
+        int, typer.Option(min=LATEST, max=INT32_MAX, help="Its version; the latest unless given.", show_default=False)
+    ] = LATEST,
     at: Annotated[list[str] | None, typer.Option("--at", metavar="ELEMENT", help="Start at this element.")] = None,
     is_awaited: Annotated[bool, typer.Option("--await", help="Wait, up to --timeout, and print the result.")] = False,
 ) -> None:
@@ -84,7 +86,7 @@ def _await_result(
 
 
 def _unknown_process(client: "SyncClient", process_id: str, why: str) -> Failure:
-    """The refusal, with the nearest process there is."""
+    """Return the refusal, with the nearest deployed process."""
     known = {definition.bpmn_process_id for definition in every(client.search_definitions, latest_only=True)}
     near = get_close_matches(process_id, sorted(known), n=1)
     mend = f"osmia start {near[0]}" if near else "osmia processes" if known else "osmia deploy FILE"

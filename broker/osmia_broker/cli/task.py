@@ -1,4 +1,4 @@
-"""`osmia task`: a person's task by its key."""
+"""`osmia task`: complete a user task by its key."""
 
 import typer
 

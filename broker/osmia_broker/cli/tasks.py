@@ -1,4 +1,4 @@
-"""`osmia tasks`: list the work that waits for people."""
+"""`osmia tasks`: list user tasks."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -19,10 +19,12 @@ app = typer.Typer(add_completion=False)
 @with_session
 def tasks(
     session: Session,
-    assignee: Annotated[str, typer.Option(metavar="USER", help="Only those of this person.")] = "",
-    group: Annotated[str, typer.Option(metavar="GROUP", help="Only those this group may take.")] = "",
-    is_unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those that are nobody's.")] = False,
-    is_completed: Annotated[bool, typer.Option("--completed", help="Those that are done, not the open ones.")] = False,
+    assignee: Annotated[str, typer.Option(metavar="USER", help="Only those of this assignee.")] = "",
+    group: Annotated[str, typer.Option(metavar="GROUP", help="Only those with this candidate group.")] = "",
+    is_unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those without an assignee.")] = False,
+    is_completed: Annotated[
+        bool, typer.Option("--completed", help="Those that are completed, not the open ones.")
+    ] = False,
     process: Process = "",
     limit: Limit = 50,
 ) -> None:
@@ -45,5 +47,5 @@ def tasks(
 
     with session.client() as client:
         open_tasks: Iterator[JobInfo] = every(client.search_jobs, user_tasks_only=True, states=wanted)
-        rows = [task_row(one) for one in first(filter(fits, open_tasks), limit)]
+        rows = [task_row(one) for one in first(session, filter(fits, open_tasks), limit)]
     session.list(rows, TASK_COLUMNS, empty="No such tasks. Start an instance: osmia start PROCESS_ID")

@@ -1,6 +1,6 @@
-"""Variables as they are typed: `--var k=v`, and `--vars` with JSON, `@file` or `-`.
+"""Read variables from the command line: `--var k=v`, and `--vars` with JSON, `@file` or `-`.
 
-A value that is JSON stays the very text that was typed, so a 64-bit number or a long decimal reaches the process unchanged.
+A JSON value keeps the text that was typed, so a 64-bit number or a long decimal reaches the process unchanged.
 """
 
 import sys
@@ -15,10 +15,10 @@ Variables = dict[str, Any]  #: values are `msgspec.Raw` JSON or plain text
 
 
 def read(assignments: list[str] | None, document: str | None) -> Variables:
-    """The variables of *document* with those of the *assignments* over them, the last one of a name counting.
+    """Return the variables of *document* and *assignments*. An assignment wins over the document, a later one over an earlier.
 
     Raises:
-        Failure: USAGE; the text says which one is wrong, and where.
+        Failure: USAGE; the text names the wrong variable or file, and the place in it.
     """
     variables = _document(document) if document is not None else {}
     for assignment in assignments or ():
@@ -28,7 +28,7 @@ def read(assignments: list[str] | None, document: str | None) -> Variables:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    """`k:=v` demands JSON, `k==v` is text, `k=v` is JSON when it parses and text when not."""
+    """Read one `--var`. `k:=v` must be JSON, `k==v` is text, `k=v` is JSON if it parses, else text."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip(":").strip():
         raise usage(f"Expected --var NAME=VALUE, but found '{text}'.", "--var amount=12, --var name==12 (text)")
@@ -56,7 +56,7 @@ def _json(value: str, what: str) -> msgspec.Raw:
 
 
 def _document(source: str) -> Variables:
-    """`@file` and `-` (stdin) are read; everything else is the JSON itself."""
+    """Read `--vars`: from a file for `@file`, from stdin for `-`, else the value is the JSON itself."""
     if source == "-":
         text, name = sys.stdin.read(), "standard input"
     elif source.startswith("@"):

@@ -23,7 +23,7 @@ _CONSTANT_IN = re.compile(_CONSTANT)
 def constants_of(text: str) -> list[Constant] | None:
     """The texts and numbers that the cell *text* lists, or None if it holds anything else.
 
-    Texts with a backslash are left to FEEL, as are `true` and `false`, which do more than compare.
+    Texts with a backslash are left to FEEL, and so are `true` and `false`: as keys of a dict they are the same as 1 and 0.
     """
     if not _CONSTANTS.fullmatch(text):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from osmia_broker import untrusted_xml
+from osmia_broker import feel, untrusted_xml
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
 
 NAMESPACES = frozenset(
@@ -86,7 +86,7 @@ def attribute(element: etree._Element, name: str) -> str:
 def text_of(element: etree._Element | None) -> str:
     """The content of an element's `text` child without blanks around it, or empty."""
     found = None if element is None else child(element, "text")
-    return "" if found is None or found.text is None else found.text.strip()
+    return "" if found is None or found.text is None else feel.trimmed(found.text)
 
 
 def one_line(text: str) -> str:

@@ -32,11 +32,6 @@ class HitPolicy:
     stops_early: bool = False
 
 
-def same(value: Value) -> tuple[str, str]:
-    """A key that equal values share and different values do not."""
-    return feel.type_name(value), feel.to_decision_json(value)
-
-
 def _first(values: Sequence[Value]) -> Value:
     return values[0]
 
@@ -48,7 +43,7 @@ def _unique(values: Sequence[Value]) -> Value:
 
 
 def _any(values: Sequence[Value]) -> Value:
-    if len({same(value) for value in values}) > 1:
+    if len(set(map(feel.equality_key, values))) > 1:
         raise EvaluationFailed(f"different values aren't allowed for ANY hit policy. found: '{_json(values)}'")
     return values[0]
 

@@ -142,8 +142,15 @@ class Run:
         return _outcome(test.evaluate(scope, input_value, self.now)) is True
 
     def json(self, value: Value) -> str:
-        """*value* as JSON text. Raises EvaluationFailed when the texts of this evaluation pass 4 MiB together."""
-        text = feel.to_decision_json(value)
+        """Write *value* as JSON text.
+
+        Raises EvaluationFailed when the texts of this evaluation pass 4 MiB together, and for a number that neither 64 bits
+        nor a double hold.
+        """
+        try:
+            text = feel.to_decision_json(value)
+        except feel.EvaluationFailed as failed:  # a sum of outputs that no reader of JSON could take
+            raise EvaluationFailed(str(failed)) from None
         self._characters += len(text)
         if self._characters > JSON_CHARACTERS_MAX:
             raise EvaluationFailed(

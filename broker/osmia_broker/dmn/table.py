@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from osmia_broker import feel
 from osmia_broker.dmn.column_index import ColumnIndex
-from osmia_broker.dmn.hit_policy import HitPolicy, same
+from osmia_broker.dmn.hit_policy import HitPolicy
 from osmia_broker.dmn.run import EvaluatedInput, EvaluatedOutput, MatchedRule, Run, Trace, Value
 
 
@@ -24,18 +24,18 @@ class Output:
     """A column of results.
 
     *name* is the entry of the result if there are several outputs; *label* is what an answer calls it. *ranks* gives the
-    place of each of the `outputValues`, best first, by `hit_policy.same`.
+    place of each of the `outputValues`, best first, by `feel.equality_key`.
     """
 
     id: str
     name: str
     label: str
     default: feel.Expression | None = None
-    ranks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ranks: Mapping[object, int] = field(default_factory=dict)
 
     def rank(self, value: Value) -> int:
         """The place of *value*; those that are not listed share the last."""
-        return self.ranks.get(same(value), len(self.ranks))
+        return self.ranks.get(feel.equality_key(value), len(self.ranks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _output(element: etree._Element, policy: HitPolicy, expressions: Expressions
     )
 
 
-def _ranks(element: etree._Element, expressions: Expressions) -> Mapping[tuple[str, str], int]:
+def _ranks(element: etree._Element, expressions: Expressions) -> Mapping[object, int]:
     """The place of each value of `outputValues`, which are read as the items of a list."""
     values = child(element, "outputValues")
     text = text_of(values)
@@ -80,9 +80,9 @@ def _ranks(element: etree._Element, expressions: Expressions) -> Mapping[tuple[s
     found = expressions.expression(values, f"[{text}]").evaluate({}).value
     if not isinstance(found, list):  # already a fault, or a list that cannot be evaluated
         return {}
-    ranks: dict[tuple[str, str], int] = {}
+    ranks: dict[object, int] = {}
     for value in found:
-        ranks.setdefault(hit_policy.same(value), len(ranks))
+        ranks.setdefault(feel.equality_key(value), len(ranks))
     return ranks
 
 

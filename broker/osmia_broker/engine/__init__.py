@@ -1,17 +1,29 @@
-"""The rules of execution, pure: commands in, changed rows and answers out. No I/O; clock and keys come with the state.
+"""The rules of execution, pure: commands in, changed rows and answers out. No I/O; time and keys are handed in.
 
-`engine` runs one command; `commands` lists them; a handler per command stands in the file of its subject (`jobs`, `instances`,
-`resolution` …); `lifecycle` moves tokens and `elements/` says what is special about each kind of element.
+`engine` decides one command in a `turn`; `commands` lists the commands; each subject has a file with its handlers (`jobs`, `instances`,
+`resolution` …); `lifecycle` moves tokens, and `elements/` says what is special about each kind of element.
 """
 
-from osmia_broker.engine import decisions, deployments, instances, jobs, resolution  # each registers its handlers
+from osmia_broker.engine import (  # each registers its handlers
+    carrying_out,
+    decisions,
+    deployments,
+    instances,
+    jobs,
+    resolution,
+)
 from osmia_broker.engine.elements import events, gateways, scopes, tasks, user_tasks  # each registers its processors
-from osmia_broker.engine.engine import HANDLERS, execute
+from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
 from osmia_broker.engine.lifecycle import PROCESSORS
+from osmia_broker.engine.turn import Budget, Turn
 
 __all__ = [
     "HANDLERS",
     "PROCESSORS",
+    "Budget",
+    "Turn",
+    "UndoFailed",
+    "carrying_out",
     "decisions",
     "deployments",
     "events",

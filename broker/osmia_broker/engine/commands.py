@@ -3,7 +3,7 @@
 `intent` is the word the wire's error frame uses for it (gateway-rpc.md, section 1). Times are milliseconds.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -39,8 +39,8 @@ class DeployResources(Command, frozen=True, gc=False):
 class CreateProcessInstance(Command, frozen=True, gc=False):
     """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key.
 
-    *start_elements* begin it at these elements instead of its start event. *waiter*, if given, is handed to the partition
-    with the result when the instance completes; the result holds the root variables, or only *fetch_variables*.
+    *start_elements* begin it at these elements instead of its start event. *result_ticket*, if not 0, names the caller who waits for the
+    result, which is published with this ticket after the instance has completed: the root variables, or only *fetch_variables*.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -49,7 +49,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     process_definition_key: int
     variables: Variables
     start_elements: tuple[str, ...] = ()
-    waiter: Any = None
+    result_ticket: int = 0
     fetch_variables: tuple[str, ...] = ()
 
 
@@ -133,6 +133,32 @@ class ReachDeadlines(Command, frozen=True, gc=False):
 
     intent: ClassVar[str] = "TIME_OUT"
     job_keys: tuple[int, ...]
+
+
+class CarryOut(Command, frozen=True, gc=False):
+    """Carry a follow-up out that has become due. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "CARRY_OUT"
+    follow_up_key: int
+
+
+class ParkFollowUp(Command, frozen=True, gc=False):
+    """Let a follow-up that cannot be carried out wait behind an incident with this *reason*. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "PARK"
+    follow_up_key: int
+    reason: str
+
+
+class ContinueWalk(Command, frozen=True, gc=False):
+    """Go on with a walk that was too long for one turn; only ever a follow-up.
+
+    *element_keys* are the element instances whose next step is left, *depths* how many steps led to each, *steps* all steps so far.
+    """
+
+    element_keys: tuple[int, ...]
+    depths: tuple[int, ...]
+    steps: int
 
 
 class SetVariables(Command, frozen=True, gc=False):

@@ -9,19 +9,19 @@ from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.engine.commands import EvaluateDecision
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Decision, ErrorType
-from osmia_broker.state.state import State
 
 
-def find_decision(state: State, decision_id: str, deployment_key: int = 0) -> tuple[Decision, DecisionGraph]:
+def find_decision(turn: Turn, decision_id: str, deployment_key: int = 0) -> tuple[Decision, DecisionGraph]:
     """The latest version of a decision (or the one of a deployment) and the graph it stands in.
 
     Raises:
         IncidentRaised: there is none; deploying it is the repair.
 
     """
-    decisions = state.definitions.decisions
+    decisions = turn.definitions.decisions
     decision = (
         decisions.as_of_deployment(decision_id, deployment_key) if deployment_key else decisions.latest(decision_id)
     )
@@ -30,30 +30,30 @@ def find_decision(state: State, decision_id: str, deployment_key: int = 0) -> tu
             ErrorType.CALLED_DECISION_ERROR,
             f"Expected to evaluate decision '{decision_id}', but no decision found for id '{decision_id}'",
         )
-    return decision, _graph(state, decision)
+    return decision, _graph(turn, decision)
 
 
-def _graph(state: State, decision: Decision) -> DecisionGraph:
-    requirements = state.definitions.requirements.get(decision.decision_requirements_key)
+def _graph(turn: Turn, decision: Decision) -> DecisionGraph:
+    requirements = turn.definitions.requirements.get(decision.decision_requirements_key)
     assert requirements is not None, "a decision stands in a graph"
-    graph: DecisionGraph = state.definitions.model(requirements.checksum).decisions
+    graph: DecisionGraph = turn.definitions.model(requirements.checksum).decisions
     return graph
 
 
 @handles(EvaluateDecision)
-def evaluate_decision(state: State, command: EvaluateDecision) -> EvaluatedDecision:
+def evaluate_decision(turn: Turn, command: EvaluateDecision) -> EvaluatedDecision:
     """Evaluate a decision for a caller; a failing evaluation is part of the answer, no refusal."""
-    decision = _called(state, command)
-    graph = _graph(state, decision)
+    decision = _called(turn, command)
+    graph = _graph(turn, decision)
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
-    evaluation = graph.evaluate(decision.decision_id, scope, state.now)
-    rows = {row.decision_id: row for row in state.definitions.decisions_of(decision.decision_requirements_key)}
-    return EvaluatedDecision(decision, evaluation, rows, state.next_key())
+    evaluation = graph.evaluate(decision.decision_id, scope, turn.now)
+    rows = {row.decision_id: row for row in turn.definitions.decisions_of(decision.decision_requirements_key)}
+    return EvaluatedDecision(decision, evaluation, rows, turn.next_key())
 
 
-def _called(state: State, command: EvaluateDecision) -> Decision:
+def _called(turn: Turn, command: EvaluateDecision) -> Decision:
     """The decision that the command names; the id wins over the key. Unknown is an invalid argument (gateway-rpc.md)."""
-    decisions = state.definitions.decisions
+    decisions = turn.definitions.decisions
     if command.decision_id:
         found, named = decisions.latest(command.decision_id), f"id '{command.decision_id}'"
     elif command.decision_key >= 0:

@@ -1,36 +1,44 @@
-"""Deployment: versions are given, unchanged files keep theirs, and all of it happens or none (gateway-rpc.md, DeployResource)."""
+"""Deploy files: give versions to what is new, keep those of unchanged files, do all of it or nothing (gateway-rpc.md, DeployResource).
+
+A reference with `bindingType="deployment"` leads to the definition that was deployed together with the process. So a process with such
+a reference gets a new version, although its file is unchanged, if a file beside it is new or another one than the process is bound to.
+"""
 
 from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
 
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.definitions import Definitions, VersionedTable
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
-from osmia_broker.state.state import State
 
 
 @handles(DeployResources)
-def deploy_resources(state: State, command: DeployResources) -> Deployed:
-    """Add what is new; answer with every definition of the files, new or not."""
+def deploy_resources(turn: Turn, command: DeployResources) -> Deployed:
+    """Add what is new, and answer with every definition of the files, new or not."""
     _refuse_duplicates(command.resources)
-    deployed = Deployed(state.next_key(), [], [], [], [])
+    outdated = _outdated(turn, command.resources)
+    deployed = Deployed(turn.next_key(), [], [], [], [])
     for resource in command.resources:
-        _DEPLOY[resource.kind](state, resource, deployed)
-        state.definitions.keep_model(resource.checksum, resource.compiled)
+        _DEPLOY[resource.kind](turn, resource, deployed, outdated)
+        turn.definitions.keep_model(resource.checksum, resource.compiled)
     return deployed
 
 
 def _refuse_duplicates(resources: tuple[NewResource, ...]) -> None:
     """An id may be defined once per deployment."""
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], NewResource] = {}
     for resource in resources:
         for what, id in _ids(resource):
-            other = owners.setdefault((what, id), resource.name)
-            if other is not resource.name:
+            other = owners.setdefault((what, id), resource)
+            if other is not resource:
                 raise InvalidArgument(
                     "Expected to deploy new resources, but encountered the following errors:\n"
-                    f"Duplicated {what} id in resources '{other}' and '{resource.name}'"
+                    f"Duplicated {what} id in resources '{other.name}' and '{resource.name}'"
                 )
 
 
@@ -43,12 +51,38 @@ def _ids(resource: NewResource) -> list[tuple[str, str]]:
     return [("decision requirements", graph.id), *(("decision", decision.id) for decision in graph.decisions)]
 
 
-def _deploy_processes(state: State, resource: NewResource, deployed: Deployed) -> None:
+def _outdated(turn: Turn, resources: tuple[NewResource, ...]) -> frozenset[str]:
+    """Find the processes that need a new version, because a binding of theirs may lead elsewhere than to *resources*.
+
+    All processes with bindings count or none: a binding may be an expression, so its target is unknown here.
+    """
+    bound = {
+        id: latest
+        for resource in resources
+        for id, process in resource.compiled.processes.items()
+        if process.is_bound_to_deployment and (latest := turn.definitions.processes.latest(id))
+    }
+    definitions = [(_TABLES[what](turn.definitions), id) for resource in resources for what, id in _ids(resource)]
+    leads_here = all(
+        table.as_of_deployment(id, process.deployment_key) is table.latest(id)
+        for process in bound.values()
+        for table, id in definitions
+    )
+    return frozenset() if leads_here and not any(_is_new(turn, one) for one in resources) else frozenset(bound)
+
+
+def _is_new(turn: Turn, resource: NewResource) -> bool:
+    """Whether the latest version of a definition of the file, if there is one, came from another file."""
+    latest = [_TABLES[what](turn.definitions).latest(id) for what, id in _ids(resource)]
+    return not all(row is not None and (isinstance(row, Decision) or _is_same(row, resource)) for row in latest)
+
+
+def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, outdated: frozenset[str]) -> None:
     for id, process in resource.compiled.processes.items():
-        latest = state.definitions.processes.latest(id)
-        if latest is None or not _is_same(latest, resource):
+        latest = turn.definitions.processes.latest(id)
+        if latest is None or id in outdated or not _is_same(latest, resource):
             latest = ProcessDefinition(
-                key=state.next_key(),
+                key=turn.next_key(),
                 bpmn_process_id=id,
                 version=latest.version + 1 if latest else 1,
                 name=process.name,
@@ -56,42 +90,42 @@ def _deploy_processes(state: State, resource: NewResource, deployed: Deployed) -
                 resource_name=resource.name,
                 checksum=resource.checksum,
                 deployment_key=deployed.key,
-                deployed_ms=state.now_ms,
+                deployed_ms=turn.now_ms,
             )
-            state.definitions.processes.insert(latest)
-            state.definitions.add_resource(resource.checksum, resource.content)
+            turn.definitions.processes.insert(latest)
+            turn.definitions.add_resource(resource.checksum, resource.content)
         deployed.processes.append(latest)
 
 
-def _deploy_decisions(state: State, resource: NewResource, deployed: Deployed) -> None:
+def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:
     graph = resource.compiled.decisions
-    latest = state.definitions.requirements.latest(graph.id)
+    latest = turn.definitions.requirements.latest(graph.id)
     if latest is None or not _is_same(latest, resource):
-        latest = _add_requirements(state, resource, latest.version + 1 if latest else 1, deployed.key)
+        latest = _add_requirements(turn, resource, latest.version + 1 if latest else 1, deployed.key)
     deployed.requirements.append(latest)
-    deployed.decisions.extend(state.definitions.decisions_of(latest.key))
+    deployed.decisions.extend(turn.definitions.decisions_of(latest.key))
 
 
-def _add_requirements(state: State, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:
-    """A new version of a graph is a new version of each of its decisions."""
+def _add_requirements(turn: Turn, resource: NewResource, version: int, deployment_key: int) -> DecisionRequirements:
+    """Add a new version of a graph, and of each of its decisions."""
     graph = resource.compiled.decisions
     requirements = DecisionRequirements(
-        key=state.next_key(),
+        key=turn.next_key(),
         decision_requirements_id=graph.id,
         version=version,
         name=graph.name,
         resource_name=resource.name,
         checksum=resource.checksum,
         deployment_key=deployment_key,
-        deployed_ms=state.now_ms,
+        deployed_ms=turn.now_ms,
     )
-    state.definitions.requirements.insert(requirements)
-    state.definitions.add_resource(resource.checksum, resource.content)
+    turn.definitions.requirements.insert(requirements)
+    turn.definitions.add_resource(resource.checksum, resource.content)
     for decision in graph.decisions:
-        before = state.definitions.decisions.latest(decision.id)
-        state.definitions.decisions.insert(
+        before = turn.definitions.decisions.latest(decision.id)
+        turn.definitions.decisions.insert(
             Decision(
-                key=state.next_key(),
+                key=turn.next_key(),
                 decision_id=decision.id,
                 version=before.version + 1 if before else 1,
                 name=decision.name,
@@ -103,29 +137,35 @@ def _add_requirements(state: State, resource: NewResource, version: int, deploym
     return requirements
 
 
-def _deploy_form(state: State, resource: NewResource, deployed: Deployed) -> None:
-    latest = state.definitions.forms.latest(resource.form_id)
+def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:
+    latest = turn.definitions.forms.latest(resource.form_id)
     if latest is None or not _is_same(latest, resource):
         latest = Form(
-            key=state.next_key(),
+            key=turn.next_key(),
             form_id=resource.form_id,
             version=latest.version + 1 if latest else 1,
             resource_name=resource.name,
             checksum=resource.checksum,
             deployment_key=deployed.key,
-            deployed_ms=state.now_ms,
+            deployed_ms=turn.now_ms,
         )
-        state.definitions.forms.insert(latest)
-        state.definitions.add_resource(resource.checksum, resource.content)
+        turn.definitions.forms.insert(latest)
+        turn.definitions.add_resource(resource.checksum, resource.content)
     deployed.forms.append(latest)
 
 
 def _is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: NewResource) -> bool:
-    """Content and name equal to those of the latest version: nothing new."""
+    """Whether content and name of the file equal those of the latest version."""
     return latest.checksum == resource.checksum and latest.resource_name == resource.name
 
 
-_DEPLOY: dict[str, Callable[[State, NewResource, Deployed], None]] = {
+_TABLES: dict[str, Callable[[Definitions], VersionedTable[Any]]] = {
+    "process": attrgetter("processes"),
+    "decision requirements": attrgetter("requirements"),
+    "decision": attrgetter("decisions"),
+    "form": attrgetter("forms"),
+}
+_DEPLOY: dict[str, Callable[[Turn, NewResource, Deployed, frozenset[str]], None]] = {
     "bpmn": _deploy_processes,
     "dmn": _deploy_decisions,
     "form": _deploy_form,

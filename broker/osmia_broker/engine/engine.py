@@ -1,7 +1,8 @@
 """One command at a time: decide it whole, or leave no trace of it.
 
-A handler refuses early, changes once, and puts follow-up steps on the agenda. The agenda is a queue, never recursion. Each step
-is undone on its own if it ends in an incident; a refusal or a missing row undoes the whole command.
+A handler refuses early, changes once, and plans follow-up steps on the agenda. The agenda is a queue, never recursion. Each step is
+undone on its own if it ends in an incident; a refusal or a missing row undoes the whole command. A walk that is too long for one turn
+goes on as a follow-up (`walks`).
 """
 
 import logging
@@ -10,24 +11,29 @@ from typing import Any, TypeVar, cast
 
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
+from osmia_broker.engine.lifecycle import take_step
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import TooLarge
+from osmia_broker.engine.walks import DEPTH_MAX, leave_walk, walk_too_deep
 from osmia_broker.errors import Rejection
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.rows import ErrorType
-from osmia_broker.state.state import State, Step
-
-STEPS_MAX = 10_000  # of one command without a wait state (reliability.md, section 5); a longer walk ends in an incident
+from osmia_broker.state.rows import ElementInstance, ErrorType
 
 log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=Command)
-Handler = Callable[[State, Any], Any]
+Handler = Callable[[Turn, Any], Any]
 HANDLERS: dict[type[Command], Handler] = {}
 
 
-def handles(command: type[C]) -> Callable[[Callable[[State, C], Any]], Callable[[State, C], Any]]:
-    """Register the function that carries *command* out."""
+class UndoFailed(Exception):
+    """The undo of a command failed, so memory can no longer be trusted and must be read again from the store."""
 
-    def register(handler: Callable[[State, C], Any]) -> Callable[[State, C], Any]:
+
+def handles(command: type[C]) -> Callable[[Callable[[Turn, C], Any]], Callable[[Turn, C], Any]]:
+    """Register the decorated function as the handler of *command*."""
+
+    def register(handler: Callable[[Turn, C], Any]) -> Callable[[Turn, C], Any]:
         assert command not in HANDLERS, f"{command} has a handler"
         HANDLERS[command] = cast("Handler", handler)
         return handler
@@ -35,71 +41,72 @@ def handles(command: type[C]) -> Callable[[Callable[[State, C], Any]], Callable[
     return register
 
 
-def execute(state: State, command: Command, now_ms: int) -> Any:
+def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     """Carry *command* out at *now_ms* and return its answer.
 
     Raises:
-        Rejection: it was refused; *state* is as it was.
-        Missing: rows must be loaded first; *state* is as it was.
+        Rejection: it was refused; the state is as it was.
+        Missing: rows must be loaded first; the state is as it was.
+        UndoFailed: the state is broken and must be dropped.
 
     """
-    state.now_ms = now_ms
+    turn.now_ms = now_ms
+    turn.depth = turn.steps = 0
     try:
-        answer = HANDLERS[type(command)](state, command)
-        if state.agenda:
-            _work_off(state)
-    except BaseException:
-        state.agenda.clear()
-        state.journal.roll_back()
+        answer = HANDLERS[type(command)](turn, command)
+        if turn.agenda:
+            _walk(turn)
+    except BaseException as reason:
+        turn.agenda.clear()
+        try:
+            turn.journal.roll_back()
+        except Exception as fault:  # noqa: BLE001 - whatever it is, memory is broken
+            raise UndoFailed(f"Expected to undo {type(command).__name__}, but found {fault!r}") from reason
         raise
-    state.journal.clear()
+    turn.journal.clear()
     return answer
 
 
-def _work_off(state: State) -> None:
-    """Take the steps on the agenda, and those that they put there, one by one."""
-    agenda = state.agenda
-    left = STEPS_MAX
+def _walk(turn: Turn) -> None:
+    """Take the steps on the agenda, and those that they plan, until none is left or the turn has to end."""
+    agenda, budget = turn.agenda, turn.budget
+    budget.begin()
     while agenda:
-        step = agenda.popleft()
-        if step[1].ended_ms:
-            continue  # something has ended the element since the step was planned
-        left -= 1
-        if left < 0:
-            agenda.clear()
-            _stop_endless_walk(state, step)
+        if not budget.allows_step():
+            leave_walk(turn)
             return
-        _take(state, step)
+        element, depth = agenda.popleft()
+        if element.ended_ms:
+            continue  # something has ended the element since the step was planned
+        turn.steps += 1
+        if depth > DEPTH_MAX:
+            walk_too_deep(turn, element)
+        else:
+            turn.depth = depth
+            _take(turn, element)
 
 
-def _take(state: State, step: Step) -> None:
-    act, element = step
-    planned = len(state.agenda)
-    savepoint = state.journal.mark()
+def _take(turn: Turn, element: ElementInstance) -> None:
+    planned = len(turn.agenda)
+    savepoint = turn.journal.mark()
     try:
-        act(state, element)
+        take_step(turn, element)
     except IncidentRaised as stop:
-        _take_back(state, savepoint, planned)
-        raise_incident(state, element, stop.error_type, str(stop))
+        _take_back(turn, savepoint, planned)
+        raise_incident(turn, element, stop.error_type, str(stop))
+    except TooLarge as fault:
+        _take_back(turn, savepoint, planned)
+        raise_incident(turn, element, ErrorType.IO_MAPPING_ERROR, str(fault))
     except (Missing, Rejection):
         raise
-    except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 13)
+    except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 12)
         where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}
         log.exception("step failed", extra=where)
-        _take_back(state, savepoint, planned)
-        raise_incident(state, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
+        _take_back(turn, savepoint, planned)
+        raise_incident(turn, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 
 
-def _take_back(state: State, savepoint: int, planned: int) -> None:
-    state.journal.roll_back(savepoint)
-    while len(state.agenda) > planned:
-        state.agenda.pop()
-
-
-def _stop_endless_walk(state: State, step: Step) -> None:
-    raise_incident(
-        state,
-        step[1],
-        ErrorType.UNKNOWN,
-        f"Expected a wait state within {STEPS_MAX} steps, but found none: the walk stops before '{step[1].element_id}'",
-    )
+def _take_back(turn: Turn, savepoint: int, planned: int) -> None:
+    turn.journal.roll_back(savepoint)
+    while len(turn.agenda) > planned:
+        turn.agenda.pop()

@@ -7,28 +7,31 @@ A failed evaluation, or a result of another type, stops the step with an inciden
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.incidents import IncidentRaised, storable
+from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression, Result, Static
 from osmia_broker.state.rows import ErrorType
-from osmia_broker.state.state import State
+
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+QUOTED_CHARACTERS = 100  # of a value that an incident repeats
 
 
 class VariableScope:
     """The variables visible from an element instance, inner ones hiding outer ones."""
 
-    __slots__ = ("_key", "_state")
+    __slots__ = ("_key", "_turn")
 
-    def __init__(self, state: State, element_instance_key: int) -> None:
-        self._state = state
+    def __init__(self, turn: Turn, element_instance_key: int) -> None:
+        self._turn = turn
         self._key = element_instance_key
 
     def __getitem__(self, name: str) -> msgspec.Raw:
-        state, key = self._state, self._key
+        turn, key = self._turn, self._key
         while key:
-            variable = state.variables.of_scope(key).get(name)
+            variable = turn.variables.of_scope(key).get(name)
             if variable is not None:
                 return msgspec.Raw(variable.value)
-            element = state.elements.get(key)
+            element = turn.elements.get(key)
             if element is None:
                 break
             key = element.scope_key
@@ -36,7 +39,7 @@ class VariableScope:
 
 
 def evaluate(
-    state: State, expression: Expression, scope_key: int, error_type: ErrorType = ErrorType.EXTRACT_VALUE_ERROR
+    turn: Turn, expression: Expression, scope_key: int, error_type: ErrorType = ErrorType.EXTRACT_VALUE_ERROR
 ) -> Result:
     """The result of *expression* as seen from the element instance *scope_key*.
 
@@ -46,39 +49,54 @@ def evaluate(
     """
     if type(expression) is Static:
         return expression
-    result = expression.evaluate(VariableScope(state, scope_key), state.now)
+    result = expression.evaluate(VariableScope(turn, scope_key), turn.now)
     if result.failure is not None:
         raise IncidentRaised(error_type, result.failure)
     return result
 
 
-def evaluate_text(state: State, expression: Expression, scope_key: int) -> str:
-    """A result that must be text."""
-    result = evaluate(state, expression, scope_key)
+def evaluate_text(turn: Turn, expression: Expression, scope_key: int) -> str:
+    """Evaluate *expression* to a text that can be stored."""
+    result = evaluate(turn, expression, scope_key)
     if not isinstance(result.value, str):
         raise wrong_type(expression, result, "'STRING'")
-    return result.value
+    return _storable(expression, result.value)
 
 
-def evaluate_boolean(state: State, expression: Expression, scope_key: int) -> bool:
+def _storable(expression: Expression, text: str) -> str:
+    if storable(text) != text:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected result of the expression '{expression.text}' to be a text that can be stored, but it holds a NUL character or half a surrogate pair.",
+        )
+    return text
+
+
+def evaluate_boolean(turn: Turn, expression: Expression, scope_key: int) -> bool:
     """A result that must be true or false; null is neither."""
-    result = evaluate(state, expression, scope_key)
+    result = evaluate(turn, expression, scope_key)
     if not isinstance(result.value, bool):
         raise wrong_type(expression, result, "'BOOLEAN'")
     return result.value
 
 
-def evaluate_integer(state: State, expression: Expression, scope_key: int) -> int:
-    """A result that must be a number; a fraction is cut off."""
-    result = evaluate(state, expression, scope_key)
+def evaluate_int32(turn: Turn, expression: Expression, scope_key: int) -> int:
+    """Evaluate *expression* to a number that fits 32 bits, as it travels; a fraction is cut off."""
+    result = evaluate(turn, expression, scope_key)
     if feel.type_name(result.value) != "NUMBER":
         raise wrong_type(expression, result, "'NUMBER'")
+    if not INT32_MIN - 1 < result.value < INT32_MAX + 1:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected result of the expression '{expression.text}' to be a number from {INT32_MIN} to {INT32_MAX},"
+            f" but was '{str(result.value)[:QUOTED_CHARACTERS]}'.",
+        )
     return int(result.value)
 
 
-def evaluate_text_list(state: State, expression: Expression, scope_key: int) -> list[str]:
+def evaluate_text_list(turn: Turn, expression: Expression, scope_key: int) -> list[str]:
     """A result that must be a list of texts."""
-    result = evaluate(state, expression, scope_key)
+    result = evaluate(turn, expression, scope_key)
     if not isinstance(result.value, list | tuple):
         raise wrong_type(expression, result, "'ARRAY'")
     if not all(isinstance(item, str) for item in result.value):
@@ -87,7 +105,7 @@ def evaluate_text_list(state: State, expression: Expression, scope_key: int) -> 
             f"Expected result of the expression '{expression.text}' to be 'ARRAY' containing 'STRING' items,"
             " but was 'ARRAY' containing at least one non-'STRING' item.",
         )
-    return list(result.value)
+    return [_storable(expression, item) for item in result.value]
 
 
 def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:

@@ -3,9 +3,10 @@
 An incident is no failure of the command: CompleteJob is answered OK even if the next gateway finds no flow.
 """
 
+from osmia_broker.engine.domain_events import INCIDENT
+from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ErrorType, Incident, Job
-from osmia_broker.state.state import State
 
 MESSAGE_CHARACTERS = 5_000  # an incident repeats no more of its cause than a person reads
 
@@ -18,38 +19,35 @@ class IncidentRaised(Exception):
         self.error_type = error_type
 
 
-def raise_incident(state: State, element: ElementInstance, error_type: ErrorType, message: str) -> None:
+def raise_incident(turn: Turn, element: ElementInstance, error_type: ErrorType, message: str) -> None:
     """Stop *element*."""
-    _insert(state, element, 0, error_type, message)
+    _insert(turn, element, 0, error_type, message)
 
 
-def raise_job_incident(state: State, job: Job, error_type: ErrorType, message: str) -> None:
+def raise_job_incident(turn: Turn, job: Job, error_type: ErrorType, message: str) -> None:
     """Stop the element of *job* until the job can be activated again."""
-    _insert(state, state.elements[job.element_instance_key], job.key, error_type, message)
+    _insert(turn, turn.elements[job.element_instance_key], job.key, error_type, message)
 
 
-def _insert(state: State, element: ElementInstance, job_key: int, error_type: ErrorType, message: str) -> None:
-    state.note_event("incident", error_type, "raised")
-    state.incidents.insert(
-        Incident(
-            key=state.next_key(),
-            process_instance_key=element.process_instance_key,
-            process_definition_key=element.process_definition_key,
-            element_instance_key=element.key,
-            element_id=element.element_id,
-            job_key=job_key,
-            error_type=error_type,
-            message=message[:MESSAGE_CHARACTERS],
-            created_ms=state.now_ms,
-        )
+def _insert(turn: Turn, element: ElementInstance, job_key: int, error_type: ErrorType, message: str) -> None:
+    incident = Incident(
+        key=turn.next_key(),
+        process_instance_key=element.process_instance_key,
+        process_definition_key=element.process_definition_key,
+        element_instance_key=element.key,
+        element_id=element.element_id,
+        job_key=job_key,
+        error_type=error_type,
+        message=storable(message[:MESSAGE_CHARACTERS]),
+        created_ms=turn.now_ms,
     )
+    turn.incidents.insert(incident)
+    turn.note(INCIDENT, "raised", error_type, incident.key, incident.process_instance_key)
 
 
-def end_incidents(state: State, process_instance_key: int, element_instance_keys: set[int]) -> None:
-    """Close the incidents of element instances that are ended."""
-    for incident in state.incidents.of_instance(process_instance_key):
-        if incident.element_instance_key in element_instance_keys:
-            state.incidents.end(incident, state.now_ms)
+def storable(text: str) -> str:
+    """Return *text* with a replacement character for what no store can keep: NUL, and half a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def no_such_incident(key: int) -> NotFound:

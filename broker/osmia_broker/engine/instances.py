@@ -4,40 +4,41 @@ from typing import NoReturn
 
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
+from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import activate, advance, enter, terminate
+from osmia_broker.engine.lifecycle import advance, enter, open_scopes, terminate
+from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition
-from osmia_broker.state.state import State
 
 NOT_STARTABLE = frozenset({ElementType.START_EVENT})  #: no start instruction may name one (gateway-rpc.md)
 
 
 @handles(CreateProcessInstance)
-def create_process_instance(state: State, command: CreateProcessInstance) -> Created:
+def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Created:
     """Start an instance; by the answer its token has walked to where it waits, or to the end."""
-    definition = _definition(state, command)
-    model = state.definitions.process(definition.key)
+    definition = _definition(turn, command)
+    model = turn.definitions.process(definition.key)
     starts = [_start_element(model, id) for id in command.start_elements]
     if not starts and model.root.start is None:
         raise InvalidState("Expected to create instance of process with none start event, but there is no such event")
-    process = _new_process(state, definition)
-    put_local(state, process, command.variables)
-    if command.waiter is not None:
-        state.awaited[process.key] = (command.waiter, command.fetch_variables)
-        state.journal.note(state.awaited.pop, process.key, None)
+    process = _new_process(turn, definition)
+    put_local(turn, process, command.variables)
+    if command.result_ticket:
+        turn.awaited.add(process.key, command.result_ticket, command.fetch_variables)
+        turn.journal.note(turn.awaited.pop, process.key)
     if starts:
-        _start_at(state, process, starts)
+        _start_at(turn, process, starts)
     else:
-        state.agenda.append((activate, process))
+        turn.plan(process)
     return Created(definition.key, definition.bpmn_process_id, definition.version, process.key)
 
 
-def _definition(state: State, command: CreateProcessInstance) -> ProcessDefinition:
+def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition:
     """The definition that the command names; the id wins over the key."""
-    processes = state.definitions.processes
+    processes = turn.definitions.processes
     id, version, key = command.bpmn_process_id, command.version, command.process_definition_key
     if not id:
         if key < 0:
@@ -45,11 +46,11 @@ def _definition(state: State, command: CreateProcessInstance) -> ProcessDefiniti
         return processes.get(key) or _no_definition(f"key '{key}'")
     if version < 0:
         return processes.latest(id) or _no_definition(f"process ID '{id}'")
-    return processes.version(id, version) or _no_version(state, id, version)
+    return processes.version(id, version) or _no_version(turn, id, version)
 
 
-def _no_version(state: State, id: str, version: int) -> NoReturn:
-    if state.definitions.processes.latest(id) is None:
+def _no_version(turn: Turn, id: str, version: int) -> NoReturn:
+    if turn.definitions.processes.latest(id) is None:
         _no_definition(f"process ID '{id}'")
     _no_definition(f"process ID '{id}' and version '{version}'")
 
@@ -58,8 +59,8 @@ def _no_definition(named: str) -> NoReturn:
     raise NotFound(f"Expected to find process definition with {named}, but none found")
 
 
-def _new_process(state: State, definition: ProcessDefinition) -> ElementInstance:
-    key = state.next_key()
+def _new_process(turn: Turn, definition: ProcessDefinition) -> ElementInstance:
+    key = turn.next_key()
     process = ElementInstance(
         key=key,
         process_instance_key=key,
@@ -69,10 +70,10 @@ def _new_process(state: State, definition: ProcessDefinition) -> ElementInstance
         state=ElementState.ACTIVATING,
         scope_key=0,
         entered_by="",
-        started_ms=state.now_ms,
+        started_ms=turn.now_ms,
     )
-    state.elements.insert(process)
-    state.note_event("instance", definition.bpmn_process_id, "created")
+    turn.elements.insert(process)
+    turn.note(INSTANCE, "created", definition.bpmn_process_id, key, key)
     return process
 
 
@@ -92,60 +93,40 @@ def _start_element(model: Process, id: str) -> Element:
     return element
 
 
-def _start_at(state: State, process: ElementInstance, starts: list[Element]) -> None:
+def _start_at(turn: Turn, process: ElementInstance, starts: list[Element]) -> None:
     """Put a token on each of *starts*, opening the subprocesses around it once each."""
-    advance(state, process, ElementState.ACTIVATED)
-    scopes: dict[str, ElementInstance] = {process.element_id: process}
+    advance(turn, process, ElementState.ACTIVATED)
+    opened: dict[str, ElementInstance] = {process.element_id: process}
     for element in starts:
         if element.scope is None:  # the process itself: as if there were no instruction
-            assert process.state is ElementState.ACTIVATED, "it was activated just now"
             assert element.start is not None, "a startable process has a start event"
-            enter(state, element.start, process)
+            enter(turn, element.start, process)
         else:
-            enter(state, element, _open_scope(state, element.scope, scopes))
-
-
-def _open_scope(state: State, scope: Element, open_scopes: dict[str, ElementInstance]) -> ElementInstance:
-    """The instance of *scope*, made now if need be; a subprocess made so does not run its own start event."""
-    chain: list[Element] = []
-    inner: Element | None = scope
-    while inner is not None and inner.id not in open_scopes:
-        chain.append(inner)
-        inner = inner.scope
-    for element in reversed(chain):
-        assert element.scope is not None, "the process is open"
-        opened = enter(state, element, open_scopes[element.scope.id])
-        state.agenda.pop()  # it was opened for what is started in it
-        advance(state, opened, ElementState.ACTIVATED)
-        open_scopes[element.id] = opened
-    return open_scopes[scope.id]
+            enter(turn, element, open_scopes(turn, element.scope, opened))
 
 
 # --- variables, cancellation
 
 
 @handles(SetVariables)
-def set_variables(state: State, command: SetVariables) -> int:
+def set_variables(turn: Turn, command: SetVariables) -> int:
     """Set variables from outside; answers with the key of the document."""
-    element = state.find_element(command.element_instance_key)
+    element = turn.find_element(command.element_instance_key)
     if element is None:
         raise NotFound(
             f"Expected to update variables for element with key '{command.element_instance_key}',"
             " but no such element was found"
         )
-    (put_local if command.local else merge)(state, element, command.variables)
-    return state.next_key()
+    (put_local if command.local else merge)(turn, element, command.variables)
+    return turn.next_key()
 
 
 @handles(CancelProcessInstance)
-def cancel_process_instance(state: State, command: CancelProcessInstance) -> None:
-    """End an instance with its tokens, jobs and incidents. Nobody is told its result."""
-    process = state.find_element(command.process_instance_key)
+def cancel_process_instance(turn: Turn, command: CancelProcessInstance) -> None:
+    """End an instance with its tokens, jobs and incidents. A caller who waits for its result gets none."""
+    process = turn.find_element(command.process_instance_key)
     if process is None or process.type != ElementType.PROCESS:
         raise NotFound(
             f"Expected to cancel a process instance with key '{command.process_instance_key}', but no such process was found"
         )
-    terminate(state, process)
-    waiting = state.awaited.pop(process.key, None)
-    if waiting is not None:
-        state.journal.note(state.awaited.__setitem__, process.key, waiting)
+    terminate(turn, process)

@@ -18,23 +18,25 @@ from osmia_broker.engine.commands import (
     UpdateJobRetries,
     UpdateJobTimeout,
 )
+from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
+from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobState
-from osmia_broker.state.state import State
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
+TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
-def create_job(state: State, element: ElementInstance, *, type: str, retries: int, headers: str) -> Job:
+def create_job(turn: Turn, element: ElementInstance, *, type: str, retries: int, headers: str) -> Job:
     """A new activatable job of *element*; *headers* is a JSON object of strings."""
     job = Job(
-        key=state.next_key(),
+        key=turn.next_key(),
         process_instance_key=element.process_instance_key,
         process_definition_key=element.process_definition_key,
         element_instance_key=element.key,
@@ -47,11 +49,20 @@ def create_job(state: State, element: ElementInstance, *, type: str, retries: in
         headers=headers,
         error_message="",
         error_code="",
-        created_ms=state.now_ms,
+        created_ms=turn.now_ms,
     )
-    state.jobs.insert(job)
-    state.note_event("job", type, "created")
+    turn.jobs.insert(job)
+    _note(turn, job, "created")
     return job
+
+
+def _note(turn: Turn, job: Job, intent: str) -> None:
+    turn.note(JOB, intent, job.type, job.key, job.process_instance_key)
+
+
+def _from_now(turn: Turn, ms: int) -> int:
+    """Return the moment *ms* from now, kept within what a row can hold: 1 to TIME_MAX."""
+    return min(max(turn.now_ms + ms, 1), TIME_MAX)
 
 
 def json_object(headers: Mapping[str, str]) -> str:
@@ -63,41 +74,41 @@ def json_object(headers: Mapping[str, str]) -> str:
 
 
 @handles(ActivateJobs)
-def activate_jobs(state: State, command: ActivateJobs) -> list[ActivatedJob]:
+def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
     """Hand out jobs, oldest first, until there are enough, none is left, or the answer would grow too large."""
     handed_out: list[ActivatedJob] = []
     room = command.size_max
-    jobs = _wanted_jobs(state, command)
+    jobs = _wanted_jobs(turn, command)
     for place, job in enumerate(jobs):
-        activated = _snapshot(state, job, command)
+        activated = _snapshot(turn, job, command)
         size = ENVELOPE_BYTES + len(activated.variables.encode()) + len(job.headers.encode())
         if size > command.size_max:
-            _park_oversized(state, job, size, command.size_max)
+            _park_oversized(turn, job, size, command.size_max)
             continue
         room -= size
         if room < 0:
-            _leave_waiting(state, jobs[place:])
+            turn.jobs.leave(command.type, [left.key for left in jobs[place:]])
             break
-        state.jobs.update(job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms)
-        state.note_event("job", job.type, "activated")
+        turn.jobs.update(job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms)
+        _note(turn, job, "activated")
         handed_out.append(activated)
     return handed_out
 
 
-def _wanted_jobs(state: State, command: ActivateJobs) -> list[Job]:
+def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
-        found = (state.jobs.get(key) for key in command.keys)
+        found = (turn.jobs.get(key) for key in command.keys)
         return [job for job in found if job is not None and job.state is JobState.ACTIVATABLE]
-    jobs, wanted = state.jobs.take_activatable(command.type, command.max_jobs)
+    jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs)
     if wanted is not None:
         raise Missing(wanted)
     return jobs
 
 
-def _snapshot(state: State, job: Job, command: ActivateJobs) -> ActivatedJob:
-    definition = state.definitions.processes.get(job.process_definition_key)
+def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
+    definition = turn.definitions.processes.get(job.process_definition_key)
     assert definition is not None, "a running instance has a definition"
-    element = state.elements[job.element_instance_key]
+    element = turn.elements[job.element_instance_key]
     return ActivatedJob(
         key=job.key,
         type=job.type,
@@ -110,21 +121,15 @@ def _snapshot(state: State, job: Job, command: ActivateJobs) -> ActivatedJob:
         headers=job.headers,
         worker=command.worker,
         retries=job.retries,
-        deadline_ms=state.now_ms + command.timeout_ms,
-        variables=document(visible(state, element, command.fetch_variables)),
+        deadline_ms=_from_now(turn, command.timeout_ms),
+        variables=document(visible(turn, element, command.fetch_variables)),
     )
 
 
-def _leave_waiting(state: State, jobs: list[Job]) -> None:
-    """Jobs that found no room in this answer wait for the next."""
-    for job in jobs:
-        state.jobs.update(job, state=JobState.ACTIVATABLE)
-
-
-def _park_oversized(state: State, job: Job, size: int, size_max: int) -> None:
-    state.jobs.update(job, state=JobState.FAILED)
+def _park_oversized(turn: Turn, job: Job, size: int, size_max: int) -> None:
+    turn.jobs.update(job, state=JobState.FAILED)
     raise_job_incident(
-        state,
+        turn,
         job,
         ErrorType.MESSAGE_SIZE_EXCEEDED,
         f"Expected a job with its variables to be at most {size_max} bytes, but found {size}",
@@ -132,62 +137,63 @@ def _park_oversized(state: State, job: Job, size: int, size_max: int) -> None:
 
 
 @handles(GiveBackJobs)
-def give_back_jobs(state: State, command: GiveBackJobs) -> None:
+def give_back_jobs(turn: Turn, command: GiveBackJobs) -> None:
     """Jobs that never reached their caller wait again, retries untouched, unless they have gone on since."""
     given = dict(command.jobs)
-    for job in state.find_jobs(given):
+    for job in turn.find_jobs(given):
         if job.state is JobState.ACTIVATED and job.deadline_ms == given[job.key]:
-            state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
+            turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
 
 
 @handles(ReachDeadlines)
-def reach_deadlines(state: State, command: ReachDeadlines) -> None:
-    """A lease or a back-off is over: the job waits for a worker again, retries untouched."""
-    for job in state.find_jobs(command.job_keys):
-        if 0 < job.deadline_ms <= state.now_ms:
+def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
+    """End leases and back-offs: the jobs wait for a worker again, retries untouched. Answers with keys that cannot be read."""
+    for job in turn.find_jobs(command.job_keys):
+        if 0 < job.deadline_ms <= turn.now_ms:
             if job.state is JobState.ACTIVATED:
-                state.note_event("job", job.type, "timed_out")
-            state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
+                _note(turn, job, "timed_out")
+            turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
+    return [key for key in command.job_keys if turn.state.is_unreadable(key)]
 
 
 # --- what a worker reports
 
 
 @handles(CompleteJob)
-def complete_job(state: State, command: CompleteJob) -> None:
+def complete_job(turn: Turn, command: CompleteJob) -> None:
     """The work is done: its variables are merged, or left to the output mappings, and the element completes."""
-    job = _reportable(state, command.job_key, "complete job")
-    element = state.elements[job.element_instance_key]
-    state.jobs.end(job, state.now_ms, state=JobState.COMPLETED, deadline_ms=0)
-    state.note_event("job", job.type, "completed")
-    keep = put_local if model_of(state, element).outputs else merge
-    keep(state, element, command.variables)
-    plan_completion(state, element)
+    job = _reportable(turn, command.job_key, "complete job")
+    element = turn.elements[job.element_instance_key]
+    turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
+    _note(turn, job, "completed")
+    keep = put_local if model_of(turn, element).outputs else merge
+    keep(turn, element, command.variables)
+    plan_completion(turn, element)
 
 
 @handles(FailJob)
-def fail_job(state: State, command: FailJob) -> None:
+def fail_job(turn: Turn, command: FailJob) -> None:
     """The work failed: it may be tried again, at once or after its back-off; without retries it stops at an incident."""
-    job = _reportable(state, command.job_key, "fail job")
-    put_local(state, state.elements[job.element_instance_key], command.variables)
-    state.note_event("job", job.type, "failed")
+    job = _reportable(turn, command.job_key, "fail job")
+    put_local(turn, turn.elements[job.element_instance_key], command.variables)
+    _note(turn, job, "failed")
     failed = {"retries": command.retries, "error_message": command.error_message}
     if command.retries <= 0:
-        state.jobs.update(job, state=JobState.FAILED, deadline_ms=0, **failed)
+        turn.jobs.update(job, state=JobState.FAILED, deadline_ms=0, **failed)
         message = command.error_message or "No more retries left."
-        raise_job_incident(state, job, ErrorType.JOB_NO_RETRIES, message)
+        raise_job_incident(turn, job, ErrorType.JOB_NO_RETRIES, message)
     elif command.back_off_ms > 0:
-        state.jobs.update(job, state=JobState.FAILED, deadline_ms=state.now_ms + command.back_off_ms, **failed)
+        turn.jobs.update(job, state=JobState.FAILED, deadline_ms=_from_now(turn, command.back_off_ms), **failed)
     else:
-        state.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0, **failed)
+        turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0, **failed)
 
 
 @handles(ThrowError)
-def throw_error(state: State, command: ThrowError) -> None:
+def throw_error(turn: Turn, command: ThrowError) -> None:
     """An error of the business. No model can catch one yet, so the job stops at an incident."""
-    job = _reportable(state, command.job_key, "throw an error for job")
-    state.note_event("job", job.type, "error")
-    state.jobs.update(
+    job = _reportable(turn, command.job_key, "throw an error for job")
+    _note(turn, job, "error")
+    turn.jobs.update(
         job,
         state=JobState.ERROR_THROWN,
         deadline_ms=0,
@@ -195,7 +201,7 @@ def throw_error(state: State, command: ThrowError) -> None:
         error_message=command.error_message,
     )
     raise_job_incident(
-        state,
+        turn,
         job,
         ErrorType.UNHANDLED_ERROR_EVENT,
         f"Expected to throw an error event with the code '{command.error_code}'"
@@ -205,34 +211,34 @@ def throw_error(state: State, command: ThrowError) -> None:
 
 
 @handles(UpdateJobRetries)
-def update_job_retries(state: State, command: UpdateJobRetries) -> None:
+def update_job_retries(turn: Turn, command: UpdateJobRetries) -> None:
     """New tries, in any state; a job that stands at an incident still waits for that to be resolved."""
     if command.retries < 1:
         raise InvalidArgument(
             f"Expected to update retries for job with key '{command.job_key}' with a positive amount of retries,"
             f" but the amount given was '{command.retries}'"
         )
-    state.jobs.update(_existing(state, command.job_key, "update job"), retries=command.retries)
+    turn.jobs.update(_existing(turn, command.job_key, "update job"), retries=command.retries)
 
 
 @handles(UpdateJobTimeout)
-def update_job_timeout(state: State, command: UpdateJobTimeout) -> None:
+def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
     """Lengthen or shorten a lease; one that is over already ends at the next look."""
-    job = _existing(state, command.job_key, "update job")
+    job = _existing(turn, command.job_key, "update job")
     if job.state is not JobState.ACTIVATED:
         raise InvalidState(f"Expected to update the timeout of job with key '{job.key}', but it is not active")
-    state.jobs.update(job, deadline_ms=max(1, state.now_ms + command.timeout_ms))
+    turn.jobs.update(job, deadline_ms=_from_now(turn, command.timeout_ms))
 
 
-def _existing(state: State, key: int, verb: str) -> Job:
-    job = state.find_job(key)
+def _existing(turn: Turn, key: int, verb: str) -> Job:
+    job = turn.find_job(key)
     if job is None:
         raise NotFound(f"Expected to {verb} with key '{key}', but no such job was found")
     return job
 
 
-def _reportable(state: State, key: int, verb: str) -> Job:
-    job = _existing(state, key, verb)
+def _reportable(turn: Turn, key: int, verb: str) -> Job:
+    job = _existing(turn, key, verb)
     if job.state not in MAY_END:
         raise InvalidState(f"Expected to {verb} with key '{key}', but it is in state '{job.state}'")
     return job

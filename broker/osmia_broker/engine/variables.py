@@ -1,53 +1,79 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.expressions import evaluate
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.mapped_values import Level, MappedValues
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.state import State
+
+INSTANCE_CHARACTERS_MAX = (
+    3_670_016  #: 3.5 MiB of names and values; a job that shows them all must fit a message (reliability.md, 5)
+)
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def put_local(state: State, scope: ElementInstance, variables: Variables) -> None:
-    """Set all *variables* in exactly this scope."""
+class TooLarge(InvalidArgument):
+    """The variables of one process instance take more room than an answer may have."""
+
+
+def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
+    """Set all *variables* in exactly this scope.
+
+    Raises:
+        TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
+
+    """
     for name, value in variables.items():
-        state.variables.put(scope.key, scope.process_instance_key, name, value)
+        turn.variables.put(scope.key, scope.process_instance_key, name, value)
+    _check_size(turn, scope.process_instance_key)
 
 
-def merge(state: State, scope: ElementInstance, variables: Variables) -> None:
-    """Set each variable in the nearest scope from *scope* outwards that has it, else in the process."""
+def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
+    """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
     for name, value in variables.items():
-        owner = _owner(state, scope, name)
-        state.variables.put(owner, scope.process_instance_key, name, value)
+        owner = _owner(turn, scope, name)
+        turn.variables.put(owner, scope.process_instance_key, name, value)
+    _check_size(turn, scope.process_instance_key)
 
 
-def _owner(state: State, scope: ElementInstance, name: str) -> int:
-    while name not in state.variables.of_scope(scope.key) and scope.scope_key:
-        scope = state.elements[scope.scope_key]
+def _check_size(turn: Turn, process_instance_key: int) -> None:
+    size = turn.variables.text_of(process_instance_key)
+    if size > INSTANCE_CHARACTERS_MAX:
+        raise TooLarge(
+            f"Expected the variables of process instance '{process_instance_key}' to have at most {INSTANCE_CHARACTERS_MAX}"
+            f" characters together, but found {size}"
+        )
+
+
+def _owner(turn: Turn, scope: ElementInstance, name: str) -> int:
+    while name not in turn.variables.of_scope(scope.key) and scope.scope_key:
+        scope = turn.elements[scope.scope_key]
     return scope.key
 
 
-def visible(state: State, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
-    """The variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
+def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
+    """Return the variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
     scopes = []
     key = element.key
     while key:
-        scopes.append(state.variables.of_scope(key))
-        key = state.elements[key].scope_key
+        scopes.append(turn.variables.of_scope(key))
+        key = turn.elements[key].scope_key
     seen = {name: row.value for scope in reversed(scopes) for name, row in scope.items()}
     wanted = tuple(names)
     return {name: seen[name] for name in wanted if name in seen} if wanted else seen
 
 
 def document(variables: Mapping[str, str]) -> str:
-    """The variables as one JSON object."""
+    """Return the variables as one JSON object."""
     return "{" + ",".join(f"{_encoded(name)}:{value}" for name, value in variables.items()) + "}"
 
 
@@ -55,45 +81,49 @@ def _encoded(name: str) -> str:
     return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
 
 
-def apply_inputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the input mappings in order into the element's own scope; each sees those before it."""
-    written: set[str] = set()  # only what this element mapped before is merged into, never an outer object
+def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
+    """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
+    for name, value in _mapped(turn, element, mappings):
+        turn.variables.put(element.key, element.process_instance_key, name, _json(value))
+    _check_size(turn, element.process_instance_key)
+
+
+def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
+    """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
+    scope = turn.elements[element.scope_key]
+    for name, value in _mapped(turn, element, mappings):
+        owner = _owner(turn, scope, name)
+        existing = turn.variables.of_scope(owner).get(name)
+        turn.variables.put(
+            owner, element.process_instance_key, name, _json(value, existing.value if existing else None)
+        )
+    _check_size(turn, element.process_instance_key)
+
+
+def _mapped(
+    turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]
+) -> Iterable[tuple[str, feel.Value]]:
+    """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
+    if not mappings:
+        return ()
+    made = MappedValues(VariableScope(turn, element.key))
     for mapping in mappings:
-        value = _mapped_value(state, mapping, element.key)
-        name, *path = mapping.target
-        if path:
-            existing = state.variables.of_scope(element.key).get(name) if name in written else None
-            value = _with_path(existing.value if existing else None, path, value)
-        written.add(name)
-        state.variables.put(element.key, element.process_instance_key, name, value)
+        result = mapping.source.evaluate(made, turn.now)
+        if result.failure is not None:
+            raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
+        made.put(mapping.target, result.value)
+    return made.items()
 
 
-def apply_outputs(state: State, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the output mappings in order; only their targets leave the element, merged outwards from its scope."""
-    scope = state.elements[element.scope_key]
-    for mapping in mappings:
-        value = _mapped_value(state, mapping, element.key)
-        name, *path = mapping.target
-        owner = _owner(state, scope, name)
-        if path:
-            existing = state.variables.of_scope(owner).get(name)
-            value = _with_path(existing.value if existing else None, path, value)
-        state.variables.put(owner, element.process_instance_key, name, value)
-
-
-def _mapped_value(state: State, mapping: VariableMapping, scope_key: int) -> str:
-    result = evaluate(state, mapping.source, scope_key, ErrorType.IO_MAPPING_ERROR)
-    return feel.to_json(result.value)
-
-
-def _with_path(existing: str | None, path: list[str], value: str) -> str:
-    """The JSON object *existing* (or a new one, if it is none) with *value* at *path*, everything beside the path untouched."""
-    entries: dict[str, Any] = {}
-    if existing is not None and existing.startswith("{"):
-        entries = dict(_split(existing))
-    name, *rest = path
-    if rest:
-        inner = entries.get(name)
-        value = _with_path(bytes(inner).decode() if inner is not None else None, rest, value)
-    entries[name] = msgspec.Raw(value.encode())
+def _json(value: feel.Value, existing: str | None = None) -> str:
+    """Write *value* as JSON. A `Level` is merged into the object *existing*, of which everything else stays as it is."""
+    if type(value) is not Level:
+        return feel.to_json(value)
+    entries: dict[str, msgspec.Raw] = {}
+    if existing is not None and existing.startswith("{") and not value.is_whole:
+        entries = _split(existing)
+    for name, inner in value.items():
+        before = entries.get(name) if type(inner) is Level else None
+        text = _json(inner, None if before is None else bytes(before).decode())
+        entries[name] = msgspec.Raw(text.encode())
     return msgspec.json.encode(entries).decode()

@@ -21,8 +21,10 @@ from osmia_broker.feel.expression import (
 from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS
 from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
+from osmia_broker.feel.operators import equality_key
 from osmia_broker.feel.run import Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Instant, Time, YearMonthDuration
+from osmia_broker.feel.tokens import trimmed
 from osmia_broker.feel.values import Context, Function, Range, Value, type_name
 
 __all__ = [
@@ -50,10 +52,12 @@ __all__ = [
     "YearMonthDuration",
     "compile",
     "compile_unary_tests",
+    "equality_key",
     "explain",
     "from_json",
     "to_decision_json",
     "to_json",
+    "trimmed",
     "type_name",
     "warnings_text",
 ]

@@ -21,6 +21,7 @@ from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.functions.registry import Builtin, choose
 from osmia_broker.feel.paths import element_at, property_of
 from osmia_broker.feel.run import Run
+from osmia_broker.feel.syntax_search import mentions, reads_input
 from osmia_broker.feel.temporal_text import read_temporal
 from osmia_broker.feel.types import is_instance
 from osmia_broker.feel.values import CONTEXTS, NUMBERS, Context, Function, Range, Value
@@ -278,7 +279,7 @@ class Compiler:
         rows = self.iterators(node, names)
         keys = tuple(iterator.name for iterator in node.iterators)
         body, weight = self.weighed(node.body, names.with_bound("partial", *keys))
-        with_partial = "partial" not in keys and _mentions(node.body, "partial")
+        with_partial = "partial" not in keys and mentions(node.body, "partial")
 
         def loop(run: Run, local: Local | None) -> Value:
             values = rows(run, local)
@@ -426,14 +427,19 @@ class Compiler:
         return any_of
 
     def test(self, node: syntax.Node, names: Names) -> Test:
-        """One test: a comparison, an interval, or an expression."""
+        """Compile one test: a comparison, an interval, a literal, a condition over `?`, or any other expression."""
         if isinstance(node, syntax.CompareInput):
             operand, decide = self.compile(node.operand, names), operators.COMPARISONS[node.operator]
             return lambda run, local, value: decide(run, value, operand(run, local))
         evaluate = self.compile(node, names)
         if isinstance(node, syntax.Interval):
             return lambda run, local, value: operators.within(run, value, evaluate(run, local))
-        return lambda run, local, value: operators.matches(run, value, evaluate(run, Local({INPUT: value}, local)))
+        if isinstance(node, syntax.Boolean):
+            literal = node.value
+            return lambda run, _local, value: operators.equal(run, value, literal)
+        if reads_input(node):
+            return lambda run, local, value: operators.holds(run, evaluate(run, Local({INPUT: value}, local)))
+        return lambda run, local, value: operators.matches(run, value, evaluate(run, local))
 
 
 _Rows: TypeAlias = "list[list[Value]] | None"
@@ -464,17 +470,6 @@ _COMPILE: dict[type[syntax.Node], Callable[..., Evaluator]] = {
     syntax.For: Compiler.loop,
     syntax.Quantified: Compiler.quantified,
 }
-
-
-def _mentions(node: object, name: str) -> bool:
-    """Whether the tree under *node* has a variable called *name* anywhere."""
-    if isinstance(node, syntax.Name):
-        return node.name == name
-    if isinstance(node, tuple):
-        return any(_mentions(part, name) for part in node)
-    if isinstance(node, syntax.Node):
-        return any(_mentions(getattr(node, field), name) for field in node.__struct_fields__)
-    return False
 
 
 _ARITHMETIC = {

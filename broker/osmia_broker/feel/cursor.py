@@ -1,10 +1,13 @@
 """Moving through a text token by token, and saying what should have stood where it did not."""
 
+import re
 from typing import NoReturn
 
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import Limits
 from osmia_broker.feel.tokens import Token, token_at
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Cursor:
@@ -17,6 +20,10 @@ class Cursor:
         self.ends_interval = False  # whether the operand being read is the end of an interval, as 5 in `[1..5[`
         if len(text) > limits.text:
             raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}")
+        half = None if text.isascii() else _SURROGATE.search(text)
+        if half is not None:
+            shown = _SURROGATE.sub("\ufffd", text)
+            raise ParseError(shown, half.start(), "Unicode text", "half of a surrogate pair")
         self.token = token_at(text, 0)
 
     def advance(self) -> Token:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import DecimalException
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 
 import msgspec
@@ -12,6 +12,7 @@ from osmia_broker.feel.bindings import INPUT, Local
 from osmia_broker.feel.compiler import Compiler, Functions, Names
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
+from osmia_broker.feel.json_text import INTEGER_MAX, INTEGER_MIN, check_number
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.run import Run, Scope, Warning  # noqa: A004  # the contract's word
@@ -83,8 +84,14 @@ class Expression(_Compiled):
         run = Run(scope, now, self._limits)
         try:
             value = self._evaluate(run, None)
-            if type(value) in _CONTAINERS:
-                _check_size(value, self._limits)
+            kind = type(value)
+            if kind in _CONTAINERS:
+                _check_contents(value, self._limits)
+            elif kind is int:
+                if not INTEGER_MIN <= value <= INTEGER_MAX:
+                    check_number(value)
+            elif kind is Decimal and value.adjusted() >= _DIGITS_CHECKED:
+                check_number(value)
         except _FAILURES as error:
             return self._failed(error, run)
         return Result(value, None, run.warnings)
@@ -187,26 +194,31 @@ def _failure_text(text: str, error: Exception) -> str:
 
 
 _CONTAINERS = CONTEXTS | {list}
+_DIGITS_CHECKED = 18  # the power of ten from which on a number may be beyond 64 bits
 _DEPTH_MAX = 200  # of lists and contexts inside a result; the writer of JSON uses three Python frames a level
 
 
-def _check_size(value: Value, limits: Limits) -> None:
-    """See that *value*, written out, stays in bounds: a small expression can share one list a billion times."""
+def _check_contents(value: Value, limits: Limits) -> None:
+    """See that the list or context *value*, written out, stays in bounds: a small expression can share one list a billion times."""
     items = text = 0
     waiting = [(value, 0)]
     while waiting:
-        item, depth = waiting.pop()
-        kind = type(item)
-        if kind is str:
-            text += len(item)
-        elif kind in _CONTAINERS:
-            items += len(item)
-            if items > limits.items or depth > _DEPTH_MAX:
-                break
-            waiting.extend((part, depth + 1) for part in (item if kind is list else item.values()))
-    if waiting:
-        raise EvaluationFailed(
-            f"Expected a result of at most {limits.items} items and {_DEPTH_MAX} levels, but found a larger one"
-        )
+        container, depth = waiting.pop()
+        items += len(container)
+        if items > limits.items or depth > _DEPTH_MAX:
+            raise EvaluationFailed(
+                f"Expected a result of at most {limits.items} items and {_DEPTH_MAX} levels, but found a larger one"
+            )
+        for item in container if type(container) is list else container.values():
+            kind = type(item)
+            if kind is str:
+                text += len(item)
+            elif kind is int:
+                if not INTEGER_MIN <= item <= INTEGER_MAX:
+                    check_number(item)
+            elif kind in _CONTAINERS:
+                waiting.append((item, depth + 1))
+            elif kind is Decimal:
+                check_number(item)
     if text > 4 * limits.string:
         raise EvaluationFailed(f"Expected a result of at most {4 * limits.string} characters, but found {text}")

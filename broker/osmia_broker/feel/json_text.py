@@ -3,16 +3,20 @@
 
 Numbers are read from their digits, never through floats. A context that came as a JSON document is written with its
 numbers as they were (`2.0`); what an expression made is written by FEEL's rule (`2`). Decisions normalise both.
+
+Every reader of JSON can take the numbers that are written: a whole number is an integer of 64 bits, any other number the
+nearest double. A whole number beyond 64 bits is written as a double if that has all its digits (1e+20), and refused if not.
 """
 
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import msgspec
 
-from osmia_broker.feel.errors import EvaluationFailed
+from osmia_broker.feel.errors import EvaluationFailed, shorten
 from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
 from osmia_broker.feel.temporal_text import stored
@@ -44,14 +48,18 @@ def _decimal(digits: str) -> int | Decimal:
     return number
 
 
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**64 - 1  # the integers that documents of clients may hold, too
+_INTEGER_DIGITS_MAX = 19  # the power of ten of the largest one
+_DOUBLE_DIGITS_MAX = 308  # the power of ten of the largest double
+
 _DECODER = msgspec.json.Decoder(float_hook=_decimal)
 
 
 def to_json(value: Value) -> str:
     """Compact JSON text of *value* as a process stores it.
 
-    Functions are left out of contexts; elsewhere they, and intervals, become null. Raises `EvaluationFailed` for what
-    nests too deeply, which no value inside a `Result` does.
+    Functions are left out of contexts; elsewhere they, and intervals, become null. Raises `EvaluationFailed` for a value
+    that nests too deeply, and for a number that no reader could take; no `Result` holds such a value.
     """
     return _write(value, _document)
 
@@ -88,19 +96,36 @@ def _boolean(write: _Write, value: bool) -> str:
 def _string(write: _Write, value: str) -> str:
     try:
         return _ENCODER.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair; Java writes a question mark too
-        return _ENCODER.encode(value.encode("utf-8", "replace").decode()).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only a caller's own value can hold
+        return _ENCODER.encode(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")).decode()
 
 
 def _int(write: _Write, value: int) -> str:
-    return str(value)
+    return str(value) if INTEGER_MIN <= value <= INTEGER_MAX else _large(value)
 
 
 def _number(write: _Write, value: Decimal) -> str:
-    if value == value.to_integral_value():
-        return format(value.to_integral_value() if value else Decimal(0), "f")
-    nearest = float(value)
-    return repr(nearest) if abs(nearest) < float("inf") else str(value)
+    if not value.is_finite():
+        raise EvaluationFailed(f"Expected a number, but found '{value}'")
+    if value != value.to_integral_value():
+        nearest = float(value)
+        return repr(nearest) if isfinite(nearest) else _large(value)
+    return _large(value) if value.adjusted() > _INTEGER_DIGITS_MAX else _int(write, int(value))
+
+
+def _large(value: int | Decimal) -> str:
+    """Write a number beyond 64 bits as a double, if a double's text has all its digits."""
+    digits = Decimal(value)
+    nearest = float(digits)
+    if isfinite(nearest) and Decimal(repr(nearest)) == digits:
+        return repr(nearest)
+    found = format(digits, "g")
+    raise EvaluationFailed(f"Expected a number of 64 bits or a double, but found '{shorten(found, 60)}'")
+
+
+def check_number(value: int | Decimal) -> None:
+    """See that *value* can be written; raises `EvaluationFailed` for a number that neither 64 bits nor a double hold."""
+    _WRITERS[type(value)](str, value)
 
 
 def _list(write: _Write, value: list[Value]) -> str:
@@ -122,7 +147,7 @@ def _document(write: _Write, value: Value) -> str:
             return "{" + ",".join(entries) + "}"
         case list():
             return "[" + ",".join([_document(write, item) for item in value]) + "]"
-        case Decimal():
+        case Decimal() if abs(value.adjusted()) < _DOUBLE_DIGITS_MAX:
             return str(value)
         case _:
             return write(value)

@@ -73,11 +73,11 @@ def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -
 
 
 def _equal_times(run: Run, left: Time | DateTime, right: Time | DateTime) -> bool | None:
-    """Local and zoned do not compare; zoned ones are equal only in the same zone or offset (measured)."""
+    """Compare two local moments or two zoned ones by their instant; a local one does not compare with a zoned one."""
     if (left.offset is None) != (right.offset is None):
         run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
         return None
-    return bool(left == right)
+    return left.instant() == right.instant()
 
 
 _EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
@@ -97,16 +97,33 @@ _EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
 
 
 def identity_key(run: Run, value: Value) -> object:
-    """A hashable thing that two values share exactly when they are equal; makes sets of values quick."""
+    """Return a hashable key that two values share exactly when they are equal; makes sets of values quick."""
+    return _key(run.spend, value)
+
+
+def equality_key(value: Value) -> object:
+    """Return the key of `identity_key` outside of an evaluation, for a *value* that a `Result` holds."""
+    return _key(_spend_nothing, value)
+
+
+def _spend_nothing(_steps: int) -> None:
+    pass
+
+
+def _key(spend: Callable[[int], None], value: Value) -> object:
     kind = type(value)
     if kind in NUMBERS:
         return ("number", value)
     if kind is list:
-        run.spend(len(value))
-        return (list, *(identity_key(run, item) for item in value))
+        spend(len(value))
+        return (list, *(_key(spend, item) for item in value))
     if kind in CONTEXTS:
-        run.spend(len(value))
-        return (dict, frozenset((key, identity_key(run, item)) for key, item in value.items()))
+        spend(len(value))
+        return (dict, frozenset((key, _key(spend, item)) for key, item in value.items()))
+    if kind in _ZONED:
+        return (kind, value.offset is None, value.instant())
+    if kind is Range:
+        return (kind, value.start_included, _key(spend, value.start), value.end_included, _key(spend, value.end))
     return (kind, id(value) if kind not in _EQUALITIES and value is not None else value)
 
 
@@ -200,10 +217,18 @@ COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
 }
 
 
-def matches(run: Run, value: Value, result: Value) -> bool | None:
-    """Whether an expression with this *result* matches the input *value*.
+def holds(run: Run, result: Value) -> bool | None:
+    """Return the *result* of a condition over `?`; None and a warning for any value but true, false or null."""
+    if result is None or type(result) is bool:
+        return result
+    run.warn("INVALID_TYPE", "Expected boolean but found '{}'", result)
+    return None
 
-    True matches whatever the input, a list if it contains the input or equals it (measured).
+
+def matches(run: Run, value: Value, result: Value) -> bool | None:
+    """Tell whether an expression that does not read `?` and has this *result* matches the input *value*.
+
+    True matches whatever the input, a list if it contains the input or equals it (measured). Anything else is compared.
     """
     if result is True:
         return True

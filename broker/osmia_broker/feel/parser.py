@@ -16,7 +16,17 @@ from osmia_broker.feel.cursor import Cursor
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
-from osmia_broker.feel.tokens import NAME, RESERVED, WIDE_PROPERTIES, WIDE_TYPES, Token, token_at, unquote
+from osmia_broker.feel.tokens import (
+    BLANK,
+    NAME,
+    WIDE_PROPERTIES,
+    WIDE_TYPES,
+    is_name,
+    starts_value,
+    token_at,
+    trimmed,
+    unquote,
+)
 
 
 def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
@@ -34,13 +44,12 @@ def parse_unary_tests(text: str, limits: Limits = DEFAULT_LIMITS) -> syntax.Test
 
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 _ORDERS = frozenset({"<", "<=", ">", ">="})
-_OPENERS = frozenset({"(", "[", "{", "?", "@"})
 
 # Function names with reserved words in them, which no other name may have.
-_RESERVED_CALL = re.compile(r"(date and time|years and months duration|get or else|and|or)\s*\(")
+_RESERVED_CALL = re.compile(rf"(date and time|years and months duration|get or else|and|or){BLANK}*\(")
 _WIDE_PROPERTY = re.compile(rf"(?:{'|'.join(WIDE_PROPERTIES)})(?![\w$])")
 _WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
-_PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*)\s*:")
+_PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*){BLANK}*:")
 _CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
 
 _INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps all its digits
@@ -67,8 +76,8 @@ class _Parser(Cursor):
         """Whether `if`, `for`, `some` or `every` is meant as a keyword; alone they are names."""
         following = self.next()
         if self.token.text == "if":
-            return _starts_value(following) or following.text in {"and", "or"}
-        return self.token.text == "function" or following.kind == "quoted" or _is_name(following)
+            return starts_value(following) or following.text in {"and", "or"}
+        return self.token.text == "function" or following.kind == "quoted" or is_name(following)
 
     def branches(self) -> Node:
         """`if c then a else if d then b else e`."""
@@ -202,7 +211,7 @@ class _Parser(Cursor):
         while True:
             if self.at("."):
                 node = self._path(self._value(node))
-            elif self.at("[") and not (self.ends_interval and not _starts_value(self.next())):
+            elif self.at("[") and not (self.ends_interval and not starts_value(self.next())):
                 self._value(node)
                 self.deeper()  # a chain of filters nests to the left; `_operand` takes the levels off again
                 self.advance()
@@ -267,9 +276,9 @@ class _Parser(Cursor):
             self.jump(found.end(1))
             return found[1]
         last, following = self.token, self.token
-        while _is_name(following) and following.text not in {"between", "instance"}:
+        while is_name(following) and following.text not in {"between", "instance"}:
             last, following = following, token_at(self.text, following.end)
-        if following.text != "(" or following.kind != "operator" or not _is_name(last):
+        if following.text != "(" or following.kind != "operator" or not is_name(last):
             return ""
         name = self.text[self.token.start : last.end]
         self.jump(last.end)
@@ -299,7 +308,7 @@ class _Parser(Cursor):
     def _name(self, expected: str) -> str:
         if self.token.kind == "quoted":
             return self.advance().text[1:-1]
-        if not _is_name(self.token):
+        if not is_name(self.token):
             self.fail(expected)
         return self.advance().text
 
@@ -375,7 +384,7 @@ class _Parser(Cursor):
         if found is None:
             self.fail("a key")
         self.jump(found.end())
-        return found.group().strip()
+        return trimmed(found.group())
 
     def _value(self, node: Node) -> Node:
         """*node*, unless it is an interval: those cannot be operands."""
@@ -482,15 +491,3 @@ def _group(operands: list[Node], operators: list[str], level: frozenset[str]) ->
         first, rest = operand, []
     joined.append(syntax.Arithmetic(first, tuple(rest)) if rest else first)
     return joined, left
-
-
-def _is_name(token: Token) -> bool:
-    return token.kind == "name" and token.text not in RESERVED
-
-
-def _starts_value(token: Token) -> bool:
-    if token.kind == "operator":
-        return token.text in _OPENERS or token.text[0] == "-"
-    if token.kind == "name":
-        return token.text not in RESERVED or token.text in {"null", "true", "false", "function"}
-    return token.kind in {"number", "string", "quoted"}

@@ -1,7 +1,7 @@
 """Dates, times and durations to and from text.
 
 `read_*` gives None for a text that is none. Two ways of writing: `plain`, as `string()` writes, and `stored`, as the
-reference writes into JSON (FEEL page, section 5; all measured).
+reference writes into JSON (measured; zero seconds are written, as its later patches do).
 """
 
 import re
@@ -159,7 +159,7 @@ def plain(value: object) -> str:
 
 
 def stored(value: object) -> str:
-    """As it stands in JSON; a date and time leaves out seconds that are zero, a duration counts hours, never days."""
+    """Write *value* as it stands in JSON: a zone follows its offset in brackets, a duration counts hours, never days."""
     return _STORED[type(value)](value)
 
 
@@ -174,13 +174,10 @@ def _clock_text(nanoseconds: int) -> str:
     return text + "." + f"{fraction:09}".rstrip("0") if fraction else text
 
 
-def _short_clock_text(nanoseconds: int) -> str:
-    """Seconds only if they are not zero; fractions in 3, 6 or 9 digits."""
-    if nanoseconds % MINUTE == 0:
-        return _clock_text(nanoseconds)[:5]
-    text = _clock_text(nanoseconds)
-    whole, dot, fraction = text.partition(".")
-    return whole + dot + fraction.ljust(-(-len(fraction) // 3) * 3, "0") if fraction else whole
+def _clock_stored(nanoseconds: int) -> str:
+    """Write seconds always, as RFC 3339 demands, and fractions in 3, 6 or 9 digits."""
+    whole, dot, fraction = _clock_text(nanoseconds).partition(".")
+    return whole + dot + fraction.ljust(-(-len(fraction) // 3) * 3, "0")
 
 
 def _offset_text(offset: int) -> str:
@@ -203,7 +200,7 @@ def _time_plain(value: Time) -> str:
 
 def _time_stored(value: Time) -> str:
     if value.offset is None and value.zone is None:
-        return _short_clock_text(value.nanoseconds)
+        return _clock_stored(value.nanoseconds)
     return _time_plain(value)
 
 
@@ -214,7 +211,7 @@ def _date_time_plain(value: DateTime) -> str:
 def _date_time_stored(value: DateTime) -> str:
     offset = "" if value.offset is None else _offset_text(value.offset)
     zone = "" if value.zone is None else f"[{value.zone}]"
-    return f"{value.date.isoformat()}T{_short_clock_text(value.nanoseconds)}{offset}{zone}"
+    return f"{value.date.isoformat()}T{_clock_stored(value.nanoseconds)}{offset}{zone}"
 
 
 def _months_plain(value: YearMonthDuration) -> str:

@@ -34,7 +34,9 @@ WIDE_PROPERTIES = ("time offset", "start included", "end included")
 WIDE_TYPES = ("date and time", "days and time duration", "years and months duration")
 
 NAME = r"(?:[^\W\d]|\$)[\w$]*"
-_SPACE = re.compile(r"(?:\s+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
+# White space: what Unicode calls so, and three characters without a shape that copied texts carry (DMN 1.5, 10.3.1.2).
+BLANK = r"[\s\u180e\u200b\ufeff]"
+_SPACE = re.compile(rf"(?:{BLANK}+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(
     rf"""
       (?P<number>\d+(?:\.\d+)?|\.\d+)
@@ -46,6 +48,12 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BAD = re.compile(r"\"[^\n]*|/\*|[^\s\w]|\S+")
+_BLANKS = "".join(character for code in range(0x3001) if (character := chr(code)).isspace()) + "\u180e\u200b\ufeff"
+
+
+def trimmed(text: str) -> str:
+    """Return *text* without the white space of FEEL at both ends."""
+    return text.strip(_BLANKS)
 
 
 def token_at(text: str, position: int) -> Token:
@@ -60,14 +68,46 @@ def token_at(text: str, position: int) -> Token:
     return Token("bad", rest.group() if rest else text[start], start, rest.end() if rest else start + 1)
 
 
-_ESCAPE = re.compile(r"\\([nrtbfs'\"\\])")
+def is_name(token: Token) -> bool:
+    """Tell whether *token* can be a name."""
+    return token.kind == "name" and token.text not in RESERVED
+
+
+_OPENERS = frozenset({"(", "[", "{", "?", "@"})
+
+
+def starts_value(token: Token) -> bool:
+    """Tell whether an expression can begin with *token*."""
+    if token.kind == "operator":
+        return token.text in _OPENERS or token.text[0] == "-"
+    if token.kind == "name":
+        return token.text not in RESERVED or token.text in {"null", "true", "false", "function"}
+    return token.kind in {"number", "string", "quoted"}
+
+
+_ESCAPE = re.compile(
+    r"\\(?:([nrtbfs'\"\\])|u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{6}))"
+)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "s": " ", "'": "'", '"': '"', "\\": "\\"}
 
 
 def unquote(text: str) -> str:
-    r"""The string that a literal stands for; `\s` is a blank and unknown escapes like `\d` stay (both measured)."""
+    r"""Return the string that a literal stands for, its escapes translated.
+
+    `\uXXXX`, a pair of surrogates written so, and `\UXXXXXX` stand for the character with that number (DMN 1.5, 10.3.1.2).
+    `\s` is a blank, and an escape that names no character stays as it is written, such as `\d` (both measured).
+    """
     inner = text[1:-1]
-    return _ESCAPE.sub(lambda found: _ESCAPED[found.group(1)], inner) if "\\" in inner else inner
+    return _ESCAPE.sub(_unescaped, inner) if "\\" in inner else inner
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[1]:
+        return _ESCAPED[found[1]]
+    if found[2]:
+        return chr(0x10000 + (int(found[2], 16) - 0xD800) * 0x400 + int(found[3], 16) - 0xDC00)
+    number = int(found[4] or found[5], 16)
+    return found.group() if 0xD800 <= number < 0xE000 or number > 0x10FFFF else chr(number)
 
 
 _QUOTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", '"': '\\"', "\\": "\\\\"}

@@ -1,1 +1,1 @@
-"""The gRPC door: messages in and out, nothing decided. `server` opens it, `service` has a few lines per call."""
+"""The gRPC door: translates messages into calls and answers into messages. `server` opens it; each service has a few lines per call."""

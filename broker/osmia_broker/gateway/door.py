@@ -1,6 +1,7 @@
-"""Between gRPC and the services: every call counted, every refusal as its documented status, nothing unexpected let out."""
+"""Between gRPC and the services: counts every call, sends every refusal with its documented status, lets no defect out."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from time import perf_counter
@@ -8,99 +9,164 @@ from typing import Any, NoReturn
 
 import grpc
 
+from osmia_broker.calls import Caller
 from osmia_broker.errors import OsmiaError, Rejection, Unsupported
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto.methods import Method
 
-DETAILS_CHARACTERS_MAX = 1_000  # HTTP/2 headers hold no more, and no person reads more (reliability.md, section 5)
+DETAILS_CHARACTERS_MAX = 1_000  # no person reads more (reliability.md, section 5)
+DETAILS_BYTES_MAX = 2_000  # of text that is not ASCII: each travels as three, and clients refuse headers above 8 KiB
 
 log = logging.getLogger(__name__)
 
 
-def handlers(
-    service: str, methods: Mapping[str, Method], servicer: object, counters: GatewayCounters
-) -> grpc.GenericRpcHandler:
-    """Every call of *methods*, carried out by the method of *servicer* with its name, or refused as UNIMPLEMENTED."""
-    made = {name: _handler(method, getattr(servicer, name, None), counters) for name, method in methods.items()}
-    return grpc.method_handlers_generic_handler(service, made)
+class GrpcCaller(Caller):
+    """The caller of a gRPC call. Metadata are read when they are first asked for; the door reports a cancelled call by `leave`."""
+
+    __slots__ = ("_context", "_is_read")
+
+    def __init__(self, context: Any) -> None:
+        super().__init__()
+        self._context = context
+        self._is_read = False
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The texts that came with the call; the last of two equal names counts, and binary values are left out."""
+        if not self._is_read:
+            self._is_read = True
+            pairs = self._context.invocation_metadata() or ()
+            self._metadata = {name: value for name, value in pairs if isinstance(value, str)}
+        return self._metadata
 
 
-def _handler(method: Method, call: Callable[..., Any] | None, counters: GatewayCounters) -> grpc.RpcMethodHandler:
-    carry_out = call or _unsupported(method)
-    if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(
-            _streaming(method.name, carry_out, counters),
+class Door:
+    """Makes the handlers of services and counts the calls that are being answered."""
+
+    def __init__(self, counters: GatewayCounters) -> None:
+        self._counters = counters
+        self._busy = 0  # calls that are being answered; a call whose message is being written is not
+        self._idle: asyncio.Event | None = None
+
+    def handlers(self, service: str, methods: Mapping[str, Method], servicer: object) -> grpc.GenericRpcHandler:
+        """Make a handler for every call of *methods*: the method of *servicer* with its name, or a refusal as UNIMPLEMENTED.
+
+        A method takes the request, and the `Caller` too if it has a second parameter.
+        """
+        made = {name: self._handler(method, getattr(servicer, name, None)) for name, method in methods.items()}
+        return grpc.method_handlers_generic_handler(service, made)
+
+    async def idle(self) -> None:
+        """Wait until no call is being answered."""
+        self._idle = asyncio.Event()
+        if self._busy:
+            await self._idle.wait()
+
+    def _handler(self, method: Method, call: Callable[..., Any] | None) -> grpc.RpcMethodHandler:
+        carry_out = call or _unsupported(method)
+        takes_caller = len(inspect.signature(carry_out).parameters) > 1
+        kind, answer = (
+            (grpc.unary_stream_rpc_method_handler, self._streaming)
+            if method.server_streaming
+            else (grpc.unary_unary_rpc_method_handler, self._unary)
+        )
+        return kind(
+            answer(method.name, carry_out, takes_caller),
             request_deserializer=method.request.FromString,
             response_serializer=method.response.SerializeToString,
         )
-    return grpc.unary_unary_rpc_method_handler(
-        _unary(method.name, carry_out, counters),
-        request_deserializer=method.request.FromString,
-        response_serializer=method.response.SerializeToString,
-    )
 
+    def _unary(self, name: str, call: Callable[..., Any], takes_caller: bool) -> Callable[[Any, Any], Any]:
+        answered = self._counters.answered
 
-def _unary(name: str, call: Callable[[Any], Any], counters: GatewayCounters) -> Callable[[Any, Any], Any]:
-    async def answer(request: Any, context: Any) -> Any:
-        begun = perf_counter()
-        try:
-            response = await call(request)
-        except asyncio.CancelledError:
-            counters.answered(name, "CANCELLED", perf_counter() - begun)
-            raise
-        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-            await _refuse(name, error, begun, context, counters)
-        counters.answered(name, "OK", perf_counter() - begun)
-        return response
+        async def answer(request: Any, context: Any) -> Any:
+            begun = perf_counter()
+            self._busy += 1
+            caller = GrpcCaller(context) if takes_caller else None
+            try:
+                response = await (call(request) if caller is None else call(request, caller))
+            except asyncio.CancelledError:
+                if caller is not None:
+                    caller.leave()
+                answered(name, "CANCELLED", perf_counter() - begun)
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
+                await self._refuse(name, error, begun, context)
+            finally:
+                self._left()
+            answered(name, "OK", perf_counter() - begun)
+            return response
 
-    return answer
+        return answer
 
+    def _streaming(
+        self, name: str, call: Callable[..., AsyncIterator[Any]], takes_caller: bool
+    ) -> Callable[[Any, Any], Any]:
+        counters = self._counters
 
-def _streaming(
-    name: str, call: Callable[[Any], AsyncIterator[Any]], counters: GatewayCounters
-) -> Callable[[Any, Any], Any]:
-    async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
-        begun = perf_counter()
-        counters.streams_open.add(name)
-        responses = call(request)
-        try:
-            async for response in responses:
-                yield response
-        except (asyncio.CancelledError, GeneratorExit):
-            counters.answered(name, "CANCELLED", perf_counter() - begun)
-            raise
-        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-            await _refuse(name, error, begun, context, counters)
+        async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
+            begun = perf_counter()
+            counters.streams_open.add(name)
+            self._busy += 1
+            caller = GrpcCaller(context) if takes_caller else None
+            responses = call(request) if caller is None else call(request, caller)
+            try:
+                async for response in responses:
+                    self._left()
+                    try:
+                        yield response
+                    finally:
+                        self._busy += 1
+            except (asyncio.CancelledError, GeneratorExit):
+                if caller is not None:
+                    caller.leave()
+                counters.answered(name, "CANCELLED", perf_counter() - begun)
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
+                await self._refuse(name, error, begun, context)
+            else:
+                counters.answered(name, "OK", perf_counter() - begun)
+            finally:
+                counters.streams_open.add(name, amount=-1)
+                self._left()
+                await responses.aclose()  # type: ignore[attr-defined]  # an async generator, whose finally must run now
+
+        return answer
+
+    def _left(self) -> None:
+        self._busy -= 1
+        if not self._busy and self._idle is not None:
+            self._idle.set()
+
+    async def _refuse(self, name: str, error: Exception, begun: float, context: Any) -> NoReturn:
+        if isinstance(error, OsmiaError):
+            status, text = error.status, _framed(error)
         else:
-            counters.answered(name, "OK", perf_counter() - begun)
-        finally:
-            counters.streams_open.add(name, amount=-1)
-            await responses.aclose()  # type: ignore[attr-defined]  # an async generator, whose finally must run now
-
-    return answer
-
-
-async def _refuse(name: str, error: Exception, begun: float, context: Any, counters: GatewayCounters) -> NoReturn:
-    if isinstance(error, OsmiaError):
-        status, text = error.status, _text(error)
-    else:
-        log.error("call failed", exc_info=error, extra={"method": name})
-        status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
-    counters.answered(name, status, perf_counter() - begun)
-    await context.abort(grpc.StatusCode[status], text[:DETAILS_CHARACTERS_MAX])
-    raise AssertionError("abort raises")
+            log.error("call failed", exc_info=error, extra={"method": name})
+            status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
+        self._counters.answered(name, status, perf_counter() - begun)
+        await context.abort(grpc.StatusCode[status], _cut(text))
+        raise AssertionError("abort raises")
 
 
-def _text(error: OsmiaError) -> str:
-    """A refused command in the wire's frame; anything else as it is (gateway-rpc.md, section 1)."""
+def _framed(error: OsmiaError) -> str:
+    """Put a refused command into the wire's frame; leave other errors as they are (gateway-rpc.md, section 1)."""
     if isinstance(error, Rejection) and error.intent:
         return f"Command '{error.intent}' rejected with code '{error.code}': {error}"
     return str(error)
 
 
+def _cut(text: str) -> str:
+    """Shorten *text* so that it fits a header: the details of a status travel as one."""
+    text = text[:DETAILS_CHARACTERS_MAX]
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace")[:DETAILS_BYTES_MAX].decode("utf-8", "ignore")
+
+
 def _unsupported(method: Method) -> Callable[[Any], Any]:
-    """A call of the contract that this broker does not carry out yet."""
-    text = f"Expected a call that this broker carries out, but found {method.name}, which it does not yet"
+    """Make a handler for a call of the contract that this broker does not carry out yet."""
+    text = f"Expected a call that this broker carries out, but found {method.name}, which is not built yet"
 
     async def refuse(_request: Any) -> Any:
         raise Unsupported(text)

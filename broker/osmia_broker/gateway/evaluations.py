@@ -1,8 +1,8 @@
-"""The account of an evaluated decision as a message of the wire."""
+"""The report of an evaluated decision as a message of the wire."""
 
+from osmia_broker.calls.checks import DEFAULT_TENANT
 from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
 from osmia_broker.engine.answers import EvaluatedDecision
-from osmia_broker.gateway.wire import DEFAULT_TENANT
 from osmia_broker.state.rows import Decision
 from osmia_proto import gateway
 
@@ -10,7 +10,7 @@ NOT_DEPLOYED = -1  #: key and version of a knowledge model, which is evaluated b
 
 
 def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
-    """The output, or why there is none, with everything that was evaluated on the way."""
+    """Translate the output, or the reason why there is none, with every step of the evaluation."""
     decision, evaluation = answer.decision, answer.evaluation
     return gateway.EvaluateDecisionResponse(
         decisionKey=decision.key,

@@ -1,26 +1,28 @@
 """Opens the gRPC door: the services, health, reflection, and the options that clients' keepalive needs."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from osmia_broker.errors import Unavailable
-from osmia_broker.gateway import door
-from osmia_broker.gateway.job_stream import Dispatcher
-from osmia_broker.gateway.queries import Queries
-from osmia_broker.gateway.service import Gateway
+from osmia_broker.calls import Calls
+from osmia_broker.gateway.door import Door
+from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
+from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.metrics import GatewayCounters
-from osmia_broker.partition import Partition
 from osmia_proto import POOL
 from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE
 
 STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
+LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
 
 
 def options(message_bytes_max: int) -> list[tuple[str, int]]:
-    """Channel options. Clients ping every 31-45 s during silent calls, Node also without calls: none may be cut off (clients.md, 3)."""
+    """Return channel options. Clients ping every 31-45 s in silent calls, Node also without calls: all must stay connected (clients.md, 3)."""
     return [
         ("grpc.so_reuseport", 0),  # a taken port is an error, not a second broker beside the first
         ("grpc.max_receive_message_length", message_bytes_max),
@@ -28,60 +30,81 @@ def options(message_bytes_max: int) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", 60_000),  # a worker that vanished without a word is noticed
+        ("grpc.keepalive_time_ms", 60_000),  # finds a worker that vanished without closing its connection
         ("grpc.keepalive_timeout_ms", 20_000),
     ]
 
 
 class Server:
-    """The gRPC door of a broker."""
+    """The gRPC door of a broker. Its calls are those of *calls*, which must be stopped before the door."""
 
     def __init__(
         self,
-        partition: Partition,
+        calls: Calls,
         queries: Queries,
         counters: GatewayCounters,
         *,
         message_bytes_max: int,
     ) -> None:
-        self._dispatcher = Dispatcher(partition)
-        self._gateway = Gateway(partition, self._dispatcher, ("", 0))
+        self._gateway = Gateway(calls, ("", 0))
+        self._door = Door(counters)
         self._server = grpc.aio.server(options=options(message_bytes_max))
-        self._health = health.aio.HealthServicer()
+        self._health = Health((GATEWAY_SERVICE, QUERIES_SERVICE))
+        # Generic handlers: for grpcio 1.82.3, asyncio servers take no registered ones (its method for them does nothing).
         self._server.add_generic_rpc_handlers(
             (
-                door.handlers(GATEWAY_SERVICE, GATEWAY, self._gateway, counters),
-                door.handlers(QUERIES_SERVICE, QUERIES, queries, counters),
+                self._door.handlers(GATEWAY_SERVICE, GATEWAY, self._gateway),
+                self._door.handlers(QUERIES_SERVICE, QUERIES, queries),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (GATEWAY_SERVICE, QUERIES_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (GATEWAY_SERVICE, QUERIES_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, pool=POOL)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:
-        """Open the door at *host* and *port* (0 for a free one) and return its real port; Topology tells *advertised*, HOST:PORT.
+        """Open the door at *host* and *port* (0 for a free one) and return its real port.
+
+        Topology names *advertised*, HOST or HOST:PORT; a missing part is that of the door.
 
         Raises:
             OSError: the port cannot be had.
+            ValueError: *advertised* is no address.
 
         """
+        named_host, named_port = parse_address(advertised)
         address = f"[{host}]" if ":" in host else host
         try:
             bound: int = self._server.add_insecure_port(f"{address}:{port}")
         except RuntimeError as error:
             raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
-        told_host, _, told_port = (advertised or f"{host}:{bound}").rpartition(":")
-        self._gateway.address = (told_host, int(told_port))
+        self._gateway.address = (named_host or host, named_port or bound)
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._health.serve()
         return bound
 
     async def stop(self, grace: timedelta) -> None:
-        """Take no new calls, end parked polls and streams at once, and let the other calls finish within *grace*."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._dispatcher.stop(Unavailable("Expected the broker to be open, but it is stopping"))
-        await self._server.stop(grace.total_seconds())
+        """Take no new calls, and let the calls that are being answered finish within *grace*."""
+        self._health.stop()
+        closing = asyncio.ensure_future(self._server.stop(grace.total_seconds()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace.total_seconds()):
+                await self._door.idle()
+                await asyncio.wait({closing}, timeout=LAST_WORDS_S)
+                await self._door.idle()
+        await self._server.stop(None)
+        await closing
 
-    async def _set_health(self, status: int) -> None:
-        for service in ("", GATEWAY_SERVICE, QUERIES_SERVICE):
-            await self._health.set(service, status)
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Read HOST, HOST:PORT or [IPV6]:PORT; a part that is not given is empty or 0.
+
+    Raises:
+        ValueError: *text* is none of these.
+
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):  # no port, or a bare IPv6 address
+        host, port = text, "0"
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"Expected an address such as HOST or HOST:PORT, but found '{text}'")
+    return host.removeprefix("[").removesuffix("]"), int(port)

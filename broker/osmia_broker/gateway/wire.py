@@ -1,15 +1,15 @@
 """The engine's answers as messages of the wire."""
 
+from osmia_broker.calls.checks import DEFAULT_TENANT, INT32
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_proto import gateway
 
-DEFAULT_TENANT = "<default>"
 LISTENER_UNSPECIFIED = gateway.ActivatedJob.ListenerEventType.Value("UNSPECIFIED")
 
 
 def job(activated: ActivatedJob) -> gateway.ActivatedJob:
-    """A job for its worker. Ordinary jobs have no listener event, and zero would say ASSIGNING."""
+    """Translate a job for its worker. Ordinary jobs have no listener event, and zero would mean ASSIGNING."""
     return gateway.ActivatedJob(
         key=activated.key,
         type=activated.type,
@@ -21,7 +21,7 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
         elementInstanceKey=activated.element_instance_key,
         customHeaders=activated.headers,
         worker=activated.worker,
-        retries=activated.retries,
+        retries=min(max(activated.retries, INT32.start), INT32.stop - 1),  # no row may spoil the answer for the others
         deadline=activated.deadline_ms,
         variables=activated.variables,
         tenantId=DEFAULT_TENANT,
@@ -30,7 +30,7 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
 
 
 def created(answer: Created) -> gateway.CreateProcessInstanceResponse:
-    """A new process instance."""
+    """Translate a new process instance."""
     return gateway.CreateProcessInstanceResponse(
         processDefinitionKey=answer.process_definition_key,
         bpmnProcessId=answer.bpmn_process_id,
@@ -41,7 +41,7 @@ def created(answer: Created) -> gateway.CreateProcessInstanceResponse:
 
 
 def created_with_result(answer: Created, variables: str) -> gateway.CreateProcessInstanceWithResultResponse:
-    """A process instance that has completed, with its variables as a JSON object."""
+    """Translate a process instance that has completed, with its variables as a JSON object."""
     return gateway.CreateProcessInstanceWithResultResponse(
         processDefinitionKey=answer.process_definition_key,
         bpmnProcessId=answer.bpmn_process_id,
@@ -53,7 +53,7 @@ def created_with_result(answer: Created, variables: str) -> gateway.CreateProces
 
 
 def deployed(answer: Deployed) -> gateway.DeployResourceResponse:
-    """A deployment: processes, decisions, graphs of decisions, forms, in that order."""
+    """Translate a deployment: processes, decisions, graphs of decisions, forms, in that order."""
     return gateway.DeployResourceResponse(
         key=answer.key,
         deployments=[
@@ -67,7 +67,7 @@ def deployed(answer: Deployed) -> gateway.DeployResourceResponse:
 
 
 def process(row: ProcessDefinition) -> gateway.ProcessMetadata:
-    """A version of a process."""
+    """Translate a version of a process."""
     return gateway.ProcessMetadata(
         bpmnProcessId=row.bpmn_process_id,
         version=row.version,

@@ -1,10 +1,10 @@
-"""What can go wrong with an expression: before it is compiled, or while it is evaluated."""
+"""The errors of expressions: of a text that cannot be compiled, and of an evaluation that fails."""
 
-QUOTED_CHARACTERS_MAX = 200  # of the input, in any answer to a client
+QUOTED_CHARACTERS_MAX = 200  # of an input that an answer repeats
 
 
 class ParseError(ValueError):
-    """A text that is no expression of the subset. *line* and *column* count from 1, in the whole text."""
+    """A text that is no expression of this language. *line* and *column* count from 1, in the whole text."""
 
     def __init__(self, text: str, position: int, expected: str, found: str) -> None:
         self.text = text
@@ -18,10 +18,10 @@ class ParseError(ValueError):
         )
 
 
-class EvaluationFailed(Exception):
-    """An expression met a value it cannot work with; the text says which. Never leaves the package."""
+class EvaluationFailed(ValueError):
+    """A value of the wrong kind in an evaluation; the text names it."""
 
 
 def shorten(text: str) -> str:
-    """*text*, cut to the length that answers may repeat."""
+    """Cut *text* to the length that an answer may repeat."""
     return text if len(text) <= QUOTED_CHARACTERS_MAX else f"{text[:QUOTED_CHARACTERS_MAX]}…"

@@ -1,4 +1,4 @@
-"""A compiled text: literal parts and expressions, evaluated against the variables of a scope.
+"""Compile a text into literal parts and expressions, and evaluate it against the variables of a scope.
 
 Evaluation takes time linear in the text and never loops; the text, the nesting and the result are bounded.
 """
@@ -17,9 +17,9 @@ RESULT_CHARACTERS_MAX = 4 * 1024 * 1024  # a message of the gateway holds no mor
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an evaluation gave: *value*, or null and the text of a *failure*.
+    """The outcome of an evaluation: a *value*, or null and the text of a *failure*.
 
-    *warnings* is there for those who treat FEEL and JUEL alike; JUEL has none, what is wrong is a failure.
+    *warnings* is always empty. FEEL's results have warnings, and the engine treats both alike.
     """
 
     value: Value = None
@@ -28,10 +28,10 @@ class Result:
 
 
 def compile(text: str) -> "Expression":
-    """The expression that *text* writes: literal text around any number of `${…}` or `#{…}`, or none.
+    """Compile *text*: literal text with any number of `${…}` and `#{…}` in it, or none.
 
     Raises:
-        ParseError: broken syntax, a method or function call, over 65,536 characters or 32 levels of nesting.
+        ParseError: wrong syntax, a method or function call, more than 65,536 characters or 32 levels of nesting.
     """
     if len(text) > TEXT_CHARACTERS_MAX:
         raise ParseError(text, 0, f"a text of at most {TEXT_CHARACTERS_MAX} characters", f"{len(text)}")
@@ -48,13 +48,13 @@ def _compile_part(text: str, tokens: list[Token], names: set[str]) -> Evaluate:
 
 
 class Expression:
-    """A compiled *text*. It holds no state of an evaluation and may be shared by threads."""
+    """A compiled *text*. Threads may share it, because it keeps no state of an evaluation."""
 
     __slots__ = ("_parts", "names", "text")
 
     def __init__(self, text: str, names: frozenset[str], parts: list[str | Evaluate]) -> None:
         self.text = text
-        self.names = names  #: the variables it may read
+        self.names = names  #: of the variables that it may read
         self._parts = parts
 
     def __repr__(self) -> str:
@@ -62,13 +62,13 @@ class Expression:
 
     @property
     def constant(self) -> bool:
-        """Whether the value is the same in every scope, because no variable is read."""
+        """Whether the value is the same in every scope, because the text reads no variable."""
         return not self.names
 
     def evaluate(self, scope: Scope, now: object = None) -> Result:
-        """The value in *scope*, which is asked only for the names that the taken branches read.
+        """Evaluate against *scope*, of which only the names in the taken branches are read. Never raises.
 
-        A single `${…}` without text around it keeps the type of its value; anything else gives text. Never raises.
+        A single `${…}` without text around it keeps the type of its value; anything else gives text.
         """
         try:
             return Result(self._evaluate(scope))

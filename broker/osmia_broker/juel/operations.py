@@ -1,4 +1,4 @@
-"""The operators of JUEL over two values, by their sign and by their word (EL specification 2.2, sections 1.7 to 1.10).
+"""The operators of JUEL by their signs and words (EL specification 2.2, sections 1.7 to 1.10).
 
 Measured on the reference engine: `/` is decimal (7/2 = 3.5), `+` adds numeric texts ('1' + '2' = 3), a missing property is null.
 """
@@ -24,7 +24,7 @@ Operation: TypeAlias = Callable[[Value, Value], Value]
 
 
 def property_of(base: Value, key: Value) -> Value:
-    """`base.key` and `base[key]`; what is missing, or belongs to null, is null."""
+    """Return `base.key` or `base[key]`. A missing property and a property of null are null."""
     if base is None or key is None:
         return None
     if isinstance(base, dict):
@@ -41,18 +41,18 @@ def _item(items: list[Value], index: Number) -> Value:
 
 
 def is_empty(value: Value) -> bool:
-    """Whether *value* is null, or a text, list or object without content."""
+    """Whether *value* is null, or an empty text, list or object."""
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
 def negate(value: Value) -> Number:
-    """The number with the other sign."""
+    """Return the number with the other sign."""
     number = to_number(value)
     return -number if isinstance(number, int) else number.copy_negate()
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Equal after coercion to the stronger type of the two: number before boolean before text."""
+    """Compare after coercion: to numbers if one is a number, else to booleans if one is a boolean, else to text."""
     if left is None or right is None:
         return left is right
     if _is_number(left) or _is_number(right):
@@ -69,7 +69,7 @@ def _unequal(left: Value, right: Value) -> bool:
 
 
 def _same_structure(left: Value, right: Value) -> bool:
-    """Element by element, without Python's `True == 1`; the order of an object's entries does not count."""
+    """Compare element by element, without Python's `True == 1`. The order of an object's entries does not count."""
     pending = [(left, right)]
     while pending:
         one, other = pending.pop()
@@ -87,7 +87,7 @@ def _is_number(value: Value) -> bool:
 
 
 def _compare(left: Value, right: Value) -> int:
-    """Below, at or above 0 as *left* is less than, equal to or greater than *right*."""
+    """Return a number below, at or above 0 if *left* is less than, equal to or greater than *right*."""
     if _is_number(left) or _is_number(right):
         one, other = to_number(left), to_number(right)
         return (one > other) - (one < other)
@@ -138,7 +138,7 @@ def _divide(left: Value, right: Value) -> Number:
 
 
 def _modulo(left: Value, right: Value) -> Number:
-    """The remainder, with the sign of the dividend as in Java."""
+    """Return the remainder, with the sign of the dividend as in Java."""
     return narrow(ARITHMETIC.remainder(to_number(left), _divisor(right)))
 
 
@@ -150,7 +150,7 @@ def _divisor(value: Value) -> Number:
 
 
 def _bounded(calculate: Operation) -> Operation:
-    """*calculate*, with a result too large or too fine for 34 digits as a failure of the expression."""
+    """Turn a result beyond the decimal bounds into a failure of the expression."""
 
     def calculated(left: Value, right: Value) -> Value:
         try:
@@ -161,7 +161,7 @@ def _bounded(calculate: Operation) -> Operation:
     return calculated
 
 
-#: operators that evaluate both sides, weakest level first; all levels associate to the left
+#: The operators that evaluate both sides, by level, the weakest first. All associate to the left.
 LEVELS: tuple[dict[str, Operation], ...] = (
     {"==": equal, "eq": equal, "!=": _unequal, "ne": _unequal},
     {

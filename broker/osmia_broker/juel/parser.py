@@ -1,4 +1,4 @@
-"""From tokens to closures: the grammar of JUEL without method and function calls.
+"""Parse tokens into closures, by the grammar of JUEL without method and function calls.
 
     expression  = or [ "?" expression ":" expression ]
     or          = and  { ("||" | "or")  and }
@@ -8,7 +8,7 @@
     path        = primary { "." name | "[" expression "]" }
     primary     = number | text | "true" | "false" | "null" | name | "(" expression ")"
 
-Operators of one level form a flat chain that a loop evaluates: depth comes from nesting only, which is bounded.
+The operators of one level form a flat chain that a loop evaluates. So only nesting adds depth, and nesting is bounded.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,9 @@ from osmia_broker.juel.values import Scope, Value, parse_number, read_variable, 
 
 Evaluate: TypeAlias = Callable[[Scope], Value]
 
-NESTING_MAX = 32  # brackets, unary operators and conditions in one another; about nine Python frames each while parsing
+NESTING_MAX = (
+    32  # brackets, unary operators and conditions inside each other; each takes about nine Python frames while parsing
+)
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _UNARY: dict[str, Callable[[Value], Value]] = {
@@ -33,7 +35,7 @@ _UNARY: dict[str, Callable[[Value], Value]] = {
 
 
 class Parser:
-    """Reads one expression of *text* from *tokens*; `names` collects the variables it reads."""
+    """A parser of one expression of *text* from its *tokens*. `names` collects the variables that it reads."""
 
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self.names: set[str] = set()
@@ -43,7 +45,7 @@ class Parser:
         self._nesting = 0
 
     def parse(self) -> Evaluate:
-        """The whole expression. Raises ParseError at the first token that does not fit."""
+        """Parse the whole expression; raise ParseError at the first token that does not fit."""
         evaluate = self._expression()
         if self._token.kind != "end":
             raise self._unexpected("an operator or '}'")
@@ -59,7 +61,7 @@ class Parser:
         return token
 
     def _accept(self, *signs: str) -> str | None:
-        """The sign at hand, taken, if it is one of *signs*."""
+        """Take the next token and return its sign, if that is one of *signs*."""
         token = self._token
         if token.kind != "sign" or token.text not in signs:
             return None
@@ -105,7 +107,7 @@ class Parser:
         return operands[0] if len(operands) == 1 else lambda scope: all(to_boolean(each(scope)) for each in operands)
 
     def _chain(self, level: int) -> Evaluate:
-        """Operands joined by the operators of *level*, evaluated from the left."""
+        """Parse operands joined by the operators of *level*, evaluated from the left."""
         if level == len(LEVELS):
             return self._unary()
         first = self._chain(level + 1)
@@ -132,7 +134,7 @@ class Parser:
         return _walk(base, keys) if keys else base
 
     def _property(self) -> Evaluate:
-        """The name behind a dot; the words of the language are names here."""
+        """Parse the name after a dot. The words of the language are names here."""
         if self._token.kind != "name" and self._token.text not in WORDS:
             raise self._unexpected("the name of a property")
         name = self._advance().text
@@ -176,7 +178,7 @@ class Parser:
             raise ParseError(self._text, token.position, "a number within 10^6144", f"'{token.text}'") from None
 
     def _refuse_call(self, expected: str) -> None:
-        """A bracket behind a name or a path would be a call, which could reach beyond the variables."""
+        """Refuse a bracket after a name or a path: a call could reach more than the variables."""
         if self._token.text == "(" and self._token.kind == "sign":
             raise ParseError(
                 self._text, self._token.position, expected, "a call; methods and functions cannot be called here"

@@ -1,4 +1,4 @@
-"""From text to tokens: where the expressions of a template begin and end, and the words and signs inside them."""
+"""Split a template into literal text and expressions, and the expressions into tokens."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A number, a quoted text (its content), a name, or a sign; the words of the language (`and`, `eq`) are signs too."""
+    """A number, the content of a quoted text, a name, or a sign. The words of the language (`and`, `eq`) are signs too."""
 
     kind: Kind
     text: str
@@ -34,12 +34,12 @@ class Token:
 
 
 def split(template: str) -> list[str | list[Token]]:
-    r"""The literal parts and the expressions of *template*, in order; `\${` in a literal part stands for `${`.
+    r"""Return the literal parts and the expressions of *template*, in order. `\${` in a literal part means `${`.
 
     An expression is the list of its tokens, closed by one of kind "end" at its `}`.
 
     Raises:
-        ParseError: an expression does not end, or holds a character that begins no token.
+        ParseError: an expression has no end, or a character that begins no token.
     """
     parts: list[str | list[Token]] = []
     literal, position = "", 0
@@ -59,7 +59,7 @@ def split(template: str) -> list[str | list[Token]]:
 
 
 def _tokens(template: str, position: int) -> list[Token]:
-    """The tokens from *position* to the closing `}`."""
+    """Return the tokens from *position* to the closing `}`."""
     tokens: list[Token] = []
     while True:
         token, position = _next_token(template, position)
@@ -69,7 +69,7 @@ def _tokens(template: str, position: int) -> list[Token]:
 
 
 def _next_token(template: str, position: int) -> tuple[Token, int]:
-    """The first token at or after *position*, and the offset behind it."""
+    """Return the first token at or after *position*, and the offset after it."""
     blank = _BLANK.match(template, position)
     start = blank.end() if blank else position
     if start == len(template):
@@ -92,7 +92,7 @@ def _token(template: str, found: re.Match[str]) -> Token:
 
 
 def _unescape(template: str, quoted: re.Match[str]) -> str:
-    r"""The content of a quoted text, where only the quotes and the backslash may be escaped."""
+    r"""Return the content of a quoted text. Only the quotes and the backslash may be escaped."""
     for escape in _ESCAPED.finditer(quoted.group()):
         if escape.group(1) not in "'\"\\":
             raise ParseError(

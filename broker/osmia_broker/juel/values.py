@@ -12,32 +12,32 @@ import msgspec
 
 from osmia_broker.juel.errors import EvaluationFailed, shorten
 
-Value: TypeAlias = Any  #: JSON with decimals; a recursive union would say the same at the price of a cast per line
+Value: TypeAlias = Any  #: JSON with decimals; a recursive union would need a cast on every line
 Number: TypeAlias = int | Decimal
 
-WHOLE_DIGITS_MAX = 34  # the digits a decimal keeps; larger whole numbers are rounded like decimals
+WHOLE_DIGITS_MAX = 34  # a decimal keeps no more; larger whole numbers are rounded like decimals
 _WHOLE_LIMIT = 10**WHOLE_DIGITS_MAX
-_PLAIN_EXPONENT_MAX = 40  # beyond it a number is written as 1E+41, so that no text explodes
+_PLAIN_EXPONENT_MAX = 40  # larger ones are written as 1E+41, so that no text has thousands of digits
 
 ARITHMETIC = Context(  # IEEE 754 decimal128
     prec=34, rounding=ROUND_HALF_EVEN, Emin=-6143, Emax=6144, traps=[InvalidOperation, DivisionByZero, Overflow]
 )
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # narrower than what Decimal would read
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # narrower than Decimal's own syntax
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Scope(Protocol):
-    """Where variables are looked up; a dict is one."""
+    """The variables that an expression can read, by name. A dict is one."""
 
     def __getitem__(self, name: str, /) -> object:
-        """The value of *name*, or its JSON text as `msgspec.Raw`. Raises KeyError if there is none."""
+        """Return the value of *name*, or its JSON text as `msgspec.Raw`; raise KeyError if there is none."""
 
 
 def read_variable(scope: Scope, name: str) -> Value:
-    """The value of variable *name*, parsed if it is still JSON text."""
+    """Read the variable *name*, and parse it if it is JSON text."""
     try:
         found = scope[name]
     except KeyError:
@@ -55,7 +55,7 @@ def _parse(name: str, text: msgspec.Raw) -> Value:
 
 
 def without_float(value: Value) -> Value:
-    """*value*, as a decimal if it is a binary float; infinities and NaN are no JSON and fail."""
+    """Return *value*, a binary float as a decimal. Infinities and NaN are no JSON and fail."""
     if type(value) is not float:
         return value
     if not math.isfinite(value):
@@ -64,7 +64,7 @@ def without_float(value: Value) -> Value:
 
 
 def to_boolean(value: Value) -> bool:
-    """Null and the empty text are false, of other texts only "true" (in any case) is true. Numbers and structures fail."""
+    """Convert to a boolean. Null is false, a text is true if it is "true" in any case. Numbers, lists and objects fail."""
     if isinstance(value, bool):
         return value
     if value is None:
@@ -75,7 +75,7 @@ def to_boolean(value: Value) -> bool:
 
 
 def to_number(value: Value) -> Number:
-    """Null and the empty text are 0, a numeric text its number. Other texts, booleans and structures fail."""
+    """Convert to a number. Null and the empty text are 0, a numeric text its number. Anything else fails."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return value
     if value is None or value == "":
@@ -86,7 +86,7 @@ def to_number(value: Value) -> Number:
 
 
 def parse_number(text: str) -> Number:
-    """The number that *text* writes in decimal notation."""
+    """Parse a number in decimal notation."""
     if not _NUMBER.fullmatch(text):
         raise EvaluationFailed(f"Expected a number, but found {describe(text)}")
     try:
@@ -96,7 +96,7 @@ def parse_number(text: str) -> Number:
 
 
 def narrow(number: Number) -> Number:
-    """The same number as an int if it is whole and short, as a decimal of at most 34 digits otherwise."""
+    """Return the number as an int if it is whole and has at most 34 digits, else as a decimal of at most 34 digits."""
     if isinstance(number, int):
         return number if -_WHOLE_LIMIT < number < _WHOLE_LIMIT else ARITHMETIC.create_decimal(number)
     if number.adjusted() < WHOLE_DIGITS_MAX and number == number.to_integral_value():
@@ -105,7 +105,7 @@ def narrow(number: Number) -> Number:
 
 
 def to_text(value: Value) -> str:
-    """The text that *value* leaves inside other text: nothing for null, JSON for lists and objects."""
+    """Convert to text. Null is the empty text, lists and objects are their JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -132,7 +132,7 @@ def _structure_text(value: Value) -> str:
 
 
 def describe(value: Value) -> str:
-    """*value* by its type, and itself if it is short, for the text of a failure."""
+    """Describe *value* for the text of a failure: its type, and a simple value itself."""
     if value is None:
         return "null"
     if isinstance(value, bool):

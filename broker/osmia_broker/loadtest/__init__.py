@@ -1,5 +1,5 @@
-"""Load of our own kind, with honest percentiles and books that must balance: what `osmia bench` runs.
+"""Put load on a broker, measure it with honest percentiles, and check the books: the part behind `osmia bench`.
 
-`plan` says what to do, `lane` is one client process that does its part, `run` starts the lanes and brings their books together,
-`books` checks them against each other and against the broker's own lists, `machine` reads what it cost.
+`plan` describes the load. `lane` is one client process that makes its share. `run` starts the lanes and collects their
+books. `books` compares these with each other and with the broker's lists. `machine` reads the cost in CPU, memory and disk.
 """

@@ -1,4 +1,4 @@
-"""The books of all lanes brought together: whether they balance, and whether the broker tells the same."""
+"""Check that the books of all lanes balance, and that the broker's lists agree with them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,17 +11,17 @@ SHOWN = 5  # keys named in a fault; the count says how many there are
 
 @dataclass(slots=True)
 class Balance:
-    """What the check found. It holds when there is no fault."""
+    """The result of the check. It holds when there is no fault."""
 
     faults: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        """Every acknowledged instance ended exactly once, and nothing else did."""
+        """Return whether every acknowledged instance ended exactly once, and no other instance did."""
         return not self.faults
 
     def refuse(self, fault: str, keys: Iterable[int]) -> None:
-        """Note *fault* if any of *keys* has it."""
+        """Record *fault* with the *keys* that have it, if there are any."""
         found = sorted(keys)
         if found:
             more = ", …" if len(found) > SHOWN else ""
@@ -29,7 +29,7 @@ class Balance:
 
 
 def check(lanes: Iterable[Books], states: Mapping[int, str]) -> Balance:
-    """Compare what the lanes were told with *states*, the state of each instance of the run as the broker lists it now."""
+    """Compare the answers that the lanes got with *states*, the state of each instance of the run in the broker's lists."""
     lanes = list(lanes)
     balance = Balance()
     created = Counter(key for books in lanes for key in books.created)

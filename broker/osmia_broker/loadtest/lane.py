@@ -1,7 +1,7 @@
-"""One client process of a load test: creators that start instances, workers that complete them, and its own books.
+"""Run one client process of a load test: it creates instances, completes their jobs, and keeps its own books.
 
-Latency runs from the moment an instance was due (in the closed loop: from the create call) to the acknowledgement of its
-job's completion, so a stall of the broker is not hidden by the load that it held up.
+The latency of an instance runs from the moment it was due (in the closed loop: from the create call) to the acknowledgement
+of its job's completion. So a stall of the broker shows, although it also delays the calls behind it.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from osmia import Client, Job
 from osmia.errors import OsmiaError, Overloaded, Timeout, Unavailable
 from osmia_broker.loadtest.plan import Books, Plan, WorkerMode
 
-IN_FLIGHT_MAX = 5_000  # of one lane in the open loop; more waiting would measure this process, not the broker
-LOCK_MS = 300_000  # no job may come again while this runs
+IN_FLIGHT_MAX = 5_000  # of one lane in the open loop; with more, this process would be measured instead of the broker
+LOCK_MS = 300_000  # longer than the test: a job that is handed out twice is a fault
 POLL_MS = 1_000
-DRAIN_S = 60.0  # for what is unfinished when the load ends
+DRAIN_S = 60.0  # for the instances that are unfinished when the load ends
 BUSY_FIRST_S, BUSY_MAX_S = 0.005, 1.0
-TELL_S = 0.2
+REPORT_S = 0.2
 
 Answer = TypeVar("Answer")
 
 
 def main(plan: Plan, lane: int, pipe: Connection) -> None:
-    """The whole life of a lane: connect, say so, wait for the start, run, and send the books. *pipe* leads to `run`."""
+    """Run a lane: connect, report ready, wait for the start, make the load, and send the books. *pipe* leads to `run`."""
     asyncio.run(Lane(plan, lane, pipe).run())
 
 
@@ -45,7 +45,7 @@ class Lane:
         self._ends = 0.0
 
     async def run(self) -> None:
-        """Wait for the word, make the load, work it off, and tell."""
+        """Report ready, wait for the start, make the load, work it off, and send the books."""
         async with Client(self._plan.address) as client:
             await client.topology()
             self._pipe.send("ready")
@@ -54,10 +54,10 @@ class Lane:
             workers = [
                 asyncio.create_task(self._work(client, number)) for number in range(self._plan.lane_workers(self._lane))
             ]
-            teller = asyncio.create_task(self._tell())
+            reporter = asyncio.create_task(self._report())
             await (self._open_loop(client) if self._plan.rate else self._closed_loop(client))
             await self._drained()
-            await _end([*workers, teller])
+            await _end([*workers, reporter])
         self._pipe.send(self._books)
 
     async def _closed_loop(self, client: Client) -> None:
@@ -68,7 +68,7 @@ class Lane:
         await asyncio.gather(*(keep_one_open() for _ in range(self._plan.share(self._lane))))
 
     async def _open_loop(self, client: Client) -> None:
-        """Arrivals are independent (Poisson), and their moments are fixed before the broker has answered anything."""
+        """Create instances at independent random moments (Poisson). No answer of the broker shifts a later moment."""
         running: set[asyncio.Task[None]] = set()
         due = time.monotonic()
         while due < self._ends:
@@ -83,7 +83,7 @@ class Lane:
         await asyncio.wait(running, timeout=DRAIN_S) if running else None
 
     async def _instance(self, client: Client, due: float) -> None:
-        """Create one, and wait until its job is done."""
+        """Create an instance, and wait until its job is completed."""
         process_id = self._plan.process_id(self._lane)
         try:
             created = await self._patiently(lambda: client.create_instance(process_id, {"due": due}))
@@ -105,7 +105,7 @@ class Lane:
             self._note_text("an instance was not completed in time")
 
     async def _work(self, client: Client, number: int) -> None:
-        """Complete whatever comes, up to a batch at a time, for as long as the lane runs."""
+        """Complete all jobs that arrive, up to a batch at a time, for as long as the lane runs."""
         name = f"{self._plan.process_id(self._lane)}-{number}"
         slots = asyncio.Semaphore(self._plan.batch)
         async with asyncio.TaskGroup() as completions:
@@ -155,7 +155,7 @@ class Lane:
             waiting.set_result(None)
 
     async def _patiently(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Repeat a call that the broker turned away, after a growing pause; nothing was done, so it is safe."""
+        """Repeat a call that the broker turned away, after a growing pause. The broker did nothing, so this is safe."""
         pause = BUSY_FIRST_S
         while True:
             try:
@@ -166,13 +166,13 @@ class Lane:
                 pause = min(pause * 2, BUSY_MAX_S)
 
     async def _drained(self) -> None:
-        """Nothing acknowledged is open any more, or `DRAIN_S` are over."""
+        """Wait until no acknowledged instance is open, at most `DRAIN_S`."""
         if self._open:
             await asyncio.wait(self._open.values(), timeout=DRAIN_S)
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         while True:
-            await asyncio.sleep(TELL_S)
+            await asyncio.sleep(REPORT_S)
             self._pipe.send(len(self._books.completed))
 
     def _note(self, error: OsmiaError) -> None:

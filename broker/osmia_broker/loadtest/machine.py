@@ -1,4 +1,4 @@
-"""What a process tree costs: CPU time and memory from `/proc`, bytes from its data directory. Linux only; elsewhere zeros."""
+"""Measure a process tree: CPU time and memory from `/proc`, bytes of its data directory. Zeros on systems but Linux."""
 
 import os
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of a process and all its descendants at one moment."""
+    """The resources that a process and all its descendants have used."""
 
     cpu_s: float = 0.0  #: user and system time since they started
     rss_bytes: int = 0
 
 
 def usage(pid: int) -> Usage:
-    """What the tree of *pid* has used. Zeros when there is no such process, or no `/proc`."""
+    """Return the usage of *pid* and its descendants. Zeros when there is no such process, or no `/proc`."""
     tree = _tree(pid)
     tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     found = [fields for one in tree if (fields := _stat(one))]
@@ -27,7 +27,7 @@ def usage(pid: int) -> Usage:
 
 
 def bytes_on_disk(directory: Path) -> int:
-    """The size of all files below *directory*; one that vanishes meanwhile counts as nothing."""
+    """Return the size of all files below *directory*. A file that vanishes meanwhile counts as nothing."""
     total = 0
     for file in directory.rglob("*"):
         try:
@@ -38,7 +38,7 @@ def bytes_on_disk(directory: Path) -> int:
 
 
 def _tree(pid: int) -> list[int]:
-    """*pid* and its descendants."""
+    """Return *pid* and its descendants."""
     children: dict[int, list[int]] = {}
     for directory in PROC.glob("[0-9]*"):
         if fields := _stat(int(directory.name)):
@@ -50,7 +50,7 @@ def _tree(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of `/proc/PID/stat` behind the command name, which may hold anything."""
+    """Return the fields of `/proc/PID/stat` behind the command name. The name may hold any character, blanks too."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

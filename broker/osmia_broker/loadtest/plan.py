@@ -1,4 +1,4 @@
-"""What a load test is to do, and what one client process brings back from its part."""
+"""Describe a load test: the plan for all client processes, and the books that each one sends back."""
 
 from array import array
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ class WorkerMode(StrEnum):
 class Plan:
     """A load test: *lanes* client processes share the load evenly; each completes the instances that it created.
 
-    With *rate* (instances per second, > 0) instances become due at random moments of that mean, whatever the broker does (open
-    loop); else *in_flight* are kept unfinished at any time (closed loop).
+    With *rate* (instances per second, > 0) instances become due at random moments of that mean, even if the broker falls
+    behind (open loop). Without it *in_flight* instances are unfinished at any time (closed loop).
     """
 
     address: str
@@ -32,21 +32,21 @@ class Plan:
     seed: int = 1
 
     def share(self, lane: int) -> int:
-        """How many of the instances in flight are *lane*'s; the first lanes take what is left over."""
+        """Return the number of *lane*'s instances in flight. The first lanes take the rest of the division."""
         return self.in_flight // self.lanes + (lane < self.in_flight % self.lanes)
 
     def lane_workers(self, lane: int) -> int:
-        """How many of the workers are *lane*'s, at least one."""
+        """Return the number of *lane*'s workers, at least one."""
         return max(1, self.workers // self.lanes + (lane < self.workers % self.lanes))
 
     def process_id(self, lane: int) -> str:
-        """The process that *lane* starts."""
+        """Return the id of the process that *lane* starts."""
         return f"bench-{self.run}-{lane}"
 
 
 @dataclass(slots=True)
 class Books:
-    """What one lane knows for sure, and what it does not."""
+    """The calls of one lane: those that were acknowledged, and those whose effect is unknown."""
 
     created: "array[int]" = field(
         default_factory=lambda: array("q")
@@ -55,16 +55,16 @@ class Books:
         default_factory=lambda: array("q")
     )  #: instances whose job's completion was acknowledged
     latencies: "array[float]" = field(default_factory=lambda: array("d"))  #: seconds, of those completed
-    in_time: int = 0  #: completed before the load ended; the rest came while it was worked off
+    in_time: int = 0  #: completed before the load ended; the rest were completed after it
     unknown_creates: int = 0  #: calls that may have created an instance: no answer came
     twice: int = 0  #: jobs that were handed out again while held
     busy: int = 0  #: answers RESOURCE_EXHAUSTED, repeated after a pause
-    shed: int = 0  #: arrivals of the open loop beyond what may be in flight
+    shed: int = 0  #: arrivals of the open loop that were dropped, because too many were in flight
     errors: dict[str, int] = field(default_factory=dict)  #: other failed calls by their text
 
 
 def model(process_id: str) -> bytes:
-    """A process of one service task, whose jobs only the lane of *process_id* takes."""
+    """Return a process of one service task. Only the lane of *process_id* takes its jobs."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"
              targetNamespace="https://osmia.dev/bench">

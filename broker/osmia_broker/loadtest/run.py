@@ -1,4 +1,4 @@
-"""A load test from start to report: deploy, start the lanes together, measure, wait, check the books."""
+"""Run a load test from start to report: deploy, start the lanes together, measure, wait, check the books."""
 
 import multiprocessing
 import time
@@ -26,7 +26,7 @@ class LaneFailed(Exception):
 
 
 class Report(msgspec.Struct):
-    """What a load test measured. Milliseconds unless the name says else; 0 where it could not be measured."""
+    """The figures of a load test. Milliseconds unless the name says else; 0 where it could not be measured."""
 
     instances: int  #: created, completed, and acknowledged
     instances_per_s: float  #: completed while the load ran, by its seconds
@@ -38,14 +38,14 @@ class Report(msgspec.Struct):
     broker_rss_mb: float
     bytes_per_instance: float  #: growth of the data directory
     busy: int  #: answers RESOURCE_EXHAUSTED, which were repeated
-    shed: int  #: arrivals that the open loop gave up
+    shed: int  #: arrivals that the open loop dropped
     errors: dict[str, int]
     holds: bool  #: every acknowledged instance ended exactly once
     faults: list[str]
 
 
 def run(plan: Plan, *, pid: int, data_dir: Path | None, progress: Progress) -> Report:
-    """Carry out *plan*. *pid* is the broker's process, *data_dir* where it keeps its data; 0 and `None` where unknown.
+    """Carry out *plan*. *pid* is the broker's process, *data_dir* its data directory; 0 and `None` when unknown.
 
     Raises:
         OsmiaError: the broker refused the deployment, or cannot be reached.
@@ -63,7 +63,7 @@ def run(plan: Plan, *, pid: int, data_dir: Path | None, progress: Progress) -> R
 
 
 def percentile(ascending: list[float], share: float) -> float:
-    """The smallest value that at least *share* (0 to 1) of the values do not exceed; 0 without values."""
+    """Return the smallest value that at least *share* (0 to 1) of the values do not exceed; 0 without values."""
     if not ascending:
         return 0.0
     rank = -(-share * len(ascending) // 1)  # rounded up
@@ -95,23 +95,23 @@ def _lanes(plan: Plan, progress: Progress) -> list[Books]:
 
 
 def _collect(plan: Plan, pipes: list[Connection], progress: Progress) -> list[Books]:
-    """Pass on what the lanes tell until each has sent its books."""
+    """Add up the progress of the lanes until each has sent its books, and return the books."""
     started = time.monotonic()
-    told = dict.fromkeys(pipes, 0)
+    completed = dict.fromkeys(pipes, 0)  # by the lanes that have not sent their books yet
     books: list[Books] = []
-    while told:
+    while completed:
         passed = time.monotonic() - started
         if passed > plan.seconds + LANE_S:
-            raise LaneFailed(f"Expected the books of {len(told)} more client processes, but found none in time")
-        for pipe in wait(list(told), timeout=lane.TELL_S):
+            raise LaneFailed(f"Expected the books of {len(completed)} more client processes, but found none in time")
+        for pipe in wait(list(completed), timeout=lane.REPORT_S):
             assert isinstance(pipe, Connection)
             message = _receive(pipe, 0)
             if isinstance(message, Books):
                 books.append(message)
-                del told[pipe]
+                del completed[pipe]
             else:
-                told[pipe] = message
-        progress(passed, sum(told.values()) + sum(len(one.completed) for one in books))
+                completed[pipe] = message
+        progress(passed, sum(completed.values()) + sum(len(one.completed) for one in books))
     return books
 
 
@@ -126,7 +126,7 @@ def _receive(pipe: Connection, timeout_s: float) -> "Books | int":
 
 
 def _states(client: SyncClient, plan: Plan) -> dict[int, str]:
-    """The state of every instance of the run, as the broker lists them."""
+    """Return the state of every instance of the run, as the broker lists it."""
     states: dict[int, str] = {}
     for number in range(plan.lanes):
         after = ""

@@ -1,41 +1,106 @@
-"""The texts for dates that a model may carry as they are (user-tasks.md, section 4)."""
+"""Read the dates and periods that a model may give a user task (user-tasks.md, section 4).
+
+The `zeebe:` dialect takes date-times with an offset only. The `activiti:` dialect takes all forms of Joda-Time: dates, date-times
+with or without offset, and periods from now. The deployment and the engine read them with the same functions.
+"""
 
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+OFFSET_MAX = timedelta(hours=18)  # as Java and FEEL
+
+_OFFSET = r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})"
+_ZONE = r"(?P<zone>\[[A-Za-z0-9/_+-]{1,64}\])?"
 _DATE_TIME = re.compile(
     r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?P<fraction>\.[0-9]{1,9})?"
-    r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?(?P<zone>\[[A-Za-z0-9/_+-]{1,64}\])?"
+    + _OFFSET
+    + _ZONE
 )
-#: FEEL's two kinds, which is what a due date is added up from: years and months, or days and time. Weeks are in neither.
-_DURATION = re.compile(
-    r"-?P(?=[0-9T])(?:(?:[0-9]{1,9}Y)?(?:[0-9]{1,9}M)?"
-    r"|(?:[0-9]{1,9}D)?(?:T(?=[0-9])(?:[0-9]{1,9}H)?(?:[0-9]{1,9}M)?(?:[0-9]{1,9}(?:\.[0-9]{1,9})?S)?)?)"
+#: Joda-Time's `dateTimeParser`: calendar, ordinal and week dates, each with its later parts optional. The year has four digits.
+_JODA_DATE_TIME = re.compile(
+    r"(?P<year>[0-9]{4})(?:-(?:(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?|(?P<ordinal>[0-9]{3})"
+    r"|W(?P<week>[0-9]{2})(?:-(?P<weekday>[1-7]))?))?"
+    r"(?:T(?P<hour>[0-9]{2})(?::(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?)?"
+    r"(?P<offset>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?" + _ZONE + ")?"
 )
+_NUMBER = "([+-]?[0-9]{1,9})"
+#: Joda-Time's standard ISO format. A sign may stand before each number, and (beyond Joda-Time) before the P.
+_PERIOD = re.compile(
+    rf"(-)?P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
+    rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}(?:[.,]([0-9]{{1,9}}))?S)?)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Units of the calendar and the clock, each of either sign. Applied to a date in this order, as Joda-Time does."""
+
+    years: int = 0
+    months: int = 0
+    days: int = 0  # weeks are seven days each
+    nanoseconds: int = 0
 
 
 def is_zoned_date_time(text: str) -> bool:
     """Whether *text* is an ISO date-time with an offset, such as `2030-01-01T01:00+02:00` or `…+01:00[Europe/Berlin]`."""
     match = _DATE_TIME.fullmatch(text)
-    return match is not None and match["offset"] is not None and _exists(match)
+    return match is not None and _exists(match["local"] + match["offset"], match["zone"])
 
 
-def is_date_or_duration(text: str) -> bool:
-    """Whether *text* is what an Activiti due date may be: an ISO date-time with or without offset, a date, a duration."""
-    if _DURATION.fullmatch(text):
-        return True
-    match = _DATE_TIME.fullmatch(text if "T" in text else f"{text}T00:00")
-    return match is not None and _exists(match)
+def read_period(text: str) -> Period | None:
+    """Read an ISO period such as `P2W` or `P1Y2M3DT4H5.5S`; None if *text* is none."""
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        return None
+    years, months, weeks, days, hours, minutes, seconds = (int(match[group] or 0) for group in range(2, 9))
+    fraction = int((match[9] or "").ljust(9, "0"))
+    second_sign = -1 if (match[8] or "").startswith("-") else 1
+    nanoseconds = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000 + second_sign * fraction
+    sign = -1 if match[1] else 1
+    return Period(sign * years, sign * months, sign * (7 * weeks + days), sign * nanoseconds)
 
 
-def _exists(match: re.Match[str]) -> bool:
+def full_date_time(text: str) -> str | None:
+    """Complete a date or date-time in one of Joda-Time's forms: `2030-01` is `2030-01-01T00:00:00`. None if *text* is none.
+
+    The offset and a zone in brackets stay away if *text* has none.
+    """
+    match = _JODA_DATE_TIME.fullmatch(text)
+    if match is None:
+        return None
+    day, offset = _date_of(match), match["offset"] or ""
+    if offset not in ("", "Z"):
+        offset = f"{offset[:3]}:{offset[3:].removeprefix(':') or '00'}"
+    local = f"{day}T{match['hour'] or '00'}:{match['minute'] or '00'}:{match['second'] or '00'}"
+    if day is None or not _exists(local + offset, match["zone"]):
+        return None
+    return local + (f".{match['fraction']}" if match["fraction"] else "") + offset + (match["zone"] or "")
+
+
+def _date_of(match: re.Match[str]) -> date | None:
+    year = int(match["year"])
     try:
-        datetime.fromisoformat(match["local"] + (match["offset"] or ""))
-        if match["zone"]:
-            ZoneInfo(match["zone"][1:-1])
-    except (ValueError, OSError):  # no such day, hour or offset; ZoneInfoNotFoundError is a KeyError
-        return False
-    except KeyError:
+        if match["week"]:
+            return date.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1))
+        if match["ordinal"]:
+            day = date(year, 1, 1) + timedelta(days=int(match["ordinal"]) - 1)
+            return day if day.year == year else None
+        return date(year, int(match["month"] or 1), int(match["day"] or 1))
+    except (ValueError, OverflowError):  # no such day
+        return None
+
+
+def _exists(moment: str, zone: str | None) -> bool:
+    """Whether the calendar and the clock have *moment*, and the tz database has *zone* (in brackets)."""
+    try:
+        offset = datetime.fromisoformat(moment).utcoffset() or timedelta()
+        if abs(offset) > OFFSET_MAX:
+            return False
+        if zone:
+            ZoneInfo(zone[1:-1])
+    except (ValueError, OSError, KeyError):  # KeyError: ZoneInfoNotFoundError
         return False
     return True

@@ -1,7 +1,7 @@
-"""The BPMN elements that are read, one entry each: what the tag becomes, what it may carry, and the reader of what is special.
+"""The BPMN elements that can be deployed. Each has one entry: its type, the attributes and children it may have, and its reader.
 
-A new element is an entry here, a name in `ElementType`, its rules in `validate.py`, and its processor in the engine. What has no entry is
-refused at deployment, at any depth: a model never runs without something it asks for.
+A new element needs an entry here, a name in `ElementType`, its rules in `validate.py` and its processor in the engine. An element without an
+entry is refused at deployment, at any depth, so a model never runs without a part of it.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _GATEWAY = _NAMED | {"gatewayDirection"}
 _ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity"}
 _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
-#: Attributes that ask for something only when they say other than this.
+#: Attributes that are allowed with these values only; they have no effect then.
 HARMLESS_VALUES = {
     "completionQuantity": ("1",),
     "isForCompensation": ("false", "0"),
@@ -35,7 +35,7 @@ _ACTIVITY_CHILDREN = _NODE_CHILDREN | {
     "dataOutputAssociation",
     "ioSpecification",
     "property",
-    "standardLoopCharacteristics",  # measured: ignored, the activity runs once
+    "standardLoopCharacteristics",  # the reference ignores it: the activity runs once (measured)
 }
 _EVENT_CHILDREN = _NODE_CHILDREN | {
     "dataInput",
@@ -62,7 +62,7 @@ _CONTENT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a tag may carry. Children that are elements themselves are allowed where *contains_elements*."""
+    """The attributes and children that a tag may have. *contains_elements*: its children may be elements of the graph too."""
 
     attributes: frozenset[str]
     children: frozenset[str]
@@ -71,7 +71,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class FlowNode:
-    """A tag that becomes an element of the graph."""
+    """The entry of a tag that becomes an element of the graph."""
 
     type: ElementType
     kind: Kind
@@ -100,7 +100,7 @@ def reads(
     contains_elements: bool = False,
     activiti_attributes: frozenset[str] = frozenset(),
 ) -> Callable[[Read], Read]:
-    """Enter a reader for *tag*."""
+    """Register the decorated function as the reader of *tag*."""
 
     def enter(read: Read) -> Read:
         kind = Kind(attributes, children, contains_elements)
@@ -111,16 +111,16 @@ def reads(
 
 
 def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: frozenset[str] = frozenset()) -> None:
-    """Refuse whatever the element carries beside what its *kind* allows."""
+    """Refuse every attribute, child and extension that *kind* does not allow."""
     for attribute, value in source.node.attrib.items():
         local = str(attribute)
-        if local.startswith("{"):
-            continue  # other namespaces: the dialects look at theirs, the rest is ignored as the reference ignores it
+        if local.startswith("{") or not str(value).strip():
+            continue  # each dialect checks its own namespace, the reference ignores all others; an empty attribute has no effect
         if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():
         if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
-            # Told at the element itself where the child is a part of it (an event definition has an id of its own).
+            # An event definition has an id of its own, but the fault belongs to the event.
             where, at = ("", node) if kind.contains_elements else (f" in '{tag}'", source.node)
             source.fault(f"Elements of type '{quote(child)}' are currently not supported{where}", at)
     zeebe.check(source)
@@ -146,7 +146,7 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
     contains_elements=True,
 )
 def read_nothing_more(source: Source, element: Element) -> None:
-    """What all elements have is all that these have."""
+    """Read nothing: these elements have only what all elements have."""
 
 
 @reads(
@@ -157,7 +157,7 @@ def read_nothing_more(source: Source, element: Element) -> None:
     activiti_attributes=activiti.USER_TASK,
 )
 def read_user_task(source: Source, element: Element) -> None:
-    """A person's task, in one dialect; its job has one retry (measured)."""
+    """Read a task for a person, in one of the dialects. Its job has one retry (measured)."""
     in_activiti = activiti.has(source, activiti.USER_TASK)
     if in_activiti and zeebe.has(source, "assignmentDefinition", "formDefinition", "taskSchedule"):
         source.fault(
@@ -170,7 +170,7 @@ def read_user_task(source: Source, element: Element) -> None:
 @reads("serviceTask", ElementType.SERVICE_TASK, attributes=_TASK_BY_JOB, children=_ACTIVITY_CHILDREN)
 @reads("sendTask", ElementType.SEND_TASK, attributes=_TASK_BY_JOB | {"messageRef"}, children=_ACTIVITY_CHILDREN)
 def read_service_task(source: Source, element: Element) -> None:
-    """Work for a worker: by `zeebe:taskDefinition`, else by the connector that `implementation` names."""
+    """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
     element.job = _connector(source) or zeebe.job(source)
 
 
@@ -181,7 +181,7 @@ def read_service_task(source: Source, element: Element) -> None:
     children=_ACTIVITY_CHILDREN | {"script"},
 )
 def read_script_task(source: Source, element: Element) -> None:
-    """A FEEL script of the model, or a job."""
+    """Read a task with a FEEL script or a job."""
     if _has_one_of(source, "script", "taskDefinition"):
         element.script = zeebe.script(source)
         element.job = _job_if_defined(source)
@@ -194,7 +194,7 @@ def read_script_task(source: Source, element: Element) -> None:
     children=_ACTIVITY_CHILDREN,
 )
 def read_business_rule_task(source: Source, element: Element) -> None:
-    """A decision, or a job."""
+    """Read a task with a decision or a job."""
     element.job = _connector(source)
     if element.job is None and _has_one_of(source, "calledDecision", "taskDefinition"):
         element.decision = zeebe.decision(source)

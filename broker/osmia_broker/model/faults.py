@@ -1,12 +1,13 @@
-"""What is wrong with a model: every fault at once, said where it is, in the form of the wire.
+"""Collect the faults of a model, with their places, and write them in the form of the wire.
 
-A deployment's reason reads `'<resource name>': ` followed by the text of an `InvalidModel`; its lines `- Element: …` and
-`- ERROR: …` are what modellers' tools look for (gateway-rpc.md, DeployResource).
+A refused deployment says `'<resource name>': ` and then the text of the `InvalidModel`. Modelling tools read its lines `- Element: …` and
+`- ERROR: …` (gateway-rpc.md, DeployResource).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from osmia_broker.model.text import shown
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
 QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
@@ -14,7 +15,7 @@ QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit i
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to mend.
+    """One fault of a file.
 
     *element_id* is the nearest BPMN element with an id, empty for the file as a whole; *path* goes from there to the place
     (`approve > extensionElements > taskSchedule`); *line* counts from 1, and is 0 where there is none.
@@ -36,7 +37,7 @@ class InvalidModel(Exception):
 
 
 class Faults:
-    """Collects what is wrong while a file is read, so that its author sees all of it in one answer."""
+    """The faults found so far while a file is read. Its author sees them all in one answer."""
 
     def __init__(self) -> None:
         self._found: list[Fault] = []
@@ -44,7 +45,7 @@ class Faults:
         self._lines: dict[str, int] = {}
 
     def add(self, node: Node, reason: str) -> None:
-        """Note a fault at a place in the file. Where no element around it has an id, its line tells which one is meant."""
+        """Add a fault at *node*. If no element around it has an id, the reason names the line."""
         steps: list[str] = []
         at: Node | None = node
         while at is not None and not (namespace(at) == BPMN and at.get("id")):
@@ -58,19 +59,19 @@ class Faults:
         self._note(Fault(element_id, " > ".join(reversed(steps)), reason, line(node)))
 
     def about(self, element_id: str, reason: str) -> None:
-        """Note a fault of an element that was read already."""
+        """Add a fault of the element with this id."""
         self._note(Fault(element_id, quote(element_id), reason, self._lines.get(element_id, 0)))
 
     def places(self, lines: dict[str, int]) -> None:
-        """Tell on which line each id stands; `about` looks there."""
+        """Set the line of each id, which the faults of `about` carry."""
         self._lines = lines
 
     def touch(self, element_id: str) -> bool:
-        """Whether something was found wrong at or within an element itself (not with the elements it contains)."""
+        """Whether the element itself has a fault; faults of the elements inside it do not count."""
         return element_id in self._touched
 
     def refuse(self, resource_name: str) -> None:
-        """Raise InvalidModel if anything was found."""
+        """Raise InvalidModel if there is any fault."""
         if self._found:
             raise InvalidModel(resource_name, sorted(self._found, key=lambda fault: fault.line))
 
@@ -80,8 +81,8 @@ class Faults:
 
 
 def quote(text: str) -> str:
-    """A model's own text for a reason, cut to what an answer can carry."""
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    """Return a model's own text for a reason: cut to the length of an answer, invisible characters as their codes."""
+    return shown(text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…")
 
 
 def _report(faults: list[Fault]) -> str:

@@ -1,7 +1,7 @@
-"""A deployed process as the engine walks it: elements and sequence flows, every expression compiled.
+"""A deployed process in the form that the engine runs: elements and sequence flows, with every expression compiled.
 
-Built once by `model.parse`, never changed afterwards, shared by all instances. Elements of every kind are one class, because the
-engine asks all of them the same things (what leads out, what maps in and out); what only some have hangs off `job`, `user_task` and so on.
+`model.parse` builds it once; it never changes afterwards, and all instances share it. All elements are of one class, because the engine
+needs the same of all of them (flows, mappings). The parts that only some have are in fields such as `job` and `user_task`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from osmia_broker.model.expressions import Expression
 
 
 class ElementType(StrEnum):
-    """The kinds of element the engine knows. One more kind is one name here, its parsing, and its processor."""
+    """The kinds of element that the engine runs. A new kind needs a name here, an entry in `elements.py` and a processor."""
 
     PROCESS = "PROCESS"
     SUB_PROCESS = "SUB_PROCESS"
@@ -24,7 +24,7 @@ class ElementType(StrEnum):
     SCRIPT_TASK = "SCRIPT_TASK"
     BUSINESS_RULE_TASK = "BUSINESS_RULE_TASK"
     MANUAL_TASK = "MANUAL_TASK"
-    TASK = "TASK"  # of no kind: like a manual task it passes at once
+    TASK = "TASK"  # undefined; it passes at once, like a manual task
     EXCLUSIVE_GATEWAY = "EXCLUSIVE_GATEWAY"
     PARALLEL_GATEWAY = "PARALLEL_GATEWAY"
 
@@ -49,22 +49,21 @@ class VariableMapping:
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition:
-    """What the jobs of a task are made of."""
+    """The type, retries and headers of the jobs of a task."""
 
     type: Expression
     retries: Expression
-    headers: Mapping[str, str]  # the model's own, static
+    headers: Mapping[str, str]  # those of the model, without the reserved ones
 
 
 @dataclass(frozen=True, slots=True)
 class UserTaskDefinition:
-    """What a person's task is made of. `None` where the model says nothing.
+    """The assignment, dates and form of a user task. None: the model does not set it.
 
-    *lenient* is the Activiti rule: a null assignee means nobody, where the `zeebe:` dialect raises an incident. Null candidates are
-    an incident in both (measured there as a refused command, user-tasks.md section 3).
+    *lenient* is true in the Activiti dialect: there a null assignee means nobody, in the `zeebe:` dialect it is an incident. Null candidates
+    are an incident in both (Activiti refuses the command; user-tasks.md, section 3).
 
-    Dates are text of the forms that deployment let through: zoned ISO date-times in the `zeebe:` dialect; local or zoned ones,
-    dates, and ISO durations from now where *lenient*.
+    A constant date has one of the forms of `dates.py` for its dialect.
     """
 
     assignee: Expression | None = None
@@ -82,7 +81,7 @@ class UserTaskDefinition:
 
 @dataclass(frozen=True, slots=True)
 class ScriptDefinition:
-    """A FEEL script and the variable its result goes to."""
+    """A FEEL script and the variable for its result."""
 
     expression: Expression
     result_variable: str
@@ -99,7 +98,7 @@ class DecisionCall:
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """A BPMN node. The process itself is the outermost one: the scope of all scopes."""
+    """A BPMN node. The process itself is the outermost element."""
 
     id: str
     type: ElementType
@@ -120,13 +119,21 @@ class Element:
 
 @dataclass(slots=True, eq=False)
 class Process:
-    """An executable process: its own element and all elements within, at any depth, by id."""
+    """An executable process, with all its elements at any depth by id."""
 
     id: str
     name: str
     version_tag: str
     root: Element
     elements: dict[str, Element]  # includes the root
-    forms: Mapping[str, str] = field(
-        default_factory=dict
-    )  # JSON texts kept in the model, by the id of `zeebe:userTaskForm`
+    #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bound_to_deployment(self) -> bool:
+        """Whether an element refers to a decision or form that is deployed together with this process."""
+        return any(
+            (element.decision is not None and element.decision.binding == "deployment")
+            or (element.user_task is not None and element.user_task.form_binding == "deployment")
+            for element in self.elements.values()
+        )

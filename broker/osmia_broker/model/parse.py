@@ -1,8 +1,8 @@
-"""BPMN XML to executable processes: the way from a deployed file to what the engine walks.
+"""Read a deployed BPMN file into executable processes.
 
     bytes -> xml.read -> schema.check -> elements, then sequence flows -> validate -> Process
 
-Takes time linear in the file, and no recursion: subprocesses wait in a queue. Everything wrong is collected on the way and told at once.
+The time is linear in the file, and nothing recurses: subprocesses wait in a queue. All faults are collected and reported together.
 """
 
 from collections import deque
@@ -25,11 +25,10 @@ _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
 def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
-    """The executable processes of a BPMN file, at least one, in document order; others are skipped.
+    """Read the executable processes of a BPMN file, at least one, in document order. Other processes are skipped.
 
     Raises:
-        InvalidModel: nothing of the file can be deployed; it carries every fault that was found. No other exception leaves here,
-            whatever the bytes.
+        InvalidModel: the file has faults, and nothing of it can be deployed. No other exception is raised, whatever the bytes.
     """
     faults = Faults()
     root = _read_definitions(resource_name, content)
@@ -64,7 +63,7 @@ def _is_bounded(process: Source) -> bool:
 
 
 class _Reading:
-    """One process on its way into the graph. Elements come first, because a sequence flow may be written before its ends."""
+    """The reading of one process. Elements come first, because a file may have a sequence flow before its ends."""
 
     def __init__(self, source: Source, ids: Collection[str]) -> None:
         self.faults = source.faults
@@ -82,6 +81,7 @@ class _Reading:
         self._flows: list[tuple[Source, Element]] = []
         self._defaults: list[tuple[Source, Element]] = []
         self._read_scopes(source)
+        self._default_ids = {gateway.node.get("default", "") for gateway, _ in self._defaults}
         flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
         for gateway, element in self._defaults:
             self._read_default(gateway, element, flows)
@@ -120,7 +120,8 @@ class _Reading:
     def _read_flow(self, source: Source, scope: Element) -> SequenceFlow | None:
         id = source.required(source.node, "id")
         elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
-        condition = _condition(source)
+        # BPMN 2.0.2, table 10.123: a condition on a default flow shall be ignored, so it need not even be readable.
+        condition = None if id in self._default_ids else _condition(source)
         ends = [self._end(source, attribute, scope) for attribute in ("sourceRef", "targetRef")]
         if ends[0] is None or ends[1] is None:
             return None
@@ -130,7 +131,7 @@ class _Reading:
         return flow
 
     def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
-        """The element at one end of a flow; None where there is none or it was refused. A dangling one was told by `schema`."""
+        """Return the element at one end of a flow; None if it is missing (which `schema` reports) or was refused."""
         id = source.node.get(attribute, "")
         element = self.process.elements.get(id)
         if element is not None and element.scope is scope:
@@ -161,7 +162,8 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
 
 
 def _condition(source: Source) -> Expression | None:
-    nodes = list(source.node.iterchildren(_CONDITION))
+    """Return the condition of a sequence flow; None without, or if it is empty as some tools leave it."""
+    nodes = [node for node in source.node.iterchildren(_CONDITION) if xml.text(node)]
     if len(nodes) > 1:
         source.fault(f"Expected at most one 'conditionExpression', but found {len(nodes)}", nodes[1])
     if not nodes:

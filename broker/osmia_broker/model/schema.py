@@ -1,7 +1,7 @@
-"""What the BPMN schema asks of a file as a whole: known elements, unique ids, required attributes, references that lead somewhere.
+"""Check a file by the rules of the BPMN schema: known elements, unique ids, required attributes, references that exist.
 
-Checked over everything, also what is not executable. More tolerant than the schema (bpmn-execution.md, section 13): the order of
-children, `targetNamespace` and the diagram are nobody's loss.
+The rules apply to the whole file, also to processes that are not executable. They are more tolerant than the schema (bpmn-execution.md,
+section 13): the order of children, `targetNamespace` and the diagram are not checked.
 """
 
 import re
@@ -53,7 +53,7 @@ KNOWN = frozenset(
     )
 )
 
-#: Attributes that the schema requires and something here depends on, beside the ids that parsing asks for.
+#: The attributes that the schema requires and the reader needs. It checks ids itself.
 REQUIRED = {
     "association": ("sourceRef", "targetRef"),
     "boundaryEvent": ("attachedToRef",),
@@ -61,23 +61,23 @@ REQUIRED = {
     "sequenceFlow": ("sourceRef", "targetRef"),
 }
 
-#: Attributes that name another element of the same file. A gateway's default flow is looked at where it is read.
+#: The attributes that name another element of the same file. The reader checks the default flow of a gateway itself.
 REFERENCES = {
     "sequenceFlow": ("sourceRef", "targetRef"),
     "dataObjectReference": ("dataObjectRef",),
     "boundaryEvent": ("attachedToRef",),
 }
+_IDS = ("id", "default", *sorted({attribute for attributes in REFERENCES.values() for attribute in attributes}))
+_WHITE_SPACE = " \t\r\n"  # of XML; any other blank is no character of an id
 _REFERS_BY_TEXT = frozenset({"flowNodeRef"})
 
 
 def check(root: Node, faults: Faults) -> Collection[str]:
-    """Note what the schema would refuse, and tell *faults* where each id stands; all ids of the file.
-
-    One pass, and one look at every reference.
-    """
+    """Add what the schema refuses to *faults*, with the line of each id. Return all ids of the file."""
     ids: dict[str, int] = {}
     nodes = list(_outside_extensions(root))
     for node in nodes:
+        _trim_ids(node)
         _check_id(node, ids, faults)
         if namespace(node) == BPMN:
             _check_element(node, faults)
@@ -89,7 +89,7 @@ def check(root: Node, faults: Faults) -> Collection[str]:
 
 
 def _outside_extensions(root: Node) -> list[Node]:
-    """Every element in document order, without what stands inside `extensionElements`: that is the dialects' own."""
+    """Return every element in document order, without those inside `extensionElements`, which the dialects check."""
     found, pending = [], [root]
     while pending:
         node = pending.pop()
@@ -97,6 +97,14 @@ def _outside_extensions(root: Node) -> list[Node]:
         if local_name(node) != "extensionElements":
             pending.extend(reversed(node))
     return found
+
+
+def _trim_ids(node: Node) -> None:
+    """Remove the white space around ids and references, as a parser with the schema does (xsd:ID, xsd:IDREF)."""
+    for attribute in _IDS if namespace(node) == BPMN or namespace(node) in _DIAGRAM else ():
+        value = node.get(attribute)
+        if value is not None and value != (id := value.strip(_WHITE_SPACE)):
+            node.set(attribute, id)
 
 
 def _check_id(node: Node, ids: dict[str, int], faults: Faults) -> None:

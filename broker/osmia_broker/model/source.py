@@ -1,10 +1,11 @@
-"""One BPMN element of the file while it is read: its children by kind, its attributes, and where its faults go."""
+"""Access to one BPMN element while the file is read: its children, its attributes, its extensions and its faults."""
 
 from collections.abc import Callable, Iterator
 
 from osmia_broker.model import expressions
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Faults, quote
+from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import BPMN, Node, local_name, name, text
 
 EXTENSIONS = name(BPMN, "extensionElements")
@@ -13,7 +14,7 @@ TRUE = ("true", "1")  # xsd:boolean
 
 
 class Source:
-    """An element's node. Readers ask it for what they need; whatever is amiss becomes a fault, and they get None."""
+    """The node of an element. If a reader asks for something that is faulty, it gets None, and the fault is noted."""
 
     __slots__ = ("extensions", "faults", "node")
 
@@ -28,28 +29,28 @@ class Source:
 
     @property
     def id(self) -> str:
-        """The element's id; empty where it has none."""
+        """The id of the element; empty if it has none."""
         return self.node.get("id", "")
 
     @property
     def documentation(self) -> str:
-        """The first documentation's text."""
+        """The text of the first documentation."""
         node = self.node.find(DOCUMENTATION)
         return "" if node is None else text(node)
 
     def children(self) -> Iterator[tuple[str, Node]]:
-        """The BPMN elements right below, with their local names."""
+        """Yield the BPMN elements directly below, with their local names."""
         prefix = f"{{{BPMN}}}"
         for child in self.node:
             if str(child.tag).startswith(prefix):
                 yield local_name(child), child
 
     def fault(self, reason: str, at: Node | None = None) -> None:
-        """Note what is wrong with this element, or with *at* inside it."""
+        """Note a fault of this element, or of *at* inside it."""
         self.faults.add(self.node if at is None else at, reason)
 
     def extension(self, tag: str) -> Node | None:
-        """The one extension element of this *tag*; None without, a fault with several."""
+        """Return the extension element of this *tag*; None without. Several are a fault."""
         found = self.extensions.get(tag, [])
         if len(found) > 1:
             self.fault(
@@ -58,18 +59,18 @@ class Source:
         return found[0] if found else None
 
     def is_true(self, attribute: str) -> bool:
-        """Whether a boolean attribute is set."""
+        """Whether a boolean attribute is true."""
         return self.node.get(attribute, "").strip() in TRUE
 
     def required(self, at: Node, attribute: str) -> str:
-        """An attribute's text; a fault and an empty text where it says nothing."""
-        value = at.get(attribute, "")
-        if not value.strip():
+        """Return an attribute's text, trimmed. If nothing visible is in it, note a fault and return an empty text."""
+        value = trimmed(at.get(attribute, ""))
+        if not value:
             self.fault(f"Attribute '{attribute}' must be present and not empty", at)
         return value
 
     def compiled(self, at: Node, compile: Callable[[str], Expression], text: str) -> Expression | None:
-        """The expression that *text* is; a fault and None where it does not parse."""
+        """Compile *text*. If it cannot be parsed, note a fault and return None."""
         try:
             return compile(text)
         except expressions.UnreadableExpression as error:

@@ -1,6 +1,6 @@
-"""What a process must be to run, beyond being readable (bpmn-execution.md, section 11): the rules of each kind of element.
+"""Check that a process can run (bpmn-execution.md, section 11): one rule for each demand on a kind of element.
 
-One more rule is one function that `requires` enters for the types it looks at.
+A new rule is a function with `@requires` and the types it applies to.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from osmia_broker.model.graph import Element, ElementType, Process
 
 Rule = Callable[[Element, Faults], None]
 
-#: Elements through which a token passes at once and changes nothing, so that a loop of them would never end.
+#: Elements that a token passes at once without changing anything. A loop of only these would never end.
 STRAIGHT_THROUGH = frozenset(
     {
         ElementType.START_EVENT,
@@ -19,17 +19,17 @@ STRAIGHT_THROUGH = frozenset(
         ElementType.PARALLEL_GATEWAY,
         ElementType.MANUAL_TASK,
         ElementType.TASK,
-        ElementType.SUB_PROCESS,  # where all it contains is of these types
+        ElementType.SUB_PROCESS,  # if all its elements are of these types
     }
 )
-LOOPS_TOLD_MAX = 10  # one mended loop often mends others; each text is as long as its loop
-LOOP_ELEMENTS_TOLD_MAX = 20
+LOOPS_REPORTED_MAX = 10  # one mended loop often mends others; each text is as long as its loop
+LOOP_ELEMENTS_REPORTED_MAX = 20
 
 _RULES: dict[ElementType, list[Rule]] = {}
 
 
 def check(process: Process, faults: Faults) -> None:
-    """Note all that is wrong with *process*; its elements and flows are those that could be read."""
+    """Add the faults of *process* to *faults*. Elements and flows that could not be read are missing from it."""
     children: dict[Element, list[Element]] = {}
     for element in process.elements.values():
         if element.scope is not None:
@@ -42,7 +42,7 @@ def check(process: Process, faults: Faults) -> None:
 
 
 def requires(*types: ElementType) -> Callable[[Rule], Rule]:
-    """Enter a rule for elements of these *types*."""
+    """Register the decorated function as a rule for elements of these *types*."""
 
     def enter(rule: Rule) -> Rule:
         for type in types:
@@ -54,18 +54,16 @@ def requires(*types: ElementType) -> Callable[[Rule], Rule]:
 
 @requires(ElementType.EXCLUSIVE_GATEWAY)
 def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
-    """Of several flows all but the default one have a condition; a single one may do without."""
+    """Require a condition on each of several flows, except on the default flow. A single flow needs none."""
     for flow in gateway.outgoing:
-        if flow is gateway.default_flow:
-            if flow.condition is not None:
-                faults.about(flow.id, "Default flow must not have a condition")
-        elif flow.condition is None and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
+        is_open = flow.condition is None and flow is not gateway.default_flow
+        if is_open and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
             faults.about(flow.id, "Must have a condition or be the default flow")
 
 
 @requires(*(set(ElementType) - {ElementType.EXCLUSIVE_GATEWAY}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
-    """Measured: refused, not ignored."""
+    """Refuse conditions elsewhere, as the reference does (measured)."""
     for flow in element.outgoing:
         if flow.condition is not None:
             faults.about(flow.id, "Conditions are only supported at exclusive gateways")
@@ -90,24 +88,24 @@ def _check_starts(scope: Element, children: list[Element], faults: Faults) -> No
 
 
 def _check_loops(process: Process, faults: Faults) -> None:
-    for told, loop in enumerate(_straight_loops(process)):
-        if told == LOOPS_TOLD_MAX:
+    for reported, loop in enumerate(_straight_loops(process)):
+        if reported == LOOPS_REPORTED_MAX:
             return
         ids = [element.id for element in loop]
-        if len(ids) > LOOP_ELEMENTS_TOLD_MAX:
-            ids[LOOP_ELEMENTS_TOLD_MAX // 2 : -LOOP_ELEMENTS_TOLD_MAX // 2] = ["…"]
+        if len(ids) > LOOP_ELEMENTS_REPORTED_MAX:
+            ids[LOOP_ELEMENTS_REPORTED_MAX // 2 : -LOOP_ELEMENTS_REPORTED_MAX // 2] = ["…"]
         way = " > ".join(ids)
         faults.about(process.id, f"Processes are not allowed to contain a straight-through processing loop: {way}")
 
 
 def _straight_loops(process: Process) -> Iterator[list[Element]]:
-    """The loops a token could run through without a stop, each with its first element again at the end: one per flow that closes one."""
+    """Yield the loops without a wait, one for each flow that closes a loop. Its first element is there again at the end."""
     straight = _straight_elements(process)
     done: set[Element] = set()
     for first in straight:
         if first in done:
             continue
-        path = {first: iter(first.outgoing)}  # a dict, for its order and its quick look-up
+        path = {first: iter(first.outgoing)}  # a dict keeps the order and finds an element at once
         while path:
             element, flows = next(reversed(path.items()))
             flow = next(flows, None)
@@ -122,7 +120,10 @@ def _straight_loops(process: Process) -> Iterator[list[Element]]:
 
 
 def _straight_elements(process: Process) -> dict[Element, None]:
-    """In document order. Scopes stand before what they contain, so that backwards every subprocess comes after its contents."""
+    """Return the elements without a wait, in document order.
+
+    The graph has each subprocess before its elements. So in reverse, the elements of a subprocess are known before it.
+    """
     waiting_inside: set[Element] = set()
     straight: list[Element] = []
     for element in reversed(process.elements.values()):

@@ -1,7 +1,8 @@
-"""The names of BPMN and its dialects in XML, and what is asked of a node. Reading is `untrusted_xml`'s."""
+"""The XML names of BPMN and its dialects, and small questions to a node. `untrusted_xml` reads the bytes."""
 
 from typing import cast
 
+from osmia_broker.model.text import trimmed
 from osmia_broker.untrusted_xml import Node, Unreadable, read
 
 __all__ = ["ACTIVITI", "BPMN", "ZEEBE", "Node", "Unreadable", "line", "local_name", "name", "namespace", "read", "text"]
@@ -12,26 +13,26 @@ ACTIVITI = "http://activiti.org/bpmn"
 
 
 def name(namespace: str, local: str) -> str:
-    """A tag or attribute as lxml writes it."""
+    """Return the name of a tag or attribute as lxml writes it."""
     return f"{{{namespace}}}{local}"
 
 
 def local_name(node: Node) -> str:
-    """The tag without its namespace."""
+    """Return the tag without its namespace."""
     return str(node.tag).rpartition("}")[2]
 
 
 def namespace(node: Node) -> str:
-    """The namespace of the tag; empty where it has none."""
+    """Return the namespace of the tag; empty if it has none."""
     return str(node.tag)[1:].partition("}")[0] if str(node.tag).startswith("{") else ""
 
 
 def line(node: Node) -> int:
-    """Where the element begins, from 1; 0 where that is not known."""
+    """Return the line where the element begins, from 1; 0 if it is not known."""
     known: int | None = cast("int | None", node.sourceline)
     return known or 0
 
 
 def text(node: Node) -> str:
-    """What stands directly in an element, without the white space around it."""
-    return (node.text or "").strip()
+    """Return the text directly in an element, trimmed; the text of its children is not part of it."""
+    return trimmed((node.text or "") + "".join(child.tail or "" for child in node))

@@ -1,6 +1,8 @@
 """Pace and safety of a partition: one writer, batches that share a commit, answers after it."""
 
+from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock, SystemClock
-from osmia_broker.partition.partition import Partition, Waiter
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.partition import Partition
 
-__all__ = ["Clock", "Partition", "SystemClock", "Waiter"]
+__all__ = ["NOBODY", "Clock", "Listener", "Partition", "SystemClock", "Waiter"]

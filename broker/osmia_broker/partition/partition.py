@@ -1,104 +1,53 @@
 """The loop of a partition: decide at once, commit together, answer after the commit.
 
-A command is decided the moment it arrives, against memory that may be ahead of the disk. Its answer waits in the open batch.
-While one batch is being written the next one fills; no timer decides its size. A command that meets a row which is not resident
-is undone, its instance is fetched by the next write's load, and it is decided again.
+A command is decided the moment it arrives, against memory that may be ahead of the disk. Its answer waits in the open batch. While one
+batch is being written, the next one fills. A command that meets a row which is not resident is undone, its process instance is loaded
+together with the next write, and it is decided again.
 
-If a write fails, memory is ahead of the disk: every waiting caller is told, memory is dropped, and the store is opened again.
+If a write fails, memory is ahead of the disk: all waiting callers are refused, memory is dropped, and the store is opened again. If a
+value was the reason, nothing was written, and the commands are decided again one by one, so that only the one with that value is refused.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any, Protocol
+from functools import partial
+from itertools import chain
+from typing import Any
 
-from osmia_broker.engine import execute
-from osmia_broker.engine.commands import Command, ReachDeadlines
-from osmia_broker.engine.resources import BadResource, compile_resource
-from osmia_broker.errors import InvalidState, OsmiaError, Overloaded, Rejection, StoreFailed, StoreFull, Unavailable
+from osmia_broker.engine import Budget, Turn, UndoFailed, execute
+from osmia_broker.engine.commands import Command
+from osmia_broker.errors import (
+    Defect,
+    InvalidArgument,
+    OsmiaError,
+    Overloaded,
+    Rejection,
+    StoreFailed,
+    StoreFull,
+    Unavailable,
+    ValueRefused,
+)
 from osmia_broker.metrics import PartitionCounters
+from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock
-from osmia_broker.partition.writer import Writer
-from osmia_broker.state.definitions import Compiled
-from osmia_broker.state.exchange import Changes, Loaded, Start, Store, Wanted
-from osmia_broker.state.jobs import DUE_HORIZON_MS
+from osmia_broker.partition.counting import Counting
+from osmia_broker.partition.due_work import DueWork
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
+from osmia_broker.partition.pace import Pace
+from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.state import RESIDENT_INSTANCES, State
+from osmia_broker.state.residency import MEMORY_BYTES
+from osmia_broker.state.state import State
+from osmia_broker.state.store_protocol import Loaded, Start, Store, Wanted, Written
 
-QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller is told to come back (reliability.md, section 5)
+QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
 REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats
-DEADLINES_AT_ONCE = 500  # reached deadlines per command, so that others are served in between
-LINGER_S = 0.004  # the longest that a batch stays open while every round of the event loop brings more
-LOOK_S = 1.0  # the longest pause between two looks at the clock
+TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write tries by itself; the last one repeats
 
 log = logging.getLogger(__name__)
-
-
-class Waiter(Protocol):
-    """Whoever waits for an answer; an asyncio.Future is one."""
-
-    def done(self) -> bool:
-        """Whether nobody waits any longer."""
-
-    def set_result(self, result: Any, /) -> None:
-        """The command took effect and is durable."""
-
-    def set_exception(self, exception: Any, /) -> None:
-        """The command was refused, or it is not known whether it took effect."""
-
-
-class _Nobody:
-    """Waits for nothing: the partition's own commands."""
-
-    def done(self) -> bool:
-        return True
-
-    def set_result(self, result: Any, /) -> None:
-        pass
-
-    def set_exception(self, exception: Any, /) -> None:
-        pass
-
-
-NOBODY = _Nobody()
-NOTHING = Wanted()
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Commands whose answers leave together: decided ones with their answers, blocked ones with what they want."""
-
-    number: int
-    answers: list[tuple[Waiter, Any, OsmiaError | None]] = field(default_factory=list)
-    blocked: list[tuple[Command, Waiter, Wanted]] = field(
-        default_factory=list
-    )  # with all rows that each has wanted so far
-    wanted: Wanted | None = None
-
-    def waiters(self) -> list[Waiter]:
-        return [waiter for waiter, _, _ in self.answers] + [waiter for _, waiter, _ in self.blocked]
-
-    def __len__(self) -> int:
-        return len(self.answers) + len(self.blocked)
-
-
-@dataclass(slots=True)
-class _Write:
-    """What the writer thread made of a batch."""
-
-    loaded: Loaded | None
-    compiled: dict[str, Compiled | InvalidState]  # by checksum; or why it cannot be had
-    commit_s: float
-
-
-def _compiled_again(name: str, content: bytes) -> Compiled | InvalidState:
-    """A stored resource, ready to run. One that this version no longer takes must not hurt those that share its batch."""
-    try:
-        return compile_resource(name, content).compiled
-    except BadResource as fault:
-        return InvalidState(f"Expected the stored resource '{name}' to be readable, but found: {fault}")
 
 
 class Partition:
@@ -112,29 +61,45 @@ class Partition:
         *,
         partition_id: int = 1,
         queue_max: int = QUEUE_COMMANDS_MAX,
-        resident_instances: int = RESIDENT_INSTANCES,
+        memory_bytes: int = MEMORY_BYTES,
+        budget: Budget | None = None,
+        compiler: Compiler = compile_in_thread,
     ) -> None:
         self.id = partition_id
-        self.on_activatable: Callable[[dict[str, list[int]]], None] = lambda _: None
-        """Told the keys of jobs, by type, that have become activatable, just before the batch closes: what it decides joins it."""
+        self.write_failure = ""  #: why the last commit failed; empty again after one that succeeded
         self._store = store
         self._clock = clock
         self._counters = counters
         self._queue_max = queue_max
-        self._resident_max = resident_instances
+        self._memory_bytes = memory_bytes
+        self._budget = budget or Budget()
+        self._compiler = compiler
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(f"partition-{partition_id}")
-        self._state = State(partition_id, resident_instances)
-        self._batch = _Batch(1)
-        self._in_flight: _Batch | None = None
+        self._publisher = Publisher(Counting(counters))
+        self._life = 0  # counts the times that memory was begun anew; what an earlier life left is ignored
+        self._batch = Batch(1)
+        self._in_flight: Batch | None = None
+        self._retry: deque[Blocked] = deque()  # commands whose rows have been loaded
+        self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide one by one
+        self._is_reopening = False  # commands that come meanwhile join the others in `_redo`
+        self._durable_key = 0  # the key counter of the last commit
+        self._trial: asyncio.TimerHandle | None = None
+        self._failures = 0  # commits that failed since the last one that succeeded
         self._scheduled = False
         self._is_closed = False
-        self._close_by_s = 0.0
         self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
         self._drained: asyncio.Future[None] | None = None
-        self._look: asyncio.TimerHandle | None = None
+        self._pace = Pace(self._loop)
+        self._begin_memory()
         counters.queue_commands = lambda: self.queued
-        counters.resident_instances = lambda: self._state.resident_instances
+        counters.resident_instances = lambda: self.resident_instances
+
+    def _begin_memory(self) -> None:
+        self._life += 1
+        self._state = State(self.id, self._memory_bytes)
+        self._turn = Turn(self._state, self._budget)
+        self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
+        self._compilations = Compilations(self._compiler, self._compiled)
 
     # --- life
 
@@ -142,10 +107,10 @@ class Partition:
         """Open the store and serve.
 
         Raises:
-            StoreFailed: it cannot be opened; the text says why.
+            StoreFailed: it cannot be opened; the text gives the reason.
 
         """
-        self._begin(await self._writer.run(self._store.open))
+        self._serve(await self._store.open())
 
     async def close(self) -> None:
         """Refuse new commands, finish and answer those that were taken, and close the store. Safe to call twice."""
@@ -153,14 +118,12 @@ class Partition:
             return
         self._is_closed = True
         was_open, self._away = self._away is None, Unavailable("Expected the partition to be open, but it is stopping")
-        if self._look is not None:
-            self._look.cancel()
-        if was_open and (self._batch or self._in_flight):
+        self._due.stop()
+        if was_open and self._is_busy:
             self._drained = self._loop.create_future()
             self._schedule()
             await self._drained
-        await self._writer.run(self._store.close)
-        await self._writer.stop()
+        await self._store.close()
 
     @property
     def is_open(self) -> bool:
@@ -169,23 +132,33 @@ class Partition:
 
     @property
     def why_away(self) -> str:
-        """Why no commands are taken; empty when they are."""
+        """The reason why no commands are taken; empty when they are."""
         return str(self._away or "")
 
     @property
     def queued(self) -> int:
-        """How many commands wait for their batch to be committed."""
-        return len(self._batch) + (len(self._in_flight) if self._in_flight else 0)
+        """How many commands wait for their answer."""
+        waiting = len(self._batch) + len(self._redo) + len(self._compilations)
+        return waiting + (len(self._in_flight) if self._in_flight else 0)
 
     @property
     def resident_instances(self) -> int:
         """How many process instances are in memory."""
-        return self._state.resident_instances
+        return len(self._state.residency)
+
+    @property
+    def resident_bytes(self) -> int:
+        """About how many bytes they take."""
+        return self._state.residency.total_bytes
 
     @property
     def key_counter(self) -> int:
         """The last counter given out as the lower bits of a key."""
         return self._state.key_counter
+
+    def add_listener(self, listener: Listener) -> None:
+        """Notify *listener* of everything from now on."""
+        self._publisher.listeners.append(listener)
 
     # --- commands
 
@@ -196,14 +169,14 @@ class Partition:
             Overloaded: too many commands wait already.
             Unavailable: the partition is not open.
 
-        The future raises Rejection when the command was refused, and StoreFailed when it is not known whether it took effect.
+        The future raises Rejection when the command was refused, and StoreFailed when it is unknown whether it took effect.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
         self.decide(command, future)
         return future
 
     def decide(self, command: Command, waiter: Waiter) -> None:
-        """As `submit`, for any waiter."""
+        """Decide *command* for any kind of waiter. Raises as `submit`."""
         if self._away is not None:
             raise self._away
         if self.queued >= self._queue_max:
@@ -211,239 +184,317 @@ class Partition:
             raise Overloaded(
                 f"Expected at most {self._queue_max} commands to wait, but found as many already; try again later"
             )
-        self._attempt(command, waiter)
-        self._schedule()
+        self._accept(command, waiter)
 
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
-        """As `decide`, for what the broker itself has to do: never refused for a full queue.
+        """Decide a command of the broker itself; never refused for a full queue.
 
-        Nothing is done while the partition is away: what is activated then comes back by its deadline.
+        While the partition is away nothing is done: a job that was activated then becomes activatable again at its deadline.
         """
         if self._away is None or self._drained is not None:
-            self._attempt(command, waiter)
-            self._schedule()
+            self._accept(command, waiter)
         else:
             waiter.set_exception(self._away)
 
-    def forget_awaited(self, process_instance_key: int) -> None:
-        """Nobody waits for the result of this instance any longer."""
-        self._state.awaited.pop(process_instance_key, None)
+    def _accept(self, command: Command, waiter: Waiter) -> None:
+        if self._redo or self._is_reopening:
+            self._redo.append((command, waiter))
+            return
+        try:
+            self._attempt(command, waiter)
+        except UndoFailed as broken:
+            self._start_over(StoreFailed(f"Expected memory to be whole, but found: {broken}"))
+        else:
+            self._schedule()
+
+    def forget_result(self, ticket: int) -> None:
+        """Forget the caller with this *ticket*, who waits for a result no longer."""
+        self._state.awaited.forget(ticket)
+
+    def check_clock(self) -> None:
+        """Act on everything that has become due."""
+        self._schedule()
 
     def has_activatable(self, type: str) -> bool:
         """Whether it is worth activating jobs of *type*."""
         return self._state.jobs.has_activatable(type)
 
-    def look_at_clock(self) -> None:
-        """Act on the deadlines that have been reached, and fetch those that come near."""
-        now_ms = self._clock.now_ms()
-        jobs = self._state.jobs
-        due = jobs.pop_due(now_ms)
-        for first in range(0, len(due), DEADLINES_AT_ONCE):
-            self._attempt(ReachDeadlines(tuple(due[first : first + DEADLINES_AT_ONCE])), NOBODY)
-        if now_ms > jobs.due_horizon_ms - DUE_HORIZON_MS // 2:
-            known, jobs.due_horizon_ms = jobs.due_horizon_ms, now_ms + DUE_HORIZON_MS
-            self._want(Wanted(due_jobs=(known, jobs.due_horizon_ms)))
-        self._schedule()
-
     def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
         """Decide *command* now, or block it until its rows are loaded.
 
-        What it *wanted* before is loaded again with what it wants now: else two instances that are cold by turns would keep it for ever.
+        It also wants again what it *wanted* before; otherwise two instances that evict each other could block it for ever.
         """
         name = type(command).__name__
         try:
-            answer = execute(self._state, command, self._clock.now_ms())
+            answer = execute(self._turn, command, self._clock.now_ms())
         except Missing as missing:
             wanted |= missing.wanted
-            self._want(wanted)
-            self._batch.blocked.append((command, waiter, wanted.rows()))
+            self._batch.wanted |= wanted
+            self._batch.blocked.append(Blocked(command, waiter, Wanted(wanted.rows, wanted.resources)))
             return
         except Rejection as refusal:
             refusal.intent = command.intent
             self._counters.commands.add(name, "rejected")
-            self._batch.answers.append((waiter, None, refusal))
+            self._batch.decided.append(Decided(command, waiter, refusal=refusal))
             return
+        except UndoFailed as broken:
+            log.exception("undo failed", extra={"command": name})
+            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, broken)))
+            raise
         except Exception as defect:
             log.exception("command failed", extra={"command": name})
-            self._batch.answers.append(
-                (waiter, None, OsmiaError(f"Expected {name} to succeed, but found a defect: {defect!r}"))
-            )
+            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, defect)))
             return
         self._counters.commands.add(name, "accepted")
-        self._batch.answers.append((waiter, answer, None))
-        self._after_decision()
-
-    def _after_decision(self) -> None:
-        """Results that somebody awaits join the batch; what happened is counted."""
-        state = self._state
-        if state.results:
-            self._batch.answers += [(waiter, variables, None) for waiter, variables in state.results]
-            state.results.clear()
-        for kind, name, event in state.events:
-            _COUNT[kind](self._counters, name, event)
-        state.events.clear()
-
-    def _want(self, wanted: Wanted) -> None:
-        self._batch.wanted = wanted if self._batch.wanted is None else self._batch.wanted | wanted
+        self._batch.decided.append(Decided(command, waiter, answer))
+        if self._turn.results:
+            self._batch.results += self._turn.take_results()
+        if self._turn.events:
+            self._batch.events += self._turn.take_events()
 
     # --- batches
 
     def _schedule(self) -> None:
-        """Close the batch after what is ready on the event loop has been decided too; a write under way will do it itself."""
+        """Close the batch after everything that is ready on the event loop has been decided too.
+
+        A write under way will do it itself. After a large batch the next one is closed a little later, so that it is large as well.
+        """
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._close_by_s = self._loop.time() + LINGER_S
-            self._loop.call_soon(self._close_when_quiet, 0)
+            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._drained is not None)
 
-    def _close_when_quiet(self, before: int) -> None:
-        """Close the batch once a round of the event loop has added nothing to it, so that a busy broker commits in few, large ones."""
-        now = len(self._batch)
-        if now > before and self._loop.time() < self._close_by_s:
-            self._loop.call_soon(self._close_when_quiet, now)
+    def _close_when_quiet(self) -> None:
+        if self._pace.goes_on(len(self._batch)):
+            self._loop.call_soon(self._guarded, self._close_when_quiet)
         else:
             self._close_batch()
 
     def _close_batch(self) -> None:
         self._scheduled = False
-        if self._in_flight is not None:
+        if self._in_flight is not None or (self._away is not None and self._drained is None):
             return
+        life = self._life
         self._offer_jobs()
-        batch = self._batch
-        changes = self._state.take_changes(batch.number)
-        if changes is None and batch.wanted is None:
-            self._batch = _Batch(batch.number + 1)
-            self._answer(batch)
-            self._end_drain()
+        if life != self._life:
             return
-        self._batch = _Batch(batch.number + 1)
-        self._in_flight = batch
-        self._write(batch, changes)
+        if self._due.is_ready:
+            self._batch.wanted |= self._due.question()
+        batch = self._batch
+        self._pace.closed(len(batch))
+        changes = self._state.take_changes(batch.number)
+        if changes is None and not batch.wanted:
+            self._batch = Batch(batch.number + 1)
+            self._publisher.publish(batch)
+            self._go_on()
+            return
+        wanted = batch.wanted = self._state.not_resident(batch.wanted)
+        for type, _ in wanted.job_types:
+            self._state.jobs.windows.refill_begins(type)
+        next_key = changes.next_key if changes is not None else None
+        writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
+        writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
+        self._in_flight, self._batch = batch, Batch(batch.number + 1)
 
     def _offer_jobs(self) -> None:
         jobs = self._state.jobs
         if jobs.became_activatable:
             offered, jobs.became_activatable = jobs.became_activatable, {}
             if self._away is None:
-                self.on_activatable(offered)
+                self._publisher.offer(offered)
 
-    def _write(self, batch: _Batch, changes: Changes | None) -> None:
-        wanted = batch.wanted
-        names: dict[str, str] = {}
-        if wanted is not None:
-            names = {checksum: self._state.definitions.resource_name(checksum) for checksum in wanted.resources}
-            for type, _ in wanted.job_types:
-                self._state.jobs.refill_begins(type)
-        store = self._store
-
-        def write() -> _Write:
-            begun = perf_counter()
-            if changes is not None:
-                store.commit(changes)
-            commit_s = perf_counter() - begun
-            loaded = store.load(wanted) if wanted is not None else None
-            resources = loaded.resources if loaded is not None else {}
-            compiled = {checksum: _compiled_again(names[checksum], content) for checksum, content in resources.items()}
-            return _Write(loaded, compiled, commit_s)
-
-        self._writer.submit(write, self._written)
-
-    def _written(self, write: _Write | None, error: Exception | None) -> None:
+    def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
-        assert batch is not None, "one batch was being written"
-        if error is not None or write is None:
-            self._start_over(batch, error)
+        if life != self._life or batch is None:  # memory was dropped during the write; the store is free now
+            self._reopen(0)
             return
-        self._counters.commit_seconds.observe(write.commit_s)
-        self._counters.commit_batch_commands.observe(len(batch.answers))
-        self._answer(batch)
-        if batch.wanted is not None and write.loaded is not None:
-            self._decide_blocked(batch, batch.wanted, write.loaded, write.compiled)
-        self._state.evict(batch.number)
-        if self._batch or self._batch.wanted or self._state.jobs.became_activatable:
+        failure = done.exception()
+        if failure is not None:
+            self._write_failed(batch, failure)
+            return
+        if next_key is not None:
+            self.write_failure, self._durable_key, self._failures = "", next_key, 0
+        written = done.result()
+        self._counters.commit_seconds.observe(written.commit_s)
+        self._counters.commit_batch_commands.observe(len(batch.decided))
+        self._retry.extend(batch.blocked)
+        self._publisher.publish(batch)
+        if written.loaded is not None:
+            self._admit(batch.wanted, written.loaded)
+        self._attempt_again()
+        self._state.forget_absent()
+        self._state.evict(batch.number, self._batch.wanted)
+        self._go_on()
+
+    def _attempt_again(self) -> None:
+        """Decide the commands whose rows have been loaded; those whose model is being compiled wait for it."""
+        while self._retry:
+            blocked = self._retry.popleft()
+            if not self._compilations.keep(blocked):
+                self._attempt(blocked.command, blocked.waiter, blocked.wanted)
+
+    def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
+        """Take in what was loaded, and begin to compile the resources among it."""
+        self._state.admit(wanted, loaded)
+        for checksum in wanted.resources:
+            name = self._state.definitions.resource_name(checksum)
+            self._compilations.begin(checksum, name, loaded.resources.get(checksum))
+        if loaded.due is not None:
+            self._due.take(loaded.due)
+
+    def _compiled(self, checksum: str, model: Model, waiting: list[Blocked]) -> None:
+        """A model is ready: decide the commands that waited for it."""
+        self._state.definitions.keep_model(checksum, model)
+        self._retry.extend(waiting)
+        self._guarded(self._attempt_again)
+        self._schedule()
+
+    def _go_on(self) -> None:
+        """After a batch: take up what waits, or rest until something becomes due."""
+        if self._redo:
+            self._loop.call_soon(self._guarded, self._redo_next)
+            return
+        self._due.go_on()
+        if self._batch or self._batch.wanted or self._state.jobs.became_activatable or self._due.is_ready:
             self._schedule()
-        else:
-            self._end_drain()
-
-    def _answer(self, batch: _Batch) -> None:
-        for waiter, answer, refusal in batch.answers:
-            if refusal is not None:
-                if not waiter.done():
-                    waiter.set_exception(refusal)
-            elif not waiter.done():
-                waiter.set_result(answer)
-
-    def _decide_blocked(
-        self, batch: _Batch, wanted: Wanted, loaded: Loaded, compiled: dict[str, Compiled | InvalidState]
-    ) -> None:
-        state = self._state
-        state.admit(wanted, loaded)
-        for checksum, model in compiled.items():
-            state.definitions.keep_model(checksum, model)
-        for command, waiter, so_far in batch.blocked:
-            self._attempt(command, waiter, so_far)
-        state.forget_absent()
-
-    def _end_drain(self) -> None:
-        if self._drained is not None and not self._drained.done() and not self._batch and self._in_flight is None:
+        elif self._drained is not None and not self._is_busy and not self._drained.done():
             self._drained.set_result(None)
+        self._due.set_alarm()
 
-    # --- clock
+    @property
+    def _is_busy(self) -> bool:
+        counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
+        return any(counts) or bool(self._batch.wanted) or self._is_reopening or self._in_flight is not None
 
-    def _keep_looking(self) -> None:
-        """Look at the clock when the next deadline is reached, and at least every LOOK_S."""
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits to be decided, written or carried out now."""
         if self._away is not None:
+            return False
+        return not self._is_busy and self._due.is_at_rest
+
+    # --- failures
+
+    def _guarded(self, call: Callable[..., None], *args: Any) -> None:
+        """Make a call of the loop; any exception in it means that memory cannot be trusted, so it is begun anew."""
+        try:
+            call(*args)
+        except Exception as defect:
+            log.exception("partition failed", extra={"partition": self.id})
+            self._start_over(StoreFailed(f"Expected the partition to go on, but found a defect: {defect!r}"))
+
+    def _write_failed(self, batch: Batch, error: BaseException) -> None:
+        if isinstance(error, ValueRefused):
+            self._decide_one_by_one(batch, error)
             return
-        self.look_at_clock()
-        due_ms = self._state.jobs.next_due_ms
-        pause_s = LOOK_S if due_ms is None else min(LOOK_S, max(0.0, (due_ms - self._clock.now_ms()) / 1000))
-        self._look = self._loop.call_later(max(pause_s, 0.005), self._keep_looking)
-
-    # --- beginning, again and again
-
-    def _begin(self, start: Start) -> None:
-        self._state.open(start)
-        self._away = None
-        self._keep_looking()
-
-    def _start_over(self, batch: _Batch, error: Exception | None) -> None:
-        """A write failed: tell everybody, drop memory, and open the store anew (crash-only)."""
         failure = (
             error
-            if isinstance(error, OsmiaError)
+            if isinstance(error, StoreFailed)
             else StoreFailed(f"Expected a commit to succeed, but found {error!r}")
         )
+        self.write_failure = str(failure)
+        self._failures += 1
+        self._start_over(failure, batch)
+
+    def _start_over(self, failure: StoreFailed, *failed: Batch) -> None:
+        """Refuse everybody who waits, drop memory, and open the store anew (crash-only)."""
         reason = "disk_full" if isinstance(failure, StoreFull) else "store"
-        log.error(
-            "commit failed, memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)}
-        )
+        log.error("memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)})
         self._counters.commit_failures.add(reason)
-        lost = [*batch.waiters(), *self._batch.waiters(), *(waiter for waiter, _ in self._state.awaited.values())]
-        stopping = self._away
-        self._away = failure
-        self._batch = _Batch(self._batch.number + 1)
-        self._state = State(self.id, self._resident_max)
-        for waiter in lost:
-            if not waiter.done():
-                waiter.set_exception(failure)
-        if stopping is not None:
-            self._end_drain()
-            return
-        self._reopen(0)
+        waiters, tickets = self._everybody(failed), self._state.awaited.tickets()
+        if not self._is_closed:
+            self._away = failure
+        self._drop_memory()
+        self._publisher.refuse(waiters, failure)
+        self._publisher.lose_results(tickets, failure)
+        if self._in_flight is None:  # else it is opened when the write has ended
+            self._reopen(0)
+
+    def _everybody(self, failed: tuple[Batch, ...]) -> list[Waiter]:
+        """Return all who wait for an answer, and forget their commands."""
+        batches = [*failed, self._in_flight or Batch(0), self._batch]
+        commands = [*chain.from_iterable(batch.commands() for batch in batches), *self._redo]
+        self._redo.clear()
+        waiting = (*self._retry, *self._compilations.drop())
+        return [waiter for _, waiter in commands] + [blocked.waiter for blocked in waiting]
+
+    def _drop_memory(self) -> None:
+        self._due.stop()
+        self._retry.clear()
+        self._batch = Batch(self._batch.number + 1)
+        self._begin_memory()
 
     def _reopen(self, tries: int) -> None:
-        def opened(start: Start | None, error: Exception | None) -> None:
-            if start is not None:
-                log.info("partition open again", extra={"partition": self.id, "tries": tries + 1})
-                self._begin(start)
-            else:
-                log.warning("store cannot be opened", extra={"partition": self.id, "error": str(error)})
-                self._loop.call_later(REOPEN_S[min(tries, len(REOPEN_S) - 1)], self._reopen, tries + 1)
+        if self._is_closed:
+            self._abandon()
+            return
+        opening = asyncio.ensure_future(self._store.open())
+        opening.add_done_callback(lambda done: self._guarded(self._reopened, tries, done))
 
-        self._writer.submit(self._store.open, opened)
+    def _reopened(self, tries: int, done: "asyncio.Future[Start]") -> None:
+        error = done.exception()
+        if self._is_closed:
+            self._abandon()
+            return
+        if error is None:
+            log.info("partition open again", extra={"partition": self.id, "tries": tries + 1})
+            self._serve(done.result())
+            return
+        log.warning("store cannot be opened", extra={"partition": self.id, "error": str(error)})
+        self._loop.call_later(REOPEN_S[min(tries, len(REOPEN_S) - 1)], self._reopen, tries + 1)
 
+    def _abandon(self) -> None:
+        """Refuse what is left because the partition is closed while its store is not open."""
+        self._is_reopening = False
+        self._publisher.refuse(self._everybody(()), self._away or Unavailable("Expected the partition to be open"))
+        self._batch = Batch(self._batch.number + 1)
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
 
-_COUNT: dict[str, Callable[[PartitionCounters, str, str], None]] = {
-    "job": lambda counters, name, event: counters.jobs.add(name, event),
-    "instance": lambda counters, name, event: counters.process_instances.add(name, event),
-    "incident": lambda counters, name, _: counters.incidents.add(name),
-}
+    def _serve(self, start: Start) -> None:
+        self._state.open(start)
+        self._durable_key = start.next_key
+        self._is_reopening = False
+        if not self._is_closed:
+            self._away = None
+            self._publisher.opened()
+        self._go_on()
+        if self._trial is not None:
+            self._trial.cancel()
+        if self.write_failure and not self._is_closed:
+            pause_s = TRY_S[min(self._failures, len(TRY_S)) - 1]
+            self._trial = self._loop.call_later(pause_s, self._guarded, self._try_to_write, self._life)
+
+    def _try_to_write(self, life: int) -> None:
+        """Commit nothing but a key: whoever waits until the partition can write again sends no commands meanwhile."""
+        if life == self._life and self._away is None and self.write_failure:
+            self._state.next_key()
+            self._state.journal.clear()
+            self._schedule()
+
+    # --- commands one by one, after a value that cannot be stored
+
+    def _decide_one_by_one(self, batch: Batch, failure: ValueRefused) -> None:
+        """Begin anew with the same commands, each in a commit of its own; a lone one that fails again is refused."""
+        log.warning("value refused by the store", extra={"partition": self.id, "error": str(failure)})
+        commands = [*batch.commands()]
+        if len(commands) == 1:
+            refusal = InvalidArgument(f"Expected values that can be stored, but found: {failure}")
+            self._publisher.refuse([commands.pop()[1]], refusal)
+        commands += self._batch.commands()
+        waiting = (*self._retry, *self._compilations.drop())
+        commands += [(blocked.command, blocked.waiter) for blocked in waiting]
+        awaited = self._state.awaited.before(self._durable_key)
+        self._drop_memory()
+        self._state.awaited = self._turn.awaited = awaited
+        self._redo.extendleft(reversed(commands))
+        self._is_reopening = True
+        self._reopen(0)
+
+    def _redo_next(self) -> None:
+        """Decide the next command alone, once the one before it is written."""
+        if self._in_flight is not None or self._away is not None:
+            return
+        if not self._batch and not self._batch.wanted and self._redo:
+            command, waiter = self._redo.popleft()
+            self._attempt(command, waiter)
+        self._close_batch()

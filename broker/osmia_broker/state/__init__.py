@@ -1,4 +1,5 @@
-"""What a partition knows: rows in memory, what changed since the last commit, and how to undo a command.
+"""The knowledge of a partition: rows in memory, their changes since the last commit, and how to undo a command.
 
-`rows` is the data dictionary, `table` how rows change, `state` the whole, `exchange` what is said to a store.
+`rows` is the data dictionary, `table` changes rows, `state` is the whole, `residency` bounds it, and `store_protocol` is the contract
+with a store.
 """

@@ -1,24 +1,25 @@
-"""What was deployed: every version's row is resident, its compiled model only while it is in use."""
+"""Deployed definitions. The row of every version is in memory, its compiled model only while it is in use."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Process
-from osmia_broker.state.exchange import RowValues, Start, Wanted
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.rows import KINDS, Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.store_protocol import RowValues, Start, Wanted
+from osmia_broker.state.table import values_of
 
 MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
 
 
 class VersionedRow(Protocol):
-    """A row that is one version of something with an id of its own."""
+    """A row that is one version of a definition."""
 
     key: int
     version: int
@@ -36,7 +37,7 @@ class VersionedTable(Generic[V]):
     def __init__(self, row_type: type, id_field: str, journal: Journal) -> None:
         self._journal = journal
         self._id: Callable[[V], str] = attrgetter(id_field)
-        self._values = attrgetter(*(field.name for field in fields(row_type)))
+        self._values = values_of(KINDS[row_type])
         self._rows: dict[int, V] = {}
         self._by_id: dict[str, dict[int, V]] = {}
         self._changed: dict[int, V] = {}
@@ -117,12 +118,19 @@ class Definitions:
         )  # by checksum, least recently used first
         self._new_resources: dict[str, bytes] = {}
 
+    def tables(self) -> dict[type, "VersionedTable[Any]"]:
+        """Return the tables of definitions by row class."""
+        return {
+            ProcessDefinition: self.processes,
+            DecisionRequirements: self.requirements,
+            Decision: self.decisions,
+            Form: self.forms,
+        }
+
     def admit(self, start: Start) -> None:
-        """Take in what was deployed before this start."""
-        self.processes.admit(start.processes)
-        self.requirements.admit(start.requirements)
-        self.decisions.admit(start.decisions)
-        self.forms.admit(start.forms)
+        """Take in all definitions that were deployed before this start."""
+        for row_type, table in self.tables().items():
+            table.admit(start.definitions.get(row_type, ()))
 
     def process(self, definition_key: int) -> Process:
         """The compiled process of a definition that exists.
@@ -151,14 +159,21 @@ class Definitions:
             raise InvalidState(str(compiled))
         return compiled
 
+    def has_model(self, checksum: str) -> bool:
+        """Return whether the compiled resource of this checksum is at hand."""
+        return checksum in self._models
+
     def decisions_of(self, requirements_key: int) -> list[Decision]:
         """The decisions of one deployed graph, in the order of their keys, which is that of the file."""
         return [row for row in self.decisions.all() if row.decision_requirements_key == requirements_key]
 
     def resource_name(self, checksum: str) -> str:
-        """A name that the resource of this checksum was deployed under; its ending tells how to read it."""
+        """Return a name under which the resource of this checksum was deployed, or its checksum if there is none.
+
+        The ending of the name says how to read the resource.
+        """
         rows: Iterable[ProcessDefinition | DecisionRequirements] = chain(self.processes.all(), self.requirements.all())
-        return next(row.resource_name for row in rows if row.checksum == checksum)
+        return next((row.resource_name for row in rows if row.checksum == checksum), checksum)
 
     def keep_model(self, checksum: str, compiled: Compiled | InvalidState) -> None:
         """Have a compiled resource at hand. It can be made again at any time, so an undone command need not drop it."""

@@ -1,46 +1,50 @@
-"""Jobs, and the two orders they are looked up by: activatable ones by type and key, held ones by deadline."""
+"""Jobs in memory, and the windows of activatable ones."""
 
-from heapq import heappop, heappush
 from typing import Any
 
-from osmia_broker.state.activatable import Window
-from osmia_broker.state.exchange import Wanted
+from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import Job, JobState
+from osmia_broker.state.store_protocol import Wanted
 from osmia_broker.state.table import Table
+from osmia_broker.state.windows import Windows
 
-DUE_HORIZON_MS = 30_000  #: deadlines further ahead are not in memory; most jobs are done before theirs comes near
+COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, whatever their size
+COLD_BYTES_MAX = (
+    4 * 1024 * 1024
+)  #: bytes of resident instances beyond which a look loads no more: an answer holds no more
 
 
 class JobTable(Table[Job]):
-    """The resident living jobs, with a window of activatable keys per type and the deadlines of the near future."""
+    """The resident living jobs, with a window of activatable keys per type."""
 
-    __slots__ = ("_due", "_windows", "absent", "became_activatable", "due_horizon_ms")
+    __slots__ = ("_deadlines", "absent", "became_activatable", "windows")
 
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(Job, journal)
-        self._windows: dict[str, Window] = {}
-        self._due: list[tuple[int, int]] = []
-        self.due_horizon_ms = 0
+    def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
+        super().__init__(Job, journal, residency)
+        self._deadlines = deadlines
+        self.windows = Windows()
         self.absent: set[int] = set()  # keys that a load has just looked for in vain
-        self.became_activatable: dict[str, list[int]] = {}  # since the streams and polls were last offered jobs
+        self.became_activatable: dict[str, list[int]] = {}  # since the listeners were last notified
 
     # --- activatable ones
 
     def has_activatable(self, type: str) -> bool:
-        """Whether it is worth activating jobs of *type*; a type never asked for is, until the store has been asked."""
-        window = self._windows.get(type)
+        """Whether it is worth activating jobs of *type*; of a type without a window it is, until the store has been asked."""
+        window = self.windows.get(type)
         return window is None or bool(window)
 
     def take_activatable(self, type: str, max_jobs: int) -> tuple[list[Job], Wanted | None]:
-        """Up to *max_jobs* activatable jobs, oldest first; or what must be loaded before they can be told."""
-        window = self._windows.get(type)
+        """Take up to *max_jobs* activatable jobs, oldest first, out of their window; or return what must be loaded before."""
+        window = self.windows.get(type)
         if window is None:
             return [], Wanted(job_types=frozenset({(type, 0)}))
+        self.windows.used(type)
         popped: list[int] = []
-        jobs: dict[int, Job] = {}
-        cold: set[int] = set()
-        while len(jobs) + len(cold) < max_jobs:
+        jobs: list[Job] = []
+        cold: list[int] = []
+        while len(jobs) + len(cold) < max_jobs and len(cold) < COLD_JOBS_MAX:
             key = window.pop()
             if key is None:
                 break
@@ -48,72 +52,66 @@ class JobTable(Table[Job]):
             if job is None:
                 if key in self.absent:
                     continue
-                cold.add(key)
+                cold.append(key)
             elif job.state is JobState.ACTIVATABLE:
-                jobs[key] = job
+                jobs.append(job)
             else:
                 continue
             popped.append(key)
         self._journal.note(window.put_back, popped)
         if cold:
-            return [], Wanted(jobs=frozenset(cold))
+            before = [job for job in jobs if job.key < cold[0]]  # the keys came in ascending order
+            if not before or self._bytes_of(before) < COLD_BYTES_MAX:
+                return [], Wanted(rows=frozenset((Job, key) for key in cold))
+            self.leave(type, popped[len(before) :])
+            return before, None
         if not jobs and window.needs_refill:
             assert window.through is not None
             return [], Wanted(job_types=frozenset({(type, window.through)}))
-        return list(jobs.values()), None
+        return jobs, None
 
-    def refill(self, type: str, keys: list[int]) -> None:
-        """The next window of *type*, from the store."""
-        window = self._windows.get(type)
-        if window is None:
-            window = self._windows[type] = Window(through=0)
-        window.refill(keys)
+    def leave(self, type: str, keys: list[int]) -> None:
+        """Put jobs back into their window that were taken and are not activated after all."""
+        window = self.windows.get(type)
+        if window is not None:
+            window.put_back(keys)
 
-    def refill_begins(self, type: str) -> None:
-        """A load of the next window has been asked for: what becomes activatable from now on it may not have seen."""
-        window = self._windows.get(type)
-        if window is None:
-            window = self._windows[type] = Window(through=0)
-        window.refilling = True
-
-    # --- deadlines
-
-    def pop_due(self, now_ms: int) -> list[int]:
-        """The keys of jobs whose deadline may have passed, earliest first; each may be stale."""
-        keys = []
-        while self._due and self._due[0][0] <= now_ms:
-            keys.append(heappop(self._due)[1])
-        return keys
-
-    @property
-    def next_due_ms(self) -> int | None:
-        """The earliest deadline in memory."""
-        return self._due[0][0] if self._due else None
-
-    def add_due(self, due: list[tuple[int, int]]) -> None:
-        """Deadlines from the store, as (deadline_ms, key)."""
-        for entry in due:
-            heappush(self._due, entry)
+    def _bytes_of(self, jobs: list[Job]) -> int:
+        return sum(map(self._residency.bytes_of, {job.process_instance_key for job in jobs}))
 
     # --- changes
-
-    def update(self, row: Job, **changes: Any) -> None:
-        """Set the fields named in *changes*; the orders follow."""
-        super().update(row, **changes)
-        if "state" in changes or "deadline_ms" in changes:
-            self._order(row)
 
     def insert(self, row: Job) -> None:
         """Add a new job."""
         super().insert(row)
         self._order(row)
 
+    def update(self, row: Job, **changes: Any) -> None:
+        """Set the fields named in *changes*; window, deadlines and size follow."""
+        size = len(row.error_message)
+        super().update(row, **changes)
+        if "error_message" in changes:
+            grown = len(row.error_message) - size
+            if grown:
+                self._residency.grow(row.process_instance_key, grown)
+                self._journal.note(self._residency.grow, row.process_instance_key, -grown)
+        if "state" in changes or "deadline_ms" in changes:
+            self._order(row)
+
+    def _size(self, row: Job) -> int:
+        return super()._size(row) + len(row.error_message)
+
     def _order(self, job: Job) -> None:
-        """Take the job into the order it belongs to. What no longer holds is skipped when it comes up, so undo needs nothing."""
+        """Take the job into, or out of, its window, and note its deadline."""
         if job.state is JobState.ACTIVATABLE:
-            window = self._windows.get(job.type)
+            window = self.windows.get(job.type)
             if window is not None:
                 window.add(job.key)
+                self._journal.note(window.discard, job.key)
             self.became_activatable.setdefault(job.type, []).append(job.key)
-        elif job.deadline_ms and job.deadline_ms <= self.due_horizon_ms:
-            heappush(self._due, (job.deadline_ms, job.key))
+            return
+        window = self.windows.get(job.type)
+        if window is not None and window.discard(job.key):
+            self._journal.note(window.put_back, [job.key])
+        if job.deadline_ms and not job.ended_ms:
+            self._deadlines.add(job.deadline_ms)

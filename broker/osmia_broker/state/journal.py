@@ -10,10 +10,11 @@ from typing import Any
 class Journal:
     """The undo notes of the command being decided, oldest first."""
 
-    __slots__ = ("_undo",)
+    __slots__ = ("_undo", "append")
 
     def __init__(self) -> None:
-        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []  # always the same object
+        self.append = self._undo.append  #: `note` for tables, in the form (undo, args): a third of its cost
 
     def note(self, undo: Callable[..., object], *args: Any) -> None:
         """Call `undo(*args)` if what has just been done is to be taken back."""

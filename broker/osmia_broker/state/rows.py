@@ -1,13 +1,84 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-Rows are written only through `Table` (undo, indexes and the commit see every change there). A row that has come to its end
-keeps its place in the store with `ended_ms` set; that is the history, kept for the retention time. While it lives, `ended_ms` is 0.
+A row class is declared once, here. `@stored` names its table and says how its rows are found; `changing()` marks the fields that may
+be set again after the row was inserted. The schema, the loads, the commit, residency and undo all follow from these declarations.
 
-All keys are 64-bit and come from the partition's one counter; all times are epoch milliseconds; JSON columns hold compact text.
+Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
+ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
+
+All keys are 64-bit and come from the partition's one counter. All times are epoch milliseconds. JSON columns hold compact text.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T", bound=type)
+
+
+def changing(default: Any = MISSING) -> Any:
+    """Declare a field that may be set again after its row was inserted."""
+    return field(default=default, metadata={"changes": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The declaration of one stored table."""
+
+    row_type: type
+    table: str
+    primary_key: tuple[str, ...]
+    columns: tuple[str, ...]
+    changing: frozenset[str]  #: columns that may be set again
+    of_instance: bool  #: its rows belong to a process instance, come into memory with it and leave with it
+    ends: bool  #: its rows are ended (`ended_ms`), not deleted
+    lookups: tuple[str, ...]  #: columns, never changing, by which the rows in memory are found
+    due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
+    enums: dict[str, type[StrEnum]]  #: columns that hold one of these values
+    sized: tuple[str, ...]  #: text columns that may be large and count towards the memory bound
+
+
+KINDS: dict[type, Kind] = {}  #: every stored row class, in the order of this file
+
+
+def stored(
+    table: str,
+    *,
+    primary_key: tuple[str, ...] = ("key",),
+    of_instance: bool = False,
+    lookups: tuple[str, ...] = (),
+    due: str = "",
+    sized: tuple[str, ...] = (),
+) -> Callable[[T], T]:
+    """Declare the decorated dataclass as the row of *table*."""
+
+    def register(row_type: T) -> T:
+        columns = {one.name: one for one in fields(row_type)}
+        may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes"))
+        fixed = columns.keys() - may_change
+        assert {*primary_key, *lookups, *sized} <= fixed, f"{row_type.__name__}: keys, look-ups and sizes never change"
+        assert not due or due in may_change, f"{row_type.__name__}: {due} is no changing column"
+        KINDS[row_type] = Kind(
+            row_type=row_type,
+            table=table,
+            primary_key=primary_key,
+            columns=tuple(columns),
+            changing=may_change,
+            of_instance=of_instance,
+            ends="ended_ms" in columns,
+            lookups=lookups,
+            due=due,
+            enums={
+                name: one.type
+                for name, one in columns.items()
+                if isinstance(one.type, type) and issubclass(one.type, StrEnum)
+            },
+            sized=sized,
+        )
+        return row_type
+
+    return register
 
 
 class ElementState(StrEnum):
@@ -17,7 +88,6 @@ class ElementState(StrEnum):
     ACTIVATED = "ACTIVATED"
     COMPLETING = "COMPLETING"
     COMPLETED = "COMPLETED"
-    TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
 
 
@@ -26,14 +96,14 @@ class JobState(StrEnum):
 
     ACTIVATABLE = "ACTIVATABLE"  # waiting for a worker
     ACTIVATED = "ACTIVATED"  # held by a worker until its deadline
-    FAILED = "FAILED"  # backing off until its deadline, or parked behind an incident
-    ERROR_THROWN = "ERROR_THROWN"  # parked behind an incident: nothing caught the error
+    FAILED = "FAILED"  # backing off until its deadline, or stopped by an incident
+    ERROR_THROWN = "ERROR_THROWN"  # stopped by an incident: nothing caught the error
     COMPLETED = "COMPLETED"
     CANCELED = "CANCELED"
 
 
 class ErrorType(StrEnum):
-    """What kind of stop an incident is (bpmn-execution.md, section 9)."""
+    """The reasons for an incident (bpmn-execution.md, section 9)."""
 
     IO_MAPPING_ERROR = "IO_MAPPING_ERROR"
     JOB_NO_RETRIES = "JOB_NO_RETRIES"
@@ -48,25 +118,27 @@ class ErrorType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+@stored("element_instances", of_instance=True, lookups=("scope_key",))
 @dataclass(slots=True)
 class ElementInstance:
-    """One visit of a BPMN element; the process instance itself is the one of type PROCESS, whose key is the instance's."""
+    """One visit of a BPMN element. The process instance itself is the one of type PROCESS; its key is the instance's key."""
 
     key: int
     process_instance_key: int
     process_definition_key: int
     element_id: str
     type: str  # model.ElementType
-    state: ElementState
-    scope_key: int  # the element instance it lives in; 0 for the process
-    entered_by: str  # id of the sequence flow taken to it; empty where none was
-    started_ms: int
-    ended_ms: int = 0
+    state: ElementState = changing()
+    scope_key: int = 0  # the element instance it lives in; 0 for the process
+    entered_by: str = ""  # id of the sequence flow taken to it; empty where none was
+    started_ms: int = 0
+    ended_ms: int = changing(0)
 
 
+@stored("waiting_tokens", of_instance=True, lookups=("scope_key",))
 @dataclass(slots=True)
 class WaitingToken:
-    """A token that has come to a join over one flow and waits for the others."""
+    """A token that has arrived at a joining gateway over one flow and waits for the others."""
 
     key: int
     process_instance_key: int
@@ -74,12 +146,13 @@ class WaitingToken:
     element_id: str  # the joining gateway
     flow_id: str
     started_ms: int
-    ended_ms: int = 0
+    ended_ms: int = changing(0)
 
 
+@stored("jobs", of_instance=True, lookups=("element_instance_key",), due="deadline_ms", sized=("headers",))
 @dataclass(slots=True)
 class Job:
-    """Work waiting for, or held by, a worker."""
+    """Work that waits for a worker, or that a worker holds."""
 
     key: int
     process_instance_key: int
@@ -87,30 +160,34 @@ class Job:
     element_instance_key: int
     element_id: str
     type: str
-    state: JobState
-    retries: int  # as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
-    worker: str  # who holds or held it; empty before the first activation
-    deadline_ms: int  # when it becomes activatable again: its lease or its back-off ends; 0 for neither
-    headers: str  # JSON object of strings
-    error_message: str  # of the last failure or thrown error
-    error_code: str  # of the thrown error
-    created_ms: int
-    ended_ms: int = 0
+    state: JobState = changing()
+    retries: int = changing(0)  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
+    worker: str = changing("")  # the worker that holds or held it; empty before the first activation
+    deadline_ms: int = changing(
+        0
+    )  # when its lease or its back-off ends and it becomes activatable again; 0 for neither
+    headers: str = "{}"  # JSON object of strings
+    error_message: str = changing("")  # of the last failure or thrown error
+    error_code: str = changing("")  # of the thrown error
+    created_ms: int = 0
+    ended_ms: int = changing(0)
 
 
+@stored("variables", primary_key=("scope_key", "name"), of_instance=True)
 @dataclass(slots=True)
 class Variable:
-    """A named value in a scope. It stays JSON text until an expression reads it."""
+    """A named value in a scope. It stays JSON text until an expression reads it. It lives as long as its scope."""
 
     scope_key: int  # the element instance that owns it
     name: str
-    value: str  # JSON
-    process_instance_key: int
+    value: str = changing()  # JSON
+    process_instance_key: int = 0
 
 
+@stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",))
 @dataclass(slots=True)
 class Incident:
-    """A stop that needs a person: what failed, where, and why."""
+    """A stop that needs a person: where, and why."""
 
     key: int
     process_instance_key: int
@@ -121,9 +198,23 @@ class Incident:
     error_type: ErrorType
     message: str
     created_ms: int
-    ended_ms: int = 0  # when it was resolved or its element ended
+    ended_ms: int = changing(0)  # when it was resolved or its element ended
 
 
+@stored("follow_ups", of_instance=True, due="due_ms", sized=("content",))
+@dataclass(slots=True)
+class FollowUp:
+    """A command that an earlier command left to be carried out on its own, exactly once. It is deleted in the commit that does so."""
+
+    key: int
+    process_instance_key: int  # the process instance it works on
+    target_partition: int
+    command: str  # name of the command class
+    content: str  # its fields as a JSON object
+    due_ms: int = changing(0)  # when it is to be carried out; 0 while it waits for an incident to be resolved
+
+
+@stored("process_definitions")
 @dataclass(slots=True)
 class ProcessDefinition:
     """A deployed version of a process."""
@@ -139,9 +230,10 @@ class ProcessDefinition:
     deployed_ms: int
 
 
+@stored("decision_requirements")
 @dataclass(slots=True)
 class DecisionRequirements:
-    """A deployed version of a DMN file: the graph its decisions stand in."""
+    """A deployed version of a DMN file: the graph that its decisions stand in."""
 
     key: int
     decision_requirements_id: str
@@ -153,6 +245,7 @@ class DecisionRequirements:
     deployed_ms: int
 
 
+@stored("decisions")
 @dataclass(slots=True)
 class Decision:
     """A deployed version of one decision of a graph."""
@@ -166,6 +259,7 @@ class Decision:
     deployment_key: int
 
 
+@stored("forms")
 @dataclass(slots=True)
 class Form:
     """A deployed version of a form."""
@@ -179,6 +273,7 @@ class Form:
     deployed_ms: int
 
 
+@stored("resources", primary_key=("checksum",))
 @dataclass(slots=True)
 class Resource:
     """The bytes of a deployed file, kept once however many definitions and versions refer to it."""
@@ -187,15 +282,8 @@ class Resource:
     content: bytes
 
 
-Row = (
-    ElementInstance
-    | WaitingToken
-    | Job
-    | Variable
-    | Incident
-    | ProcessDefinition
-    | DecisionRequirements
-    | Decision
-    | Form
-    | Resource
-)
+Row = Any  #: a row of any kind in KINDS
+
+INSTANCE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.of_instance)
+DUE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.due)
+DEFINITION_TYPES: tuple[type, ...] = (ProcessDefinition, DecisionRequirements, Decision, Form)  #: resident as a whole

@@ -1,50 +1,68 @@
-"""Living rows of one kind, by key and by process instance; the only place where a row is changed.
+"""Rows of one kind in memory, by key, by process instance and by look-up; the only place where a row is changed.
 
-A table knows three things at any moment: the rows that live, the rows changed since the last commit, and (through the journal)
-how to go back. Indexes of a special table hang off `_entered` and `_left`, which see every coming and going, undone ones too.
+A table knows three things at any moment: the rows that live, the rows changed since the last commit, and (through the journal) how to
+go back. Further indexes of a special table hang on `_entered` and `_left`, which see every row come and go, undone changes included.
 """
 
 from collections.abc import Iterable
-from dataclasses import fields
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from osmia_broker.state.exchange import RowValues
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.rows import Row
+from osmia_broker.state.residency import ROW_BYTES, Residency
+from osmia_broker.state.rows import KINDS, Kind
+from osmia_broker.state.store_protocol import RowValues
+
+R = TypeVar("R")
 
 
-class InstanceRow(Protocol):
-    """A row that belongs to a process instance."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-    key: int
-    process_instance_key: int
-    ended_ms: int
-
-
-R = TypeVar("R", bound=InstanceRow)
-
-
-def values_of(row_type: type[Row]) -> "attrgetter[RowValues]":
-    """The function that turns a row of *row_type* into its values, in column order."""
-    return attrgetter(*(field.name for field in fields(row_type)))
+def values_of(kind: Kind) -> "attrgetter[RowValues]":
+    """Return the function that turns a row into its values, in column order."""
+    return attrgetter(*kind.columns)
 
 
 class Table(Generic[R]):
     """The resident living rows of one kind that belong to process instances."""
 
-    __slots__ = ("_by_instance", "_changed", "_journal", "_rows", "_values")
+    __slots__ = (
+        "_by_instance",
+        "_changed",
+        "_changing",
+        "_deleted",
+        "_grow",
+        "_journal",
+        "_lookup_items",
+        "_lookups",
+        "_note",
+        "_residency",
+        "_rows",
+        "_sized",
+        "_touch",
+        "_values",
+        "kind",
+    )
 
-    def __init__(self, row_type: type[Row], journal: Journal) -> None:
+    def __init__(self, row_type: type[R], journal: Journal, residency: Residency) -> None:
+        self.kind = kind = KINDS[row_type]
         self._journal = journal
-        self._values = values_of(row_type)
+        self._note = journal.append
+        self._residency = residency
+        self._touch = residency.touch
+        self._grow = residency.grow
+        self._values = values_of(kind)
+        self._changing = kind.changing
+        self._sized = kind.sized
         self._rows: dict[int, R] = {}
         self._by_instance: dict[int, dict[int, R]] = {}
+        self._lookups: dict[str, dict[int, dict[int, R]]] = {name: {} for name in kind.lookups}
+        self._lookup_items = tuple((attrgetter(name), index) for name, index in self._lookups.items())
         self._changed: dict[int, R] = {}
+        self._deleted: dict[int, R] = {}
+
+    # --- finding
 
     def get(self, key: int) -> R | None:
-        """The living resident row of *key*, or None. Whether a row may be elsewhere is the state's question."""
+        """Return the living resident row of *key*, or None. Whether it may be in the store is the state's question."""
         return self._rows.get(key)
 
     def __getitem__(self, key: int) -> R:
@@ -57,103 +75,148 @@ class Table(Generic[R]):
         return len(self._rows)
 
     def of_instance(self, process_instance_key: int) -> list[R]:
-        """The living rows of a resident process instance, in order of their keys."""
-        rows = self._by_instance.get(process_instance_key)
-        return [rows[key] for key in sorted(rows)] if rows else []
+        """Return the living rows of a resident process instance, in order of their keys."""
+        return _in_order(self._by_instance.get(process_instance_key))
 
-    def insert(self, row: R) -> None:
+    def by(self, lookup: str, value: int) -> list[R]:
+        """Return the living rows whose column *lookup* has this *value*, in order of their keys."""
+        return _in_order(self._lookups[lookup].get(value))
+
+    def has_any(self, lookup: str, value: int) -> bool:
+        """Return whether a living row has this *value* in its column *lookup*."""
+        return value in self._lookups[lookup]
+
+    # --- changing
+
+    def insert(self, row: Any) -> None:
         """Add a new row."""
         assert row.key not in self._rows, f"{row} is there already"
         self._changed[row.key] = row
         self._enter(row)
-        self._journal.note(self._undo_insert, row)
+        self._touch(row.process_instance_key)
+        self._note((self._undo_insert, (row,)))
 
-    def update(self, row: R, **changes: Any) -> None:
-        """Set the fields named in *changes*."""
-        before = [(name, getattr(row, name)) for name in changes]
-        self._journal.note(self._undo_update, row, before, row.key in self._changed)
+    def update(self, row: Any, **changes: Any) -> None:
+        """Set the fields named in *changes*; each must be declared as changing in `rows`."""
+        key = row.key
+        before = []
         for name, value in changes.items():
+            assert name in self._changing, f"{name} of {row} never changes"
+            before.append((name, getattr(row, name)))
             setattr(row, name, value)
-        self._changed[row.key] = row
+        self._note((self._undo_update, (row, before, key in self._changed)))
+        self._changed[key] = row
+        self._touch(row.process_instance_key)
 
-    def end(self, row: R, ended_ms: int, **changes: Any) -> None:
-        """Set the fields named in *changes* and the end; the row lives no longer, here or for a load."""
+    def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
+        """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
         self._leave(row)
-        self._journal.note(self._enter, row)
+        self._note((self._enter, (row,)))
+
+    def delete(self, row: Any) -> None:
+        """Remove a row of a kind that keeps no history."""
+        assert not self.kind.ends, f"{row} is ended, not deleted"
+        was_changed = self._changed.pop(row.key, None) is not None
+        self._deleted[row.key] = row
+        self._leave(row)
+        self._touch(row.process_instance_key)
+        self._note((self._undo_delete, (row, was_changed)))
+
+    # --- to and from the store
 
     def admit(self, rows: Iterable[R]) -> None:
-        """Take rows in that were loaded; they are as stored, so nothing is changed."""
+        """Take in rows that were loaded."""
         for row in rows:
             self._enter(row)
 
     def evict(self, process_instance_key: int) -> None:
-        """Forget a process instance's rows; all of its changes must be committed."""
+        """Forget the rows of a process instance; all of its changes must be committed."""
         for row in list(self._by_instance.get(process_instance_key, {}).values()):
             self._leave(row)
 
-    def changed_instances(self) -> set[int]:
-        """The process instances with changes that no commit has taken yet."""
-        return {row.process_instance_key for row in self._changed.values()}
-
     def take_changes(self) -> list[RowValues]:
-        """The values of all rows changed since the last call."""
+        """Return the values of all rows changed since the last call."""
         taken = [self._values(row) for row in self._changed.values()]
         self._changed.clear()
         return taken
 
-    def _enter(self, row: R) -> None:
-        self._rows[row.key] = row
-        rows = self._by_instance.get(row.process_instance_key)
+    def take_deleted(self) -> list[RowValues]:
+        """Return the primary keys of all rows deleted since the last call."""
+        taken: list[RowValues] = [(key,) for key in self._deleted]
+        self._deleted.clear()
+        return taken
+
+    # --- indexes
+
+    def _enter(self, row: Any) -> None:
+        key, process_instance_key = row.key, row.process_instance_key
+        self._rows[key] = row
+        rows = self._by_instance.get(process_instance_key)
         if rows is None:
-            self._by_instance[row.process_instance_key] = {row.key: row}
+            self._by_instance[process_instance_key] = {key: row}
         else:
-            rows[row.key] = row
+            rows[key] = row
+        for value_of, index in self._lookup_items:
+            value = value_of(row)
+            rows = index.get(value)
+            if rows is None:
+                index[value] = {key: row}
+            else:
+                rows[key] = row
+        self._grow(process_instance_key, self._size(row) if self._sized else ROW_BYTES)
         self._entered(row)
 
-    def _leave(self, row: R) -> None:
-        del self._rows[row.key]
-        rows = self._by_instance[row.process_instance_key]
-        del rows[row.key]
-        if not rows:
-            del self._by_instance[row.process_instance_key]
+    def _leave(self, row: Any) -> None:
+        key, process_instance_key = row.key, row.process_instance_key
+        del self._rows[key]
+        _drop(self._by_instance, process_instance_key, key)
+        for value_of, index in self._lookup_items:
+            _drop(index, value_of(row), key)
+        self._grow(process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
         self._left(row)
 
+    def _size(self, row: Any) -> int:
+        size = ROW_BYTES
+        for name in self._sized:
+            size += len(getattr(row, name))
+        return size
+
     def _entered(self, row: R) -> None:
-        """An index takes the row in."""
+        """Take the row into a further index."""
 
     def _left(self, row: R) -> None:
-        """An index drops the row."""
+        """Drop the row from a further index."""
 
-    def _undo_insert(self, row: R) -> None:
+    # --- undo
+
+    def _undo_insert(self, row: Any) -> None:
         self._leave(row)
         del self._changed[row.key]
 
-    def _undo_update(self, row: R, before: list[tuple[str, Any]], was_changed: bool) -> None:
+    def _undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
         for name, value in before:
             setattr(row, name, value)
         if not was_changed:
             self._changed.pop(row.key, None)
 
+    def _undo_delete(self, row: Any, was_changed: bool) -> None:
+        del self._deleted[row.key]
+        self._enter(row)
+        if was_changed:
+            self._changed[row.key] = row
 
-class ChildTable(Table[R]):
-    """Rows that keep their scope open: element instances, and tokens that wait at a join.
 
-    Several such tables share one *children* count, from the key of a scope to the number of what lives in it.
-    """
+def _in_order(rows: dict[int, R] | None) -> list[R]:
+    if not rows:
+        return []
+    if len(rows) == 1:
+        return list(rows.values())
+    return [rows[key] for key in sorted(rows)]
 
-    __slots__ = ("children",)
 
-    def __init__(self, row_type: type[Row], journal: Journal, children: dict[int, int]) -> None:
-        super().__init__(row_type, journal)
-        self.children = children
-
-    def _entered(self, row: Any) -> None:
-        self.children[row.scope_key] = self.children.get(row.scope_key, 0) + 1
-
-    def _left(self, row: Any) -> None:
-        left = self.children[row.scope_key] - 1
-        if left:
-            self.children[row.scope_key] = left
-        else:
-            del self.children[row.scope_key]
+def _drop(index: dict[int, dict[int, R]], value: int, key: int) -> None:
+    rows = index[value]
+    del rows[key]
+    if not rows:
+        del index[value]

@@ -1,7 +1,8 @@
-"""The schema of a SQLite file, brought up to date when it is opened.
+"""Create the tables of a new SQLite file, or migrate an older file, when a store is opened.
 
-A new file is made from the schema and stamped with the newest revision, which costs a few milliseconds; Alembic, whose import alone
-takes longer than a start may, runs only when an older file has to be migrated. A test proves that both ways give the same schema.
+A new file gets its tables from the schema and is stamped with the newest revision, which costs a few milliseconds. Alembic runs only
+when an older file must be migrated, because its import alone takes longer than a start may. A test proves that both ways lead to the
+same schema.
 """
 
 import sqlite3
@@ -10,18 +11,18 @@ from pathlib import Path
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.exchange import PARTITION_BITS
+from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
-from osmia_broker.store.statements import sql
+from osmia_broker.store.dialects import sql
 
-HEAD = "0001"  #: the newest revision in migrations/versions
+HEAD = "0002"  #: the newest revision in migrations/versions
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, partition_id: int) -> None:
-    """Have the tables of the newest version, and the partition's own row.
+    """Make the tables of the newest version and the partition's own row, or migrate what is there.
 
     Raises:
-        StoreFailed: a newer version of Osmia has made this file.
+        StoreFailed: a newer version of Osmia made this file.
 
     """
     version = _version(db)
@@ -40,7 +41,7 @@ def _version(db: sqlite3.Connection) -> str | None:
 
 
 def _create(db: sqlite3.Connection, partition_id: int) -> None:
-    """Everything at once or nothing: SQLite's schema is part of the transaction."""
+    """Make everything in one transaction; SQLite's schema is part of it."""
     db.execute("BEGIN IMMEDIATE")
     for table in schema.metadata.sorted_tables:
         db.execute(sql(CreateTable(table)))

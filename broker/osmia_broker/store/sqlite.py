@@ -1,185 +1,125 @@
-"""A partition's rows in one SQLite file: WAL, `synchronous=FULL`, one connection used by the partition's writer thread.
+"""A partition's rows in one SQLite file: WAL, `synchronous=FULL`, one connection, used by one thread.
 
-A commit is durable when it returns. After any failure the connection is closed, and `open` makes a new one: a failed fsync is never
+A commit is durable when `write` returns. After any failure the connection is closed, and `open` makes a new one: a failed fsync is never
 retried as if it had not happened.
 
-Two brokers on one file are kept apart twice. A lock of the operating system refuses the second; and where that is lost (the lock file
-was removed, a network file system that does not lock), the one that came later has raised the partition's epoch, which every commit
-of the earlier one finds out.
+Two brokers on one file are kept apart twice. A lock of the operating system refuses the second. That lock can be lost: its file is
+removed, or a network file system does not lock. Then the later broker has raised the partition's epoch, and every commit of the earlier
+one finds that out.
 """
 
 import fcntl
 import os
 import sqlite3
+from asyncio import Future
+from collections import defaultdict
 from collections.abc import Callable
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
-import msgspec
-from sqlalchemy import Select, literal_column, select, union
-from sqlalchemy import bindparam as param
-from sqlalchemy.exc import SQLAlchemyError
-
-from osmia_broker.errors import StoreFailed, StoreFull
-from osmia_broker.state.exchange import WINDOW_JOBS, Changes, InstanceRows, Loaded, Start, Wanted
-from osmia_broker.state.rows import (
-    Decision,
-    DecisionRequirements,
-    ElementInstance,
-    ElementState,
-    ErrorType,
-    Form,
-    Incident,
-    Job,
-    JobState,
-    ProcessDefinition,
-    Row,
-    Variable,
-    WaitingToken,
-)
-from osmia_broker.store import schema
+from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.state.rows import DEFINITION_TYPES
+from osmia_broker.state.store_protocol import Changes, Due, DueWanted, Loaded, Start, Wanted, Written
+from osmia_broker.store import schema, statements
+from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
-from osmia_broker.store.statements import among, delete, flat, in_groups, rows_of, sql, upsert
+from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, prepare, upsert
+from osmia_broker.store.refused import largest_value, refused_value
+from osmia_broker.store.writer import Writer
 
 BUSY_MS = 5_000  # how long a commit waits for a reader that checkpoints; there is no other writer
 STATEMENTS = 512  # prepared ones kept by the connection: every table in every group size
-FULL = frozenset({sqlite3.SQLITE_FULL})
 
 T = TypeVar("T")
-E = TypeVar("E", bound=StrEnum)
 Connect = Callable[[Path], sqlite3.Connection]
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for the writer thread, durable at every commit."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS)
+    """Open a connection for the writer thread, durable at every commit."""
+    db = sqlite3.connect(path, isolation_level=None, cached_statements=STATEMENTS)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     return db
 
 
-_element, _job, _incident = schema.element_instances, schema.jobs, schema.incidents
+def _prepared(of_types: dict[type, Any]) -> dict[type, Prepared]:
+    return {row_type: prepare(statement) for row_type, statement in of_types.items()}
 
 
-def _living(row_type: type[Row]) -> Select[Any]:
-    table = schema.TABLES[row_type]
-    return rows_of(row_type).where(among(table.c.process_instance_key, "keys"), table.c.ended_ms == schema.NOT_ENDED)
-
-
-_OWNERS = sql(
-    union(
-        *(
-            select(table.c.process_instance_key).where(
-                among(table.c.key, f"keys_{place}"), table.c.ended_ms == schema.NOT_ENDED
-            )
-            for place, table in enumerate((_element, _job, _incident))
-        )
-    )
-)
-_ELEMENTS, _TOKENS, _JOBS, _INCIDENTS = (sql(_living(row)) for row in (ElementInstance, WaitingToken, Job, Incident))
-_VARIABLES = sql(rows_of(Variable).where(among(schema.variables.c.scope_key, "keys")))
-_RESOURCE = sql(select(schema.resources.c.content).where(schema.resources.c.checksum == param("checksum")))
-_WINDOW = (
-    sql(
-        select(_job.c.key)
-        .where(
-            _job.c.type == param("type"),
-            _job.c.state == schema.ACTIVATABLE,
-            _job.c.ended_ms == schema.NOT_ENDED,
-            _job.c.key > param("after"),
-        )
-        .order_by(_job.c.key)
-    )
-    + f" LIMIT {WINDOW_JOBS}"
-)
-_DUE = sql(
-    select(_job.c.deadline_ms, _job.c.key)
-    .where(
-        _job.c.deadline_ms > schema.NO_DEADLINE,
-        _job.c.ended_ms == schema.NOT_ENDED,
-        _job.c.deadline_ms > param("above"),
-        _job.c.deadline_ms <= param("up_to"),
-    )
-    .order_by(_job.c.deadline_ms, _job.c.key)
-)
-_partition = schema.partition
-_PARTITION = sql(select(_partition.c.next_key, _partition.c.epoch).where(_partition.c.id == param("partition")))
-_TAKE_OVER = sql(
-    _partition.update().where(_partition.c.id == param("partition")).values(epoch=literal_column("epoch + 1"))
-)
-_SAVE_NEXT_KEY = sql(
-    _partition.update()
-    .where(_partition.c.id == param("partition"), _partition.c.epoch == param("of_epoch"))
-    .values(next_key=param("next_key"))
-)
-"""Its parameters come in the order of the text: next_key, partition, of_epoch."""
+_OWNERS = _prepared(statements.OWNERS)
+_OF_INSTANCES = _prepared(statements.OF_INSTANCES)
+_OF_SCOPES = _prepared(statements.OF_SCOPES)
+_DEFINITIONS = _prepared(statements.DEFINITIONS)
+_DUE = _prepared(statements.DUE)
+_RESOURCES = prepare(statements.RESOURCES)
+_ACTIVATABLE_JOBS = prepare(statements.ACTIVATABLE_JOBS)
+_PARTITION = prepare(statements.PARTITION)
+_TAKE_OVER = prepare(statements.TAKE_OVER)
+_SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
 
 
 class SqliteStore:
-    """The `Store` of one partition in the file *path*; its directory is made if need be, for its owner alone."""
+    """The `Store` of one partition in the file *path*, whose directory is made if need be, for its owner alone.
+
+    It is used from one event loop at a time. A thread of its own makes all calls, in the order in which they were given. That thread
+    lives as long as the store holds its lock: from the first successful `open` to `close`.
+    """
 
     def __init__(self, path: Path, *, partition_id: int = 1, connect: Connect = connect) -> None:
         self._path = path
         self._partition_id = partition_id
         self._connect = connect
+        self._writer = Writer(f"store-{partition_id}", is_needed=lambda: self._lock is not None)
+        # The thread alone uses these.
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._epoch = 0  # the one that this store writes in; 0 before it has taken the partition over
 
-    def open(self) -> Start:
-        """Connect and read what a start needs. A database that another process has open, or a newer version made, is refused."""
-        self._drop()
-        return self._guarded(self._open)
+    def open(self) -> "Future[Start]":
+        """Connect and read the little that a start needs.
 
-    def commit(self, changes: Changes) -> None:
-        """Write *changes* in one transaction."""
-        self._guarded(lambda: self._commit(self._open_db(), changes))
+        Raises:
+            StoreFailed: another process has the database open, a newer version of Osmia made it, or it cannot be used.
 
-    def load(self, wanted: Wanted) -> Loaded:
-        """Read the rows that are wanted."""
-        return self._guarded(lambda: self._load(self._open_db(), wanted))
+        """
+        return self._writer.run(self._open)
 
-    def close(self) -> None:
-        """Give connection and lock back. Safe to call twice."""
-        db, self._db = self._db, None
-        if db is not None:
-            try:
-                db.close()
-            except sqlite3.Error as error:  # nothing depends on it any longer
-                raise StoreFailed(f"Expected to close {self._path.name}, but found: {error}") from error
-        lock, self._lock = self._lock, None
-        self._epoch = 0
-        if lock is not None:
-            os.close(lock)
+    def write(self, changes: Changes | None, wanted: Wanted | None) -> "Future[Written]":
+        """Write *changes* in one transaction, then read the rows that are *wanted*. Both take one turn of the thread."""
+        return self._writer.run(partial(self._guarded, partial(self._write, changes, wanted)))
+
+    def close(self) -> "Future[None]":
+        """Give connection and lock back, after the calls that were made before. Safe to call twice."""
+        return self._writer.run(self._close)
 
     # --- guarding
 
     def _guarded(self, call: Callable[[], T]) -> T:
-        """Make *call*; whatever the database says against it ends the connection."""
+        """Make *call*. Any failure closes the connection, and with it drops a transaction that is not committed."""
         try:
             return call()
-        except sqlite3.Error as error:
-            self._drop()
-            full = getattr(error, "sqlite_errorcode", 0) & 0xFF in FULL
-            raise (StoreFull if full else StoreFailed)(
-                f"Expected the database {self._path.name} to answer, but found: {error}"
-            ) from error
         except StoreFailed:
             self._drop()
             raise
-        except (OSError, ValueError, KeyError, OverflowError, SQLAlchemyError) as error:
-            # no directory; a row that no broker wrote, or none can store; a migration that failed
+        except (
+            Exception
+        ) as error:  # no directory, a failed migration, a full disk: the partition starts over after each
             self._drop()
-            raise StoreFailed(f"Expected to use the database {self._path.name}, but found: {error}") from error
+            is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+            raise (StoreFull if is_full else StoreFailed)(
+                f"Expected to use the database {self._path.name}, but found: {error}"
+            ) from error
 
     def _drop(self) -> None:
+        """Close the connection; the lock stays."""
         db, self._db = self._db, None
         if db is not None:
             try:
                 db.close()
-            except sqlite3.Error:  # it has failed already, and that is what is told
+            except sqlite3.Error:  # it has failed already, and that failure is the one to report
                 return
 
     def _open_db(self) -> sqlite3.Connection:
@@ -187,27 +127,40 @@ class SqliteStore:
             raise StoreFailed(f"Expected the database {self._path.name} to be open, but it is closed")
         return self._db
 
-    # --- opening
+    # --- opening and closing
 
     def _open(self) -> Start:
+        """Open; a first opening that fails leaves no lock behind."""
+        self._drop()
+        was_locked = self._lock is not None
+        try:
+            return self._guarded(self._start)
+        except StoreFailed:
+            if not was_locked:
+                self._release_lock()
+            raise
+
+    def _start(self) -> Start:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         self._db = db = self._connect(self._path)
         bring_up_to_date(db, self._path, self._partition_id)
         next_key = self._take_over(db)
-        return Start(
-            next_key=next_key,
-            processes=_read(db, ProcessDefinition),
-            requirements=_read(db, DecisionRequirements),
-            decisions=_read(db, Decision),
-            forms=_read(db, Form),
-        )
+        definitions = {row_type: self._definitions(db, row_type) for row_type in DEFINITION_TYPES}
+        earliest = _earliest_due(db, 1)
+        return Start(next_key, definitions, earliest[0][0] if earliest else None)
+
+    def _definitions(self, db: sqlite3.Connection, row_type: type) -> list[Any]:
+        try:
+            return [READERS[row_type].row(values) for values in _DEFINITIONS[row_type].rows(db)]
+        except CorruptRow as fault:
+            raise StoreFailed(f"Expected the database {self._path.name} to be readable, but found {fault}") from None
 
     def _take_over(self, db: sqlite3.Connection) -> int:
-        """Begin an epoch when the lock is new, or see that the own one lasts. Returns the next key."""
+        """Begin an epoch when the lock is new, or check that the own one lasts. Returns the next key."""
         if self._epoch == 0:
-            db.execute(_TAKE_OVER, (self._partition_id,))
-        row = db.execute(_PARTITION, (self._partition_id,)).fetchone()
+            _TAKE_OVER.run(db, partition=self._partition_id)
+        row = _PARTITION.run(db, partition=self._partition_id).fetchone()
         if row is None:
             raise StoreFailed(f"Expected partition {self._partition_id} in {self._path.name}, but found another one")
         next_key, epoch = row
@@ -222,107 +175,130 @@ class SqliteStore:
         )
 
     def _take_lock(self) -> None:
-        """One broker per file: a lock of the operating system, which ends with its process however that ends."""
+        """Allow one broker per file: a lock of the operating system, which ends with its process however that ends."""
         if self._lock is not None:
             return
         lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
+            process = f" (process {holder})" if holder.isdigit() else ""
             raise StoreFailed(
-                f"Expected to be the only broker on {self._path.name}, but found another one on the same data directory"
+                f"Expected to be the only broker on {self._path.name},"
+                f" but found another one{process} on the same data directory"
             ) from error
         self._lock = lock
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _release_lock(self) -> None:
+        lock, self._lock = self._lock, None
+        self._epoch = 0
+        if lock is not None:
+            os.close(lock)
+
+    def _close(self) -> None:
+        db, self._db = self._db, None
+        try:
+            if db is not None:
+                db.close()
+        except sqlite3.Error as error:
+            raise StoreFailed(f"Expected to close {self._path.name}, but found: {error}") from error
+        finally:
+            self._release_lock()
 
     # --- writing
+
+    def _write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
+        db = self._open_db()
+        written = Written()
+        if changes is not None:
+            begun = perf_counter()
+            try:
+                self._commit(db, changes)
+            except (OverflowError, UnicodeEncodeError, sqlite3.Error) as error:
+                raise self._value_refused(changes, error) from error
+            written.commit_s = perf_counter() - begun
+        if wanted:
+            written.loaded = _load(db, wanted)
+        return written
 
     def _commit(self, db: sqlite3.Connection, changes: Changes) -> None:
         db.execute("BEGIN IMMEDIATE")
         for row_type, rows in changes.written.items():
             table = schema.TABLES[row_type]
             for group in in_groups(rows):
-                db.execute(upsert(table, len(group)), flat(group))
+                db.execute(upsert(table, len(group)), flattened(group))
         for row_type, keys in changes.deleted.items():
             db.executemany(delete(schema.TABLES[row_type]), keys)
-        saved = db.execute(_SAVE_NEXT_KEY, (changes.next_key, self._partition_id, self._epoch))
+        saved = _SAVE_NEXT_KEY.run(
+            db, after_batch=changes.next_key, partition=self._partition_id, own_epoch=self._epoch
+        )
         if saved.rowcount != 1:
             raise self._fenced()
         db.execute("COMMIT")
 
-    # --- reading
-
-    def _load(self, db: sqlite3.Connection, wanted: Wanted) -> Loaded:
-        loaded = Loaded()
-        instances = self._owners(db, wanted)
-        if instances:
-            _load_instances(db, instances, loaded)
-        for checksum in wanted.resources:
-            row = db.execute(_RESOURCE, (checksum,)).fetchone()
-            if row is None:
-                raise StoreFailed(f"Expected the resource {checksum} of a deployed definition, but found none")
-            loaded.resources[checksum] = row[0]
-        for type, after in wanted.job_types:
-            loaded.windows[type] = [key for (key,) in db.execute(_WINDOW, (type, after))]
-        if wanted.due_jobs is not None:
-            loaded.due_jobs = db.execute(_DUE, wanted.due_jobs).fetchall()
-        return loaded
-
-    def _owners(self, db: sqlite3.Connection, wanted: Wanted) -> set[int]:
-        """The process instances that are wanted, or that own what is wanted."""
-        instances = set(wanted.instances)
-        if wanted.elements or wanted.jobs or wanted.incidents:
-            keys = [_json(keys) for keys in (wanted.elements, wanted.jobs, wanted.incidents)]
-            instances.update(key for (key,) in db.execute(_OWNERS, keys))
-        return instances
+    def _value_refused(self, changes: Changes, error: Exception) -> Exception:
+        """Return `ValueRefused` if one value made the commit fail, else the *error* itself."""
+        if isinstance(error, sqlite3.OperationalError):  # the disk, or a lock
+            return error
+        found = refused_value(changes)
+        if found is None and isinstance(error, sqlite3.DataError):
+            found = largest_value(changes)
+        if found is None:
+            return error
+        return ValueRefused(f"Expected values that the database {self._path.name} can store, but found {found}")
 
 
-def _json(keys: frozenset[int] | set[int] | list[int]) -> str:
-    return msgspec.json.encode(keys).decode()
+# --- reading
 
 
-def _read(db: sqlite3.Connection, row_type: type[T]) -> list[T]:
-    return [row_type(*values) for values in db.execute(_ALL[row_type])]
+def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
+    loaded = Loaded()
+    if wanted.rows:
+        _load_instances(db, wanted.rows, loaded)
+    if wanted.resources:
+        found = _RESOURCES.rows(db, keys=packed(wanted.resources))
+        loaded.resources = {checksum: content for checksum, content in found if isinstance(content, bytes)}
+    for type, after in wanted.job_types:
+        loaded.windows[type] = [key for (key,) in _ACTIVATABLE_JOBS.rows(db, type=type, after=after)]
+    if wanted.due is not None:
+        loaded.due = _due(db, wanted.due)
+    return loaded
 
 
-_ALL: dict[type, str] = {
-    row_type: sql(rows_of(row_type)) for row_type in (ProcessDefinition, DecisionRequirements, Decision, Form)
-}
+def _load_instances(db: sqlite3.Connection, wanted: frozenset[tuple[type, int]], loaded: Loaded) -> None:
+    """Read all living rows of the process instances that own the rows of these keys."""
+    keys_of: dict[type, list[int]] = defaultdict(list)
+    for row_type, key in wanted:
+        keys_of[row_type].append(key)
+    assembly = Assembly()
+    for row_type, keys in keys_of.items():
+        assembly.add_owners(_OWNERS[row_type].rows(db, keys=packed(keys)))
+    if instance_keys := assembly.instance_keys:
+        keys_parameter = packed(instance_keys)
+        for kind in schema.KEYED_KINDS:
+            assembly.add_rows(kind, _OF_INSTANCES[kind.row_type].rows(db, keys=keys_parameter))
+        scopes_parameter = packed(assembly.scope_keys)
+        for kind in schema.SCOPED_KINDS:
+            assembly.add_rows_of_scopes(kind, _OF_SCOPES[kind.row_type].rows(db, keys=scopes_parameter))
+    assembly.finish(loaded)
 
 
-def _load_instances(db: sqlite3.Connection, instances: set[int], loaded: Loaded) -> None:
-    """All living rows of these process instances; those that are over have none."""
-    keys = _json(instances)
-    rows = loaded.instances
-    scopes = []
-    faults: dict[int, str] = {}
-    for element in (ElementInstance(*values) for values in db.execute(_ELEMENTS, (keys,))):
-        element.state = _one_of(ElementState, element.state, element, faults)
-        rows.setdefault(element.process_instance_key, InstanceRows()).elements.append(element)
-        scopes.append(element.key)
-    for token in (WaitingToken(*values) for values in db.execute(_TOKENS, (keys,))):
-        rows[token.process_instance_key].tokens.append(token)
-    for job in (Job(*values) for values in db.execute(_JOBS, (keys,))):
-        job.state = _one_of(JobState, job.state, job, faults)
-        rows[job.process_instance_key].jobs.append(job)
-    for incident in (Incident(*values) for values in db.execute(_INCIDENTS, (keys,))):
-        incident.error_type = _one_of(ErrorType, incident.error_type, incident, faults)
-        rows[incident.process_instance_key].incidents.append(incident)
-    for variable in (Variable(*values) for values in db.execute(_VARIABLES, (_json(scopes),))):
-        rows[variable.process_instance_key].variables.append(variable)
-    for process_instance_key, fault in faults.items():
-        found = rows.pop(process_instance_key)
-        keys_of_rows = [row.key for row in found.elements] + [row.key for row in found.jobs]
-        loaded.unreadable |= dict.fromkeys([*keys_of_rows, *(row.key for row in found.incidents)], fault)
+def _earliest_due(db: sqlite3.Connection, rows_max: int) -> list[tuple[int, type, int]]:
+    """Return (time, row class, key) of the earliest living rows of all kinds that become due."""
+    found = [
+        (int(due_ms), row_type, key)
+        for row_type, statement in _DUE.items()
+        for due_ms, key in statement.rows(db, rows_max=rows_max)
+    ]
+    return sorted(found, key=lambda one: (one[0], one[2]))[:rows_max]
 
 
-def _one_of(enum: type[E], value: str, row: ElementInstance | Job | Incident, faults: dict[int, str]) -> E:
-    """The member of *enum*; where the row was not written by a broker, a fault of its instance."""
-    try:
-        return enum(value)
-    except ValueError:
-        faults[row.process_instance_key] = (
-            f"Expected the stored rows of process instance '{row.process_instance_key}' to be readable,"
-            f" but found '{value}' in the row of '{row.element_id}'"
-        )
-        return next(iter(enum))
+def _due(db: sqlite3.Connection, wanted: DueWanted) -> Due:
+    """Return the rows that are due, and the time of the next one; both are among the earliest, one more than wanted."""
+    earliest = _earliest_due(db, wanted.rows_max + 1)
+    rows = [one for one in earliest[: wanted.rows_max] if one[0] <= wanted.now_ms]
+    return Due(rows, earliest[len(rows)][0] if len(rows) < len(earliest) else None)

@@ -1,91 +1,99 @@
-"""The SQL of a SQLite store, compiled once from the schema.
+"""The statements that the store of a partition needs, in SQLAlchemy's words and in no database's dialect.
 
-Rows are written many to a statement: sqlite3 gives up the interpreter lock at every step of a statement, and a statement of many
-rows is one step. Measured beside a busy event loop (`python -m bench commit`, 128 rows): 1.5-1.8 µs CPU a row, where `executemany`
-costs 1.9-2.3 and unpacking one JSON parameter 3.3; batches of 8 and less differ by little.
+Many keys are one parameter (`dialects.among`), called `keys`. Rows that have ended are never read.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from functools import lru_cache
-from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, column, func, select
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_column, select
 
-from osmia_broker.state.exchange import RowValues
-from osmia_broker.state.rows import Row
+from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, Kind
+from osmia_broker.state.store_protocol import WINDOW_JOBS
 from osmia_broker.store import schema
+from osmia_broker.store.dialects import among
 
-# Rows of a large statement: beyond 64 a row gets no cheaper. Up to 16 are one statement of just their number.
-GROUPS = (64, 32, 16)
-
-_DIALECT = sqlite.dialect(paramstyle="qmark")
+LATEST_MS = 2**63 - 1  #: the largest integer of a column; in SQLite every text is larger
 
 
-def sql(statement: ClauseElement) -> str:
-    """*statement* as SQLite's text, with question marks for its parameters."""
-    return str(statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
+def rows_of(row_type: type) -> Select[Any]:
+    """Select all columns of a row class, in the order of its fields."""
+    return select(*schema.TABLES[row_type].columns)
 
 
-def compiled(statement: ClauseElement) -> tuple[str, list[Any]]:
-    """*statement* as SQLite's text, and the values of its parameters in order."""
-    made = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    assert isinstance(made, SQLCompiler), "a statement, and no definition of a table"
-    return str(made), [made.params[name] for name in made.positiontup or ()]
+def _is_living(kind: Kind, table: Table) -> list[ColumnElement[bool]]:
+    """Return the condition for rows that have not ended; rows of a kind that does not end are deleted instead."""
+    return [table.c.ended_ms == schema.NOT_ENDED] if kind.ends else []
 
 
-@lru_cache(maxsize=256)
-def upsert(table: Table, rows: int) -> str:
-    """Insert so many rows, or bring those up to date whose primary key is there.
+def _owners(kind: Kind) -> Select[Any]:
+    table = schema.TABLES[kind.row_type]
+    return select(table.c.key, table.c.process_instance_key).where(among(table.c.key, "keys"), *_is_living(kind, table))
 
-    Only the columns that change in a row's life are set again: SQLite rewrites each index that has a column among them.
-    """
-    statement = insert(table)
-    keys = list(table.primary_key)
-    changing = {column.name: statement.excluded[column.name] for column in table.columns if column.info.get("changes")}
-    one_row = sql(
-        statement.on_conflict_do_update(index_elements=keys, set_=changing)
-        if changing
-        else statement.on_conflict_do_nothing(index_elements=keys)
+
+def _of_instances(kind: Kind) -> Select[Any]:
+    table = schema.TABLES[kind.row_type]
+    return rows_of(kind.row_type).where(among(table.c.process_instance_key, "keys"), *_is_living(kind, table))
+
+
+def _due(kind: Kind) -> Select[Any]:
+    """Select (time, key) of the earliest *rows_max* rows. A value that is no integer, which only a corrupt row has, is passed over."""
+    table = schema.TABLES[kind.row_type]
+    due = table.c[kind.due]
+    return (
+        select(due, table.c.key)
+        .where(due > schema.NO_DEADLINE, *_is_living(kind, table), due <= bindparam("latest_ms", LATEST_MS))
+        .order_by(due, table.c.key)
+        .limit(bindparam("rows_max"))
     )
-    head, values, tail = one_row.partition(" VALUES (")
-    group, bracket, conflict = tail.partition(")")
-    return head + values + f"{group}{bracket}" + f", ({group})" * (rows - 1) + conflict
 
 
-@lru_cache(maxsize=32)
-def delete(table: Table) -> str:
-    """Delete the row of one primary key."""
-    return sql(table.delete().where(*(key == bindparam(None, type_=key.type) for key in table.primary_key)))
+def _activatable() -> Select[Any]:
+    """Select the keys of the next window of activatable jobs of a *type*: those *after* a key, ascending."""
+    jobs = schema.jobs.c
+    return (
+        select(jobs.key)
+        .where(
+            jobs.type == bindparam("type"),
+            jobs.state == schema.ACTIVATABLE,
+            jobs.ended_ms == schema.NOT_ENDED,
+            jobs.key > bindparam("after"),
+        )
+        .order_by(jobs.key)
+        .limit(WINDOW_JOBS)
+    )
 
 
-def in_groups(rows: Sequence[RowValues]) -> Iterator[Sequence[RowValues]]:
-    """*rows* cut into few groups, each of as many rows as there is a statement for."""
-    first, left = 0, len(rows)
-    while left:
-        size = left if left <= GROUPS[-1] else next(size for size in GROUPS if size <= left)
-        yield rows[first : first + size]
-        first += size
-        left -= size
+def _save_next_key() -> Update:
+    """Save the key counter, if no later epoch has begun."""
+    partition = schema.partition
+    return (
+        partition.update()
+        .where(partition.c.id == bindparam("partition"), partition.c.epoch == bindparam("own_epoch"))
+        .values(next_key=bindparam("after_batch"))
+    )
 
 
-def flat(rows: Sequence[RowValues]) -> list[Any]:
-    """The parameters of a statement of many rows."""
-    return list(chain.from_iterable(rows))
+OWNERS = {
+    kind.row_type: _owners(kind) for kind in schema.KEYED_KINDS
+}  #: (key, process_instance_key) of rows by their keys
+OF_INSTANCES = {kind.row_type: _of_instances(kind) for kind in schema.KEYED_KINDS}  #: rows by process instances
+OF_SCOPES = {  #: rows by their scopes
+    kind.row_type: rows_of(kind.row_type).where(among(schema.TABLES[kind.row_type].c.scope_key, "keys"))
+    for kind in schema.SCOPED_KINDS
+}
+DEFINITIONS = {row_type: rows_of(row_type) for row_type in DEFINITION_TYPES}  #: all rows
+DUE = {kind.row_type: _due(kind) for kind in DUE_KINDS}
+RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).where(
+    among(schema.resources.c.checksum, "keys")
+)
+ACTIVATABLE_JOBS = _activatable()
 
-
-def among(what: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
-    """*what* is in a JSON array that is given as one parameter, so that the statement stays the same for any number of keys."""
-    keys = func.json_each(bindparam(parameter)).table_valued(column("value"))
-    return what.in_(select(keys.c.value))
-
-
-def rows_of(row_type: type[Row]) -> Select[Any]:
-    """All columns of a row class, in the order of its fields."""
-    table = schema.TABLES[row_type]
-    return select(*(table.columns[field.name] for field in fields(row_type)))
+PARTITION = select(schema.partition.c.next_key, schema.partition.c.epoch).where(
+    schema.partition.c.id == bindparam("partition")
+)
+TAKE_OVER = (
+    schema.partition.update()
+    .where(schema.partition.c.id == bindparam("partition"))
+    .values(epoch=literal_column("epoch + 1"))
+)
+SAVE_NEXT_KEY = _save_next_key()

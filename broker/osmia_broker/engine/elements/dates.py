@@ -2,26 +2,28 @@
 
 from osmia_broker.engine.expressions import evaluate, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.feel.temporal import DateTime, DayTimeDuration, YearMonthDuration, date_time_plus, in_zone
-from osmia_broker.feel.temporal_text import moment_of, read_date_time, read_duration, stored
+from osmia_broker.engine.turn import Turn
+from osmia_broker.feel.temporal import DAY, DateTime, DayTimeDuration, date_time_plus, in_zone, plus_months
+from osmia_broker.feel.temporal_text import moment_of, read_date_time, stored
+from osmia_broker.model.dates import Period, full_date_time, read_period
 from osmia_broker.model.expressions import Expression
+from osmia_broker.model.text import trimmed
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.state import State
 
 BROKER_ZONE = "Etc/UTC"  #: what a local date-time of FEEL means (user-tasks.md, section 4)
 
 
-def due_text(state: State, instance: ElementInstance, expression: Expression, *, lenient: bool) -> str | None:
+def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, lenient: bool) -> str | None:
     """The date-time that *expression* gives; None for null and for empty text, which mean that there is none.
 
     The `zeebe:` dialect takes a date-time, or the text of one with an offset. The *lenient* one of Activiti takes the text of
-    a date-time with or without offset, of a date (midnight), or of a duration from now.
+    a date-time with or without offset, of a date (midnight), or of a period from now.
 
     Raises:
         IncidentRaised: the result is of another type, or its text is none of these.
 
     """
-    result = evaluate(state, expression, instance.key)
+    result = evaluate(turn, expression, instance.key)
     value = result.value
     if value is None or value == "":
         return None
@@ -29,7 +31,7 @@ def due_text(state: State, instance: ElementInstance, expression: Expression, *,
         return stored(_zoned(value))
     if not isinstance(value, str):
         raise wrong_type(expression, result, "one of '[NULL, DATE_TIME, STRING]'")
-    moment = _read_leniently(state, value) if lenient else _read_strictly(value)
+    moment = _read_leniently(turn, value) if lenient else _read_strictly(value)
     if moment is None:
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{value}' for expression '{expression.text}'."
@@ -46,16 +48,26 @@ def _read_strictly(text: str) -> DateTime | None:
     return moment if moment is not None and moment.offset is not None and "T" in text else None
 
 
-def _read_leniently(state: State, text: str) -> DateTime | None:
-    duration = read_duration(text)
-    if isinstance(duration, DayTimeDuration | YearMonthDuration):
-        now = moment_of(state.now)
-        assert now is not None, "the state has a clock"
-        return date_time_plus(now, duration)
-    moment = _read(text)
+def _read_leniently(turn: Turn, text: str) -> DateTime | None:
+    period = read_period(trimmed(text))
+    if period is not None:
+        return _after(turn, period)
+    full_text = full_date_time(trimmed(text))
+    moment = None if full_text is None else _read(full_text)
     if moment is None or moment.offset is not None:
         return moment
     return DateTime(moment.date, moment.nanoseconds, 0)
+
+
+def _after(turn: Turn, period: Period) -> DateTime | None:
+    """The moment *period* from now, in UTC. Years, then months move the calendar; days and times follow."""
+    now = moment_of(turn.now)
+    assert now is not None, "a turn has a time"
+    day = plus_months(now.date, 12 * period.years)
+    day = None if day is None else plus_months(day, period.months)
+    if day is None:
+        return None
+    return date_time_plus(DateTime(day, now.nanoseconds, 0), DayTimeDuration(period.days * DAY + period.nanoseconds))
 
 
 def _read(text: str) -> DateTime | None:

@@ -2,22 +2,22 @@
 
 from osmia_broker.engine.expressions import evaluate_boolean
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, processes
+from osmia_broker.engine.lifecycle import Processor, enter, processes
+from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.state import State
+from osmia_broker.state.rows import ElementInstance, ErrorType, WaitingToken
 
 
 @processes(ElementType.EXCLUSIVE_GATEWAY)
 class ExclusiveGateway(Processor):
     """Takes the first flow, in document order, whose condition holds; else the default flow (BPMN 2.0, 13.4.2)."""
 
-    def outgoing(self, state: State, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
+    def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
         """The one flow to take; a condition that is neither true nor false is an incident, even beside a default flow."""
         for flow in element.outgoing:
             if flow is element.default_flow:
                 continue
-            if flow.condition is None or evaluate_boolean(state, flow.condition, instance.key):
+            if flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key):
                 return [flow]
         if element.default_flow is not None:
             return [element.default_flow]
@@ -31,4 +31,25 @@ class ExclusiveGateway(Processor):
 
 @processes(ElementType.PARALLEL_GATEWAY)
 class ParallelGateway(Processor):
-    """Takes every flow. It is entered only when `lifecycle.take` has a token from each incoming one."""
+    """Waits for a token from every incoming flow, then takes every outgoing one (BPMN 2.0, 13.4.1)."""
+
+    def arrive(self, turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
+        """Let the token wait; with one from every incoming flow, the oldest of each go on together."""
+        gateway = flow.target
+        if len(gateway.incoming) < 2:
+            super().arrive(turn, flow, scope)
+            return
+        turn.tokens.insert(
+            WaitingToken(
+                key=turn.next_key(),
+                process_instance_key=scope.process_instance_key,
+                scope_key=scope.key,
+                element_id=gateway.id,
+                flow_id=flow.id,
+                started_ms=turn.now_ms,
+            )
+        )
+        if turn.tokens.flows_arrived(scope.key, gateway.id) == len(gateway.incoming):
+            for waiting in turn.tokens.oldest_of_each_flow(scope.key, gateway.id):
+                turn.tokens.end(waiting, turn.now_ms)
+            enter(turn, gateway, scope, flow.id)

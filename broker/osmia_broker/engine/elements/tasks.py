@@ -5,25 +5,25 @@ from osmia_broker.engine.decisions import find_decision
 from osmia_broker.engine.expressions import (
     VariableScope,
     evaluate,
-    evaluate_integer,
+    evaluate_int32,
     evaluate_text,
 )
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import create_job, json_object
 from osmia_broker.engine.lifecycle import Processor, deployment_of, plan_completion, processes
+from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType, JobDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.state import State
 
 
-def create_task_job(state: State, instance: ElementInstance, definition: JobDefinition) -> None:
+def create_task_job(turn: Turn, instance: ElementInstance, definition: JobDefinition) -> None:
     """A job of the type, retries and headers that the model gives."""
     create_job(
-        state,
+        turn,
         instance,
-        type=evaluate_text(state, definition.type, instance.key),
-        retries=evaluate_integer(state, definition.retries, instance.key),
+        type=evaluate_text(turn, definition.type, instance.key),
+        retries=evaluate_int32(turn, definition.retries, instance.key),
         headers=json_object(definition.headers),
     )
 
@@ -32,10 +32,10 @@ def create_task_job(state: State, instance: ElementInstance, definition: JobDefi
 class ServiceTask(Processor):
     """Waits for a worker to complete a job of the model's type; to send is a worker's work as well."""
 
-    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Evaluate what the job is made of, and create it."""
         assert element.job is not None, f"'{element.id}' was deployed without a task definition"
-        create_task_job(state, instance, element.job)
+        create_task_job(turn, instance, element.job)
 
 
 @processes(ElementType.MANUAL_TASK, ElementType.TASK)
@@ -47,37 +47,37 @@ class PassedTask(Processor):
 class ScriptTask(Processor):
     """Evaluates a FEEL script, unless the model leaves the work to a job."""
 
-    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Put the script's result into its variable and go on."""
         if element.script is None:
             assert element.job is not None, f"'{element.id}' was deployed with neither script nor task definition"
-            create_task_job(state, instance, element.job)
+            create_task_job(turn, instance, element.job)
             return
-        result = evaluate(state, element.script.expression, instance.key)
-        _finish_with(state, instance, element, element.script.result_variable, feel.to_json(result.value))
+        result = evaluate(turn, element.script.expression, instance.key)
+        _finish_with(turn, instance, element, element.script.result_variable, feel.to_json(result.value))
 
 
 @processes(ElementType.BUSINESS_RULE_TASK)
 class BusinessRuleTask(Processor):
     """Evaluates a decision, unless the model leaves the work to a job."""
 
-    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Put the decision's output into its variable and go on."""
         call = element.decision
         if call is None:
             assert element.job is not None, f"'{element.id}' was deployed with neither decision nor task definition"
-            create_task_job(state, instance, element.job)
+            create_task_job(turn, instance, element.job)
             return
-        decision_id = evaluate_text(state, call.decision_id, instance.key)
-        deployment_key = deployment_of(state, instance) if call.binding == "deployment" else 0
-        decision, graph = find_decision(state, decision_id, deployment_key)
-        evaluation = graph.evaluate(decision.decision_id, VariableScope(state, instance.key), state.now)
+        decision_id = evaluate_text(turn, call.decision_id, instance.key)
+        deployment_key = deployment_of(turn, instance) if call.binding == "deployment" else 0
+        decision, graph = find_decision(turn, decision_id, deployment_key)
+        evaluation = graph.evaluate(decision.decision_id, VariableScope(turn, instance.key), turn.now)
         if evaluation.failure_message:
             raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)
-        _finish_with(state, instance, element, call.result_variable, evaluation.output)
+        _finish_with(turn, instance, element, call.result_variable, evaluation.output)
 
 
-def _finish_with(state: State, instance: ElementInstance, element: Element, name: str, value: str) -> None:
+def _finish_with(turn: Turn, instance: ElementInstance, element: Element, name: str, value: str) -> None:
     """The broker has done the task's work: its result is merged as a job's would be."""
-    (put_local if element.outputs else merge)(state, instance, {name: value})
-    plan_completion(state, instance)
+    (put_local if element.outputs else merge)(turn, instance, {name: value})
+    plan_completion(turn, instance)

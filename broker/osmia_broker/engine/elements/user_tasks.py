@@ -7,13 +7,12 @@ from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_te
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import create_job, json_object
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.state import State
 
-RESERVED = "io.camunda.zeebe:"  #: begins the names of the headers that the broker itself sets
-USER_TASK_TYPE = "io.camunda.zeebe:userTask"  #: the job type of every job-based user task
 USER_TASK_RETRIES = 1
 
 
@@ -21,62 +20,56 @@ USER_TASK_RETRIES = 1
 class UserTask(Processor):
     """Waits for a person. Whatever its assignment cannot be told from is an incident, and no job is made."""
 
-    def activate(self, state: State, instance: ElementInstance, element: Element) -> None:
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Evaluate the assignment and create the job."""
         assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
         headers = dict(element.job.headers) if element.job else {}
-        headers |= _assignment(state, instance, element.user_task)
-        create_job(state, instance, type=USER_TASK_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
+        headers |= _assignment(turn, instance, element.user_task)
+        create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
 
 
-def _assignment(state: State, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
+        evaluate(turn, task.priority, instance.key)
     values = {
-        "assignee": _text(state, instance, task, task.assignee),
-        "candidateGroups": _list(state, instance, task, task.candidate_groups),
-        "candidateUsers": _list(state, instance, task, task.candidate_users),
-        "dueDate": _date(state, instance, task, task.due_date),
-        "followUpDate": _date(state, instance, task, task.follow_up_date),
-        "formKey": _form_key(state, instance, task),
+        "assignee": _text(turn, instance, task, task.assignee),
+        "candidateGroups": _list(turn, instance, task, task.candidate_groups),
+        "candidateUsers": _list(turn, instance, task, task.candidate_users),
+        "dueDate": _date(turn, instance, task, task.due_date),
+        "followUpDate": _date(turn, instance, task, task.follow_up_date),
+        "formKey": _form_key(turn, instance, task),
     }
-    return {RESERVED + name: value for name, value in values.items() if value is not None}
+    return {RESERVED_HEADERS + name: value for name, value in values.items() if value is not None}
 
 
-def _is_nothing(
-    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
-) -> bool:
+def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:
     """Whether there is nothing to tell: the model is silent, or says null where that means nobody."""
-    return expression is None or (task.lenient and evaluate(state, expression, instance.key).value is None)
+    return expression is None or (task.lenient and evaluate(turn, expression, instance.key).value is None)
 
 
-def _text(
-    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
-) -> str | None:
-    if expression is None or _is_nothing(state, instance, task, expression):
+def _text(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> str | None:
+    if expression is None or _is_nothing(turn, instance, task, expression):
         return None
-    return evaluate_text(state, expression, instance.key) or None
+    return evaluate_text(turn, expression, instance.key) or None
 
 
-def _list(
-    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
-) -> str | None:
-    if expression is None or _is_nothing(state, instance, task, expression):
+def _list(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> str | None:
+    if expression is None or _is_nothing(turn, instance, task, expression):
         return None
-    return msgspec.json.encode(evaluate_text_list(state, expression, instance.key)).decode()
+    return msgspec.json.encode(evaluate_text_list(turn, expression, instance.key)).decode()
 
 
-def _date(
-    state: State, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None
-) -> str | None:
-    return due_text(state, instance, expression, lenient=task.lenient) if expression is not None else None
+def _date(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> str | None:
+    return due_text(turn, instance, expression, lenient=task.lenient) if expression is not None else None
 
 
-def _form_key(state: State, instance: ElementInstance, task: UserTaskDefinition) -> str | None:
+def _form_key(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> str | None:
     if task.form_id is None:
-        return _text(state, instance, task, task.form_key)
-    form_id = evaluate_text(state, task.form_id, instance.key)
-    forms = state.definitions.forms
+        return _text(turn, instance, task, task.form_key)
+    form_id = evaluate_text(turn, task.form_id, instance.key)
+    forms = turn.definitions.forms
     bound = task.form_binding == "deployment"
-    form = forms.as_of_deployment(form_id, deployment_of(state, instance)) if bound else forms.latest(form_id)
+    form = forms.as_of_deployment(form_id, deployment_of(turn, instance)) if bound else forms.latest(form_id)
     if form is None:
         raise IncidentRaised(
             ErrorType.FORM_NOT_FOUND,

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
-"""Built-in functions over strings. Positions count from 1 and in UTF-16 code units, as in Java."""
+"""Built-in functions over strings. Lengths and positions count code points (DMN 1.5, 10.3.4.3), positions from 1."""
 
 import base64
 
@@ -10,35 +10,18 @@ from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import Number, Value
 
 
-def _is_basic(text: str) -> bool:
-    """Whether every character is one code unit."""
-    return text.isascii() or max(text, default="") <= "\uffff"
-
-
-def _length(text: str) -> int:
-    return len(text) if _is_basic(text) else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _cut(text: str, start: int, end: int) -> str:
-    """The code units from *start* to *end*; half of a pair becomes a replacement character."""
-    if _is_basic(text):
-        return text[start:end]
-    return text.encode("utf-16-le", "surrogatepass")[2 * start : 2 * end].decode("utf-16-le", "replace")
-
-
 @builtin("substring(string: string, start position: number)")
 def substring(run: Run, text: str, position: Number) -> str | None:
     """From *position* (negative: counted from the end) to the end; null beyond the text."""
-    length = _length(text)
-    start = _start(length, position)
-    return None if start is None else _cut(text, start, length)
+    start = _start(len(text), position)
+    return None if start is None else text[start:]
 
 
 @builtin("substring(string: string, start position: number, length: number)")
 def substring_of_length(run: Run, text: str, position: Number, length: Number) -> str | None:
-    """At most *length* code units from *position*; null for a negative length."""
-    start, count = _start(_length(text), position), numbers.whole(length)
-    return None if start is None or count < 0 else _cut(text, start, start + count)
+    """At most *length* characters from *position*; null for a negative length."""
+    start, count = _start(len(text), position), numbers.whole(length)
+    return None if start is None or count < 0 else text[start : start + count]
 
 
 def _start(length: int, position: Number) -> int | None:
@@ -49,8 +32,8 @@ def _start(length: int, position: Number) -> int | None:
 
 @builtin("string length(string: string)")
 def string_length(run: Run, text: str) -> int:
-    """The number of UTF-16 code units."""
-    return _length(text)
+    """The number of characters, each of which is one code point."""
+    return len(text)
 
 
 @builtin("upper case(string: string)")
@@ -153,7 +136,7 @@ def uuid(run: Run) -> str:
 @builtin("to base64(value: string)")
 def to_base64(run: Run, text: str) -> str:
     """The text's UTF-8 in base 64."""
-    return base64.b64encode(text.encode("utf-8", "replace")).decode()
+    return base64.b64encode(text.encode()).decode()
 
 
 @builtin("string join(list: list)")

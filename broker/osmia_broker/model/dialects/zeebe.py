@@ -1,6 +1,6 @@
 """The `zeebe:` dialect: extension elements of Camunda 8 (bpmn-execution.md section 2, user-tasks.md sections 1 to 4).
 
-A text that starts with `=` is FEEL; any other stands for itself.
+A text that starts with `=` is FEEL; any other is a constant.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
-from osmia_broker.model.expressions import Expression, Static
+from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import (
     DecisionCall,
@@ -19,15 +19,17 @@ from osmia_broker.model.graph import (
     VariableMapping,
 )
 from osmia_broker.model.source import Source
+from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ZEEBE, Node, local_name, name
 
 USER_TASK_JOB_TYPE = "io.camunda.zeebe:userTask"
 RESERVED_HEADERS = "io.camunda.zeebe:"
 DEFAULT_RETRIES = 3
 RETRIES_MAX = 2**31 - 1  # an int32 on the wire
+TARGET_NAMES_MAX = 100  # of a mapping: each is a level of the variable, and a document of a client has at most 200
 BINDINGS = ("latest", "deployment")
 
-#: What is read here, or has no effect on execution. Where one of them has no meaning, the reference ignores it, and so do we.
+#: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
 SUPPORTED = frozenset(
     {
         "assignmentDefinition",
@@ -46,16 +48,22 @@ SUPPORTED = frozenset(
     }
 )
 
+#: Not supported yet; an empty one has no effect.
+LISTS = frozenset({"executionListeners", "taskListeners"})
+
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
-_WHOLE_OR_DECIMAL = re.compile(r"\s*([+-]?[0-9]{1,10})(\.[0-9]+)?\s*")
+_WHOLE_OR_DECIMAL = re.compile(r"([+-]?[0-9]{1,10})(\.[0-9]+)?")
 
 
 def check(source: Source) -> None:
-    """Refuse what this broker does not carry out yet, rather than run a process without it."""
+    """Refuse the extension elements that this broker does not carry out yet, rather than run a process without them."""
     for tag, nodes in source.extensions.items():
-        if tag.startswith(f"{{{ZEEBE}}}") and local_name(nodes[0]) not in SUPPORTED:
-            source.fault(f"'zeebe:{quote(local_name(nodes[0]))}' is currently not supported")
+        local = local_name(nodes[0])
+        if not tag.startswith(f"{{{ZEEBE}}}") or local in SUPPORTED:
+            continue
+        if local not in LISTS or any(len(node) for node in nodes):
+            source.fault(f"'zeebe:{quote(local)}' is currently not supported")
 
 
 def has(source: Source, *locals: str) -> bool:
@@ -64,52 +72,58 @@ def has(source: Source, *locals: str) -> bool:
 
 
 def job(source: Source) -> JobDefinition | None:
-    """What `zeebe:taskDefinition` and `zeebe:taskHeaders` say; exactly one definition is required."""
+    """Read the job of a task: exactly one `zeebe:taskDefinition`, and `zeebe:taskHeaders`."""
     found = source.extensions.get(_tag("taskDefinition"), [])
     if len(found) != 1:
         source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
         return None
     [node] = found
-    type = _value(source, node, "type") if source.required(node, "type") else None
+    type = _value(source, node, "type", _name) if source.required(node, "type") else None
+    if type is not None and not isinstance(type, Static):
+        type = Converted(type, _job_type)
     retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
     own_headers = headers(source)
     return None if type is None else JobDefinition(type, retries, own_headers)
 
 
 def headers(source: Source) -> Mapping[str, str]:
-    """The model's own `zeebe:taskHeaders`. Static texts, never expressions; a key stands once and is not the broker's."""
+    """Read `zeebe:taskHeaders`: constants, never expressions.
+
+    A header without key or value is left out, as the reference does: the Modeler writes such headers.
+    """
     found: dict[str, str] = {}
     for container in source.extensions.get(_tag("taskHeaders"), []):
         for node in container.iterchildren(_tag("header")):
-            key = source.required(node, "key")
-            if key in found:
-                source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
-            elif key.startswith(RESERVED_HEADERS):
+            key, value = node.get("key", ""), node.get("value", "")
+            if key.startswith(RESERVED_HEADERS):
                 source.fault(
                     f"Header keys that start with '{RESERVED_HEADERS}' are reserved for internal use, but found '{quote(key)}'",
                     node,
                 )
-            found[key] = node.get("value", "")
+            elif trimmed(key) and value:
+                if key in found:
+                    source.fault(f"Expected every header key once, but found '{quote(key)}' again", node)
+                found[key] = value
     return found
 
 
 def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
-    """The inputs and outputs of `zeebe:ioMapping`, in document order."""
+    """Read the inputs and outputs of `zeebe:ioMapping`, in document order."""
     container = source.extension(_tag("ioMapping"))
     if container is None:
         return (), ()
-    inputs = [_mapping(source, node, _value) for node in container.iterchildren(_tag("input"))]
-    outputs = [_mapping(source, node, _expression) for node in container.iterchildren(_tag("output"))]
+    inputs = [_mapping(source, node, _value) for node in _filled(container, "input")]
+    outputs = [_mapping(source, node, _expression) for node in _filled(container, "output")]
     return tuple(filter(None, inputs)), tuple(filter(None, outputs))
 
 
 def user_task(source: Source) -> UserTaskDefinition:
-    """What `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition` say of a job-based user task."""
+    """Read a job-based user task: `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition`."""
     assignment = source.extension(_tag("assignmentDefinition"))
     schedule = source.extension(_tag("taskSchedule"))
     fields: dict[str, Any] = {}
     if assignment is not None:
-        fields["assignee"] = _value(source, assignment, "assignee")
+        fields["assignee"] = _value(source, assignment, "assignee", _name)
         fields["candidate_groups"] = _value(source, assignment, "candidateGroups", _texts)
         fields["candidate_users"] = _value(source, assignment, "candidateUsers", _texts)
     if schedule is not None:
@@ -119,7 +133,7 @@ def user_task(source: Source) -> UserTaskDefinition:
 
 
 def script(source: Source) -> ScriptDefinition | None:
-    """What `zeebe:script` says: an expression, and the plain name its result goes to."""
+    """Read `zeebe:script`: an expression, and the plain name of the variable for its result."""
     node = source.extension(_tag("script"))
     if node is None:
         return None
@@ -129,24 +143,24 @@ def script(source: Source) -> ScriptDefinition | None:
 
 
 def decision(source: Source) -> DecisionCall | None:
-    """What `zeebe:calledDecision` says."""
+    """Read `zeebe:calledDecision`."""
     node = source.extension(_tag("calledDecision"))
     if node is None:
         return None
-    decision_id = _value(source, node, "decisionId") if source.required(node, "decisionId") else None
+    decision_id = _value(source, node, "decisionId", _name) if source.required(node, "decisionId") else None
     result_variable = source.required(node, "resultVariable")
     binding = _binding(source, node)
     return None if decision_id is None else DecisionCall(decision_id, result_variable, binding)
 
 
 def version_tag(source: Source) -> str:
-    """The process's `zeebe:versionTag`; empty without."""
+    """Read the `zeebe:versionTag` of a process; empty without."""
     node = source.extension(_tag("versionTag"))
-    return "" if node is None else source.required(node, "value")
+    return "" if node is None else trimmed(node.get("value", ""))
 
 
 def forms(source: Source) -> Mapping[str, str]:
-    """The JSON texts that the model carries in `zeebe:userTaskForm`, by id; form keys `camunda-forms:bpmn:<id>` name them."""
+    """Read the forms inside the model (`zeebe:userTaskForm`), JSON texts by id. Form keys `camunda-forms:bpmn:<id>` refer to them."""
     found: dict[str, str] = {}
     for node in source.extensions.get(_tag("userTaskForm"), []):
         id = source.required(node, "id")
@@ -157,11 +171,11 @@ def forms(source: Source) -> Mapping[str, str]:
 
 
 def condition(source: Source, text: str) -> Expression | None:
-    """A sequence flow's FEEL condition; static text is refused."""
+    """Compile the FEEL condition of a sequence flow. A constant is refused."""
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), source.node)
         return None
-    return source.compiled(source.node, expressions.feel, text[1:])
+    return source.compiled(source.node, expressions.feel, expressions.without_sign(text))
 
 
 def _form(source: Source) -> dict[str, Any]:
@@ -169,21 +183,27 @@ def _form(source: Source) -> dict[str, Any]:
     if node is None:
         return {}
     key, id = node.get("formKey", ""), node.get("formId", "")
-    if bool(key.strip()) == bool(id.strip()):
+    if bool(trimmed(key)) == bool(trimmed(id)):
         source.fault("Exactly one of the attributes 'formId, formKey' must be present and not blank", node)
         return {}
-    if key.strip():
-        return {"form_key": Static(key)}  # verbatim: measured, a leading = is not evaluated
-    return {"form_id": _value(source, node, "formId"), "form_binding": _binding(source, node)}
+    if trimmed(key):
+        return {"form_key": Static(key)}  # verbatim: a leading = is not evaluated (measured)
+    return {"form_id": _value(source, node, "formId", _name), "form_binding": _binding(source, node)}
 
 
 def _binding(source: Source, node: Node) -> str:
-    binding = node.get("bindingType", "latest")
-    if binding == "versionTag":  # decisions and forms bear no tags yet that it could be matched with
+    binding = trimmed(node.get("bindingType", "")) or BINDINGS[0]
+    if binding == "versionTag":  # decisions and forms have no version tags yet
         source.fault("The binding type 'versionTag' is currently not supported", node)
     elif binding not in BINDINGS:
         source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
     return binding
+
+
+def _filled(container: Node, tag: str) -> list[Node]:
+    """Return the mappings that have a source or a target. Editors leave empty ones behind."""
+    nodes = container.iterchildren(_tag(tag))
+    return [node for node in nodes if trimmed(node.get("source", "") + node.get("target", ""))]
 
 
 Read = Callable[[Source, Node, str], Expression | None]
@@ -195,6 +215,9 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
     if not target:
         return None
     steps = tuple(target.split("."))
+    if len(steps) > TARGET_NAMES_MAX:
+        source.fault(f"Expected a target of at most {TARGET_NAMES_MAX} names, but found {len(steps)}", node)
+        return None
     if not _PATH.fullmatch(target) or not _RESERVED.isdisjoint(steps):
         source.fault(
             f"Expected path expression '{quote(target)}' but doesn't match the pattern '{_PATH.pattern}' or is a word of FEEL",
@@ -207,12 +230,12 @@ def _mapping(source: Source, node: Node, read: Read) -> VariableMapping | None:
 def _value(
     source: Source, node: Node, attribute: str, static: Callable[[str], Expression] = Static
 ) -> Expression | None:
-    """An attribute that may be static or an expression; None where it says nothing."""
+    """Read an attribute that may be a constant or an expression; None if nothing visible is in it."""
     text = node.get(attribute, "")
-    if not text:
+    if not trimmed(text):
         return None
     if expressions.is_feel(text):
-        return source.compiled(node, expressions.feel, text[1:])
+        return source.compiled(node, expressions.feel, expressions.without_sign(text))
     try:
         return static(text)
     except ValueError as error:
@@ -221,12 +244,12 @@ def _value(
 
 
 def _expression(source: Source, node: Node, attribute: str) -> Expression | None:
-    """An attribute that has to be an expression."""
+    """Read an attribute that must be an expression."""
     text = node.get(attribute, "")
     if not expressions.is_feel(text):
         source.fault(_expected_expression(text), node)
         return None
-    return source.compiled(node, expressions.feel, text[1:])
+    return source.compiled(node, expressions.feel, expressions.without_sign(text))
 
 
 def _expected_expression(text: str) -> str:
@@ -236,15 +259,27 @@ def _expected_expression(text: str) -> str:
     )
 
 
+def _name(text: str) -> Static:
+    """Read a name (of a job type, a person, a decision). No name has invisible characters at its ends."""
+    return Static(trimmed(text))
+
+
+def _job_type(value: Any) -> Any:
+    """Refuse a blank text: no worker can ask for jobs of that type."""
+    if isinstance(value, str) and not trimmed(value):
+        raise ValueError(f"the type of a job, but found '{quote(value)}'")
+    return value
+
+
 def _retries(text: str) -> Static:
-    match = _WHOLE_OR_DECIMAL.fullmatch(text)
+    match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
     if match is None or abs(int(match[1])) > RETRIES_MAX:
         raise ValueError(f"Expected static value to be a valid Number, but found '{quote(text)}'")
     return Static(int(match[1]))
 
 
 def _texts(text: str) -> Static:
-    parts = [part.strip() for part in text.split(",")]
+    parts = [trimmed(part) for part in text.split(",")]
     if not all(parts):
         raise ValueError(
             f"Expected static value to be a list of comma-separated values, e.g. 'a,b,c', but found '{quote(text)}'"

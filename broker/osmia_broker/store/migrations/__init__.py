@@ -1,4 +1,5 @@
-"""Changes of the schema over time, by Alembic. `upgrade` runs them; each revision is frozen when it is released.
+"""Changes of the schema over time, by Alembic. `upgrade` runs them. A revision never changes once it was released.
 
-A new revision: change schema.py, write `versions/000N_what.py`, set `creation.HEAD`; the tests compare the two ways to the newest schema.
+To make a new revision: change a row class (or an index in `schema.py`), write `versions/vNNNN_name.py`, and set `creation.HEAD`. The
+tests compare both ways to the newest schema.
 """

@@ -1,4 +1,4 @@
-"""What Alembic runs: the revisions, in one transaction, on the connection that `upgrade` hands in."""
+"""The entry point of Alembic: run the revisions in one transaction, on the connection that `upgrade` hands in."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Brings an older file to the newest schema. Imported only when there is one to bring, because Alembic is slow to import."""
+"""Bring an older file to the newest schema. Imported only when there is such a file, because Alembic is slow to import."""
 
 from pathlib import Path
 
@@ -11,17 +11,17 @@ SCRIPTS = Path(__file__).parent
 
 
 def is_known(version: str) -> bool:
-    """Whether *version* is the name of a revision."""
+    """Return whether *version* is the name of a revision."""
     return any(revision.revision == version for revision in _scripts().walk_revisions())
 
 
 def heads() -> list[str]:
-    """The newest revisions; one, unless two were made side by side."""
+    """Return the newest revisions; there is one, unless two were made side by side."""
     return list(_scripts().get_heads())
 
 
-def run(path: Path) -> None:
-    """Run all revisions that the file *path* has not seen; all of them or none.
+def run(path: Path, to: str = "head") -> None:
+    """Run all revisions up to *to* that the file *path* has not seen; all of them or none.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: one of them failed; the file is as it was.
@@ -33,7 +33,7 @@ def run(path: Path) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             connection.commit()
     finally:
         engine.dispose()

@@ -1,0 +1,48 @@
+"""The caller of a call: their name, the metadata of the call, and whether they still wait for the answer."""
+
+from collections.abc import Callable, Mapping
+
+USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
+
+NO_METADATA: Mapping[str, str] = {}
+
+
+class Caller:
+    """A caller whose door knows nothing but their metadata. A door subclasses it to read them only when they are asked for."""
+
+    __slots__ = ("_is_gone", "_metadata", "_when_gone")
+
+    def __init__(self, metadata: Mapping[str, str] = NO_METADATA) -> None:
+        self._metadata = metadata
+        self._is_gone = False
+        self._when_gone: list[Callable[[], None]] = []
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The texts that came with the call, by lower-case name: gRPC metadata or HTTP headers."""
+        return self._metadata
+
+    @property
+    def user(self) -> str:
+        """The user's name; empty when the call names none."""
+        return self.metadata.get(USER_METADATA, "")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the caller left before the answer."""
+        return self._is_gone
+
+    def on_gone(self, then: Callable[[], None]) -> None:
+        """Run *then* once if the caller leaves before the answer; at once if they have left already."""
+        if self._is_gone:
+            then()
+        else:
+            self._when_gone.append(then)
+
+    def leave(self) -> None:
+        """Note that the caller has gone. The door calls this; a second call does nothing."""
+        if not self._is_gone:
+            self._is_gone = True
+            callbacks, self._when_gone = self._when_gone, []
+            for then in callbacks:
+                then()

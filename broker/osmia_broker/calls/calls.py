@@ -1,0 +1,256 @@
+"""The calls that every door offers, each with its checks: plain values in, plain values out, refusals as `OsmiaError`.
+
+A call that only submits a command returns the partition's future, so that a door waits for it without another coroutine.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from msgspec.structs import replace
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
+from osmia_broker.calls.results import Results
+from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
+from osmia_broker.engine.commands import (
+    ActivateJobs,
+    CancelProcessInstance,
+    CompleteJob,
+    CreateProcessInstance,
+    DeployResources,
+    EvaluateDecision,
+    FailJob,
+    ResolveIncident,
+    SetVariables,
+    ThrowError,
+    UpdateJobRetries,
+    UpdateJobTimeout,
+)
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
+from osmia_broker.partition import Partition
+
+LONG_POLL_S = 10.0  #: for a poll without a time
+RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
+WAIT_S_MAX = 7 * 24 * 3600.0  # of a call; no connection lives longer, and timers overflow far above
+EARLY_SHARE = (
+    0.05  # a long poll ends early by this share of its time, so that the answer arrives before the client's deadline
+)
+EARLY_S = 0.25  # but by no more than this
+
+
+class Calls:
+    """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self._dispatcher = Dispatcher(partition)
+        self._results = Results(partition)
+
+    def stop(self, reason: OsmiaError) -> None:
+        """End every idle wait with *reason* at once: parked polls, open streams, awaited results. Refuse new ones."""
+        self._dispatcher.stop(reason)
+        self._results.stop(reason)
+
+    def leaders(self) -> list[int]:
+        """Return the ids of the partitions that take commands now."""
+        return [self._partition.id] if self._partition.is_open else []
+
+    # --- definitions
+
+    async def deploy(self, files: Sequence[tuple[str, bytes]]) -> Deployed:
+        """Deploy files, given as (name, content): all, or none."""
+        for name, _ in files:
+            checks.storable("name", name)
+        resources = await asyncio.to_thread(compile_resources, list(files))
+        deployed: Deployed = await self._partition.submit(DeployResources(resources))
+        return deployed
+
+    def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
+        """Evaluate a decision, named by its id or else by its key. An evaluation that fails is an answer, not a refusal."""
+        key = checks.int64("decisionKey", decision_key)
+        return self._partition.submit(EvaluateDecision(decision_id, key, parse_variables(variables)))
+
+    # --- process instances
+
+    def create_instance(
+        self,
+        *,
+        bpmn_process_id: str,
+        version: int,
+        process_definition_key: int,
+        variables: str,
+        start_elements: tuple[str, ...] = (),
+    ) -> Awaitable[Created]:
+        """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key."""
+        return self._partition.submit(
+            _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+        )
+
+    async def create_instance_and_await_result(
+        self,
+        *,
+        bpmn_process_id: str,
+        version: int,
+        process_definition_key: int,
+        variables: str,
+        start_elements: tuple[str, ...] = (),
+        fetch_variables: tuple[str, ...] = (),
+        wait_ms: int = 0,
+    ) -> tuple[Created, str]:
+        """Start an instance, wait for its end, and return its variables, or only *fetch_variables*, as a JSON object.
+
+        A *wait_ms* of 0 or below means `RESULT_WAIT_S`.
+
+        Raises:
+            TimedOut: the instance did not complete in time; it goes on.
+
+        """
+        wait_s = _seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
+        result = self._results.expect()
+        creation: asyncio.Future[Created] | None = None
+        try:
+            command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+            command = replace(command, result_ticket=result.ticket, fetch_variables=fetch_variables)
+            creation = self._partition.submit(command)
+            created = await asyncio.shield(creation)
+            return created, await result.within(wait_s)
+        except TimeoutError:
+            raise TimedOut(
+                f"Time out between gateway and broker: Expected process instance '{created.process_instance_key}'"
+                f" to complete within {wait_s:g} s, but it goes on"
+            ) from None
+        finally:
+            result.forget(creation)
+
+    def cancel_instance(self, process_instance_key: int) -> Awaitable[None]:
+        """End an instance with everything in it."""
+        return self._partition.submit(CancelProcessInstance(checks.int64("processInstanceKey", process_instance_key)))
+
+    def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> Awaitable[int]:
+        """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
+        key = checks.int64("elementInstanceKey", element_instance_key)
+        return self._partition.submit(SetVariables(key, parse_variables(variables), local))
+
+    def resolve_incident(self, incident_key: int) -> Awaitable[None]:
+        """Try the step again that an incident has stopped."""
+        return self._partition.submit(ResolveIncident(checks.int64("incidentKey", incident_key)))
+
+    # --- jobs for workers
+
+    async def activate_jobs(
+        self,
+        *,
+        type: str,
+        worker: str,
+        timeout_ms: int,
+        max_jobs: int,
+        fetch_variables: tuple[str, ...] = (),
+        wait_ms: int = 0,
+    ) -> list[ActivatedJob]:
+        """Hand out jobs now, or the first that come within *wait_ms*: 0 means `LONG_POLL_S`, below 0 no wait at all.
+
+        The door passes jobs that it cannot deliver to `give_back`.
+        """
+        prefix = "Expected to activate job batch with"
+        if not type:
+            raise InvalidArgument(f"{prefix} type to be present, but it was blank")
+        if timeout_ms < 1:
+            raise InvalidArgument(f"{prefix} timeout to be greater than zero, but it was '{timeout_ms}'")
+        if max_jobs < 1:
+            raise InvalidArgument(f"{prefix} max jobs to activate to be greater than zero, but it was '{max_jobs}'")
+        command = _activation(type, worker, timeout_ms, max_jobs, fetch_variables)
+        return await Poll(self._dispatcher, command, waits=wait_ms >= 0).jobs(_long_poll_s(wait_ms))
+
+    def stream_jobs(
+        self, *, type: str, worker: str, timeout_ms: int, fetch_variables: tuple[str, ...] = ()
+    ) -> JobStream:
+        """Push jobs as they become activatable. The door opens the stream with `with` and reads it for as long as it likes."""
+        prefix = "Expected to stream activated jobs with"
+        if not type.strip():
+            raise InvalidArgument(f"{prefix} type to be present, but it was blank")
+        if timeout_ms < 1:
+            raise InvalidArgument(f"{prefix} timeout to be greater than zero, but it was {timeout_ms}")
+        return JobStream(self._dispatcher, _activation(type, worker, timeout_ms, 0, fetch_variables))
+
+    def give_back(self, jobs: Sequence[ActivatedJob]) -> None:
+        """Take back jobs that could not be delivered to their caller; others may have them at once."""
+        self._dispatcher.give_back(jobs)
+
+    # --- reports of workers
+
+    def complete_job(self, job_key: int, variables: str) -> Awaitable[None]:
+        """Report success."""
+        return self._partition.submit(CompleteJob(checks.int64("jobKey", job_key), parse_variables(variables)))
+
+    def fail_job(
+        self, job_key: int, *, retries: int, error_message: str, back_off_ms: int, variables: str
+    ) -> Awaitable[None]:
+        """Report a failure after which the job has *retries* left and may be tried again after *back_off_ms*."""
+        return self._partition.submit(
+            FailJob(
+                checks.int64("jobKey", job_key),
+                checks.int32("retries", retries),
+                checks.storable("errorMessage", error_message),
+                checks.int64("retryBackOff", back_off_ms),
+                parse_variables(variables),
+            )
+        )
+
+    def throw_error(self, job_key: int, *, error_code: str, error_message: str, variables: str) -> Awaitable[None]:
+        """Report an error of the business, for the model to catch."""
+        return self._partition.submit(
+            ThrowError(
+                checks.int64("jobKey", job_key),
+                checks.storable("errorCode", error_code),
+                checks.storable("errorMessage", error_message),
+                parse_variables(variables),
+            )
+        )
+
+    def update_retries(self, job_key: int, retries: int) -> Awaitable[None]:
+        """Give a job *retries* new tries."""
+        return self._partition.submit(
+            UpdateJobRetries(checks.int64("jobKey", job_key), checks.int32("retries", retries))
+        )
+
+    def update_timeout(self, job_key: int, timeout_ms: int) -> Awaitable[None]:
+        """Move the end of a job's lease to now + *timeout_ms*; 0 or below ends it."""
+        return self._partition.submit(
+            UpdateJobTimeout(checks.int64("jobKey", job_key), checks.int64("timeout", timeout_ms))
+        )
+
+
+def _creation(
+    bpmn_process_id: str, version: int, process_definition_key: int, variables: str, start_elements: tuple[str, ...]
+) -> CreateProcessInstance:
+    return CreateProcessInstance(
+        bpmn_process_id=bpmn_process_id,
+        version=checks.int32("version", version),
+        process_definition_key=checks.int64("processDefinitionKey", process_definition_key),
+        variables=parse_variables(variables),
+        start_elements=start_elements,
+    )
+
+
+def _activation(
+    type: str, worker: str, timeout_ms: int, max_jobs: int, fetch_variables: tuple[str, ...]
+) -> ActivateJobs:
+    return ActivateJobs(
+        type=checks.storable("type", type),
+        worker=checks.storable("worker", worker),
+        timeout_ms=checks.int64("timeout", timeout_ms),
+        max_jobs=checks.int32("maxJobsToActivate", max_jobs),
+        fetch_variables=fetch_variables,
+    )
+
+
+def _seconds(wait_ms: int) -> float:
+    return min(wait_ms / 1000, WAIT_S_MAX)
+
+
+def _long_poll_s(wait_ms: int) -> float:
+    """Return how long a poll waits; it ends a little early."""
+    wait_s = _seconds(wait_ms) if wait_ms else LONG_POLL_S
+    return wait_s - min(EARLY_S, wait_s * EARLY_SHARE)

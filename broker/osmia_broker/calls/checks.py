@@ -1,0 +1,87 @@
+"""Checks of a call's values, made before any effect and the same behind every door."""
+
+from collections.abc import Iterable
+
+from osmia_broker.errors import InvalidArgument, Unsupported
+
+INT32 = range(-(2**31), 2**31)
+INT64 = range(-(2**63), 2**63)
+DEFAULT_TENANT = "<default>"  #: the only tenant while multi-tenancy is off (gateway-rpc.md, section 1)
+QUOTED_CHARACTERS = 200  # of an input that an error repeats
+
+
+def int32(field: str, value: int) -> int:
+    """Return *value*, an integer of 32 bits.
+
+    Raises:
+        InvalidArgument: it has more bits.
+
+    """
+    if value not in INT32:
+        raise InvalidArgument(
+            f"Expected '{field}' to be an integer of 32 bits, but found one of {value.bit_length()} bits"
+        )
+    return value
+
+
+def int64(field: str, value: int) -> int:
+    """Return *value*, an integer of 64 bits.
+
+    Raises:
+        InvalidArgument: it has more bits.
+
+    """
+    if value not in INT64:
+        raise InvalidArgument(
+            f"Expected '{field}' to be an integer of 64 bits, but found one of {value.bit_length()} bits"
+        )
+    return value
+
+
+def storable(field: str, text: str) -> str:
+    """Return *text* if every store can keep it: SQL text holds no NUL, and UTF-8 holds no half of a surrogate pair.
+
+    Raises:
+        InvalidArgument: it cannot be kept.
+
+    """
+    if "\0" in text:
+        raise InvalidArgument(f"Expected '{field}' without NUL characters, but found one")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as fault:
+            raise InvalidArgument(
+                f"Expected '{field}' to be Unicode text, but found half of a surrogate pair at character {fault.start}"
+            ) from None
+    return text
+
+
+def default_tenant(call: str, tenants: Iterable[str]) -> None:
+    """Refuse tenants other than the default one; an empty name means the default.
+
+    Raises:
+        InvalidArgument: another tenant is named.
+
+    """
+    for tenant in tenants:
+        if tenant not in ("", DEFAULT_TENANT):
+            raise InvalidArgument(
+                f"Expected to handle gRPC request {call} with tenant identifier '{quoted(tenant)}', but multi-tenancy is disabled"
+            )
+
+
+def unused(field: str, *, given: bool) -> None:
+    """Refuse a field of the contract that this broker does not honour yet, instead of passing over it.
+
+    Raises:
+        Unsupported: the field is given.
+
+    """
+    if given:
+        raise Unsupported(f"Expected no '{field}', because this broker does not carry it out yet, but found some")
+
+
+def quoted(text: str) -> str:
+    """Shorten an input for an error's text."""
+    return text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "…"

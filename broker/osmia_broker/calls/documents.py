@@ -1,0 +1,122 @@
+"""Variables as they travel: a JSON object in a text field, checked here before any effect (gateway-rpc.md, section 1)."""
+
+import json
+import re
+from math import isfinite
+from typing import NoReturn
+
+import msgspec
+
+from osmia_broker.calls.checks import quoted
+from osmia_broker.engine.commands import Variables
+from osmia_broker.errors import InvalidArgument
+
+DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after (reliability.md, section 5)
+DOCUMENT_BYTES_MAX = 2 * 1024 * 1024  # of UTF-8
+INTEGERS = range(-(2**63), 2**64)
+
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_UNUSUAL_NUMBER = re.compile(rb"\d{19}|[eE][+-]?\d{3}")  # only such a number can lie outside the reference's range
+_SPACE = re.compile(rb"[ \n\r\t]")
+_KINDS = {"array": "ARRAY", "str": "STRING", "int": "INTEGER", "float": "FLOAT", "bool": "BOOLEAN"}
+
+
+def parse_variables(text: str) -> Variables:
+    """Split a document at its top level into names and compact JSON texts. Empty, blank and `null` mean no variables.
+
+    Raises:
+        InvalidArgument: no JSON, no object, above `DOCUMENT_BYTES_MAX` or `DEPTH_MAX`, a number beyond 64 bits, half of
+            a surrogate pair anywhere, or a name that holds a NUL.
+
+    """
+    if not text or text.isspace() or text.strip() == "null":
+        return {}
+    document = _utf8(text)
+    if document.count(b"{") + document.count(b"[") > DEPTH_MAX:
+        _refuse_depth(document)
+    try:
+        values = _split(document)
+    except msgspec.ValidationError as fault:
+        _refuse_kind(fault)
+    except (msgspec.DecodeError, RecursionError) as fault:
+        _refuse_text(text, fault)
+    if _UNUSUAL_NUMBER.search(document):
+        _refuse_numbers(text)
+    if "\0" in "".join(values):
+        raise InvalidArgument("Expected variable names without NUL characters, but found one")
+    if _SPACE.search(document):
+        return {name: _compact(str(value, "utf-8")) for name, value in values.items()}
+    return {name: str(value, "utf-8") for name, value in values.items()}
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        document = text.encode()
+    except UnicodeEncodeError as fault:
+        raise InvalidArgument(
+            f"Invalid JSON value: expected Unicode text, but found half of a surrogate pair at character {fault.start}"
+        ) from None
+    if len(document) > DOCUMENT_BYTES_MAX:
+        raise InvalidArgument(f"Expected variables of at most {DOCUMENT_BYTES_MAX} bytes, but found {len(document)}")
+    return document
+
+
+def _compact(value: str) -> str:
+    """Remove the blanks between the parts of a value; blanks inside of strings stay."""
+    return msgspec.json.format(value, indent=-1) if value[0] in "[{" else value
+
+
+def _refuse_kind(fault: msgspec.ValidationError) -> NoReturn:
+    found = str(fault).rpartition("got `")[2].partition("`")[0]
+    raise InvalidArgument(
+        "Property 'variables' is invalid: Expected document to be a root level object,"
+        f" but was '{_KINDS.get(found, found.upper())}'"
+    ) from fault
+
+
+def _refuse_text(text: str, fault: Exception) -> NoReturn:
+    hint = "; a \\ud… escape needs its other half" if "\\ud" in text.lower() else ""  # the parser's words do not say so
+    raise InvalidArgument(f"Invalid JSON value: {quoted(text)} ({fault}{hint})") from fault
+
+
+def _refuse_depth(document: bytes) -> None:
+    """Count the levels outside of strings: many brackets alone are no fault."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for character in document:
+        if in_string:
+            in_string = escaped or character != ord('"')
+            escaped = character == ord("\\") and not escaped
+        elif character == ord('"'):
+            in_string = True
+        elif character in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in b"]}":
+            depth -= 1
+    if deepest > DEPTH_MAX:
+        raise InvalidArgument(f"Expected variables of at most {DEPTH_MAX} levels, but found {deepest}")
+
+
+def _refuse_numbers(text: str) -> None:
+    """Refuse an integer beyond 64 bits and a number beyond a double's range."""
+    try:
+        json.loads(text, parse_int=_integer, parse_float=_double)
+    except InvalidArgument:
+        raise
+    except ValueError as fault:  # Python's own limit on the digits of an integer
+        raise InvalidArgument(f"Invalid JSON value: {quoted(text)} ({fault})") from fault
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > len(str(2**64)) or int(digits) not in INTEGERS:
+        raise InvalidArgument(f"Invalid JSON value: expected an integer of 64 bits, but found {quoted(digits)}")
+    return int(digits)
+
+
+def _double(digits: str) -> float:
+    if not isfinite(float(digits)):
+        raise InvalidArgument(
+            f"Invalid JSON value: expected a number within a double's range, but found {quoted(digits)}"
+        )
+    return float(digits)

@@ -1,0 +1,393 @@
+"""Hands activatable jobs to the callers who wait for them: parked polls and open streams.
+
+Just before a batch closes, the partition reports the jobs that the batch has made activatable. Streams take them first, in
+turn, then polls, the oldest first. Their jobs are activated in the same batch, so creating a job and handing it out share one
+commit. A caller who has gone takes no more jobs, and jobs that were activated for them are given back.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
+from osmia_broker.errors import OsmiaError, Overloaded
+from osmia_broker.partition import Listener, Partition
+
+POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
+STREAM_JOBS = 32  # pushed to a stream and not yet written; a client that does not read keeps no more from others
+STREAM_STALL_S = 1.0  # a longer write means that the client does not read: its jobs go to others
+
+
+class Poll:
+    """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again."""
+
+    __slots__ = ("_dispatcher", "_future", "command", "waits")
+
+    def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs, *, waits: bool) -> None:
+        self.command = command
+        self.waits = waits  # for jobs to come; otherwise it is answered at once
+        self._dispatcher = dispatcher
+        self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
+
+    async def jobs(self, wait_s: float) -> list[ActivatedJob]:
+        """Wait for jobs and return them; return none if none come within *wait_s*.
+
+        Raises:
+            OsmiaError: the partition cannot answer.
+
+        """
+        self._dispatcher.ask_first(self)
+        timer = asyncio.get_running_loop().call_later(wait_s, self._give_up) if self.waits else None
+        try:
+            return await self._future
+        except asyncio.CancelledError:
+            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
+                self._dispatcher.give_back(self._future.result())  # the jobs came just as the caller left
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if self._future.cancel() or self._future.cancelled():
+                self._dispatcher.unpark(self)
+
+    def done(self) -> bool:
+        """Return False: even when the caller has gone, jobs that were activated for them must come back here."""
+        return False
+
+    def set_result(self, jobs: list[ActivatedJob]) -> None:
+        """Take the partition's durable answer."""
+        self._dispatcher.caught_up(self.command.type, jobs)
+        if self._future.done():
+            self._dispatcher.give_back(jobs)
+        elif jobs or not self.waits:
+            self._future.set_result(jobs)
+        else:
+            self._dispatcher.ask_again(self)
+
+    def set_exception(self, error: OsmiaError) -> None:
+        """Take the partition's refusal."""
+        self._dispatcher.caught_up(self.command.type, [])
+        if not self._future.done():
+            self._future.set_exception(error)
+
+    def _give_up(self) -> None:
+        if not self._future.done():
+            self._future.set_result([])
+            self._dispatcher.unpark(self)
+
+
+class JobStream:
+    """One call into which jobs are pushed. Its door reads it as an async iterator, inside of `with`.
+
+    The time between two reads is the time in which the door writes a job to its client.
+    """
+
+    def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs) -> None:
+        self.command = command
+        self.has_turn = False  # the dispatcher's: whether it stands among the streams that are asked in turn
+        self._dispatcher = dispatcher
+        self._jobs: deque[ActivatedJob] = deque()  # activated, to be written
+        self._picked = 0  # being activated
+        self._writing: ActivatedJob | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._is_stalled = False
+        self._is_closed = False
+        self._failure: OsmiaError | None = None
+        self._wake = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._dispatcher.open(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_closed = True
+        self._dispatcher.close(self)
+        undelivered = [self._writing] if self._writing is not None else []
+        self._written()
+        self._dispatcher.give_back([*undelivered, *self._jobs])
+        self._jobs.clear()
+
+    def __aiter__(self) -> AsyncIterator[ActivatedJob]:
+        return self
+
+    async def __anext__(self) -> ActivatedJob:
+        """Wait for the next job.
+
+        Raises:
+            OsmiaError: the broker has ended the stream.
+
+        """
+        self._written()
+        if self._is_stalled:
+            self._is_stalled = False
+            self._dispatcher.join_turn(self)
+        while not self._jobs:
+            if self._failure is not None:
+                raise self._failure
+            self._wake.clear()
+            await self._wake.wait()
+        job = self._writing = self._jobs.popleft()
+        self._stall = asyncio.get_running_loop().call_later(STREAM_STALL_S, self._client_does_not_read)
+        self._dispatcher.join_turn(self)
+        return job
+
+    @property
+    def room(self) -> int:
+        """The number of jobs that the stream takes now."""
+        if self._is_stalled or self._is_closed or self._failure is not None:
+            return 0
+        return STREAM_JOBS - len(self._jobs) - self._picked
+
+    def reserve(self, jobs: int = 1) -> None:
+        """Keep room for *jobs* that are about to be activated for this stream."""
+        self._picked += jobs
+
+    def pushed(self, jobs: list[ActivatedJob], reserved: int) -> None:
+        """Take *jobs*, whose activation is durable and for which room was *reserved*."""
+        self._picked -= reserved
+        if self._is_stalled or self._is_closed or self._failure is not None:
+            self._dispatcher.give_back(jobs)
+            return
+        self._jobs.extend(jobs)
+        self._wake.set()
+        self._dispatcher.join_turn(self)
+
+    def end(self, failure: OsmiaError) -> None:
+        """End the stream with *failure*, after the jobs that it holds have been read."""
+        self._failure = failure
+        self._wake.set()
+
+    def _written(self) -> None:
+        """End the write of the last job, whether it succeeded or not."""
+        self._writing = None
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _client_does_not_read(self) -> None:
+        """Give back the jobs behind a write that takes too long. The stream takes no more jobs until that write ends."""
+        self._stall = None
+        self._is_stalled = True
+        self._dispatcher.give_back(self._jobs)
+        self._jobs.clear()
+
+
+class _Push:
+    """Waits for the activation of jobs for a stream."""
+
+    __slots__ = ("_command", "_dispatcher", "_stream")
+
+    def __init__(self, dispatcher: "Dispatcher", stream: JobStream, command: ActivateJobs) -> None:
+        self._dispatcher = dispatcher
+        self._stream = stream
+        self._command = command
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, jobs: list[ActivatedJob]) -> None:
+        self._stream.pushed(jobs, self._command.max_jobs)
+        if self._command.keys is None:
+            self._dispatcher.caught_up(self._command.type, jobs)
+
+    def set_exception(self, error: OsmiaError) -> None:
+        del error  # the jobs never were this stream's; they are offered again when the partition is back
+        self.set_result([])
+
+
+class Dispatcher(Listener):
+    """Brings activatable jobs and waiting callers together."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self._polls: dict[str, dict[Poll, None]] = {}  # parked ones by job type, oldest first
+        self._parked = 0
+        self._streams: dict[JobStream, None] = {}  # all open ones
+        self._turns: dict[str, deque[JobStream]] = {}  # by job type; a stream without room leaves when its turn comes
+        # Job types with jobs that may never have been offered; true while a caller's question for them is under way.
+        self._catching_up: dict[str, bool] = {}
+        self._stopping: OsmiaError | None = None
+        partition.add_listener(self)
+
+    def stop(self, reason: OsmiaError) -> None:
+        """End all parked polls and all streams with *reason*, and those that come later too."""
+        self._stopping = reason
+        for stream in list(self._streams):
+            stream.end(reason)
+        for poll in [poll for polls in self._polls.values() for poll in polls]:
+            self.unpark(poll)
+            poll.set_exception(reason)
+
+    def give_back(self, jobs: Iterable[ActivatedJob]) -> None:
+        """Make jobs activatable again that were activated for a caller who has gone, with their retries unchanged."""
+        returned = tuple((job.key, job.deadline_ms) for job in jobs)
+        if returned and self._partition.is_open:
+            self._partition.decide_own(GiveBackJobs(returned))
+
+    # --- polls
+
+    def ask_first(self, poll: Poll) -> None:
+        """Ask for jobs if there may be some. Otherwise park the poll, or answer one that does not wait.
+
+        Raises:
+            OsmiaError: the partition takes no more commands now.
+
+        """
+        if self._stopping is not None:
+            poll.set_exception(self._stopping)
+        elif self._partition.has_activatable(poll.command.type):
+            self._partition.decide(poll.command, poll)
+        elif poll.waits:
+            self._park(poll)
+        else:
+            poll.set_result([])
+
+    def ask_again(self, poll: Poll) -> None:
+        """Ask once more for a waiting poll that got no jobs, or park it. The queue's bound was kept when it came."""
+        if self._stopping is not None:
+            poll.set_exception(self._stopping)
+        elif self._partition.has_activatable(poll.command.type):
+            self._partition.decide_own(poll.command, poll)
+        else:
+            self._park(poll)
+
+    def unpark(self, poll: Poll) -> None:
+        """Take the poll out of those that wait, if it is one of them."""
+        polls = self._polls.get(poll.command.type)
+        if polls is not None and poll in polls:
+            del polls[poll]
+            self._parked -= 1
+            if not polls:
+                del self._polls[poll.command.type]
+
+    def _park(self, poll: Poll) -> None:
+        if self._parked >= POLLS_MAX:
+            poll.set_exception(Overloaded(f"Expected at most {POLLS_MAX} waiting polls, but found as many already"))
+            return
+        self._polls.setdefault(poll.command.type, {})[poll] = None
+        self._parked += 1
+
+    # --- streams
+
+    def open(self, stream: JobStream) -> None:
+        """Push jobs to *stream* from now on. Jobs that wait already are left to polls (gateway-rpc.md, StreamActivatedJobs).
+
+        Raises:
+            OsmiaError: the broker is stopping.
+
+        """
+        if self._stopping is not None:
+            raise self._stopping
+        self._streams[stream] = None
+        self.join_turn(stream)
+
+    def close(self, stream: JobStream) -> None:
+        """Push no more jobs to *stream*."""
+        self._streams.pop(stream, None)
+        turns = self._turns.get(stream.command.type)
+        if stream.has_turn and turns is not None:
+            turns.remove(stream)
+            self._leave_turn(turns, stream)
+
+    def join_turn(self, stream: JobStream) -> None:
+        """Ask *stream* in turn again if it has room."""
+        if not stream.has_turn and stream in self._streams and stream.room > 0:
+            stream.has_turn = True
+            self._turns.setdefault(stream.command.type, deque()).append(stream)
+            if self._catching_up.get(stream.command.type) is False:
+                self._catch_up(stream.command.type)
+
+    def _leave_turn(self, turns: deque[JobStream], stream: JobStream) -> None:
+        stream.has_turn = False
+        if not turns:
+            del self._turns[stream.command.type]
+
+    def _next_stream(self, type: str) -> JobStream | None:
+        """Return the stream of *type* whose turn it is; None when no stream has room."""
+        turns = self._turns.get(type)
+        while turns:
+            stream = turns.popleft()
+            if stream.room > 0:
+                turns.append(stream)
+                return stream
+            self._leave_turn(turns, stream)
+        return None
+
+    # --- bringing together
+
+    def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
+        """Hand out the jobs that the batch about to close has made activatable."""
+        for type, offered in keys.items():
+            left = self._push(type, offered) if type in self._turns else len(offered)
+            if left and type in self._polls:
+                self._serve_polls(type, left)
+
+    def _push(self, type: str, offered: list[int]) -> int:
+        """Share jobs among the streams that have room, one each in turn; return how many are left."""
+        shares: dict[JobStream, list[int]] = {}
+        keys = list(dict.fromkeys(offered))
+        pushed = 0
+        for key in keys:
+            stream = self._next_stream(type)
+            if stream is None:
+                break
+            stream.reserve()
+            shares.setdefault(stream, []).append(key)
+            pushed += 1
+        for stream, share in shares.items():
+            self._activate_for(stream, len(share), tuple(share))
+        return len(keys) - pushed
+
+    def _activate_for(self, stream: JobStream, max_jobs: int, keys: tuple[int, ...] | None) -> None:
+        command = ActivateJobs(
+            type=stream.command.type,
+            worker=stream.command.worker,
+            timeout_ms=stream.command.timeout_ms,
+            max_jobs=max_jobs,
+            fetch_variables=stream.command.fetch_variables,
+            keys=keys,
+        )
+        self._partition.decide_own(command, _Push(self, stream, command))
+
+    def _serve_polls(self, type: str, jobs: int) -> None:
+        """Let as many parked polls ask as there are jobs for."""
+        while jobs > 0 and (polls := self._polls.get(type)):
+            poll = next(iter(polls))
+            self.unpark(poll)
+            jobs -= poll.command.max_jobs
+            self._partition.decide_own(poll.command, poll)
+
+    # --- after an outage
+
+    def partition_opened(self) -> None:
+        """Ask for the jobs that became activatable unnoticed while the partition was away."""
+        types = {*self._polls, *(stream.command.type for stream in self._streams)}
+        self._catching_up = dict.fromkeys(types, False)
+        for type in types:
+            self._catch_up(type)
+
+    def caught_up(self, type: str, jobs: list[ActivatedJob]) -> None:
+        """Take note of an answer to a caller who asked for any jobs of *type*: as long as there are some, the next one asks."""
+        if type in self._catching_up:
+            if jobs:
+                self._catching_up[type] = False
+                self._catch_up(type)
+            else:
+                del self._catching_up[type]
+
+    def _catch_up(self, type: str) -> None:
+        """Let one caller ask for jobs of *type*. One at a time: thousands may wait for jobs that are not there."""
+        stream = self._next_stream(type)
+        if stream is not None:
+            self._catching_up[type] = True
+            room = stream.room
+            stream.reserve(room)
+            self._activate_for(stream, room, None)
+        elif type in self._polls:
+            self._catching_up[type] = True
+            self._serve_polls(type, 1)

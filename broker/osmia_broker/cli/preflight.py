@@ -1,0 +1,119 @@
+"""Refuse an operator's mistakes before the broker starts, and explain a start that failed.
+
+Each mistake becomes one `Failure` with its own exit code: 2 for a wrong setting, 5 for a second broker on the same data,
+1 for a database that cannot be used.
+"""
+
+import errno
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+from osmia_broker import ports
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.config import OPENED_DOORS, Settings
+
+OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
+
+
+def refuse_mistakes(settings: Settings) -> None:
+    """Check the ports and the data directory of *settings*; create the directory if it is missing.
+
+    Raises:
+        Failure: USAGE; the text says which setting is wrong.
+    """
+    for door in OPENED_DOORS:
+        refuse_port(door, settings.host_of(door), settings.port_of(door))
+    prepare_data_dir(settings.data_dir, mend=OTHER_DIR)
+
+
+def refuse_port(door: str, host: str, port: int) -> None:
+    """Check whether *door* can listen at *port* of *host*, so that the refusal can name the process that is there.
+
+    Raises:
+        Failure: USAGE; the port is taken or not allowed, or this machine does not have the address.
+    """
+    error = ports.obstacle(host, port)
+    if error is None:
+        return
+    free = f"osmia broker --{door}-port {min(port + 10, ports.PORT_MAX) if port >= UNPRIVILEGED else UNPRIVILEGED}"
+    if error.errno == errno.EADDRINUSE:
+        holder = ports.holder(port)
+        by = f" (by {holder})" if holder else ""
+        raise Failure(Exit.USAGE, f"Port {port} is in use{by}.", mend=free, code="PORT_IN_USE")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        what = f"This user may not listen on port {port}."
+        raise Failure(Exit.USAGE, what, why=reason(error), mend=free, code="PORT_NOT_ALLOWED")
+    mend = f"osmia broker --{door}-host 127.0.0.1"
+    raise Failure(Exit.USAGE, f"No door can listen at '{host}'.", why=reason(error), mend=mend, code="HOST_NOT_HERE")
+
+
+UNPRIVILEGED = 1024  # ports below belong to the administrator on most systems
+
+
+def prepare_data_dir(path: Path, *, mend: str) -> None:
+    """Create the directory *path* for its owner alone if it is missing, and check that files can be made in it.
+
+    Raises:
+        Failure: USAGE; the text names the obstacle, *mend* is its advice.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return
+    except FileExistsError as error:
+        raise usage(f"Expected '{path}' to be a directory, but found a file.", mend) from error
+    except OSError as error:
+        if error.errno in FULL:
+            return  # a broker on a full disk can still be read from
+        verb = "write in" if path.is_dir() else "create"
+        raise usage(f"Expected to {verb} the directory '{path}', but found: {reason(error)}.", mend) from error
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def start_failed(error: Exception, settings: Settings) -> Failure:
+    """Return the refusal for an error that ended the start of a broker.
+
+    Raises:
+        Failure: USAGE; a port was taken since it was checked.
+    """
+    if any(_is_locked(lock) for lock in settings.data_dir.glob("*.lock")):
+        return _second_broker(settings.data_dir)
+    refuse_mistakes(settings)
+    if isinstance(error, OSError):
+        return Failure(Exit.REFUSED, "The broker cannot start.", why=reason(error), code="START_FAILED")
+    what = f"The database in '{settings.data_dir}' cannot be used."
+    return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
+
+
+def _second_broker(data_dir: Path) -> Failure:
+    """Return the refusal of a second broker on *data_dir*. The first one wrote its process id beside its ports."""
+    written = ports.read(data_dir)
+    holder = ports.process(written.pid) if written else ""
+    who = f"Another broker ({holder})" if holder else "Another broker"
+    return Failure(Exit.CONFLICT, f"{who} uses the data directory '{data_dir}'.", mend=OTHER_DIR, code="DATA_IN_USE")
+
+
+def _is_locked(lock: Path) -> bool:
+    """Return whether a process holds *lock*. Looked at after a failed start only: the look itself would refuse another one."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # it has gone, or belongs to another user
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)  # gives the lock back
+    return False
+
+
+def reason(error: OSError) -> str:
+    """Return the system's words for *error*, without number and path."""
+    return error.strerror or str(error)

@@ -1,0 +1,23 @@
+"""Domain events: the things that happened to process instances, published after the commit that made them true.
+
+Metrics count them; history and the event stream read them.
+"""
+
+from typing import Final
+
+import msgspec
+
+INSTANCE: Final = "instance"  #: created, completed, canceled; named by the process id
+JOB: Final = "job"  #: created, activated, completed, failed, error, timed_out, canceled; named by the job type
+INCIDENT: Final = "incident"  #: raised, resolved; named by the error type
+
+
+class DomainEvent(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened."""
+
+    kind: str  #: INSTANCE, JOB or INCIDENT
+    intent: str  #: the verb, in the past
+    name: str  #: of its definition: process id, job type or error type
+    key: int  #: of the row that it happened to
+    process_instance_key: int
+    at_ms: int  #: epoch

@@ -1,0 +1,63 @@
+"""Follow-ups: commands that a command leaves in its own commit, to be carried out on their own, exactly once.
+
+A follow-up is a row. The partition finds it when it is due and submits `CarryOut`, which deletes the row and carries the inner command out
+in one turn, so both happen in one commit or neither. After a crash the row is still there. A follow-up that cannot be carried out waits
+behind an incident of its process instance; resolving that makes it due again.
+"""
+
+import msgspec
+
+from osmia_broker.engine.commands import Command
+from osmia_broker.engine.incidents import raise_incident
+from osmia_broker.engine.turn import Turn
+from osmia_broker.state.rows import ErrorType, FollowUp
+
+WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
+
+
+def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, due_ms: int) -> None:
+    """Write *command* as a follow-up of this commit, due at *due_ms* (WAITING: when an incident is resolved)."""
+    turn.follow_ups.insert(
+        FollowUp(
+            key=turn.next_key(),
+            process_instance_key=process_instance_key,
+            target_partition=turn.state.partition_id,
+            command=type(command).__name__,
+            content=msgspec.json.encode(command).decode(),
+            due_ms=due_ms,
+        )
+    )
+
+
+def take_follow_up(turn: Turn, key: int, commands: dict[str, type[Command]]) -> Command | None:
+    """Delete the follow-up of *key* and return its command; None if it has been carried out or its instance has ended.
+
+    Raises:
+        Missing: its row must be loaded first.
+
+    """
+    row: FollowUp | None = turn.state.find(FollowUp, key)
+    if row is None or row.due_ms == WAITING:
+        return None
+    turn.follow_ups.delete(row)
+    return msgspec.json.decode(row.content, type=commands[row.command])
+
+
+def park_follow_up(turn: Turn, key: int, reason: str) -> None:
+    """Let a follow-up that cannot be carried out wait behind an incident of its process instance."""
+    row: FollowUp | None = turn.state.find(FollowUp, key)
+    if row is None:
+        return
+    process = turn.elements.get(row.process_instance_key)
+    if process is None:
+        turn.follow_ups.delete(row)
+        return
+    turn.follow_ups.update(row, due_ms=WAITING)
+    raise_incident(turn, process, ErrorType.UNKNOWN, reason)
+
+
+def release_follow_ups(turn: Turn, process_instance_key: int) -> None:
+    """Make the follow-ups due that wait behind an incident of the process instance."""
+    for row in turn.follow_ups.of_instance(process_instance_key):
+        if row.due_ms == WAITING:
+            turn.follow_ups.update(row, due_ms=turn.now_ms)

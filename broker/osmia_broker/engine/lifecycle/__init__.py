@@ -1,0 +1,30 @@
+"""The life of an element instance, as steps that can be taken one by one and taken again.
+
+    enter -> ACTIVATING -- activate --> ACTIVATED -- plan_completion --> COMPLETING -- complete --> COMPLETED
+                                   (any of them) -- terminate --> TERMINATED
+
+`moves` changes the state of one element instance, `processor` holds the hooks with which a kind of element says what is special about
+it, `steps` carries out the two steps, and `scopes` opens and ends whole scopes. A token is always a row: an element instance, or a token
+that waits at a join. So a scope is finished when nothing lives in it any longer.
+"""
+
+from osmia_broker.engine.lifecycle.moves import advance, deployment_of, enter, is_empty, model_of, plan_completion
+from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
+from osmia_broker.engine.lifecycle.scopes import open_scopes, terminate
+from osmia_broker.engine.lifecycle.steps import take, take_step
+
+__all__ = [
+    "PROCESSORS",
+    "Processor",
+    "advance",
+    "deployment_of",
+    "enter",
+    "is_empty",
+    "model_of",
+    "open_scopes",
+    "plan_completion",
+    "processes",
+    "take",
+    "take_step",
+    "terminate",
+]

@@ -1,0 +1,75 @@
+"""The moves of one element instance: enter it, advance its state, plan its completion."""
+
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import Element
+from osmia_broker.state.rows import ElementInstance, ElementState
+
+NEXT: dict[ElementState, frozenset[ElementState]] = {
+    ElementState.ACTIVATING: frozenset({ElementState.ACTIVATED, ElementState.TERMINATED}),
+    ElementState.ACTIVATED: frozenset({ElementState.COMPLETING, ElementState.TERMINATED}),
+    ElementState.COMPLETING: frozenset({ElementState.COMPLETED, ElementState.TERMINATED}),
+}
+ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
+
+
+def model_of(turn: Turn, instance: ElementInstance) -> Element:
+    """Return the BPMN element that *instance* is a visit of.
+
+    Raises:
+        Missing: the model must be compiled first.
+        InvalidState: this version cannot read the stored model.
+
+    """
+    return turn.definitions.process(instance.process_definition_key).elements[instance.element_id]
+
+
+def deployment_of(turn: Turn, instance: ElementInstance) -> int:
+    """Return the key of the deployment that brought the definition of *instance*."""
+    definition = turn.definitions.processes.get(instance.process_definition_key)
+    assert definition is not None, "a running instance has a definition"
+    return definition.deployment_key
+
+
+def advance(turn: Turn, instance: ElementInstance, to: ElementState) -> None:
+    """Move *instance* to its next state; the only place where its state changes."""
+    assert to in NEXT[instance.state], f"{instance.element_id}: {instance.state} -> {to}"
+    if to in ENDED:
+        turn.elements.end(instance, turn.now_ms, state=to)
+        turn.variables.close_scope(instance.key)
+    else:
+        turn.elements.update(instance, state=to)
+
+
+def enter(turn: Turn, element: Element, scope: ElementInstance, entered_by: str = "") -> ElementInstance:
+    """Put a token on *element* inside *scope* and plan its activation. *entered_by* is the id of the flow taken to it, if any."""
+    instance = insert(turn, element, scope, entered_by)
+    turn.plan(instance)
+    return instance
+
+
+def insert(turn: Turn, element: Element, scope: ElementInstance, entered_by: str = "") -> ElementInstance:
+    """Add an element instance of *element* inside *scope* without planning anything."""
+    instance = ElementInstance(
+        key=turn.next_key(),
+        process_instance_key=scope.process_instance_key,
+        process_definition_key=scope.process_definition_key,
+        element_id=element.id,
+        type=element.type,
+        state=ElementState.ACTIVATING,
+        scope_key=scope.key,
+        entered_by=entered_by,
+        started_ms=turn.now_ms,
+    )
+    turn.elements.insert(instance)
+    return instance
+
+
+def plan_completion(turn: Turn, instance: ElementInstance) -> None:
+    """Plan the completion of *instance*: nothing holds it any longer."""
+    advance(turn, instance, ElementState.COMPLETING)
+    turn.plan(instance)
+
+
+def is_empty(turn: Turn, scope: ElementInstance) -> bool:
+    """Return whether nothing lives in *scope* any longer."""
+    return not turn.elements.has_any("scope_key", scope.key) and not turn.tokens.has_any("scope_key", scope.key)

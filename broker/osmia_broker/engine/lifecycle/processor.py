@@ -1,0 +1,50 @@
+"""The hooks with which a kind of element says what is special about it, and the registry of all kinds.
+
+The dispatch goes by the type of the element *instance*, not of the model's element: several types of instance may share one element.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import Element, ElementType, SequenceFlow
+from osmia_broker.state.rows import ElementInstance
+
+
+class Processor:
+    """The behaviour of a kind of element. The base passes the token on."""
+
+    def arrive(self, turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
+        """Handle a token that comes over *flow*: enter the target, or let the token wait for others."""
+        enter(turn, flow.target, scope, flow.id)
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Begin the element's own work, after its input mappings: plan its completion, or leave it waiting."""
+        plan_completion(turn, instance)
+
+    def child_left(self, turn: Turn, scope: ElementInstance) -> None:
+        """Handle that something which lived in *scope* has ended: complete the scope once it is empty."""
+        if is_empty(turn, scope):
+            plan_completion(turn, scope)
+
+    def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
+        """Return the sequence flows to take at completion: all of them, unless the element chooses."""
+        return element.outgoing
+
+    def terminated(self, turn: Turn, instance: ElementInstance) -> None:
+        """Clean up outside of *instance*, which is being terminated with everything inside it."""
+
+
+PROCESSORS: dict[str, Processor] = {}
+P = TypeVar("P", bound=type[Processor])
+
+
+def processes(*types: ElementType) -> Callable[[P], P]:
+    """Register the decorated processor for these types of element instance."""
+
+    def register(processor: P) -> P:
+        PROCESSORS.update(dict.fromkeys(types, processor()))
+        return processor
+
+    return register

@@ -1,0 +1,139 @@
+"""The turn of one command: everything that its handlers use while it is decided, and that ends with it.
+
+The tables outlive the turn (`state`). The turn adds the time, the agenda of steps to take, the budget, the domain events, and the
+results for callers who wait. Steps walk in slices: when the budget is used up, the rest of the agenda is left as a follow-up.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter, thread_time
+
+from osmia_broker.engine.domain_events import DomainEvent
+from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.state import State
+
+STEPS_PER_TURN = 1_000  # about 10 ms; a longer walk goes on after others had their turn
+TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is finished
+
+
+Planned = tuple[
+    ElementInstance, int
+]  #: an element instance to move on, and how many steps led to it without a wait state
+
+
+class Budget:
+    """How much of a walk one turn may carry out: steps, and time.
+
+    The first *seconds* are of the wall, which is cheap to ask for; then the thread may use as much processor time, so that a busy machine
+    does not cut off a short walk.
+    """
+
+    __slots__ = ("_cpu", "_cpu_by", "_steps", "_time", "_time_by", "seconds", "steps_max")
+
+    def __init__(
+        self,
+        steps_max: int = STEPS_PER_TURN,
+        seconds: float = TURN_S,
+        time: Callable[[], float] = perf_counter,
+        cpu: Callable[[], float] = thread_time,
+    ) -> None:
+        self.steps_max = steps_max
+        self.seconds = seconds
+        self._time, self._cpu = time, cpu
+        self._steps = 0
+        self._time_by = self._cpu_by = 0.0
+
+    def begin(self) -> None:
+        """Begin a walk."""
+        self._steps = self.steps_max
+        self._time_by = self._time() + self.seconds
+        self._cpu_by = 0.0
+
+    def allows_step(self) -> bool:
+        """Count one step; return False when the turn has to end."""
+        self._steps -= 1
+        if self._steps < 0:
+            return False
+        return self._time() < self._time_by or self._allows_cpu()
+
+    def _allows_cpu(self) -> bool:
+        now = self._cpu()
+        if not self._cpu_by:
+            self._cpu_by = now + self.seconds
+        return now < self._cpu_by
+
+
+class Turn:
+    """The command being decided. One object serves all commands of a partition, one after the other."""
+
+    __slots__ = (
+        "agenda",
+        "awaited",
+        "budget",
+        "definitions",
+        "depth",
+        "elements",
+        "events",
+        "find_element",
+        "find_incident",
+        "find_job",
+        "find_jobs",
+        "follow_ups",
+        "incidents",
+        "jobs",
+        "journal",
+        "next_key",
+        "now_ms",
+        "results",
+        "state",
+        "steps",
+        "tokens",
+        "variables",
+    )
+
+    def __init__(self, state: State, budget: Budget | None = None) -> None:
+        self.state = state
+        self.journal = state.journal
+        self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
+        self.incidents, self.follow_ups, self.variables = state.incidents, state.follow_ups, state.variables
+        self.definitions, self.awaited = state.definitions, state.awaited
+        self.next_key = state.next_key
+        self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
+        self.find_incident = state.find_incident
+        self.budget = budget or Budget()
+        self.now_ms = 0  # epoch; the time of the command
+        self.agenda: deque[Planned] = deque()
+        self.depth = 0  # of the step being taken
+        self.steps = 0  # taken by this walk so far, in earlier turns too
+        self.events: list[DomainEvent] = []  # published after the commit
+        self.results: list[tuple[int, str]] = []  # (ticket of the caller, variables as a JSON object)
+
+    @property
+    def now(self) -> datetime:
+        """The time of the command, as the expression languages take it."""
+        return datetime.fromtimestamp(self.now_ms / 1000, UTC)
+
+    def plan(self, element: ElementInstance) -> None:
+        """Put the next step of *element* on the agenda; its state says which step that is."""
+        self.agenda.append((element, self.depth + 1))
+
+    def note(self, kind: str, intent: str, name: str, key: int, process_instance_key: int) -> None:
+        """Record that something happened; listeners learn of it after the commit."""
+        self.events.append(DomainEvent(kind, intent, name, key, process_instance_key, self.now_ms))
+        self.journal.append((self.events.pop, ()))
+
+    def answer_ticket(self, ticket: int, variables: str) -> None:
+        """Give the caller with this *ticket* the *variables* that it waits for, after the commit."""
+        self.results.append((ticket, variables))
+        self.journal.note(self.results.pop)
+
+    def take_events(self) -> list[DomainEvent]:
+        """Return the domain events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def take_results(self) -> list[tuple[int, str]]:
+        """Return the results for waiting callers since the last call."""
+        results, self.results = self.results, []
+        return results

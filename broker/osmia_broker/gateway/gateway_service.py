@@ -1,0 +1,174 @@
+"""The calls of `gateway_protocol.Gateway`, a sentence each: message to call, answer to message.
+
+Checks and effects are those of `Calls`. Status codes are not chosen here: each error class owns its own, and `door` alone puts
+them on the wire. A call of the contract that has no method here answers UNIMPLEMENTED.
+"""
+
+from collections.abc import AsyncIterator
+
+from osmia_broker.calls import Calls, checks
+from osmia_broker.gateway import evaluations, wire
+from osmia_proto import gateway
+
+API_VERSION = "8.8.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
+
+
+class Gateway:
+    """The calls as coroutines; ActivateJobs and StreamActivatedJobs as streams of messages."""
+
+    def __init__(self, calls: Calls, address: tuple[str, int]) -> None:
+        self._calls = calls
+        self.address = address  # of the gRPC door, as Topology names it
+
+    async def Topology(self, request: gateway.TopologyRequest) -> gateway.TopologyResponse:
+        """Name the leader of each partition. A partition that is away has none."""
+        host, port = self.address
+        partitions = [gateway.Partition(partitionId=id) for id in self._calls.leaders()]
+        broker = gateway.BrokerInfo(nodeId=0, host=host, port=port, partitions=partitions, version=API_VERSION)
+        return gateway.TopologyResponse(
+            brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=API_VERSION
+        )
+
+    async def DeployResource(self, request: gateway.DeployResourceRequest) -> gateway.DeployResourceResponse:
+        """Deploy files: all, or none."""
+        checks.default_tenant("DeployResource", [request.tenantId])
+        files = [(resource.name, resource.content) for resource in request.resources]
+        return wire.deployed(await self._calls.deploy(files))
+
+    async def DeployProcess(self, request: gateway.DeployProcessRequest) -> gateway.DeployProcessResponse:
+        """Deploy processes by the older call. Its answer names the processes alone."""
+        answer = await self._calls.deploy([(process.name, process.definition) for process in request.processes])
+        return gateway.DeployProcessResponse(key=answer.key, processes=[wire.process(row) for row in answer.processes])
+
+    async def CreateProcessInstance(
+        self, request: gateway.CreateProcessInstanceRequest
+    ) -> gateway.CreateProcessInstanceResponse:
+        """Start an instance."""
+        checks.default_tenant("CreateProcessInstance", [request.tenantId])
+        _refuse_unused(request)
+        return wire.created(
+            await self._calls.create_instance(
+                bpmn_process_id=request.bpmnProcessId,
+                version=request.version,
+                process_definition_key=request.processDefinitionKey,
+                variables=request.variables,
+                start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
+            )
+        )
+
+    async def CreateProcessInstanceWithResult(
+        self, request: gateway.CreateProcessInstanceWithResultRequest
+    ) -> gateway.CreateProcessInstanceWithResultResponse:
+        """Start an instance and wait for its end."""
+        creation = request.request
+        checks.default_tenant("CreateProcessInstanceWithResult", [creation.tenantId])
+        _refuse_unused(creation)
+        created, variables = await self._calls.create_instance_and_await_result(
+            bpmn_process_id=creation.bpmnProcessId,
+            version=creation.version,
+            process_definition_key=creation.processDefinitionKey,
+            variables=creation.variables,
+            start_elements=tuple(instruction.elementId for instruction in creation.startInstructions),
+            fetch_variables=tuple(request.fetchVariables),
+            wait_ms=request.requestTimeout,
+        )
+        return wire.created_with_result(created, variables)
+
+    async def ActivateJobs(self, request: gateway.ActivateJobsRequest) -> AsyncIterator[gateway.ActivateJobsResponse]:
+        """Hand out jobs now, or the first that come within the time of the long poll."""
+        checks.default_tenant("ActivateJobs", request.tenantIds)
+        jobs = await self._calls.activate_jobs(
+            type=request.type,
+            worker=request.worker,
+            timeout_ms=request.timeout,
+            max_jobs=request.maxJobsToActivate,
+            fetch_variables=tuple(request.fetchVariable),
+            wait_ms=request.requestTimeout,
+        )
+        try:
+            yield gateway.ActivateJobsResponse(jobs=[wire.job(job) for job in jobs])
+        except GeneratorExit:  # the call was cancelled before the message was on its way
+            self._calls.give_back(jobs)
+            raise
+
+    async def StreamActivatedJobs(
+        self, request: gateway.StreamActivatedJobsRequest
+    ) -> AsyncIterator[gateway.ActivatedJob]:
+        """Push jobs as they become activatable, for as long as the client listens."""
+        checks.default_tenant("StreamActivatedJobs", request.tenantIds)
+        stream = self._calls.stream_jobs(
+            type=request.type,
+            worker=request.worker,
+            timeout_ms=request.timeout,
+            fetch_variables=tuple(request.fetchVariable),
+        )
+        with stream:
+            async for job in stream:
+                yield wire.job(job)
+
+    async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
+        """Report success."""
+        result = request.result
+        given = result.denied or result.HasField("corrections") or bool(result.activateElements)
+        checks.unused("result", given=given)
+        await self._calls.complete_job(request.jobKey, request.variables)
+        return gateway.CompleteJobResponse()
+
+    async def FailJob(self, request: gateway.FailJobRequest) -> gateway.FailJobResponse:
+        """Report a failure."""
+        await self._calls.fail_job(
+            request.jobKey,
+            retries=request.retries,
+            error_message=request.errorMessage,
+            back_off_ms=request.retryBackOff,
+            variables=request.variables,
+        )
+        return gateway.FailJobResponse()
+
+    async def ThrowError(self, request: gateway.ThrowErrorRequest) -> gateway.ThrowErrorResponse:
+        """Report an error of the business."""
+        await self._calls.throw_error(
+            request.jobKey,
+            error_code=request.errorCode,
+            error_message=request.errorMessage,
+            variables=request.variables,
+        )
+        return gateway.ThrowErrorResponse()
+
+    async def UpdateJobRetries(self, request: gateway.UpdateJobRetriesRequest) -> gateway.UpdateJobRetriesResponse:
+        """Give a job new tries."""
+        await self._calls.update_retries(request.jobKey, request.retries)
+        return gateway.UpdateJobRetriesResponse()
+
+    async def UpdateJobTimeout(self, request: gateway.UpdateJobTimeoutRequest) -> gateway.UpdateJobTimeoutResponse:
+        """Move the end of a job's lease."""
+        await self._calls.update_timeout(request.jobKey, request.timeout)
+        return gateway.UpdateJobTimeoutResponse()
+
+    async def SetVariables(self, request: gateway.SetVariablesRequest) -> gateway.SetVariablesResponse:
+        """Set variables from outside."""
+        key = await self._calls.set_variables(request.elementInstanceKey, request.variables, local=request.local)
+        return gateway.SetVariablesResponse(key=key)
+
+    async def ResolveIncident(self, request: gateway.ResolveIncidentRequest) -> gateway.ResolveIncidentResponse:
+        """Try the step again that an incident has stopped."""
+        await self._calls.resolve_incident(request.incidentKey)
+        return gateway.ResolveIncidentResponse()
+
+    async def CancelProcessInstance(
+        self, request: gateway.CancelProcessInstanceRequest
+    ) -> gateway.CancelProcessInstanceResponse:
+        """End an instance."""
+        await self._calls.cancel_instance(request.processInstanceKey)
+        return gateway.CancelProcessInstanceResponse()
+
+    async def EvaluateDecision(self, request: gateway.EvaluateDecisionRequest) -> gateway.EvaluateDecisionResponse:
+        """Evaluate a decision. An evaluation that fails is an answer too."""
+        checks.default_tenant("EvaluateDecision", [request.tenantId])
+        answer = await self._calls.evaluate_decision(request.decisionId, request.decisionKey, request.variables)
+        return evaluations.evaluated(answer)
+
+
+def _refuse_unused(request: gateway.CreateProcessInstanceRequest) -> None:
+    checks.unused("runtimeInstructions", given=bool(request.runtimeInstructions))
+    checks.unused("tags", given=bool(request.tags))

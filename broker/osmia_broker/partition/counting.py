@@ -1,0 +1,25 @@
+"""Counts what happened in a partition, for the metrics."""
+
+from collections.abc import Sequence
+
+from osmia_broker.engine.domain_events import INCIDENT, INSTANCE, JOB, DomainEvent
+from osmia_broker.metrics import PartitionCounters
+from osmia_broker.partition.listener import Listener
+
+
+class Counting(Listener):
+    """Adds committed domain events to the counters of a partition."""
+
+    def __init__(self, counters: PartitionCounters) -> None:
+        self._counters = counters
+
+    def events_committed(self, events: Sequence[DomainEvent]) -> None:
+        """Count each event under the name of its definition."""
+        counters = self._counters
+        for event in events:
+            if event.kind == JOB:
+                counters.jobs.add(event.name, event.intent)
+            elif event.kind == INSTANCE:
+                counters.process_instances.add(event.name, event.intent)
+            elif event.kind == INCIDENT and event.intent == "raised":
+                counters.incidents.add(event.name)

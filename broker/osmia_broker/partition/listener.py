@@ -1,0 +1,28 @@
+"""The face of everybody who follows a partition: doors, metrics, the event stream."""
+
+from collections.abc import Mapping, Sequence
+
+from osmia_broker.engine.domain_events import DomainEvent
+from osmia_broker.errors import OsmiaError
+
+
+class Listener:
+    """Is notified by a partition, on its event loop. A listener overrides what it needs; every method here does nothing.
+
+    An exception in a listener is logged and hurts nobody else.
+    """
+
+    def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
+        """Jobs, by type, have become activatable and their batch is about to close. Commands decided here join the batch."""
+
+    def events_committed(self, events: Sequence[DomainEvent]) -> None:
+        """A batch is durable in which these things happened."""
+
+    def result_ready(self, ticket: int, variables: str) -> None:
+        """A process instance has completed durably; the caller with *ticket* waits for its *variables*, a JSON object."""
+
+    def result_lost(self, ticket: int, error: OsmiaError) -> None:
+        """The partition dropped its memory, so the caller with *ticket* will not get its result from here."""
+
+    def partition_opened(self) -> None:
+        """The partition serves, for the first time or again."""

@@ -1,0 +1,71 @@
+"""Gives out the outcome of a batch: answers to the callers, results to those who wait, events to the listeners.
+
+A caller or listener that raises an exception is logged and hurts nobody else.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from osmia_broker.engine import UndoFailed
+from osmia_broker.errors import OsmiaError
+from osmia_broker.partition.batch import Batch, Waiter
+from osmia_broker.partition.listener import Listener
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The callers' and listeners' side of a partition."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = list(listeners)
+
+    def publish(self, batch: Batch) -> None:
+        """Give out everything that *batch* brought; it is durable now."""
+        for entry in batch.decided:
+            self.answer(entry.waiter, entry.answer, entry.refusal)
+        for ticket, variables in batch.results:
+            for listener in self.listeners:
+                self._call(listener.result_ready, ticket, variables)
+        if batch.events:
+            for listener in self.listeners:
+                self._call(listener.events_committed, batch.events)
+
+    def answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
+        """Give one waiter its answer, or the reason for which there is none."""
+        if not waiter.done():
+            if refusal is None:
+                self._call(waiter.set_result, answer)
+            else:
+                self._call(waiter.set_exception, refusal)
+
+    def refuse(self, waiters: Iterable[Waiter], failure: OsmiaError) -> None:
+        """Give all *waiters* the same failure."""
+        for waiter in waiters:
+            self.answer(waiter, None, failure)
+
+    def lose_results(self, tickets: Iterable[int], failure: OsmiaError) -> None:
+        """Notify the listeners that the callers with these *tickets* wait in vain."""
+        for ticket in tickets:
+            for listener in self.listeners:
+                self._call(listener.result_lost, ticket, failure)
+
+    def offer(self, keys: dict[str, list[int]]) -> None:
+        """Notify the listeners of jobs that have become activatable."""
+        for listener in self.listeners:
+            self._call(listener.jobs_activatable, keys)
+
+    def opened(self) -> None:
+        """Notify the listeners that the partition serves."""
+        for listener in self.listeners:
+            self._call(listener.partition_opened)
+
+    @staticmethod
+    def _call(call: Callable[..., None], *args: Any) -> None:
+        try:
+            call(*args)
+        except UndoFailed:  # the partition's own affair: its memory is broken
+            raise
+        except Exception:
+            log.exception("caller or listener failed")

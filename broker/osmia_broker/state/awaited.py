@@ -1,0 +1,44 @@
+"""The callers who wait for the result of a process instance. Not stored: a caller does not outlive its connection."""
+
+
+class Awaited:
+    """Tickets of waiting callers, by process instance and the other way round."""
+
+    __slots__ = ("_by_instance", "_by_ticket")
+
+    def __init__(self) -> None:
+        self._by_instance: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._by_ticket: dict[int, int] = {}
+
+    def add(self, process_instance_key: int, ticket: int, names: tuple[str, ...]) -> None:
+        """Let the caller with *ticket* wait for the variables *names* (all if empty) of an instance."""
+        self._by_instance[process_instance_key] = (ticket, names)
+        self._by_ticket[ticket] = process_instance_key
+
+    def pop(self, process_instance_key: int) -> tuple[int, tuple[str, ...]] | None:
+        """Remove and return (ticket, names) of the caller who waits for an instance; None if nobody does."""
+        waiting = self._by_instance.pop(process_instance_key, None)
+        if waiting is not None:
+            del self._by_ticket[waiting[0]]
+        return waiting
+
+    def forget(self, ticket: int) -> None:
+        """Remove a caller who waits no longer; unknown tickets are passed over."""
+        process_instance_key = self._by_ticket.pop(ticket, None)
+        if process_instance_key is not None:
+            del self._by_instance[process_instance_key]
+
+    def tickets(self) -> list[int]:
+        """Return the tickets of all waiting callers."""
+        return list(self._by_ticket)
+
+    def before(self, key: int) -> "Awaited":
+        """Return a copy with the callers who wait for instances with keys below *key*."""
+        kept = Awaited()
+        for process_instance_key, (ticket, names) in self._by_instance.items():
+            if process_instance_key < key:
+                kept.add(process_instance_key, ticket, names)
+        return kept
+
+    def __len__(self) -> int:
+        return len(self._by_ticket)

@@ -1,0 +1,44 @@
+"""The earliest moment at which something may become due.
+
+Leases, back-offs and follow-ups (later timers and times to live) stand in the store, each table with an index by its due time; that index
+is the window, so a million waiting timers take no memory. Here is only the earliest of these times. It may be too early, when
+its row has changed since; then a look finds nothing and learns the next time. It is never too late.
+"""
+
+from osmia_broker.state.store_protocol import Due
+
+SLICE_ROWS = 200  #: due rows per look, so that other commands are served in between
+
+
+class Deadlines:
+    """Knows when the store must be asked for due rows."""
+
+    __slots__ = ("_added_ms", "looking", "next_ms")
+
+    def __init__(self, next_ms: int | None = None) -> None:
+        self.next_ms = next_ms
+        self.looking = False  # a look is under way
+        self._added_ms: int | None = None  # the earliest time added during the look, which may not have seen it
+
+    def add(self, due_ms: int) -> bool:
+        """Note that a row becomes due at *due_ms*; return whether that is earlier than all before."""
+        if self.looking and (self._added_ms is None or due_ms < self._added_ms):
+            self._added_ms = due_ms
+        if self.next_ms is None or due_ms < self.next_ms:
+            self.next_ms = due_ms
+            return True
+        return False
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether a look is worth while."""
+        return not self.looking and self.next_ms is not None and self.next_ms <= now_ms
+
+    def look_begins(self) -> None:
+        """Note that due rows are being loaded."""
+        self.looking, self._added_ms = True, None
+
+    def looked(self, due: Due) -> None:
+        """Learn the next time from the result of a look."""
+        self.looking = False
+        times = [ms for ms in (due.next_ms, self._added_ms) if ms is not None]
+        self.next_ms = min(times, default=None)

@@ -1,0 +1,83 @@
+"""The process instances in memory: a cache of hot ones, bounded in bytes.
+
+Rows come into memory and leave it as whole process instances. An instance with a change that is not committed is always resident, so an
+instance that is not resident can be read from the store as it is. This module counts what each instance takes and picks those to evict.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+MEMORY_BYTES = 32 * 1024 * 1024  #: the default bound; about 10,000 instances that wait for a person
+ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
+
+
+class Residency:
+    """Counts the bytes of resident process instances, remembers how recently each was used, and picks the ones to evict."""
+
+    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "total_bytes", "touch")
+
+    def __init__(self, bytes_max: int = MEMORY_BYTES) -> None:
+        self._bytes_max = bytes_max
+        self._sizes: dict[int, int] = {}  # bytes by instance; an instance without rows has no entry
+        self.total_bytes = 0
+        self._open: set[int] = set()  # changed since the last batch was closed; always the same object
+        self.touch = self._open.add  #: notes a change to an instance that no commit has taken yet
+        self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
+        self._last_batch: OrderedDict[int, int] = OrderedDict()  # instance -> last batch that changed it; coldest first
+
+    def __contains__(self, process_instance_key: int) -> bool:
+        """Whether rows of the instance are in memory."""
+        return process_instance_key in self._sizes
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def bytes_of(self, process_instance_key: int) -> int:
+        """The memory that the rows of an instance take, in bytes; 0 if it is not resident."""
+        return self._sizes.get(process_instance_key, 0)
+
+    def grow(self, process_instance_key: int, size: int) -> None:
+        """Count *size* more bytes (fewer, if negative) for an instance."""
+        left = self._sizes.get(process_instance_key, 0) + size
+        if left:
+            self._sizes[process_instance_key] = left
+        else:
+            del self._sizes[process_instance_key]
+        self.total_bytes += size
+
+    def admitted(self, process_instance_key: int) -> None:
+        """Note that an instance was loaded; it can be evicted as soon as no batch changes it."""
+        self._last_batch[process_instance_key] = 0
+
+    def close_batch(self, batch: int) -> None:
+        """Assign all changes since the last call to batch number *batch*."""
+        changed = self._open.copy()
+        self._open.clear()
+        for process_instance_key in changed:
+            self._last_batch[process_instance_key] = batch
+            self._last_batch.move_to_end(process_instance_key)
+        if changed:
+            self._changed[batch] = changed
+
+    def committed(self, batch: int) -> None:
+        """Forget the instances that ended or were never made, now that *batch* and all before it are durable."""
+        for process_instance_key in self._changed.pop(batch, ()):
+            if process_instance_key not in self._sizes and self._last_batch.get(process_instance_key) == batch:
+                del self._last_batch[process_instance_key]
+
+    def evictable(self, committed_batch: int, kept: set[int]) -> Iterator[int]:
+        """Yield the coldest instances without uncommitted changes and not *kept*, one by one, while the bound is exceeded.
+
+        The caller removes the rows of each before it asks for the next.
+        """
+        if self.total_bytes <= self._bytes_max:
+            return
+        for process_instance_key, batch in list(self._last_batch.items()):
+            if self.total_bytes <= self._bytes_max:
+                return
+            if batch > committed_batch or process_instance_key in self._open or process_instance_key in kept:
+                continue
+            if process_instance_key not in self._sizes:
+                continue  # it has ended, and its end is not committed
+            del self._last_batch[process_instance_key]
+            yield process_instance_key

@@ -1,0 +1,125 @@
+"""The contract between the engine's state and a store: changes to commit, rows wanted, rows loaded.
+
+The partition calls a store from its event loop, one call at a time and in order, so a load always sees every commit before it. How a
+store does its work (a thread, a pipeline of statements) is its own affair.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
+InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance, by row class
+
+PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
+WINDOW_JOBS = 2_000  #: activatable keys of one type in memory; a refill costs about a millisecond
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that a batch of commands changed, as values: the rows may change again while they are written."""
+
+    next_key: int  #: the partition's key counter after the batch
+    written: Mapping[type, Sequence[RowValues]] = field(
+        default_factory=dict
+    )  #: to insert, or to replace by primary key
+    deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
+
+
+@dataclass(frozen=True, slots=True)
+class DueWanted:
+    """The question for rows that have become due: up to *now_ms* (inclusive), the earliest *rows_max* of them."""
+
+    now_ms: int
+    rows_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Rows that a decision needs and that are not in memory. A key that names nothing is simply not found."""
+
+    rows: frozenset[tuple[type, int]] = frozenset()  #: (row class, key): the whole process instance of each is loaded
+    resources: frozenset[str] = frozenset()  #: contents by checksum
+    job_types: frozenset[tuple[str, int]] = frozenset()  #: (type, after this key): the next window of activatable jobs
+    due: DueWanted | None = None
+
+    def __or__(self, other: "Wanted") -> "Wanted":
+        """Both in one load."""
+        return Wanted(
+            rows=self.rows | other.rows,
+            resources=self.resources | other.resources,
+            job_types=self.job_types | other.job_types,
+            due=other.due or self.due,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to load."""
+        return bool(self.rows or self.resources or self.job_types or self.due)
+
+
+@dataclass(slots=True)
+class Due:
+    """The answer to `DueWanted`."""
+
+    rows: list[tuple[int, type, int]] = field(
+        default_factory=list
+    )  #: (due_ms, row class, key), ascending by (due_ms, key)
+    next_ms: int | None = None  #: the earliest time of any other living row with a due time; None if there is none
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The answer to `Wanted`. Instances that have ended, and keys that name nothing, are absent."""
+
+    instances: dict[int, InstanceRows] = field(default_factory=dict)  #: by the key of the process instance
+    unreadable: dict[int, str] = field(
+        default_factory=dict
+    )  #: keys of corrupt rows and of all rows of their instance: the reason
+    resources: dict[str, bytes] = field(default_factory=dict)  #: those that were found
+    windows: dict[str, list[int]] = field(
+        default_factory=dict
+    )  #: keys of activatable jobs by type, ascending, at most WINDOW_JOBS
+    due: Due | None = None
+
+
+@dataclass(slots=True)
+class Written:
+    """The outcome of one `Store.write`."""
+
+    loaded: Loaded | None = None  #: None if nothing was wanted
+    commit_s: float = 0.0  #: how long the commit took, in seconds
+
+
+@dataclass(slots=True)
+class Start:
+    """The little that a partition reads when it opens, however many instances wait."""
+
+    next_key: int  #: 0 when the store is new
+    definitions: dict[type, list[Any]] = field(default_factory=dict)  #: all rows of rows.DEFINITION_TYPES
+    next_due_ms: int | None = None  #: the earliest due time of any living row
+
+
+class Store(Protocol):
+    """Durable rows of one partition. The calls return awaitables; the partition makes one at a time."""
+
+    def open(self) -> Awaitable[Start]:
+        """Connect, take the partition over, and read what a start needs. May be called again after a failure.
+
+        Raises:
+            StoreFailed: the database cannot be opened; the text gives the reason.
+
+        """
+
+    def write(self, changes: Changes | None, wanted: Wanted | None) -> Awaitable[Written]:
+        """Write *changes* in one durable transaction, then read the rows that are *wanted*, as of that commit.
+
+        Raises:
+            ValueRefused: a value cannot be stored (an integer beyond 64 bits, half a surrogate pair); nothing was written.
+            StoreFull: there is no room; nothing was written.
+            StoreFailed: any other failure. Whether the transaction took effect is unknown. The store must be opened again.
+
+        After each of these the store must be opened again before the next write.
+        """
+
+    def close(self) -> Awaitable[None]:
+        """Give the connection back; further calls need `open` first. Safe to call twice."""

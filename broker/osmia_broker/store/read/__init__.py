@@ -1,0 +1,14 @@
+"""The read side: lists and single things for people and tools, read from the committed rows of a partition.
+
+>>> reader = Reader(Path("data/partition-1.db"))
+>>> page = await reader.jobs(type="charge-card", states=["FAILED"])
+"""
+
+from osmia_broker.store.read.counts import Counts
+from osmia_broker.store.read.incidents import SeenIncident
+from osmia_broker.store.read.jobs import SeenJob
+from osmia_broker.store.read.pages import Page, cursor
+from osmia_broker.store.read.process_instances import SeenElement, SeenInstance
+from osmia_broker.store.read.reader import Reader
+
+__all__ = ["Counts", "Page", "Reader", "SeenElement", "SeenIncident", "SeenInstance", "SeenJob", "cursor"]

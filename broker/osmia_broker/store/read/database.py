@@ -1,0 +1,173 @@
+"""The database of the read side: a few connections that can only read, each used by one question at a time.
+
+A question reads in a snapshot: all rows that it sees were committed at one moment, and commits go on meanwhile. A caller may leave at
+any time, by cancellation or because its time is up. The running statement is then interrupted, and the next question gets the
+connection when the statement has stopped.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Executable
+
+from osmia_broker.errors import StoreFailed, Unavailable
+from osmia_broker.store.read import dialect
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+CONNECTIONS = 4  # so a slow question leaves three for quick ones; more would only compete for one interpreter
+INTERRUPT_EVERY_S = 0.01  # an interrupt that comes before its statement has begun has no effect, so it is repeated
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def stopping() -> Unavailable:
+    """Make the refusal of a question while the read side closes."""
+    return Unavailable("Expected the broker to be open, but it is stopping")
+
+
+class Snapshot:
+    """The rows that were committed at one moment."""
+
+    def __init__(self, connection: "AsyncConnection") -> None:
+        self._connection = connection
+        self._driver: Any = None  # the driver's own connection, once there is one
+        self._step: asyncio.Task[Any] | None = None  # the work of the driver, at most one at a time
+        self._is_stopped = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the driver is at work."""
+        return self._step is not None and not self._step.done()
+
+    async def begin(self) -> None:
+        """Open a connection, or take one from the pool, and begin a transaction."""
+        await self._take(self._begin())
+
+    async def rows(self, row_type: Callable[..., R], statement: Executable, values: Mapping[str, Any]) -> list[R]:
+        """Read rows of one class. The columns of *statement* are the fields of *row_type*, in their order."""
+        return [row_type(*found) for found in await self.values(statement, values)]
+
+    async def values(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
+        """Read the result of *statement* with these parameter values.
+
+        Raises:
+            Unavailable: the read side is closing.
+
+        """
+        return await self._take(self._execute(statement, values))
+
+    async def stop(self) -> None:
+        """Interrupt the running statement, refuse further ones, and return when the driver is idle."""
+        self._is_stopped = True
+        while self.is_busy:
+            if self._driver is not None:
+                await dialect.interrupt(self._driver)
+            assert self._step is not None, "a busy snapshot has a step"
+            await asyncio.wait({self._step}, timeout=INTERRUPT_EVERY_S)
+
+    async def end(self) -> None:
+        """Stop, and return the connection to the pool."""
+        await self.stop()
+        if self._step is not None and not self._step.cancelled():
+            self._step.exception()  # the caller has left or has it already; asyncio would log it
+        if self._connection.sync_connection is None:
+            return  # none was opened
+        with suppress(*dialect.ERRORS):  # a connection that fails here is replaced
+            await self._connection.close()
+
+    async def _take(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run *step* to its end, even if the caller leaves: a cancelled driver would first wait for its statement, then be closed."""
+        task: asyncio.Task[T] = asyncio.create_task(step)
+        self._step = task
+        await asyncio.wait({task})
+        if self._is_stopped:
+            raise stopping()
+        return task.result()
+
+    async def _begin(self) -> None:
+        await self._connection.start()
+        self._driver = await dialect.begin(self._connection)
+
+    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
+        if self._is_stopped:
+            return []
+        return list((await self._connection.execute(statement, values)).all())
+
+
+class Database:
+    """Gives snapshots of the database *path*. The first question opens it, in one of *threads*."""
+
+    def __init__(self, path: Path, threads: Executor) -> None:
+        self._path = path
+        self._threads = threads
+        self._engine: AsyncEngine | None = None
+        self._opening = asyncio.Lock()
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._snapshots: set[Snapshot] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """Wait for a free connection and give a snapshot.
+
+        Raises:
+            StoreFailed: the database cannot be opened, or a statement failed. The next question connects anew.
+            Unavailable: the read side is closing.
+
+        """
+        engine = await self._opened()
+        await self._free.acquire()
+        snapshot = Snapshot(engine.connect())
+        self._snapshots.add(snapshot)
+        try:
+            self._check_open()
+            await snapshot.begin()
+            yield snapshot
+        except dialect.ERRORS as error:
+            text = f"Expected the database {self._path.name} to answer, but found: {dialect.reason(error)}"
+            raise StoreFailed(text) from error
+        finally:
+            is_left = snapshot.is_busy
+            ending = asyncio.create_task(self._end(snapshot))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            if not is_left:  # a caller who leaves need not wait until the statement has stopped
+                await asyncio.wait({ending})
+
+    async def close(self) -> None:
+        """Stop every question and close the connections. Safe to call twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await asyncio.gather(*(snapshot.stop() for snapshot in self._snapshots))
+        for _ in range(CONNECTIONS):  # when all are free, no question is left
+            await self._free.acquire()
+        if self._engine is not None:
+            await self._engine.dispose()
+
+    async def _end(self, snapshot: Snapshot) -> None:
+        try:
+            await snapshot.end()
+        finally:
+            self._snapshots.discard(snapshot)
+            self._free.release()
+
+    async def _opened(self) -> "AsyncEngine":
+        async with self._opening:
+            self._check_open()
+            if self._engine is None:
+                loop = asyncio.get_running_loop()
+                self._engine = await loop.run_in_executor(self._threads, dialect.open_engine, self._path, CONNECTIONS)
+            return self._engine
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise stopping()

@@ -1,0 +1,96 @@
+"""The names that a model gives to its elements, for people who read lists.
+
+The database has no column for them. When a list first needs the names of a definition, the deployed file is parsed in a thread, and
+the names stay in memory. Callers who need the same names at the same time wait for the same parse.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from typing import Any
+
+from sqlalchemy import Select, bindparam, select
+
+from osmia_broker import model
+from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.store import schema
+from osmia_broker.store.read.database import Database, stopping
+
+DEFINITIONS_MAX = 256  # in memory; a model of 1,000 elements has about 100 kB of names
+
+Names = dict[str, str]  #: by element id; elements without a name are absent
+
+_CONTENT: Select[Any] = select(schema.resources.c.content).where(schema.resources.c.checksum == bindparam("checksum"))
+
+
+class ElementNames:
+    """Keeps element names by definition. The least recently used are evicted first."""
+
+    def __init__(self, database: Database, threads: Executor) -> None:
+        self._database = database
+        self._threads = threads
+        self._kept: OrderedDict[int, Names] = OrderedDict()
+        self._reading: dict[int, asyncio.Task[Names]] = {}
+
+    async def of(self, definitions: Iterable[ProcessDefinition]) -> dict[int, Names]:
+        """Return the names of each definition by its key. A definition or file that was deleted has no names.
+
+        The caller must have left its snapshot: the names are read over another connection, and four waiting callers would hold all.
+        """
+        return {one.key: await self._names(one) for one in definitions}
+
+    async def close(self) -> None:
+        """Stop reading, and refuse the callers who wait."""
+        reading = list(self._reading.values())
+        for task in reading:
+            task.cancel()
+        if reading:
+            await asyncio.wait(reading)
+
+    async def _names(self, definition: ProcessDefinition) -> Names:
+        key = definition.key
+        if not definition.checksum:
+            return {}
+        if key not in self._kept:
+            if key not in self._reading:
+                self._reading[key] = asyncio.create_task(self._read(definition))
+                self._reading[key].add_done_callback(lambda task: self._keep(key, task))
+            task = self._reading[key]
+            await asyncio.wait({task})  # it goes on if this caller leaves, for the others
+            if task.cancelled():
+                raise stopping()
+            return task.result()
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _keep(self, key: int, task: asyncio.Task[Names]) -> None:
+        del self._reading[key]
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._kept[key] = task.result()
+        while len(self._kept) > DEFINITIONS_MAX:
+            self._kept.popitem(last=False)
+
+    async def _read(self, definition: ProcessDefinition) -> Names:
+        async with self._database.snapshot() as snapshot:
+            found = await snapshot.values(_CONTENT, {"checksum": definition.checksum})
+        if not found:
+            return {}
+        ((content,),) = found
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _names_in, definition, content)
+
+
+def _names_in(definition: ProcessDefinition, content: bytes) -> Names:
+    try:
+        processes = model.parse(definition.resource_name, content)
+    except model.InvalidModel:  # an older Osmia accepted it; a list is useful without names too
+        return {}
+    return {
+        element.id: element.name
+        for process in processes
+        if process.id == definition.bpmn_process_id
+        for element in process.elements.values()
+        if element.name
+    }

@@ -1,0 +1,136 @@
+"""Pages of a list: a bounded number of items and an opaque cursor for the next page, cut before they grow too large for one message."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Select, bindparam
+
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.store import schema
+from osmia_broker.store.read.database import Snapshot
+
+ITEMS_DEFAULT = 50
+ITEMS_MAX = 1_000
+PAGE_BYTES_MAX = 1_800_000  # clients accept 4 MiB a message, and an item may contain a text twice: a user task's headers and its assignment
+NUMBERS_BYTES = 150  # the keys, times and lengths of one item
+KEY_MAX = 2**63 - 1
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """Some items of a list, and the cursor of the next page; the cursor is empty on the last page."""
+
+    items: list[T]
+    next: str
+
+
+def limit_of(asked: int) -> int:
+    """Return the number of items that a page may have.
+
+    Raises:
+        InvalidArgument: *asked* is below 0 or above ITEMS_MAX.
+
+    """
+    if not 0 <= asked <= ITEMS_MAX:
+        raise InvalidArgument(f"Expected a limit from 1 to {ITEMS_MAX} (0 for {ITEMS_DEFAULT}), but found {asked}")
+    return asked or ITEMS_DEFAULT
+
+
+def cursor(list_name: str, *place: int | str) -> str:
+    """Make the cursor for the items after the one at *place* of a list."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([list_name, *place])).decode().rstrip("=")
+
+
+def place_of(list_name: str, after: str, *kinds: type) -> tuple[Any, ...] | None:
+    """Return the place in a cursor; None for the first page.
+
+    Raises:
+        InvalidArgument: *after* is not a cursor of this list.
+
+    """
+    if not after:
+        return None
+    try:
+        name, *place = msgspec.json.decode(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)), type=list)
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        name, place = None, []
+    if name != list_name or [type(one) for one in place] != list(kinds) or not all(map(_is_storable, place)):
+        raise InvalidArgument(f"Expected a cursor that the list '{list_name}' gave, but found '{after[:100]}'")
+    return tuple(place)
+
+
+def before(list_name: str, after: str) -> int:
+    """Return the key that all items of the page are below: the key in the cursor, or KEY_MAX for the first page.
+
+    Raises:
+        InvalidArgument: *after* is not a cursor of this list.
+
+    """
+    place = place_of(list_name, after, int)
+    return place[0] if place else KEY_MAX
+
+
+def newest_first(statement: Select[Any], row_type: type) -> Select[Any]:
+    """Order *statement* by key, newest first, and limit it to `size` rows below the key `before`. Both are parameters."""
+    key = schema.TABLES[row_type].c.key
+    return statement.where(key < bindparam("before")).order_by(key.desc()).limit(bindparam("size"))
+
+
+async def read(
+    snapshot: Snapshot, list_name: str, row_type: Callable[..., R], statement: Select[Any], values: Mapping[str, Any]
+) -> Page[R]:
+    """Read a page of rows that have keys. *statement* comes from `newest_first`, and *values* from `values_of`."""
+    rows = await snapshot.rows(row_type, statement, values)
+
+    def mark(row: Any) -> str:
+        return cursor(list_name, row.key)
+
+    return cut(rows, values["size"] - 1, size_of_texts, mark)
+
+
+def values_of(list_name: str, limit: int, after: str) -> dict[str, Any]:
+    """Return the parameter values for `newest_first`. They ask for one row more than a page has, to see if there is a next page.
+
+    Raises:
+        InvalidArgument: *limit* is out of range, or *after* is not a cursor of this list.
+
+    """
+    return {"before": before(list_name, after), "size": limit_of(limit) + 1}
+
+
+def cut(rows: Iterable[T], limit: int, size: Callable[[T], int], mark: Callable[[T], str]) -> Page[T]:
+    """Take the first *limit* of *rows*, or fewer if they are large, but at least one. *rows* may hold one more than *limit*."""
+    items: list[T] = []
+    bytes_so_far = 0
+    for row in rows:
+        bytes_so_far += size(row)
+        if len(items) >= limit or (items and bytes_so_far > PAGE_BYTES_MAX):
+            return Page(items, mark(items[-1]))
+        items.append(row)
+    return Page(items, "")
+
+
+def size_of_texts(row: Any) -> int:
+    """Return the bytes that *row* takes in a message. Its numbers count as the largest that there are."""
+    size = NUMBERS_BYTES
+    for name in _text_fields(type(row)):  # type: ignore[arg-type]  # a class is hashable
+        text = getattr(row, name)
+        size += len(text) if text.isascii() else len(text.encode())
+    return size
+
+
+@cache
+def _text_fields(row_type: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(row_type) if isinstance(one.type, type) and issubclass(one.type, str))
+
+
+def _is_storable(place: int | str) -> bool:
+    """Whether a database can look for *place*: its integers have 64 bits."""
+    return isinstance(place, str) or -(2**63) <= place < 2**63

@@ -1,0 +1,40 @@
+"""The list of deployed processes, newest first."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select, tuple_
+
+from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.store import schema
+from osmia_broker.store.read import pages
+from osmia_broker.store.read.pages import Page
+from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.tables import columns_of
+
+LIST = "process definitions"  #: the name in its cursors
+
+_definition = schema.process_definitions
+
+
+@question
+async def search(
+    sources: Sources, *, bpmn_process_id: str = "", latest_only: bool = False, limit: int = 0, after: str = ""
+) -> Page[ProcessDefinition]:
+    """List the definitions of every process or of one, in all versions or only the latest."""
+    values = pages.values_of(LIST, limit, after) | {"bpmn_process_id": bpmn_process_id}
+    statement = _statement(bool(bpmn_process_id), latest_only)
+    async with sources.database.snapshot() as snapshot:
+        return await pages.read(snapshot, LIST, ProcessDefinition, statement, values)
+
+
+@cache
+def _statement(of_one_process: bool, latest_only: bool) -> Select[Any]:
+    statement = columns_of(ProcessDefinition)
+    if of_one_process:
+        statement = statement.where(_definition.c.bpmn_process_id == bindparam("bpmn_process_id"))
+    if latest_only:
+        other = _definition.alias()
+        latest = select(other.c.bpmn_process_id, func.max(other.c.version)).group_by(other.c.bpmn_process_id)
+        statement = statement.where(tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
+    return pages.newest_first(statement, ProcessDefinition)

@@ -1,0 +1,215 @@
+"""The list of process instances, running and ended, newest first, and one process instance by its key."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, bindparam, func, select
+
+from osmia_broker.errors import NotFound
+from osmia_broker.state.rows import ElementInstance, Incident, ProcessDefinition
+from osmia_broker.store import schema
+from osmia_broker.store.read import dialect, pages
+from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.incidents import is_open as incident_is_open
+from osmia_broker.store.read.pages import Page, cursor
+from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.tables import columns_of
+
+LIST = "process instances"  #: the name in its cursors
+ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
+STATES = {  #: the states of a process instance, and those of the element instance that is the process
+    ACTIVE: ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING"),
+    COMPLETED: ("COMPLETED",),
+    CANCELED: ("TERMINATED",),
+}
+
+_element, _incident, _definition = schema.element_instances, schema.incidents, schema.process_definitions
+is_process = _element.c.type == schema.PROCESS
+
+
+class SeenElement(msgspec.Struct, frozen=True):
+    """An element instance where a token is."""
+
+    row: ElementInstance
+    name: str  # in the model; empty if it has none
+    incident_key: int  # 0 if no incident stops it
+
+
+class SeenInstance(msgspec.Struct, frozen=True):
+    """A process instance, and the element instances where its tokens are."""
+
+    row: ElementInstance
+    definition: ProcessDefinition
+    state: str
+    has_incident: bool
+    elements: list[SeenElement]
+
+
+class _Found(msgspec.Struct):
+    """The rows that belong to a page of process instances."""
+
+    instances: list[ElementInstance]
+    elements: list[ElementInstance]
+    incidents: dict[int, Incident]  # by the element instance that they stop
+    definitions: dict[int, ProcessDefinition]
+
+
+@question
+async def search(
+    sources: Sources,
+    *,
+    bpmn_process_id: str = "",
+    version: int = 0,
+    process_definition_key: int = 0,
+    states: Iterable[str] = (),
+    has_incident: bool | None = None,
+    limit: int = 0,
+    after: str = "",
+) -> Page[SeenInstance]:
+    """List the process instances that pass every filter. An empty filter lets all pass."""
+    element_states = [state for name in states for state in STATES[name]]
+    asked = {
+        "bpmn_process_id": bpmn_process_id,
+        "version": version,
+        "process_definition_key": process_definition_key,
+        "states": dialect.array(element_states or _ALL_STATES),
+    }
+    given = frozenset(name for name, value in asked.items() if value and (name != "states" or element_states))
+    statement = _statement(given, has_incident)
+    values = pages.values_of(LIST, limit, after) | asked
+    async with sources.database.snapshot() as snapshot:
+        page = await pages.read(snapshot, LIST, ElementInstance, statement, values)
+        found = await _find(sources, snapshot, page.items)
+    seen = await _seen(sources, found)
+    cut = pages.cut(seen, len(seen), _size, lambda one: cursor(LIST, one.row.key))
+    return Page(cut.items, cut.next or page.next)
+
+
+@question
+async def find(sources: Sources, key: int) -> SeenInstance:
+    """Return one process instance.
+
+    Raises:
+        NotFound: there is none with this key.
+
+    """
+    async with sources.database.snapshot() as snapshot:
+        rows = await snapshot.rows(ElementInstance, _ONE, {"key": key})
+        if not rows:
+            raise NotFound(
+                f"Expected to find process instance with key '{key}', but no such process instance was found"
+            )
+        found = await _find(sources, snapshot, rows)
+    return (await _seen(sources, found))[0]
+
+
+async def _find(sources: Sources, snapshot: Snapshot, instances: list[ElementInstance]) -> _Found:
+    """Read the rows that belong to *instances*."""
+    keys = {"keys": dialect.array(row.key for row in instances)}
+    elements = await snapshot.rows(ElementInstance, _PLACES, keys)
+    incidents = await snapshot.rows(Incident, _STOPS, keys)
+    definitions = await sources.definitions.of(
+        snapshot, (row.process_definition_key for row in (*instances, *elements))
+    )
+    return _Found(instances, elements, {row.element_instance_key: row for row in incidents}, definitions)
+
+
+async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
+    with_elements = {row.process_definition_key for row in found.elements}
+    names = await sources.element_names.of(found.definitions[key] for key in with_elements)
+    elements: dict[int, list[SeenElement]] = {row.key: [] for row in found.instances}
+    for row in found.elements:
+        incident = found.incidents.get(row.key)
+        name = names[row.process_definition_key].get(row.element_id, "")
+        elements[row.process_instance_key].append(SeenElement(row, name, incident.key if incident else 0))
+    stopped = {row.process_instance_key for row in found.incidents.values()}
+    return [
+        SeenInstance(
+            row=row,
+            definition=found.definitions[row.process_definition_key],
+            state={"COMPLETED": COMPLETED, "TERMINATED": CANCELED}.get(row.state, ACTIVE),
+            has_incident=row.key in stopped,
+            elements=elements[row.key],
+        )
+        for row in found.instances
+    ]
+
+
+def _size(seen: SeenInstance) -> int:
+    return pages.size_of_texts(seen.row) + sum(
+        pages.size_of_texts(one.row) + len(one.name.encode()) for one in seen.elements
+    )
+
+
+# --- statements
+
+_ALL_STATES = [state for states in STATES.values() for state in states]
+_ONE = columns_of(ElementInstance).where(_element.c.key == bindparam("key"), is_process)
+_PLACES = (
+    columns_of(ElementInstance)
+    .where(
+        dialect.among(_element.c.process_instance_key, "keys"),
+        _element.c.ended_ms == schema.NOT_ENDED,
+        _element.c.type != schema.PROCESS,
+    )
+    .order_by(_element.c.key)
+)
+_STOPS = columns_of(Incident).where(dialect.among(_incident.c.process_instance_key, "keys"), incident_is_open)
+_STOPPED = select(_incident.c.process_instance_key).where(incident_is_open)
+
+_OF_DEFINITION = {
+    "bpmn_process_id": _definition.c.bpmn_process_id == bindparam("bpmn_process_id"),
+    "version": _definition.c.version == bindparam("version"),
+    "process_definition_key": _definition.c.key == bindparam("process_definition_key"),
+}
+
+
+@cache
+def _statement(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
+    """Build the statement with these filters, once: building costs more than running it."""
+    statement = columns_of(ElementInstance).where(is_process)
+    if has_incident:  # open incidents are few, so every one is read
+        statement = statement.where(_element.c.key.in_(_STOPPED))
+        if given - {"states"}:
+            statement = statement.where(_element.c.process_definition_key.in_(_definitions(given)))
+        if "states" in given:
+            statement = statement.where(dialect.among(_element.c.state, "states"))
+    elif given or has_incident is not None:
+        statement = statement.where(_element.c.key.in_(_newest(given, has_incident)))
+    return pages.newest_first(statement, ElementInstance)
+
+
+def _newest(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
+    """Select the newest keys of each definition in each state. The index begins with both columns and finds these keys at once."""
+    definitions, states = _definitions(given).subquery("definitions"), dialect.each("states")
+    of_each = select(_element.c.key).where(
+        is_process,
+        _element.c.process_definition_key == definitions.c.key,
+        _element.c.state == states.c.value,
+    )
+    if has_incident is False:
+        of_each = of_each.where(_element.c.key.not_in(_STOPPED))
+    newest = dialect.lateral(pages.newest_first(of_each, ElementInstance).correlate(definitions, states), "newest")
+    keys = select(newest.c.value).select_from(definitions, states, newest)
+    return keys.order_by(newest.c.value.desc()).limit(bindparam("size"))
+
+
+def _definitions(given: frozenset[str]) -> Select[Any]:
+    """Select the keys of the definitions that the filters name; of all that have instances, if they name none."""
+    named = given - {"states"}
+    if named == {"process_definition_key"}:
+        return select(bindparam("process_definition_key", type_=schema.Int64).label("key"))
+    if named:
+        return select(_definition.c.key).where(*(_OF_DEFINITION[name] for name in sorted(named)))
+    return definitions_with_instances()
+
+
+def definitions_with_instances() -> Select[Any]:
+    """Select the keys of all definitions that have process instances, also of deleted ones, with one index look-up for each key."""
+    first = select(func.min(_element.c.process_definition_key).label("key")).where(is_process)
+    found = first.cte("definitions_with_instances", recursive=True)
+    following = first.where(_element.c.process_definition_key > found.c.key).correlate(found).scalar_subquery()
+    keys = found.union_all(select(following).where(found.c.key.is_not(None)))
+    return select(keys.c.key).where(keys.c.key.is_not(None))

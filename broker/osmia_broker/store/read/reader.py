@@ -1,0 +1,27 @@
+"""The read side of a partition: all lists as the methods of one class.
+
+Every answer includes each command that was answered before the question. A page, and all rows that belong to it, were committed at one
+moment. No list of open instances, jobs or incidents reads the history: its statement is written so that SQLite uses an index of
+`schema.py` and does not walk down the keys (tests/store/test_read_plans.py checks the plans).
+"""
+
+from osmia_broker.store.read.counts import count
+from osmia_broker.store.read.incidents import search as search_incidents
+from osmia_broker.store.read.jobs import search as search_jobs
+from osmia_broker.store.read.process_definitions import search as search_process_definitions
+from osmia_broker.store.read.process_instances import find as find_process_instance
+from osmia_broker.store.read.process_instances import search as search_process_instances
+from osmia_broker.store.read.sources import Sources
+from osmia_broker.store.read.variables import search as search_variables
+
+
+class Reader(Sources):
+    """Reads the database *path* of a partition. The first question opens it."""
+
+    process_instances = search_process_instances
+    process_instance = find_process_instance
+    jobs = search_jobs
+    incidents = search_incidents
+    process_definitions = search_process_definitions
+    variables = search_variables
+    counts = count

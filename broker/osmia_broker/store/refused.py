@@ -1,0 +1,65 @@
+"""The search for a value that no column can hold, after a database has refused a batch of changes because of one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from osmia_broker.state.rows import KINDS
+from osmia_broker.state.store_protocol import Changes
+from osmia_broker.store import schema
+
+INTEGERS = range(-(2**63), 2**63)
+VALUE_CHARACTERS_MAX = 60  # of a value that is quoted
+
+
+def refused_value(changes: Changes) -> str | None:
+    """Return a text that names the first value in *changes* that no database can store; None if there is none."""
+    if changes.next_key not in INTEGERS:
+        return f"an integer beyond 64 bits in partition.next_key: {_quoted(changes.next_key)}"
+    for table, column, type_, value in _values(changes):
+        fault = _fault(type_, value)
+        if fault:
+            return f"{fault} in {table}.{column}: {_quoted(value)}"
+    return None
+
+
+def largest_value(changes: Changes) -> str:
+    """Return a text that names the largest value in *changes*."""
+    sized = ((table, column, value) for table, column, _, value in _values(changes) if isinstance(value, str | bytes))
+    table, column, value = max(sized, key=lambda one: len(one[2]), default=("", "", ""))
+    return f"a value of {len(value)} characters or bytes in {table}.{column}"
+
+
+def _values(changes: Changes) -> Iterator[tuple[str, str, type, Any]]:
+    """Yield every value with its table, its column, and the type of that column."""
+    for row_type, rows in changes.written.items():
+        kind = KINDS[row_type]
+        for values in rows:
+            for column, type_, value in zip(kind.columns, schema.VALUE_TYPES[row_type], values, strict=True):
+                yield kind.table, column, type_, value
+    for row_type, keys in changes.deleted.items():
+        kind = KINDS[row_type]
+        types = dict(zip(kind.columns, schema.VALUE_TYPES[row_type], strict=True))
+        for key in keys:
+            for column, value in zip(kind.primary_key, key, strict=True):
+                yield kind.table, column, types[column], value
+
+
+def _fault(type_: type, value: Any) -> str:
+    """Return why a column of *type_* cannot hold *value*; empty if it can."""
+    if not isinstance(value, type_):
+        return f"a value that is no {type_.__name__}"
+    if isinstance(value, int) and value not in INTEGERS:
+        return "an integer beyond 64 bits"
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "a text with half a surrogate pair"
+    return ""
+
+
+def _quoted(value: Any) -> str:
+    """Return the beginning of *value* as text. Python refuses to write an integer of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > VALUE_CHARACTERS_MAX * 3:
+        return f"about 2^{value.bit_length() - 1}"
+    return f"{value!a:.{VALUE_CHARACTERS_MAX}}"

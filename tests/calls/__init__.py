@@ -1,0 +1,1 @@
+"""The calls that every door offers, without a door."""

@@ -1,0 +1,84 @@
+"""Variables as they travel: which documents are taken, and what a refusal says (gateway-rpc.md, section 1)."""
+
+import pytest
+
+from osmia_broker.calls.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, parse_variables
+from osmia_broker.errors import InvalidArgument
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "null", " null ", "{}", " { } "])
+def test_nothing_means_no_variables(text: str):
+    assert parse_variables(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('{"a":1,"b":[1,{"c":null}]}', {"a": "1", "b": '[1,{"c":null}]'}),
+        (' { "a" : [ 1 , 2 ] , "b" : "x  y" } ', {"a": "[1,2]", "b": '"x  y"'}),
+        ('{"a":1,"a":2}', {"a": "2"}),
+        ('{"é":"ü"}', {"é": '"ü"'}),
+        (r'{"a":"\ud83d\ude00"}', {"a": r'"\ud83d\ude00"'}),
+        (r'{"\ud83d\ude00":1}', {"😀": "1"}),
+        (r'{"a":"x\u0000y"}', {"a": r'"x\u0000y"'}),  # an escape is text that every store keeps
+        (r'{"a":{"\u0000":1}}', {"a": r'{"\u0000":1}'}),
+        ('{"a":18446744073709551615,"b":-9223372036854775808}', {"a": "18446744073709551615", "b": "-9223372036854775808"}),
+        ('{"a":"1234567890123456789012345","b":1.0}', {"a": '"1234567890123456789012345"', "b": "1.0"}),
+    ],
+)  # fmt: skip
+def test_a_document_is_split_at_its_top_level(text: str, variables: dict[str, str]):
+    assert parse_variables(text) == variables
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "Invalid JSON value: {"),
+        ("{'a':1}", "Invalid JSON value"),
+        ('{"a":NaN}', "Invalid JSON value"),
+        ('{"a":1} x', "Invalid JSON value"),
+        ('{"a":"x\0y"}', "Invalid JSON value"),
+        ("[]", "to be a root level object, but was 'ARRAY'"),
+        ('"a"', "but was 'STRING'"),
+        ("1", "but was 'INTEGER'"),
+        ("1.5", "but was 'FLOAT'"),
+        ("true", "but was 'BOOLEAN'"),
+        (r'{"\u0000":1}', "variable names without NUL characters"),
+        ('{"a":18446744073709551616}', "an integer of 64 bits"),
+        ('{"a":-9223372036854775809}', "an integer of 64 bits"),
+        ('{"a":' + "9" * 5_000 + "}", "an integer of 64 bits"),
+        ('{"a":1e999}', "within a double's range"),
+        ('{"a":"\ud800"}', "half of a surrogate pair at character 6"),
+        ('{"\udfff":1}', "half of a surrogate pair at character 2"),
+        (r'{"a":"\ud800"}', "needs its other half"),
+        (r'{"a":["\udc00\ud800"]}', "needs its other half"),
+        (r'{"\ud800":1}', "needs its other half"),
+        ('{"a":' + "[" * DEPTH_MAX + "]" * DEPTH_MAX + "}", f"at most {DEPTH_MAX} levels, but found {DEPTH_MAX + 1}"),
+        ('{"a":"' + "x" * DOCUMENT_BYTES_MAX + '"}', f"at most {DOCUMENT_BYTES_MAX} bytes, but found"),
+    ],
+    ids=range(22),
+)
+def test_what_is_no_document_is_refused(text: str, words: str):
+    with pytest.raises(InvalidArgument) as refused:
+        parse_variables(text)
+    assert words in str(refused.value)
+
+
+def test_brackets_inside_of_strings_are_no_levels():
+    assert len(parse_variables('{"a":"' + "[" * 1_000 + '\\"{"}')) == 1
+
+
+@pytest.mark.parametrize("character", ["x", "é", "字", "😀"])
+def test_the_bound_counts_bytes_of_utf_8(character: str):
+    frame = len('{"a":""}')
+    characters, rest = divmod(DOCUMENT_BYTES_MAX - frame, len(character.encode()))
+    largest = '{"a":"' + character * characters + "x" * rest + '"}'
+    assert len(parse_variables(largest)) == 1
+    with pytest.raises(InvalidArgument, match=f"but found {DOCUMENT_BYTES_MAX + 1}"):
+        parse_variables(largest.replace('":"', '":"x'))
+
+
+def test_a_refusal_repeats_a_part_of_a_long_input():
+    with pytest.raises(InvalidArgument) as refused:
+        parse_variables("{" + "x" * 10_000)
+    assert len(str(refused.value)) < 400

@@ -1,0 +1,60 @@
+"""A shell gets completions by the way that its script asks for them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = 'import sys; sys.argv[0] = "osmia"; from osmia_broker.cli import main; main()'
+
+
+def asked(shell, words):
+    """What `osmia` answers to the request that *shell* makes for the last of *words*."""
+    environ = {**os.environ, "_OSMIA_COMPLETE": f"complete_{shell}"}
+    if shell == "bash":
+        environ |= {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    else:
+        environ |= {"_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_WORD_TO_COMPLETE": words.split(" ")[-1]}
+        environ |= {"_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environ, check=False)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("osmia insta", ["instance", "instances"]),
+        ("osmia instance canc", ["cancel"]),
+        ("osmia instances --sta", ["--state"]),
+        ("osmia instances --state comp", ["completed"]),
+        ("osmia completion z", ["zsh"]),
+    ],
+)
+def test_every_shell_completes_a_word(shell, words, offered):
+    done = asked(shell, words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(one in done.stdout for one in offered)
+    assert "broker" not in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("words", ["osmia nosuch", "osmia nosuch x", "osmia tasks --nosuch"])
+def test_a_word_that_fits_nothing_is_no_error(words):
+    assert asked("bash", words).stderr == ""
+
+
+def test_a_shell_that_is_not_served_is_refused():
+    assert asked("tcsh", "osmia ins").returncode == 1
+
+
+def test_bash_completes_after_the_script_has_been_loaded(tmp_path):
+    program = tmp_path / "osmia"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{PROGRAM}' \"$@\"\n")
+    program.chmod(0o755)
+    lines = (
+        'source <(osmia completion bash); set -- $(complete -p osmia); while [ "$1" != -F ]; do shift; done; '
+        'COMP_WORDS=(osmia incid); COMP_CWORD=1; "$2" osmia; echo "${COMPREPLY[@]}"'
+    )
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", lines], capture_output=True, text=True, env=environ, check=False)
+    assert (sorted(done.stdout.split()), done.stderr) == (["incident", "incidents"], "")

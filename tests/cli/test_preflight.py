@@ -1,0 +1,107 @@
+import errno
+import fcntl
+import os
+import socket
+
+import pytest
+
+from osmia_broker.cli import preflight
+from osmia_broker.cli.failures import Failure
+from osmia_broker.config import Settings
+from osmia_broker.errors import StoreFailed
+from osmia_broker.ports import Ports
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path / "data", grpc_port=0, management_port=0)
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "code"),
+    [
+        (errno.EACCES, "This user may not listen on port 80.", "PORT_NOT_ALLOWED"),
+        (errno.EPERM, "This user may not listen on port 80.", "PORT_NOT_ALLOWED"),
+        (errno.EADDRINUSE, "Port 80 is in use.", "PORT_IN_USE"),
+        (errno.EADDRNOTAVAIL, "No door can listen at '127.0.0.1'.", "HOST_NOT_HERE"),
+    ],
+)
+def test_a_port_that_cannot_be_had_is_refused_with_the_true_reason(monkeypatch, number, what, code):
+    monkeypatch.setattr(preflight.ports, "obstacle", lambda *_: OSError(number, os.strerror(number)))
+    monkeypatch.setattr(preflight.ports, "holder", lambda _: "")
+    with pytest.raises(Failure) as refused:
+        preflight.refuse_port("grpc", "127.0.0.1", 80)
+    assert (refused.value.exit, refused.value.what, refused.value.code) == (2, what, code)
+    assert refused.value.mend
+
+
+@pytest.mark.parametrize(("port", "offered"), [(80, 1024), (26500, 26510), (65530, 65535)])
+def test_the_port_that_is_offered_can_be_had_by_anybody(monkeypatch, port, offered):
+    monkeypatch.setattr(preflight.ports, "obstacle", lambda *_: OSError(errno.EADDRINUSE, ""))
+    monkeypatch.setattr(preflight.ports, "holder", lambda _: "")
+    with pytest.raises(Failure) as refused:
+        preflight.refuse_port("management", "127.0.0.1", port)
+    assert refused.value.mend == f"osmia broker --management-port {offered}"
+
+
+def test_a_free_port_and_a_new_directory_are_no_mistakes(settings):
+    preflight.refuse_mistakes(settings)
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+    assert list(settings.data_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "is_refused"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EROFS, True)])
+def test_a_full_disk_does_not_keep_a_broker_from_being_read(tmp_path, monkeypatch, number, is_refused):
+    def fail(**_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(preflight.tempfile, "TemporaryFile", fail)
+    if is_refused:
+        with pytest.raises(Failure, match=f"Expected to write in the directory '{tmp_path}', but found: no"):
+            preflight.prepare_data_dir(tmp_path, mend="")
+    else:
+        preflight.prepare_data_dir(tmp_path, mend="")
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "why"),
+    [
+        (StoreFailed("it is older"), "The database in '", "it is older"),
+        (OSError(errno.EMFILE, "Too many open files"), "The broker cannot start.", "Too many open files"),
+        (OSError("Failed to bind"), "The broker cannot start.", "Failed to bind"),
+    ],
+)
+def test_a_start_that_fails_is_a_refusal(settings, error, what, why):
+    failure = preflight.start_failed(error, settings)
+    assert (failure.exit, failure.why) == (1, why)
+    assert failure.what.startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("pid", "who"),
+    [(os.getpid(), f"Another broker (process {os.getpid()}, "), (2**22 + 1, "Another broker uses ")],
+    ids=["it lives", "it has gone"],
+)
+def test_a_second_broker_names_the_first_if_it_lives(settings, pid, who):
+    preflight.refuse_mistakes(settings)
+    Ports(1, 2, 3, pid).write(settings.data_dir)
+    with (settings.data_dir / "partition-1.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        failure = preflight.start_failed(StoreFailed("another one"), settings)
+    assert (failure.exit, failure.code) == (5, "DATA_IN_USE")
+    assert failure.what.startswith(who)
+
+
+def test_a_lock_that_nobody_holds_is_no_second_broker(settings):
+    preflight.refuse_mistakes(settings)
+    (settings.data_dir / "partition-1.lock").touch()
+    assert preflight.start_failed(StoreFailed("it is older"), settings).exit == 1
+
+
+def test_a_port_that_was_taken_during_the_start_is_refused_as_such(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = Settings(data_dir=tmp_path, grpc_port=taken.getsockname()[1], management_port=0)
+        with pytest.raises(Failure, match="is in use"):
+            preflight.start_failed(OSError("Failed to bind"), settings)

@@ -1,0 +1,204 @@
+"""Versions of what is deployed together, and where `bindingType="deployment"` leads (reliability.md, promise 8)."""
+
+import re
+
+import msgspec
+import pytest
+
+from tests.bpmn import bpmn
+from tests.doors import Door, EngineDoor, Refused
+from tests.harness import RESERVED, Scenario
+
+#: not over gRPC: that broker is shared by all tests, and versions are counted from 1 here
+pytestmark = pytest.mark.parametrize("door", ["engine", "restarts"], indirect=True)
+
+File = tuple[str, bytes]
+
+
+def decision(result: int, *, id: str = "dec", name: str = "decision.dmn") -> File:
+    text = (
+        f'<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="g_{id}" name="g" namespace="urn:test">'
+        f'<decision id="{id}" name="{id}"><variable name="r"/><literalExpression><text>{result}</text></literalExpression>'
+        "</decision></definitions>"
+    )
+    return name, text.encode()
+
+
+def form(title: str, *, name: str = "ask.form") -> File:
+    return name, msgspec.json.encode({"id": "ask", "title": title})
+
+
+def rule(*, binding: str = "deployment", decision: str = "dec", id: str = "process", name: str = "p.bpmn") -> File:
+    file = bpmn(f'start > t:rule(decision="{decision}", result=r) > w:job > end', id=id).decode()
+    return name, file.replace("<zeebe:calledDecision", f'<zeebe:calledDecision bindingType="{binding}"').encode()
+
+
+def person(*, name: str = "p.bpmn") -> File:
+    file = bpmn("start > t:user(form_id=ask) > end").decode()
+    return name, file.replace("<zeebe:formDefinition", '<zeebe:formDefinition bindingType="deployment"').encode()
+
+
+def plain(line: str = "start > end", *, id: str = "process", name: str = "p.bpmn") -> File:
+    return name, bpmn(line, id=id)
+
+
+def versions(door: EngineDoor) -> dict[str, list[int]]:
+    """All versions of each definition, by its id."""
+    definitions = door.definitions
+    found: dict[str, list[int]] = {}
+    for table, field in (
+        (definitions.processes, "bpmn_process_id"),
+        (definitions.decisions, "decision_id"),
+        (definitions.requirements, "decision_requirements_id"),
+        (definitions.forms, "form_id"),
+    ):
+        for row in table.all():
+            found.setdefault(getattr(row, field), []).append(row.version)
+    return found
+
+
+def result(door: Door) -> object:
+    scenario = Scenario(door)
+    scenario.play("create; waits w")
+    return door.variables(scenario.instance)["r"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_changed_decision_reaches_the_process_that_is_deployed_with_it(door: EngineDoor, order: int):
+    door.deploy(*[rule(), decision(1)][::order])
+    assert result(door) == 1
+    door.deploy(*[rule(), decision(2)][::order])
+    assert result(door) == 2
+    assert versions(door) == {"process": [1, 2], "dec": [1, 2], "g_dec": [1, 2]}
+
+
+def test_instances_of_the_version_before_keep_their_decision(door: EngineDoor):
+    door.deploy(rule(), decision(1))
+    old = door.definitions.processes.latest("process")
+    door.deploy(rule(), decision(2))
+    scenario = Scenario(door)
+    scenario.instance = door.create("process", "{}", version=old.version)
+    assert door.variables(scenario.instance)["r"] == 1
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [rule(), decision(1)],
+        [decision(1), rule()],
+        [rule(), decision(1), decision(1, id="other", name="other.dmn")],
+        [person(), form("a")],
+        [plain(), plain(id="other", name="o.bpmn")],
+    ],
+)
+def test_the_same_files_again_keep_their_versions_and_keys(door: EngineDoor, files: list[File]):
+    first = door.deploy(*files)
+    again = door.deploy(*files[::-1])
+    assert again.key != first.key
+    assert {version for found in versions(door).values() for version in found} == {1}
+    assert [row.key for row in again.processes[::-1]] == [row.key for row in first.processes]
+
+
+def test_a_changed_form_reaches_the_task_of_the_process_that_is_deployed_with_it(door: EngineDoor):
+    keys = []
+    for title in ("old", "new"):
+        deployed = door.deploy(person(), form(title))
+        scenario = Scenario(door)
+        scenario.play("create")
+        assert scenario.job("t").headers[RESERVED + "formKey"] == str(deployed.forms[0].key)
+        keys.append(deployed.forms[0].key)
+    assert keys[0] != keys[1]
+    assert versions(door) == {"process": [1, 2], "ask": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # what is bound gets a new version with any file beside it
+        ([rule(), decision(2)], {"process": [1, 2], "dec": [1, 2], "g_dec": [1, 2]}),
+        ([rule(), decision(1, name="renamed.dmn")], {"process": [1, 2], "dec": [1, 2], "g_dec": [1, 2]}),
+        ([rule(), decision(1), form("a")], {"process": [1, 2], "dec": [1], "g_dec": [1], "ask": [1]}),
+        ([rule(name="renamed.bpmn"), decision(1)], {"process": [1, 2], "dec": [1], "g_dec": [1]}),
+        # what nothing is bound by keeps its version
+        ([rule(binding="latest"), decision(1)], {"process": [1, 2], "dec": [1], "g_dec": [1]}),
+        ([rule(), decision(1)], {"process": [1], "dec": [1], "g_dec": [1]}),
+        ([rule()], {"process": [1], "dec": [1], "g_dec": [1]}),
+        ([decision(1)], {"process": [1], "dec": [1], "g_dec": [1]}),
+        ([decision(2)], {"process": [1], "dec": [1, 2], "g_dec": [1, 2]}),
+    ],
+)
+def test_versions_after_a_second_deployment(door: EngineDoor, change: list[File], expected: dict[str, list[int]]):
+    door.deploy(rule(), decision(1))
+    door.deploy(*change)
+    assert versions(door) == expected
+
+
+def test_a_file_that_binds_nothing_keeps_its_version_beside_a_changed_one(door: EngineDoor):
+    door.deploy(plain(), rule(id="bound", name="b.bpmn"), decision(1))
+    door.deploy(plain(), rule(id="bound", name="b.bpmn"), decision(2))
+    assert versions(door) == {"process": [1], "bound": [1, 2], "dec": [1, 2], "g_dec": [1, 2]}
+
+
+def test_files_that_were_deployed_one_by_one_belong_together_once_they_are_deployed_together(door: EngineDoor):
+    door.deploy(rule(), decision(1))
+    door.deploy(decision(2))
+    assert result(door) == 1
+    door.deploy(rule(), decision(2))
+    assert result(door) == 2
+    door.deploy(rule(), decision(2))
+    assert versions(door) == {"process": [1, 2], "dec": [1, 2], "g_dec": [1, 2]}
+
+
+def test_a_process_whose_decision_was_missing_finds_it_after_both_are_deployed_together(door: EngineDoor):
+    door.deploy(rule())
+    Scenario(door).play("create; incident t CALLED_DECISION_ERROR dec")
+    door.deploy(decision(1))
+    Scenario(door).play("create; incident t CALLED_DECISION_ERROR dec")
+    door.deploy(rule(), decision(1))
+    assert result(door) == 1
+
+
+def test_going_back_to_an_older_decision_is_a_new_version_of_both(door: EngineDoor):
+    for text in (1, 2, 1):
+        door.deploy(rule(), decision(text))
+        assert result(door) == text
+    assert versions(door) == {"process": [1, 2, 3], "dec": [1, 2, 3], "g_dec": [1, 2, 3]}
+
+
+def test_a_binding_by_expression_leads_to_what_is_deployed_together(door: EngineDoor):
+    files = [rule(decision="=which"), decision(1), decision(1, id="other", name="other.dmn")]
+    door.deploy(*files)
+    files[2] = decision(2, id="other", name="other.dmn")
+    door.deploy(*files)
+    scenario = Scenario(door)
+    scenario.play('create which="other"; waits w; variables which="other" r=2')
+    assert versions(door) == {"process": [1, 2], "dec": [1], "g_dec": [1], "other": [1, 2], "g_other": [1, 2]}
+
+
+def test_a_refused_deployment_gives_no_version(door: EngineDoor):
+    door.deploy(rule(), decision(1))
+    with pytest.raises(Refused, match="straight-through processing loop"):
+        door.deploy(rule(), decision(2), ("bad.bpmn", bpmn("start > a > b > a", id="bad")))
+    assert versions(door) == {"process": [1], "dec": [1], "g_dec": [1]}
+    assert result(door) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([plain(), plain("start > a:job > end", name="q.bpmn")], "Duplicated process id in resources 'p.bpmn' and 'q.bpmn'"),
+        ([plain(), plain("start > a:job > end")], "Duplicated process id in resources 'p.bpmn' and 'p.bpmn'"),
+        ([plain()] * 2, "Duplicated process id in resources 'p.bpmn' and 'p.bpmn'"),
+        ([form("a"), form("b", name="b.form")], "Duplicated form id in resources 'ask.form' and 'b.form'"),
+        ([decision(1), decision(2)], "Duplicated decision requirements id in resources 'decision.dmn' and 'decision.dmn'"),
+    ],
+)  # fmt: skip
+def test_an_id_is_defined_once_per_deployment(door: EngineDoor, files: list[File], reason: str):
+    with pytest.raises(Refused, match=re.escape(reason)):
+        door.deploy(*files)
+    assert versions(door) == {}
+
+
+def test_two_files_of_one_name_may_hold_different_processes(door: EngineDoor):
+    door.deploy(plain(), plain(id="other"))
+    assert versions(door) == {"process": [1], "other": [1]}

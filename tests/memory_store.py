@@ -1,0 +1,123 @@
+"""A store in memory: the contract of `Store` in plain Python, without threads, for tests that need no disk.
+
+It keeps values, never rows, so a test cannot see a change that was not committed. `fails` makes the next write fail.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from osmia_broker.errors import StoreFailed
+from osmia_broker.state.rows import (
+    DEFINITION_TYPES,
+    DUE_KINDS,
+    INSTANCE_KINDS,
+    KINDS,
+    ElementInstance,
+    Job,
+    Resource,
+    Variable,
+)
+from osmia_broker.state.store_protocol import WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Start, Wanted, Written
+
+
+class MemoryStore:
+    """Rows as values by primary key."""
+
+    def __init__(self) -> None:
+        self.values: dict[type, dict[tuple[Any, ...], tuple[Any, ...]]] = {row_type: {} for row_type in KINDS}
+        self._living: dict[type, dict[tuple[Any, ...], tuple[Any, ...]]] = {row_type: {} for row_type in KINDS}
+        self.next_key = 0
+        self.is_open = False
+        self.commits = self.loads = 0
+        self.fails: Exception | None = None
+        self.fails_after = False  # whether the next failure comes after the rows are written
+        self.before_write: Callable[[], None] = lambda: None
+
+    async def open(self) -> Start:
+        self.is_open = True
+        definitions = {row_type: self.rows(row_type) for row_type in DEFINITION_TYPES}
+        due = self._due(DueWanted(2**63 - 1, 0))
+        return Start(self.next_key, definitions, due.next_ms)
+
+    async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
+        if not self.is_open:
+            raise StoreFailed("Expected an open store, but found a closed one")
+        self.before_write()
+        if changes is not None:
+            self._commit(changes)
+        if wanted is not None:
+            self.loads += 1
+        return Written(self._load(wanted) if wanted is not None else None)
+
+    async def close(self) -> None:
+        self.is_open = False
+
+    def rows(self, row_type: type) -> list[Any]:
+        """Fresh rows of one kind, in the order of their keys."""
+        return [row_type(*values) for _, values in sorted(self.values[row_type].items())]
+
+    def living(self, row_type: type) -> list[Any]:
+        return [row_type(*values) for _, values in sorted(self._living[row_type].items())]
+
+    def row(self, row_type: type, *key: Any) -> Any:
+        """A fresh row, or None."""
+        values = self.values[row_type].get(key)
+        return row_type(*values) if values is not None else None
+
+    def _commit(self, changes: Changes) -> None:
+        failure, self.fails = self.fails, None
+        if failure is not None and not self.fails_after:
+            self.is_open = False
+            raise failure
+        for row_type, all_values in changes.written.items():
+            kind = KINDS[row_type]
+            places = [kind.columns.index(name) for name in kind.primary_key]
+            ended = kind.columns.index("ended_ms") if kind.ends else None
+            for values in all_values:
+                key = tuple(values[place] for place in places)
+                self.values[row_type][key] = self._living[row_type][key] = values
+                if ended is not None and values[ended]:
+                    del self._living[row_type][key]
+        for row_type, keys in changes.deleted.items():
+            for key in keys:
+                self.values[row_type].pop(key, None)
+                self._living[row_type].pop(key, None)
+        self.next_key = changes.next_key
+        self.commits += 1
+        if failure is not None:
+            self.is_open = False
+            raise failure
+
+    def _load(self, wanted: Wanted) -> Loaded:
+        loaded = Loaded()
+        owners = set()
+        for row_type, key in wanted.rows:
+            values = self._living[row_type].get((key,))
+            if values is not None:
+                owners.add(row_type(*values).process_instance_key)
+        for kind in INSTANCE_KINDS if owners else ():
+            place = kind.columns.index("process_instance_key")
+            for values in [values for values in self._living[kind.row_type].values() if values[place] in owners]:
+                row = kind.row_type(*values)
+                if kind.row_type is not Variable or (row.scope_key,) in self._living[ElementInstance]:
+                    loaded.instances.setdefault(row.process_instance_key, {}).setdefault(kind.row_type, []).append(row)
+        for checksum in wanted.resources:
+            if (checksum,) in self.values[Resource]:
+                loaded.resources[checksum] = self.values[Resource][checksum,][1]
+        for type, after in wanted.job_types:
+            waiting = (job.key for job in self.living(Job) if job.type == type and job.state == "ACTIVATABLE")
+            loaded.windows[type] = [key for key in waiting if key > after][:WINDOW_JOBS]
+        if wanted.due is not None:
+            loaded.due = self._due(wanted.due)
+        return loaded
+
+    def _due(self, wanted: DueWanted) -> Due:
+        times = sorted(
+            (getattr(row, kind.due), row.key, kind.row_type)
+            for kind in DUE_KINDS
+            for row in self.living(kind.row_type)
+            if getattr(row, kind.due) > 0
+        )
+        due = [one for one in times if one[0] <= wanted.now_ms][: wanted.rows_max]
+        later = times[len(due) :]
+        return Due([(ms, row_type, key) for ms, key, row_type in due], later[0][0] if later else None)

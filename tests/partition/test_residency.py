@@ -1,0 +1,175 @@
+"""Memory is bounded in bytes, and no bound, however small, loses or hides a job."""
+
+import asyncio
+
+import pytest
+
+from osmia_broker.engine import commands
+from osmia_broker.errors import NotFound
+from tests.partition.opened import ONE_INSTANCE, Opened, activate, complete, create, deploy, opened
+
+DEPLOY = deploy("start > ask:job > end")
+FOUR_AT_A_TIME = (
+    "start > fork:parallel [a:job(type=ask) > join:parallel | b:job(type=ask) > join"
+    " | c:job(type=ask) > join | d:job(type=ask) > join] > end"
+)
+BOUNDS = [1, ONE_INSTANCE, 2 * ONE_INSTANCE, 3 * ONE_INSTANCE, 10 * ONE_INSTANCE]
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+async def test_a_backlog_above_the_bound_is_worked_off_whole(bound: int):
+    """Several workers and parallel jobs of one instance: no job is hidden, none is said to be gone."""
+    async with opened(memory_bytes=bound) as it:
+        await it.do(deploy(FOUR_AT_A_TIME))
+        await asyncio.gather(*(it.do(create(n="1")) for _ in range(60)))
+        done: set[int] = set()
+
+        async def work() -> None:
+            while jobs := await it.do(activate(max_jobs=3)):
+                for job in jobs:
+                    await it.do(complete(job, n="2"))
+                    assert job.key not in done, "a job was handed out twice"
+                    done.add(job.key)
+
+        await asyncio.gather(*(work() for _ in range(12)))
+        assert len(done) == 240
+        assert it.counters.process_instances["process", "completed"] == 60
+        await it.settled()
+        assert it.partition.resident_instances == 0
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+async def test_the_bound_holds_between_commands(bound: int):
+    async with opened(memory_bytes=bound) as it:
+        await it.do(DEPLOY)
+        created = [(await it.do(create(n="1"))).process_instance_key for _ in range(40)]
+        await it.settled()
+        assert it.partition.resident_bytes <= bound
+        jobs = await it.do(activate())
+        assert [job.process_instance_key for job in jobs] == created
+        for job in jobs:
+            await it.do(complete(job))
+        await it.settled()
+        assert it.partition.resident_bytes == 0
+        with pytest.raises(NotFound):
+            await it.do(complete(jobs[0]))
+
+
+async def test_large_variables_count():
+    async with opened(memory_bytes=1_000_000) as it:
+        await it.do(DEPLOY)
+        large = '"' + "x" * 400_000 + '"'
+        for _ in range(10):
+            await it.do(create(n=large))
+        await it.settled()
+        assert it.partition.resident_instances <= 2
+        assert it.partition.resident_bytes <= 1_000_000
+
+
+@pytest.mark.parametrize("change", ["larger", "smaller", "fails", "gone"])
+async def test_the_count_follows_every_change(change: str):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        instance = (await it.do(create(n='"' + "x" * 1_000 + '"'))).process_instance_key
+        (job,) = await it.do(activate())
+        before = it.partition.resident_bytes
+        if change == "fails":
+            await it.do(commands.FailJob(job.key, 3, "m" * 5_000, 0, {}))
+            assert it.partition.resident_bytes == before + 5_000
+        elif change == "gone":
+            await it.do(commands.CancelProcessInstance(instance))
+            assert it.partition.resident_bytes == 0
+        else:
+            text = "x" * (3_000 if change == "larger" else 10)
+            await it.do(commands.SetVariables(instance, {"n": f'"{text}"'}, False))
+            assert it.partition.resident_bytes == before + len(text) - 1_000
+
+
+async def test_a_waiting_caller_does_not_keep_instances_in_memory():
+    async with opened(memory_bytes=3 * ONE_INSTANCE) as it:
+        await it.do(DEPLOY)
+        await it.do(create(ticket=1))
+        for _ in range(50):
+            await it.do(create())
+        await it.settled()
+        assert it.partition.resident_bytes <= 3 * ONE_INSTANCE
+        for job in await it.do(activate()):
+            await it.do(complete(job))
+        assert list(it.heard.results) == [1], "the result comes also from an instance that was evicted meanwhile"
+
+
+async def test_a_cold_instance_is_found_by_each_of_its_keys():
+    async with opened(memory_bytes=1) as it:
+        await it.do(DEPLOY)
+        cold = await it.do(create())
+        (job,) = await it.do(activate())
+        await it.do(commands.FailJob(job.key, 0, "no", 0, {}))
+        await others(it)
+        await it.do(commands.SetVariables(job.element_instance_key, {"x": "1"}, True))
+        await others(it)
+        await it.do(commands.UpdateJobRetries(job.key, 2))
+        await others(it)
+        await it.do(commands.ResolveIncident(job.key + 1))  # the key given out next
+        await others(it)
+        await it.do(commands.CancelProcessInstance(cold.process_instance_key))
+        with pytest.raises(NotFound):
+            await it.do(commands.CancelProcessInstance(cold.process_instance_key))
+
+
+async def others(it: Opened) -> None:
+    for _ in range(3):
+        await it.do(create())
+
+
+async def test_jobs_pushed_to_streams_cost_later_polls_nothing():
+    """1,500 jobs were pushed by key and completed; then one poll for one job loads about once, not 1,500 times."""
+    async with opened(memory_bytes=10 * ONE_INSTANCE) as it:
+        await it.do(DEPLOY)
+        await it.do(activate())
+        for _ in range(300):
+            await asyncio.gather(*(it.do(create()) for _ in range(5)))
+            keys, it.heard.activatable = tuple(it.heard.activatable), []
+            for job in await it.do(commands.ActivateJobs("ask", "w", 60_000, 5, keys=keys)):
+                await it.do(complete(job))
+        await it.do(create())
+        loads = it.store.loads
+        assert len(await it.do(activate(max_jobs=1))) == 1
+        assert it.store.loads <= loads + 1
+
+
+async def test_a_poll_loads_cold_instances_in_bounded_parts():
+    async with opened(memory_bytes=1) as it:
+        await it.do(DEPLOY)
+        await asyncio.gather(*(it.do(create()) for _ in range(950)))
+        await it.settled()
+        seen: list[int] = []
+        load = it.store._load
+
+        def counting(wanted):
+            seen.append(len(wanted.rows))
+            return load(wanted)
+
+        it.store._load = counting
+        assert len(await it.do(activate(max_jobs=900))) == 900
+        assert max(seen) <= 1_000
+        assert sum(seen) <= 1_000, "rows that are in memory are not read again"
+
+
+async def test_jobs_without_room_in_the_answer_stay_as_they_are():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        text = '"' + "x" * 1_000_000 + '"'
+        for _ in range(10):
+            await it.do(create(n=text))
+        written = sum(len(rows) for rows in it.store.values.values())
+        commits: list[int] = []
+        commit = it.store._commit
+        it.store._commit = lambda changes: (commits.append(sum(map(len, changes.written.values()))), commit(changes))[1]
+        jobs = await it.do(activate(max_jobs=10))
+        assert 1 <= len(jobs) < 10
+        assert commits == [len(jobs)], "only the activated jobs are written"
+        assert sum(len(rows) for rows in it.store.values.values()) == written
+        taken = len(jobs)
+        while more := await it.do(activate(max_jobs=10)):
+            taken += len(more)
+        assert taken == 10

@@ -1,0 +1,141 @@
+"""No value from outside, and none that a model makes, breaks a commit for others."""
+
+import asyncio
+
+import pytest
+
+from osmia_broker.engine import commands
+from osmia_broker.errors import InvalidArgument, ValueRefused
+from osmia_broker.state.store_protocol import Changes
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+DEPLOY = deploy("start > ask:job > end")
+
+
+@pytest.mark.parametrize("timeout_ms", [1, 2**31, 2**62, LARGEST - 1, LARGEST])
+async def test_the_longest_lease_ends_at_the_largest_moment(timeout_ms: int):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create())
+        (job,) = await it.do(activate(timeout_ms=timeout_ms))
+        assert job.deadline_ms == min(it.clock.ms + timeout_ms, LARGEST)
+        await it.do(complete(job))
+
+
+@pytest.mark.parametrize("timeout_ms", [LARGEST, SMALLEST, 0, -1])
+async def test_a_lease_can_be_moved_anywhere(timeout_ms: int):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create())
+        (job,) = await it.do(activate())
+        await it.do(commands.UpdateJobTimeout(job.key, timeout_ms))
+        await it.advance(0)
+        assert len(await it.do(activate())) == (0 if timeout_ms > 0 else 1)
+
+
+@pytest.mark.parametrize("back_off_ms", [LARGEST, SMALLEST, -1])
+async def test_a_back_off_of_any_length_is_kept(back_off_ms: int):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create())
+        (job,) = await it.do(activate())
+        await it.do(commands.FailJob(job.key, 2, "", back_off_ms, {}))
+        assert len(await it.do(activate())) == (0 if back_off_ms > 0 else 1)
+
+
+@pytest.mark.parametrize("retries", ["3000000000", "-3000000000", "2 ** 70", "10 ** 100"])
+async def test_retries_that_no_worker_could_receive_are_an_incident(retries: str):
+    async with opened() as it:
+        await it.do(deploy(f'start > ask:job(retries="={retries}") > end'))
+        await it.do(create())
+        assert it.counters.incidents == {("EXTRACT_VALUE_ERROR",): 1}
+        assert await it.do(activate()) == []
+
+
+@pytest.mark.parametrize("retries", [2**31 - 1, -(2**31), 0])
+async def test_retries_of_32_bits_travel(retries: int):
+    async with opened() as it:
+        await it.do(deploy('start > ask:job(retries="=n") > end'))
+        await it.do(create(n=str(retries)))
+        assert [job.retries for job in await it.do(activate())] == [retries]
+
+
+class PickyStore(WatchedStore):
+    """Refuses every commit that holds the text `poison`, as a database refuses a value that it cannot keep."""
+
+    def _commit(self, changes: Changes) -> None:
+        if any("poison" in str(values) for rows in changes.written.values() for values in rows):
+            self.is_open = False
+            raise ValueRefused("Expected a value that can be stored, but found poison")
+        super()._commit(changes)
+
+
+async def test_only_the_command_with_the_bad_value_is_refused():
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        kept = await it.do(create(ticket=1))
+        outcomes = await asyncio.gather(
+            it.do(create(n="1")), it.do(create(n='"poison"')), it.do(create(ticket=2)), it.do(complete_of(99)),
+            return_exceptions=True,
+        )  # fmt: skip
+        assert [type(outcome).__name__ for outcome in outcomes] == ["Created", "InvalidArgument", "Created", "NotFound"]
+        assert "Expected values that can be stored" in str(outcomes[1])
+        jobs = await it.do(activate())
+        assert jobs[0].process_instance_key == kept.process_instance_key
+        assert len(jobs) == 3
+        for job in jobs:
+            await it.do(complete(job))
+        assert sorted(it.heard.results) == [1, 2], "callers who wait for a result wait on"
+
+
+async def test_commands_that_come_while_the_others_are_decided_again_are_served():
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        it.store.may_write.clear()
+        first = [it.do(create(n="1")), it.do(create(n='"poison"')), it.do(create(n="2"))]
+        await it.turns()
+        later = [it.do(create(n="3")), it.do(create(n='"more poison"'))]
+        it.store.may_write.set()
+        await it.turns(3)
+        later.append(it.do(create(n="4")))
+        outcomes = await asyncio.gather(*first, *later, return_exceptions=True)
+        names = [type(outcome).__name__ for outcome in outcomes]
+        assert names == ["Created", "InvalidArgument", "Created", "Created", "InvalidArgument", "Created"]
+        assert len(await it.do(activate())) == 4
+
+
+async def test_stopping_while_commands_are_decided_again_answers_everybody():
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        waiting = [it.do(create(n='"poison"')), *(it.do(create()) for _ in range(20))]
+        await it.partition.close()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert len(outcomes) == 21
+
+
+def complete_of(key: int) -> commands.CompleteJob:
+    return commands.CompleteJob(key, {})
+
+
+async def test_variables_of_an_instance_are_bounded():
+    async with opened() as it:
+        await it.do(DEPLOY)
+        instance = (await it.do(create())).process_instance_key
+        part = '"' + "x" * 1_000_000 + '"'
+        for name in ("a", "b", "c"):
+            await it.do(commands.SetVariables(instance, {name: part}, False))
+        with pytest.raises(InvalidArgument, match="Expected the variables of process instance"):
+            await it.do(commands.SetVariables(instance, {"d": part}, False))
+        await it.do(commands.SetVariables(instance, {"c": "1", "d": part}, False))
+        (job,) = await it.do(activate())
+        with pytest.raises(InvalidArgument):
+            await it.do(complete(job, e=part))
+        await it.do(complete(job))
+
+
+async def test_a_mapping_that_makes_too_much_is_an_incident():
+    async with opened() as it:
+        await it.do(deploy('start > ask:job(in.x="=n + n", in.y="=n + n + n") > end'))
+        await it.do(create(n='"' + "x" * 1_000_000 + '"'))
+        assert it.counters.incidents == {("IO_MAPPING_ERROR",): 1}

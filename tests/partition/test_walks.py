@@ -1,0 +1,186 @@
+"""Long walks go on in slices, others are served in between, and no bound loses a token."""
+
+import asyncio
+
+import pytest
+
+from osmia_broker.engine import Budget, commands, walks
+from osmia_broker.errors import StoreFailed
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+
+SMALL = Budget(steps_max=7, seconds=60)
+LOOP = 'start > again:exclusive > turn:script(expression="=1", result=r) > choice:exclusive [n > 0 -> again | else -> ask:job > end]'
+
+
+def fan(width: int) -> str:
+    """A fork of plain tasks that each lead to a job."""
+    branches = [f"p{n}:task > j{n}:job(type=ask) > join{'' if n else ':parallel'}" for n in range(width)]
+    return f"start > fork:parallel [{' | '.join(branches)}] > end"
+
+
+@pytest.mark.parametrize("steps_max", [1, 2, 7, 100])
+async def test_a_wide_fork_comes_to_its_jobs_in_slices(steps_max: int):
+    async with opened(budget=Budget(steps_max, seconds=60)) as it:
+        await it.do(deploy(fan(60)))
+        await it.do(create())
+        await it.settled()
+        jobs = await it.do(activate())
+        assert len(jobs) == 60
+        assert it.store.living(FollowUp) == []
+        for job in jobs:
+            await it.do(complete(job))
+        await it.settled()
+        assert it.counters.process_instances["process", "completed"] == 1
+
+
+@pytest.mark.parametrize("failing", range(1, 12))
+async def test_a_walk_survives_a_failed_commit_at_any_slice(failing: int):
+    async with opened(budget=Budget(20, seconds=60)) as it:
+        await it.do(deploy(fan(30)))
+        await it.do(create())
+        for _ in range(failing):
+            await it.turns(2)
+        it.store.fails = StoreFailed("gone")
+        await it.settled()
+        it.store.fails = None  # the walk may have ended before
+        assert len(await it.do(activate())) == 30
+
+
+async def test_a_walk_goes_on_after_a_restart():
+    store = WatchedStore()
+    async with opened(store, budget=SMALL) as it:
+        await it.do(deploy(fan(60)))
+        await it.do(create())
+        assert store.living(FollowUp) != []
+    async with opened(store, budget=SMALL) as it:
+        await it.settled()
+        assert len(await it.do(activate())) == 60
+
+
+async def test_others_are_served_while_a_walk_goes_on():
+    async with opened(budget=SMALL) as it:
+        await it.do(deploy(LOOP, id="loop"))
+        await it.do(deploy("start > ask:job(type=honest) > end", id="honest"))
+        endless = await it.do(create("loop", n="1"))
+        for _ in range(20):
+            await it.do(create("honest"))
+        assert len(await it.do(activate("honest"))) == 20
+        await it.do(commands.CancelProcessInstance(endless.process_instance_key))
+        await it.settled()
+        assert it.store.living(FollowUp) == []
+
+
+async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 200)
+    async with opened(budget=Budget(50, seconds=60)) as it:
+        await it.do(deploy(LOOP))
+        instance = (await it.do(create(n="1"))).process_instance_key
+        await it.settled()
+        (incident,) = it.store.living(Incident)
+        assert "Expected a wait state within" in incident.message
+        await it.do(commands.SetVariables(instance, {"n": "0"}, False))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        (job,) = await it.do(activate())
+        await it.do(complete(job))
+        assert it.counters.process_instances["process", "completed"] == 1
+
+
+async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 100)
+    async with opened(budget=Budget(30, seconds=60)) as it:
+        await it.do(
+            deploy(
+                'start > fork:parallel [again:exclusive > turn:script(expression="=1", result=r) > again | a:task > b:job(type=ask) > end]'
+            )
+        )
+        await it.do(create())
+        await it.settled()
+        assert len(it.store.living(Incident)) == 1
+        assert len(await it.do(activate())) == 1
+
+
+async def test_a_walk_that_grows_in_breadth_stops_at_one_incident_and_can_go_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(walks, "WALK_STEPS_MAX", 300)
+    async with opened(budget=Budget(50, seconds=60)) as it:
+        await it.do(
+            deploy(
+                'start > again:exclusive > turn:script(expression="=1", result=r) > fork:parallel [a:task > again | b:task > again | c:job(type=ask) > end]'
+            )
+        )
+        instance = (await it.do(create())).process_instance_key
+        await it.settled()
+        (incident,) = it.store.living(Incident)
+        assert incident.element_instance_key == instance
+        before = len(it.store.living(Job))
+        waiting = sum(len(row.content) for row in it.store.living(FollowUp))
+        assert before > 0
+        assert waiting > 0, "the tokens that are left wait in follow-ups"
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert len(it.store.living(Job)) > before
+        assert len(it.store.living(Incident)) == 1
+        await it.do(commands.CancelProcessInstance(instance))
+        assert (it.store.living(FollowUp), it.store.living(ElementInstance), it.store.living(Job)) == ([], [], [])
+
+
+async def test_a_follow_up_is_carried_out_once():
+    async with opened(budget=SMALL) as it:
+        await it.do(deploy(fan(5)))
+        it.store.may_write.clear()
+        creation = it.do(create())
+        await it.turns()
+        it.store.may_write.set()
+        await creation
+        keys = [row.key for row in it.store.rows(FollowUp)]
+        await it.settled()
+        jobs = len(it.store.living(Job))
+        for key in keys:
+            await it.do(commands.CarryOut(key))
+        await it.settled()
+        assert len(it.store.living(Job)) == jobs == 5
+
+
+async def test_a_follow_up_that_cannot_be_carried_out_waits_at_an_incident(monkeypatch: pytest.MonkeyPatch):
+    async with opened(budget=SMALL) as it:
+        await it.do(deploy(fan(5)))
+        with monkeypatch.context() as patched:
+            patched.setitem(carried_out(), "ContinueWalk", (commands.ContinueWalk, lambda *_: 1 // 0))
+            await it.do(create())
+            await it.settled()
+        (incident,) = it.store.living(Incident)
+        assert "Expected a follow-up to succeed" in incident.message
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert len(await it.do(activate())) == 5
+
+
+def carried_out() -> dict:
+    from osmia_broker.engine.carrying_out import FOLLOW_UPS
+
+    return FOLLOW_UPS
+
+
+async def test_slow_steps_leave_room_for_others():
+    """Steps that use their turn up are followed by as much time for others."""
+    ticks = iter(range(10_000_000))
+    slow = Budget(1_000, seconds=1, time=lambda: next(ticks), cpu=lambda: next(ticks))
+    async with opened(budget=slow) as it:
+        await it.do(deploy(LOOP))
+        await it.do(deploy("start > ask:job(type=honest) > end", id="honest"))
+        await it.do(create(n="1"))
+        for _ in range(10):
+            await asyncio.gather(it.do(create("honest")), it.do(activate("honest")))
+        assert it.counters.process_instances["honest", "created"] == 10
+
+
+async def test_a_join_of_many_flows_ends_with_the_last():
+    async with opened() as it:
+        await it.do(deploy(fan(300)))
+        await it.do(create())
+        await it.settled()
+        await asyncio.gather(*[it.do(complete(job)) for job in await it.do(activate())])
+        await it.settled()
+        assert it.counters.process_instances["process", "completed"] == 1
+        assert it.partition._state.tokens._joins == {}

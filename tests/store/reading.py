@@ -1,0 +1,60 @@
+"""Rows to read: definitions, process instances and incidents by number, and every list that is asked for often."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import text
+
+from osmia_broker.state.rows import ElementState, Incident, ProcessDefinition
+from osmia_broker.store.read import Reader
+from tests.bpmn import bpmn
+from tests.store import rows
+from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK
+
+MODEL = bpmn("start > ask:job(name=Ask somebody) > end", id="p")
+DONE, GONE = ElementState.COMPLETED, ElementState.TERMINATED
+ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+LIVING_STATES = ["ACTIVATABLE", "ACTIVATED", "FAILED", "ERROR_THROWN"]
+
+
+def definition(number: int, process_id: str, version: int) -> ProcessDefinition:
+    return replace(rows.definition, key=BASE + number, bpmn_process_id=process_id, version=version)
+
+
+def instance(number: int, process: int = 1, state: ElementState = ElementState.ACTIVATED, **of_job: Any) -> list[Any]:
+    """Rows of an instance of the definition with this number; it has ended if *state* says so."""
+    ended = {"ended_ms": 50} if state in (DONE, GONE) else {}
+    of_all = {"process_definition_key": BASE + process, **ended}
+    whole, task, job, variable = rows.instance(number, **of_job)
+    return [replace(whole, state=state, **of_all), replace(task, **of_all), replace(job, **of_all), variable]
+
+
+def stop(number: int, **of_incident: Any) -> Incident:
+    """An incident of the instance with this number, and of its job."""
+    shift = 1_000 * number
+    keys = {"key": INCIDENT + shift, "process_instance_key": PROCESS + shift, "job_key": JOB + shift}
+    return replace(rows.incident, element_instance_key=TASK + shift, **{**keys, **of_incident})
+
+
+def numbers(items: Any, first: int = PROCESS) -> list[int]:
+    """The numbers of these instances, or of the instances of these jobs or incidents."""
+    return [(item.row.key - first) // 1_000 for item in items]
+
+
+LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
+    "active instances": lambda reader: reader.process_instances(states=["ACTIVE"]),
+    "a process": lambda reader: reader.process_instances(bpmn_process_id="p"),
+    "a definition": lambda reader: reader.process_instances(process_definition_key=BASE + 1),
+    "active of a process": lambda reader: reader.process_instances(bpmn_process_id="p", states=["ACTIVE"]),
+    "active, not stopped": lambda reader: reader.process_instances(has_incident=False, states=["ACTIVE"]),
+    "stopped": lambda reader: reader.process_instances(has_incident=True),
+    "stopped of a process": lambda reader: reader.process_instances(has_incident=True, bpmn_process_id="p"),
+    "one instance": lambda reader: reader.process_instance(PROCESS),
+    "open jobs of a type": lambda reader: reader.jobs(type="type", states=LIVING_STATES),
+    "held jobs": lambda reader: reader.jobs(states=["ACTIVATED", "FAILED", "ERROR_THROWN"]),
+    "jobs of an instance": lambda reader: reader.jobs(process_instance_key=PROCESS),
+    "open incidents": lambda reader: reader.incidents(states=["OPEN"]),
+    "variables": lambda reader: reader.variables(PROCESS),
+    "counts": lambda reader: reader.counts(),
+}

@@ -1,0 +1,193 @@
+"""The schema of the file: made from the registry, migrated from every older version, read through its indexes."""
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osmia_broker.errors import StoreFailed
+from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, KINDS, ElementInstance, FollowUp, Job, WaitingToken
+from osmia_broker.state.store_protocol import Due, DueWanted
+from osmia_broker.store import creation, dialects, schema, statements
+from osmia_broker.store.migrations import upgrade
+from osmia_broker.store.sqlite import SqliteStore
+from tests.store import rows
+from tests.store.rows import BASE, FOLLOW_UP, PROCESS, changes, wanted
+
+TYPES = {int: "INTEGER", str: "TEXT", bytes: "BLOB"}
+
+
+async def made(path: Path, *batch: Any) -> Path:
+    """Make a file with these rows."""
+    store = SqliteStore(path)
+    await store.open()
+    await store.write(changes(*batch), None)
+    await store.close()
+    return path
+
+
+def described(path: Path) -> list[tuple[str, ...]]:
+    """Return all tables, columns and indexes of a file."""
+    with sqlite3.connect(path) as db:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+        columns = [
+            (table, *map(str, column)) for (table,) in tables for column in db.execute(f"PRAGMA table_info({table})")
+        ]
+        indexes = db.execute(
+            "SELECT tbl_name, name, replace(replace(sql, char(10), ''), ' ', '') FROM sqlite_master WHERE type = 'index'"
+        )
+        found = sorted([*columns, *(tuple(map(str, index)) for index in indexes)])
+    db.close()
+    return found
+
+
+async def test_every_field_of_every_row_class_is_a_column(tmp_path: Path):
+    path = await made(tmp_path / "x.db")
+    with sqlite3.connect(path) as db:
+        for kind in KINDS.values():
+            columns = [column[1:3] for column in db.execute(f"PRAGMA table_info({kind.table})")]
+            plain = [
+                (one.name, TYPES[next(t for t in TYPES if issubclass(one.type, t))]) for one in fields(kind.row_type)
+            ]
+            assert [(name, type.replace("VARCHAR", "TEXT")) for name, type in columns] == plain
+            assert all(column[3] for column in db.execute(f"PRAGMA table_info({kind.table})")), "NOT NULL"
+    db.close()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.table)
+def test_the_schema_says_which_columns_change(kind: Any):
+    table = schema.TABLES[kind.row_type]
+    assert {column.name for column in table.columns if column.info["changes"]} == kind.changing
+    assert tuple(column.name for column in table.primary_key) == kind.primary_key
+
+
+def test_every_kind_of_an_instance_is_found_by_its_instance_or_its_scope():
+    found = [kind.table for kind in (*schema.KEYED_KINDS, *schema.SCOPED_KINDS)]
+    assert sorted(found) == sorted(kind.table for kind in INSTANCE_KINDS)
+    indexes = {index.name for table in schema.metadata.tables.values() for index in table.indexes}
+    assert {f"{kind.table}_of_instance" for kind in schema.KEYED_KINDS} <= indexes
+    assert {f"{kind.table}_due" for kind in DUE_KINDS} <= indexes
+
+
+async def test_migrations_lead_to_the_schema_that_a_new_file_gets(tmp_path: Path):
+    new = await made(tmp_path / "new.db")
+    upgrade.run(tmp_path / "migrated.db")
+    assert described(tmp_path / "migrated.db") == described(new)
+    assert upgrade.heads() == [creation.HEAD]
+
+
+async def test_a_file_of_the_first_version_is_migrated_with_its_rows(tmp_path: Path):
+    path = tmp_path / "x.db"
+    upgrade.run(path, "0001")
+    of_then = [row for row in (*rows.DEPLOYED, *rows.INSTANCE) if not isinstance(row, FollowUp)]
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("INSERT INTO partition (id, next_key, epoch) VALUES (1, ?, 3)", (BASE + 70,))
+        for row_type, values in changes(*of_then).written.items():
+            for one in values:
+                db.execute(dialects.upsert(schema.TABLES[row_type], 1), one)
+    db.close()
+    store = SqliteStore(path)
+    start = await store.open()
+    assert start.next_key == BASE + 70
+    assert [row for found in start.definitions.values() for row in found] == [*rows.DEPLOYED[:4]]
+    follow_up = FollowUp(FOLLOW_UP, PROCESS, 1, "CompleteJob", "{}", 5)
+    loaded = (await store.write(changes(follow_up), wanted(PROCESS, due=DueWanted(9, 9)))).loaded
+    assert loaded is not None
+    assert sum(map(len, loaded.instances[PROCESS].values())) == len(rows.INSTANCE)
+    assert loaded.due == Due([(5, FollowUp, FOLLOW_UP)], None)
+    await store.close()
+    assert described(path) == described(await made(tmp_path / "new.db"))
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):
+    path = tmp_path / "x.db"
+    upgrade.run(path, "0001")
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE follow_ups (key INTEGER)")  # stands in the way
+    db.close()
+    before = described(path)
+    store = SqliteStore(path)
+    with pytest.raises(StoreFailed, match="follow_ups already exists"):
+        await store.open()
+    assert described(path) == before
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path):
+    path = await made(tmp_path / "x.db")
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    db.close()
+    with pytest.raises(StoreFailed, match="found version 9999"):
+        await SqliteStore(path).open()
+
+
+def test_a_start_imports_no_alembic(tmp_path: Path):
+    program = """
+import asyncio, sys
+from pathlib import Path
+from osmia_broker.store.sqlite import SqliteStore
+
+async def start_twice():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open()
+    await store.close()
+    await store.open()
+    await store.close()
+
+asyncio.run(start_twice())
+sys.exit("alembic" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "x.db")], check=True)
+
+
+async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
+    """No load walks through a table, or sorts; only arrays of keys, which are parameters, are scanned."""
+    asked: list[str] = []
+
+    def tracing(path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None)
+        db.set_trace_callback(asked.append)
+        return db
+
+    store = SqliteStore(await made(tmp_path / "x.db", *rows.INSTANCE), connect=tracing)
+    await store.open()
+    opening = [text for text in asked if " due" in text or "deadline_ms" in text]
+    asked.clear()
+    every = wanted(PROCESS, job_types=frozenset({("type", 0)}), due=DueWanted(5, 5), resources=frozenset({"c" * 64}))
+    for kind in schema.KEYED_KINDS:
+        every |= wanted(PROCESS, of=kind.row_type)
+    await store.write(None, every)
+    await store.close()
+    texts = [text for text in (*opening, *asked) if text.startswith("SELECT")]
+    assert len(texts) >= 2 * len(schema.KEYED_KINDS) + len(schema.SCOPED_KINDS) + 2 * len(DUE_KINDS)
+    with sqlite3.connect(tmp_path / "x.db") as db:
+        for text in texts:
+            for *_, step in db.execute("EXPLAIN QUERY PLAN " + text):
+                harmless = step.startswith("LIST SUBQUERY") or "json_each" in step or "anon_1" in step
+                assert harmless or step.startswith("SEARCH"), f"{step}: {text}"
+    db.close()
+
+
+@pytest.mark.parametrize(("table", "index"), [(Job, "jobs_due"), (FollowUp, "follow_ups_due")])
+async def test_due_rows_are_read_in_the_order_of_their_index(tmp_path: Path, table: type, index: str):
+    with sqlite3.connect(await made(tmp_path / "x.db")) as db:
+        text = dialects.prepare(statements.DUE[table])
+        plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, {**text.constants, "rows_max": 5})]
+    db.close()
+    assert len(plan) == 1, f"a step of its own for sorting: {plan}"
+    assert index in plan[0]
+
+
+async def test_a_load_passes_over_the_ended_rows_of_a_long_history(tmp_path: Path):
+    """The index leads to the living rows: two equalities, none of them checked row by row."""
+    with sqlite3.connect(await made(tmp_path / "x.db")) as db:
+        for row_type in (ElementInstance, WaitingToken, Job):
+            text = dialects.prepare(statements.OF_INSTANCES[row_type]).text
+            plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text, {"keys": "[]"})]
+            assert "_of_instance (process_instance_key=? AND ended_ms=?)" in plan[0], plan
+    db.close()
