@@ -1,4 +1,4 @@
-"""A broker: its store, its partition and its doors, opened in that order and closed in reverse. The composition root."""
+"""Put the parts of a broker together: open store, partition and doors in this order, and close them in reverse."""
 
 import asyncio
 import gc
@@ -70,7 +70,7 @@ class Broker:
         log.info("broker ready", extra={"version": __version__, **where, "pid": os.getpid(), "took": took})
 
     async def _start_parts(self, opened: AsyncExitStack) -> None:
-        """Each part is closed in reverse, however far this comes."""
+        """Open the parts one by one; *opened* closes in reverse those that were opened, even if one fails."""
         settings = self.settings
         management = ManagementServer(
             settings.host_of("management"), settings.management_port, ready=self._ready, metrics=self.metrics

@@ -1,4 +1,4 @@
-"""Every refusal the broker can give, and the status it travels as.
+"""All refusals of the broker, each with the gRPC status that it travels as.
 
     OsmiaError
     ├── Rejection              a command was understood and refused; nothing changed
@@ -22,45 +22,45 @@ from typing import ClassVar
 
 
 class OsmiaError(Exception):
-    """The root: whatever the broker answers instead of a result."""
+    """The root of all answers that are no result."""
 
     status: ClassVar[str] = "INTERNAL"  #: the gRPC status by name
 
 
 class Rejection(OsmiaError):
-    """A command was understood and refused. *code* is the rejection type that the wire's frame names."""
+    """A command was understood and refused. *code* is its rejection type in the error texts of the wire."""
 
     code: ClassVar[str] = "PROCESSING_ERROR"
     intent: str = ""  #: of the refused command; set by the partition, for the wire's frame
 
 
 class NotFound(Rejection):
-    """The thing a command is about does not exist, or no longer."""
+    """The subject of a command does not exist, or has ended."""
 
     status = code = "NOT_FOUND"
 
 
 class AlreadyExists(Rejection):
-    """What a command wants to make is there."""
+    """A command would make something that is there already."""
 
     status = code = "ALREADY_EXISTS"
 
 
 class InvalidArgument(Rejection):
-    """A command that could never be carried out as it was written."""
+    """A command is wrong in itself, whatever the state."""
 
     status = code = "INVALID_ARGUMENT"
 
 
 class InvalidState(Rejection):
-    """The thing exists, but its state does not allow the command now."""
+    """The subject of a command exists, but its state does not allow the command now."""
 
     status = "FAILED_PRECONDITION"
     code = "INVALID_STATE"
 
 
 class Overloaded(OsmiaError):
-    """The broker has more to do than it promised to queue."""
+    """The queue is full."""
 
     status = "RESOURCE_EXHAUSTED"
 

@@ -1,4 +1,4 @@
-"""What the broker counts while it works, and the text that `/metrics` makes of it.
+"""Count what happens in the broker, and render the counts for `/metrics`.
 
 The parts keep plain numbers: one addition to a dictionary per event (about 0.1 µs), no lock, no label object. Only a
 scrape turns them into Prometheus families; prometheus-client is imported then, not at start. Everything is counted and
@@ -92,10 +92,10 @@ def _zero() -> float:
 
 @dataclass(slots=True)
 class PartitionCounters:
-    """What one partition counts. Times are seconds; a refused or undone command counts as rejected, nothing else."""
+    """The counts of one partition. Times are seconds; a refused or undone command counts as rejected, nothing else."""
 
     partition: int
-    commands: Tally = field(default_factory=Tally)  #: (command in capitals, `accepted` or `rejected`)
+    commands: Tally = field(default_factory=Tally)  #: (name of the command, `accepted` or `rejected`)
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_batch_commands: Histogram = field(default_factory=lambda: Histogram(COMMANDS))
     commit_failures: Tally = field(default_factory=Tally)  #: (reason: `disk_full`, `store`)
@@ -113,7 +113,7 @@ class PartitionCounters:
 
 @dataclass(slots=True)
 class GatewayCounters:
-    """What the gRPC door counts, by method (without the service) and status name (`OK`, `NOT_FOUND`, …)."""
+    """The counts of the gRPC door, by method (without the service) and status name (`OK`, `NOT_FOUND`, …)."""
 
     requests: Tally = field(default_factory=Tally)  #: (method, code)
     seconds: dict[Labels, Histogram] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class GatewayCounters:
 
 @dataclass(slots=True)
 class Metrics:
-    """Everything that one broker process counts; its parts share the members and increment them."""
+    """All counts of one broker process. Its parts share the members and increment them."""
 
     gateway: GatewayCounters = field(default_factory=GatewayCounters)
     partitions: list[PartitionCounters] = field(default_factory=list)
@@ -142,7 +142,7 @@ class Metrics:
         return counters
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition and its content type: OpenMetrics when *accept* asks for it, else the Prometheus text."""
+        """Return the exposition and its content type: OpenMetrics when *accept* asks for it, else the Prometheus text."""
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import choose_encoder
 
@@ -200,7 +200,7 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
 
 
 def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
-    """What is said of the whole broker: no partition label, the partitions' numbers added up."""
+    """The families of the whole broker, without a partition label: the numbers of the partitions added up."""
     instances = _sum(one.process_instances for one in partitions)
     yield _counter("osmia_process_instances", "Process instances by event.", ["process", "event"], instances)
     jobs = _sum(one.jobs for one in partitions)

@@ -1,4 +1,4 @@
-"""What the engine answers to a command, as plain values: snapshots, because rows go on changing before the answer leaves."""
+"""The answers of the engine to commands, as plain values: the rows may change again before an answer leaves."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):
-    """A process instance was created."""
+    """The answer to a creation."""
 
     process_definition_key: int
     bpmn_process_id: str
@@ -35,7 +35,7 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """What a deployment brought, in the order of the wire: processes, decisions, graphs, forms."""
+    """The definitions of a deployment, in the order of the wire: processes, decisions, graphs of decisions, forms."""
 
     key: int
     processes: list[ProcessDefinition]
@@ -45,7 +45,7 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 class EvaluatedDecision(msgspec.Struct, frozen=True):
-    """A decision was evaluated: *evaluation* is dmn's account of it; *decisions* names the rows of its graph by decision id."""
+    """The answer to an evaluation: *evaluation* is the result of the dmn package, *decisions* the rows of the whole graph by decision id."""
 
     decision: Decision
     evaluation: Any

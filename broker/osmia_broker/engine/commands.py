@@ -1,6 +1,6 @@
-"""Every wish the engine understands. A command is checked and carried out as a whole, or refused without a trace.
+"""All commands of the engine. A command is carried out as a whole, or refused without a trace.
 
-`intent` is the word the wire's error frame uses for it (gateway-rpc.md, section 1). Times are milliseconds.
+`intent` is its name in the error texts of the wire (gateway-rpc.md, section 1). Times are milliseconds.
 """
 
 from typing import ClassVar
@@ -77,14 +77,14 @@ class ActivateJobs(Command, frozen=True, gc=False):
 
 
 class GiveBackJobs(Command, frozen=True, gc=False):
-    """Jobs could not be handed to the caller they were activated for: (key, deadline) of each, as it was activated."""
+    """Make jobs activatable again that did not reach their caller: (key, deadline) of each, as it was activated."""
 
     intent: ClassVar[str] = "YIELD"
     jobs: tuple[tuple[int, int], ...]
 
 
 class CompleteJob(Command, frozen=True, gc=False):
-    """A worker reports success."""
+    """Complete a job: a worker reports success."""
 
     intent: ClassVar[str] = "COMPLETE"
     job_key: int
@@ -92,7 +92,7 @@ class CompleteJob(Command, frozen=True, gc=False):
 
 
 class FailJob(Command, frozen=True, gc=False):
-    """A worker gives up; the job has *retries* left and may be tried again after *back_off_ms*."""
+    """Fail a job: a worker gives up. The job has *retries* left and becomes activatable again after *back_off_ms*."""
 
     intent: ClassVar[str] = "FAIL"
     job_key: int
@@ -103,7 +103,7 @@ class FailJob(Command, frozen=True, gc=False):
 
 
 class ThrowError(Command, frozen=True, gc=False):
-    """A worker reports an error of the business, for the model to catch."""
+    """Throw an error of the business from a job, for the model to catch."""
 
     intent: ClassVar[str] = "THROW_ERROR"
     job_key: int
@@ -129,7 +129,7 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
 
 
 class ReachDeadlines(Command, frozen=True, gc=False):
-    """The clock has come to the deadlines of these jobs, if they still stand."""
+    """End the leases and back-offs of these jobs whose deadlines have passed. Sent by the partition itself."""
 
     intent: ClassVar[str] = "TIME_OUT"
     job_keys: tuple[int, ...]
@@ -171,7 +171,7 @@ class SetVariables(Command, frozen=True, gc=False):
 
 
 class ResolveIncident(Command, frozen=True, gc=False):
-    """Try again what an incident has stopped."""
+    """Resolve an incident: take the step again that it stopped, or offer its job again."""
 
     intent: ClassVar[str] = "RESOLVE"
     incident_key: int

@@ -1,4 +1,4 @@
-"""Decisions: found among what was deployed, evaluated by the dmn package."""
+"""Find deployed decisions, and evaluate them with the dmn package."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from osmia_broker.state.rows import Decision, ErrorType
 
 
 def find_decision(turn: Turn, decision_id: str, deployment_key: int = 0) -> tuple[Decision, DecisionGraph]:
-    """The latest version of a decision (or the one of a deployment) and the graph it stands in.
+    """Return the latest version of a decision, or the one of a deployment, with the graph that it stands in.
 
     Raises:
-        IncidentRaised: there is none; deploying it is the repair.
+        IncidentRaised: there is none. To repair it, deploy one.
 
     """
     decisions = turn.definitions.decisions
@@ -42,7 +42,7 @@ def _graph(turn: Turn, decision: Decision) -> DecisionGraph:
 
 @handles(EvaluateDecision)
 def evaluate_decision(turn: Turn, command: EvaluateDecision) -> EvaluatedDecision:
-    """Evaluate a decision for a caller; a failing evaluation is part of the answer, no refusal."""
+    """Evaluate a decision for a caller. An evaluation that fails is an answer, not a refusal."""
     decision = _called(turn, command)
     graph = _graph(turn, decision)
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
@@ -52,7 +52,7 @@ def evaluate_decision(turn: Turn, command: EvaluateDecision) -> EvaluatedDecisio
 
 
 def _called(turn: Turn, command: EvaluateDecision) -> Decision:
-    """The decision that the command names; the id wins over the key. Unknown is an invalid argument (gateway-rpc.md)."""
+    """Return the decision that the command names. The id wins over the key; an unknown decision is an invalid argument (gateway-rpc.md)."""
     decisions = turn.definitions.decisions
     if command.decision_id:
         found, named = decisions.latest(command.decision_id), f"id '{command.decision_id}'"

@@ -30,7 +30,7 @@ def deploy_resources(turn: Turn, command: DeployResources) -> Deployed:
 
 
 def _refuse_duplicates(resources: tuple[NewResource, ...]) -> None:
-    """An id may be defined once per deployment."""
+    """Refuse two definitions of one id."""
     owners: dict[tuple[str, str], NewResource] = {}
     for resource in resources:
         for what, id in _ids(resource):

@@ -1,6 +1,6 @@
-"""Expressions evaluated for the engine: in the scope of an element instance, with the result type that the place takes.
+"""Evaluate expressions of the model in the scope of an element instance, and check the type of the result.
 
-A failed evaluation, or a result of another type, stops the step with an incident whose text is the reference broker's
+A failed evaluation, or a result of another type, stops the step with an incident. Its text is that of the reference broker
 (user-tasks.md, section 3; bpmn-execution.md, section 9).
 """
 
@@ -17,7 +17,7 @@ QUOTED_CHARACTERS = 100  # of a value that an incident repeats
 
 
 class VariableScope:
-    """The variables visible from an element instance, inner ones hiding outer ones."""
+    """The variables that are visible from an element instance; inner ones hide outer ones."""
 
     __slots__ = ("_key", "_turn")
 
@@ -41,7 +41,7 @@ class VariableScope:
 def evaluate(
     turn: Turn, expression: Expression, scope_key: int, error_type: ErrorType = ErrorType.EXTRACT_VALUE_ERROR
 ) -> Result:
-    """The result of *expression* as seen from the element instance *scope_key*.
+    """Evaluate *expression* with the variables visible from the element instance *scope_key*.
 
     Raises:
         IncidentRaised: the evaluation failed.
@@ -73,7 +73,7 @@ def _storable(expression: Expression, text: str) -> str:
 
 
 def evaluate_boolean(turn: Turn, expression: Expression, scope_key: int) -> bool:
-    """A result that must be true or false; null is neither."""
+    """Evaluate *expression* to true or false; null is neither."""
     result = evaluate(turn, expression, scope_key)
     if not isinstance(result.value, bool):
         raise wrong_type(expression, result, "'BOOLEAN'")
@@ -81,7 +81,7 @@ def evaluate_boolean(turn: Turn, expression: Expression, scope_key: int) -> bool
 
 
 def evaluate_int32(turn: Turn, expression: Expression, scope_key: int) -> int:
-    """Evaluate *expression* to a number that fits 32 bits, as it travels; a fraction is cut off."""
+    """Evaluate *expression* to a number of 32 bits, the size that it has on the wire. A fraction is cut off."""
     result = evaluate(turn, expression, scope_key)
     if feel.type_name(result.value) != "NUMBER":
         raise wrong_type(expression, result, "'NUMBER'")
@@ -95,7 +95,7 @@ def evaluate_int32(turn: Turn, expression: Expression, scope_key: int) -> int:
 
 
 def evaluate_text_list(turn: Turn, expression: Expression, scope_key: int) -> list[str]:
-    """A result that must be a list of texts."""
+    """Evaluate *expression* to a list of texts that can be stored."""
     result = evaluate(turn, expression, scope_key)
     if not isinstance(result.value, list | tuple):
         raise wrong_type(expression, result, "'ARRAY'")
@@ -109,6 +109,6 @@ def evaluate_text_list(turn: Turn, expression: Expression, scope_key: int) -> li
 
 
 def wrong_type(expression: Expression, result: Result, expected: str) -> IncidentRaised:
-    """The stop for a result that the place does not take, with what the evaluation had to say."""
+    """Return the incident for a result of a wrong type, with the warnings of the evaluation."""
     text = f"Expected result of the expression '{expression.text}' to be {expected}, but was '{feel.type_name(result.value)}'."
     return IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, text + feel.warnings_text(result.warnings))

@@ -1,4 +1,4 @@
-"""Incidents: a step that could not be taken stops one element and says why; resolving tries it again.
+"""Incidents: a step that cannot be taken stops one element instance and gives the reason. Resolving takes it again.
 
 An incident is no failure of the command: CompleteJob is answered OK even if the next gateway finds no flow.
 """
@@ -12,7 +12,7 @@ MESSAGE_CHARACTERS = 5_000  # an incident repeats no more of its cause than a pe
 
 
 class IncidentRaised(Exception):
-    """The step being taken cannot go on. It is undone, and the element gets an incident with this text."""
+    """Raised by a step that cannot go on. The step is undone, and its element instance gets an incident with this text."""
 
     def __init__(self, error_type: ErrorType, message: str) -> None:
         super().__init__(message)
@@ -20,12 +20,12 @@ class IncidentRaised(Exception):
 
 
 def raise_incident(turn: Turn, element: ElementInstance, error_type: ErrorType, message: str) -> None:
-    """Stop *element*."""
+    """Stop *element* with an incident."""
     _insert(turn, element, 0, error_type, message)
 
 
 def raise_job_incident(turn: Turn, job: Job, error_type: ErrorType, message: str) -> None:
-    """Stop the element of *job* until the job can be activated again."""
+    """Stop the element instance of *job* with an incident, until the job can be activated again."""
     _insert(turn, turn.elements[job.element_instance_key], job.key, error_type, message)
 
 
@@ -51,5 +51,5 @@ def storable(text: str) -> str:
 
 
 def no_such_incident(key: int) -> NotFound:
-    """The refusal for a key that names no open incident."""
+    """Return the refusal for a key that names no open incident."""
     return NotFound(f"Expected to resolve incident with key '{key}', but no such incident was found")

@@ -1,4 +1,4 @@
-"""Process instances: created at their start, given variables, cancelled."""
+"""Process instances: create them, set their variables, cancel them."""
 
 from typing import NoReturn
 
@@ -18,7 +18,7 @@ NOT_STARTABLE = frozenset({ElementType.START_EVENT})  #: no start instruction ma
 
 @handles(CreateProcessInstance)
 def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Created:
-    """Start an instance; by the answer its token has walked to where it waits, or to the end."""
+    """Start an instance. Unless its walk is long, the token is at a wait state or at the end when the answer leaves."""
     definition = _definition(turn, command)
     model = turn.definitions.process(definition.key)
     starts = [_start_element(model, id) for id in command.start_elements]
@@ -37,7 +37,7 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
 
 
 def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition:
-    """The definition that the command names; the id wins over the key."""
+    """Return the definition that the command names. The id wins over the key."""
     processes = turn.definitions.processes
     id, version, key = command.bpmn_process_id, command.version, command.process_definition_key
     if not id:
@@ -110,7 +110,7 @@ def _start_at(turn: Turn, process: ElementInstance, starts: list[Element]) -> No
 
 @handles(SetVariables)
 def set_variables(turn: Turn, command: SetVariables) -> int:
-    """Set variables from outside; answers with the key of the document."""
+    """Set variables for a caller. The answer is a key for the document."""
     element = turn.find_element(command.element_instance_key)
     if element is None:
         raise NotFound(

@@ -1,6 +1,6 @@
-"""The life of a job: created, handed to a worker until a deadline, completed, failed, thrown, given back.
+"""Jobs: create them, hand them to workers until a deadline, and take the reports of workers.
 
-Which call is allowed in which state is reliability.md, section 2, every cell of it measured on the reference broker.
+The table of calls and states in reliability.md, section 2, was measured cell by cell on the reference broker.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached any
 
 
 def create_job(turn: Turn, element: ElementInstance, *, type: str, retries: int, headers: str) -> Job:
-    """A new activatable job of *element*; *headers* is a JSON object of strings."""
+    """Add an activatable job for *element*. *headers* is a JSON object of strings."""
     job = Job(
         key=turn.next_key(),
         process_instance_key=element.process_instance_key,
@@ -66,7 +66,7 @@ def _from_now(turn: Turn, ms: int) -> int:
 
 
 def json_object(headers: Mapping[str, str]) -> str:
-    """Headers as a job keeps them."""
+    """Return headers as the JSON text that a job keeps."""
     return msgspec.json.encode(headers).decode() if headers else "{}"
 
 
@@ -138,7 +138,7 @@ def _park_oversized(turn: Turn, job: Job, size: int, size_max: int) -> None:
 
 @handles(GiveBackJobs)
 def give_back_jobs(turn: Turn, command: GiveBackJobs) -> None:
-    """Jobs that never reached their caller wait again, retries untouched, unless they have gone on since."""
+    """Make jobs activatable again that did not reach their caller, with their retries. Jobs that have changed since stay as they are."""
     given = dict(command.jobs)
     for job in turn.find_jobs(given):
         if job.state is JobState.ACTIVATED and job.deadline_ms == given[job.key]:
@@ -147,7 +147,7 @@ def give_back_jobs(turn: Turn, command: GiveBackJobs) -> None:
 
 @handles(ReachDeadlines)
 def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
-    """End leases and back-offs: the jobs wait for a worker again, retries untouched. Answers with keys that cannot be read."""
+    """End leases and back-offs: the jobs become activatable again, with their retries. The answer lists keys that cannot be read."""
     for job in turn.find_jobs(command.job_keys):
         if 0 < job.deadline_ms <= turn.now_ms:
             if job.state is JobState.ACTIVATED:
@@ -161,7 +161,7 @@ def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
 
 @handles(CompleteJob)
 def complete_job(turn: Turn, command: CompleteJob) -> None:
-    """The work is done: its variables are merged, or left to the output mappings, and the element completes."""
+    """Complete a job and its element. Without output mappings its variables are merged outwards; otherwise they stay local."""
     job = _reportable(turn, command.job_key, "complete job")
     element = turn.elements[job.element_instance_key]
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
@@ -173,7 +173,7 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
 
 @handles(FailJob)
 def fail_job(turn: Turn, command: FailJob) -> None:
-    """The work failed: it may be tried again, at once or after its back-off; without retries it stops at an incident."""
+    """Fail a job: it becomes activatable again, at once or after its back-off. Without retries it stops at an incident."""
     job = _reportable(turn, command.job_key, "fail job")
     put_local(turn, turn.elements[job.element_instance_key], command.variables)
     _note(turn, job, "failed")
@@ -190,7 +190,7 @@ def fail_job(turn: Turn, command: FailJob) -> None:
 
 @handles(ThrowError)
 def throw_error(turn: Turn, command: ThrowError) -> None:
-    """An error of the business. No model can catch one yet, so the job stops at an incident."""
+    """Throw an error of the business. No element catches errors yet, so the job stops at an incident."""
     job = _reportable(turn, command.job_key, "throw an error for job")
     _note(turn, job, "error")
     turn.jobs.update(
@@ -212,7 +212,7 @@ def throw_error(turn: Turn, command: ThrowError) -> None:
 
 @handles(UpdateJobRetries)
 def update_job_retries(turn: Turn, command: UpdateJobRetries) -> None:
-    """New tries, in any state; a job that stands at an incident still waits for that to be resolved."""
+    """Give a job new retries in any state. A job with an incident still waits until that is resolved."""
     if command.retries < 1:
         raise InvalidArgument(
             f"Expected to update retries for job with key '{command.job_key}' with a positive amount of retries,"
@@ -223,7 +223,7 @@ def update_job_retries(turn: Turn, command: UpdateJobRetries) -> None:
 
 @handles(UpdateJobTimeout)
 def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
-    """Lengthen or shorten a lease; one that is over already ends at the next look."""
+    """Lengthen or shorten a lease. A deadline in the past ends it at once."""
     job = _existing(turn, command.job_key, "update job")
     if job.state is not JobState.ACTIVATED:
         raise InvalidState(f"Expected to update the timeout of job with key '{job.key}', but it is not active")

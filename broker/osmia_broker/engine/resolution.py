@@ -1,4 +1,4 @@
-"""Resolving an incident: what it stopped is tried again, and stops anew if its cause is still there."""
+"""Resolve an incident: take the step again that it stopped. If the cause is still there, a new incident is raised."""
 
 from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
@@ -33,7 +33,7 @@ def _offer_again(turn: Turn, incident: Incident) -> None:
 
 
 def _repeat(turn: Turn, element: ElementInstance) -> None:
-    """Take the step again that failed, or let the walk of the instance go on that was stopped at a bound."""
+    """Take the step again that failed. If a walk was stopped at a bound, let it go on."""
     if element.state is ElementState.ACTIVATED:
         release_follow_ups(turn, element.process_instance_key)
     else:

@@ -1,4 +1,4 @@
-"""Files as they are deployed: told apart by name, parsed, compiled. Pure, but slow for a large model: not for the event loop."""
+"""Parse and compile files that are deployed; the ending of the name says the kind. Slow for a large model, so never called on the event loop."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -14,7 +14,7 @@ PREFIX = "Expected to deploy new resources, but encountered the following errors
 
 
 class BadResource(Exception):
-    """A file that cannot be deployed; the text says why."""
+    """Raised for a file that cannot be deployed; the text gives the reason."""
 
 
 def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]:
@@ -50,7 +50,7 @@ def compile_resource(name: str, content: bytes) -> NewResource:
 
 
 def kind_of(name: str) -> str:
-    """What a file is by the ending of its name, which is case-sensitive (gateway-rpc.md, DeployResource)."""
+    """Return the kind of a file by the ending of its name, which is case-sensitive (gateway-rpc.md, DeployResource)."""
     for ending, kind in _KINDS.items():
         if name.endswith(ending):
             return kind

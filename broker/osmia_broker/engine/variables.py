@@ -61,7 +61,7 @@ def _owner(turn: Turn, scope: ElementInstance, name: str) -> int:
 
 
 def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
-    """Return the variables seen from *element*, inner ones hiding outer ones; only *names* (those that exist) where any are given."""
+    """Return the variables visible from *element*; inner ones hide outer ones. With *names*, return only those that exist."""
     scopes = []
     key = element.key
     while key:

@@ -1,11 +1,11 @@
-"""Time, handed to whoever needs it; tests hand in one that they advance themselves."""
+"""The clock of a partition. Tests use one that they advance themselves."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time of the wall."""
+    """The time of the wall."""
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""

@@ -43,25 +43,25 @@ class VersionedTable(Generic[V]):
         self._changed: dict[int, V] = {}
 
     def get(self, key: int) -> V | None:
-        """The version of *key*."""
+        """Return the version of *key*."""
         return self._rows.get(key)
 
     def version(self, id: str, version: int) -> V | None:
-        """One version of *id*."""
+        """Return one version of *id*."""
         return self._by_id.get(id, {}).get(version)
 
     def latest(self, id: str) -> V | None:
-        """The highest version of *id*."""
+        """Return the highest version of *id*."""
         versions = self._by_id.get(id)
         return versions[max(versions)] if versions else None
 
     def as_of_deployment(self, id: str, deployment_key: int) -> V | None:
-        """The version of *id* that a deployment brought, or found unchanged; None when there was none then."""
+        """Return the version of *id* that a deployment brought or found; None if there was none then."""
         versions = [row for row in self._by_id.get(id, {}).values() if row.deployment_key <= deployment_key]
         return max(versions, key=lambda row: row.version, default=None)
 
     def all(self) -> Iterable[V]:
-        """Every version of everything."""
+        """Return all versions of all ids."""
         return self._rows.values()
 
     def insert(self, row: V) -> None:
@@ -71,13 +71,13 @@ class VersionedTable(Generic[V]):
         self._journal.note(self._undo_insert, row)
 
     def admit(self, rows: Iterable[V]) -> None:
-        """Take rows in that were loaded."""
+        """Take in rows that were loaded."""
         for row in rows:
             self._rows[row.key] = row
             self._by_id.setdefault(self._id(row), {})[row.version] = row
 
     def take_changes(self) -> list[RowValues]:
-        """The values of all rows added since the last call."""
+        """Return the values of all rows added since the last call."""
         taken = [self._values(row) for row in self._changed.values()]
         self._changed.clear()
         return taken
@@ -92,7 +92,7 @@ class VersionedTable(Generic[V]):
 
 @dataclass(slots=True)
 class Compiled:
-    """What one resource holds, ready to run: processes by id, or a graph of decisions, or nothing more than its bytes (a form)."""
+    """The compiled content of one resource: processes by id, or a graph of decisions; a form has neither."""
 
     processes: dict[str, Process]
     decisions: Any = None  # dmn.DecisionGraph
@@ -133,7 +133,7 @@ class Definitions:
             table.admit(start.definitions.get(row_type, ()))
 
     def process(self, definition_key: int) -> Process:
-        """The compiled process of a definition that exists.
+        """Return the compiled process of a definition that exists.
 
         Raises:
             Missing: its resource must be read and compiled first.
@@ -144,7 +144,7 @@ class Definitions:
         return self.model(definition.checksum).processes[definition.bpmn_process_id]
 
     def model(self, checksum: str) -> Compiled:
-        """What the resource of this checksum holds.
+        """Return the compiled content of the resource of this checksum.
 
         Raises:
             Missing: it must be read and compiled first.
@@ -164,7 +164,7 @@ class Definitions:
         return checksum in self._models
 
     def decisions_of(self, requirements_key: int) -> list[Decision]:
-        """The decisions of one deployed graph, in the order of their keys, which is that of the file."""
+        """Return the decisions of one deployed graph, in the order of the file."""
         return [row for row in self.decisions.all() if row.decision_requirements_key == requirements_key]
 
     def resource_name(self, checksum: str) -> str:
@@ -176,19 +176,19 @@ class Definitions:
         return next((row.resource_name for row in rows if row.checksum == checksum), checksum)
 
     def keep_model(self, checksum: str, compiled: Compiled | InvalidState) -> None:
-        """Have a compiled resource at hand. It can be made again at any time, so an undone command need not drop it."""
+        """Keep a compiled resource at hand. An undone command need not drop it, since it can be compiled again at any time."""
         self._models[checksum] = compiled
         while len(self._models) > MODELS_MAX:
             self._models.popitem(last=False)
 
     def add_resource(self, checksum: str, content: bytes) -> None:
-        """Store the bytes of a resource with the next commit; bytes that are stored already stay as they are."""
+        """Store the bytes of a resource with the next commit, unless they are stored already."""
         if checksum not in self._new_resources:
             self._new_resources[checksum] = content
             self._journal.note(self._new_resources.pop, checksum)
 
     def take_new_resources(self) -> list[RowValues]:
-        """The resources added since the last call, as rows' values."""
+        """Return the values of the resources added since the last call."""
         taken: list[RowValues] = [(checksum, content) for checksum, content in self._new_resources.items()]
         self._new_resources.clear()
         return taken

@@ -1,1 +1,1 @@
-"""One file per family of BPMN elements, each saying only what is special about its kinds."""
+"""The BPMN elements, a file per family. Each file holds only what is special about its kinds."""

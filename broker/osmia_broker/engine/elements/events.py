@@ -1,4 +1,4 @@
-"""Start and end events without a trigger: the token passes."""
+"""Start and end events without a trigger."""
 
 from osmia_broker.engine.lifecycle import Processor, processes
 from osmia_broker.model.graph import ElementType
@@ -6,4 +6,4 @@ from osmia_broker.model.graph import ElementType
 
 @processes(ElementType.START_EVENT, ElementType.END_EVENT)
 class NoneEvent(Processor):
-    """Passes the token on; after an end event no flow leads on and the path ends."""
+    """Passes the token on. After an end event there is no flow, so the path ends."""

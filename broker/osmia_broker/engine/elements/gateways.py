@@ -1,4 +1,4 @@
-"""Gateways: where tokens are sent one of several ways, or all of them, or wait for one another."""
+"""Gateways: they send a token over one flow or over all of them, or let tokens wait for each other."""
 
 from osmia_broker.engine.expressions import evaluate_boolean
 from osmia_broker.engine.incidents import IncidentRaised
@@ -10,10 +10,10 @@ from osmia_broker.state.rows import ElementInstance, ErrorType, WaitingToken
 
 @processes(ElementType.EXCLUSIVE_GATEWAY)
 class ExclusiveGateway(Processor):
-    """Takes the first flow, in document order, whose condition holds; else the default flow (BPMN 2.0, 13.4.2)."""
+    """Takes the first flow, in document order, whose condition is true; otherwise the default flow (BPMN 2.0, 13.4.2)."""
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
-        """The one flow to take; a condition that is neither true nor false is an incident, even beside a default flow."""
+        """Return the one flow to take. A condition that is neither true nor false is an incident, even beside a default flow."""
         for flow in element.outgoing:
             if flow is element.default_flow:
                 continue
@@ -34,7 +34,7 @@ class ParallelGateway(Processor):
     """Waits for a token from every incoming flow, then takes every outgoing one (BPMN 2.0, 13.4.1)."""
 
     def arrive(self, turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
-        """Let the token wait; with one from every incoming flow, the oldest of each go on together."""
+        """Let the token wait. Once every incoming flow has brought one, the oldest of each flow go on together."""
         gateway = flow.target
         if len(gateway.incoming) < 2:
             super().arrive(turn, flow, scope)

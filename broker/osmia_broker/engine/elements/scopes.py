@@ -1,4 +1,4 @@
-"""The process and the embedded subprocess: they hold variables, begin at their start event, and end with their last token."""
+"""The process and the embedded subprocess. They own variables, begin at their start event, and end with their last token."""
 
 from osmia_broker.engine.lifecycle import Processor, enter, processes
 from osmia_broker.engine.turn import Turn

@@ -1,4 +1,4 @@
-"""Tasks that a worker does (a job), or the broker itself (a script, a decision)."""
+"""Tasks: done by a worker (a job), or by the broker itself (a script, a decision)."""
 
 from osmia_broker import feel
 from osmia_broker.engine.decisions import find_decision
@@ -18,7 +18,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType
 
 
 def create_task_job(turn: Turn, instance: ElementInstance, definition: JobDefinition) -> None:
-    """A job of the type, retries and headers that the model gives."""
+    """Create a job with the type, retries and headers of the model."""
     create_job(
         turn,
         instance,
@@ -30,22 +30,22 @@ def create_task_job(turn: Turn, instance: ElementInstance, definition: JobDefini
 
 @processes(ElementType.SERVICE_TASK, ElementType.SEND_TASK)
 class ServiceTask(Processor):
-    """Waits for a worker to complete a job of the model's type; to send is a worker's work as well."""
+    """Waits for a worker to complete a job. A send task is work for a worker too."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
-        """Evaluate what the job is made of, and create it."""
+        """Evaluate the type and the retries, and create the job."""
         assert element.job is not None, f"'{element.id}' was deployed without a task definition"
         create_task_job(turn, instance, element.job)
 
 
 @processes(ElementType.MANUAL_TASK, ElementType.TASK)
 class PassedTask(Processor):
-    """Work that the broker has no part in: the token passes at once, with its mappings applied."""
+    """Passes the token on at once, with its mappings applied: the broker has no part in this work."""
 
 
 @processes(ElementType.SCRIPT_TASK)
 class ScriptTask(Processor):
-    """Evaluates a FEEL script, unless the model leaves the work to a job."""
+    """Evaluates a FEEL script, or creates a job if the model asks for one."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Put the script's result into its variable and go on."""
@@ -59,7 +59,7 @@ class ScriptTask(Processor):
 
 @processes(ElementType.BUSINESS_RULE_TASK)
 class BusinessRuleTask(Processor):
-    """Evaluates a decision, unless the model leaves the work to a job."""
+    """Evaluates a decision, or creates a job if the model asks for one."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Put the decision's output into its variable and go on."""
@@ -78,6 +78,6 @@ class BusinessRuleTask(Processor):
 
 
 def _finish_with(turn: Turn, instance: ElementInstance, element: Element, name: str, value: str) -> None:
-    """The broker has done the task's work: its result is merged as a job's would be."""
+    """Set the result of the task like the variables of a completed job, and plan the completion."""
     (put_local if element.outputs else merge)(turn, instance, {name: value})
     plan_completion(turn, instance)

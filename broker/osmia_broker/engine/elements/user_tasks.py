@@ -1,4 +1,4 @@
-"""User tasks: work for a person, handed out as a job whose headers tell who may do it and until when (user-tasks.md, section 2)."""
+"""User tasks: work for a person, as a job whose headers say who may do it and until when (user-tasks.md, section 2)."""
 
 import msgspec
 
@@ -18,7 +18,7 @@ USER_TASK_RETRIES = 1
 
 @processes(ElementType.USER_TASK)
 class UserTask(Processor):
-    """Waits for a person. Whatever its assignment cannot be told from is an incident, and no job is made."""
+    """Waits for a person. If the assignment cannot be evaluated, it raises an incident and creates no job."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Evaluate the assignment and create the job."""
@@ -43,7 +43,7 @@ def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition)
 
 
 def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:
-    """Whether there is nothing to tell: the model is silent, or says null where that means nobody."""
+    """Return whether the model names nobody: it has no expression, or its value is null and the dialect allows that."""
     return expression is None or (task.lenient and evaluate(turn, expression, instance.key).value is None)
 
 
