@@ -17,8 +17,8 @@ from osmia._channel import Channel
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
 from osmia.calls.jobs import JobCalls
-from osmia.calls.searches import SearchCalls
 from osmia.calls.resources import ResourceCalls
+from osmia.calls.searches import SearchCalls
 
 CALL_TIMEOUT_MS = 20_000
 
