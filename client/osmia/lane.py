@@ -7,6 +7,7 @@ Lanes share nothing, so a broker that slows one job type down does not slow anot
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from osmia_proto import gateway
 
 log = logging.getLogger("osmia.worker")
 
+PATIENCE_S = 0.1  # of one job for a slot; giving it back and taking it again takes as long, where a broker ends leases by the second
 FAREWELL_S = 5.0  # for giving jobs back to a broker that may be away
 
 Handle = Callable[[Job, Callable[[], bool]], Awaitable[Outcome]]
@@ -188,12 +190,24 @@ class Lane:
         return True
 
     async def return_surplus(self) -> None:
-        """Give back the jobs that found no free slot."""
-        surplus = list(self._surplus)
-        self._surplus.clear()
-        for held in surplus:
+        """Give back the jobs that found no free slot. The oldest one waits for a slot for a moment first."""
+        await self._release(keep=0 if self._is_stopping else 1)
+        if self._surplus:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._surplus_started(), PATIENCE_S)
+            await self._release(keep=0)
+
+    async def _release(self, *, keep: int) -> None:
+        """Give back the surplus jobs but the oldest *keep*."""
+        released = [self._surplus.pop() for _ in range(len(self._surplus) - keep)]
+        for held in released:
             del self._held[held.job.key]
-        await reporting.release(self.client, surplus)
+        await reporting.release(self.client, reversed(released))
+
+    async def _surplus_started(self) -> None:
+        while self._surplus:
+            self._freed.clear()
+            await self._freed.wait()
 
     def _begin(self, held: HeldJob) -> None:
         self._running += 1

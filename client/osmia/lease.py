@@ -65,7 +65,7 @@ class LeaseClock:
         if not self.is_trusted or asked_s in self._doubted:
             return
         self._doubted.add(asked_s)
-        if not self.is_trusted:
+        if len(self._doubted) == DOUBTS_MAX:
             log.warning(
                 "the clocks of the broker and of this machine differ by about %.1f s; leases are counted from now on "
                 "from the arrival of a job",

@@ -156,18 +156,20 @@ class PushedJobs:
         self._ended = asyncio.Event()
         self._ended.set()
         self._read = 0
-        self.is_ready = False  # closed, and may be opened
+        self.is_ready = True  # closed, and may be opened
         self.is_open = False
         self._is_closed = False
 
     def open(self) -> None:
         """Open the stream: `read` begins to read."""
         self.is_ready, self.is_open = False, True
+        self._ending.clear()
         self._opened.set()
 
     def end_soon(self) -> None:
-        """End the stream in good order; `read` does it."""
-        self._ending.set()
+        """End the stream in good order if it is open; `read` does it."""
+        if self.is_open:
+            self._ending.set()
 
     async def close(self) -> None:
         """End the stream for good and wait until all jobs are in that were pushed to it."""
@@ -182,15 +184,13 @@ class PushedJobs:
         Raises:
             OsmiaError: the stream failed.
         """
-        self._opened.clear()
-        self._ending.clear()
-        self.is_ready = not self._is_closed
+        self.is_ready = not (self.is_open or self._is_closed)
         await self._opened.wait()
-        if self._is_closed:
-            return
-        self._ended.clear()
+        if not self._is_closed:
+            self._ended.clear()
+        self._opened.clear()
         try:
-            failure = await self._read_until_ended()
+            failure = None if self._is_closed else await self._read_until_ended()
         finally:
             self.is_open = False
             self._ended.set()
