@@ -21,12 +21,14 @@ from osmia.errors import (
     Unimplemented,
 )
 from osmia.job import USER_TASK_TYPE, BpmnError, Job, JobFailure
+from osmia.signature import AllVariables
 from osmia.sync import SyncClient, SyncWorker
 from osmia.worker import Worker
 
 __all__ = [
     "USER_TASK_TYPE",
     "Activate",
+    "AllVariables",
     "AlreadyExists",
     "BpmnError",
     "BrokerFailed",

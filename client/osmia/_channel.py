@@ -1,11 +1,11 @@
-"""The connection to a gateway: where it is, how it is kept alive, and how a call that fails becomes an `OsmiaError`."""
+"""The connection to a gateway: its address, its keep-alive, and the error that a failed call raises."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import grpc
 import grpc.aio
@@ -16,33 +16,66 @@ from osmia_proto.methods import GATEWAY, QUERIES, Method
 
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 DEFAULT_PORT = 26500
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # what a gateway accepts, and keeps its answers below
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
+SEND_LIMIT = "grpc.max_send_message_length"
 KEEPALIVE_MS = 45_000  # as every Zeebe client; servers cut off pings that come faster than every 30 s
+CONNECT_TIMEOUT_MS = (
+    10_000  # a handshake over TLS and a slow line takes 1 s and more; less than CALL_TIMEOUT_MS, so that
+)
+# the caller gets the reason of the failure and not only a timeout
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
 SECURE_SCHEMES = {"https", "grpcs"}
 PLAIN_SCHEMES = {"", "http", "grpc"}
+BUILT_IN_OPTIONS = {
+    "grpc.primary_user_agent": f"osmia-python/{version('osmia')}",
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": 20_000,
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    SEND_LIMIT: MESSAGE_BYTES_MAX,
+    "grpc.initial_reconnect_backoff_ms": RECONNECT_FIRST_MS,
+    "grpc.min_reconnect_backoff_ms": CONNECT_TIMEOUT_MS,  # despite its name gRPC's deadline for one attempt to connect
+    "grpc.max_reconnect_backoff_ms": RECONNECT_MAX_MS,
+    # gRPC repeats a call by itself only if the call surely never left this machine, which is safe for a create, too;
+    # a service config from the resolver could ask for more.
+    "grpc.enable_retries": 1,
+    "grpc.service_config_disable_resolution": 1,
+}
 
 
 def parse_address(address: str | None) -> tuple[str, bool]:
-    """Where the gateway is, as `host:port`, and whether it is reached by TLS.
+    """Return the gateway's `host:port`, and whether TLS is used.
 
-    Without *address* the environment tells: OSMIA_ADDRESS, then ZEEBE_ADDRESS, else 127.0.0.1:26500. A scheme may stand in
-    front (`https://` and `grpcs://` mean TLS, `http://` and `grpc://` none), and a missing port is 26500.
+    Without *address* the environment decides: OSMIA_ADDRESS, then ZEEBE_ADDRESS, else 127.0.0.1:26500. A scheme may stand in
+    front (`https://` and `grpcs://` mean TLS, `http://` and `grpc://` do not), and a missing port is 26500. Blanks around
+    the address are ignored.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError: the address has no such form, or its port is not between 1 and 65535.
     """
     given = address or os.environ.get("OSMIA_ADDRESS") or os.environ.get("ZEEBE_ADDRESS") or DEFAULT_ADDRESS
-    parts = urlsplit(given if "://" in given else f"//{given}")
-    if parts.scheme not in SECURE_SCHEMES | PLAIN_SCHEMES or not parts.hostname or parts.path.strip("/"):
-        raise ValueError(f"Expected an address like host:port or https://host:port, but found '{given}'")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{host}:{parts.port or DEFAULT_PORT}", parts.scheme in SECURE_SCHEMES
+    given = given.strip()
+    refusal = ValueError(f"Expected an address like host:port or https://host:port, but found '{given}'")
+    try:
+        parts = urlsplit(given if "://" in given else f"//{given}")
+        port = parts.port
+    except ValueError:  # the port is no number, is out of range, or brackets do not match
+        raise refusal from None
+    if parts.scheme not in SECURE_SCHEMES | PLAIN_SCHEMES or not _is_host(parts) or port == 0:
+        raise refusal
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{host}:{port or DEFAULT_PORT}", parts.scheme in SECURE_SCHEMES
+
+
+def _is_host(parts: SplitResult) -> bool:
+    """Whether the address names a host and nothing else besides a port."""
+    host = parts.hostname or ""
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    return bool(host) and not extra and not any(character.isspace() for character in host)
 
 
 class Channel:
-    """Calls by name over one connection, opened with the first call in the event loop that makes it."""
+    """Calls by name over one connection. The first call opens it, in the event loop that makes this call."""
 
     def __init__(
         self,
@@ -55,39 +88,28 @@ class Channel:
         self.address, secure = parse_address(address)
         self._credentials = credentials or (grpc.ssl_channel_credentials() if secure else None)
         self._metadata = tuple(metadata) or None
-        self._options = (
-            ("grpc.primary_user_agent", f"osmia-python/{version('osmia')}"),
-            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", 20_000),
-            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-            ("grpc.initial_reconnect_backoff_ms", RECONNECT_FIRST_MS),
-            ("grpc.min_reconnect_backoff_ms", RECONNECT_FIRST_MS),
-            ("grpc.max_reconnect_backoff_ms", RECONNECT_MAX_MS),
-            # gRPC repeats a call by itself only if it surely never left this machine, which is safe for a create, too;
-            # a service config from the resolver could ask for more.
-            ("grpc.enable_retries", 1),
-            ("grpc.service_config_disable_resolution", 1),
-            *options,
-        )
+        merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(options)  # gRPC would take the first of two options with the same name
+        self._options = tuple(merged.items())
+        self._send_bytes_max: int = merged[SEND_LIMIT]
         self._channel: grpc.aio.Channel | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[str, Any] = {}
 
     async def unary(self, name: str, request: Message, *, timeout_s: float | None) -> Any:
-        """The response of a call that has one.
+        """Return the response of a call that has one response.
 
         Raises:
             OsmiaError: the call failed.
         """
         call = self._calls.get(name) or self._open(name)
+        self._check_size(name, request)
         try:
             return await call(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise errors.from_rpc(error) from None
+            raise self._failure(error, timeout_s) from None
 
     async def stream(self, name: str, request: Message, *, timeout_s: float | None) -> AsyncIterator[Any]:
-        """The responses of a call that has many. Closing the iterator ends the call.
+        """Iterate over the responses of a call that has many. Closing the iterator ends the call.
 
         Raises:
             OsmiaError: the call failed, perhaps after some responses.
@@ -98,12 +120,12 @@ class Channel:
             async for response in call:
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise errors.from_rpc(error) from None
+            raise self._failure(error, timeout_s) from None
         finally:
             call.cancel()  # no effect on a call that is over
 
     async def close(self) -> None:
-        """End what is open. The next call opens the connection again."""
+        """End open calls and close the connection. The next call opens it again."""
         channel, self._channel, self._loop = self._channel, None, None
         self._calls.clear()
         if channel is not None:
@@ -130,6 +152,25 @@ class Channel:
         if self._credentials is None:
             return grpc.aio.insecure_channel(self.address, options=self._options)
         return grpc.aio.secure_channel(self.address, self._credentials, options=self._options)
+
+    def _check_size(self, name: str, request: Message) -> None:
+        """Refuse a message that gRPC would refuse as RESOURCE_EXHAUSTED, which means "repeat it later" to callers."""
+        if 0 <= self._send_bytes_max < request.ByteSize():
+            raise errors.InvalidArgument(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Expected a {name} request of at most {self._send_bytes_max} bytes, but found {request.ByteSize()}",
+            )
+
+    def _failure(self, error: grpc.aio.AioRpcError, timeout_s: float | None) -> errors.OsmiaError:
+        """Return the error for a failed call; a timeout before the connection was there says so."""
+        failure = errors.from_rpc(error)
+        if isinstance(failure, errors.Timeout) and self._channel and not self._is_connected():
+            text = f"Expected a connection to {self.address} within {timeout_s} s, but found none ({failure.details})"
+            return errors.Timeout(failure.code, text)
+        return failure
+
+    def _is_connected(self) -> bool:
+        return self._channel is not None and self._channel.get_state() is grpc.ChannelConnectivity.READY
 
     @staticmethod
     def _callable(channel: grpc.aio.Channel, method: Method) -> Any:

@@ -17,13 +17,13 @@ from osmia._channel import Channel
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
 from osmia.calls.jobs import JobCalls
-from osmia.calls.queries import QueryCalls
 from osmia.calls.resources import ResourceCalls
+from osmia.calls.searches import SearchCalls
 
 CALL_TIMEOUT_MS = 20_000
 
 
-class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, QueryCalls):
+class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
     """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
 
     Every call may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`, `Unimplemented` and `BrokerFailed` besides

@@ -1,27 +1,29 @@
-"""Every way a call can fail, by what the caller can do about it, and the gRPC status it came from.
+"""The errors of calls, sorted by how a caller can react, each with the gRPC status that it comes from.
 
     OsmiaError
     ├── Refused              the broker understood the call and did nothing; the same call fails again
     │   ├── NotFound         NOT_FOUND
     │   ├── AlreadyExists    ALREADY_EXISTS
-    │   ├── InvalidArgument  INVALID_ARGUMENT, OUT_OF_RANGE
+    │   ├── InvalidArgument  INVALID_ARGUMENT, OUT_OF_RANGE; also a message or variables that are too large
     │   ├── InvalidState     FAILED_PRECONDITION
     │   ├── NotAllowed       PERMISSION_DENIED, UNAUTHENTICATED
     │   └── Unimplemented    UNIMPLEMENTED: this gateway has no such call
-    ├── Overloaded           RESOURCE_EXHAUSTED: nothing was done, try again later; or a message is too large
-    ├── Unavailable          UNAVAILABLE, CANCELLED, ABORTED: the broker is away; whether the call took effect is unknown
+    ├── Overloaded           RESOURCE_EXHAUSTED: the broker is busy and did nothing; try again later
+    ├── Unavailable          UNAVAILABLE, CANCELLED, ABORTED: the broker is away; the call may have taken effect
     ├── Timeout              DEADLINE_EXCEEDED: no answer in time; the call may still take effect
     └── BrokerFailed         INTERNAL, UNKNOWN, DATA_LOSS: the broker has a fault
 
-A mistake that can be seen before anything is sent is a ValueError or TypeError instead.
+A mistake in the types or the combination of arguments is a TypeError or ValueError, raised before anything is sent.
 """
+
+import re
 
 import grpc
 from grpc import StatusCode
 
 
 class OsmiaError(Exception):
-    """A call failed. *code* is its gRPC status, *details* what the broker said."""
+    """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection."""
 
     def __init__(self, code: StatusCode, details: str) -> None:
         super().__init__(f"{code.name}: {details}")
@@ -34,7 +36,7 @@ class Refused(OsmiaError):
 
 
 class NotFound(Refused):
-    """There is nothing with that key, id or name, or not any more."""
+    """Nothing has that key, id or name, or it has ended."""
 
 
 class AlreadyExists(Refused):
@@ -42,15 +44,15 @@ class AlreadyExists(Refused):
 
 
 class InvalidArgument(Refused):
-    """A value of the call cannot be right."""
+    """A value of the call is not allowed, or too large. If it is too large for a message, the client refuses it itself."""
 
 
 class InvalidState(Refused):
-    """What the call is about is in a state that does not allow it."""
+    """The job, instance or resource is in a state that does not allow the call."""
 
 
 class NotAllowed(Refused):
-    """The caller is unknown, or may not do this."""
+    """The caller is unknown, or lacks the right."""
 
 
 class Unimplemented(Refused):
@@ -58,11 +60,11 @@ class Unimplemented(Refused):
 
 
 class Overloaded(OsmiaError):
-    """The broker turned the call away and did nothing: repeat it after a pause. Or a message is too large: do not."""
+    """The broker is busy. It did nothing; repeat the call after a pause."""
 
 
 class Unavailable(OsmiaError):
-    """The broker cannot be reached, or went away. Whether the call took effect is unknown."""
+    """The broker cannot be reached, or the connection broke. The call may have taken effect."""
 
 
 class Timeout(OsmiaError):
@@ -70,7 +72,7 @@ class Timeout(OsmiaError):
 
 
 class BrokerFailed(OsmiaError):
-    """The broker has a fault, and says so instead of an answer."""
+    """The broker reported a fault of its own instead of an answer."""
 
 
 _BY_CODE = {
@@ -89,7 +91,16 @@ _BY_CODE = {
     StatusCode.DEADLINE_EXCEEDED: Timeout,
 }
 
+# RESOURCE_EXHAUSTED has two meanings; a request that a gateway finds too large is refused again however often it is sent.
+# The texts are those of gRPC's C core and of its Java library.
+_TOO_LARGE = re.compile(
+    r"^(SERVER: Received|CLIENT: Sent|Sent) message larger than max|^gRPC message exceeds maximum size"
+)
+
 
 def from_rpc(error: grpc.RpcError) -> OsmiaError:
-    """The error a caller sees for what gRPC raised."""
-    return _BY_CODE.get(error.code(), BrokerFailed)(error.code(), error.details() or "")
+    """Return the error of this module for an error that gRPC raised."""
+    details = error.details() or ""
+    if error.code() is StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.match(details):
+        return InvalidArgument(error.code(), details)
+    return _BY_CODE.get(error.code(), BrokerFailed)(error.code(), details)

@@ -1,40 +1,41 @@
-"""A handler: what its signature asks for, and how its return value or exception becomes an outcome.
+"""A handler: a registered function, and how its return value or exception becomes an outcome of the job.
 
-    def handle(job: Job, amount: int, note: str = "")     the job, and variables by name
-    def handle(order: Order)                              all variables as one dataclass, Struct or pydantic model
-    def handle(**variables)                               all variables as they are
-
-The signature is read once, when the handler is registered. What it names is what the broker is asked for.
+Each failure is logged here, because the broker keeps only one line of it: a WARNING with the traceback while the job has
+retries left, an ERROR when it has none, and an INFO for a BPMN error, which the process model expects.
 """
 
 import asyncio
 import contextvars
 import functools
 import inspect
+import logging
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from osmia import variables
-from osmia._channel import MESSAGE_BYTES_MAX
+from osmia import errors, variables
 from osmia.backoff import RetryPauses
 from osmia.job import BpmnError, Completed, ErrorThrown, Failed, Job, JobFailure, Outcome
+from osmia.signature import Signature, Unfit
+
+log = logging.getLogger("osmia.worker")
 
 MESSAGE_CHARS_MAX = 4_000  # of an error message: enough to find the place, small enough to list many
-VARIABLES_BYTES_MAX = MESSAGE_BYTES_MAX - 64 * 1024  # leaves room for the rest of the message
-
-_ANYTHING = (inspect.Parameter.empty, Any, object)
 
 
-class Unfit(Exception):
-    """The variables are not what the handler asks for, and trying again would not change that."""
+class TooLate(Exception):
+    """The lease of the job ended before its handler could begin."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Handler:
     """A function that works on jobs, async or not.
 
-    `fetch_variables` names the variables its signature asks for, or is None if it takes all.
+    `fetch_variables` names the variables that its signature asks for, or is None if it takes all.
 
     Raises:
         TypeError: the signature has a parameter that no variable can be given to.
@@ -46,106 +47,48 @@ class Handler:
             getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__ is meant
         )
         self._function = function
-        self._job_names: list[str] = []
-        self._wanted: dict[str, inspect.Parameter] = {}
-        self._takes_rest = False
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
-            self._read(parameter)
-        self._model = self._lone_model()
-        self.fetch_variables = self._fetch_variables()
+        self._signature = Signature(function, self.name)
+        self._file = _file_of(function)
+        self.fetch_variables = self._signature.fetch_variables
+        self.arguments = self._signature.arguments
 
-    async def run(self, job: Job, pauses: RetryPauses, threads: Executor | None = None) -> Outcome:
-        """Work on *job* and tell the outcome. Never raises an Exception; cancelling goes through to an async handler.
+    async def run(
+        self,
+        job: Job,
+        pauses: RetryPauses,
+        threads: Executor | None = None,
+        *,
+        is_over: Callable[[], bool] = _never,
+    ) -> Outcome:
+        """Work on *job* and return the outcome. If the task of this call is cancelled, so is an async handler.
 
-        A function that is not async runs in *threads* (None: the event loop's own).
+        A function that is not async runs in *threads* (None: the event loop's own). It may wait there for a free thread.
+        `sys.exit` in a handler fails the job like any other exception; it ends neither the worker nor its thread.
+
+        Raises:
+            TooLate: *is_over* was true when the function was to begin.
         """
         try:
             arguments = self.arguments(job)
-            outcome = self._completed(await self._call(arguments, threads))
-        except asyncio.CancelledError as error:
-            if _is_being_cancelled():
+            outcome = self._completed(await self._call(arguments, threads, is_over))
+        except (TooLate, GeneratorExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            outcome = _outcome_of(error, job, pauses)  # only something inside the handler was cancelled
-        except Exception as error:  # noqa: BLE001 - the one door: whatever a handler raises is told to the broker
-            outcome = _outcome_of(error, job, pauses)
+            outcome = self._outcome_of(error, job, pauses)
+            self._log(job, outcome, error)
         if isinstance(outcome, Completed):
             pauses.forget(job.key)
         return outcome
 
-    def arguments(self, job: Job) -> dict[str, Any]:
-        """What the function is called with, by parameter name.
-
-        Raises:
-            Unfit: a variable is missing or has a value of another type.
-        """
-        arguments: dict[str, Any] = dict.fromkeys(self._job_names, job)
-        if self._model:
-            arguments[self._model.name] = self._fit(job, job.variables, self._model.annotation, "the variables")
-            return arguments
-        for name, parameter in self._wanted.items():
-            if name in job.variables:
-                value = job.variables[name]
-                arguments[name] = self._fit(job, value, parameter.annotation, f"variable '{name}'")
-            elif parameter.default is parameter.empty:
-                arguments[name] = None
-                self._expect_nullable(job, parameter)
-        if self._takes_rest:
-            arguments = job.variables | arguments
-        return arguments
-
-    def _read(self, parameter: inspect.Parameter) -> None:
-        """Sort one parameter in."""
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
-            raise TypeError(
-                f"Expected parameters of handler '{self.name}' that can be given by name, but found '{parameter}'"
-            )
-        if parameter.kind is parameter.VAR_KEYWORD:
-            self._takes_rest = True
-        elif parameter.annotation is Job or (parameter.annotation is parameter.empty and parameter.name == "job"):
-            self._job_names.append(parameter.name)
-        else:
-            self._wanted[parameter.name] = parameter
-
-    def _lone_model(self) -> inspect.Parameter | None:
-        """The parameter that takes all variables, if it is the only one and its type has fields."""
-        if len(self._wanted) != 1 or self._takes_rest:
-            return None
-        (parameter,) = self._wanted.values()
-        return parameter if variables.is_model(parameter.annotation) else None
-
-    def _fetch_variables(self) -> list[str] | None:
-        if self._model:
-            return variables.field_names(self._model.annotation)
-        return None if self._takes_rest or not self._wanted else list(self._wanted)
-
-    def _fit(self, job: Job, value: object, type_: Any, what: str) -> Any:
-        if type_ in _ANYTHING:
-            return value
-        try:
-            return variables.convert(value, type_)
-        except (ValueError, TypeError) as error:
-            raise Unfit(
-                f"Expected {what} of job type '{job.type}' to fit handler '{self.name}', but found: {error}"
-            ) from None
-
-    def _expect_nullable(self, job: Job, parameter: inspect.Parameter) -> None:
-        """A variable that is not there is null if the type allows that."""
-        if parameter.annotation not in _ANYTHING:
-            try:
-                variables.convert(None, parameter.annotation)
-            except (ValueError, TypeError):
-                pass
-            else:
-                return
-        raise Unfit(
-            f"Expected variable '{parameter.name}' for handler '{self.name}' of job type '{job.type}', but found none"
-        )
-
-    async def _call(self, arguments: dict[str, Any], threads: Executor | None) -> object:
+    async def _call(self, arguments: dict[str, Any], threads: Executor | None, is_over: Callable[[], bool]) -> object:
         if self.is_async:
+            if is_over():
+                raise TooLate
             return await self._function(**arguments)
         context = contextvars.copy_context()
-        call = functools.partial(context.run, self._function, **arguments)
+        call = functools.partial(context.run, _begin, is_over, functools.partial(self._function, **arguments))
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def _completed(self, result: object) -> Outcome:
@@ -153,34 +96,78 @@ class Handler:
             raise Unfit(
                 f"Expected handler '{self.name}' to return None, a mapping or a model, but found {type(result).__name__}"
             )
-        return _encoded(result, Completed)
+        return Completed(_encoded(result))
+
+    def _outcome_of(self, error: BaseException, job: Job, pauses: RetryPauses) -> Outcome:
+        """Return the outcome for a handler that raised *error*."""
+        try:
+            match error:
+                case BpmnError(code=code, message=message):
+                    return ErrorThrown(code, message, _encoded(error.variables))
+                case JobFailure(message=message):
+                    retries = job.retries - 1 if error.retries is None else error.retries
+                    pause_ms = pauses.next_ms(job.key) if error.back_off_ms is None else error.back_off_ms
+                    return _failed(message, retries, pause_ms, _encoded(error.variables))
+                case Unfit():
+                    return _failed(str(error), 0)
+                case _:
+                    return _failed(self._described(error), job.retries - 1, pauses.next_ms(job.key))
+        except Unfit as unfit:
+            return _failed(str(unfit), 0)
+
+    def _described(self, error: BaseException) -> str:
+        """Return the error in one line, with the last place in the handler's own file that it passed through."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == self._file] or frames[-1:]
+        place = f" ({own[-1].filename}:{own[-1].lineno} in {own[-1].name})" if own else ""
+        return f"{type(error).__name__}: {error}{place}"
+
+    def _log(self, job: Job, outcome: Outcome, error: BaseException) -> None:
+        if isinstance(outcome, ErrorThrown):
+            text = f"{outcome.code}: {outcome.message}" if outcome.message else outcome.code
+            log.info("job %d (%s) threw BPMN error %s", job.key, job.type, text)
+        elif isinstance(outcome, Failed):
+            level = logging.WARNING if outcome.retries else logging.ERROR
+            trace = (
+                None if isinstance(error, Unfit) else error
+            )  # its text says it all, and no line of the handler is at fault
+            noun = "retry" if outcome.retries == 1 else "retries"
+            log.log(
+                level,
+                "job %d (%s) failed, %d %s left: %s",
+                job.key,
+                job.type,
+                outcome.retries,
+                noun,
+                outcome.message,
+                exc_info=trace,
+            )
 
 
-def _encoded(values: object, outcome: Callable[[str], Outcome]) -> Outcome:
-    """The outcome with its variables as text; a failure at once if they cannot be sent, as the work is not to be repeated."""
+def _begin(is_over: Callable[[], bool], function: Callable[[], object]) -> object:
+    """Call *function* in the thread that is free for it, unless the lease of the job has ended meanwhile."""
+    if is_over():
+        raise TooLate
+    return function()
+
+
+def _encoded(values: object) -> str:
+    """Write variables of an outcome as text.
+
+    Raises:
+        Unfit: they cannot be sent. The work is done, so it must not be done again for that.
+    """
     try:
-        text = variables.encode(values)
-    except (TypeError, ValueError) as error:
-        return Failed(str(error)[:MESSAGE_CHARS_MAX], retries=0)
-    size = len(text.encode())
-    if size > VARIABLES_BYTES_MAX:
-        return Failed(f"Expected variables of at most {VARIABLES_BYTES_MAX} bytes, but found {size}", retries=0)
-    return outcome(text)
+        return variables.encode(values)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unfit(str(error)) from None
+    except errors.InvalidArgument as error:
+        raise Unfit(error.details) from None
 
 
-def _outcome_of(error: BaseException, job: Job, pauses: RetryPauses) -> Outcome:
-    """What a handler that raised *error* has said about its job."""
-    match error:
-        case BpmnError(code=code, message=message):
-            return _encoded(error.variables, lambda text: ErrorThrown(code, message, text))
-        case JobFailure(message=message):
-            retries = job.retries - 1 if error.retries is None else error.retries
-            pause_ms = pauses.next_ms(job.key) if error.back_off_ms is None else error.back_off_ms
-            return _encoded(error.variables, lambda text: _failed(message, retries, pause_ms, text))
-        case Unfit():
-            return Failed(str(error)[:MESSAGE_CHARS_MAX], retries=0)
-        case _:
-            return _failed(_told(error), job.retries - 1, pauses.next_ms(job.key))
+def _failed(message: str, retries: int, back_off_ms: int = 0, text: str = "") -> Failed:
+    left = max(retries, 0)
+    return Failed(message[:MESSAGE_CHARS_MAX], left, back_off_ms if left else 0, text)
 
 
 def _is_being_cancelled() -> bool:
@@ -188,13 +175,10 @@ def _is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _failed(message: str, retries: int, back_off_ms: int, text: str = "") -> Failed:
-    left = max(retries, 0)
-    return Failed(message[:MESSAGE_CHARS_MAX], left, back_off_ms if left else 0, text)
-
-
-def _told(error: BaseException) -> str:
-    """The error in one line and where in the handler it came from."""
-    *_, last = traceback.extract_tb(error.__traceback__) or [None]
-    place = f" ({last.filename}:{last.lineno} in {last.name})" if last else ""
-    return f"{type(error).__name__}: {error}{place}"
+def _file_of(function: Callable[..., Any]) -> str:
+    """Return the source file of a function, also behind decorators, `functools.partial` and a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)  # noqa: B004
+    return code.co_filename if code else ""

@@ -4,7 +4,8 @@ A handler returns the variables that the job gives back, or raises: `BpmnError` 
 `JobFailure` to choose the retries. Both, and everything else, end as one of the three outcomes that are told to the broker.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -88,6 +89,11 @@ class Job:
     def follow_up_date(self) -> str:
         """When to look at the user task again, ISO 8601 with zone; empty if no date is set."""
         return self._header("followUpDate")
+
+    def with_variables_only(self, names: Collection[str]) -> "Job":
+        """Return this job with the variables of these *names*, as a broker sends it that was asked for no others."""
+        kept = {name: value for name, value in self.variables.items() if name in names}
+        return replace(self, variables_json=variables.encode(kept), _variables=None)
 
     def _header(self, name: str) -> str:
         return self.headers.get(_RESERVED + name, "")

@@ -1,12 +1,19 @@
-"""How a worker works, and how it works on one job type: every option with its default, its unit and its bounds."""
+"""The options of a worker and of a job type: defaults, units and bounds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypedDict
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypedDict
+
+INT32_MAX = 2**31 - 1  # of `maxJobsToActivate` on the wire
+DAY_MS = 86_400_000
+TIMES_MAX_MS = (
+    36_500 * DAY_MS
+)  # 100 years: far below the wire's 64 bits, so that a broker can add it to the present time
 
 
 class JobOptions(TypedDict, total=False):
-    """Options of one job type; what is left out is as the worker has it."""
+    """Options of one job type. The worker's own value holds for an option that is left out. See `JobSettings`."""
 
     timeout_ms: int
     max_jobs: int
@@ -17,7 +24,7 @@ class JobOptions(TypedDict, total=False):
 
 
 class WorkerOptions(JobOptions, total=False):
-    """Options of a worker."""
+    """Options of a worker. See `WorkerSettings`."""
 
     name: str
     wait_ms: int
@@ -29,47 +36,105 @@ class WorkerOptions(JobOptions, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """How jobs of one type are taken."""
+    """How jobs of one type are taken.
 
-    timeout_ms: int = 60_000  # for how long a job is this worker's; at least 1
-    max_jobs: int = 32  # jobs of the type in work at a time, polled and streamed together; at least 1
-    fetch_variables: bool | Sequence[str] = (
-        True  # True: those the signature names, all if it names none; False: all; or these
-    )
-    stream: bool = False  # have new jobs pushed, besides polling for the ones that wait
-    heartbeat: bool = False  # lengthen the time of a job while its handler runs
-    tenant_ids: Sequence[str] = ()  # whose jobs
+    Attributes:
+        timeout_ms: how long the lease of a job lasts, at least 1. Then another worker may get the job. Default 60,000.
+        max_jobs: how many jobs of the type are in work at a time, polled and streamed together; at least 1. Default 32.
+        fetch_variables: True: the variables that the handler's signature names, or all if it takes the job or names none;
+            False: all; or a list of names. Default True.
+        stream: have new jobs pushed, besides polling for those that wait. Default False. User tasks are always polled.
+        heartbeat: extend the lease of a job while its handler runs. Default False.
+        tenant_ids: the tenants to take jobs of; empty for the default tenant. Default empty.
+    """
+
+    timeout_ms: int = 60_000
+    max_jobs: int = 32
+    fetch_variables: bool | Sequence[str] = True
+    stream: bool = False
+    heartbeat: bool = False
+    tenant_ids: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("timeout_ms", "max_jobs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Expected {name} of at least 1, but found {getattr(self, name)}")
-        if isinstance(self.fetch_variables, str):
-            raise TypeError(f"Expected fetch_variables to be a list of names, but found '{self.fetch_variables}'")
+        _expect_within("timeout_ms", self.timeout_ms, 1, TIMES_MAX_MS)
+        _expect_within("max_jobs", self.max_jobs, 1, INT32_MAX)
+        for name in ("fetch_variables", "tenant_ids"):
+            if isinstance(getattr(self, name), str):
+                raise TypeError(f"Expected {name} to be a list of names, but found '{getattr(self, name)}'")
 
-    def overruled_by(self, options: JobOptions) -> "JobSettings":
-        """These settings, but what *options* says."""
+    def overruled_by(self, options: Mapping[str, Any]) -> "JobSettings":
+        """Return these settings with the values of *options*.
+
+        Raises:
+            TypeError: an option has no such name or type.
+            ValueError: an option is out of its range.
+        """
+        _expect_known(JobSettings, options)
         return replace(self, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings(JobSettings):
-    """How a worker works; the settings of jobs are those of each type that says nothing else."""
+    """How a worker works. The attributes of `JobSettings` are the defaults for its job types.
 
-    name: str = ""  # shown in the jobs it holds; empty: host and process
-    wait_ms: int = 10_000  # how long one poll stays open; at least 1
-    threads: int = 32  # for handlers that are not async, of all types together; at least 1
-    grace_ms: int = 10_000  # how long stopping waits for jobs in work
-    retry_first_ms: int = 1_000  # the pause after a job's first failure; it doubles
+    Attributes:
+        name: shown as the worker of the jobs it holds. Default: host name and process id.
+        wait_ms: how long one poll stays open while no job is there, at least 1. Default 10,000.
+        threads: how many handlers that are not async run at a time, of all job types together; at least 1. Default 32.
+        grace_ms: how long `stop` waits for jobs in work. Default 10,000.
+        retry_first_ms: the pause after the first failure of a job; it doubles with each further failure. Default 1,000.
+        retry_max_ms: the longest such pause. Default 60,000.
+    """
+
+    name: str = ""
+    wait_ms: int = 10_000
+    threads: int = 32
+    grace_ms: int = 10_000
+    retry_first_ms: int = 1_000
     retry_max_ms: int = 60_000
 
     def __post_init__(self) -> None:
         JobSettings.__post_init__(self)  # a slotted dataclass has no zero-argument super() on Python 3.11
         for name in ("wait_ms", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Expected {name} of at least 1, but found {getattr(self, name)}")
+            _expect_within(name, getattr(self, name), 1, INT32_MAX)
+        for name in ("grace_ms", "retry_first_ms", "retry_max_ms"):
+            _expect_within(name, getattr(self, name), 0, TIMES_MAX_MS)
 
-    def for_jobs(self, options: JobOptions) -> JobSettings:
-        """The settings of one job type: the worker's, but what *options* says."""
-        own = {name: getattr(self, name) for name in JobSettings.__dataclass_fields__}
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "WorkerSettings":
+        """Return the settings for the options of a worker.
+
+        Raises:
+            TypeError: an option has no such name or type.
+            ValueError: an option is out of its range.
+        """
+        _expect_known(cls, options)
+        return cls(**options)
+
+    def for_jobs(self, options: Mapping[str, Any]) -> JobSettings:
+        """Return the settings of one job type: the worker's, overruled by *options*.
+
+        Raises:
+            TypeError: an option has no such name or type.
+            ValueError: an option is out of its range.
+        """
+        own = {field.name: getattr(self, field.name) for field in fields(JobSettings)}
         return JobSettings(**own).overruled_by(options)
+
+
+def _expect_within(name: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"Expected {name} to be an integer, but found {value!r}")
+    if value < least:
+        raise ValueError(f"Expected {name} of at least {least}, but found {value}")
+    if value > most:
+        raise ValueError(f"Expected {name} of at most {most}, but found {value}")
+
+
+def _expect_known(settings: type[JobSettings], options: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(settings)]
+    for name in options:
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            advice = f"; did you mean '{similar[0]}'?" if similar else ""
+            raise TypeError(f"Expected an option out of {', '.join(known)}, but found '{name}'{advice}")

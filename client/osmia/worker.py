@@ -15,7 +15,8 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -25,6 +26,7 @@ from osmia.handler import Handler
 from osmia.job import USER_TASK_TYPE, Job, Outcome
 from osmia.lane import Lane
 from osmia.settings import JobOptions, JobSettings, WorkerOptions, WorkerSettings
+from osmia.threads import DaemonThreads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,59 +36,93 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Worker:
     """Works on jobs with the handlers that are registered with `job` and `user_task`.
 
-    A handler ends a job by what it returns (None, a mapping or a model: the variables for the process) or raises:
-    `BpmnError`, `JobFailure`, or anything else: one retry less and a growing pause; no retries left is an incident.
-    Variables that do not fit the handler's signature are an incident at once, as is a result that cannot be sent.
+    A handler ends a job by its return value (None, a mapping or a model: the variables for the process) or by an exception:
+    `BpmnError`, `JobFailure`, or any other: one retry less and a growing pause. Without retries left the broker raises an
+    incident. Variables that do not fit the handler's signature raise an incident at once, as does a result that cannot be
+    sent. Each failure is logged by the logger `osmia.worker`, with its traceback.
 
-    At most `max_jobs` jobs of a type are in work here at a time. A job is worked on at least once: if its time runs out
-    it is handed out again, and this worker does not start it twice while it still runs. While the broker is away the
-    worker tries to reach it for ever.
+    At most `max_jobs` jobs of a type are in work here at a time; jobs beyond them are given back at once. A job is worked
+    on at least once: if its lease ends before it is done, it is handed out again. This worker does not start it twice while
+    it still works on it, and starts no job whose lease has ended. While the broker is away the worker tries to reach it for
+    ever.
     """
 
     def __init__(self, client: Client, **options: Unpack[WorkerOptions]) -> None:
-        """Prepare a worker of *client*; for the options see `WorkerSettings`.
+        """Prepare a worker of *client*.
+
+        Args:
+            client: the connection to use; a `SyncClient` goes with a `SyncWorker`.
+            options:
+                name: shown as the worker of the jobs it holds; default host name and process id.
+                wait_ms: how long one poll stays open while no job is there; default 10,000.
+                threads: how many handlers that are not async run at a time; default 32.
+                grace_ms: how long `stop` waits for jobs in work; default 10,000.
+                retry_first_ms: the pause after the first failure of a job, which doubles; default 1,000.
+                retry_max_ms: the longest such pause; default 60,000.
+                timeout_ms, max_jobs, fetch_variables, stream, heartbeat, tenant_ids: as for `job`, for all job types.
 
         Raises:
             ValueError: an option is out of its range.
+            TypeError: *client* is no `Client`, or an option has no such name or type.
         """
+        if not isinstance(client, Client):
+            raise TypeError(
+                f"Expected a Client, but found {type(client).__name__}; make one with osmia.Client(address), "
+                "or use SyncWorker with a SyncClient"
+            )
         self._client = client
-        self._settings = WorkerSettings(**options)
+        self._settings = WorkerSettings.of(options)
         self.name = self._settings.name or f"{socket.gethostname()}-{os.getpid()}"
         self._handlers: dict[str, tuple[Handler, JobSettings]] = {}
         self._user_tasks: dict[str, tuple[Handler, JobSettings]] = {}
         self._pauses = RetryPauses(first_ms=self._settings.retry_first_ms, max_ms=self._settings.retry_max_ms)
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Executor | None = None
         self._lanes: list[Lane] = []
         self._stop_asked = asyncio.Event()
         self._stopping = asyncio.Lock()
 
     def job(self, type: str, **options: Unpack[JobOptions]) -> Callable[[Function], Function]:
-        """Register the decorated function for jobs of *type*; for the options see `JobSettings`.
+        """Register the decorated function for jobs of *type*: `@worker.job("charge-card")`.
+
+        Args:
+            type: the job type of the task in the model.
+            options:
+                timeout_ms: how long the lease of a job lasts before another worker may get it; default 60,000.
+                max_jobs: how many jobs of the type are in work here at a time; default 32.
+                fetch_variables: True: the variables that the signature names, or all if it takes the job or names none;
+                    False: all; or a list of names. Default True.
+                stream: have new jobs pushed, besides polling for those that wait; default False.
+                heartbeat: extend the lease of a job while its handler runs; default False.
+                tenant_ids: the tenants to take jobs of; default the default tenant.
 
         Raises:
             ValueError: *type* is blank or has a handler already, or an option is out of its range.
-            TypeError: the signature has a parameter that no variable can be given to.
+            TypeError: an option has no such name or type, or no variable can be given to a parameter of the function.
         """
-        return self._register(self._handlers, "job type", type, options)
+        return self._register(self._handlers, "job", type, options)
 
-    def user_task(
-        self, element_or_form_key: str, *, fetch_variables: bool | list[str] = True
-    ) -> Callable[[Function], Function]:
+    def user_task(self, element_or_form_key: str, **options: Unpack[JobOptions]) -> Callable[[Function], Function]:
         """Register the decorated function for user tasks with that element id or form key.
 
-        User tasks of all processes are one job type. Those that no handler here is for stay untouched; other workers get
-        them when this worker's time for them ends. People can complete them all the while.
+        User tasks of all processes are one job type, so this worker also gets tasks that no handler here is for. It gives
+        them back at once, to people and to other workers, and rests a little before it looks again: 0.1 s for each such
+        task, 10 s at most. So long may a new task of its own wait while tasks of others are open.
+
+        Args:
+            element_or_form_key: the id of the task in the model, or the key of its form.
+            options: as for `job`. All user tasks are taken together: of the handlers' values for `timeout_ms` and
+                `max_jobs` the largest holds, and one `heartbeat` is for all. They are polled, also with `stream`.
 
         Raises:
-            ValueError: the name is blank or has a handler already.
-            TypeError: the signature has a parameter that no variable can be given to.
+            ValueError: the name is blank or has a handler already, or an option is out of its range.
+            TypeError: an option has no such name or type, or no variable can be given to a parameter of the function.
         """
-        return self._register(
-            self._user_tasks, "user task", element_or_form_key, JobOptions(fetch_variables=fetch_variables)
-        )
+        return self._register(self._user_tasks, "user_task", element_or_form_key, options)
 
     async def handle(self, job: Job) -> Outcome:
-        """Run the handler for *job* and tell the outcome without telling the broker: for tests, see `osmia.testing`.
+        """Run the handler for *job* and return the outcome without reporting it: for tests, see `osmia.testing`.
+
+        The handler sees the variables that the broker would send it, and no others.
 
         Raises:
             LookupError: no handler is registered for it.
@@ -96,7 +132,8 @@ class Worker:
             raise LookupError(
                 f"Expected a handler for job type '{job.type}' (element '{job.element_id}'), but found none"
             )
-        return await handler.run(job, self._pauses, self._threads)
+        _, names = self._lane_of(job.type)
+        return await handler.run(job.with_variables_only(names) if names else job, self._pauses, self._threads)
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`, then stop in good order. A second signal ends the process at once.
@@ -121,7 +158,7 @@ class Worker:
         if not self._handlers and not self._user_tasks:
             raise ValueError('Expected at least one handler: decorate a function with @worker.job("type")')
         self._stop_asked.clear()
-        self._threads = ThreadPoolExecutor(self._settings.threads, thread_name_prefix=f"{self.name}-job")
+        self._threads = DaemonThreads(self._settings.threads, f"{self.name}-job")
         self._lanes = [self._lane(type, *self._lane_of(type)) for type in self._types()]
         for lane in self._lanes:
             lane.start()
@@ -129,10 +166,11 @@ class Worker:
     async def stop(self) -> None:
         """Take no more jobs, wait for those in work up to the grace time, give the rest back with retries unchanged.
 
-        A handler that is still at work then is cancelled if it is async; in a thread it runs on, and its result is dropped.
+        A handler that still works then is cancelled if it is async. In a thread it works on until the process ends, which
+        does not wait for it, and its result is dropped; meanwhile another worker may start the same job.
         """
         self._stop_asked.set()
-        async with self._stopping:  # who asks second waits, too
+        async with self._stopping:  # a second call waits, too
             await asyncio.gather(*(lane.stop(self._settings.grace_ms / 1000) for lane in self._lanes))
             self._lanes = []
             if self._threads:
@@ -141,7 +179,7 @@ class Worker:
 
     @property
     def in_flight(self) -> int:
-        """Jobs in work now, of all types."""
+        """The number of jobs in work now, of all types."""
         return sum(lane.in_flight for lane in self._lanes)
 
     async def __aenter__(self) -> Self:
@@ -154,8 +192,11 @@ class Worker:
         await self.stop()
 
     def _register(
-        self, handlers: dict[str, tuple[Handler, JobSettings]], what: str, name: str, options: JobOptions
+        self, handlers: dict[str, tuple[Handler, JobSettings]], decorator: str, name: str, options: JobOptions
     ) -> Callable[[Function], Function]:
+        what = "job type" if decorator == "job" else "element id or form key"
+        if not isinstance(name, str):
+            raise TypeError(f'Expected @worker.{decorator}("{what}"), but found {name!r} instead of the {what}')
         if not name.strip():
             raise ValueError(f"Expected the {what} of a handler, but found '{name}'")
         if name in handlers:
@@ -177,32 +218,45 @@ class Worker:
         return types
 
     def _lane_of(self, type: str) -> tuple[JobSettings, list[str]]:
-        """The settings of a type's lane, and the variables its handlers ask for together (none named: all)."""
+        """Return the settings of a type's lane, and the variables that its handlers ask for together (empty: all)."""
         entries = [self._handlers[type]] if type in self._handlers else []
         if type == USER_TASK_TYPE:
             entries += self._user_tasks.values()
+        settings = [each for _, each in entries]
+        together = replace(
+            settings[0],
+            timeout_ms=max(each.timeout_ms for each in settings),
+            max_jobs=max(each.max_jobs for each in settings),
+            heartbeat=any(each.heartbeat for each in settings),
+        )
         names: dict[str, None] = {}
-        for handler, settings in entries:
-            asked = _asked_variables(handler, settings)
+        for handler, each in entries:
+            asked = _asked_variables(handler, each)
             if not asked:
-                return entries[0][1], []
+                return together, []
             names.update(dict.fromkeys(asked))
-        return entries[0][1], list(names)
+        return together, list(names)
 
     def _lane(self, type: str, settings: JobSettings, fetch_variables: list[str]) -> Lane:
+        takes_all = type in self._handlers
         return Lane(
             self._client,
             type,
             settings,
-            handle=self.handle,
-            wanted=lambda job: self._handler_for(job) is not None,
+            handle=self._work_on,
+            wanted=None if takes_all else lambda job: self._handler_for(job) is not None,
             fetch_variables=fetch_variables,
             worker=self.name,
             wait_ms=self._settings.wait_ms,
         )
 
+    async def _work_on(self, job: Job, is_over: Callable[[], bool]) -> Outcome:
+        handler = self._handler_for(job)
+        assert handler, f"job {job.key} ({job.type}) was taken without a handler for it"
+        return await handler.run(job, self._pauses, self._threads, is_over=is_over)
+
     def _handler_for(self, job: Job) -> Handler | None:
-        """A user task goes to the handler of its element, else of its form, else of the whole type."""
+        """Return the handler of a user task's element, else of its form, else that of the job type."""
         entry = None
         if job.type == USER_TASK_TYPE and self._user_tasks:
             entry = self._user_tasks.get(job.element_id) or self._user_tasks.get(job.form_key)

@@ -186,7 +186,12 @@ class ScriptedGateway:
 
     async def _UpdateJobTimeout(self, request: gateway.UpdateJobTimeoutRequest, context: Any) -> Message:  # noqa: N802
         await self._expect(request.jobKey, context)
+        if request.timeout <= 0:
+            await self._offer(request.jobKey)
         return gateway.UpdateJobTimeoutResponse()
+
+    async def _Topology(self, request: gateway.TopologyRequest, context: Any) -> Message:  # noqa: N802
+        return self.answers.get("Topology", gateway.TopologyResponse())
 
     async def _DeployResource(self, request: gateway.DeployResourceRequest, context: Any) -> Message:  # noqa: N802
         return self.answers.get("DeployResource", gateway.DeployResourceResponse(key=next(self._keys)))

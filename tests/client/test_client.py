@@ -238,10 +238,56 @@ async def test_nobody_there_is_unavailable() -> None:
             await client.topology()
 
 
-async def test_too_large_a_message_is_refused_before_it_is_sent(gateway: ScriptedGateway, client: Client) -> None:
-    with pytest.raises(errors.Overloaded):
-        await client.create_instance("p", {"x": "y" * (5 * 1024 * 1024)})
-    assert not gateway.asked("CreateProcessInstance")
+LARGE = "y" * 2_097_152
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda c: c.create_instance("p", {"a": 1, "x": LARGE}), "of at most 2097152 bytes, but found 2097166; .* 'x'"),
+        (lambda c: c.complete_job(1, {"x": LARGE}), "2097152 bytes"),
+        (lambda c: c.complete_job(1, f'{{"x":"{LARGE}"}}'), "2097152 bytes"),
+        (
+            lambda c: c.deploy(("big.bpmn", b"x" * (4 * 1024 * 1024))),
+            "a DeployResource request of at most 4194304 bytes",
+        ),
+    ],
+)
+async def test_too_large_a_call_is_refused_before_it_is_sent(
+    gateway: ScriptedGateway, client: Client, call: Any, text: str
+) -> None:
+    with pytest.raises(errors.InvalidArgument, match=text):
+        await call(client)
+    assert not gateway.requests
+
+
+async def test_variables_of_the_largest_size_are_sent(gateway: ScriptedGateway, client: Client) -> None:
+    await client.create_instance("p", {"x": "y" * (2_097_152 - len('{"x":""}'))})
+    assert gateway.asked("CreateProcessInstance")
+
+
+@pytest.mark.parametrize(
+    ("details", "error"),
+    [
+        ("SERVER: Received message larger than max (5 vs. 4)", errors.InvalidArgument),
+        ("gRPC message exceeds maximum size 4: 5", errors.InvalidArgument),
+        ("CLIENT: Received message larger than max (5 vs. 4)", errors.Overloaded),  # the call may have taken effect
+        ("Expected at most 1000 commands to wait, but found as many already", errors.Overloaded),
+    ],
+)
+def test_a_gateway_that_finds_a_request_too_large_is_not_overloaded(details: str, error: type) -> None:
+    metadata = grpc.aio.Metadata()
+    failure = grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, metadata, metadata, details)
+    assert type(errors.from_rpc(failure)) is error
+
+
+async def test_options_overrule_the_built_in_ones(gateway: ScriptedGateway) -> None:
+    async with Client(gateway.address, options=[("grpc.max_send_message_length", 100)]) as client:
+        with pytest.raises(errors.InvalidArgument, match="at most 100 bytes"):
+            await client.create_instance("p", {"x": "y" * 100})
+    async with Client(gateway.address, options=[("grpc.max_send_message_length", -1)]) as client:
+        with pytest.raises(errors.InvalidArgument, match="SERVER: Received message larger than max"):
+            await client.deploy(("big.bpmn", b"x" * (5 * 1024 * 1024)))
 
 
 @pytest.mark.parametrize(
@@ -272,15 +318,31 @@ async def test_a_mistake_in_a_call_is_told_before_anything_is_sent(
         ("https://broker", ("broker:26500", True)),
         ("grpcs://broker:443/", ("broker:443", True)),
         ("[::1]:7", ("[::1]:7", False)),
+        (" broker:1 \n", ("broker:1", False)),
     ],
 )
 def test_an_address_is_understood(address: str, found: tuple[str, bool]) -> None:
     assert parse_address(address) == found
 
 
-@pytest.mark.parametrize("address", ["ftp://broker", "http://", "broker:1/path", "broker:port"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://broker",
+        "http://",
+        "broker:1/path",
+        "broker:port",
+        "broker:99999",
+        "broker:0",
+        ":26500",
+        "[::1",
+        "two words:1",
+        "user@broker:1",
+        "broker:1?x=y",
+    ],
+)
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match=r"address like|Port"):
+    with pytest.raises(ValueError, match=r"an address like host:port or https://host:port, but found"):
         parse_address(address)
 
 

@@ -1,17 +1,24 @@
 """What a handler's signature asks for, and what becomes of its result; no broker."""
 
+import functools
+import inspect
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import pydantic
 import pytest
 
-from osmia import BpmnError, Client, Job, JobFailure, Worker, testing
-from osmia.handler import VARIABLES_BYTES_MAX, Handler
+from osmia import AllVariables, BpmnError, Client, Job, JobFailure, Worker, testing
+from osmia.handler import Handler
 from osmia.testing import Completed, ErrorThrown, Failed
+from osmia.variables import VARIABLES_BYTES_MAX
 
 TYPE = "order"
 
@@ -42,10 +49,17 @@ class OpenOrder(pydantic.BaseModel, extra="allow"):
     id: str
 
 
+class Priced(pydantic.BaseModel):
+    price: Annotated[Decimal, pydantic.Field(allow_inf_nan=True)]
+    code: str
+
+
 class AliasedOrder(msgspec.Struct, rename="camel"):
     order_id: str
 
 
+LOOP: dict[str, Any] = {}
+LOOP["loop"] = LOOP
 ORDER = {"id": "o-1", "lines": [{"sku": "tea", "more": True}], "unknown": 1}
 
 
@@ -56,8 +70,8 @@ def outcome_of(function: Callable[..., Any], variables: object = None, **fields:
 
 
 @pytest.mark.parametrize("model", [DataclassOrder, StructOrder, PydanticOrder])
-def test_one_model_takes_all_variables_and_leaves_unknown_ones_out(model: type) -> None:
-    def handle(order: model) -> dict[str, Any]:
+def test_a_marked_model_takes_all_variables_and_leaves_unknown_ones_out(model: type) -> None:
+    def handle(order: AllVariables[model]) -> dict[str, Any]:
         return {"type": type(order).__name__, "line": order.lines[0]}
 
     assert outcome_of(handle, ORDER).variables == {"type": model.__name__, "line": {"sku": "tea", "count": 1}}
@@ -66,7 +80,7 @@ def test_one_model_takes_all_variables_and_leaves_unknown_ones_out(model: type) 
 
 @pytest.mark.parametrize("model", [DataclassOrder, StructOrder, PydanticOrder])
 def test_a_bad_value_in_a_model_is_told_with_its_path(model: type) -> None:
-    def handle(order: model) -> None:
+    def handle(order: AllVariables[model]) -> None:
         raise AssertionError("not called")
 
     failed = outcome_of(handle, {"id": "o-1", "lines": [{"sku": 7}]})
@@ -77,19 +91,27 @@ def test_a_bad_value_in_a_model_is_told_with_its_path(model: type) -> None:
 
 def named(job: Job, amount: int, day: date, note: str = "none", extra: str | None = None) -> None: ...
 def everything(**variables: Any) -> None: ...
+def by_name(amount: int, note: str = "none") -> None: ...
 def only_job(job: Job) -> None: ...
+def one_model(order: DataclassOrder) -> None: ...
 def two_models(order: DataclassOrder, line: Line) -> None: ...
-def open_model(order: OpenOrder) -> None: ...
-def aliased(order: AliasedOrder) -> None: ...
+def open_model(order: AllVariables[OpenOrder]) -> None: ...
+def aliased(order: AllVariables[AliasedOrder]) -> None: ...
+def both_ways(order: AllVariables[AliasedOrder], line: Line) -> None: ...
+def as_dict(values: AllVariables[dict[str, Any]]) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("function", "names"),
     [
-        (named, ["amount", "day", "note", "extra"]),
+        (by_name, ["amount", "note"]),
+        (named, None),  # it may read any variable from the job
         (everything, None),
         (only_job, None),
+        (one_model, ["order"]),
         (two_models, ["order", "line"]),
+        (both_ways, ["line", "orderId"]),
+        (as_dict, None),
         (open_model, None),
         (aliased, ["orderId"]),
     ],
@@ -119,6 +141,46 @@ def test_a_variable_that_does_not_fit_is_refused(variables: dict[str, Any], text
     assert text in outcome_of(handle, variables).message
 
 
+@pytest.mark.parametrize("more", [{}, {"job": Job}, {"note": str}])
+def test_a_model_is_the_variable_of_its_name_whatever_stands_beside_it(more: dict[str, type]) -> None:
+    def handle(order: StructOrder, **rest: Any) -> dict[str, str]:
+        return {"id": order.id}
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=more[name]) for name in more]
+    first = inspect.Parameter("order", inspect.Parameter.KEYWORD_ONLY, annotation=StructOrder)
+    handle.__signature__ = inspect.Signature([first, *parameters])
+    variables = {"order": {"id": "inner", "lines": []}, "id": "outer", "lines": [], "note": "n"}
+    assert outcome_of(handle, variables).variables == {"id": "inner"}
+
+
+def test_a_model_without_its_variable_is_told_how_to_take_all() -> None:
+    def handle(order: StructOrder) -> None: ...
+
+    failed = outcome_of(handle, ORDER)
+    assert failed.retries == 0
+    assert "Expected variable 'order'" in failed.message
+    assert "write 'order: AllVariables[StructOrder]'" in failed.message
+
+
+@pytest.mark.parametrize("type_", [int, list[str], "Line | None"])
+def test_all_variables_are_read_as_a_model_or_a_dict(type_: Any) -> None:
+    def handle(order: AllVariables[type_]) -> None: ...
+
+    with pytest.raises(TypeError, match="AllVariables of a dataclass, a model or a dict"):
+        Handler(handle)
+
+
+@pytest.mark.parametrize(("names", "seen"), [(True, {"a": 1, "b": 2}), (["a"], {"a": 1}), (False, {"a": 1, "b": 2})])
+def test_a_handler_sees_the_same_variables_in_a_test_as_in_production(names: Any, seen: dict[str, int]) -> None:
+    worker = Worker(Client("127.0.0.1:1"))
+
+    @worker.job(TYPE, fetch_variables=names)
+    def handle(job: Job, a: int) -> dict[str, Any]:
+        return job.variables
+
+    assert testing.handle(worker, testing.job(TYPE, variables={"a": 1, "b": 2})).variables == seen
+
+
 @pytest.mark.parametrize("function", [lambda *values: None, eval("lambda a, /: None")])
 def test_a_parameter_without_a_name_is_refused_at_registration(function: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="that can be given by name"):
@@ -136,6 +198,9 @@ def test_a_parameter_without_a_name_is_refused_at_registration(function: Callabl
         (OpenOrder(id="o-1", more=2), '{"id":"o-1","more":2}'),
         ({"order": OpenOrder(id="o-1")}, '{"order":{"id":"o-1"}}'),
         ({"big": 9007199254740993}, '{"big":9007199254740993}'),
+        ({"total": Decimal("190.10")}, '{"total":190.10}'),
+        ({"none": None, "number": 1.5}, '{"none":null,"number":1.5}'),
+        (Priced(price=Decimal("1.50"), code="1.50"), '{"price":1.50,"code":"1.50"}'),
     ],
 )
 def test_a_result_becomes_variables(result: object, text: str) -> None:
@@ -149,13 +214,37 @@ def test_a_result_becomes_variables(result: object, text: str) -> None:
         ("{}", "but found str"),
         ([1], "but found list"),
         ({"x": object()}, "but found object"),
-        ({"x": "y" * VARIABLES_BYTES_MAX}, "bytes, but found"),
+        ({"a": 1, "x": "y" * VARIABLES_BYTES_MAX}, "of at most 2097152 bytes, but found 2097166; the largest is 'x'"),
+        ({"x": "ü" * (VARIABLES_BYTES_MAX // 2)}, "but found 2097160"),  # bytes count, not characters
+        ({"v": float("nan")}, "variable 'v' to be a finite number, but found nan"),
+        ({"o": {"lines": [{"n": float("-inf")}]}}, "variable 'o.lines[0].n' to be a finite number, but found -inf"),
+        ({"v": Decimal("NaN")}, "variable 'v' to be a finite number, but found NaN"),
+        (Priced(price=Decimal("Infinity"), code=""), "variable 'price' to be a finite number"),
+        (LOOP, ""),
     ],
 )
 def test_a_result_that_cannot_be_sent_is_not_tried_again(result: object, text: str) -> None:
     failed = outcome_of(lambda: result)
     assert failed.retries == 0
     assert text in failed.message
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "read"),
+    [
+        (int, 5.0, 5),
+        (list[int], [5.0], [5]),
+        (float, 5, 5.0),
+        (Decimal, 190.1, Decimal("190.1")),
+        (datetime, "2030-01-31T10:00:00+01:00[Europe/Berlin]", "2030-01-31T10:00:00+01:00"),
+        (int | None, None, None),
+    ],
+)
+def test_numbers_and_moments_are_read_as_feel_writes_them(type_: Any, value: object, read: object) -> None:
+    def handle(v: type_) -> dict[str, Any]:
+        return {"read": v}
+
+    assert outcome_of(handle, {"v": value}).variables == {"read": float(read) if isinstance(read, Decimal) else read}
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -192,6 +281,52 @@ def test_what_is_raised_on_purpose_says_the_outcome(error: BaseException, expect
 def test_the_last_try_leaves_none() -> None:
     assert outcome_of(raising(RuntimeError("down")), retries=1).retries == 0
     assert outcome_of(raising(RuntimeError("down")), retries=0).retries == 0
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), pytest.fail.Exception("no")])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_exception_that_ends_programs_only_fails_the_job(error: BaseException, is_async: bool) -> None:
+    async def handle() -> None:
+        raise error
+
+    failed = outcome_of(handle if is_async else raising(error))
+    assert failed.retries == 2
+    assert type(error).__name__ in failed.message
+
+
+def broken() -> None:
+    json.loads("{bad")
+
+
+@pytest.mark.parametrize(
+    ("function", "retries", "level", "text"),
+    [
+        (broken, 3, "WARNING", "2 retries left: JSONDecodeError"),
+        (broken, 2, "WARNING", "1 retry left: JSONDecodeError"),
+        (broken, 1, "ERROR", "0 retries left: JSONDecodeError"),
+        (functools.partial(broken), 3, "WARNING", "2 retries left: JSONDecodeError"),
+        (by_name, 3, "ERROR", "0 retries left: Expected variable 'amount'"),
+        (lambda: 5, 3, "ERROR", "0 retries left: Expected handler"),
+        (lambda: {"x": float("nan")}, 3, "ERROR", "0 retries left: Expected variable 'x'"),
+    ],
+)
+def test_each_failure_is_logged(
+    caplog: pytest.LogCaptureFixture, function: Callable[..., Any], retries: int, level: str, text: str
+) -> None:
+    outcome_of(function, retries=retries)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("osmia.worker", level)
+    assert f"({TYPE}) failed, {text}" in record.message
+    if "JSONDecodeError" in text:
+        assert record.exc_info
+        assert f"{Path(__file__).name}:{broken.__code__.co_firstlineno + 1} in broken)" in record.message
+
+
+def test_a_bpmn_error_is_logged_as_a_thing_that_the_model_expects(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "osmia.worker")
+    outcome_of(raising(BpmnError("late", "by far")))
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("INFO", None)]
+    assert "threw BPMN error late: by far" in caplog.text
 
 
 def test_a_job_without_a_handler_is_told() -> None:

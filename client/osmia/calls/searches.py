@@ -1,4 +1,7 @@
-"""Calls that look at what is there (`osmia.v1.Queries`). Only Osmia answers them; a Zeebe gateway raises `Unimplemented`."""
+"""Searches: lists of instances, jobs, incidents, definitions and variables (`osmia.v1.Queries`).
+
+Only Osmia answers these calls. A Zeebe gateway raises `Unimplemented`.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +33,7 @@ _JOB = "JOB_STATE_"
 _INCIDENT = "INCIDENT_STATE_"
 
 
-class QueryCalls(Calls):
+class SearchCalls(Calls):
     """Lists, in pages of *limit* items (1 to 1000), newest first; a page's `next` given as *after* brings the one behind it.
 
     A filter that is left out lets everything through, filters given together must all hold.

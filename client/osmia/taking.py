@@ -1,0 +1,292 @@
+"""How a lane gets its jobs: by polls, and by a stream while that is worth it.
+
+**Polls** bring jobs that wait. A poll asks for as many jobs as slots are free and stays open while there are none.
+
+**A stream** brings jobs that become activatable. The gateway pushes them as fast as they come, whatever the worker can hold:
+they lie in HTTP/2 windows and in the gateway's own buffers, leased to this worker, while other workers are idle. Neither a
+slow reader nor a small window prevents that (64 kB hold some 200 jobs; Zeebe's gateway buffers 32 kB more by itself). So the
+stream is read at once, always, and it is open only while this worker keeps up:
+
+1. Polls that do not wait bring the backlog. When one finds nothing, the stream is opened. One poll for a single job stays
+   open beside it, for jobs that a stream does not bring, such as one that another stream did not read.
+2. When a job finds no free slot, the stream ends: jobs are read until nothing comes during two round trips, then the call is
+   cancelled, then the jobs without a slot are given back. Given back before, they would be pushed to this stream again.
+3. Back to 1 as soon as a slot is free.
+
+So under load the jobs come by polls, which bring many at a time, and otherwise each is pushed at once. A job that is pushed
+in the moment of the cancel, after two quiet round trips, is lost to all workers until its lease ends; the protocol has no
+way to end a stream that would prevent it.
+
+**User tasks** of all processes have one job type, so a poll brings tasks that other workers, or people, are to complete.
+They are given back at once, but not before the poller has looked past them: the oldest come first, always. Then the poller
+rests, in proportion to what it found, and all see the tasks meanwhile. A stream would not rest: what one worker gives
+back is pushed to the next, and back. So user tasks are never streamed.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from osmia import errors, reporting
+from osmia.backoff import Backoff
+from osmia.client import Client
+from osmia.job import Job
+from osmia.lease import HeldJob, LeaseClock
+from osmia.settings import JobSettings
+from osmia_proto import gateway
+
+log = logging.getLogger("osmia.worker")
+
+PAUSE_FIRST_MS = 100
+PAUSE_MAX_MS = 10_000
+STEADY_S = 10.0  # a loop that worked for so long starts over with the first pause
+HASTY_S = 0.5  # a poll that ends empty before this did not wait
+NO_WAIT_MS = -1  # on the wire 0 is the gateway's own time
+REST_PER_JOB_S = 0.1  # after a look past tasks of others: 20 writes a second, at most, are spent on looking
+REST_MIN_S, REST_MAX_S = 0.1, 10.0
+REST_SHARE = 10  # and at least so many times as long as the look took, so that tasks are seen nine tenths of the time
+DRAIN_MAX_S = 1.0  # jobs that still come then are more than a closing stream can wait for
+QUIET_ROUND_TRIPS = 2
+
+
+class Slots(Protocol):
+    """The lane that jobs are taken for; see `Lane`."""
+
+    type: str
+    client: Client
+    settings: JobSettings
+    request: gateway.ActivateJobsRequest
+    leases: LeaseClock
+
+    @property
+    def has_surplus(self) -> bool: ...  # noqa: D102
+
+    @property
+    def has_room(self) -> bool: ...  # noqa: D102
+
+    async def free_slots(self) -> int: ...  # noqa: D102
+
+    def accept(self, job: Job, *, asked_s: float) -> bool: ...  # noqa: D102
+
+    async def return_surplus(self) -> None: ...  # noqa: D102
+
+
+class Poller:
+    """Takes jobs by polls. While *stream* is open it leaves new jobs to the stream."""
+
+    def __init__(self, lane: Slots, stream: "PushedJobs | None") -> None:
+        self._lane = lane
+        self._stream = stream
+
+    async def poll(self) -> None:
+        """Take jobs once, as many as there are slots; wait while there are none."""
+        free = await self._lane.free_slots()
+        if self._stream and self._stream.is_ready:
+            if (await self._ask(free, NO_WAIT_MS)).taken:
+                await self._lane.return_surplus()
+                return
+            self._stream.open()
+        started = asyncio.get_running_loop().time()
+        wait_ms = self._lane.request.requestTimeout
+        streaming = self._stream is not None and self._stream.is_open
+        taken = await self._ask(1 if streaming else free, wait_ms)
+        if taken.foreign:
+            await self._look_past(taken, started)
+        elif not taken.taken and asyncio.get_running_loop().time() - started < min(HASTY_S, wait_ms / 2000):
+            await asyncio.sleep(HASTY_S)  # a gateway that does not let polls wait must not be asked in a circle
+        if not (self._stream and self._stream.is_open):
+            await self._lane.return_surplus()
+
+    async def _look_past(self, taken: "_Taken", started: float) -> None:
+        """Poll on while only tasks of others stand in the way, give those back, then rest."""
+        while taken.is_full and self._lane.has_room:
+            taken.add(await self._ask(await self._lane.free_slots(), NO_WAIT_MS))
+        await reporting.release(self._lane.client, taken.foreign)
+        took_s = asyncio.get_running_loop().time() - started if taken.looks > 1 else 0.0
+        rest_s = REST_MIN_S  # if jobs of ours may still wait behind those that were taken
+        if not taken.is_full:
+            rest_s = min(max(REST_MIN_S, REST_PER_JOB_S * len(taken.foreign)), REST_MAX_S)
+        await asyncio.sleep(max(rest_s, REST_SHARE * took_s))
+
+    async def _ask(self, jobs_max: int, wait_ms: int) -> "_Taken":
+        request = gateway.ActivateJobsRequest()
+        request.CopyFrom(self._lane.request)
+        request.maxJobsToActivate, request.requestTimeout = jobs_max, wait_ms
+        asked_s = self._lane.leases.now_s()
+        taken = _Taken(jobs_max)
+        async with contextlib.aclosing(self._lane.client.job_batches(request)) as batches:
+            async for batch in batches:
+                for job in batch:
+                    taken.taken += 1
+                    if not self._lane.accept(job, asked_s=asked_s):
+                        taken.foreign.append(HeldJob(job, self._lane.leases.over_at(job, asked_s=asked_s)))
+        return taken
+
+
+class _Taken:
+    """The jobs that one poll, or several in a row, have brought."""
+
+    def __init__(self, asked: int) -> None:
+        self.taken = 0
+        self.foreign: list[HeldJob] = []
+        self.looks = 1
+        self.asked = asked
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the last poll brought as many jobs as it asked for, so that more may wait."""
+        return self.taken >= self.asked
+
+    def add(self, more: "_Taken") -> None:
+        """Add the jobs of a further poll."""
+        self.taken, self.asked = more.taken, more.asked
+        self.foreign += more.foreign
+        self.looks += 1
+
+
+class PushedJobs:
+    """Takes jobs by a stream, from `open` until a job finds no free slot."""
+
+    def __init__(self, lane: Slots) -> None:
+        self._lane = lane
+        self._opened = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._read = 0
+        self.is_ready = True  # closed, and may be opened
+        self.is_open = False
+        self._is_closed = False
+
+    def open(self) -> None:
+        """Open the stream: `read` begins to read."""
+        self.is_ready, self.is_open = False, True
+        self._ending.clear()
+        self._opened.set()
+
+    def end_soon(self) -> None:
+        """End the stream in good order if it is open; `read` does it."""
+        if self.is_open:
+            self._ending.set()
+
+    async def close(self) -> None:
+        """End the stream for good and wait until all jobs are in that were pushed to it."""
+        self._is_closed = True
+        self._ending.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), 3 * DRAIN_MAX_S)
+
+    async def read(self) -> None:
+        """Wait until the stream is opened, read it until it ends, and give back the jobs that found no slot.
+
+        Raises:
+            OsmiaError: the stream failed.
+        """
+        self.is_ready = not (self.is_open or self._is_closed)
+        await self._opened.wait()
+        if not self._is_closed:
+            self._ended.clear()
+        self._opened.clear()
+        try:
+            failure = None if self._is_closed else await self._read_until_ended()
+        finally:
+            self.is_open = False
+            self._ended.set()
+        if not self._is_closed:  # else the lane gives them back, together with others
+            await self._lane.return_surplus()
+        if failure:
+            raise failure
+        if not self._ending.is_set():
+            await asyncio.sleep(HASTY_S)  # the gateway ended it
+
+    async def _read_until_ended(self) -> BaseException | None:
+        """Read until `end_soon` or the end of the stream, and return the error that ended it."""
+        reader = asyncio.create_task(self._read_jobs())
+        ending = asyncio.create_task(self._ending.wait())
+        try:
+            await asyncio.wait([reader, ending], return_when=asyncio.FIRST_COMPLETED)
+            if not reader.done():
+                await self._within(self._drain(reader))
+        finally:
+            reader.cancel()
+            ending.cancel()
+            await asyncio.wait([reader, ending])
+        if reader.cancelled():
+            await self._within(self._round_trip())  # the gateway shall know of the end before it gets the jobs back
+            return None
+        return reader.exception()
+
+    async def _read_jobs(self) -> None:
+        """Accept each job as it comes."""
+        asked_s = self._lane.leases.now_s()
+        request = self._lane.request
+        stream = self._lane.client.stream_jobs(
+            request.type,
+            timeout_ms=request.timeout,
+            worker=request.worker,
+            fetch_variables=request.fetchVariable,
+            tenant_ids=request.tenantIds,
+        )
+        async with contextlib.aclosing(stream) as jobs:
+            async for job in jobs:
+                self._read += 1
+                self._lane.accept(job, asked_s=asked_s)
+
+    async def _drain(self, reader: asyncio.Task[None]) -> None:
+        """Let *reader* go on until no job has come during two round trips to the gateway."""
+        quiet = 0
+        while quiet < QUIET_ROUND_TRIPS and not reader.done():
+            read = self._read
+            if not await self._round_trip():
+                return
+            quiet = quiet + 1 if self._read == read else 0
+
+    async def _within(self, work: Coroutine[Any, Any, object]) -> None:
+        """Await *work* for at most DRAIN_MAX_S."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(work, DRAIN_MAX_S)
+
+    async def _round_trip(self) -> bool:
+        """Wait for an answer of the gateway; jobs that it sent before have arrived then. Return False if it is away."""
+        try:
+            await self._lane.client.topology()
+        except errors.OsmiaError:
+            return False
+        return True
+
+
+async def repeat(once: Callable[[], Coroutine[Any, Any, None]], type: str, *, optional: str = "") -> None:
+    """Do *once* again and again until cancelled. A failure costs a growing pause and a line in the log, never the loop.
+
+    Only if the gateway does not have the call, the loop of something *optional* ends.
+    """
+    pauses = Backoff(first_ms=PAUSE_FIRST_MS, max_ms=PAUSE_MAX_MS)
+    clock = asyncio.get_running_loop()
+    failing = False
+    while True:
+        started = clock.time()
+        try:
+            await once()
+        except errors.Unimplemented as error:
+            if optional:
+                log.warning("job type '%s' goes on without a %s: %s", type, optional, error)
+                return
+            log.error("job type '%s' cannot be polled: %s", type, error)  # noqa: TRY400
+        except errors.Overloaded:
+            log.debug("job type '%s' slows down: the broker is busy", type)
+        except errors.OsmiaError as error:
+            log.log(logging.DEBUG if failing else logging.WARNING, "job type '%s' will try again: %s", type, error)
+            failing = True
+        except Exception:
+            log.exception("job type '%s' will try again after a fault of the client", type)
+        else:
+            if failing:
+                log.info("job type '%s' works again", type)
+            failing = False
+            pauses.reset()
+            continue
+        if clock.time() - started > STEADY_S:
+            pauses.reset()
+        await asyncio.sleep(pauses.next_s())

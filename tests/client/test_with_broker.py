@@ -1,0 +1,200 @@
+"""Workers beside each other on a real broker: who gets which job, and what is left when they stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from osmia import USER_TASK_TYPE, Client, Job, Worker
+from osmia.results import JobInfo, JobState
+from osmia_broker.child import ChildBroker
+from tests.bpmn import bpmn
+
+pytestmark = pytest.mark.process
+LEASE_MS = 300_000  # longer than a test may take: a job that is not given back fails the test
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBroker]:
+    with ChildBroker(tmp_path_factory.mktemp("data")) as child:
+        yield child
+
+
+class Site:
+    """A broker with one process for the test, and clients of it."""
+
+    def __init__(self, broker: ChildBroker, type: str) -> None:
+        self.type = type
+        self.client = Client(broker.address)
+        self.clients = [self.client]
+        self._address = broker.address
+
+    def another_client(self) -> Client:
+        """A connection of its own, as another process has."""
+        self.clients.append(Client(self._address))
+        return self.clients[-1]
+
+    async def deploy(self, line: str, id: str) -> None:
+        await self.client.deploy((f"{id}.bpmn", bpmn(line, id=id)))
+
+    async def create(self, count: int, id: str | None = None) -> None:
+        await asyncio.gather(*(self.client.create_instance(id or self.type) for _ in range(count)))
+
+    async def jobs(self, state: JobState) -> list[JobInfo]:
+        return (await self.client.search_jobs(type=self.type, states=[state], limit=1000)).items
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until *holds()*; each look costs a round trip, so that others go on meanwhile."""
+        async with asyncio.timeout(30):
+            while not holds():
+                await self.client.topology()
+
+    async def until_jobs(self, state: JobState, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(await self.jobs(state)) != count:
+                pass
+
+
+@pytest.fixture
+async def site(broker: ChildBroker, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    site = Site(broker, name)
+    await site.deploy(f"start > work:job(type={name}) > end", name)
+    yield site
+    await asyncio.gather(*(client.close() for client in site.clients))
+
+
+class Busy:
+    """A worker whose handler begins a job and does not end it before `go_on`."""
+
+    def __init__(self, site: Site, **options: Any) -> None:
+        self.begun: list[int] = []
+        self.go_on = asyncio.Event()
+        self.worker = Worker(site.another_client(), name=f"worker-{len(site.clients)}", grace_ms=5_000)
+        self._site = site
+
+        @self.worker.job(site.type, **{"timeout_ms": LEASE_MS, **options})
+        async def work(job: Job) -> None:
+            self.begun.append(job.key)
+            await self.go_on.wait()
+
+    async def start(self, *, streaming: bool) -> None:
+        await self.worker.start()
+        if streaming:
+            (lane,) = self.worker._lanes
+            await self._site.until(lambda: lane._stream.is_open)
+            await self._site.client.topology()
+
+
+@pytest.mark.parametrize("max_jobs", [1, 3])
+async def test_a_streaming_worker_holds_no_more_jobs_than_it_works_on(site: Site, max_jobs: int) -> None:
+    hoarder, helper = Busy(site, max_jobs=max_jobs, stream=True), Busy(site, max_jobs=50, stream=True)
+    await hoarder.start(streaming=True)
+    await site.create(60)
+    await site.until_jobs(JobState.ACTIVATED, max_jobs)
+    await helper.start(streaming=False)
+    async with asyncio.timeout(30):
+        await site.until(lambda: len(helper.begun) == 50)
+    assert len(hoarder.begun) == max_jobs
+    helper.go_on.set()
+    await site.until(lambda: len(helper.begun) == 60 - max_jobs)
+    hoarder.go_on.set()
+    await asyncio.gather(hoarder.worker.stop(), helper.worker.stop())
+    assert len({*hoarder.begun, *helper.begun}) == 60
+    assert len(await site.jobs(JobState.COMPLETED)) == 60
+
+
+async def test_a_full_worker_streams_again_when_nothing_waits(site: Site) -> None:
+    busy = Busy(site, max_jobs=1, stream=True)
+    await busy.start(streaming=True)
+    (lane,) = busy.worker._lanes
+    for round in range(1, 4):
+        busy.go_on.clear()
+        await site.create(3)
+        await site.until(lambda: not lane._stream.is_open)
+        busy.go_on.set()
+        await site.until(lambda expected=3 * round: len(busy.begun) == expected and lane._stream.is_open)
+    await busy.worker.stop()
+    assert len(set(busy.begun)) == 9
+
+
+async def test_stopping_gives_back_all_that_was_pushed(site: Site) -> None:
+    busy = Busy(site, max_jobs=2, stream=True)
+    await busy.start(streaming=True)
+    creating = asyncio.create_task(site.create(60))
+    await site.until(lambda: len(busy.begun) == 2)
+    busy.go_on.set()
+    stopping = asyncio.create_task(busy.worker.stop())
+    await asyncio.gather(creating, stopping)
+    await site.until_jobs(JobState.ACTIVATED, 0)
+    left: set[int] = set()
+    while len(left) < 60 - len(busy.begun):  # a job that was not given back would not come within this time
+        jobs = await site.client.activate_jobs(site.type, max_jobs=60, timeout_ms=LEASE_MS, wait_ms=10_000)
+        assert jobs, f"Expected {60 - len(busy.begun)} jobs to be there for others, but found {len(left)}"
+        left |= {job.key for job in jobs}
+    assert not left & set(busy.begun)
+
+
+# --- user tasks
+
+
+def task_worker(site: Site, element: str, done: list[int], **options: Any) -> Worker:
+    worker = Worker(site.another_client(), grace_ms=5_000, **options)
+
+    @worker.user_task(element, timeout_ms=LEASE_MS)
+    async def complete(job: Job) -> None:
+        done.append(job.key)
+
+    return worker
+
+
+async def clear_tasks(site: Site) -> None:
+    """Cancel all instances, so that no user task of another test is left."""
+    for instance in (await site.client.search_instances(states=["ACTIVE"], limit=1000)).items:
+        await site.client.cancel_instance(instance.key)
+
+
+@pytest.fixture
+async def people(site: Site) -> AsyncIterator[Site]:
+    await clear_tasks(site)
+    await site.deploy("start > decide:user > end", "dinner")
+    await site.deploy("start > approve:user > end", "holiday")
+    yield site
+    await clear_tasks(site)
+
+
+async def test_workers_with_different_user_tasks_do_not_starve_each_other(people: Site) -> None:
+    ours, theirs = [], []
+    async with task_worker(people, "approve", theirs), task_worker(people, "decide", ours):
+        for _ in range(10):
+            await people.create(1, "dinner")
+        await people.until(lambda: len(ours) == 10)
+        await people.create(1, "holiday")
+        await people.until(lambda: len(theirs) == 1)
+
+
+async def test_a_task_list_of_others_sees_the_tasks_that_no_handler_here_is_for(people: Site) -> None:
+    async with task_worker(people, "approve", []):
+        await people.create(3, "dinner")
+        seen: set[int] = set()
+        while len(seen) < 3:
+            jobs = await people.client.activate_jobs(USER_TASK_TYPE, timeout_ms=LEASE_MS, wait_ms=10_000)
+            assert jobs, f"Expected 3 user tasks to be visible, but found {len(seen)}"
+            seen |= {job.key for job in jobs}
+
+
+async def test_a_task_behind_more_tasks_of_others_than_slots_is_found(people: Site) -> None:
+    done: list[int] = []
+    await people.create(7, "dinner")
+    await people.create(1, "holiday")
+    async with task_worker(people, "approve", done, max_jobs=2):
+        await people.until(lambda: len(done) == 1)
+
+
+async def test_people_can_complete_a_task_that_a_worker_looked_at(people: Site) -> None:
+    await people.create(1, "dinner")
+    async with task_worker(people, "approve", []) as worker:
+        assert worker.in_flight == 0
+        (task,) = (await people.client.search_jobs(user_tasks_only=True, states=["ACTIVATABLE", "ACTIVATED"])).items
+        await people.client.complete_job(task.key, {"dinner": "pizza"})
