@@ -101,7 +101,7 @@ class Compiled:
 class Definitions:
     """Processes, decisions and forms, with the models compiled from their resources."""
 
-    __slots__ = ("_journal", "_models", "_new_resources", "decisions", "forms", "processes", "requirements")
+    __slots__ = ("_hot", "_journal", "_models", "_new_resources", "decisions", "forms", "processes", "requirements")
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -116,6 +116,7 @@ class Definitions:
         self._models: OrderedDict[str, Compiled | InvalidState] = (
             OrderedDict()
         )  # by checksum, least recently used first
+        self._hot: dict[int, Process] = {}  # by definition key, since the last batch: every step asks for one
         self._new_resources: dict[str, bytes] = {}
 
     def tables(self) -> dict[type, "VersionedTable[Any]"]:
@@ -139,9 +140,14 @@ class Definitions:
             Missing: its resource must be read and compiled first.
 
         """
+        process = self._hot.get(definition_key)
+        if process is not None:
+            return process
         definition = self.processes.get(definition_key)
         assert definition is not None, f"{definition_key} is no process definition"
-        return self.model(definition.checksum).processes[definition.bpmn_process_id]
+        process = self.model(definition.checksum).processes[definition.bpmn_process_id]
+        self._hot[definition_key] = process
+        return process
 
     def model(self, checksum: str) -> Compiled:
         """Return the compiled content of the resource of this checksum.
@@ -191,4 +197,5 @@ class Definitions:
         """Return the values of the resources added since the last call."""
         taken: list[RowValues] = [(checksum, content) for checksum, content in self._new_resources.items()]
         self._new_resources.clear()
+        self._hot.clear()
         return taken

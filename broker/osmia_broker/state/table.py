@@ -108,6 +108,15 @@ class Table(Generic[R]):
         self._changed[key] = row
         self._touch(row.process_instance_key)
 
+    def set(self, row: Any, name: str, value: Any) -> None:
+        """Set one field, as `update` does, at two thirds of its cost."""
+        assert name in self._changing, f"{name} of {row} never changes"
+        key = row.key
+        self._note((self._undo_set, (row, name, getattr(row, name), key in self._changed)))
+        setattr(row, name, value)
+        self._changed[key] = row
+        self._touch(row.process_instance_key)
+
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
         """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
@@ -197,6 +206,11 @@ class Table(Generic[R]):
     def _undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
         for name, value in before:
             setattr(row, name, value)
+        if not was_changed:
+            self._changed.pop(row.key, None)
+
+    def _undo_set(self, row: Any, name: str, before: Any, was_changed: bool) -> None:
+        setattr(row, name, before)
         if not was_changed:
             self._changed.pop(row.key, None)
 

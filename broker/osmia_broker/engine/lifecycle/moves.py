@@ -37,7 +37,7 @@ def advance(turn: Turn, instance: ElementInstance, to: ElementState) -> None:
         turn.elements.end(instance, turn.now_ms, state=to)
         turn.variables.close_scope(instance.key)
     else:
-        turn.elements.update(instance, state=to)
+        turn.elements.set(instance, "state", to)
 
 
 def enter(turn: Turn, element: Element, scope: ElementInstance, entered_by: str = "") -> ElementInstance:
