@@ -88,7 +88,9 @@ class Channel:
         self.address, secure = parse_address(address)
         self._credentials = credentials or (grpc.ssl_channel_credentials() if secure else None)
         self._metadata = tuple(metadata) or None
-        merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(options)  # gRPC would take the first of two options with the same name
+        merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(
+            options
+        )  # gRPC would take the first of two options with the same name
         self._options = tuple(merged.items())
         self._send_bytes_max: int = merged[SEND_LIMIT]
         self._channel: grpc.aio.Channel | None = None

@@ -60,7 +60,9 @@ async def test_a_handler_that_exits_fails_its_job_and_ends_nothing(
     assert gateway.asked("FailJob")[0].retries == 2
     code, out, err = await stopped(process)
     assert (code, out) == (0, "stopped in order\n"), err
-    assert f"job {first} (t) failed, 2 retries left: {'SystemExit: 3' if 'exit' in body else 'KeyboardInterrupt'}" in err
+    assert (
+        f"job {first} (t) failed, 2 retries left: {'SystemExit: 3' if 'exit' in body else 'KeyboardInterrupt'}" in err
+    )
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "blocking"])

@@ -30,7 +30,9 @@ async def test_a_worker_works_over_a_line_of_300_ms(gateway: ScriptedGateway, st
 
 async def test_a_call_that_is_still_connecting_says_so() -> None:
     async with SlowLine("127.0.0.1:1", silent=True) as line, Client(line.address, call_timeout_ms=100) as client:
-        with pytest.raises(errors.Timeout, match=f"Expected a connection to {line.address} within 0.1 s, but found none"):
+        with pytest.raises(
+            errors.Timeout, match=f"Expected a connection to {line.address} within 0.1 s, but found none"
+        ):
             await client.topology()
 
 
