@@ -90,12 +90,13 @@ async def test_a_worker_whose_clock_is_ahead_works(gateway: ScriptedGateway, cli
     @worker.job("t")
     def work() -> None: ...
 
+    keys: list[int] = []
     async with worker:
         for _ in range(3):
-            key = await gateway.add_job("t", deadline=deadline_in(-3_600))
+            keys.append(await gateway.add_job("t", deadline=deadline_in(-3_600)))
             await gateway.until(lambda: len(gateway.asked("ActivateJobs")) and not gateway.activatable["t"])
-            await gateway.until(lambda: gateway.open_polls == 1 or key in gateway.ended)
-        await gateway.until(lambda: key in gateway.ended)
+            await gateway.until(lambda: gateway.open_polls == 1 or keys[-1] in gateway.ended)
+        await gateway.until(lambda: keys[-1] in gateway.ended)
 
 
 @pytest.mark.parametrize("is_async", [False, True])
