@@ -9,6 +9,7 @@ Any thread may call. There is one implementation, the asyncio one; here is only 
 
 import asyncio
 import functools
+import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -21,6 +22,8 @@ from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
 from osmia.settings import WorkerOptions
 from osmia.worker import STOP_SIGNALS, Worker
+
+log = logging.getLogger("osmia.worker")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,9 +71,19 @@ class LoopThread:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run *loop* until it is stopped. A task that calls `sys.exit` ends neither the loop nor its thread."""
     asyncio.set_event_loop(loop)
-    loop.run_forever()
-    loop.close()
+    while True:
+        try:
+            loop.run_forever()
+        except (
+            SystemExit,
+            KeyboardInterrupt,
+        ):  # asyncio passes these two on to the loop's caller; here they end nothing
+            log.exception("a task in the client's event loop tried to end the program; the loop goes on")
+        else:
+            loop.close()
+            return
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -190,9 +203,20 @@ class SyncClient:
 
 
 class SyncWorker:
-    """A `Worker` for code without an event loop; `job` and `user_task` register handlers just so, async or not."""
+    """A `Worker` for code without an event loop. `job` and `user_task` register handlers as there, async or not."""
 
     def __init__(self, client: SyncClient, **options: Unpack[WorkerOptions]) -> None:
+        """Prepare a worker of *client*; the options are those of `Worker`.
+
+        Raises:
+            ValueError: an option is out of its range.
+            TypeError: *client* is no `SyncClient`, or an option has no such name or type.
+        """
+        if not isinstance(client, SyncClient):
+            raise TypeError(
+                f"Expected a SyncClient, but found {type(client).__name__}; make one with osmia.SyncClient(address), "
+                "or use Worker with a Client"
+            )
         self._loop = client.loop
         self._worker = Worker(client.asynchronous, **options)
         self.job = self._worker.job

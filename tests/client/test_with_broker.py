@@ -140,9 +140,9 @@ async def test_stopping_gives_back_all_that_was_pushed(site: Site) -> None:
 
 
 def task_worker(site: Site, element: str, done: list[int], **options: Any) -> Worker:
-    worker = Worker(site.another_client(), grace_ms=5_000, **options)
+    worker = Worker(site.another_client(), grace_ms=5_000, timeout_ms=LEASE_MS, **options)
 
-    @worker.user_task(element, timeout_ms=LEASE_MS)
+    @worker.user_task(element)
     async def complete(job: Job) -> None:
         done.append(job.key)
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from scripted_gateway import ScriptedGateway
 
-from osmia import BpmnError, Client, Job, JobFailure, Worker
+from osmia import BpmnError, Client, Job, JobFailure, SyncClient, SyncWorker, Worker
 
 TYPE = "charge"
 USER_TASK = "io.camunda.zeebe:userTask"
@@ -372,6 +372,11 @@ async def test_a_gateway_without_streams_is_polled(gateway: ScriptedGateway, cli
         (lambda worker: worker.job("twice")(nothing), "already there"),
         (lambda worker: worker.job("x", timeout_ms=0), "timeout_ms of at least 1"),
         (lambda worker: worker.job("x", max_jobs=0), "max_jobs of at least 1"),
+        (lambda worker: worker.job("x", max_jobs=2**31), "max_jobs of at most 2147483647"),
+        (lambda worker: worker.job("x", timeout_ms=2**62), "timeout_ms of at most"),
+        (lambda worker: Worker(worker._client, grace_ms=-5), "grace_ms of at least 0"),
+        (lambda worker: Worker(worker._client, retry_first_ms=-5), "retry_first_ms of at least 0"),
+        (lambda worker: Worker(worker._client, wait_ms=2**31), "wait_ms of at most"),
     ],
 )
 async def test_a_mistake_in_a_registration_fails_at_once(client: Client, mistake: Any, text: str) -> None:
@@ -379,6 +384,35 @@ async def test_a_mistake_in_a_registration_fails_at_once(client: Client, mistake
     worker.job("twice")(nothing)
     with pytest.raises(ValueError, match=text):
         mistake(worker)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "text"),
+    [
+        (lambda worker: worker.job(nothing), r'Expected @worker.job\("job type"\), but found <function nothing'),
+        (lambda worker: worker.user_task(nothing), r'Expected @worker.user_task\("element id or form key"\)'),
+        (lambda worker: worker.job("x", timeout=5), "but found 'timeout'; did you mean 'timeout_ms'"),
+        (lambda worker: worker.job("x", threads=5), "but found 'threads'"),
+        (lambda worker: worker.job("x", max_jobs="5"), "max_jobs to be an integer, but found '5'"),
+        (lambda worker: worker.job("x", max_jobs=True), "max_jobs to be an integer, but found True"),
+        (lambda worker: worker.job("x", fetch_variables="a"), "fetch_variables to be a list of names"),
+        (lambda worker: Worker(worker._client, grace=5), "did you mean 'grace_ms'"),
+        (lambda worker: Worker("127.0.0.1:1"), "Expected a Client, but found str"),
+        (lambda worker: Worker(SyncClient("127.0.0.1:1")), "Expected a Client, but found SyncClient"),
+        (lambda worker: SyncWorker(worker._client), "Expected a SyncClient, but found Client"),
+    ],
+)
+async def test_a_value_of_a_wrong_kind_fails_at_once(client: Client, mistake: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text):
+        mistake(Worker(client))
+
+
+async def test_user_tasks_are_taken_together_with_the_largest_of_their_options(client: Client) -> None:
+    worker = worker_for(client, stream=True)
+    worker.user_task("a", timeout_ms=5, max_jobs=7)(nothing)
+    worker.user_task("b", timeout_ms=9, max_jobs=3, heartbeat=True)(nothing)
+    settings, _ = worker._lane_of(USER_TASK)
+    assert (settings.timeout_ms, settings.max_jobs, settings.heartbeat) == (9, 7, True)
 
 
 async def test_a_worker_without_handlers_does_not_start(client: Client) -> None:
