@@ -128,7 +128,7 @@ def _size(lowest: int, highest: int, expected: str) -> Callable[[object], int]:
 
 _message_size = _size(1024, MESSAGE_BYTES_MAX, "a size from 1 KiB to 256 MiB, such as '4 MiB' or 4194304")
 _memory_size = _size(
-    1, MEMORY_BYTES_MAX, "a whole number of bytes from 1 to 1 TiB, such as '32 MiB', '1 GB' or 33554432"
+    1, MEMORY_BYTES_MAX, "a whole number of bytes from 1 to 1 TiB, such as '24 MiB', '1 GB' or 25165824"
 )
 
 
@@ -205,7 +205,7 @@ class Settings:
     insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
     max_message_size: int = _setting(4 * 1024**2, _message_size, "The largest gRPC message, such as '4 MiB'.")
     memory_limit: int = _setting(
-        32 * 1024**2,
+        24 * 1024**2,
         _memory_size,
         "Memory for process instances kept at hand; colder ones are read from the database again.",
     )

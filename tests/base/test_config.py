@@ -251,7 +251,7 @@ def test_sizes_of_memory(text, size):
 
 
 def test_a_broker_keeps_40_mib_of_instances_by_default():
-    assert Settings().memory_limit == 33_554_432
+    assert Settings().memory_limit == 25_165_824
 
 
 @pytest.mark.parametrize(("text", "is_on"), [("true", True), ("1", True), ("ON", True), ("no", False), (True, True)])

@@ -127,7 +127,7 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("completion tcsh", "osmia completion --help"),
         ("broker --grpc-port 70000", ""),
         ("broker --host 0.0.0.0", "set --insecure"),
-        ("broker --memory-limit 0", "such as '32 MiB'"),
+        ("broker --memory-limit 0", "such as '24 MiB'"),
         ("broker --advertised-address foo", "such as broker.example.org:26500"),
         ("broker --grpc-port 4711 --management-port 4711", "--management-port 4712"),
     ],

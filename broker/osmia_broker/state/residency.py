@@ -5,9 +5,8 @@ instance that is not resident can be read from the store as it is. This module c
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
-MEMORY_BYTES = 32 * 1024 * 1024  #: the default bound; about 10,000 instances that wait for a person
+MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 8,000 instances that wait for a person
 ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
 
 
@@ -31,6 +30,11 @@ class Residency:
 
     def __len__(self) -> int:
         return len(self._sizes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the bound is exceeded."""
+        return self.total_bytes > self._bytes_max
 
     def bytes_of(self, process_instance_key: int) -> int:
         """The memory that the rows of an instance take, in bytes; 0 if it is not resident."""
@@ -65,19 +69,22 @@ class Residency:
             if process_instance_key not in self._sizes and self._last_batch.get(process_instance_key) == batch:
                 del self._last_batch[process_instance_key]
 
-    def evictable(self, committed_batch: int, kept: set[int]) -> Iterator[int]:
-        """Yield the coldest instances without uncommitted changes and not *kept*, one by one, while the bound is exceeded.
+    def pick_cold(self, committed_batch: int, kept: set[int]) -> list[int]:
+        """Return the coldest instances without uncommitted changes and not *kept*, as many as bring the rest below the bound.
 
-        The caller removes the rows of each before it asks for the next.
+        The caller removes their rows.
         """
-        if self.total_bytes <= self._bytes_max:
-            return
-        for process_instance_key, batch in list(self._last_batch.items()):
-            if self.total_bytes <= self._bytes_max:
-                return
+        excess = self.total_bytes - self._bytes_max
+        cold: list[int] = []
+        for process_instance_key, batch in self._last_batch.items():
+            if excess <= 0:
+                break
             if batch > committed_batch or process_instance_key in self._open or process_instance_key in kept:
                 continue
-            if process_instance_key not in self._sizes:
-                continue  # it has ended, and its end is not committed
+            size = self._sizes.get(process_instance_key)
+            if size is not None:  # else it has ended, and its end is not committed
+                cold.append(process_instance_key)
+                excess -= size
+        for process_instance_key in cold:
             del self._last_batch[process_instance_key]
-            yield process_instance_key
+        return cold

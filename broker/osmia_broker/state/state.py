@@ -204,8 +204,10 @@ class State:
         Instances of rows that a blocked command has *wanted* so far stay, so that it need not load them again.
         """
         self.residency.committed(committed_batch)
+        if not self.residency.is_full:
+            return
         kept = {self.tables[row_type][key].process_instance_key for row_type, key in self._resident(wanted)}
-        for process_instance_key in self.residency.evictable(committed_batch, kept):
+        for process_instance_key in self.residency.pick_cold(committed_batch, kept):
             for element in self.elements.of_instance(process_instance_key):
                 self.variables.evict(element.key)
             for table in self.tables.values():
