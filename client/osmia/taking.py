@@ -9,12 +9,12 @@ stream is read at once, always, and it is open only while this worker keeps up:
 
 1. Polls that do not wait bring the backlog. When one finds nothing, the stream is opened. One poll for a single job stays
    open beside it, for jobs that a stream does not bring, such as one that another stream did not read.
-2. When a job finds no free slot, the stream ends: jobs are read until nothing comes during two round trips, then the call is
-   cancelled, then the jobs without a slot are given back. Given back before, they would be pushed to this stream again.
+2. When a job finds no free slot, the stream ends: jobs are read until none comes during two commits of the broker, then the
+   call is cancelled, then the jobs without a slot are given back. Given back before, they would be pushed to this stream again.
 3. Back to 1 as soon as a slot is free.
 
 So under load the jobs come by polls, which bring many at a time, and otherwise each is pushed at once. A job that is pushed
-in the moment of the cancel, after two quiet round trips, is lost to all workers until its lease ends; the protocol has no
+in the moment of the cancel, after two quiet commits, is lost to all workers until its lease ends; the protocol has no
 way to end a stream that would prevent it.
 
 **User tasks** of all processes have one job type, so a poll brings tasks that other workers, or people, are to complete.
@@ -48,7 +48,9 @@ REST_PER_JOB_S = 0.1  # after a look past tasks of others: 20 writes a second, a
 REST_MIN_S, REST_MAX_S = 0.1, 10.0
 REST_SHARE = 10  # and at least so many times as long as the look took, so that tasks are seen nine tenths of the time
 DRAIN_MAX_S = 1.0  # jobs that still come then are more than a closing stream can wait for
-QUIET_ROUND_TRIPS = 2
+QUIET_COMMITS = (
+    2  # a broker stores many commands at a time, and pushes their jobs together; after one such pause more may come
+)
 
 
 class Slots(Protocol):
@@ -59,12 +61,16 @@ class Slots(Protocol):
     settings: JobSettings
     request: gateway.ActivateJobsRequest
     leases: LeaseClock
+    arrived: int
 
     @property
     def has_surplus(self) -> bool: ...  # noqa: D102
 
     @property
     def has_room(self) -> bool: ...  # noqa: D102
+
+    @property
+    def some_held_job(self) -> int: ...  # noqa: D102
 
     async def free_slots(self) -> int: ...  # noqa: D102
 
@@ -79,12 +85,15 @@ class Poller:
     def __init__(self, lane: Slots, stream: "PushedJobs | None") -> None:
         self._lane = lane
         self._stream = stream
+        self._foreign: list[
+            HeldJob
+        ] = []  # user tasks that no handler here is for, held until the poller has looked past
 
     async def poll(self) -> None:
         """Take jobs once, as many as there are slots; wait while there are none."""
         free = await self._lane.free_slots()
         if self._stream and self._stream.is_ready:
-            if (await self._ask(free, NO_WAIT_MS)).taken:
+            if await self._ask(free, NO_WAIT_MS):
                 await self._lane.return_surplus()
                 return
             self._stream.open()
@@ -92,58 +101,49 @@ class Poller:
         wait_ms = self._lane.request.requestTimeout
         streaming = self._stream is not None and self._stream.is_open
         taken = await self._ask(1 if streaming else free, wait_ms)
-        if taken.foreign:
-            await self._look_past(taken, started)
-        elif not taken.taken and asyncio.get_running_loop().time() - started < min(HASTY_S, wait_ms / 2000):
+        if self._foreign:
+            await self._look_past(is_full=taken >= free)
+        elif not taken and asyncio.get_running_loop().time() - started < min(HASTY_S, wait_ms / 2000):
             await asyncio.sleep(HASTY_S)  # a gateway that does not let polls wait must not be asked in a circle
         if not (self._stream and self._stream.is_open):
             await self._lane.return_surplus()
 
-    async def _look_past(self, taken: "_Taken", started: float) -> None:
-        """Poll on while only tasks of others stand in the way, give those back, then rest."""
-        while taken.is_full and self._lane.has_room:
-            taken.add(await self._ask(await self._lane.free_slots(), NO_WAIT_MS))
-        await reporting.release(self._lane.client, taken.foreign)
-        took_s = asyncio.get_running_loop().time() - started if taken.looks > 1 else 0.0
-        rest_s = REST_MIN_S  # if jobs of ours may still wait behind those that were taken
-        if not taken.is_full:
-            rest_s = min(max(REST_MIN_S, REST_PER_JOB_S * len(taken.foreign)), REST_MAX_S)
-        await asyncio.sleep(max(rest_s, REST_SHARE * took_s))
+    async def release_foreign(self) -> None:
+        """Give back the tasks of others."""
+        foreign, self._foreign = self._foreign, []
+        await reporting.release(self._lane.client, foreign)
 
-    async def _ask(self, jobs_max: int, wait_ms: int) -> "_Taken":
+    async def _look_past(self, *, is_full: bool) -> None:
+        """Poll on while tasks of others may stand before ours, give them back, then rest.
+
+        *is_full* says whether the last poll brought as many jobs as it asked for, so that more may wait.
+        """
+        clock = asyncio.get_running_loop()
+        started = clock.time()
+        while is_full and self._lane.has_room:
+            free = await self._lane.free_slots()
+            is_full = await self._ask(free, NO_WAIT_MS) >= free
+        rest_s = REST_MIN_S  # if jobs of ours may still wait behind those that were taken
+        if not is_full:
+            rest_s = min(max(REST_MIN_S, REST_PER_JOB_S * len(self._foreign)), REST_MAX_S)
+        await self.release_foreign()
+        await asyncio.sleep(max(rest_s, REST_SHARE * (clock.time() - started)))
+
+    async def _ask(self, jobs_max: int, wait_ms: int) -> int:
+        """Take up to *jobs_max* jobs and return how many came, those of others included."""
         request = gateway.ActivateJobsRequest()
         request.CopyFrom(self._lane.request)
         request.maxJobsToActivate, request.requestTimeout = jobs_max, wait_ms
         asked_s = self._lane.leases.now_s()
-        taken = _Taken(jobs_max)
+        taken = 0
         async with contextlib.aclosing(self._lane.client.job_batches(request)) as batches:
             async for batch in batches:
                 for job in batch:
-                    taken.taken += 1
+                    taken += 1
                     if not self._lane.accept(job, asked_s=asked_s):
-                        taken.foreign.append(HeldJob(job, self._lane.leases.over_at(job, asked_s=asked_s)))
+                        over_at = self._lane.leases.over_at(job, asked_s=asked_s)
+                        self._foreign.append(HeldJob(job, over_at))
         return taken
-
-
-class _Taken:
-    """The jobs that one poll, or several in a row, have brought."""
-
-    def __init__(self, asked: int) -> None:
-        self.taken = 0
-        self.foreign: list[HeldJob] = []
-        self.looks = 1
-        self.asked = asked
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the last poll brought as many jobs as it asked for, so that more may wait."""
-        return self.taken >= self.asked
-
-    def add(self, more: "_Taken") -> None:
-        """Add the jobs of a further poll."""
-        self.taken, self.asked = more.taken, more.asked
-        self.foreign += more.foreign
-        self.looks += 1
 
 
 class PushedJobs:
@@ -155,7 +155,6 @@ class PushedJobs:
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
-        self._read = 0
         self.is_ready = True  # closed, and may be opened
         self.is_open = False
         self._is_closed = False
@@ -208,13 +207,13 @@ class PushedJobs:
         try:
             await asyncio.wait([reader, ending], return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
-                await self._within(self._drain(reader))
+                await until_quiet(self._lane, ended=reader.done)
         finally:
             reader.cancel()
             ending.cancel()
             await asyncio.wait([reader, ending])
         if reader.cancelled():
-            await self._within(self._round_trip())  # the gateway shall know of the end before it gets the jobs back
+            await until_quiet(self._lane)  # the gateway shall know of the end before it gets the jobs back
             return None
         return reader.exception()
 
@@ -231,30 +230,40 @@ class PushedJobs:
         )
         async with contextlib.aclosing(stream) as jobs:
             async for job in jobs:
-                self._read += 1
                 self._lane.accept(job, asked_s=asked_s)
 
-    async def _drain(self, reader: asyncio.Task[None]) -> None:
-        """Let *reader* go on until no job has come during two round trips to the gateway."""
-        quiet = 0
-        while quiet < QUIET_ROUND_TRIPS and not reader.done():
-            read = self._read
-            if not await self._round_trip():
-                return
-            quiet = quiet + 1 if self._read == read else 0
 
-    async def _within(self, work: Coroutine[Any, Any, object]) -> None:
-        """Await *work* for at most DRAIN_MAX_S."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(work, DRAIN_MAX_S)
+async def until_quiet(lane: Slots, ended: Callable[[], bool] = lambda: False) -> None:
+    """Wait until no job has arrived during QUIET_COMMITS commits of the broker, or DRAIN_MAX_S have passed, or it has *ended*.
 
-    async def _round_trip(self) -> bool:
-        """Wait for an answer of the gateway; jobs that it sent before have arrived then. Return False if it is away."""
-        try:
-            await self._lane.client.topology()
-        except errors.OsmiaError:
-            return False
-        return True
+    The jobs of open calls are in then. A call that is cancelled loses the jobs that are on their way to it.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_MAX_S):
+            quiet = 0
+            while quiet < QUIET_COMMITS and not ended():
+                arrived = lane.arrived
+                if not await _await_commit(lane):
+                    return
+                quiet = quiet + 1 if lane.arrived == arrived else 0
+
+
+async def _await_commit(lane: Slots) -> bool:
+    """Wait until the broker has stored a command that is sent now. Return False if it is away.
+
+    Jobs that became activatable before have arrived then, also if the broker was storing them when this began.
+    """
+    job_key = lane.some_held_job
+    try:
+        if job_key:
+            await lane.client.update_job_timeout(job_key, lane.settings.timeout_ms)
+        else:
+            await lane.client.topology()  # no command; but nothing is held, so little can be on its way
+    except errors.Refused:
+        return True  # the job has ended meanwhile, or the gateway lacks the call; it has answered
+    except errors.OsmiaError:
+        return False
+    return True
 
 
 async def repeat(once: Callable[[], Coroutine[Any, Any, None]], type: str, *, optional: str = "") -> None:
