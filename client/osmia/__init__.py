@@ -1,6 +1,6 @@
-"""The client side of Osmia: call the gateway, work on jobs.
+"""The Python SDK of Osmia: call the gateway and work on jobs.
 
-`Client` and `Worker` are for asyncio, `SyncClient` and `SyncWorker` for everything else; both speak to any gateway of the
+`Client` and `Worker` are for asyncio, `SyncClient` and `SyncWorker` for code without it. All work with any gateway of the
 Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests without a broker in `osmia.testing`.
 """
 

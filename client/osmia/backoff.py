@@ -1,11 +1,11 @@
-"""Pauses that grow while something keeps failing, and differ between clients so that they do not come back all at once."""
+"""Pauses that grow with each failure, with a random part so that many clients do not return at the same moment."""
 
 import random
 from collections import OrderedDict
 
 
 class Backoff:
-    """The pauses of one loop: doubling from *first_ms* to *max_ms*, each between half of that and the whole."""
+    """The pauses of one loop. They double from *first_ms* to *max_ms*; each is shortened at random, to half at most."""
 
     def __init__(self, *, first_ms: int, max_ms: int) -> None:
         self._first_ms = first_ms
@@ -13,19 +13,19 @@ class Backoff:
         self._next_ms = first_ms
 
     def next_s(self) -> float:
-        """The pause to make now, in seconds."""
+        """Return the next pause, in seconds."""
         pause_ms, self._next_ms = self._next_ms, min(self._next_ms * 2, self._max_ms)
         return _jittered(pause_ms) / 1000
 
     def reset(self) -> None:
-        """It worked: the next pause is the first again."""
+        """Start again with the first pause, after a success."""
         self._next_ms = self._first_ms
 
 
 class RetryPauses:
-    """The pause before the next try of each job that fails here: doubling with every failure of the same job.
+    """The pauses before the next try of jobs that failed here. A pause doubles with each failure of the same job.
 
-    The broker does not tell how often a job has failed, so that is counted here, for the JOBS_MAX that failed last.
+    A job does not say how often it has failed, so failures are counted here, for the JOBS_MAX jobs that failed last.
     """
 
     JOBS_MAX = 10_000  # some 1 MB; a job beyond it starts over with the first pause
@@ -36,7 +36,7 @@ class RetryPauses:
         self._failures: OrderedDict[int, int] = OrderedDict()
 
     def next_ms(self, job_key: int) -> int:
-        """Count one more failure of the job and tell the pause it deserves."""
+        """Count one more failure of the job and return the pause before its next try."""
         failures = self._failures.pop(job_key, 0) + 1
         self._failures[job_key] = failures
         if len(self._failures) > self.JOBS_MAX:
@@ -44,7 +44,7 @@ class RetryPauses:
         return int(_jittered(min(self._first_ms * 2 ** min(failures - 1, 30), self._max_ms)))
 
     def forget(self, job_key: int) -> None:
-        """The job is done."""
+        """Remove the count of a job that is done."""
         self._failures.pop(job_key, None)
 
 

@@ -26,8 +26,9 @@ CALL_TIMEOUT_MS = 20_000
 class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
     """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
 
-    Every call may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`, `Unimplemented` and `BrokerFailed` besides
-    what it names itself. No call is repeated by itself. A client belongs to the event loop of its first call.
+    Besides the errors that a call names itself, each may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`,
+    `Unimplemented` and `BrokerFailed`, and `InvalidArgument` for variables of more than 2 MiB. The client never repeats a
+    call by itself. It belongs to the event loop of its first call.
     """
 
     def __init__(
@@ -46,21 +47,21 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
             call_timeout_ms: how long to wait for an answer; None for ever. Calls that wait in the gateway add their own time.
             credentials: for TLS with other than the system's certificates.
             metadata: sent with every call, such as `("authorization", "Bearer …")`.
-            options: gRPC channel options; they overrule the built-in ones.
+            options: gRPC channel options; one with the name of a built-in option overrules it.
 
         Raises:
-            ValueError: *address* is no such address.
+            ValueError: *address* has no such form.
         """
         channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
         super().__init__(channel, call_timeout_ms)
 
     @property
     def address(self) -> str:
-        """Where the gateway is, `host:port`."""
+        """The address of the gateway, `host:port`."""
         return self._channel.address
 
     async def close(self) -> None:
-        """Close the connection; open calls end with `Unavailable`. A later call opens it anew."""
+        """Close the connection; open calls end with `Unavailable`. A later call opens it again."""
         await self._channel.close()
 
     async def __aenter__(self) -> Self:

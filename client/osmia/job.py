@@ -1,7 +1,7 @@
-"""A job as its handler sees it, and what can become of it.
+"""A job as its handler gets it, and its possible outcomes.
 
-A handler returns the variables that the job gives back, or raises: `BpmnError` to take the way of an error event,
-`JobFailure` to choose the retries. Both, and everything else, end as one of the three outcomes that are told to the broker.
+A handler returns the variables of the completed job, or raises `BpmnError` to end its task by an error event, or
+`JobFailure` to choose the retries. Each result or exception becomes one of three outcomes, which is reported to the broker.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,10 @@ _RESERVED = "io.camunda.zeebe:"  # the headers that the broker itself adds to a 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """Work handed to this worker until its deadline."""
+    """A unit of work that this worker holds until its deadline.
+
+    `deadline_ms` is by the broker's clock; `retries` are the tries left, this one included.
+    """
 
     key: int
     type: str
@@ -29,11 +32,11 @@ class Job:
     bpmn_process_id: str = ""
     process_definition_version: int = 0
     process_definition_key: int = 0
-    element_id: str = ""  # the task in the model
-    element_instance_key: int = 0  # the one visit of that task
-    worker: str = ""  # the name it was handed to
+    element_id: str = ""  # of the task in the model
+    element_instance_key: int = 0  # this one visit of the task
+    worker: str = ""  # the name of the worker that holds it
     retries: int = 3  # tries left, this one included
-    deadline_ms: int = 0  # epoch by the broker's clock; when another worker may get it
+    deadline_ms: int = 0  # since 1970; then another worker may get the job
     tenant_id: str = "<default>"
     tags: tuple[str, ...] = ()
     variables_json: str = "{}"
@@ -43,7 +46,7 @@ class Job:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables that were asked for. Changing them changes nothing: return what is to be given back."""
+        """The variables that were asked for. To set variables of the process, return them; changing this dict has no effect."""
         if self._variables is None:
             self._variables = variables.decode(self.variables_json)
         return self._variables
@@ -57,12 +60,12 @@ class Job:
 
     @property
     def is_user_task(self) -> bool:
-        """Whether a person's task is what this job is about."""
+        """Whether the job belongs to a user task."""
         return self.type == USER_TASK_TYPE
 
     @property
     def assignee(self) -> str:
-        """Whose user task it is; empty if nobody's."""
+        """The person to whom the user task is assigned; empty if it is unassigned."""
         return self._header("assignee")
 
     @property
@@ -82,12 +85,12 @@ class Job:
 
     @property
     def due_date(self) -> str:
-        """When the user task should be done, ISO 8601 with zone; empty if no date is set."""
+        """The date by which the user task is to be done, ISO 8601 with zone; empty if none is set."""
         return self._header("dueDate")
 
     @property
     def follow_up_date(self) -> str:
-        """When to look at the user task again, ISO 8601 with zone; empty if no date is set."""
+        """The date on which to return to the user task, ISO 8601 with zone; empty if none is set."""
         return self._header("followUpDate")
 
     def with_variables_only(self, names: Collection[str]) -> "Job":
@@ -99,13 +102,13 @@ class Job:
         return self.headers.get(_RESERVED + name, "")
 
     def _header_list(self, name: str) -> list[str]:
-        """The broker writes a list as JSON text inside the header's own text."""
+        """Return a header that holds a list. The broker writes it as JSON text inside the header's own text."""
         text = self._header(name)
         return msgspec.json.decode(text, type=list[str]) if text else []
 
 
 def job_from_wire(message: gateway.ActivatedJob) -> Job:
-    """The job of a gateway message; its JSON stays text until somebody looks."""
+    """Return the job of a gateway message. Its JSON stays text until it is read."""
     return Job(
         key=message.key,
         type=message.type,
@@ -126,9 +129,9 @@ def job_from_wire(message: gateway.ActivatedJob) -> Job:
 
 
 class BpmnError(Exception):
-    """Raised by a handler: the work came out in a way the model has an error event for.
+    """Raised by a handler to end its task by an error event of the model, the one for *code*.
 
-    *variables* are local to the event that catches the error. Nothing that catches it: an incident.
+    *variables* are local to the event that catches the error. If no event catches it, the broker raises an incident.
     """
 
     def __init__(self, code: str, message: str = "", variables: object = None) -> None:
@@ -139,10 +142,11 @@ class BpmnError(Exception):
 
 
 class JobFailure(Exception):
-    """Raised by a handler: the job failed, with *retries* tries left (None: one less) and a pause before the next.
+    """Raised by a handler to fail its job with *retries* tries left (None: one less than before).
 
-    *retries* 0 raises an incident at once. *back_off_ms* None is the worker's own growing pause. *variables* are seen by
-    the next try, not by the process.
+    *retries* 0 raises an incident at once. A fixed number above 0, raised each time, repeats the job for ever; use
+    `job.retries - 1` to end it. *back_off_ms* None is the worker's own growing pause. *variables* are visible to the next
+    try, not to the process.
     """
 
     def __init__(
@@ -157,19 +161,19 @@ class JobFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The job is done; *variables_json* is merged into the process (empty text: nothing)."""
+    """The job is done. *variables_json* is merged into the process (empty text: no variables)."""
 
     variables_json: str = ""
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What the job gives to the process."""
+        """The variables that the job gives to the process."""
         return variables.decode(self.variables_json)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job failed. With *retries* 0 the broker raises an incident, else it offers the job again after *back_off_ms*."""
+    """The job failed. With *retries* 0 the broker raises an incident, otherwise it offers the job again after *back_off_ms*."""
 
     message: str
     retries: int

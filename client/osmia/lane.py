@@ -19,7 +19,7 @@ from osmia.handler import TooLate
 from osmia.job import Job, Outcome
 from osmia.lease import HeldJob, LeaseClock
 from osmia.settings import JobSettings
-from osmia.taking import Poller, PushedJobs, repeat
+from osmia.taking import Poller, PushedJobs, repeat, until_quiet
 from osmia_proto import gateway
 
 log = logging.getLogger("osmia.worker")
@@ -65,6 +65,7 @@ class Lane:
         self._wanted = wanted
         self._held: dict[int, HeldJob] = {}
         self._surplus: deque[HeldJob] = deque()  # taken, but no slot was free
+        self.arrived = 0  # jobs, since the start
         self._running = 0
         self._reporting = 0  # worked on, and not yet acknowledged by the broker
         self._is_stopping = False
@@ -93,10 +94,11 @@ class Lane:
         """Take no more jobs, wait up to *grace_s* for those in work, give back the rest."""
         self._is_stopping = True
         polling, *others = self._tasks
-        await _cancel([polling])
         if self._stream:
             await self._stream.close()
-        await self._within_farewell(self.return_surplus())
+        await until_quiet(self)
+        await _cancel([polling])
+        await self._within_farewell(asyncio.gather(self.return_surplus(), self._poller.release_foreign()))
         tasks = [held.task for held in self._held.values() if held.task]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
@@ -148,6 +150,13 @@ class Lane:
         return bool(self._surplus)
 
     @property
+    def some_held_job(self) -> int:
+        """The key of a job that is held here, surplus first; 0 if there is none."""
+        if self._surplus:
+            return self._surplus[0].job.key
+        return next(iter(self._held), 0)
+
+    @property
     def _room(self) -> int:
         """Slots without a job. A job leaves its slot when its work is done; only too many unanswered reports keep slots."""
         if self._is_stopping:
@@ -161,6 +170,7 @@ class Lane:
 
         A job whose lease has ended is not started: another worker may have it. *asked_s* is when it was asked for.
         """
+        self.arrived += 1
         if self._wanted and not self._wanted(job):
             return False
         over_at = self.leases.over_at(job, asked_s=asked_s)

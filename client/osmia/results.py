@@ -1,4 +1,4 @@
-"""What calls answer, as plain values. Keys are 64-bit ids, moments are milliseconds since 1970 (0: has not happened)."""
+"""The results of calls, as plain values. Keys are 64-bit ids; times are milliseconds since 1970 (0: not yet)."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,7 +52,7 @@ class DeployedForm:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What one deployment brought, each kind in the order of its resources."""
+    """The resources of one deployment, each kind in the order in which they were given."""
 
     key: int
     processes: list[DeployedProcess] = field(default_factory=list)
@@ -133,7 +133,7 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """One broker. *roles* tells LEADER, FOLLOWER or INACTIVE by partition id."""
+    """One broker. *roles* holds LEADER, FOLLOWER or INACTIVE by partition id."""
 
     node_id: int
     address: str
@@ -151,7 +151,7 @@ class InstanceState(StrEnum):
 
 
 class JobState(StrEnum):
-    """The state of a job. FAILED waits for its back-off or has no retries left; ERROR_THROWN was caught by nothing."""
+    """The state of a job. FAILED: it waits for its back-off, or has no retries left. ERROR_THROWN: no event caught it."""
 
     ACTIVATABLE = "ACTIVATABLE"
     ACTIVATED = "ACTIVATED"
@@ -170,7 +170,7 @@ class IncidentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Part of a list, newest first. *next* is the cursor of the part behind it; empty: there is none."""
+    """Part of a list, newest first. *next* is the cursor of the next page; empty: this is the last."""
 
     items: list[Item]
     next: str = ""
@@ -178,7 +178,7 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class ElementInstance:
-    """Where a token is: one visit of an element that has not ended."""
+    """One visit of an element that has not ended: a place where the process instance is now."""
 
     key: int
     element_id: str
@@ -186,12 +186,12 @@ class ElementInstance:
     type: str  # USER_TASK, SERVICE_TASK, SUB_PROCESS ...
     state: str  # ACTIVATING, ACTIVATED ...
     start_ms: int
-    incident_key: int  # 0: nothing stops it
+    incident_key: int  # 0: it has no incident
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInstance:
-    """One run of a process, with the places it is at now."""
+    """One run of a process, with its active elements."""
 
     key: int
     process_definition_key: int
@@ -207,7 +207,7 @@ class ProcessInstance:
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job as the broker holds it, for looking at; a worker gets a `Job`. The last seven are of user tasks only."""
+    """A job in a search result; a worker gets a `Job`. The last seven fields are of user tasks only."""
 
     key: int
     type: str
@@ -237,7 +237,7 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A stop that needs a person."""
+    """A failure that stops a process instance until a person resolves it."""
 
     key: int
     state: IncidentState
@@ -248,7 +248,7 @@ class Incident:
     process_instance_key: int
     process_definition_key: int
     bpmn_process_id: str
-    job_key: int  # 0: it is about no job
+    job_key: int  # 0: it concerns no job
     created_ms: int
     resolved_ms: int
 
@@ -277,19 +277,19 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
-    """One partition of the broker that was asked."""
+    """One partition of the broker that answered."""
 
     id: int
     role: str  # LEADER or INACTIVE
-    queue_depth: int  # commands that wait to be decided
+    queue_depth: int  # commands that wait to be processed
     resident_instances: int  # held in memory
-    key_counter: int  # the last that was given out
-    failure: str = ""  # why it cannot take or store commands now; empty when it can
+    key_counter: int  # of the last key that was used
+    failure: str = ""  # the reason why it cannot take or store commands now; empty when it can
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the broker is."""
+    """The state of a broker."""
 
     broker_version: str
     database: str

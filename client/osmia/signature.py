@@ -5,7 +5,7 @@
     def handle(order: AllVariables[Order])                all variables together, as one Order
     def handle(**variables)                               all variables as they are
 
-A parameter means the same whatever other parameters stand beside it.
+A parameter has the same meaning with any other parameters beside it.
 """
 
 import inspect

@@ -4,7 +4,7 @@
         client.deploy("dinner.bpmn")
         client.create_instance("dinner", {"guests": 4})
 
-Any thread may call. There is one implementation, the asyncio one; here is only the way over to it.
+Any thread may call. The implementation is that of `Client` and `Worker`; this module runs it in a loop of its own.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class LoopThread:
         self._starting = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
-        """The result of *work*, waited for in this thread. If the wait is interrupted, the work is cancelled.
+        """Run *work* in the loop, wait for it in this thread, and return its result. If the wait is interrupted, cancel it.
 
         Raises:
             RuntimeError: called from the loop's own thread, which would wait for itself.
@@ -96,7 +96,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def _blocking(
     call: Callable[Concatenate[Client, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate["SyncClient", P], R]:
-    """The call of `Client` with the same parameters and result, as a method that waits for it."""
+    """Return a method that makes the same call of `Client` and waits for its result."""
 
     @functools.wraps(call)
     def wait(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -108,7 +108,7 @@ def _blocking(
 def _iterating(
     call: Callable[Concatenate[Client, P], AsyncIterator[R]],
 ) -> Callable[Concatenate["SyncClient", P], Iterator[R]]:
-    """The stream of `Client` with the same parameters, as an iterator that waits for each item."""
+    """Return a method that iterates over the same stream of `Client` and waits for each item."""
 
     @functools.wraps(call)
     def iterate(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
@@ -134,7 +134,7 @@ async def _close(stream: Any) -> None:
 
 
 class SyncClient:
-    """Calls a gateway from any thread, with and without an event loop. The parameters are those of `Client`."""
+    """Calls a gateway from any thread, with or without an event loop. The parameters are those of `Client`."""
 
     def __init__(
         self,
@@ -185,11 +185,11 @@ class SyncClient:
 
     @property
     def address(self) -> str:
-        """Where the gateway is, `host:port`."""
+        """The address of the gateway, `host:port`."""
         return self.asynchronous.address
 
     def close(self) -> None:
-        """Close the connection and end the thread. A later call opens both anew."""
+        """Close the connection and end the thread. A later call opens both again."""
         self.loop.run(self.asynchronous.close())
         self.loop.stop()
 
@@ -230,11 +230,11 @@ class SyncWorker:
 
     @property
     def in_flight(self) -> int:
-        """Jobs in work now, of all types."""
+        """The number of jobs in work now, of all types."""
         return self._worker.in_flight
 
     def handle(self, job: Job) -> Outcome:
-        """Run the handler for *job* and tell the outcome without telling the broker.
+        """Run the handler for *job* and return the outcome without reporting it to the broker.
 
         Raises:
             LookupError: no handler is registered for it.
@@ -269,7 +269,7 @@ class SyncWorker:
 
 
 class _StoppingSignals:
-    """While entered, the first SIGTERM or SIGINT calls *stop*; the second does what it did before. Main thread only."""
+    """While entered, the first SIGTERM or SIGINT calls *stop*; the second has its former effect. This works in the main thread only."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop

@@ -335,11 +335,12 @@ def test_a_job_without_a_handler_is_told() -> None:
 
 
 def test_a_user_task_shows_its_people() -> None:
-    job = testing.user_task("decide", assignee="ada", form_key="f-1")
-    job.headers["io.camunda.zeebe:candidateGroups"] = '["cooks","guests"]'
-    assert (job.assignee, job.form_key, job.candidate_groups, job.candidate_users) == (
-        "ada",
-        "f-1",
-        ["cooks", "guests"],
-        [],
+    job = testing.user_task(
+        "decide",
+        assignee="ada",
+        form_key="f-1",
+        candidate_groups=["cooks", "guests"],
+        due_date="2030-01-31T10:00:00Z",
     )
+    assert (job.assignee, job.form_key, job.due_date, job.follow_up_date) == ("ada", "f-1", "2030-01-31T10:00:00Z", "")
+    assert (job.candidate_groups, job.candidate_users) == (["cooks", "guests"], [])

@@ -198,3 +198,17 @@ async def test_people_can_complete_a_task_that_a_worker_looked_at(people: Site) 
         assert worker.in_flight == 0
         (task,) = (await people.client.search_jobs(user_tasks_only=True, states=["ACTIVATABLE", "ACTIVATED"])).items
         await people.client.complete_job(task.key, {"dinner": "pizza"})
+
+
+async def test_a_worker_that_stops_leaves_no_task_of_others_behind(people: Site) -> None:
+    await people.create(40, "dinner")
+    worker = task_worker(people, "approve", [], max_jobs=1)
+    await worker.start()
+    (lane,) = worker._lanes
+    await people.until(lambda: lane._poller._foreign)
+    await worker.stop()
+    seen: set[int] = set()
+    while len(seen) < 40:
+        jobs = await people.client.activate_jobs(USER_TASK_TYPE, max_jobs=40, timeout_ms=LEASE_MS, wait_ms=10_000)
+        assert jobs, f"Expected 40 user tasks to be there for others, but found {len(seen)}"
+        seen |= {job.key for job in jobs}

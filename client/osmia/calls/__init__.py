@@ -1,1 +1,1 @@
-"""The calls of a client, by what they are about. `Client` is all of them together."""
+"""The calls of a client, one module per subject. `Client` has all of them."""

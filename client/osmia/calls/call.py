@@ -1,4 +1,4 @@
-"""What every group of calls stands on: one way to send a request and one default for how long to wait."""
+"""The base of all groups of calls: one way to send a request, and one default for the time to wait."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,11 +7,11 @@ from google.protobuf.message import Message
 
 from osmia._channel import Channel
 
-ANSWER_SLACK_MS = 5_000  # how much longer than the gateway to wait when the gateway waits itself
+ANSWER_SLACK_MS = 5_000  # added to the time for which the gateway itself waits
 
 
 class Calls:
-    """Sends requests over a channel."""
+    """Sends requests over a channel. *call_timeout_ms* None waits for an answer for ever."""
 
     def __init__(self, channel: Channel, call_timeout_ms: int | None) -> None:
         self._channel = channel

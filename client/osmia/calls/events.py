@@ -1,4 +1,4 @@
-"""Calls that tell processes what happened outside: messages and signals."""
+"""Calls that report events to processes: messages and signals. Osmia's broker does not have them yet (`Unimplemented`)."""
 
 from osmia import variables as variables_json
 from osmia.calls.call import Calls
@@ -18,10 +18,11 @@ class EventCalls(Calls):
         message_id: str = "",
         tenant_id: str = "",
     ) -> int:
-        """Publish a message to what waits for *name* with *correlation_key*; its key comes back. Nobody waiting is no error.
+        """Publish a message to the elements that wait for *name* with *correlation_key*, and return the message's key.
 
-        It is kept for *time_to_live_ms* for those that begin to wait later. With a *message_id* it can be published
-        only once while it is kept, so a call that may have failed can be repeated.
+        If no element waits, this is no error. The message is kept for *time_to_live_ms* for elements that begin to wait
+        later. With a *message_id* it can be published only once while it is kept, so a call that may have failed can be
+        repeated.
 
         Raises:
             AlreadyExists: a message with the same name, correlation key and *message_id* is kept.
@@ -40,7 +41,7 @@ class EventCalls(Calls):
         return int(answer.key)
 
     async def broadcast_signal(self, name: str, variables: object = None, *, tenant_id: str = "") -> int:
-        """Wake everything that waits for the signal *name* now; its key comes back. Nobody waiting is no error."""
+        """Broadcast a signal to all elements that wait for *name* now, and return its key. If none waits, this is no error."""
         answer = await self._call(
             "BroadcastSignal",
             gateway.BroadcastSignalRequest(

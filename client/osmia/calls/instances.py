@@ -13,7 +13,7 @@ LATEST = -1
 
 @dataclass(frozen=True, slots=True)
 class Activate:
-    """An element that `modify_instance` is to activate.
+    """An element to be activated by `modify_instance`.
 
     *variables* go to the scopes named by their keys (the element or one around it; empty: the root). *ancestor_key* is
     needed only when a scope around the element runs several times.
@@ -42,9 +42,9 @@ class InstanceCalls(Calls):
     ) -> CreatedInstance:
         """Start an instance of a process, named by its id (and *version*) or by *process_definition_key*.
 
-        It is stored when this returns. *start_at* names elements to start at instead of the start event;
-        *terminate_after* elements whose end ends the instance. The call is never repeated by itself: after
-        `Unavailable` or `Timeout` the instance may or may not exist.
+        The instance is stored when this returns. *start_at* names elements to start at instead of the start event.
+        *terminate_after* names elements; when one of them ends, the instance ends. The call is never repeated by itself:
+        after `Unavailable` or `Timeout` the instance may or may not exist.
 
         Raises:
             NotFound: there is no such process or version.
@@ -79,11 +79,11 @@ class InstanceCalls(Calls):
         wait_ms: int = 15_000,
         tenant_id: str = "",
     ) -> CompletedInstance:
-        """Start an instance and wait up to *wait_ms* (> 0) for it to complete.
+        """Start an instance, wait up to *wait_ms* (> 0) for its end, and return its variables.
 
         Raises:
             NotFound, InvalidState: as `create_instance`.
-            Timeout: it did not complete in time; it goes on.
+            Timeout: it did not complete in time; it continues.
         """
         _expect_one_of(bpmn_process_id, process_definition_key)
         request = gateway.CreateProcessInstanceWithResultRequest(
@@ -107,11 +107,11 @@ class InstanceCalls(Calls):
         )
 
     async def cancel_instance(self, process_instance_key: int, *, operation_reference: int | None = None) -> None:
-        """End an instance with everything in it.
+        """Cancel an instance with all its element instances and jobs.
 
         Raises:
             NotFound: no such instance runs.
-            InvalidState: another instance called it; cancel that one.
+            InvalidState: it was started by a call activity; cancel the instance of that.
         """
         await self._call(
             "CancelProcessInstance",
@@ -128,10 +128,10 @@ class InstanceCalls(Calls):
         local: bool = False,
         operation_reference: int | None = None,
     ) -> int:
-        """Set variables seen from an element instance or process instance; the key of this change comes back.
+        """Set variables at an element instance or process instance, and return the key of this change.
 
-        With *local* all of them go into that scope; else each goes to the nearest scope outwards that has it, and a new
-        one to the root.
+        With *local* all of them are set in that scope. Otherwise each is set in the nearest scope outwards that has a
+        variable of that name, and a new one in the root scope.
 
         Raises:
             NotFound: no such element instance runs.
@@ -148,7 +148,7 @@ class InstanceCalls(Calls):
         return int(answer.key)
 
     async def resolve_incident(self, incident_key: int, *, operation_reference: int | None = None) -> None:
-        """Try again what an incident stopped. If the cause is still there, a new incident is raised and this is no error.
+        """Resolve an incident: the broker repeats the step that failed. If it fails again, a new incident is raised.
 
         Raises:
             NotFound: there is no such incident, or its job has no retries left: see `update_job_retries`.
@@ -166,9 +166,9 @@ class InstanceCalls(Calls):
         terminate: Sequence[int] = (),
         operation_reference: int | None = None,
     ) -> None:
-        """Move tokens by hand: activate elements (by id, or `Activate`), terminate element instances (by key).
+        """Activate elements (by id, or `Activate`) and terminate element instances (by key) of a running instance.
 
-        All of it happens or nothing does.
+        Either all of it happens or nothing.
 
         Raises:
             NotFound: no such instance runs.
@@ -193,7 +193,7 @@ class InstanceCalls(Calls):
         mapping: Mapping[str, str],
         operation_reference: int | None = None,
     ) -> None:
-        """Move a running instance to another definition. *mapping* gives for each active element its element there.
+        """Move a running instance to another definition. *mapping* names for each active element the element of the other definition.
 
         Raises:
             NotFound: no such instance runs, or there is no such definition.

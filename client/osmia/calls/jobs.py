@@ -1,4 +1,4 @@
-"""Calls about jobs: take them, tell how they went, change what they have left."""
+"""Calls about jobs: take them, report their outcome, change their retries and leases."""
 
 from collections.abc import AsyncGenerator, Sequence
 
@@ -7,11 +7,11 @@ from osmia.calls.call import ANSWER_SLACK_MS, Calls
 from osmia.job import Job, job_from_wire
 from osmia_proto import gateway
 
-LONG_POLL_MS = 10_000  # what gateways wait by themselves
+LONG_POLL_MS = 10_000  # the time that gateways wait by default
 
 
 class JobCalls(Calls):
-    """Take jobs and tell how they went. A `Worker` does all of this by itself."""
+    """Take jobs and report their outcome. A `Worker` does all of this by itself."""
 
     async def activate_jobs(
         self,
@@ -24,10 +24,10 @@ class JobCalls(Calls):
         fetch_variables: Sequence[str] = (),
         tenant_ids: Sequence[str] = (),
     ) -> list[Job]:
-        """Take up to *max_jobs* jobs of *type* for *timeout_ms* (> 0), oldest first.
+        """Take up to *max_jobs* jobs of *type* with a lease of *timeout_ms* (> 0), oldest first.
 
-        If there are none, wait up to *wait_ms* for a first one (0: do not wait) and then return an empty list. Without
-        *fetch_variables* jobs come with all variables that are visible from their task.
+        If there are none, wait up to *wait_ms* for the first one (0: do not wait), then return an empty list. Without
+        *fetch_variables* a job comes with all variables that are visible from its task.
 
         Raises:
             InvalidArgument: *type* is empty or *timeout_ms* is below 1.
@@ -44,9 +44,10 @@ class JobCalls(Calls):
         return [job async for batch in self.job_batches(request) for job in batch]
 
     async def job_batches(self, request: gateway.ActivateJobsRequest) -> AsyncGenerator[list[Job], None]:
-        """The jobs of a request of the contract, as its messages arrive: `activate_jobs` for who must not lose any of them.
+        """Take jobs by a request of the contract, and yield those of each message as it arrives.
 
-        *request* has its `requestTimeout` set: above 0, or -1 for not to wait.
+        If the call breaks off, the jobs that came before are not lost, as they are in `activate_jobs`. *request* must have
+        its `requestTimeout` set: above 0, or -1 not to wait.
         """
         async for response in self._stream("ActivateJobs", request, max(request.requestTimeout, 0) + ANSWER_SLACK_MS):
             yield [job_from_wire(job) for job in response.jobs]
@@ -60,13 +61,15 @@ class JobCalls(Calls):
         fetch_variables: Sequence[str] = (),
         tenant_ids: Sequence[str] = (),
     ) -> AsyncGenerator[Job, None]:
-        """Get jobs of *type* pushed from the moment they become activatable, each for *timeout_ms*, until the iteration stops.
+        """Iterate over jobs of *type* that the gateway pushes as they become activatable, each with a lease of *timeout_ms*.
 
-        Jobs that waited before are not pushed: take them with `activate_jobs`.
+        Jobs that waited before are not pushed: take them with `activate_jobs`. The gateway pushes as many jobs as come,
+        also while the iteration pauses; their leases run meanwhile. Stopping the iteration ends the stream, and jobs that
+        were pushed and not read come back when their lease ends. A `Worker` with `stream=True` takes care of both.
 
         Raises:
             InvalidArgument: *type* is blank or *timeout_ms* is below 1.
-            Unavailable: the broker went away; iterate anew.
+            Unavailable: the connection broke; iterate again.
         """
         request = gateway.StreamActivatedJobsRequest(
             type=type, worker=worker, timeout=timeout_ms, fetchVariable=fetch_variables, tenantIds=tenant_ids
@@ -75,11 +78,11 @@ class JobCalls(Calls):
             yield job_from_wire(message)
 
     async def complete_job(self, job_key: int, variables: object = None) -> None:
-        """The work is done. *variables* (a mapping or a model) go to the process, or to the task's output mappings.
+        """Complete a job. Its *variables* (a mapping or a model) go to the process, or to the task's output mappings.
 
         Raises:
             NotFound: there is no such job, or it is done already.
-            InvalidState: it failed or threw an error and waits.
+            InvalidState: it has failed and waits for its back-off, or for its incident to be resolved.
         """
         await self._call(
             "CompleteJob", gateway.CompleteJobRequest(jobKey=job_key, variables=variables_json.encode(variables))
@@ -94,13 +97,13 @@ class JobCalls(Calls):
         back_off_ms: int = 0,
         variables: object = None,
     ) -> None:
-        """The work went wrong; *retries* tries are left, the next after *back_off_ms*. With 0 left an incident is raised.
+        """Fail a job. It has *retries* tries left; the next one may begin after *back_off_ms*. With 0 an incident is raised.
 
-        *variables* are seen by the next try, not by the process.
+        *variables* are visible to the next try, not to the process.
 
         Raises:
             NotFound: there is no such job, or it is done already.
-            InvalidState: it failed or threw an error and waits.
+            InvalidState: it has failed and waits for its back-off, or for its incident to be resolved.
         """
         await self._call(
             "FailJob",
@@ -114,11 +117,11 @@ class JobCalls(Calls):
         )
 
     async def throw_error(self, job_key: int, code: str, *, message: str = "", variables: object = None) -> None:
-        """Leave the task by the error event for *code*. If nothing catches it an incident is raised, and this is no error.
+        """Throw a BPMN error for a job: its task ends by the error event for *code*. If no event catches it, an incident is raised.
 
         Raises:
             NotFound: there is no such job, or it is done already.
-            InvalidState: it failed or threw an error and waits.
+            InvalidState: it has failed and waits for its back-off, or for its incident to be resolved.
         """
         await self._call(
             "ThrowError",
@@ -128,7 +131,7 @@ class JobCalls(Calls):
         )
 
     async def update_job_retries(self, job_key: int, retries: int, *, operation_reference: int | None = None) -> None:
-        """Give a job *retries* tries (at least 1). An incident of it still has to be resolved.
+        """Set the retries of a job (at least 1). If it has an incident, this must be resolved as well.
 
         Raises:
             NotFound: there is no such job.
@@ -142,11 +145,11 @@ class JobCalls(Calls):
     async def update_job_timeout(
         self, job_key: int, timeout_ms: int, *, operation_reference: int | None = None
     ) -> None:
-        """Let whoever holds the job hold it until *timeout_ms* from now; 0 gives it back.
+        """Set the end of a job's lease to *timeout_ms* from now; 0 ends the lease, and other workers get the job.
 
         Raises:
             NotFound: there is no such job.
-            InvalidState: nobody holds it.
+            InvalidState: no worker holds it.
         """
         await self._call(
             "UpdateJobTimeout",

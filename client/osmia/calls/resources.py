@@ -1,4 +1,4 @@
-"""Calls about what is deployed: processes, decisions, forms; and the brokers that hold them."""
+"""Calls about deployed resources (processes, decisions, forms) and about the brokers."""
 
 import asyncio
 from collections.abc import Iterable
@@ -28,12 +28,12 @@ Resource = str | Path | tuple[str, bytes]
 
 
 class ResourceCalls(Calls):
-    """Deploy resources, delete them, evaluate decisions, see the brokers."""
+    """Deploy and delete resources, evaluate decisions, list the brokers."""
 
     async def deploy(self, *resources: Resource, tenant_id: str = "") -> Deployment:
         """Deploy processes (.bpmn, .xml), decisions (.dmn) and forms (.form): all of them or none.
 
-        What equals the latest version keeps its key and version.
+        A resource that equals its latest version keeps its key and version.
 
         Raises:
             InvalidArgument: a resource is refused; the text names it, the element and the reason.
@@ -50,7 +50,7 @@ class ResourceCalls(Calls):
         return _deployment(answer)
 
     async def deploy_process(self, *resources: Resource) -> Deployment:
-        """Deploy processes by the call that gateways before 8.0 have. Prefer `deploy`.
+        """Deploy processes with the older call of gateways before 8.0. Prefer `deploy`.
 
         Raises:
             InvalidArgument: a resource is refused.
@@ -82,7 +82,7 @@ class ResourceCalls(Calls):
     ) -> Evaluation:
         """Evaluate the latest version of a decision, or the one with *decision_key*.
 
-        An evaluation that fails is an answer with `failure` set, not an error.
+        If the evaluation fails, the result has `failure` set; no error is raised.
 
         Raises:
             InvalidArgument: there is no such decision.
@@ -103,7 +103,7 @@ class ResourceCalls(Calls):
         return _evaluation(answer)
 
     async def topology(self) -> Topology:
-        """The brokers behind the gateway, which answers this as long as it is up."""
+        """Return the brokers behind the gateway. It answers even if no broker can be reached."""
         answer = await self._call("Topology", gateway.TopologyRequest())
         return Topology(
             gateway_version=answer.gatewayVersion,

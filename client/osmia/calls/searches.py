@@ -34,9 +34,10 @@ _INCIDENT = "INCIDENT_STATE_"
 
 
 class SearchCalls(Calls):
-    """Lists, in pages of *limit* items (1 to 1000), newest first; a page's `next` given as *after* brings the one behind it.
+    """Search instances, jobs, incidents, definitions and variables.
 
-    A filter that is left out lets everything through, filters given together must all hold.
+    A search returns a page of at most *limit* items (1 to 1000), newest first. To get the next page, give the `next` of the
+    last one as *after*. An item must match all filters that are given.
     """
 
     async def search_instances(
@@ -51,7 +52,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessInstance]:
-        """Process instances with the places they are at.
+        """Return process instances, each with its active elements.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -72,10 +73,10 @@ class SearchCalls(Calls):
         return Page([_instance(item) for item in answer.items], answer.next)
 
     async def get_instance(self, process_instance_key: int) -> ProcessInstance:
-        """One process instance with the places it is at.
+        """Return one process instance with its active elements.
 
         Raises:
-            NotFound: there is none with that key, or its history has been removed.
+            NotFound: no instance has that key, or its history has been removed.
         """
         request = queries.GetProcessInstanceRequest(key=process_instance_key)
         return _instance(await self._call("GetProcessInstance", request))
@@ -90,7 +91,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[JobInfo]:
-        """Jobs, open and ended.
+        """Return jobs, open and ended ones.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -118,7 +119,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[Incident]:
-        """Incidents, open and resolved.
+        """Return incidents, open and resolved ones.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -144,7 +145,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessDefinition]:
-        """Deployed process definitions, each version an item.
+        """Return deployed process definitions; each version is an item.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -165,7 +166,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[Variable]:
-        """The variables of one process instance, by scope and then by name.
+        """Return the variables of one process instance, sorted by scope and then by name.
 
         Raises:
             InvalidArgument: *process_instance_key* is 0, *limit* is out of range or *after* is no cursor of this list.
@@ -180,13 +181,13 @@ class SearchCalls(Calls):
         return Page(items, answer.next)
 
     async def status(self) -> Status:
-        """How the broker that answers is."""
+        """Return the state of the broker that answers."""
         answer = await self._call("Status", queries.StatusRequest())
         return Status(**_fields(answer, partitions=[PartitionStatus(**_fields(each)) for each in answer.partitions]))
 
 
 def _fields(message: Any, **changed: Any) -> dict[str, Any]:
-    """The fields of a message whose result has the same names, and those that are *changed* on the way."""
+    """Return the fields of *message* by name, with the values of *changed* instead of those of the message."""
     values = {name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name if name not in changed}
     return values | changed
 
