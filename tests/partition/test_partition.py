@@ -1,13 +1,14 @@
 """Answer after commit, all or nothing, bounded, crash-only: promises 1, 2, 4 and 5 of the design."""
 
 import asyncio
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
 
 from osmia_broker.engine import Budget, commands
 from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
-from osmia_broker.state.rows import ElementInstance, Resource
+from osmia_broker.state.rows import ElementInstance, Job, Resource
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
 
 DEPLOY = deploy("start > ask:job > end")
@@ -372,6 +373,40 @@ class CorruptStore(WatchedStore):
         keys = {getattr(row, "key", 0) for some in rows.values() for row in some}
         loaded.unreadable = dict.fromkeys(keys, "Expected readable rows, but found 'ASLEEP'")
         return loaded
+
+
+@pytest.mark.parametrize("row_type", [ElementInstance, Job])
+async def test_rows_of_an_unknown_definition_hurt_only_their_instance(row_type: type):
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        bad, good = await it.do(CREATE), await it.do(CREATE)
+    edit(store, row_type, bad.process_instance_key, process_definition_key=99)
+    async with opened(store) as it:
+        assert [job.process_instance_key for job in await it.do(activate())] == [good.process_instance_key]
+        with pytest.raises(InvalidState, match="no process definition with key '99'"):
+            await it.do(commands.CancelProcessInstance(bad.process_instance_key))
+
+
+async def test_a_row_of_an_unknown_element_refuses_its_own_job_alone():
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        bad = await it.do(CREATE)
+    edit(store, ElementInstance, bad.process_instance_key, element_id="gone")
+    async with opened(store) as it:
+        (job,) = await it.do(activate())
+        with pytest.raises(InvalidState, match="has no element 'gone'"):
+            await it.do(complete(job))
+        await it.do(commands.CancelProcessInstance(bad.process_instance_key))
+
+
+def edit(store: WatchedStore, row_type: type, process_instance_key: int, **changes: Any) -> None:
+    """Change the stored rows of one instance by hand, but not the process itself."""
+    for row in store.living(row_type):
+        if row.process_instance_key == process_instance_key and getattr(row, "type", "") != "PROCESS":
+            values = astuple(replace(row, **changes))
+            store.values[row_type][row.key,] = store._living[row_type][row.key,] = values
 
 
 async def test_a_due_row_that_cannot_be_read_is_passed_over_once():

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker import __version__
+from osmia_broker.calls.checks import INT32
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.partition import Partition
@@ -166,7 +167,7 @@ def _job(seen: SeenJob) -> queries.Job:
         bpmn_process_id=seen.definition.bpmn_process_id,
         process_definition_version=seen.definition.version,
         worker=row.worker,
-        retries=row.retries,
+        retries=min(max(row.retries, INT32.start), INT32.stop - 1),  # no row may spoil the list for the others
         deadline_ms=row.deadline_ms if row.state == "ACTIVATED" else 0,
         custom_headers=row.headers,
         error_message=row.error_message,

@@ -161,7 +161,7 @@ class State:
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. A resident instance is newer than a loaded one and stays."""
         for process_instance_key, rows in loaded.instances.items():
-            if process_instance_key not in self.residency:
+            if process_instance_key not in self.residency and self._is_defined(process_instance_key, rows):
                 self._admit_instance(process_instance_key, rows)
         for type, _ in wanted.job_types:
             self.jobs.windows.refill(type, loaded.windows.get(type, []))
@@ -172,6 +172,19 @@ class State:
     def forget_absent(self) -> None:
         """Allow keys that the last load did not find to be asked for again."""
         self._absent.clear()
+
+    def _is_defined(self, process_instance_key: int, rows: InstanceRows) -> bool:
+        """Return whether the definitions of all rows exist; if not, the rows of the instance are corrupt."""
+        keys = {row.process_definition_key for kind in (ElementInstance, Job, Incident) for row in rows.get(kind, ())}
+        unknown = [key for key in keys if self.definitions.processes.get(key) is None]
+        if unknown:
+            reason = (
+                f"Expected the stored rows of process instance '{process_instance_key}' to be readable,"
+                f" but found no process definition with key '{unknown[0]}'"
+            )
+            keyed = (row.key for row_type in self.tables for row in rows.get(row_type, ()))
+            self._unreadable |= dict.fromkeys(keyed, reason)
+        return not unknown
 
     def _admit_instance(self, process_instance_key: int, rows: InstanceRows) -> None:
         for row_type, table in self.tables.items():
