@@ -253,8 +253,9 @@ class SyncWorker:
 
     def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop` from another thread, then stop in good order."""
-        self.start()
-        with _StoppingSignals(self._ended.set):
+        self._ended.clear()
+        with _StoppingSignals(self._ended.set):  # from before the first poll: a signal may come at any moment
+            self._loop.run(self._worker.start())
             self._ended.wait()
         self.stop()
 
