@@ -141,8 +141,8 @@ class Worker:
         Raises:
             ValueError: no handler is registered.
         """
-        await self.start()
-        with _stopping_signals(self._stop_asked.set):
+        with _stopping_signals(self._stop_asked.set):  # from before the first poll: a signal may come at any moment
+            await self.start()
             await self._stop_asked.wait()
         await self.stop()
 
