@@ -74,6 +74,7 @@ class Lane:
         self._stream = PushedJobs(self) if settings.stream and wanted is None else None
         self._poller = Poller(self, self._stream)
         self._tasks: list[asyncio.Task[None]] = []
+        self._releases: set[asyncio.Task[None]] = set()
 
     @property
     def in_flight(self) -> int:
@@ -96,9 +97,12 @@ class Lane:
         polling, *others = self._tasks
         if self._stream:
             await self._stream.close()
+        await self._poller.answered()
         await until_quiet(self)
         await _cancel([polling])
-        await self._within_farewell(asyncio.gather(self.return_surplus(), self._poller.release_foreign()))
+        await self._within_farewell(
+            asyncio.gather(self.return_surplus(), self._poller.release_foreign(), *self._releases)
+        )
         tasks = [held.task for held in self._held.values() if held.task]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
@@ -212,7 +216,15 @@ class Lane:
         released = [self._surplus.pop() for _ in range(len(self._surplus) - keep)]
         for held in released:
             del self._held[held.job.key]
-        await reporting.release(self.client, reversed(released))
+        await self.release(released[::-1])
+
+    async def release(self, jobs: list[HeldJob]) -> None:
+        """Give back *jobs* that were not started. If this is cancelled, the calls go on, and `stop` waits for them."""
+        if jobs:
+            task = asyncio.create_task(reporting.release(self.client, jobs))
+            self._releases.add(task)
+            task.add_done_callback(self._releases.discard)
+            await asyncio.shield(task)
 
     async def _surplus_started(self) -> None:
         while self._surplus:

@@ -34,7 +34,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from osmia import errors, reporting
+from osmia import errors
 from osmia.backoff import Backoff
 from osmia.client import Client
 from osmia.job import Job
@@ -86,6 +86,8 @@ class Slots(Protocol):
 
     async def return_surplus(self) -> None: ...  # noqa: D102
 
+    async def release(self, jobs: list[HeldJob]) -> None: ...  # noqa: D102
+
 
 class Poller:
     """Takes jobs by polls. While *stream* is open it leaves new jobs to the stream."""
@@ -96,6 +98,8 @@ class Poller:
         self._foreign: list[
             HeldJob
         ] = []  # user tasks that no handler here is for, held until the poller has looked past
+        self._answered = asyncio.Event()  # no poll is under way that will be answered at once
+        self._answered.set()
 
     async def poll(self) -> None:
         """Take jobs once, as many as there are slots; wait while there are none."""
@@ -116,10 +120,15 @@ class Poller:
         if not (self._stream and self._stream.is_open):
             await self._lane.return_surplus()
 
+    async def answered(self) -> None:
+        """Wait for the answer to a poll that does not wait for jobs: its jobs would be lost if it were cancelled."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), DRAIN_MAX_S)
+
     async def release_foreign(self) -> None:
         """Give back the tasks of others."""
         foreign, self._foreign = self._foreign, []
-        await reporting.release(self._lane.client, foreign)
+        await self._lane.release(foreign)
 
     async def _look_past(self, *, is_full: bool) -> None:
         """Poll on while tasks of others may stand before ours, give them back, then rest.
@@ -143,6 +152,14 @@ class Poller:
         request.CopyFrom(self._lane.request)
         request.maxJobsToActivate, request.requestTimeout = jobs_max, wait_ms
         asked_s = self._lane.leases.now_s()
+        if wait_ms == NO_WAIT_MS:
+            self._answered.clear()
+        try:
+            return await self._accept(request, asked_s)
+        finally:
+            self._answered.set()
+
+    async def _accept(self, request: gateway.ActivateJobsRequest, asked_s: float) -> int:
         taken = 0
         async with contextlib.aclosing(self._lane.client.job_batches(request)) as batches:
             async for batch in batches:
