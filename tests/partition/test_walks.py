@@ -1,6 +1,7 @@
 """Long walks go on in slices, others are served in between, and no bound loses a token."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -184,3 +185,51 @@ async def test_a_join_of_many_flows_ends_with_the_last():
         await it.settled()
         assert it.counters.process_instances["process", "completed"] == 1
         assert it.partition._state.tokens._joins == {}
+
+
+class EarlyTimers:
+    """An event loop whose timers fire at once, as uvloop's may fire before their time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def call_later(self, _pause_s: float, *call: Any) -> asyncio.Handle:
+        return self._loop.call_soon(*call)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+async def test_due_work_goes_on_after_a_rest_whose_timer_fires_early(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.partition.due_work.WORK_S", 0.0)  # so that each command is followed by a rest
+    async with opened() as it:
+        await it.do(deploy("start > ask:job > end"))
+        await asyncio.gather(*(it.do(create()) for _ in range(180)))
+        assert len(await it.do(activate(timeout_ms=10))) == 180
+        it.partition._due._loop = EarlyTimers()
+        it.clock.ms += 10
+        it.partition.check_clock()
+        await it.turns(2_000)
+        assert it.partition.is_at_rest, "ended leases wait although nothing wakes the partition up"
+        assert len(await it.do(activate())) == 180
+
+
+async def test_a_clock_that_is_set_back_between_look_and_command_loses_no_lease():
+    async with opened() as it:
+        await it.do(deploy("start > ask:job > end"))
+        await it.do(create())
+        await it.do(activate(timeout_ms=1_000))
+        it.clock.ms += 1_000
+        load = it.store._load
+
+        def set_back(wanted: Any) -> Any:
+            loaded = load(wanted)
+            it.clock.ms -= 500 if wanted.due else 0
+            return loaded
+
+        it.store._load = set_back
+        it.partition.check_clock()
+        await it.settled()
+        it.store._load = load
+        await it.advance(100_000)
+        assert len(await it.do(activate())) == 1

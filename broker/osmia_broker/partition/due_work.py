@@ -67,7 +67,9 @@ class DueWork:
         self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
         self._queue: deque[Command] = deque()
         self._under_way = 0  # commands that are decided and not committed
-        self._rests_until_s = 0.0  # others are served until then
+        self._rest: asyncio.TimerHandle | None = (
+            None  # while it runs, others are served; its end goes on with the queue
+        )
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
 
@@ -101,12 +103,11 @@ class DueWork:
 
     def go_on(self) -> None:
         """Decide queued commands for up to WORK_S, at least one; then rest for as long as that took, so that others are served."""
-        if not self._queue or self._is_stopped or self._loop.time() < self._rests_until_s:
+        if not self._queue or self._is_stopped or self._rest is not None:
             return
         took_s = self._work()
         if took_s > WORK_S or self._queue:
-            self._rests_until_s = self._loop.time() + took_s
-            self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
+            self._rest = self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
 
     def _work(self) -> float:
         begun = perf_counter()
@@ -119,6 +120,8 @@ class DueWork:
         return perf_counter() - begun
 
     def _go_on_after_rest(self) -> None:
+        """Go on because the timer has fired, whatever the clock says: uvloop's timers may fire a millisecond early."""
+        self._rest = None
         if not self._is_stopped:
             self.go_on()
             self._schedule()
