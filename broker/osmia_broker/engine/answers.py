@@ -14,6 +14,15 @@ class Created(msgspec.Struct, frozen=True, gc=False):
     bpmn_process_id: str
     version: int
     process_instance_key: int
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class ConditionalsEvaluated(msgspec.Struct, frozen=True, gc=False):
+    """The answer to EvaluateConditional: (process definition key, process instance key) of each instance that was started."""
+
+    key: int
+    started: tuple[tuple[int, int], ...]
 
 
 class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +41,10 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     retries: int
     deadline_ms: int
     variables: str
+    kind: str = "BPMN_ELEMENT"  # rows.JobKind
+    listener_event: str = ""  # START or END of a listener's job, else empty
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Deployed(msgspec.Struct, frozen=True):

@@ -39,8 +39,11 @@ class DeployResources(Command, frozen=True, gc=False):
 class CreateProcessInstance(Command, frozen=True, gc=False):
     """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key.
 
-    *start_elements* begin it at these elements instead of its start event. *result_ticket*, if not 0, names the caller who waits for the
-    result, which is published with this ticket after the instance has completed: the root variables, or only *fetch_variables*.
+    *start_elements* begin it at these elements instead of its start event; after one of *terminate_after* has completed, the instance is
+    terminated. *result_ticket*, if not 0, names the caller who waits for the result, which is published with this ticket after the
+    instance has completed: the root variables, or only *fetch_variables*.
+
+    *business_id* and *tags* are the caller's own marks. A repeat with the same *idempotency_key* gets the answer of the first call.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -51,6 +54,10 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     start_elements: tuple[str, ...] = ()
     result_ticket: int = 0
     fetch_variables: tuple[str, ...] = ()
+    terminate_after: tuple[str, ...] = ()
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
+    idempotency_key: str = ""
 
 
 class CancelProcessInstance(Command, frozen=True, gc=False):
@@ -83,12 +90,154 @@ class GiveBackJobs(Command, frozen=True, gc=False):
     jobs: tuple[tuple[int, int], ...]
 
 
+class ActivateInstruction(msgspec.Struct, frozen=True, gc=False):
+    """An element to activate. *variables* are documents by scope id; the id "" is the process. *ancestor_key* 0: find the scope."""
+
+    element_id: str
+    ancestor_key: int = 0
+    variables: tuple[tuple[str, Variables], ...] = ()
+
+
+class TerminateInstruction(msgspec.Struct, frozen=True, gc=False):
+    """An element instance to terminate, or (by *element_id*) all instances of an element. Exactly one is given."""
+
+    element_instance_key: int = 0
+    element_id: str = ""
+
+
+class MoveInstruction(msgspec.Struct, frozen=True, gc=False):
+    """Tokens to move: each source (one instance by its key, or all of an element) is terminated, and the target activated for it.
+
+    The scope of the target is *ancestor_key*, or found from the source's own scopes (*infers_ancestor*), or the source's parent
+    (*uses_source_parent*).
+    """
+
+    target_element_id: str
+    source_element_instance_key: int = 0
+    source_element_id: str = ""
+    variables: tuple[tuple[str, Variables], ...] = ()
+    ancestor_key: int = 0
+    infers_ancestor: bool = False
+    uses_source_parent: bool = False
+
+
+class ModifyProcessInstance(Command, frozen=True, gc=False):
+    """Activate, terminate and move elements of a running instance: all instructions, or none."""
+
+    intent: ClassVar[str] = "MODIFY"
+    process_instance_key: int
+    activate: tuple[ActivateInstruction, ...] = ()
+    terminate: tuple[TerminateInstruction, ...] = ()
+    move: tuple[MoveInstruction, ...] = ()
+
+
+class MigrateProcessInstance(Command, frozen=True, gc=False):
+    """Let a running instance go on in another definition. *mappings* are (source element id, target element id)."""
+
+    intent: ClassVar[str] = "MIGRATE"
+    process_instance_key: int
+    target_definition_key: int
+    mappings: tuple[tuple[str, str], ...]
+
+
+class AssignBusinessId(Command, frozen=True, gc=False):
+    """Give a running instance that has no business id this one (1 to 256 characters)."""
+
+    intent: ClassVar[str] = "ASSIGN"
+    process_instance_key: int
+    business_id: str
+
+
+class SuspendProcessInstance(Command, frozen=True, gc=False):
+    """Suspend an instance: until it is resumed, every command on it but resume and cancel is refused, and its timers and deadlines wait."""
+
+    intent: ClassVar[str] = "SUSPEND"
+    process_instance_key: int
+
+
+class ResumeProcessInstance(Command, frozen=True, gc=False):
+    """Let a suspended instance go on."""
+
+    intent: ClassVar[str] = "RESUME"
+    process_instance_key: int
+
+
+class DeleteResource(Command, frozen=True, gc=False):
+    """Delete a process definition, a graph of decisions or a form, by its key. A process with running instances goes when the last ends."""
+
+    intent: ClassVar[str] = "DELETE"
+    resource_key: int
+    deletes_history: bool = False
+
+
+class PublishMessage(Command, frozen=True, gc=False):
+    """Publish a message to the events that wait for its name and key, at most one of each process, and to message start events.
+
+    With *time_to_live_ms* above 0 it is kept that long for events that wait later. A second message with the same name, key and non-empty
+    *message_id* is refused while the first is kept.
+    """
+
+    intent: ClassVar[str] = "PUBLISH"
+    name: str
+    correlation_key: str
+    time_to_live_ms: int
+    message_id: str
+    variables: Variables
+    business_id: str = ""
+
+
+class BroadcastSignal(Command, frozen=True, gc=False):
+    """Send a signal to all events that wait for its name now, and to all signal start events."""
+
+    intent: ClassVar[str] = "BROADCAST"
+    name: str
+    variables: Variables
+
+
+class EvaluateConditional(Command, frozen=True, gc=False):
+    """Start the processes whose conditional start event holds for *variables*: all, or (*process_definition_key* above 0) only one."""
+
+    intent: ClassVar[str] = "EVALUATE"
+    process_definition_key: int
+    variables: Variables
+
+
+class TriggerTimer(Command, frozen=True, gc=False):
+    """Fire a timer that has become due. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "TRIGGER"
+    timer_key: int
+
+
+class ExpireMessage(Command, frozen=True, gc=False):
+    """Forget a kept message whose time to live is over. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "EXPIRE"
+    message_key: int
+
+
+class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
+    """An element that the worker of an ad-hoc subprocess wants to activate."""
+
+    element_id: str
+    variables: Variables
+
+
+class AdHocResult(msgspec.Struct, frozen=True, gc=False):
+    """What the worker of an ad-hoc subprocess decided."""
+
+    activate: tuple[ElementToActivate, ...] = ()
+    is_completion_condition_fulfilled: bool = False
+    cancels_remaining_instances: bool = False
+
+
 class CompleteJob(Command, frozen=True, gc=False):
-    """Complete a job: a worker reports success."""
+    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess."""
 
     intent: ClassVar[str] = "COMPLETE"
     job_key: int
     variables: Variables
+    result: AdHocResult | None = None
 
 
 class FailJob(Command, frozen=True, gc=False):

@@ -8,16 +8,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from osmia_broker.model.events import EventDefinition
 from osmia_broker.model.expressions import Expression
 
 
 class ElementType(StrEnum):
-    """The kinds of element that the engine runs. A new kind needs a name here, an entry in `elements.py` and a processor."""
+    """The kinds of element instance that the engine runs (the reference broker's names).
+
+    A new kind needs a name here, an entry in `elements.py` and a processor. Two kinds are no element of a file: a MULTI_INSTANCE_BODY holds
+    the instances of an activity with a loop, an AD_HOC_SUB_PROCESS_INNER_INSTANCE one path through an ad-hoc subprocess.
+    """
 
     PROCESS = "PROCESS"
     SUB_PROCESS = "SUB_PROCESS"
+    EVENT_SUB_PROCESS = "EVENT_SUB_PROCESS"
+    TRANSACTION = "TRANSACTION"
+    AD_HOC_SUB_PROCESS = "AD_HOC_SUB_PROCESS"
+    AD_HOC_SUB_PROCESS_INNER_INSTANCE = "AD_HOC_SUB_PROCESS_INNER_INSTANCE"
+    MULTI_INSTANCE_BODY = "MULTI_INSTANCE_BODY"
+    CALL_ACTIVITY = "CALL_ACTIVITY"
     START_EVENT = "START_EVENT"
+    INTERMEDIATE_CATCH_EVENT = "INTERMEDIATE_CATCH_EVENT"
+    INTERMEDIATE_THROW_EVENT = "INTERMEDIATE_THROW_EVENT"
+    BOUNDARY_EVENT = "BOUNDARY_EVENT"
     END_EVENT = "END_EVENT"
+    RECEIVE_TASK = "RECEIVE_TASK"
     USER_TASK = "USER_TASK"
     SERVICE_TASK = "SERVICE_TASK"
     SEND_TASK = "SEND_TASK"
@@ -27,6 +42,8 @@ class ElementType(StrEnum):
     TASK = "TASK"  # undefined; it passes at once, like a manual task
     EXCLUSIVE_GATEWAY = "EXCLUSIVE_GATEWAY"
     PARALLEL_GATEWAY = "PARALLEL_GATEWAY"
+    INCLUSIVE_GATEWAY = "INCLUSIVE_GATEWAY"
+    EVENT_BASED_GATEWAY = "EVENT_BASED_GATEWAY"
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +90,8 @@ class UserTaskDefinition:
     follow_up_date: Expression | None = None
     form_key: Expression | None = None
     form_id: Expression | None = None
-    form_binding: str = "latest"  # or deployment: which version of form_id
+    form_binding: str = "latest"  # or deployment, or versionTag: which version of form_id
+    form_version_tag: str = ""
     category: Expression | None = None
     priority: Expression | None = None
     lenient: bool = False
@@ -89,16 +107,107 @@ class ScriptDefinition:
 
 @dataclass(frozen=True, slots=True)
 class DecisionCall:
-    """The decision that a business rule task evaluates. *binding* is `latest` or `deployment`."""
+    """The decision that a business rule task evaluates. *binding* is `latest`, `deployment` or `versionTag`."""
 
     decision_id: Expression
     result_variable: str
     binding: str = "latest"
+    version_tag: str = ""  # for the binding versionTag
+
+
+@dataclass(frozen=True, slots=True)
+class CallDefinition:
+    """The process that a call activity calls. *binding* is as that of a decision."""
+
+    process_id: Expression
+    binding: str = "latest"
+    version_tag: str = ""
+    propagates_parent_variables: bool = True  # into the called process, beside the input mappings
+    propagates_child_variables: bool = True  # back to the caller; without effect beside output mappings
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerDefinition:
+    """An execution listener: a job before or after the element's own work."""
+
+    type: Expression
+    retries: Expression
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishDefinition:
+    """The message that a throwing event or a send task publishes by itself (`zeebe:publishMessage`). None: the model does not set it."""
+
+    name: Expression
+    correlation_key: Expression | None = None
+    message_id: Expression | None = None
+    time_to_live: Expression | None = None  # an ISO duration
+
+
+@dataclass(frozen=True, slots=True)
+class LoopNames:
+    """The names of the variables that count the instances of a loop, in the words of a dialect."""
+
+    instances: str
+    active: str
+    completed: str
+    terminated: str  # empty where the dialect has none
+    counter: str = "loopCounter"
+    counts_from: int = 1  # the counter of the first instance
+
+
+ZEEBE_LOOP = LoopNames(
+    "numberOfInstances", "numberOfActiveInstances", "numberOfCompletedInstances", "numberOfTerminatedInstances"
+)
+ACTIVITI_LOOP = LoopNames("nrOfInstances", "nrOfActiveInstances", "nrOfCompletedInstances", "", counts_from=0)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiInstance:
+    """An activity that runs once per item of a collection, or a number of times (exactly one of *collection*, *cardinality*)."""
+
+    is_sequential: bool
+    collection: Expression | None = None
+    cardinality: Expression | None = None
+    element_variable: str = ""  # holds the item; empty for none
+    output_collection: str = ""  # the variable for the list of results; empty for none
+    output_element: Expression | None = None
+    completion_condition: Expression | None = None
+    names: LoopNames = ZEEBE_LOOP
+
+
+@dataclass(frozen=True, slots=True)
+class StandardLoop:
+    """An activity that is repeated while *condition* holds, at most *maximum* times (BPMN 2.0, 10.3.8)."""
+
+    condition: Expression | None = None
+    is_tested_before: bool = False
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdHocDefinition:
+    """An ad-hoc subprocess: any of its elements may be activated, in any number. With a job (`Element.job`) a worker decides which.
+
+    *output_collection* and *output_element* are as those of a multi-instance.
+    """
+
+    active_elements: Expression | None = None  # a list of element ids; None: nothing at first
+    completion_condition: Expression | None = None
+    cancels_remaining_instances: bool = True
+    output_collection: str = ""
+    output_element: Expression | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """A BPMN node. The process itself is the outermost element."""
+    """A BPMN node. The process itself is the outermost element.
+
+    `catches` are the events that wait while the element is active: its own one (catch event, receive task), those behind an event-based
+    gateway, and the start events of the event subprocesses inside a scope. `boundaries` are the events attached to it. Of an activity with a
+    loop, the boundary events belong to the body and `catches` to each instance.
+    """
 
     id: str
     type: ElementType
@@ -113,8 +222,25 @@ class Element:
     user_task: UserTaskDefinition | None = None
     script: ScriptDefinition | None = None
     decision: DecisionCall | None = None
-    default_flow: SequenceFlow | None = None  # of an exclusive gateway
-    start: "Element | None" = None  # the none start event of a process or subprocess
+    default_flow: SequenceFlow | None = None  # of an exclusive or inclusive gateway
+    start: "Element | None" = None  # the none start event of a process or subprocess; the only start event of an event subprocess
+    event_starts: "tuple[Element, ...]" = ()  # the start events of a process that have a trigger
+    event: EventDefinition | None = None  # the trigger of an event or receive task; None for a none event
+    is_interrupting: bool = True  # of a boundary event, and of the start event of an event subprocess
+    attached_to: "Element | None" = None  # the activity of a boundary event
+    boundaries: "tuple[Element, ...]" = ()  # in document order
+    catches: "tuple[Element, ...]" = ()  # in document order
+    event_subprocesses: "tuple[Element, ...]" = ()  # directly inside a process or subprocess
+    call: CallDefinition | None = None
+    loop: MultiInstance | StandardLoop | None = None
+    ad_hoc: AdHocDefinition | None = None
+    publish: PublishDefinition | None = None
+    start_listeners: tuple[ListenerDefinition, ...] = ()
+    end_listeners: tuple[ListenerDefinition, ...] = ()
+    body_listeners: tuple[ListenerDefinition, ...] = ()  # `beforeAll` of a multi-instance: once, before its first instance
+    is_for_compensation: bool = False  # a handler; it has no flows
+    compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
+    link_target: "Element | None" = None  # of a throwing link event
 
 
 @dataclass(slots=True, eq=False)
@@ -131,9 +257,10 @@ class Process:
 
     @property
     def is_bound_to_deployment(self) -> bool:
-        """Whether an element refers to a decision or form that is deployed together with this process."""
+        """Whether an element refers to a process, decision or form that is deployed together with this process."""
         return any(
             (element.decision is not None and element.decision.binding == "deployment")
+            or (element.call is not None and element.call.binding == "deployment")
             or (element.user_task is not None and element.user_task.form_binding == "deployment")
             for element in self.elements.values()
         )

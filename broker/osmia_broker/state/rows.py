@@ -12,6 +12,7 @@ All keys are 64-bit and come from the partition's one counter. All times are epo
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
+from itertools import chain
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=type)
@@ -37,6 +38,7 @@ class Kind:
     due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
     enums: dict[str, type[StrEnum]]  #: columns that hold one of these values
     sized: tuple[str, ...]  #: text columns that may be large and count towards the memory bound
+    matches: tuple[tuple[str, ...], ...]  #: columns, never changing, by whose values living rows are found in the store too
 
 
 KINDS: dict[type, Kind] = {}  #: every stored row class, in the order of this file
@@ -50,6 +52,7 @@ def stored(
     lookups: tuple[str, ...] = (),
     due: str = "",
     sized: tuple[str, ...] = (),
+    matches: tuple[tuple[str, ...], ...] = (),
 ) -> Callable[[T], T]:
     """Declare the decorated dataclass as the row of *table*."""
 
@@ -57,7 +60,7 @@ def stored(
         columns = {one.name: one for one in fields(row_type)}
         may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes"))
         fixed = columns.keys() - may_change
-        assert {*primary_key, *lookups, *sized} <= fixed, f"{row_type.__name__}: keys, look-ups and sizes never change"
+        assert {*primary_key, *lookups, *sized, *chain(*matches)} <= fixed, f"{row_type.__name__}: keys, look-ups and sizes never change"
         assert not due or due in may_change, f"{row_type.__name__}: {due} is no changing column"
         KINDS[row_type] = Kind(
             row_type=row_type,
@@ -75,6 +78,7 @@ def stored(
                 if isinstance(one.type, type) and issubclass(one.type, StrEnum)
             },
             sized=sized,
+            matches=matches,
         )
         return row_type
 
@@ -88,6 +92,7 @@ class ElementState(StrEnum):
     ACTIVATED = "ACTIVATED"
     COMPLETING = "COMPLETING"
     COMPLETED = "COMPLETED"
+    TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
 
 
@@ -102,11 +107,30 @@ class JobState(StrEnum):
     CANCELED = "CANCELED"
 
 
+class JobKind(StrEnum):
+    """What a job is for (gateway-rpc.md, section 3)."""
+
+    BPMN_ELEMENT = "BPMN_ELEMENT"
+    EXECUTION_LISTENER = "EXECUTION_LISTENER"
+    TASK_LISTENER = "TASK_LISTENER"
+    AD_HOC_SUB_PROCESS = "AD_HOC_SUB_PROCESS"
+
+
+class SubscriptionKind(StrEnum):
+    """What a subscription waits for."""
+
+    MESSAGE = "MESSAGE"
+    SIGNAL = "SIGNAL"
+    CONDITION = "CONDITION"
+
+
 class ErrorType(StrEnum):
     """The reasons for an incident (bpmn-execution.md, section 9)."""
 
     IO_MAPPING_ERROR = "IO_MAPPING_ERROR"
     JOB_NO_RETRIES = "JOB_NO_RETRIES"
+    EXECUTION_LISTENER_NO_RETRIES = "EXECUTION_LISTENER_NO_RETRIES"
+    AD_HOC_SUB_PROCESS_NO_RETRIES = "AD_HOC_SUB_PROCESS_NO_RETRIES"
     CONDITION_ERROR = "CONDITION_ERROR"
     EXTRACT_VALUE_ERROR = "EXTRACT_VALUE_ERROR"
     CALLED_ELEMENT_ERROR = "CALLED_ELEMENT_ERROR"
@@ -133,6 +157,8 @@ class ElementInstance:
     entered_by: str = ""  # id of the sequence flow taken to it; empty where none was
     started_ms: int = 0
     ended_ms: int = changing(0)
+    loop_counter: int = 0  # of an instance in a loop, from 1; else 0
+    listeners_done: int = changing(0)  # how many listeners of the present step (start or end) have completed
 
 
 @stored("waiting_tokens", of_instance=True, lookups=("scope_key",))
@@ -171,6 +197,8 @@ class Job:
     error_code: str = changing("")  # of the thrown error
     created_ms: int = 0
     ended_ms: int = changing(0)
+    kind: JobKind = JobKind.BPMN_ELEMENT
+    listener_event: str = ""  # START or END of an execution listener's job, else empty
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)
@@ -214,6 +242,187 @@ class FollowUp:
     due_ms: int = changing(0)  # when it is to be carried out; 0 while it waits for an incident to be resolved
 
 
+@stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms")
+@dataclass(slots=True)
+class Timer:
+    """A moment at which an event fires. A timer that repeats is moved on when it fires."""
+
+    key: int
+    process_instance_key: int  # the timer's own key if it is of a start event: it comes into memory alone
+    process_definition_key: int
+    element_instance_key: int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
+    element_id: str  # the event that fires
+    due_ms: int = changing()  # when it fires; 0 while its instance is suspended
+    repetitions: int = changing(1)  # how often it fires from now on; -1 without end
+    cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
+    created_ms: int = 0
+    ended_ms: int = changing(0)
+
+
+@stored(
+    "subscriptions",
+    of_instance=True,
+    lookups=("element_instance_key",),
+    matches=(("kind", "name", "correlation_key"),),
+)
+@dataclass(slots=True)
+class Subscription:
+    """An event that waits for a message, a signal or a condition."""
+
+    key: int
+    process_instance_key: int
+    process_definition_key: int
+    element_instance_key: int  # the element instance that waits, as of a timer
+    element_id: str  # the event that fires
+    bpmn_process_id: str  # a message reaches at most one subscription of each process id
+    kind: SubscriptionKind
+    name: str = ""  # of the message or the signal; empty of a condition
+    correlation_key: str = ""  # of a message
+    created_ms: int = 0
+    ended_ms: int = changing(0)
+
+
+@stored(
+    "messages",
+    of_instance=True,
+    due="expires_ms",
+    sized=("variables",),
+    matches=(("name", "correlation_key"), ("name", "correlation_key", "message_id")),
+)
+@dataclass(slots=True)
+class Message:
+    """A published message that is kept until its time to live is over, for events that wait later."""
+
+    key: int
+    process_instance_key: int  # its own key: a message comes into memory alone
+    name: str
+    correlation_key: str
+    message_id: str
+    variables: str  # JSON object
+    business_id: str
+    published_ms: int
+    expires_ms: int = changing()
+    correlated: str = changing("")  # process ids that it has reached, one per line
+    ended_ms: int = changing(0)
+
+
+@stored(
+    "instance_origins",
+    of_instance=True,
+    lookups=("element_instance_key",),
+    matches=(("bpmn_process_id", "correlation_key"),),
+)
+@dataclass(slots=True)
+class InstanceOrigin:
+    """The circumstances of a process instance that was not simply created: its caller, its message, the marks that it was given."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int  # the process itself
+    bpmn_process_id: str
+    parent_process_instance_key: int = 0  # of a called instance
+    parent_element_instance_key: int = 0  # the call activity
+    root_process_instance_key: int = 0  # the outermost caller; the instance itself if nobody called it
+    call_depth: int = 0  # how many callers are above it
+    correlation_key: str = ""  # of the message that started it
+    tags: str = ""  # JSON array of text; empty for none
+    terminate_after: str = ""  # element ids, one per line
+    suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
+    ended_ms: int = changing(0)
+
+
+@stored(
+    "business_ids",
+    of_instance=True,
+    lookups=("element_instance_key",),
+    matches=(("bpmn_process_id", "business_id"),),
+)
+@dataclass(slots=True)
+class BusinessId:
+    """The business id of a living process instance, for finding it."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int  # the process itself
+    bpmn_process_id: str
+    business_id: str
+    ended_ms: int = changing(0)
+
+
+@stored("created_once", of_instance=True, due="expires_ms", matches=(("idempotency_key",),))
+@dataclass(slots=True)
+class CreatedOnce:
+    """A creation with an idempotency key, and its answer for those who repeat it."""
+
+    key: int
+    process_instance_key: int  # its own key: it comes into memory alone
+    idempotency_key: str
+    process_definition_key: int
+    bpmn_process_id: str
+    version: int
+    created_process_instance_key: int
+    expires_ms: int = changing()
+
+
+@stored("called_instances", of_instance=True, lookups=("element_instance_key",))
+@dataclass(slots=True)
+class CalledInstance:
+    """The process instance that a call activity has called."""
+
+    key: int
+    process_instance_key: int  # of the caller
+    element_instance_key: int  # the call activity
+    called_process_instance_key: int
+    ended_ms: int = changing(0)
+
+
+@stored("loops", of_instance=True, lookups=("element_instance_key",), sized=("items",))
+@dataclass(slots=True)
+class Loop:
+    """The state of an activity with a loop."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int  # the multi-instance body
+    items: str  # the input collection as a JSON array; empty without one
+    size: int  # how many instances there will be; -1 if that is not known (standard loop)
+    started: int = changing(0)  # how many instances have been created
+    completed: int = changing(0)
+    terminated: int = changing(0)
+    ended_ms: int = changing(0)
+
+
+@stored("loop_results", of_instance=True, lookups=("element_instance_key",), sized=("value",))
+@dataclass(slots=True)
+class LoopResult:
+    """The output element of one instance of a loop."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int  # the multi-instance body
+    loop_counter: int
+    value: str  # JSON
+    ended_ms: int = changing(0)
+
+
+@stored("compensations", of_instance=True, lookups=("scope_key",), sized=("variables",))
+@dataclass(slots=True)
+class Compensation:
+    """An activity that has completed and may have to be compensated; or a subprocess that holds such activities."""
+
+    key: int
+    process_instance_key: int
+    scope_key: int  # the living scope that it completed in; the process, for what completed in a subprocess that has ended
+    place: int  # the element instance that was its scope
+    element_id: str  # the completed activity
+    completed_key: int  # its element instance
+    handler_id: str  # empty for a subprocess without a handler of its own
+    variables: str = ""  # the local variables of the activity, JSON object
+    thrower_key: int = changing(0)  # the throwing event that called the handler and waits for it
+    handler_key: int = changing(0)  # the element instance of the handler, while it runs
+    ended_ms: int = changing(0)
+
+
 @stored("process_definitions")
 @dataclass(slots=True)
 class ProcessDefinition:
@@ -228,6 +437,21 @@ class ProcessDefinition:
     checksum: str  # of the resource, which is kept once per content
     deployment_key: int
     deployed_ms: int
+    deleted_ms: int = changing(0)  # since when it takes no new instances; it goes when the last one has ended
+
+
+@stored("start_subscriptions")
+@dataclass(slots=True)
+class StartSubscription:
+    """A start event of the latest version of a process that waits for a message, a signal or a condition."""
+
+    key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    element_id: str
+    kind: SubscriptionKind
+    name: str = ""
+    ended_ms: int = changing(0)
 
 
 @stored("decision_requirements")

@@ -12,6 +12,7 @@ RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
 InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance, by row class
 
 PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
+MATCHES_MAX = 100  #: keys in one answer to `MatchWanted`; their process instances are loaded with it
 WINDOW_JOBS = 2_000  #: activatable keys of one type in memory; a refill costs about a millisecond
 
 
@@ -35,6 +36,19 @@ class DueWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchWanted:
+    """The question for living rows of *row_type* whose *columns* (one of its `matches`) have these *values*, after a key.
+
+    The answer lists at most MATCHES_MAX keys, ascending.
+    """
+
+    row_type: type
+    columns: tuple[str, ...]
+    values: tuple[str, ...]
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Rows that a decision needs and that are not in memory. A key that names nothing is simply not found."""
 
@@ -42,6 +56,7 @@ class Wanted:
     resources: frozenset[str] = frozenset()  #: contents by checksum
     job_types: frozenset[tuple[str, int]] = frozenset()  #: (type, after this key): the next window of activatable jobs
     due: DueWanted | None = None
+    matches: frozenset[MatchWanted] = frozenset()
 
     def __or__(self, other: "Wanted") -> "Wanted":
         """Both in one load."""
@@ -50,11 +65,12 @@ class Wanted:
             resources=self.resources | other.resources,
             job_types=self.job_types | other.job_types,
             due=other.due or self.due,
+            matches=self.matches | other.matches,
         )
 
     def __bool__(self) -> bool:
         """Whether there is anything to load."""
-        return bool(self.rows or self.resources or self.job_types or self.due)
+        return bool(self.rows or self.resources or self.job_types or self.due or self.matches)
 
 
 @dataclass(slots=True)
@@ -80,6 +96,7 @@ class Loaded:
         default_factory=dict
     )  #: keys of activatable jobs by type, ascending, at most WINDOW_JOBS
     due: Due | None = None
+    matches: dict[MatchWanted, list[int]] = field(default_factory=dict)  #: keys of the rows found, ascending
 
 
 @dataclass(slots=True)

@@ -1,0 +1,133 @@
+"""The triggers of events: what fires an event that is caught, or what an event throws (BPMN 2.0, 10.5).
+
+An event is a place (start, catch, boundary, end …: the element itself) and a trigger (one of these definitions). Every trigger is defined
+once, for all places.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from osmia_broker.model.expressions import Expression
+
+
+class Trigger(StrEnum):
+    """The kinds of trigger."""
+
+    TIMER = "TIMER"
+    MESSAGE = "MESSAGE"
+    SIGNAL = "SIGNAL"
+    CONDITION = "CONDITION"
+    ERROR = "ERROR"
+    ESCALATION = "ESCALATION"
+    COMPENSATION = "COMPENSATION"
+    CANCEL = "CANCEL"
+    TERMINATE = "TERMINATE"
+    LINK = "LINK"
+
+
+#: The triggers that come from outside of the process instance. An event that catches one of them has a timer or a subscription.
+FROM_OUTSIDE = frozenset({Trigger.TIMER, Trigger.MESSAGE, Trigger.SIGNAL, Trigger.CONDITION})
+
+
+class TimerKind(StrEnum):
+    """How the value of a timer is meant: a moment, a time from now, or a repetition."""
+
+    DATE = "timeDate"
+    DURATION = "timeDuration"
+    CYCLE = "timeCycle"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerEvent:
+    """Fires at a moment. A constant *value* has been checked; `engine.events.timers` reads it."""
+
+    trigger: ClassVar[Trigger] = Trigger.TIMER
+    kind: TimerKind
+    value: Expression
+    lenient: bool = False  # of the Activiti dialect: periods and dates as Joda-Time reads them
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """Fires when a message of this name and key is published. *correlation_key* is None for start events and for throwing events."""
+
+    trigger: ClassVar[Trigger] = Trigger.MESSAGE
+    name: Expression
+    correlation_key: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalEvent:
+    """Fires when a signal of this name is broadcast; or broadcasts it."""
+
+    trigger: ClassVar[Trigger] = Trigger.SIGNAL
+    name: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionEvent:
+    """Fires when variables change and the condition is true."""
+
+    trigger: ClassVar[Trigger] = Trigger.CONDITION
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """Catches an error, or throws it. *code* is None where every code is caught; that of a catching event is a constant."""
+
+    trigger: ClassVar[Trigger] = Trigger.ERROR
+    code: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationEvent:
+    """Catches an escalation, or throws it. *code* is as that of an error."""
+
+    trigger: ClassVar[Trigger] = Trigger.ESCALATION
+    code: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationEvent:
+    """Marks a handler (boundary event), or calls handlers: that of *activity_id*, or all of the scope if it is empty."""
+
+    trigger: ClassVar[Trigger] = Trigger.COMPENSATION
+    activity_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEvent:
+    """Goes on at the catching link event of the same name and scope."""
+
+    trigger: ClassVar[Trigger] = Trigger.LINK
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelEvent:
+    """Cancels the transaction around it (end event), or catches that (boundary event of the transaction)."""
+
+    trigger: ClassVar[Trigger] = Trigger.CANCEL
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateEvent:
+    """Ends everything in the scope around it."""
+
+    trigger: ClassVar[Trigger] = Trigger.TERMINATE
+
+
+EventDefinition = (
+    TimerEvent
+    | MessageEvent
+    | SignalEvent
+    | ConditionEvent
+    | ErrorEvent
+    | EscalationEvent
+    | CompensationEvent
+    | LinkEvent
+    | CancelEvent
+    | TerminateEvent
+)
