@@ -310,6 +310,57 @@ class ContinueWalk(Command, frozen=True, gc=False):
     steps: int
 
 
+class CorrelateMessage(Command, frozen=True, gc=False):
+    """Go on with a published message after the subscription *after_key*; only ever inside another command, or a follow-up.
+
+    *message_key* is that of the message, kept or not; *reached* the process ids that it has reached so far.
+    """
+
+    message_key: int
+    name: str
+    correlation_key: str
+    variables: Variables
+    after_key: int
+    reached: tuple[str, ...]
+
+
+class CorrelateKept(Command, frozen=True, gc=False):
+    """Give a subscription that has just been opened the oldest kept message for it; inner command or follow-up."""
+
+    subscription_key: int
+
+
+class StartFromKept(Command, frozen=True, gc=False):
+    """Start a process from the oldest kept message with this key, now that the instance before has ended; inner command or follow-up."""
+
+    bpmn_process_id: str
+    correlation_key: str
+
+
+class DeliverSignal(Command, frozen=True, gc=False):
+    """Deliver a signal to the next subscriptions after *after_key*, up to *until_key* exclusive; inner command or follow-up."""
+
+    name: str
+    variables: Variables
+    after_key: int
+    until_key: int
+
+
+class CheckConditions(Command, frozen=True, gc=False):
+    """Check conditions after variables have changed: those of the subscriptions, or (none given) all of the instance."""
+
+    process_instance_key: int
+    subscription_keys: tuple[int, ...] = ()
+
+
+class ReturnFromCall(Command, frozen=True, gc=False):
+    """Complete a call activity with the variables of the instance that it called; inner command or follow-up."""
+
+    element_instance_key: int
+    called_process_instance_key: int
+    variables: Variables
+
+
 class SetVariables(Command, frozen=True, gc=False):
     """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from osmia_broker.engine.commands import Command
+from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
 from osmia_broker.engine.lifecycle import take_step
 from osmia_broker.engine.turn import Turn
@@ -54,10 +55,11 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     turn.depth = turn.steps = 0
     try:
         answer = HANDLERS[type(command)](turn, command)
-        if turn.agenda:
+        if turn.agenda or turn.inner:
             _walk(turn)
     except BaseException as reason:
         turn.agenda.clear()
+        turn.inner.clear()
         try:
             turn.journal.roll_back()
         except Exception as fault:  # noqa: BLE001 - whatever it is, memory is broken
@@ -68,13 +70,19 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
 
 
 def _walk(turn: Turn) -> None:
-    """Take the steps on the agenda, and those that they plan, until none is left or the turn has to end."""
-    agenda, budget = turn.agenda, turn.budget
+    """Take the steps on the agenda, and those that they plan, until none is left or the turn has to end.
+
+    Inner commands come when no step is left, so each finds the instance at rest.
+    """
+    agenda, inner, budget = turn.agenda, turn.inner, turn.budget
     budget.begin()
-    while agenda:
+    while agenda or inner:
         if not budget.allows_step():
             leave_walk(turn)
             return
+        if not agenda:
+            _carry_out(turn, *inner.popleft())
+            continue
         element, depth = agenda.popleft()
         if element.ended_ms:
             continue  # something has ended the element since the step was planned
@@ -87,26 +95,45 @@ def _walk(turn: Turn) -> None:
 
 
 def _take(turn: Turn, element: ElementInstance) -> None:
-    planned = len(turn.agenda)
+    planned, inner = len(turn.agenda), len(turn.inner)
     savepoint = turn.journal.mark()
     try:
         take_step(turn, element)
     except IncidentRaised as stop:
-        _take_back(turn, savepoint, planned)
+        _take_back(turn, savepoint, planned, inner)
         raise_incident(turn, element, stop.error_type, str(stop))
     except TooLarge as fault:
-        _take_back(turn, savepoint, planned)
+        _take_back(turn, savepoint, planned, inner)
         raise_incident(turn, element, ErrorType.IO_MAPPING_ERROR, str(fault))
     except (Missing, Rejection):
         raise
     except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 12)
         where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}
         log.exception("step failed", extra=where)
-        _take_back(turn, savepoint, planned)
+        _take_back(turn, savepoint, planned, inner)
         raise_incident(turn, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 
 
-def _take_back(turn: Turn, savepoint: int, planned: int) -> None:
+def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: int) -> None:
+    """Carry an inner command out. If it cannot be, it waits as a follow-up behind an incident of its process instance."""
+    turn.depth = depth
+    turn.steps += 1
+    savepoint, inner = turn.journal.mark(), len(turn.inner)
+    try:
+        act_on(turn, command)
+    except (IncidentRaised, TooLarge) as stop:
+        _take_back(turn, savepoint, 0, inner)
+        process = turn.elements.get(process_instance_key)
+        if process is None:
+            return
+        leave_follow_up(turn, process_instance_key, command, due_ms=WAITING)
+        error_type = stop.error_type if isinstance(stop, IncidentRaised) else ErrorType.IO_MAPPING_ERROR
+        raise_incident(turn, process, error_type, str(stop))
+
+
+def _take_back(turn: Turn, savepoint: int, planned: int, inner: int) -> None:
     turn.journal.roll_back(savepoint)
     while len(turn.agenda) > planned:
         turn.agenda.pop()
+    while len(turn.inner) > inner:
+        turn.inner.pop()

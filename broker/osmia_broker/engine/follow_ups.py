@@ -5,6 +5,9 @@ in one turn, so both happen in one commit or neither. After a crash the row is s
 behind an incident of its process instance; resolving that makes it due again.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import msgspec
 
 from osmia_broker.engine.commands import Command
@@ -12,15 +15,42 @@ from osmia_broker.engine.incidents import raise_incident
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ErrorType, FollowUp
 
+C = TypeVar("C", bound=Command)
+Act = Callable[[Turn, Any], None]
+
+#: The commands that may be follow-ups, by the name that is stored; never renamed, since rows of an older version hold it.
+FOLLOW_UPS: dict[str, tuple[type[Command], Act]] = {}
+
 WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
 
 
+def carries_out(command: type[C]) -> Callable[[Callable[[Turn, C], None]], Callable[[Turn, C], None]]:
+    """Register the decorated function: it carries *command* out, which may be left as a follow-up."""
+
+    def register(act: Callable[[Turn, C], None]) -> Callable[[Turn, C], None]:
+        assert command.__name__ not in FOLLOW_UPS, f"{command} is registered"
+        FOLLOW_UPS[command.__name__] = (command, act)
+        return act
+
+    return register
+
+
+def act_on(turn: Turn, command: Command) -> None:
+    """Carry *command* out as a part of this turn."""
+    _, act = FOLLOW_UPS[type(command).__name__]
+    act(turn, command)
+
+
 def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, due_ms: int) -> None:
-    """Write *command* as a follow-up of this commit, due at *due_ms* (WAITING: when an incident is resolved)."""
+    """Write *command* as a follow-up of this commit, due at *due_ms* (WAITING: when an incident is resolved).
+
+    A follow-up that works on no process instance (key 0) comes into memory alone, by its own key.
+    """
+    key = turn.next_key()
     turn.follow_ups.insert(
         FollowUp(
-            key=turn.next_key(),
-            process_instance_key=process_instance_key,
+            key=key,
+            process_instance_key=process_instance_key or key,
             target_partition=turn.state.partition_id,
             command=type(command).__name__,
             content=msgspec.json.encode(command).decode(),
@@ -29,7 +59,7 @@ def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, 
     )
 
 
-def take_follow_up(turn: Turn, key: int, commands: dict[str, type[Command]]) -> Command | None:
+def take_follow_up(turn: Turn, key: int) -> Command | None:
     """Delete the follow-up of *key* and return its command; None if it has been carried out or its instance has ended.
 
     Raises:
@@ -40,7 +70,8 @@ def take_follow_up(turn: Turn, key: int, commands: dict[str, type[Command]]) -> 
     if row is None or row.due_ms == WAITING:
         return None
     turn.follow_ups.delete(row)
-    return msgspec.json.decode(row.content, type=commands[row.command])
+    command_type, _ = FOLLOW_UPS[row.command]
+    return msgspec.json.decode(row.content, type=command_type)
 
 
 def park_follow_up(turn: Turn, key: int, reason: str) -> None:

@@ -4,14 +4,14 @@ from typing import NoReturn
 
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
-from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import advance, enter, open_scopes, terminate
+from osmia_broker.engine.lifecycle import open_scopes, put_into, terminate
+from osmia_broker.engine.new_instances import new_process
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
-from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition
+from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 
 NOT_STARTABLE = frozenset({ElementType.START_EVENT})  #: no start instruction may name one (gateway-rpc.md)
 
@@ -24,15 +24,13 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     starts = [_start_element(model, id) for id in command.start_elements]
     if not starts and model.root.start is None:
         raise InvalidState("Expected to create instance of process with none start event, but there is no such event")
-    process = _new_process(turn, definition)
+    process = new_process(turn, definition)
     put_local(turn, process, command.variables)
     if command.result_ticket:
         turn.awaited.add(process.key, command.result_ticket, command.fetch_variables)
         turn.journal.note(turn.awaited.pop, process.key)
-    if starts:
-        _start_at(turn, process, starts)
-    else:
-        turn.plan(process)
+    _prepare(turn, process, starts)
+    turn.plan(process)
     return Created(definition.key, definition.bpmn_process_id, definition.version, process.key)
 
 
@@ -59,24 +57,6 @@ def _no_definition(named: str) -> NoReturn:
     raise NotFound(f"Expected to find process definition with {named}, but none found")
 
 
-def _new_process(turn: Turn, definition: ProcessDefinition) -> ElementInstance:
-    key = turn.next_key()
-    process = ElementInstance(
-        key=key,
-        process_instance_key=key,
-        process_definition_key=definition.key,
-        element_id=definition.bpmn_process_id,
-        type=ElementType.PROCESS,
-        state=ElementState.ACTIVATING,
-        scope_key=0,
-        entered_by="",
-        started_ms=turn.now_ms,
-    )
-    turn.elements.insert(process)
-    turn.note(INSTANCE, "created", definition.bpmn_process_id, key, key)
-    return process
-
-
 # --- start instructions
 
 
@@ -93,16 +73,15 @@ def _start_element(model: Process, id: str) -> Element:
     return element
 
 
-def _start_at(turn: Turn, process: ElementInstance, starts: list[Element]) -> None:
-    """Put a token on each of *starts*, opening the subprocesses around it once each."""
-    advance(turn, process, ElementState.ACTIVATED)
+def _prepare(turn: Turn, process: ElementInstance, starts: list[Element]) -> None:
+    """Put a token on each of *starts*, with the subprocesses around it once each. They go on when the process is activated."""
     opened: dict[str, ElementInstance] = {process.element_id: process}
     for element in starts:
         if element.scope is None:  # the process itself: as if there were no instruction
             assert element.start is not None, "a startable process has a start event"
-            enter(turn, element.start, process)
+            put_into(turn, element.start, process)
         else:
-            enter(turn, element, open_scopes(turn, element.scope, opened))
+            put_into(turn, element, open_scopes(turn, element.scope, opened))
 
 
 # --- variables, cancellation

@@ -1,11 +1,7 @@
-"""Jobs: create them, hand them to workers until a deadline, and take the reports of workers.
+"""Jobs: hand them to workers until a deadline, and take the reports of workers.
 
 The table of calls and states in reliability.md, section 2, was measured cell by cell on the reference broker.
 """
-
-from collections.abc import Mapping
-
-import msgspec
 
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import (
@@ -33,29 +29,6 @@ ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
 TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
-def create_job(turn: Turn, element: ElementInstance, *, type: str, retries: int, headers: str) -> Job:
-    """Add an activatable job for *element*. *headers* is a JSON object of strings."""
-    job = Job(
-        key=turn.next_key(),
-        process_instance_key=element.process_instance_key,
-        process_definition_key=element.process_definition_key,
-        element_instance_key=element.key,
-        element_id=element.element_id,
-        type=type,
-        state=JobState.ACTIVATABLE,
-        retries=retries,
-        worker="",
-        deadline_ms=0,
-        headers=headers,
-        error_message="",
-        error_code="",
-        created_ms=turn.now_ms,
-    )
-    turn.jobs.insert(job)
-    _note(turn, job, "created")
-    return job
-
-
 def _note(turn: Turn, job: Job, intent: str) -> None:
     turn.note(JOB, intent, job.type, job.key, job.process_instance_key)
 
@@ -63,11 +36,6 @@ def _note(turn: Turn, job: Job, intent: str) -> None:
 def _from_now(turn: Turn, ms: int) -> int:
     """Return the moment *ms* from now, kept within what a row can hold: 1 to TIME_MAX."""
     return min(max(turn.now_ms + ms, 1), TIME_MAX)
-
-
-def json_object(headers: Mapping[str, str]) -> str:
-    """Return headers as the JSON text that a job keeps."""
-    return msgspec.json.encode(headers).decode() if headers else "{}"
 
 
 # --- handing out

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter, thread_time
 
+from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.state import State
@@ -20,6 +21,10 @@ TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is fi
 Planned = tuple[
     ElementInstance, int
 ]  #: an element instance to move on, and how many steps led to it without a wait state
+
+
+#: a command that another one leaves to be carried out in the same turn: the process instance it works on, the command, the depth
+Inner = tuple[int, Command, int]
 
 
 class Budget:
@@ -81,6 +86,7 @@ class Turn:
         "find_jobs",
         "follow_ups",
         "incidents",
+        "inner",
         "jobs",
         "journal",
         "next_key",
@@ -104,6 +110,7 @@ class Turn:
         self.budget = budget or Budget()
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()
+        self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty
         self.depth = 0  # of the step being taken
         self.steps = 0  # taken by this walk so far, in earlier turns too
         self.events: list[DomainEvent] = []  # published after the commit
@@ -117,6 +124,13 @@ class Turn:
     def plan(self, element: ElementInstance) -> None:
         """Put the next step of *element* on the agenda; its state says which step that is."""
         self.agenda.append((element, self.depth + 1))
+
+    def follow(self, process_instance_key: int, command: Command) -> None:
+        """Carry *command* out after the steps that are planned: in this turn, or as a follow-up if the turn has to end before.
+
+        *process_instance_key* is the instance that it works on; 0 if it works on none.
+        """
+        self.inner.append((process_instance_key, command, self.depth))
 
     def note(self, kind: str, intent: str, name: str, key: int, process_instance_key: int) -> None:
         """Record that something happened; listeners learn of it after the commit."""

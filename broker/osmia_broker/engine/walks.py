@@ -9,7 +9,7 @@ says which step comes next. Two bounds stop a walk without a wait state. No toke
 """
 
 from osmia_broker.engine.commands import ContinueWalk
-from osmia_broker.engine.follow_ups import leave_follow_up
+from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
 from osmia_broker.engine.incidents import raise_incident
 from osmia_broker.engine.turn import Planned, Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -39,6 +39,9 @@ def leave_walk(turn: Turn) -> None:
             leave_follow_up(turn, process_instance_key, command, due_ms=0 if stops else turn.now_ms)
         if stops:
             _stop_walk(turn, turn.elements[process_instance_key])
+    for process_instance_key, command, _ in turn.inner:
+        leave_follow_up(turn, process_instance_key, command, due_ms=turn.now_ms)
+    turn.inner.clear()
 
 
 def _stop_walk(turn: Turn, process: ElementInstance) -> None:
@@ -61,6 +64,7 @@ def walk_too_deep(turn: Turn, element: ElementInstance) -> None:
     )
 
 
+@carries_out(ContinueWalk)
 def continue_walk(turn: Turn, command: ContinueWalk) -> None:
     """Plan the steps that an earlier turn left; elements that have ended since are passed over."""
     turn.steps = command.steps

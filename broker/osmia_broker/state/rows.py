@@ -122,6 +122,7 @@ class SubscriptionKind(StrEnum):
     MESSAGE = "MESSAGE"
     SIGNAL = "SIGNAL"
     CONDITION = "CONDITION"
+    TIMER = "TIMER"  # of a start event; elsewhere a timer has no subscription
 
 
 class ErrorType(StrEnum):
@@ -443,7 +444,7 @@ class ProcessDefinition:
 @stored("start_subscriptions")
 @dataclass(slots=True)
 class StartSubscription:
-    """A start event of the latest version of a process that waits for a message, a signal or a condition."""
+    """A start event of the latest version of a process that waits for a message, a signal, a condition or a timer."""
 
     key: int
     process_definition_key: int
@@ -451,6 +452,7 @@ class StartSubscription:
     element_id: str
     kind: SubscriptionKind
     name: str = ""
+    timer_key: int = 0  # of the timer, for the kind TIMER
     ended_ms: int = changing(0)
 
 

@@ -5,27 +5,15 @@ from osmia_broker.engine.decisions import find_decision
 from osmia_broker.engine.expressions import (
     VariableScope,
     evaluate,
-    evaluate_int32,
     evaluate_text,
 )
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.jobs import create_job, json_object
 from osmia_broker.engine.lifecycle import Processor, deployment_of, plan_completion, processes
+from osmia_broker.engine.new_jobs import create_task_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
-from osmia_broker.model.graph import Element, ElementType, JobDefinition
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ErrorType
-
-
-def create_task_job(turn: Turn, instance: ElementInstance, definition: JobDefinition) -> None:
-    """Create a job with the type, retries and headers of the model."""
-    create_job(
-        turn,
-        instance,
-        type=evaluate_text(turn, definition.type, instance.key),
-        retries=evaluate_int32(turn, definition.retries, instance.key),
-        headers=json_object(definition.headers),
-    )
 
 
 @processes(ElementType.SERVICE_TASK, ElementType.SEND_TASK)

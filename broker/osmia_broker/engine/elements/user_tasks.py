@@ -5,8 +5,8 @@ import msgspec
 from osmia_broker.engine.elements.dates import due_text
 from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.jobs import create_job, json_object
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
+from osmia_broker.engine.new_jobs import create_job, json_object
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression

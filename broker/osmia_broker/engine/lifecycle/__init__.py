@@ -8,9 +8,17 @@ it, `steps` carries out the two steps, and `scopes` opens and ends whole scopes.
 that waits at a join. So a scope is finished when nothing lives in it any longer.
 """
 
-from osmia_broker.engine.lifecycle.moves import advance, deployment_of, enter, is_empty, model_of, plan_completion
+from osmia_broker.engine.lifecycle.moves import (
+    advance,
+    deployment_of,
+    enter,
+    insert,
+    is_empty,
+    model_of,
+    plan_completion,
+)
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
-from osmia_broker.engine.lifecycle.scopes import open_scopes, terminate
+from osmia_broker.engine.lifecycle.scopes import open_scopes, put_into, terminate, terminate_inside
 from osmia_broker.engine.lifecycle.steps import take, take_step
 
 __all__ = [
@@ -19,12 +27,15 @@ __all__ = [
     "advance",
     "deployment_of",
     "enter",
+    "insert",
     "is_empty",
     "model_of",
     "open_scopes",
     "plan_completion",
     "processes",
+    "put_into",
     "take",
     "take_step",
     "terminate",
+    "terminate_inside",
 ]

@@ -2,7 +2,7 @@
 
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidState
-from osmia_broker.model.graph import Element
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 NEXT: dict[ElementState, frozenset[ElementState]] = {
@@ -54,18 +54,24 @@ def enter(turn: Turn, element: Element, scope: ElementInstance, entered_by: str 
     return instance
 
 
-def insert(turn: Turn, element: Element, scope: ElementInstance, entered_by: str = "") -> ElementInstance:
-    """Add an element instance of *element* inside *scope* without planning anything."""
+def insert(
+    turn: Turn, element: Element, scope: ElementInstance, entered_by: str = "", loop_counter: int = 0
+) -> ElementInstance:
+    """Add an element instance of *element* inside *scope* without planning anything.
+
+    Of an activity with a loop, this is the body that holds its instances, or (*loop_counter* from 1) one of these.
+    """
     instance = ElementInstance(
         key=turn.next_key(),
         process_instance_key=scope.process_instance_key,
         process_definition_key=scope.process_definition_key,
         element_id=element.id,
-        type=element.type,
+        type=element.type if element.loop is None or loop_counter else ElementType.MULTI_INSTANCE_BODY,
         state=ElementState.ACTIVATING,
         scope_key=scope.key,
         entered_by=entered_by,
         started_ms=turn.now_ms,
+        loop_counter=loop_counter,
     )
     turn.elements.insert(instance)
     return instance

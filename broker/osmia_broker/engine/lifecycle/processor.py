@@ -9,7 +9,7 @@ from typing import TypeVar
 from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.rows import ElementInstance, ElementState
 
 
 class Processor:
@@ -23,9 +23,12 @@ class Processor:
         """Begin the element's own work, after its input mappings: plan its completion, or leave it waiting."""
         plan_completion(turn, instance)
 
+    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
+        """Handle that *child*, which lives in *scope*, is about to complete; its variables are still there."""
+
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Handle that something which lived in *scope* has ended: complete the scope once it is empty."""
-        if is_empty(turn, scope):
+        if scope.state is ElementState.ACTIVATED and is_empty(turn, scope):
             plan_completion(turn, scope)
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:

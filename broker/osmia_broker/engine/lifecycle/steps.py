@@ -1,12 +1,22 @@
-"""The two steps of an element instance. Each is taken as a whole, or undone and left to an incident and taken again later."""
+"""The two steps of an element instance. Each is taken as a whole, or undone and left to an incident and taken again later.
+
+Execution listeners divide a step: their jobs are done one after the other, and the step is taken again after each. The input mappings come
+before the start listeners, the output mappings before the end listeners; `listeners_done` says how far a step has come.
+"""
 
 from osmia_broker.engine.domain_events import INSTANCE
+from osmia_broker.engine.events.waiting import close_events, open_event
+from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
+from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, model_of
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
+from osmia_broker.engine.new_jobs import create_listener_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs, document
-from osmia_broker.model.graph import SequenceFlow
+from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, ElementState
+
+START, END = "START", "END"  #: the events of execution listeners
 
 
 def take_step(turn: Turn, instance: ElementInstance) -> None:
@@ -19,21 +29,62 @@ def take_step(turn: Turn, instance: ElementInstance) -> None:
 
 def _activate(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
-    if element.inputs:
-        apply_inputs(turn, instance, element.inputs)
+    if instance.type == ElementType.MULTI_INSTANCE_BODY:
+        listeners = element.body_listeners
+    else:
+        listeners = element.start_listeners
+        if element.inputs and not instance.listeners_done:
+            apply_inputs(turn, instance, element.inputs)
+    if listeners and _waits_for_listener(turn, instance, listeners, START):
+        return
     advance(turn, instance, ElementState.ACTIVATED)
+    if element.boundaries or element.catches:
+        _open_events(turn, instance, element)
     PROCESSORS[instance.type].activate(turn, instance, element)
+
+
+def _open_events(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Open what the element waits for. The boundary events of a loop belong to its body, all others to each instance."""
+    if not instance.loop_counter:
+        for event in element.boundaries:
+            open_event(turn, instance, event)
+    if instance.type != ElementType.MULTI_INSTANCE_BODY:
+        for event in element.catches:
+            open_event(turn, instance, event)
+
+
+def _waits_for_listener(
+    turn: Turn, instance: ElementInstance, listeners: tuple[ListenerDefinition, ...], event: str
+) -> bool:
+    """Create the job of the next listener; return False if all have done theirs."""
+    done = instance.listeners_done
+    if done < len(listeners):
+        if not turn.jobs.has_any("element_instance_key", instance.key):
+            create_listener_job(turn, instance, listeners[done], event)
+        return True
+    turn.elements.set(instance, "listeners_done", 0)
+    return False
 
 
 def _complete(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
-    if element.outputs:
+    is_body = instance.type == ElementType.MULTI_INSTANCE_BODY
+    if element.catches and not is_body:  # from here on, no event subprocess begins; a boundary event may still come while listeners work
+        close_events(turn, instance, frozenset(event.id for event in element.catches))
+    if element.outputs and not is_body and not instance.listeners_done:
         apply_outputs(turn, instance, element.outputs)
-    flows = PROCESSORS[instance.type].outgoing(turn, instance, element)
+    if element.end_listeners and not is_body and _waits_for_listener(turn, instance, element.end_listeners, END):
+        return
+    flows = [] if instance.loop_counter else PROCESSORS[instance.type].outgoing(turn, instance, element)
     scope = turn.elements.get(instance.scope_key)
+    if element.boundaries:
+        close_events(turn, instance)
     if scope is None:
         _end_process(turn, instance)
         return
+    if element.boundaries or len(turn.compensations):
+        keep_for_compensation(turn, instance, element, scope)
+    PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
     for flow in flows:
         take(turn, flow, scope)
     advance(turn, instance, ElementState.COMPLETED)
@@ -46,7 +97,7 @@ def take(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
 
 
 def _end_process(turn: Turn, process: ElementInstance) -> None:
-    """Complete a process instance and answer the caller who waits for its result."""
+    """Complete a process instance and answer those who wait for its result: a caller, or a call activity."""
     turn.note(INSTANCE, "completed", process.element_id, process.key, process.key)
     waiting = turn.awaited.pop(process.key)
     if waiting is not None:
@@ -56,4 +107,5 @@ def _end_process(turn: Turn, process: ElementInstance) -> None:
         if names:
             variables = {name: variables[name] for name in names if name in variables}
         turn.answer_ticket(ticket, document(variables))
+    process_ended(turn, process, is_completed=True)
     advance(turn, process, ElementState.COMPLETED)

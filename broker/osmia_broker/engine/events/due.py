@@ -1,0 +1,85 @@
+"""The moment at which a timer fires, from its definition in the model."""
+
+from typing import NamedTuple
+
+from osmia_broker import feel
+from osmia_broker.engine.expressions import wrong_type
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.feel.temporal import DateTime, DayTimeDuration, YearMonthDuration
+from osmia_broker.model.dates import Period, read_period
+from osmia_broker.model.events import TimerEvent, TimerKind
+from osmia_broker.model.expressions import Result
+from osmia_broker.model.timers import (
+    LATEST_MS,
+    after_period,
+    next_of_interval,
+    read_cycle,
+    read_moment,
+)
+from osmia_broker.state.rows import ErrorType
+
+
+class Due(NamedTuple):
+    """When a timer fires first, how often (-1 without end), and the interval between; *due_ms* is at least 1."""
+
+    due_ms: int
+    repetitions: int = 1
+    cycle: str = ""
+
+
+def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
+    """Return when *timer* fires, whose value gave *result*; None if it never does (a cycle of no repetitions).
+
+    Raises:
+        IncidentRaised: the value is of another type, or its text is no timer.
+
+    """
+    value = result.value
+    if timer.kind is TimerKind.DURATION:
+        return Due(_clamped(after_period(now_ms, _period(timer, result))))
+    if timer.kind is TimerKind.DATE:
+        if isinstance(value, DateTime):
+            return Due(_clamped(-(-value.instant() // 1_000_000)))
+        moment = read_moment(_text(timer, result, "'DATE_TIME' or 'STRING'"), lenient=timer.lenient)
+        if moment is None:
+            period = read_period(str(value)) if timer.lenient else None
+            if period is None:
+                raise _unreadable(timer, value, "date-time")
+            return Due(_clamped(after_period(now_ms, period)))
+        return Due(_clamped(moment))
+    cycle = read_cycle(_text(timer, result, "'STRING'"))
+    if cycle is None:
+        raise _unreadable(timer, value, "repetition")
+    if cycle.repetitions == 0:
+        return None
+    first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(cycle.interval, now_ms)
+    return None if first is None else Due(_clamped(first), cycle.repetitions, cycle.interval)
+
+
+def _period(timer: TimerEvent, result: Result) -> Period:
+    value = result.value
+    if isinstance(value, DayTimeDuration):
+        return Period(nanoseconds=value.nanoseconds)
+    if isinstance(value, YearMonthDuration):
+        return Period(months=value.months)
+    period = read_period(_text(timer, result, "'DURATION', 'PERIOD' or 'STRING'"))
+    if period is None:
+        raise _unreadable(timer, value, "duration")
+    return period
+
+
+def _text(timer: TimerEvent, result: Result, expected: str) -> str:
+    if not isinstance(result.value, str):
+        raise wrong_type(timer.value, result, expected)
+    return result.value
+
+
+def _unreadable(timer: TimerEvent, value: object, kind: str) -> IncidentRaised:
+    return IncidentRaised(
+        ErrorType.EXTRACT_VALUE_ERROR,
+        f"Invalid {kind} format '{feel.to_json(value)[:100]}' for expression '{timer.value.text}'.",
+    )
+
+
+def _clamped(moment_ms: int) -> int:
+    return min(max(moment_ms, 1), LATEST_MS)

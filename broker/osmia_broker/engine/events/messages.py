@@ -1,0 +1,191 @@
+"""Messages: published to the events that wait for their name and key, and kept for those that wait later.
+
+A message reaches at most one subscription of each process id, the one that was opened first, and starts at most one instance of it
+(bpmn-execution.md, section 5). A process that a message with a key has started takes the next message with this key when it has ended.
+"""
+
+import msgspec
+
+from osmia_broker.engine.commands import (
+    CorrelateKept,
+    CorrelateMessage,
+    ExpireMessage,
+    PublishMessage,
+    StartFromKept,
+    Variables,
+)
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.starts import start_at
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import document
+from osmia_broker.errors import AlreadyExists
+from osmia_broker.model.timers import LATEST_MS
+from osmia_broker.state.rows import (
+    InstanceOrigin,
+    Message,
+    StartSubscription,
+    Subscription,
+    SubscriptionKind,
+)
+
+_BY_KEY = ("kind", "name", "correlation_key")
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@handles(PublishMessage)
+def publish_message(turn: Turn, command: PublishMessage) -> int:
+    """Publish a message; the answer is its key."""
+    if command.message_id:
+        _refuse_repeated(turn, command)
+    key = turn.next_key()
+    if command.time_to_live_ms > 0:
+        turn.messages.insert(
+            Message(
+                key=key,
+                process_instance_key=key,
+                name=command.name,
+                correlation_key=command.correlation_key,
+                message_id=command.message_id,
+                variables=document(command.variables),
+                business_id=command.business_id,
+                published_ms=turn.now_ms,
+                expires_ms=min(turn.now_ms + command.time_to_live_ms, LATEST_MS),
+            )
+        )
+    reached = _start_instances(turn, key, command)
+    message = CorrelateMessage(key, command.name, command.correlation_key, command.variables, 0, tuple(reached))
+    correlate_message(turn, message)
+    return key
+
+
+def _refuse_repeated(turn: Turn, command: PublishMessage) -> None:
+    values = (command.name, command.correlation_key, command.message_id)
+    kept, _ = turn.state.match(Message, ("name", "correlation_key", "message_id"), values)
+    if any(message.expires_ms > turn.now_ms for message in kept):
+        raise AlreadyExists(
+            f"Expected to publish a new message with id '{command.message_id}', but a message with that id was already published"
+        )
+
+
+def _start_instances(turn: Turn, key: int, command: PublishMessage) -> list[str]:
+    """Start an instance of each process that waits for the message at a start event; return their process ids.
+
+    With a key, a process that has a living instance started with the same key takes the message later, if it is kept until then.
+    """
+    reached = []
+    for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
+        process_id = subscription.bpmn_process_id
+        if process_id in reached or _is_running(turn, process_id, command.correlation_key):
+            continue
+        _start(turn, subscription, command.variables, command.correlation_key)
+        reached.append(process_id)
+    _note_reached(turn, turn.messages.get(key), reached)
+    return reached
+
+
+def _start(turn: Turn, subscription: StartSubscription, variables: Variables, correlation_key: str) -> None:
+    definition_key, element_id = subscription.process_definition_key, subscription.element_id
+    start_at(turn, definition_key, element_id, variables, correlation_key=correlation_key)
+
+
+def _is_running(turn: Turn, process_id: str, correlation_key: str) -> bool:
+    """Whether an instance lives that a message with this non-empty key has started."""
+    if not correlation_key:
+        return False
+    living, _ = turn.state.match(InstanceOrigin, ("bpmn_process_id", "correlation_key"), (process_id, correlation_key))
+    return bool(living)
+
+
+def _note_reached(turn: Turn, message: Message | None, process_ids: list[str]) -> None:
+    if message is not None and process_ids:
+        turn.messages.update(message, correlated="\n".join([*filter(None, [message.correlated]), *process_ids]))
+
+
+@carries_out(CorrelateMessage)
+def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
+    """Give the message to the subscription of each process id that was opened first, page by page."""
+    values = (SubscriptionKind.MESSAGE, command.name, command.correlation_key)
+    found, has_more = turn.state.match(Subscription, _BY_KEY, values, command.after_key)
+    reached = set(command.reached)
+    new: list[str] = []
+    for subscription in found:
+        if subscription.bpmn_process_id not in reached:
+            reached.add(subscription.bpmn_process_id)
+            new.append(subscription.bpmn_process_id)
+            _correlate(turn, subscription, command.variables)
+    _note_reached(turn, turn.messages.get(command.message_key), new)
+    if has_more:
+        turn.follow(0, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached)))
+
+
+def _correlate(turn: Turn, subscription: Subscription, variables: Variables) -> None:
+    owner = turn.elements[subscription.element_instance_key]
+    event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
+    fire(turn, owner, event, variables)
+
+
+# --- kept messages
+
+
+@carries_out(CorrelateKept)
+def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
+    """Give a new subscription the oldest kept message that its process has not had; one that stays open gets them all."""
+    subscription = turn.subscriptions.get(command.subscription_key)
+    if subscription is None:
+        return
+    message = _oldest_kept(turn, subscription.name, subscription.correlation_key, subscription.bpmn_process_id)
+    if message is None:
+        return
+    _note_reached(turn, message, [subscription.bpmn_process_id])
+    _correlate(turn, subscription, variables_of(message))
+    turn.follow(subscription.process_instance_key, command)
+
+
+def _oldest_kept(turn: Turn, name: str, correlation_key: str, process_id: str) -> Message | None:
+    after, has_more = 0, True
+    while has_more:
+        found, has_more = turn.state.match(Message, ("name", "correlation_key"), (name, correlation_key), after)
+        for message in found:
+            if message.expires_ms > turn.now_ms and process_id not in message.correlated.split("\n"):
+                return message
+        after = found[-1].key if found else 0
+    return None
+
+
+def variables_of(message: Message) -> Variables:
+    """Return the variables of a kept message by name."""
+    return {name: bytes(value).decode() for name, value in _split(message.variables).items()}
+
+
+@carries_out(StartFromKept)
+def start_from_kept(turn: Turn, command: StartFromKept) -> None:
+    """Start the next instance from a kept message, unless an instance with the key runs again already."""
+    process_id, key = command.bpmn_process_id, command.correlation_key
+    latest = turn.definitions.processes.latest(process_id)
+    if latest is None or _is_running(turn, process_id, key):
+        return
+    waiting = [
+        (message, subscription)
+        for subscription in turn.start_subscriptions.of_definition(latest.key)
+        if subscription.kind is SubscriptionKind.MESSAGE
+        and turn.state.may_have_message(subscription.name, key)
+        and (message := _oldest_kept(turn, subscription.name, key, process_id))
+    ]
+    if waiting:
+        message, subscription = min(waiting, key=lambda one: one[0].key)
+        _note_reached(turn, message, [process_id])
+        _start(turn, subscription, variables_of(message), key)
+
+
+@handles(ExpireMessage)
+def expire_message(turn: Turn, command: ExpireMessage) -> None:
+    """Forget a kept message whose time is over."""
+    message: Message | None = turn.state.find(Message, command.message_key)
+    if message is None:
+        return
+    if message.expires_ms > turn.now_ms:  # the clock was set back since the look
+        turn.state.deadlines.add(message.expires_ms)
+    else:
+        turn.messages.end(message, turn.now_ms)

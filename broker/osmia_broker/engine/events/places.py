@@ -1,0 +1,77 @@
+"""Fire an event of an element instance. The place of the event says what happens to its owner."""
+
+from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.events.waiting import close_events
+from osmia_broker.engine.lifecycle import advance, insert, model_of, plan_completion, terminate, terminate_inside
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.model.graph import Element, ElementType
+from osmia_broker.state.rows import ElementInstance, ElementState
+
+
+def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variables, *, stay_local: bool = False) -> None:
+    """Let *event* happen to *owner*, the element instance that waits for it.
+
+    With output mappings the *variables* are local to the event, and only what is mapped leaves it. Without them, they are merged outwards from
+    the scope of the event; those of an error (*stay_local*) stay local to a boundary event.
+
+    Raises:
+        TooLarge: the variables of the process instance would be too large.
+
+    """
+    if event.type is ElementType.BOUNDARY_EVENT:
+        _fire_boundary(turn, owner, event, variables, stay_local)
+    elif event.type is ElementType.START_EVENT:
+        _fire_event_subprocess(turn, owner, event, variables)
+    elif owner.type == ElementType.EVENT_BASED_GATEWAY:
+        _fire_behind_gateway(turn, owner, event, variables)
+    else:
+        close_events(turn, owner, frozenset({event.id}))
+        _receive(turn, owner, event, variables)
+        plan_completion(turn, owner)
+
+
+def _receive(turn: Turn, instance: ElementInstance, event: Element, variables: Variables) -> None:
+    if variables:
+        (put_local if event.outputs else merge)(turn, instance, variables)
+
+
+def _fire_boundary(
+    turn: Turn, host: ElementInstance, event: Element, variables: Variables, stay_local: bool
+) -> None:
+    scope = turn.elements[host.scope_key]
+    if event.is_interrupting:
+        terminate(turn, host)
+    instance = insert(turn, event, scope)
+    if variables:
+        (put_local if event.outputs or stay_local else merge)(turn, instance, variables)
+    turn.plan(instance)
+
+
+def _fire_event_subprocess(turn: Turn, scope: ElementInstance, event: Element, variables: Variables) -> None:
+    """Begin an event subprocess of *scope*. Its variables belong to the scope around it (measured)."""
+    subprocess = event.scope
+    assert subprocess is not None, "a start event with a trigger stands in an event subprocess"
+    if event.is_interrupting:
+        close_events(turn, scope, frozenset(one.id for one in model_of(turn, scope).catches))
+        terminate_inside(turn, scope)
+    instance = insert(turn, subprocess, scope)
+    start = insert(turn, event, instance)  # prepared: it goes on when the event subprocess is activated
+    if variables and event.outputs:
+        put_local(turn, start, variables)
+    elif variables:
+        merge(turn, scope, variables)
+    turn.plan(instance)
+
+
+def _fire_behind_gateway(turn: Turn, gateway: ElementInstance, event: Element, variables: Variables) -> None:
+    """Complete an event-based gateway over the flow to *event*, which has happened already."""
+    close_events(turn, gateway)
+    scope = turn.elements[gateway.scope_key]
+    flow = next(flow for flow in model_of(turn, gateway).outgoing if flow.target is event)
+    instance = insert(turn, event, scope, flow.id)
+    _receive(turn, instance, event, variables)
+    advance(turn, instance, ElementState.ACTIVATED)
+    plan_completion(turn, instance)
+    advance(turn, gateway, ElementState.COMPLETING)
+    advance(turn, gateway, ElementState.COMPLETED)

@@ -1,0 +1,146 @@
+"""Start events with a trigger: they wait for the latest version of a process, and each firing starts an instance."""
+
+from typing import Any
+
+from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.events.due import due_of
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle import insert
+from osmia_broker.engine.new_instances import add_origin, new_process
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import put_local
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.model.events import ConditionEvent, MessageEvent, SignalEvent, TimerEvent
+from osmia_broker.model.expressions import Expression
+from osmia_broker.model.graph import Element
+from osmia_broker.state.rows import (
+    ElementInstance,
+    ProcessDefinition,
+    StartSubscription,
+    SubscriptionKind,
+    Timer,
+)
+
+
+class _NoVariables:
+    """The scope of a start event's expressions: before an instance starts there are no variables."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+NO_VARIABLES = _NoVariables()
+
+
+def start_at(
+    turn: Turn, definition_key: int, element_id: str, variables: Variables, *, correlation_key: str = ""
+) -> ElementInstance:
+    """Start an instance at a start event that has fired; return its process.
+
+    With output mappings the *variables* are local to the start event; without them they are the instance's.
+    """
+    definition = turn.definitions.processes.get(definition_key)
+    assert definition is not None, "a start event has a definition"
+    event = turn.definitions.process(definition_key).elements[element_id]
+    process = new_process(turn, definition)
+    if correlation_key:
+        add_origin(turn, process, correlation_key=correlation_key)
+    start = insert(turn, event, process)  # prepared: it goes on when the process is activated
+    put_local(turn, start if event.outputs else process, variables)
+    turn.plan(process)
+    return process
+
+
+def open_starts(turn: Turn, definition: ProcessDefinition) -> None:
+    """Let the start events of *definition* wait, which is the latest version of its process now.
+
+    Raises:
+        InvalidArgument: a value of a start event cannot be evaluated without variables; the deployment is refused.
+
+    """
+    for event in turn.definitions.process(definition.key).root.event_starts:
+        trigger = event.event
+        if isinstance(trigger, TimerEvent):
+            _open_timer(turn, definition, event, trigger)
+        elif isinstance(trigger, MessageEvent):
+            _subscribe(turn, definition, event, SubscriptionKind.MESSAGE, _name(turn, event, trigger.name))
+        elif isinstance(trigger, SignalEvent):
+            _subscribe(turn, definition, event, SubscriptionKind.SIGNAL, _name(turn, event, trigger.name))
+        elif isinstance(trigger, ConditionEvent):
+            _subscribe(turn, definition, event, SubscriptionKind.CONDITION)
+
+
+def close_starts(turn: Turn, definition_key: int) -> None:
+    """End what the start events of a definition wait for: another version is the latest now, or it is deleted."""
+    for subscription in turn.start_subscriptions.of_definition(definition_key):
+        turn.start_subscriptions.end(subscription, turn.now_ms)
+        if subscription.timer_key:
+            timer: Timer | None = turn.state.find(Timer, subscription.timer_key)
+            if timer is not None:
+                turn.timers.end(timer, turn.now_ms, due_ms=0)
+
+
+def _subscribe(
+    turn: Turn,
+    definition: ProcessDefinition,
+    event: Element,
+    kind: SubscriptionKind,
+    name: str = "",
+    timer_key: int = 0,
+) -> None:
+    turn.start_subscriptions.insert(
+        StartSubscription(
+            key=turn.next_key(),
+            process_definition_key=definition.key,
+            bpmn_process_id=definition.bpmn_process_id,
+            element_id=event.id,
+            kind=kind,
+            name=name,
+            timer_key=timer_key,
+        )
+    )
+
+
+def _open_timer(turn: Turn, definition: ProcessDefinition, event: Element, timer: TimerEvent) -> None:
+    try:
+        due = due_of(timer, _evaluated(turn, event, timer.value), turn.now_ms)
+    except IncidentRaised as fault:
+        raise _refused(event, str(fault)) from fault
+    if due is None:
+        return
+    key = turn.next_key()
+    turn.timers.insert(
+        Timer(
+            key=key,
+            process_instance_key=key,
+            process_definition_key=definition.key,
+            element_instance_key=0,
+            element_id=event.id,
+            due_ms=due.due_ms,
+            repetitions=due.repetitions,
+            cycle=due.cycle,
+            created_ms=turn.now_ms,
+        )
+    )
+    _subscribe(turn, definition, event, SubscriptionKind.TIMER, timer_key=key)
+
+
+def _name(turn: Turn, event: Element, expression: Expression) -> str:
+    value = _evaluated(turn, event, expression).value
+    if not isinstance(value, str):
+        raise _refused(event, f"Expected the name '{expression.text}' to give a text without variables")
+    return value
+
+
+def _evaluated(turn: Turn, event: Element, expression: Expression) -> Any:
+    result = expression.evaluate(NO_VARIABLES, turn.now)
+    if result.failure is not None:
+        raise _refused(event, result.failure)
+    return result
+
+
+def _refused(event: Element, reason: str) -> InvalidArgument:
+    return InvalidArgument(
+        "Expected to deploy new resources, but encountered the following errors:\n"
+        f"- Element: {event.id}\n    - ERROR: {reason}"
+    )

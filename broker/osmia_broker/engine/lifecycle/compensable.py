@@ -1,0 +1,50 @@
+"""Remember completed activities that may have to be compensated later (BPMN 2.0, 10.7)."""
+
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import document
+from osmia_broker.model.events import CompensationEvent
+from osmia_broker.model.graph import Element
+from osmia_broker.state.rows import Compensation, ElementInstance
+
+
+def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Element, scope: ElementInstance) -> None:
+    """Keep *instance*, which completes in *scope*, if it has a compensation handler, or holds activities that have one."""
+    handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None
+    inner = turn.compensations.by("scope_key", instance.key)
+    if handler is None and not inner:
+        return
+    variables = {name: row.value for name, row in turn.variables.of_scope(instance.key).items()}
+    turn.compensations.insert(
+        Compensation(
+            key=turn.next_key(),
+            process_instance_key=instance.process_instance_key,
+            scope_key=scope.key,
+            place=scope.key,
+            element_id=element.id,
+            completed_key=instance.key,
+            handler_id="" if handler is None else handler.id,
+            variables=document(variables),
+        )
+    )
+    for row in inner:  # a subprocess that has ended holds nothing any longer, so its scope does
+        turn.compensations.end(row, turn.now_ms)
+        turn.compensations.insert(
+            Compensation(
+                key=turn.next_key(),
+                process_instance_key=row.process_instance_key,
+                scope_key=scope.key,
+                place=row.place,
+                element_id=row.element_id,
+                completed_key=row.completed_key,
+                handler_id=row.handler_id,
+                variables=row.variables,
+            )
+        )
+
+
+def _handler_of(element: Element) -> Element | None:
+    """Return the compensation handler of an activity; None if it has none."""
+    for event in element.boundaries:
+        if isinstance(event.event, CompensationEvent):
+            return event.compensation_handler
+    return None

@@ -1,0 +1,19 @@
+"""What follows the end of a process instance: its caller goes on, and the next message with its key may start another one."""
+
+from osmia_broker.engine.commands import ReturnFromCall, StartFromKept
+from osmia_broker.engine.turn import Turn
+from osmia_broker.state.rows import ElementInstance
+
+
+def process_ended(turn: Turn, process: ElementInstance, *, is_completed: bool) -> None:
+    """Close the origin of a process instance that ends now; of one that has *is_completed*, return the variables to its caller."""
+    for row in turn.business_ids.by("element_instance_key", process.key):
+        turn.business_ids.end(row, turn.now_ms)
+    for origin in turn.origins.by("element_instance_key", process.key):
+        turn.origins.end(origin, turn.now_ms)
+        if origin.parent_element_instance_key and is_completed:
+            variables = {name: row.value for name, row in turn.variables.of_scope(process.key).items()}
+            command = ReturnFromCall(origin.parent_element_instance_key, process.key, variables)
+            turn.follow(origin.parent_process_instance_key, command)
+        if origin.correlation_key:
+            turn.follow(0, StartFromKept(origin.bpmn_process_id, origin.correlation_key))

@@ -1,0 +1,44 @@
+"""The creation of process instances: by a command, by a start event, by a call activity."""
+
+from osmia_broker.engine.domain_events import INSTANCE
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import ElementType
+from osmia_broker.state.rows import ElementInstance, ElementState, InstanceOrigin, ProcessDefinition
+
+
+def new_process(turn: Turn, definition: ProcessDefinition) -> ElementInstance:
+    """Add a process instance without planning anything."""
+    key = turn.next_key()
+    process = ElementInstance(
+        key=key,
+        process_instance_key=key,
+        process_definition_key=definition.key,
+        element_id=definition.bpmn_process_id,
+        type=ElementType.PROCESS,
+        state=ElementState.ACTIVATING,
+        scope_key=0,
+        entered_by="",
+        started_ms=turn.now_ms,
+    )
+    turn.elements.insert(process)
+    turn.note(INSTANCE, "created", definition.bpmn_process_id, key, key)
+    return process
+
+
+def add_origin(turn: Turn, process: ElementInstance, **circumstances: int | str) -> InstanceOrigin:
+    """Record the circumstances of a new process instance: fields of `InstanceOrigin`."""
+    origin = InstanceOrigin(
+        key=turn.next_key(),
+        process_instance_key=process.key,
+        element_instance_key=process.key,
+        bpmn_process_id=process.element_id,
+        **circumstances,  # type: ignore[arg-type]  # each caller names fields of their types
+    )
+    turn.origins.insert(origin)
+    return origin
+
+
+def origin_of(turn: Turn, process_instance_key: int) -> InstanceOrigin | None:
+    """Return the origin of a resident process instance; None if it was simply created."""
+    found = turn.origins.by("element_instance_key", process_instance_key)
+    return found[0] if found else None

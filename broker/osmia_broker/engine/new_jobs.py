@@ -1,0 +1,78 @@
+"""The creation of jobs: for tasks, for listeners, for ad-hoc subprocesses."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from osmia_broker.engine.domain_events import JOB
+from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import JobDefinition, ListenerDefinition
+from osmia_broker.state.rows import ElementInstance, Job, JobKind, JobState
+
+
+def create_job(
+    turn: Turn,
+    element: ElementInstance,
+    *,
+    type: str,
+    retries: int,
+    headers: str,
+    kind: JobKind = JobKind.BPMN_ELEMENT,
+    listener_event: str = "",
+) -> Job:
+    """Add an activatable job for *element*. *headers* is a JSON object of strings."""
+    job = Job(
+        key=turn.next_key(),
+        process_instance_key=element.process_instance_key,
+        process_definition_key=element.process_definition_key,
+        element_instance_key=element.key,
+        element_id=element.element_id,
+        type=type,
+        state=JobState.ACTIVATABLE,
+        retries=retries,
+        worker="",
+        deadline_ms=0,
+        headers=headers,
+        error_message="",
+        error_code="",
+        created_ms=turn.now_ms,
+        ended_ms=0,
+        kind=kind,
+        listener_event=listener_event,
+    )
+    turn.jobs.insert(job)
+    turn.note(JOB, "created", job.type, job.key, job.process_instance_key)
+    return job
+
+
+def create_task_job(
+    turn: Turn, instance: ElementInstance, definition: JobDefinition, kind: JobKind = JobKind.BPMN_ELEMENT
+) -> None:
+    """Create a job with the type, retries and headers of the model."""
+    create_job(
+        turn,
+        instance,
+        type=evaluate_text(turn, definition.type, instance.key),
+        retries=evaluate_int32(turn, definition.retries, instance.key),
+        headers=json_object(definition.headers),
+        kind=kind,
+    )
+
+
+def create_listener_job(turn: Turn, instance: ElementInstance, listener: ListenerDefinition, event: str) -> None:
+    """Create the job of an execution listener. *event* is START or END."""
+    create_job(
+        turn,
+        instance,
+        type=evaluate_text(turn, listener.type, instance.key),
+        retries=evaluate_int32(turn, listener.retries, instance.key),
+        headers=json_object(listener.headers),
+        kind=JobKind.EXECUTION_LISTENER,
+        listener_event=event,
+    )
+
+
+def json_object(headers: Mapping[str, str]) -> str:
+    """Return headers as the JSON text that a job keeps."""
+    return msgspec.json.encode(headers).decode() if headers else "{}"

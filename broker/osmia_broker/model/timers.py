@@ -1,0 +1,106 @@
+"""Read the values of timers (bpmn-execution.md, section 5): moments, durations and cycles. Deployment and engine use the same functions.
+
+A cycle is `R<n>/<period>`, `R/<period>` (without end), each also with a moment to begin at (`R3/2030-01-01T00:00:00Z/PT1H`), or a cron
+expression of six fields (seconds first, in UTC).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
+
+ENDLESS = -1  #: repetitions of a cycle without end
+REPETITIONS_MAX = 2**31 - 1
+LATEST_MS = 253_402_300_799_999  #: the last millisecond of the year 9999; a later timer never fires anyhow
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REPEATED = re.compile(r"R(?P<times>[0-9]{0,10})/(?:(?P<start>[^/]+)/)?(?P<period>[^/]+)")
+_CRON_FIELDS = 6
+_MACROS = {
+    "@yearly": "0 0 0 1 1 *",
+    "@annually": "0 0 0 1 1 *",
+    "@monthly": "0 0 0 1 * *",
+    "@weekly": "0 0 0 * * 0",
+    "@daily": "0 0 0 * * *",
+    "@midnight": "0 0 0 * * *",
+    "@hourly": "0 0 * * * *",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A repetition. *interval* is the ISO period or the cron expression; *start_ms* (epoch) is None where it begins now."""
+
+    repetitions: int
+    interval: str
+    start_ms: int | None = None
+
+
+def read_moment(text: str, *, lenient: bool = False) -> int | None:
+    """Return a date-time with an offset as epoch milliseconds; None if *text* is none. *lenient*: any of Joda-Time's forms, local ones in UTC."""
+    full = full_date_time(text) if lenient else text
+    if full is None:
+        return None
+    if lenient and not re.search(r"(Z|[+-][0-9]{2}:[0-9]{2})(\[.*\])?$", full):
+        full += "Z"
+    if not is_zoned_date_time(full):
+        return None
+    moment = datetime.fromisoformat(full.partition("[")[0])
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def after_period(start_ms: int, period: Period) -> int:
+    """Return the moment *period* after *start_ms*, at most LATEST_MS. Years and months move the calendar, in UTC."""
+    if period.years or period.months:
+        start_ms = _months_later(start_ms, 12 * period.years + period.months)
+    later = start_ms + period.days * 86_400_000 + -(-period.nanoseconds // 1_000_000)
+    return min(later, LATEST_MS)
+
+
+def _months_later(start_ms: int, months: int) -> int:
+    moment = _EPOCH + timedelta(milliseconds=start_ms)
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if not 1 <= year <= 9999:
+        return LATEST_MS if year > 9999 else 0
+    last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day if year < 9999 else 28
+    moved = moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+    return (moved - _EPOCH) // timedelta(milliseconds=1)
+
+
+def read_cycle(text: str) -> Cycle | None:
+    """Return the cycle that *text* means; None if it means none, or one whose period is not above zero."""
+    repeated = _REPEATED.fullmatch(text)
+    if repeated is None:
+        cron = _MACROS.get(text, text)
+        return Cycle(ENDLESS, cron) if _cron(cron) is not None else None
+    period = read_period(repeated["period"])
+    times = int(repeated["times"]) if repeated["times"] else ENDLESS
+    start_ms = read_moment(repeated["start"]) if repeated["start"] else None
+    if period is None or after_period(0, period) <= 0 or times > REPETITIONS_MAX:
+        return None
+    if repeated["start"] and start_ms is None:
+        return None
+    return Cycle(times, repeated["period"], start_ms)
+
+
+def next_of_interval(interval: str, after_ms: int) -> int | None:
+    """Return the next moment of an ISO period or a cron expression after *after_ms*; None if there is none."""
+    period = read_period(interval)
+    if period is not None:
+        return after_period(after_ms, period)
+    moments = _cron(interval, after_ms)
+    moment = None if moments is None else next(moments, None)
+    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
+    from cronsim import CronSim, CronSimError  # few models have one
+
+    fields = text.split()
+    if len(fields) != _CRON_FIELDS:
+        return None
+    try:
+        return CronSim(" ".join("*" if one == "?" else one for one in fields), _EPOCH + timedelta(milliseconds=after_ms))
+    except (CronSimError, OverflowError):
+        return None
