@@ -14,6 +14,7 @@ from osmia_broker.engine import (  # each registers its handlers
 )
 from osmia_broker.engine.elements import events, gateways, scopes, tasks, user_tasks  # each registers its processors
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
+from osmia_broker.engine.events import conditions, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.engine.turn import Budget, Turn
 
@@ -24,6 +25,7 @@ __all__ = [
     "Turn",
     "UndoFailed",
     "carrying_out",
+    "conditions",
     "decisions",
     "deployments",
     "events",
@@ -31,8 +33,11 @@ __all__ = [
     "gateways",
     "instances",
     "jobs",
+    "messages",
     "resolution",
     "scopes",
+    "signals",
     "tasks",
+    "timers",
     "user_tasks",
 ]

@@ -347,10 +347,11 @@ class DeliverSignal(Command, frozen=True, gc=False):
 
 
 class CheckConditions(Command, frozen=True, gc=False):
-    """Check conditions after variables have changed: those of the subscriptions, or (none given) all of the instance."""
+    """Check conditions: those of new subscriptions, or (none given) those of the instance that read one of the changed variables *names*."""
 
     process_instance_key: int
     subscription_keys: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 class ReturnFromCall(Command, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from typing import Any
 from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.starts import close_starts, open_starts
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.definitions import Definitions, VersionedTable
@@ -78,8 +79,9 @@ def _is_new(turn: Turn, resource: NewResource) -> bool:
 
 
 def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, outdated: frozenset[str]) -> None:
+    new: list[ProcessDefinition] = []
     for id, process in resource.compiled.processes.items():
-        latest = turn.definitions.processes.latest(id)
+        before = latest = turn.definitions.processes.latest(id)
         if latest is None or id in outdated or not _is_same(latest, resource):
             latest = ProcessDefinition(
                 key=turn.next_key(),
@@ -92,9 +94,15 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
                 deployment_key=deployed.key,
                 deployed_ms=turn.now_ms,
             )
+            if before is not None:
+                close_starts(turn, before.key)
             turn.definitions.processes.insert(latest)
             turn.definitions.add_resource(resource.checksum, resource.content)
+            new.append(latest)
         deployed.processes.append(latest)
+    turn.definitions.keep_model(resource.checksum, resource.compiled)
+    for definition in new:
+        open_starts(turn, definition)
 
 
 def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:

@@ -3,6 +3,8 @@
 The table of calls and states in reliability.md, section 2, was measured cell by cell on the reference broker.
 """
 
+from collections.abc import Callable
+
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -16,16 +18,24 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobState
+from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
+_NO_RETRIES = {
+    JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
+    JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
+    JobKind.TASK_LISTENER: ErrorType.JOB_NO_RETRIES,
+    JobKind.AD_HOC_SUB_PROCESS: ErrorType.AD_HOC_SUB_PROCESS_NO_RETRIES,
+}
 TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
@@ -91,6 +101,8 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         retries=job.retries,
         deadline_ms=_from_now(turn, command.timeout_ms),
         variables=document(visible(turn, element, command.fetch_variables)),
+        kind=job.kind,
+        listener_event=job.listener_event,
     )
 
 
@@ -136,9 +148,34 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     element = turn.elements[job.element_instance_key]
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
     _note(turn, job, "completed")
+    if job.kind is not JobKind.BPMN_ELEMENT:
+        COMPLETED[job.kind](turn, job, element, command)
+        return
     keep = put_local if model_of(turn, element).outputs else merge
     keep(turn, element, command.variables)
     plan_completion(turn, element)
+
+
+Completed = Callable[[Turn, Job, ElementInstance, CompleteJob], None]
+COMPLETED: dict[JobKind, Completed] = {}  #: what follows a completed job of a special kind
+
+
+def completes(kind: JobKind) -> Callable[[Completed], Completed]:
+    """Register the decorated function: it goes on after a completed job of this *kind*."""
+
+    def register(go_on: Completed) -> Completed:
+        COMPLETED[kind] = go_on
+        return go_on
+
+    return register
+
+
+@completes(JobKind.EXECUTION_LISTENER)
+def _listener_done(turn: Turn, job: Job, element: ElementInstance, command: CompleteJob) -> None:
+    """Go on with the step. The variables of a start listener are local to the element, those of an end listener leave it (measured)."""
+    (put_local if job.listener_event == "START" else merge)(turn, element, command.variables)
+    turn.elements.set(element, "listeners_done", element.listeners_done + 1)
+    turn.plan(element)
 
 
 @handles(FailJob)
@@ -151,7 +188,7 @@ def fail_job(turn: Turn, command: FailJob) -> None:
     if command.retries <= 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=0, **failed)
         message = command.error_message or "No more retries left."
-        raise_job_incident(turn, job, ErrorType.JOB_NO_RETRIES, message)
+        raise_job_incident(turn, job, _NO_RETRIES[job.kind], message)
     elif command.back_off_ms > 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=_from_now(turn, command.back_off_ms), **failed)
     else:
@@ -160,16 +197,17 @@ def fail_job(turn: Turn, command: FailJob) -> None:
 
 @handles(ThrowError)
 def throw_error(turn: Turn, command: ThrowError) -> None:
-    """Throw an error of the business. No element catches errors yet, so the job stops at an incident."""
+    """Throw an error of the business. The nearest event that catches it ends the job; without one it stops at an incident."""
     job = _reportable(turn, command.job_key, "throw an error for job")
     _note(turn, job, "error")
-    turn.jobs.update(
-        job,
-        state=JobState.ERROR_THROWN,
-        deadline_ms=0,
-        error_code=command.error_code,
-        error_message=command.error_message,
-    )
+    thrown = {"error_code": command.error_code, "error_message": command.error_message}
+    catch = find_error_catch(turn, turn.elements[job.element_instance_key], command.error_code)
+    if catch is not None:
+        turn.jobs.end(job, turn.now_ms, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
+        fire(turn, catch.owner, catch.event, command.variables, stay_local=True)
+        return
+    put_local(turn, turn.elements[job.element_instance_key], command.variables)
+    turn.jobs.update(job, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
     raise_job_incident(
         turn,
         job,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands import CheckConditions, Variables
 from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.mapped_values import Level, MappedValues
@@ -34,7 +34,7 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """
     for name, value in variables.items():
         turn.variables.put(scope.key, scope.process_instance_key, name, value)
-    _check_size(turn, scope.process_instance_key)
+    _changed(turn, scope.process_instance_key, variables)
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
@@ -42,10 +42,13 @@ def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     for name, value in variables.items():
         owner = _owner(turn, scope, name)
         turn.variables.put(owner, scope.process_instance_key, name, value)
-    _check_size(turn, scope.process_instance_key)
+    _changed(turn, scope.process_instance_key, variables)
 
 
-def _check_size(turn: Turn, process_instance_key: int) -> None:
+def _changed(turn: Turn, process_instance_key: int, names: Iterable[str]) -> None:
+    """Check the size of the variables after a change, and let the conditions be checked that wait for one."""
+    if turn.subscriptions.of_instance(process_instance_key):
+        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=tuple(names)))
     size = turn.variables.text_of(process_instance_key)
     if size > INSTANCE_CHARACTERS_MAX:
         raise TooLarge(
@@ -83,36 +86,38 @@ def _encoded(name: str) -> str:
 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
-    for name, value in _mapped(turn, element, mappings):
+    values = _mapped(turn, element, mappings)
+    for name, value in values:
         turn.variables.put(element.key, element.process_instance_key, name, _json(value))
-    _check_size(turn, element.process_instance_key)
+    _changed(turn, element.process_instance_key, [name for name, _ in values])
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
     scope = turn.elements[element.scope_key]
-    for name, value in _mapped(turn, element, mappings):
+    values = _mapped(turn, element, mappings)
+    for name, value in values:
         owner = _owner(turn, scope, name)
         existing = turn.variables.of_scope(owner).get(name)
         turn.variables.put(
             owner, element.process_instance_key, name, _json(value, existing.value if existing else None)
         )
-    _check_size(turn, element.process_instance_key)
+    _changed(turn, element.process_instance_key, [name for name, _ in values])
 
 
 def _mapped(
     turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]
-) -> Iterable[tuple[str, feel.Value]]:
+) -> list[tuple[str, feel.Value]]:
     """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
     if not mappings:
-        return ()
+        return []
     made = MappedValues(VariableScope(turn, element.key))
     for mapping in mappings:
         result = mapping.source.evaluate(made, turn.now)
         if result.failure is not None:
             raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
         made.put(mapping.target, result.value)
-    return made.items()
+    return list(made.items())
 
 
 def _json(value: feel.Value, existing: str | None = None) -> str:

@@ -1,9 +1,110 @@
-"""Start and end events without a trigger."""
+"""Start and end events, catching and throwing events in between, and boundary events."""
 
-from osmia_broker.engine.lifecycle import Processor, processes
-from osmia_broker.model.graph import ElementType
+from collections.abc import Callable
+
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.signals import broadcast
+from osmia_broker.engine.events.throwing import find_error_catch, throw_escalation
+from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle import Processor, enter, plan_completion, processes, terminate_inside
+from osmia_broker.engine.new_jobs import create_task_job
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.events import Trigger
+from osmia_broker.model.graph import Element, ElementType
+from osmia_broker.state.rows import ElementInstance, ErrorType
+
+Throw = Callable[[Turn, ElementInstance, Element], None]
 
 
-@processes(ElementType.START_EVENT, ElementType.END_EVENT)
-class NoneEvent(Processor):
-    """Passes the token on. After an end event there is no flow, so the path ends."""
+@processes(ElementType.START_EVENT, ElementType.BOUNDARY_EVENT)
+class PassedEvent(Processor):
+    """Passes the token on. An event with a trigger is entered when it has fired."""
+
+
+@processes(ElementType.INTERMEDIATE_CATCH_EVENT, ElementType.RECEIVE_TASK)
+class CatchEvent(Processor):
+    """Waits until its trigger fires. A catching link event is entered by the throwing one, and passes the token on."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Wait: the event is open already."""
+        if element.event is not None and element.event.trigger is Trigger.LINK:
+            plan_completion(turn, instance)
+
+
+@processes(ElementType.INTERMEDIATE_THROW_EVENT, ElementType.END_EVENT)
+class ThrowEvent(Processor):
+    """Throws its trigger and passes the token on. After an end event there is no flow, so the path ends."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Throw what the model says: by a job, or by the engine itself."""
+        if element.job is not None:
+            create_task_job(turn, instance, element.job)
+        elif element.event is None:
+            plan_completion(turn, instance)
+        else:
+            THROWS[element.event.trigger](turn, instance, element)
+
+
+THROWS: dict[Trigger, Throw] = {}
+
+
+def throws(trigger: Trigger) -> Callable[[Throw], Throw]:
+    """Register the decorated function: it throws events of this *trigger*."""
+
+    def register(throw: Throw) -> Throw:
+        THROWS[trigger] = throw
+        return throw
+
+    return register
+
+
+@throws(Trigger.SIGNAL)
+def throw_signal(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Broadcast a signal with the variables that input mappings have made (measured: without mappings with none)."""
+    signal = element.event
+    assert signal is not None and signal.trigger is Trigger.SIGNAL, "registered for signals"
+    variables = {name: row.value for name, row in turn.variables.of_scope(instance.key).items()}
+    broadcast(turn, evaluate_text(turn, signal.name, instance.key), variables)
+    plan_completion(turn, instance)
+
+
+@throws(Trigger.ERROR)
+def throw_error(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Throw an error; the event that catches it ends this one."""
+    error = element.event
+    assert error is not None and error.trigger is Trigger.ERROR, "registered for errors"
+    assert error.code is not None, f"'{element.id}' was deployed without an error code"
+    code = evaluate_text(turn, error.code, instance.key)
+    catch = find_error_catch(turn, instance, code)
+    if catch is None:
+        raise IncidentRaised(
+            ErrorType.UNHANDLED_ERROR_EVENT,
+            f"Expected to throw an error event with the code '{code}', but it was not caught. No error events are available in the scope.",
+        )
+    fire(turn, catch.owner, catch.event, {}, stay_local=True)
+
+
+@throws(Trigger.ESCALATION)
+def escalate(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Throw an escalation, and go on unless the event that catches it interrupts."""
+    escalation = element.event
+    assert escalation is not None and escalation.trigger is Trigger.ESCALATION, "registered for escalations"
+    assert escalation.code is not None, f"'{element.id}' was deployed without an escalation code"
+    if not throw_escalation(turn, instance, evaluate_text(turn, escalation.code, instance.key)):
+        plan_completion(turn, instance)
+
+
+@throws(Trigger.TERMINATE)
+def terminate_scope(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """End everything else in the scope, which is finished then."""
+    terminate_inside(turn, turn.elements[instance.scope_key], spared=instance)
+    plan_completion(turn, instance)
+
+
+@throws(Trigger.LINK)
+def follow_link(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Go on at the catching link event of the same name, in the same scope."""
+    assert element.link_target is not None, f"'{element.id}' was deployed without a target"
+    enter(turn, element.link_target, turn.elements[instance.scope_key])
+    plan_completion(turn, instance)

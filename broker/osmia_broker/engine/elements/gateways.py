@@ -53,3 +53,11 @@ class ParallelGateway(Processor):
             for waiting in turn.tokens.oldest_of_each_flow(scope.key, gateway.id):
                 turn.tokens.end(waiting, turn.now_ms)
             enter(turn, gateway, scope, flow.id)
+
+
+@processes(ElementType.EVENT_BASED_GATEWAY)
+class EventBasedGateway(Processor):
+    """Waits for the first of the events behind it; that one completes the gateway (`events/places`)."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Wait: the events are open already."""

@@ -111,7 +111,7 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
     reached = set(command.reached)
     new: list[str] = []
     for subscription in found:
-        if subscription.bpmn_process_id not in reached:
+        if subscription.bpmn_process_id not in reached and subscription.key in turn.subscriptions:
             reached.add(subscription.bpmn_process_id)
             new.append(subscription.bpmn_process_id)
             _correlate(turn, subscription, command.variables)

@@ -1,0 +1,80 @@
+"""Conditions: checked when their events open, and when a variable changes that they read. A condition that is true fires its event.
+
+Only true fires. Null is the ordinary case of a variable that does not exist yet; any other value, and a failed evaluation, fire nothing either.
+"""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.engine.answers import ConditionalsEvaluated
+from osmia_broker.engine.commands import CheckConditions, EvaluateConditional
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.starts import start_at
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import NotFound
+from osmia_broker.model.events import ConditionEvent
+from osmia_broker.model.expressions import Scope
+from osmia_broker.model.graph import Element
+from osmia_broker.state.rows import StartSubscription, Subscription, SubscriptionKind
+
+
+@carries_out(CheckConditions)
+def check_conditions(turn: Turn, command: CheckConditions) -> None:
+    """Fire the events whose condition is true: of new subscriptions, or of those that read a variable that has changed."""
+    for subscription in _subscriptions(turn, command):
+        if subscription.key not in turn.subscriptions:
+            continue  # an event that fired before has ended what waited
+        event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
+        is_concerned = bool(command.subscription_keys) or _reads(event, command.names)
+        owner_key = subscription.element_instance_key
+        if is_concerned and _is_true(turn, event, VariableScope(turn, owner_key)):
+            fire(turn, turn.elements[owner_key], event, {})
+
+
+def _subscriptions(turn: Turn, command: CheckConditions) -> list[Subscription]:
+    if command.subscription_keys:
+        found = (turn.subscriptions.get(key) for key in command.subscription_keys)
+        return [subscription for subscription in found if subscription is not None]
+    living = turn.subscriptions.of_instance(command.process_instance_key)
+    return [subscription for subscription in living if subscription.kind is SubscriptionKind.CONDITION]
+
+
+def _reads(event: Element, names: tuple[str, ...]) -> bool:
+    assert isinstance(event.event, ConditionEvent), "registered for conditions"
+    return not event.event.condition.names.isdisjoint(names)
+
+
+def _is_true(turn: Turn, event: Element, scope: Scope) -> bool:
+    assert isinstance(event.event, ConditionEvent), "registered for conditions"
+    result = event.event.condition.evaluate(scope, turn.now)
+    return result.failure is None and result.value is True
+
+
+@handles(EvaluateConditional)
+def evaluate_conditional(turn: Turn, command: EvaluateConditional) -> ConditionalsEvaluated:
+    """Start an instance of each process whose conditional start event holds for the variables."""
+    scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
+    started = []
+    for subscription in _start_subscriptions(turn, command.process_definition_key):
+        definition_key = subscription.process_definition_key
+        event = turn.definitions.process(definition_key).elements[subscription.element_id]
+        if _is_true(turn, event, scope):
+            process = start_at(turn, definition_key, event.id, command.variables)
+            started.append((definition_key, process.key))
+    return ConditionalsEvaluated(turn.next_key(), tuple(started))
+
+
+def _start_subscriptions(turn: Turn, definition_key: int) -> list[StartSubscription]:
+    if definition_key <= 0:
+        return turn.start_subscriptions.by_name(SubscriptionKind.CONDITION, "")
+    if turn.definitions.processes.get(definition_key) is None:
+        raise NotFound(
+            f"Expected to evaluate conditional start events of the process definition with key '{definition_key}',"
+            " but no such definition was found"
+        )
+    found = turn.start_subscriptions.of_definition(definition_key)
+    return [subscription for subscription in found if subscription.kind is SubscriptionKind.CONDITION]

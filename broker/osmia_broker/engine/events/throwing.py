@@ -1,0 +1,84 @@
+"""Errors and escalations: thrown inside a process instance, and caught by the nearest event outwards (bpmn-execution.md, section 5).
+
+The search goes from the thrower outwards, place by place: the boundary events of an activity, then the event subprocesses of the scope around
+it, then the boundary events of that scope, and from a called process to its call activity. At one place the exact code wins over an event
+that catches every code.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.lifecycle import model_of
+from osmia_broker.engine.new_instances import origin_of
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.events import ErrorEvent, EscalationEvent
+from osmia_broker.model.graph import Element, ElementType
+from osmia_broker.state.rows import ElementInstance
+
+
+class Catch(NamedTuple):
+    """The event that catches, and the element instance that it belongs to."""
+
+    owner: ElementInstance
+    event: Element
+
+
+def find_error_catch(turn: Turn, thrower: ElementInstance, code: str) -> Catch | None:
+    """Return the nearest catch of an error with this *code*; None if there is none. Raises Missing for a caller that is not resident."""
+    return _find(turn, thrower, ErrorEvent, code)
+
+
+def throw_escalation(turn: Turn, thrower: ElementInstance, code: str) -> bool:
+    """Throw an escalation; return whether *thrower* was ended by the event that caught it. If nobody catches it, nothing happens."""
+    catch = _find(turn, thrower, EscalationEvent, code)
+    if catch is not None:
+        fire(turn, catch.owner, catch.event, {})
+    return thrower.ended_ms != 0
+
+
+def _find(turn: Turn, thrower: ElementInstance, trigger: type, code: str) -> Catch | None:
+    for owner, events in _places(turn, thrower):
+        event = _catching(turn, events, trigger, code)
+        if event is not None:
+            return Catch(owner, event)
+    return None
+
+
+def _places(turn: Turn, thrower: ElementInstance) -> Iterator[tuple[ElementInstance, Iterable[Element]]]:
+    """Yield each place outwards: the element instance, and the events of it that may catch."""
+    inner: ElementInstance | None = thrower
+    while inner is not None:
+        if not inner.loop_counter:  # the boundary events of a loop belong to its body
+            yield inner, model_of(turn, inner).boundaries
+        scope = turn.elements.get(inner.scope_key)
+        if scope is None:
+            inner = _call_activity(turn, inner)
+            continue
+        if scope.type != ElementType.MULTI_INSTANCE_BODY:
+            own = inner.element_id if inner.type == ElementType.EVENT_SUB_PROCESS else ""
+            subprocesses = model_of(turn, scope).event_subprocesses
+            yield scope, [one.start for one in subprocesses if one.start is not None and one.id != own]
+        inner = scope
+
+
+def _call_activity(turn: Turn, process: ElementInstance) -> ElementInstance | None:
+    origin = origin_of(turn, process.key)
+    if origin is None or not origin.parent_element_instance_key:
+        return None
+    return turn.find_element(origin.parent_element_instance_key)
+
+
+def _catching(turn: Turn, events: Iterable[Element], trigger: type, code: str) -> Element | None:
+    catch_all = None
+    for event in events:
+        caught = event.event
+        if not isinstance(caught, trigger):
+            continue
+        assert isinstance(caught, ErrorEvent | EscalationEvent)
+        if caught.code is None:
+            catch_all = catch_all or event
+        elif evaluate_text(turn, caught.code, 0) == code:
+            return event
+    return catch_all
