@@ -354,6 +354,12 @@ class CheckConditions(Command, frozen=True, gc=False):
     names: tuple[str, ...] = ()
 
 
+class ContinueLoop(Command, frozen=True, gc=False):
+    """Create the next instances of a loop; inner command or follow-up. *body_key* is the multi-instance body."""
+
+    body_key: int
+
+
 class ReturnFromCall(Command, frozen=True, gc=False):
     """Complete a call activity with the variables of the instance that it called; inner command or follow-up."""
 

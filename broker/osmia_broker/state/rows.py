@@ -386,23 +386,23 @@ class Loop:
     process_instance_key: int
     element_instance_key: int  # the multi-instance body
     items: str  # the input collection as a JSON array; empty without one
-    size: int  # how many instances there will be; -1 if that is not known (standard loop)
+    size: int = changing()  # how many instances there will be; -1 if that is not known yet (standard loop)
     started: int = changing(0)  # how many instances have been created
     completed: int = changing(0)
     terminated: int = changing(0)
     ended_ms: int = changing(0)
 
 
-@stored("loop_results", of_instance=True, lookups=("element_instance_key",), sized=("value",))
+@stored("loop_results", of_instance=True, lookups=("element_instance_key",))
 @dataclass(slots=True)
 class LoopResult:
-    """The output element of one instance of a loop."""
+    """The results (output elements) of some neighbouring instances of a loop."""
 
     key: int
     process_instance_key: int
     element_instance_key: int  # the multi-instance body
-    loop_counter: int
-    value: str  # JSON
+    chunk: int  # which neighbours, counted from 0
+    results: str = changing()  # JSON array; null where there is no result yet
     ended_ms: int = changing(0)
 
 

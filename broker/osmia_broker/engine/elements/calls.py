@@ -1,0 +1,90 @@
+"""The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
+
+from osmia_broker.engine.bindings import find_process
+from osmia_broker.engine.commands import ReturnFromCall
+from osmia_broker.engine.expressions import evaluate_text
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle import Processor, model_of, plan_completion, processes, terminate
+from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local, visible
+from osmia_broker.model.graph import CallDefinition, Element, ElementType
+from osmia_broker.state.rows import CalledInstance, ElementInstance, ElementState, ErrorType, ProcessDefinition
+
+CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference (reliability.md, section 5)
+
+
+@processes(ElementType.CALL_ACTIVITY)
+class CallActivity(Processor):
+    """Waits for the process instance that it has called. Errors and escalations of that one are caught here."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Start the called instance with the variables that are visible here, or only with those of input mappings."""
+        call = element.call
+        assert call is not None, f"'{element.id}' was deployed without a called element"
+        definition = _called(turn, instance, call)
+        process = new_process(turn, definition)
+        caller = origin_of(turn, instance.process_instance_key)
+        depth = 1 if caller is None else caller.call_depth + 1
+        if depth > CALL_DEPTH_MAX:
+            raise IncidentRaised(
+                ErrorType.CALLED_ELEMENT_ERROR,
+                f"Expected at most {CALL_DEPTH_MAX} calls above one another, but found that '{definition.bpmn_process_id}' would be one more",
+            )
+        root = (caller.root_process_instance_key if caller is not None else 0) or instance.process_instance_key
+        add_origin(
+            turn,
+            process,
+            parent_process_instance_key=instance.process_instance_key,
+            parent_element_instance_key=instance.key,
+            root_process_instance_key=root,
+            call_depth=depth,
+        )
+        turn.called.insert(
+            CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key)
+        )
+        if call.propagates_parent_variables:
+            put_local(turn, process, visible(turn, instance))
+        else:
+            own = turn.variables.of_scope(instance.key)
+            put_local(turn, process, {name: row.value for name, row in own.items()})
+        turn.plan(process)
+
+    def terminated(self, turn: Turn, instance: ElementInstance) -> None:
+        """Terminate the called instance too."""
+        for called in turn.called.by("element_instance_key", instance.key):
+            process = turn.find_element(called.called_process_instance_key)
+            if process is not None:
+                terminate(turn, process)
+
+
+def _called(turn: Turn, instance: ElementInstance, call: CallDefinition) -> ProcessDefinition:
+    process_id = evaluate_text(turn, call.process_id, instance.key)
+    definition = find_process(turn, instance, process_id, call.binding, call.version_tag)
+    if turn.definitions.process(definition.key).root.start is None:
+        raise IncidentRaised(
+            ErrorType.CALLED_ELEMENT_ERROR,
+            f"Expected process with BPMN process id '{process_id}' to have a none start event, but not found.",
+        )
+    return definition
+
+
+@carries_out(ReturnFromCall)
+def return_from_call(turn: Turn, command: ReturnFromCall) -> None:
+    """Complete the call activity of a called instance that has completed.
+
+    Output mappings read the variables of the called instance. Without them all variables leave the activity, unless the model forbids that.
+    """
+    instance = turn.find_element(command.element_instance_key)
+    if instance is None or instance.state is not ElementState.ACTIVATED:
+        return
+    element = model_of(turn, instance)
+    assert element.call is not None, "only a call activity calls"
+    for called in turn.called.by("element_instance_key", instance.key):
+        turn.called.end(called, turn.now_ms)
+    if element.outputs:
+        put_local(turn, instance, command.variables)
+    elif element.call.propagates_child_variables:
+        merge(turn, instance, command.variables)
+    plan_completion(turn, instance)

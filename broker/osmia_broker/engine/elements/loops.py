@@ -1,0 +1,254 @@
+"""Activities with a loop: multi-instance, in parallel or one after the other, and BPMN's standard loop.
+
+The body is an element instance of its own. It holds the boundary events, and the instances of the activity live in it. A parallel body
+creates its instances in slices, so that 20,000 of them stall nobody.
+"""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker import feel
+from osmia_broker.engine.commands import ContinueLoop
+from osmia_broker.engine.expressions import VariableScope, evaluate, wrong_type
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle import (
+    Processor,
+    insert,
+    is_empty,
+    model_of,
+    plan_completion,
+    processes,
+    terminate_inside,
+)
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.model.expressions import Expression
+from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
+from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
+
+INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)
+INSTANCES_PER_SLICE = 100  # about 5 ms
+RESULTS_PER_ROW = 64  # a result rewrites one row, and a finished loop ends few
+LIVE_RESULTS_MAX = 1_000  # up to so many, the output collection is visible while the loop runs; rewriting it each time costs its square
+UNKNOWN_SIZE = -1
+
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+@processes(ElementType.MULTI_INSTANCE_BODY)
+class LoopBody(Processor):
+    """Creates the instances of an activity, collects their results, and completes with the last of them."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Evaluate the collection and create the first instances; without any, complete at once."""
+        loop = element.loop
+        if isinstance(loop, StandardLoop):
+            row = _add(turn, instance, "", UNKNOWN_SIZE)
+            if loop.is_tested_before and not _holds(turn, loop.condition, VariableScope(turn, instance.key)):
+                _finish(turn, instance, row, element)
+            else:
+                _create(turn, instance, row, element, None)
+            return
+        assert loop is not None, f"'{element.id}' has no loop"
+        items, size = _size_of(turn, instance, loop)
+        row = _add(turn, instance, items, size)
+        if loop.output_collection:
+            put_local(turn, instance, {loop.output_collection: _collected(turn, instance, size)})
+        if size == 0:
+            _finish(turn, instance, row, element)
+        else:
+            turn.follow(instance.process_instance_key, ContinueLoop(instance.key))
+
+    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
+        """Keep the result of an instance, and look whether the loop has to go on."""
+        loop, row = element.loop, _row(turn, scope)
+        turn.loops.update(row, completed=row.completed + 1)
+        if isinstance(loop, StandardLoop):
+            is_last = loop.maximum is not None and row.completed >= loop.maximum
+            if is_last or not _holds(turn, loop.condition, VariableScope(turn, child.key)):
+                turn.loops.update(row, size=row.started)
+            return
+        assert loop is not None, f"'{element.id}' has no loop"
+        if loop.output_element is not None:
+            result = evaluate(turn, loop.output_element, child.key)
+            _keep(turn, scope, row, child.loop_counter, feel.to_json(result.value))
+            if row.size <= LIVE_RESULTS_MAX:
+                put_local(turn, scope, {loop.output_collection: _collected(turn, scope, row.size)})
+        if loop.completion_condition is not None and _is_complete(turn, child, loop, row):
+            turn.loops.update(row, size=row.started, terminated=row.started - row.completed)
+            terminate_inside(turn, scope, spared=child)
+
+    def child_left(self, turn: Turn, scope: ElementInstance) -> None:
+        """Create the next instance of a sequential loop, or complete the body with its last instance."""
+        if scope.state is not ElementState.ACTIVATED or not is_empty(turn, scope):
+            return
+        element, row = model_of(turn, scope), _row(turn, scope)
+        if row.size in (row.started, 0):
+            _finish(turn, scope, row, element)
+        else:
+            turn.follow(scope.process_instance_key, ContinueLoop(scope.key))
+
+
+@carries_out(ContinueLoop)
+def continue_loop(turn: Turn, command: ContinueLoop) -> None:
+    """Create the next instances: one of a sequential loop, a slice of a parallel one."""
+    body = turn.elements.get(command.body_key)
+    if body is None or body.state is not ElementState.ACTIVATED:
+        return
+    element, row = model_of(turn, body), _row(turn, body)
+    loop = element.loop
+    if not isinstance(loop, MultiInstance):
+        _create(turn, body, row, element, None)
+        return
+    if loop.is_sequential and not is_empty(turn, body):
+        return
+    items = _items(row.items) if row.items else None
+    slice_size = 1 if loop.is_sequential else INSTANCES_PER_SLICE
+    for index in range(row.started, min(row.started + slice_size, row.size)):
+        _create(turn, body, row, element, items[index] if items is not None else None)
+    if not loop.is_sequential and row.started < row.size:
+        turn.follow(body.process_instance_key, command)
+
+
+# --- instances
+
+
+def _size_of(turn: Turn, body: ElementInstance, loop: MultiInstance) -> tuple[str, int]:
+    """Return the items as a JSON array (empty without a collection), and how many instances there will be."""
+    if loop.collection is not None:
+        result = evaluate(turn, loop.collection, body.key)
+        if not isinstance(result.value, list | tuple):
+            raise wrong_type(loop.collection, result, "'ARRAY'")
+        items, size = feel.to_json(result.value), len(result.value)
+    else:
+        assert loop.cardinality is not None, "a multi-instance has a collection or a cardinality"
+        items, size = "", _cardinality(turn, loop.cardinality, body)
+    if size > INSTANCES_MAX:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected a loop to have at most {INSTANCES_MAX} instances, but found {size}",
+        )
+    return items, size
+
+
+def _cardinality(turn: Turn, expression: Expression, body: ElementInstance) -> int:
+    result = evaluate(turn, expression, body.key)
+    value = result.value
+    if isinstance(value, str):
+        value = int(value) if value.strip().isdecimal() else None
+    if value is None or isinstance(value, bool) or feel.type_name(value) != "NUMBER" or value < 0 or value % 1:
+        raise wrong_type(expression, result, "a whole number from 0")
+    return int(value)
+
+
+def _add(turn: Turn, body: ElementInstance, items: str, size: int) -> Loop:
+    row = Loop(turn.next_key(), body.process_instance_key, body.key, items, size)
+    turn.loops.insert(row)
+    return row
+
+
+def _row(turn: Turn, body: ElementInstance) -> Loop:
+    [row] = turn.loops.by("element_instance_key", body.key)
+    return row
+
+
+def _create(
+    turn: Turn, body: ElementInstance, row: Loop, element: Element, item: msgspec.Raw | None
+) -> None:
+    number = row.started + 1
+    turn.loops.update(row, started=number)
+    instance = insert(turn, element, body, loop_counter=number)
+    loop = element.loop
+    variables = {"loopCounter": str(number)}
+    if isinstance(loop, MultiInstance):
+        variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
+        if loop.element_variable and item is not None:
+            variables[loop.element_variable] = bytes(item).decode()
+    put_local(turn, instance, variables)
+    turn.plan(instance)
+
+
+def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> None:
+    loop = element.loop
+    if isinstance(loop, MultiInstance) and loop.output_collection:
+        size = len(_items(row.items)) if row.items else row.size
+        results = _collected(turn, body, size)
+        merge(turn, turn.elements[body.scope_key], {loop.output_collection: results})
+    for result in turn.loop_results.by("element_instance_key", body.key):
+        turn.loop_results.end(result, turn.now_ms)
+    turn.loops.end(row, turn.now_ms)
+    plan_completion(turn, body)
+
+
+# --- conditions
+
+
+class _Counted:
+    """The variables of an instance, with the counters of its loop over them."""
+
+    def __init__(self, scope: VariableScope, counters: dict[str, int]) -> None:
+        self._scope = scope
+        self._counters = counters
+
+    def __getitem__(self, name: str) -> Any:
+        return self._counters[name] if name in self._counters else self._scope[name]
+
+
+def _is_complete(turn: Turn, child: ElementInstance, loop: MultiInstance, row: Loop) -> bool:
+    assert loop.completion_condition is not None, "asked only with a condition"
+    names = loop.names
+    created = row.started if loop.is_sequential else row.size
+    counters = {
+        names.instances: len(_items(row.items)) if row.items else row.size,
+        names.active: created - row.completed - row.terminated,
+        names.completed: row.completed,
+    }
+    if names.terminated:
+        counters[names.terminated] = row.terminated
+    result = loop.completion_condition.evaluate(_Counted(VariableScope(turn, child.key), counters), turn.now)
+    if result.failure is not None:
+        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
+    if not isinstance(result.value, bool):
+        raise wrong_type(loop.completion_condition, result, "'BOOLEAN'")
+    return result.value
+
+
+def _holds(turn: Turn, condition: Expression | None, scope: VariableScope) -> bool:
+    """Return whether a standard loop goes on by its condition; without one, only its maximum ends it."""
+    if condition is None:
+        return True
+    result = condition.evaluate(scope, turn.now)
+    if result.failure is not None:
+        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
+    if not isinstance(result.value, bool):
+        raise wrong_type(condition, result, "'BOOLEAN'")
+    return result.value
+
+
+# --- results
+
+
+def _keep(turn: Turn, body: ElementInstance, row: Loop, loop_counter: int, value: str) -> None:
+    """Write the result of one instance to the row of its place."""
+    chunk, place = divmod(loop_counter - 1, RESULTS_PER_ROW)
+    rows = {one.chunk: one for one in turn.loop_results.by("element_instance_key", body.key)}
+    found = rows.get(chunk)
+    values = _items(found.results) if found is not None else [msgspec.Raw(b"null")] * RESULTS_PER_ROW
+    values[place] = msgspec.Raw(value.encode())
+    text = msgspec.json.encode(values).decode()
+    if found is None:
+        turn.loop_results.insert(LoopResult(turn.next_key(), row.process_instance_key, body.key, chunk, text))
+    else:
+        turn.loop_results.update(found, results=text)
+
+
+def _collected(turn: Turn, body: ElementInstance, size: int) -> str:
+    """Return the results as a JSON array in the order of the items, null where there is none."""
+    values = [msgspec.Raw(b"null")] * size
+    for row in turn.loop_results.by("element_instance_key", body.key):
+        first = row.chunk * RESULTS_PER_ROW
+        found = _items(row.results)
+        values[first : first + RESULTS_PER_ROW] = found[: max(size - first, 0)]
+    return msgspec.json.encode(values).decode()
