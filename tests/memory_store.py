@@ -4,9 +4,11 @@ It keeps values, never rows, so a test cannot see a change that was not committe
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from osmia_broker.errors import StoreFailed
+from osmia_broker.state.filter import Filter
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
     DUE_KINDS,
@@ -14,10 +16,11 @@ from osmia_broker.state.rows import (
     KINDS,
     ElementInstance,
     Job,
+    Message,
     Resource,
     Variable,
 )
-from osmia_broker.state.store_protocol import WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Start, Wanted, Written
+from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Start, Wanted, Written
 
 
 class MemoryStore:
@@ -37,7 +40,10 @@ class MemoryStore:
         self.is_open = True
         definitions = {row_type: self.rows(row_type) for row_type in DEFINITION_TYPES}
         due = self._due(DueWanted(2**63 - 1, 0))
-        return Start(self.next_key, definitions, due.next_ms)
+        kept = Filter()
+        for message in self.living(Message):
+            kept.add((message.name, message.correlation_key))
+        return Start(self.next_key, definitions, due.next_ms, kept)
 
     async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
         if not self.is_open:
@@ -91,7 +97,13 @@ class MemoryStore:
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()
         owners = set()
-        for row_type, key in wanted.rows:
+        rows = set(wanted.rows)
+        for match in wanted.matches:
+            found = (row for row in self.living(match.row_type) if row.key > match.after)
+            same = (row.key for row in found if tuple(getattr(row, name) for name in match.columns) == match.values)
+            loaded.matches[match] = [*islice(same, MATCHES_MAX)]
+            rows.update((match.row_type, key) for key in loaded.matches[match])
+        for row_type, key in rows:
             values = self._living[row_type].get((key,))
             if values is not None:
                 owners.add(row_type(*values).process_instance_key)

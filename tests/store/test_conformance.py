@@ -22,6 +22,7 @@ from osmia_broker.state.rows import (
     Job,
     JobState,
     ProcessDefinition,
+    StartSubscription,
     Variable,
     WaitingToken,
 )
@@ -72,6 +73,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         DecisionRequirements: [rows.requirements],
         Decision: [rows.decision],
         Form: [rows.form],
+        StartSubscription: [],
     }
 
 

@@ -76,6 +76,10 @@ class Turn:
         "agenda",
         "awaited",
         "budget",
+        "business_ids",
+        "called",
+        "compensations",
+        "created_once",
         "definitions",
         "depth",
         "elements",
@@ -89,11 +93,18 @@ class Turn:
         "inner",
         "jobs",
         "journal",
+        "loop_results",
+        "loops",
+        "messages",
         "next_key",
         "now_ms",
+        "origins",
         "results",
+        "start_subscriptions",
         "state",
         "steps",
+        "subscriptions",
+        "timers",
         "tokens",
         "variables",
     )
@@ -103,7 +114,12 @@ class Turn:
         self.journal = state.journal
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
         self.incidents, self.follow_ups, self.variables = state.incidents, state.follow_ups, state.variables
+        self.timers, self.subscriptions, self.messages = state.timers, state.subscriptions, state.messages
+        self.origins, self.business_ids, self.created_once = state.origins, state.business_ids, state.created_once
+        self.called, self.compensations = state.called, state.compensations
+        self.loops, self.loop_results = state.loops, state.loop_results
         self.definitions, self.awaited = state.definitions, state.awaited
+        self.start_subscriptions = state.start_subscriptions
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident

@@ -216,6 +216,7 @@ class Element:
     scope: "Element | None" = None  # the process or subprocess around it
     incoming: list[SequenceFlow] = field(default_factory=list)  # in document order of the flows
     outgoing: list[SequenceFlow] = field(default_factory=list)
+    children: "list[Element]" = field(default_factory=list)  # the elements directly inside a scope, in document order
     inputs: tuple[VariableMapping, ...] = ()
     outputs: tuple[VariableMapping, ...] = ()
     job: JobDefinition | None = None  # also of a user task: its type, its one retry and the model's headers

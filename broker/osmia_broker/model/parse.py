@@ -111,6 +111,7 @@ class _Reading:
         flow_node.read(source, element)
         if element.id:
             self.process.elements.setdefault(element.id, element)
+        scope.children.append(element)
         if flow_node.type is ElementType.START_EVENT and scope.start is None:
             scope.start = element
         if source.node.get("default"):

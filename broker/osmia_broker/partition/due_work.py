@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
-from osmia_broker.engine.commands import CarryOut, Command, ParkFollowUp, ReachDeadlines
+from osmia_broker.engine.commands import (
+    CarryOut,
+    Command,
+    ExpireMessage,
+    ParkFollowUp,
+    ReachDeadlines,
+    TriggerTimer,
+)
 from osmia_broker.errors import OsmiaError, StoreFailed
 from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.clock import Clock
 from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines
-from osmia_broker.state.rows import FollowUp, Job
+from osmia_broker.state.rows import FollowUp, Job, Message, Timer
 from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
@@ -24,6 +31,14 @@ WORK_S = 0.005  # due work without a pause; beyond it, others are served as long
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
 
 log = logging.getLogger(__name__)
+
+
+#: The command for a due row of each kind; leases and back-offs of jobs go many to a command instead.
+_COMMANDS: dict[type, Callable[[int], Command]] = {
+    FollowUp: CarryOut,
+    Timer: TriggerTimer,
+    Message: ExpireMessage,
+}
 
 
 class _Waiter:
@@ -42,6 +57,16 @@ class _Waiter:
 
     def set_exception(self, exception: Any, /) -> None:
         self._ended(None, exception)
+
+
+def key_of(command: Command) -> int:
+    """Return the key of the row that a due command is about."""
+    if isinstance(command, TriggerTimer):
+        return command.timer_key
+    if isinstance(command, ExpireMessage):
+        return command.message_key
+    assert isinstance(command, CarryOut | ParkFollowUp), "due work about one row"
+    return command.follow_up_key
 
 
 class DueWork:
@@ -99,7 +124,7 @@ class DueWork:
         jobs = [key for row_type, key in rows if row_type is Job]
         for first in range(0, len(jobs), JOBS_PER_COMMAND):
             self._queue.append(ReachDeadlines(tuple(jobs[first : first + JOBS_PER_COMMAND])))
-        self._queue.extend(CarryOut(key) for row_type, key in rows if row_type is FollowUp)
+        self._queue.extend(_COMMANDS[row_type](key) for row_type, key in rows if row_type in _COMMANDS)
 
     def go_on(self) -> None:
         """Decide queued commands for up to WORK_S, at least one; then rest for as long as that took, so that others are served."""
@@ -160,8 +185,8 @@ class DueWork:
                 self._queue.append(
                     ParkFollowUp(command.follow_up_key, f"Expected a follow-up to succeed, but found: {error}")
                 )
-            elif isinstance(command, ParkFollowUp) and error is not None and not isinstance(error, StoreFailed):
-                self._pass_over([command.follow_up_key], error)
+            elif error is not None and not isinstance(error, StoreFailed):
+                self._pass_over([key_of(command)], error)
 
         return ended
 

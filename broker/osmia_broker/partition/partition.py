@@ -230,7 +230,7 @@ class Partition:
         except Missing as missing:
             wanted |= missing.wanted
             self._batch.wanted |= wanted
-            self._batch.blocked.append(Blocked(command, waiter, Wanted(wanted.rows, wanted.resources)))
+            self._batch.blocked.append(Blocked(command, waiter, wanted.to_keep()))
             return
         except Rejection as refusal:
             refusal.intent = command.intent

@@ -60,6 +60,11 @@ class VersionedTable(Generic[V]):
         versions = [row for row in self._by_id.get(id, {}).values() if row.deployment_key <= deployment_key]
         return max(versions, key=lambda row: row.version, default=None)
 
+    def tagged(self, id: str, version_tag: str) -> V | None:
+        """Return the newest version of *id* with this version tag."""
+        versions = [row for row in self._by_id.get(id, {}).values() if getattr(row, "version_tag", "") == version_tag]
+        return max(versions, key=lambda row: row.version, default=None)
+
     def all(self) -> Iterable[V]:
         """Return all versions of all ids."""
         return self._rows.values()

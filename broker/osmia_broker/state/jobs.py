@@ -19,11 +19,10 @@ COLD_BYTES_MAX = (
 class JobTable(Table[Job]):
     """The resident living jobs, with a window of activatable keys per type."""
 
-    __slots__ = ("_deadlines", "absent", "became_activatable", "windows")
+    __slots__ = ("absent", "became_activatable", "windows")
 
     def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
-        super().__init__(Job, journal, residency)
-        self._deadlines = deadlines
+        super().__init__(Job, journal, residency, deadlines)
         self.windows = Windows()
         self.absent: set[int] = set()  # keys that a load has just looked for in vain
         self.became_activatable: dict[str, list[int]] = {}  # since the listeners were last notified
@@ -102,7 +101,7 @@ class JobTable(Table[Job]):
         return super()._size(row) + len(row.error_message)
 
     def _order(self, job: Job) -> None:
-        """Take the job into, or out of, its window, and note its deadline."""
+        """Take the job into, or out of, its window."""
         if job.state is JobState.ACTIVATABLE:
             window = self.windows.get(job.type)
             if window is not None:
@@ -113,5 +112,3 @@ class JobTable(Table[Job]):
         window = self.windows.get(job.type)
         if window is not None and window.discard(job.key):
             self._journal.note(window.put_back, [job.key])
-        if job.deadline_ms and not job.ended_ms:
-            self._deadlines.add(job.deadline_ms)

@@ -512,4 +512,4 @@ Row = Any  #: a row of any kind in KINDS
 
 INSTANCE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.of_instance)
 DUE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.due)
-DEFINITION_TYPES: tuple[type, ...] = (ProcessDefinition, DecisionRequirements, Decision, Form)  #: resident as a whole
+DEFINITION_TYPES: tuple[type, ...] = (ProcessDefinition, DecisionRequirements, Decision, Form, StartSubscription)  #: resident as a whole

@@ -11,26 +11,38 @@ from osmia_broker.errors import InvalidState
 from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
-from osmia_broker.state.follow_ups import FollowUpTable
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.messages import MessageTable
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
+    BusinessId,
+    CalledInstance,
+    Compensation,
+    CreatedOnce,
     ElementInstance,
     FollowUp,
     Incident,
+    InstanceOrigin,
     Job,
+    Loop,
+    LoopResult,
     Resource,
+    StartSubscription,
+    Subscription,
+    Timer,
     Variable,
-    WaitingToken,
 )
+from osmia_broker.state.start_subscriptions import StartSubscriptions
 from osmia_broker.state.store_protocol import (
+    MATCHES_MAX,
     PARTITION_BITS,
     Changes,
     InstanceRows,
     Loaded,
+    MatchWanted,
     RowValues,
     Start,
     Wanted,
@@ -48,25 +60,33 @@ class State:
         self.journal = Journal()
         self.residency = Residency(memory_bytes)
         self.deadlines = Deadlines()
-        of_all = (self.journal, self.residency)
+        of_all = (self.journal, self.residency, self.deadlines)
         self.elements: Table[ElementInstance] = Table(ElementInstance, *of_all)
         self.tokens = TokenTable(*of_all)
-        self.jobs = JobTable(*of_all, self.deadlines)
+        self.jobs = JobTable(*of_all)
         self.incidents: Table[Incident] = Table(Incident, *of_all)
-        self.follow_ups = FollowUpTable(*of_all, self.deadlines)
-        self.variables = VariableTable(*of_all)
+        self.follow_ups: Table[FollowUp] = Table(FollowUp, *of_all)
+        self.timers: Table[Timer] = Table(Timer, *of_all)
+        self.subscriptions: Table[Subscription] = Table(Subscription, *of_all)
+        self.messages = MessageTable(*of_all)
+        self.origins: Table[InstanceOrigin] = Table(InstanceOrigin, *of_all)
+        self.business_ids: Table[BusinessId] = Table(BusinessId, *of_all)
+        self.created_once: Table[CreatedOnce] = Table(CreatedOnce, *of_all)
+        self.called: Table[CalledInstance] = Table(CalledInstance, *of_all)
+        self.loops: Table[Loop] = Table(Loop, *of_all)
+        self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
+        self.compensations: Table[Compensation] = Table(Compensation, *of_all)
+        self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
+        self.start_subscriptions = StartSubscriptions(self.journal)
         self.tables: dict[type, Table[Any]] = {
-            ElementInstance: self.elements,
-            WaitingToken: self.tokens,
-            Job: self.jobs,
-            Incident: self.incidents,
-            FollowUp: self.follow_ups,
+            table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
         assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
         self.awaited = Awaited()
         self._next_key = self._taken_key = (partition_id << PARTITION_BITS) + 1
         self._absent: set[int] = set()
+        self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found
         self._unreadable: dict[int, str] = {}  # keys of corrupt rows and of all rows of their instance, with the reason
 
     # --- keys
@@ -143,12 +163,42 @@ class State:
         """Return whether *key* names a corrupt row, or a row of an instance that has one."""
         return key in self._unreadable
 
+    # --- rows by their values, resident or not
+
+    def match(
+        self, row_type: type, columns: tuple[str, ...], values: tuple[str, ...], after: int = 0
+    ) -> tuple[list[Any], bool]:
+        """Return living rows whose *columns* (one of the kind's `matches`) have these *values*, in order of their keys, from *after* on.
+
+        Also returns whether there may be more beyond the last of them. Corrupt rows are left out.
+
+        Raises:
+            Missing: the store must be asked first.
+
+        """
+        wanted = MatchWanted(row_type, columns, values, after)
+        found = self._answered.get(wanted)
+        if found is None:
+            raise Missing(Wanted(matches=frozenset({wanted})))
+        has_more = len(found) >= MATCHES_MAX
+        through = found[-1] if has_more else self._next_key
+        # What the store has found is resident now, and what is resident is newer than the store.
+        rows = [row for row in self.tables[row_type].matching(columns, values) if after < row.key <= through]
+        return rows, has_more
+
+    def may_have_message(self, name: str, correlation_key: str) -> bool:
+        """Return whether a kept message of this name and key may exist; False is certain."""
+        return (name, correlation_key) in self.messages.kept
+
     # --- to and from the store
 
     def open(self, start: Start) -> None:
         """Take in the rows that the store gave at its opening."""
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
+        self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
+        if start.kept_messages is not None:
+            self.messages.kept = start.kept_messages
         if start.next_due_ms is not None:
             self.deadlines.add(start.next_due_ms)
 
@@ -156,7 +206,7 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.job_types, wanted.due)
+        return Wanted(rows, resources, wanted.job_types, wanted.due, wanted.matches)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. A resident instance is newer than a loaded one and stays."""
@@ -168,10 +218,12 @@ class State:
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent
+        self._answered = loaded.matches
 
     def forget_absent(self) -> None:
-        """Allow keys that the last load did not find to be asked for again."""
+        """Allow what the last load did or did not find to be asked for again."""
         self._absent.clear()
+        self._answered = {}
 
     def _is_defined(self, process_instance_key: int, rows: InstanceRows) -> bool:
         """Return whether the definitions of all rows exist; if not, the rows of the instance are corrupt."""
@@ -208,6 +260,7 @@ class State:
             yield row_type, table.take_changes()
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
+        yield StartSubscription, self.start_subscriptions.take_changes()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 

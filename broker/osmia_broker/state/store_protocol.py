@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from osmia_broker.state.filter import Filter
+
 RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
 InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance, by row class
 
@@ -68,6 +70,10 @@ class Wanted:
             matches=self.matches | other.matches,
         )
 
+    def to_keep(self) -> "Wanted":
+        """Return the part that a blocked command wants again, should it be blocked once more."""
+        return Wanted(self.rows, self.resources, matches=self.matches)
+
     def __bool__(self) -> bool:
         """Whether there is anything to load."""
         return bool(self.rows or self.resources or self.job_types or self.due or self.matches)
@@ -114,6 +120,7 @@ class Start:
     next_key: int  #: 0 when the store is new
     definitions: dict[type, list[Any]] = field(default_factory=dict)  #: all rows of rows.DEFINITION_TYPES
     next_due_ms: int | None = None  #: the earliest due time of any living row
+    kept_messages: Filter | None = None  #: (name, correlation key) of every living message; None if there is none
 
 
 class Store(Protocol):

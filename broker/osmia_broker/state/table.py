@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.residency import ROW_BYTES, Residency
 from osmia_broker.state.rows import KINDS, Kind
@@ -22,17 +23,24 @@ def values_of(kind: Kind) -> "attrgetter[RowValues]":
 
 
 class Table(Generic[R]):
-    """The resident living rows of one kind that belong to process instances."""
+    """The resident living rows of one kind that belong to process instances.
+
+    A row with a due time wakes the partition up at that time. Rows of a kind with `matches` are also found by these columns.
+    """
 
     __slots__ = (
         "_by_instance",
         "_changed",
         "_changing",
+        "_deadlines",
         "_deleted",
+        "_due",
         "_grow",
         "_journal",
         "_lookup_items",
         "_lookups",
+        "_match_items",
+        "_matches",
         "_note",
         "_residency",
         "_rows",
@@ -42,11 +50,13 @@ class Table(Generic[R]):
         "kind",
     )
 
-    def __init__(self, row_type: type[R], journal: Journal, residency: Residency) -> None:
+    def __init__(self, row_type: type[R], journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
         self.kind = kind = KINDS[row_type]
         self._journal = journal
         self._note = journal.append
         self._residency = residency
+        self._deadlines = deadlines
+        self._due = kind.due
         self._touch = residency.touch
         self._grow = residency.grow
         self._values = values_of(kind)
@@ -56,6 +66,8 @@ class Table(Generic[R]):
         self._by_instance: dict[int, dict[int, R]] = {}
         self._lookups: dict[str, dict[int, dict[int, R]]] = {name: {} for name in kind.lookups}
         self._lookup_items = tuple((attrgetter(name), index) for name, index in self._lookups.items())
+        self._matches: dict[tuple[str, ...], dict[Any, dict[int, R]]] = {one: {} for one in kind.matches}
+        self._match_items = tuple((attrgetter(*columns), index) for columns, index in self._matches.items())
         self._changed: dict[int, R] = {}
         self._deleted: dict[int, R] = {}
 
@@ -86,6 +98,10 @@ class Table(Generic[R]):
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
 
+    def matching(self, columns: tuple[str, ...], values: tuple[str, ...]) -> list[R]:
+        """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys."""
+        return _in_order(self._matches[columns].get(values if len(values) > 1 else values[0])) 
+
     # --- changing
 
     def insert(self, row: Any) -> None:
@@ -95,6 +111,8 @@ class Table(Generic[R]):
         self._enter(row)
         self._touch(row.process_instance_key)
         self._note((self._undo_insert, (row,)))
+        if self._due:
+            self._schedule(row)
 
     def update(self, row: Any, **changes: Any) -> None:
         """Set the fields named in *changes*; each must be declared as changing in `rows`."""
@@ -107,6 +125,8 @@ class Table(Generic[R]):
         self._note((self._undo_update, (row, before, key in self._changed)))
         self._changed[key] = row
         self._touch(row.process_instance_key)
+        if self._due:
+            self._schedule(row)
 
     def set(self, row: Any, name: str, value: Any) -> None:
         """Set one field, as `update` does, at two thirds of its cost."""
@@ -156,6 +176,12 @@ class Table(Generic[R]):
         self._deleted.clear()
         return taken
 
+    def _schedule(self, row: Any) -> None:
+        """Wake up for the row at its due time."""
+        due_ms = getattr(row, self._due)
+        if due_ms:
+            self._deadlines.add(due_ms)
+
     # --- indexes
 
     def _enter(self, row: Any) -> None:
@@ -173,6 +199,8 @@ class Table(Generic[R]):
                 index[value] = {key: row}
             else:
                 rows[key] = row
+        for values_of_match, matched in self._match_items:
+            matched.setdefault(values_of_match(row), {})[key] = row
         self._grow(process_instance_key, self._size(row) if self._sized else ROW_BYTES)
         self._entered(row)
 
@@ -182,6 +210,8 @@ class Table(Generic[R]):
         _drop(self._by_instance, process_instance_key, key)
         for value_of, index in self._lookup_items:
             _drop(index, value_of(row), key)
+        for values_of_match, matched in self._match_items:
+            _drop(matched, values_of_match(row), key)
         self._grow(process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
         self._left(row)
 
@@ -229,7 +259,7 @@ def _in_order(rows: dict[int, R] | None) -> list[R]:
     return [rows[key] for key in sorted(rows)]
 
 
-def _drop(index: dict[int, dict[int, R]], value: int, key: int) -> None:
+def _drop(index: dict[Any, dict[int, R]], value: Any, key: int) -> None:
     rows = index[value]
     del rows[key]
     if not rows:

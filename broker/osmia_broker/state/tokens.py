@@ -1,5 +1,6 @@
 """Tokens that wait at joining gateways, found by gateway and flow."""
 
+from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import WaitingToken
@@ -13,8 +14,8 @@ class TokenTable(Table[WaitingToken]):
 
     __slots__ = ("_joins",)
 
-    def __init__(self, journal: Journal, residency: Residency) -> None:
-        super().__init__(WaitingToken, journal, residency)
+    def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
+        super().__init__(WaitingToken, journal, residency, deadlines)
         self._joins: dict[tuple[int, str], Waiting] = {}
 
     def flows_arrived(self, scope_key: int, element_id: str) -> int:

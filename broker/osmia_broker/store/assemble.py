@@ -6,7 +6,7 @@ unreadable, because the engine relies on an instance being complete. It never ma
 The rows of an instance are readable when all of these hold:
 
 - every value has the type of its column, and an enum's column holds one of its members
-- the process itself is among them
+- the process itself is among them, or the row stands alone: a kept message, or a timer of a start event, is its own instance
 - every element instance stands, scope by scope, inside the process
 - every other row belongs to an element instance that is among them
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from osmia_broker.state.rows import KINDS, ElementInstance, Kind
+from osmia_broker.state.rows import KINDS, CreatedOnce, ElementInstance, FollowUp, Kind, Message, Timer
 from osmia_broker.state.store_protocol import InstanceRows, Loaded, RowValues
 from osmia_broker.store import schema
 
@@ -76,6 +76,10 @@ _OWNER_COLUMNS: dict[type, str] = {  # the column that names the element instanc
     for column in ("scope_key", "element_instance_key")
     if column in kind.columns and kind.row_type is not ElementInstance
 }
+
+
+#: The row classes whose rows may belong to no process instance; their process instance is their own key then.
+ALONE = frozenset({CreatedOnce, FollowUp, Message, Timer})
 
 
 class Assembly:
@@ -159,6 +163,8 @@ def _fault_between(process_instance_key: int, rows: InstanceRows) -> str | None:
     inside: dict[int, list[int]] = defaultdict(list)
     for element in elements:
         inside[element.scope_key].append(element.key)
+    if not elements and _stands_alone(process_instance_key, rows):
+        return None
     if process_instance_key not in inside[0]:
         return "no living process"
     living = {process_instance_key}
@@ -176,3 +182,8 @@ def _fault_between(process_instance_key: int, rows: InstanceRows) -> str | None:
             if owner not in living:
                 return f"in table {KINDS[row_type].table}, key {row.key}: {column} {owner}, which is not living"
     return None
+
+
+def _stands_alone(key: int, rows: InstanceRows) -> bool:
+    found = [row for one_kind in rows.values() for row in one_kind]
+    return len(found) == 1 and type(found[0]) in ALONE and found[0].key == key

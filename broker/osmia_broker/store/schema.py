@@ -96,6 +96,7 @@ element_instances = TABLES[rows.ElementInstance]
 jobs = TABLES[rows.Job]
 variables = TABLES[rows.Variable]
 incidents = TABLES[rows.Incident]
+messages = TABLES[rows.Message]
 process_definitions = TABLES[rows.ProcessDefinition]
 resources = TABLES[rows.Resource]
 
@@ -122,6 +123,30 @@ for _kind in DUE_KINDS:
     # Rows that become due, the earliest first.
     _living = " AND ended_ms = 0" if _kind.ends else ""
     _index(f"{_kind.table}_due", TABLES[_kind.row_type].c[_kind.due], where=f"{_kind.due} > 0{_living}")
+
+#: What a row must be for a look-up by its values to make sense; other rows are not in the index, and never asked for.
+MATCHED_WHERE: dict[tuple[type, tuple[str, ...]], str] = {
+    (rows.Subscription, ("kind", "name", "correlation_key")): "kind <> 'CONDITION'",
+    (rows.Message, ("name", "correlation_key", "message_id")): "message_id <> ''",
+    (rows.InstanceOrigin, ("bpmn_process_id", "correlation_key")): "correlation_key <> ''",
+}
+
+
+def matched_where(kind: Kind, columns: tuple[str, ...]) -> str:
+    """Return the condition of the index by which living rows of *kind* are found by *columns*; empty for none."""
+    conditions = [MATCHED_WHERE.get((kind.row_type, columns), ""), "ended_ms = 0" if kind.ends else ""]
+    return " AND ".join(filter(None, conditions))
+
+
+for _kind in KINDS.values():
+    # Rows by their values, oldest first: the events that wait for a message or a signal, kept messages, instances by their marks.
+    for _match in _kind.matches:
+        _columns = TABLES[_kind.row_type].c
+        _index(
+            f"{_kind.table}_by_{'_'.join(_match)}",
+            *(_columns[name] for name in _match),
+            where=matched_where(_kind, _match),
+        )
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(

@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
+from osmia_broker.state.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
 from osmia_broker.state.store_protocol import Changes, Due, DueWanted, Loaded, Start, Wanted, Written
 from osmia_broker.store import schema, statements
@@ -54,6 +55,8 @@ _OF_INSTANCES = _prepared(statements.OF_INSTANCES)
 _OF_SCOPES = _prepared(statements.OF_SCOPES)
 _DEFINITIONS = _prepared(statements.DEFINITIONS)
 _DUE = _prepared(statements.DUE)
+_MATCHES = {place: prepare(statement) for place, statement in statements.MATCHES.items()}
+_KEPT_MESSAGES = prepare(statements.KEPT_MESSAGES)
 _RESOURCES = prepare(statements.RESOURCES)
 _ACTIVATABLE_JOBS = prepare(statements.ACTIVATABLE_JOBS)
 _PARTITION = prepare(statements.PARTITION)
@@ -148,7 +151,7 @@ class SqliteStore:
         next_key = self._take_over(db)
         definitions = {row_type: self._definitions(db, row_type) for row_type in DEFINITION_TYPES}
         earliest = _earliest_due(db, 1)
-        return Start(next_key, definitions, earliest[0][0] if earliest else None)
+        return Start(next_key, definitions, earliest[0][0] if earliest else None, _kept_messages(db))
 
     def _definitions(self, db: sqlite3.Connection, row_type: type) -> list[Any]:
         try:
@@ -257,8 +260,14 @@ class SqliteStore:
 
 def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
     loaded = Loaded()
-    if wanted.rows:
-        _load_instances(db, wanted.rows, loaded)
+    rows = wanted.rows
+    for match in wanted.matches:
+        values = {f"value_{place}": value for place, value in enumerate(match.values)}
+        found = _MATCHES[match.row_type, match.columns].rows(db, after=match.after, **values)
+        loaded.matches[match] = [key for (key,) in found]
+        rows |= {(match.row_type, key) for (key,) in found}
+    if rows:
+        _load_instances(db, rows, loaded)
     if wanted.resources:
         found = _RESOURCES.rows(db, keys=packed(wanted.resources))
         loaded.resources = {checksum: content for checksum, content in found if isinstance(content, bytes)}
@@ -267,6 +276,13 @@ def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
     if wanted.due is not None:
         loaded.due = _due(db, wanted.due)
     return loaded
+
+
+def _kept_messages(db: sqlite3.Connection) -> Filter:
+    kept = Filter()
+    for name, correlation_key in _KEPT_MESSAGES.run(db):
+        kept.add((str(name), str(correlation_key)))
+    return kept
 
 
 def _load_instances(db: sqlite3.Connection, wanted: frozenset[tuple[type, int]], loaded: Loaded) -> None:

@@ -5,10 +5,10 @@ Many keys are one parameter (`dialects.among`), called `keys`. Rows that have en
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_column, select, text
 
-from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, Kind
-from osmia_broker.state.store_protocol import WINDOW_JOBS
+from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, KINDS, Kind
+from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among
 
@@ -44,6 +44,22 @@ def _due(kind: Kind) -> Select[Any]:
         .where(due > schema.NO_DEADLINE, *_is_living(kind, table), due <= bindparam("latest_ms", LATEST_MS))
         .order_by(due, table.c.key)
         .limit(bindparam("rows_max"))
+    )
+
+
+def _matches(kind: Kind, columns: tuple[str, ...]) -> Select[Any]:
+    """Select the keys of living rows with the values `value_0`, `value_1` … in *columns*: those *after* a key, ascending."""
+    table = schema.TABLES[kind.row_type]
+    where = schema.matched_where(kind, columns)
+    return (
+        select(table.c.key)
+        .where(
+            *(table.c[name] == bindparam(f"value_{place}") for place, name in enumerate(columns)),
+            *([text(where)] if where else []),
+            table.c.key > bindparam("after"),
+        )
+        .order_by(table.c.key)
+        .limit(MATCHES_MAX)
     )
 
 
@@ -83,6 +99,12 @@ OF_SCOPES = {  #: rows by their scopes
 }
 DEFINITIONS = {row_type: rows_of(row_type) for row_type in DEFINITION_TYPES}  #: all rows
 DUE = {kind.row_type: _due(kind) for kind in DUE_KINDS}
+MATCHES = {  #: keys of rows by their values, for each row class and each of its `matches`
+    (kind.row_type, columns): _matches(kind, columns) for kind in KINDS.values() for columns in kind.matches
+}
+KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key).where(
+    schema.messages.c.ended_ms == schema.NOT_ENDED
+)
 RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).where(
     among(schema.resources.c.checksum, "keys")
 )

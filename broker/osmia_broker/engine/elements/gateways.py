@@ -23,10 +23,7 @@ class ExclusiveGateway(Processor):
             return [element.default_flow]
         if not element.outgoing:
             return []
-        raise IncidentRaised(
-            ErrorType.CONDITION_ERROR,
-            f"Expected at least one condition of '{element.id}' to evaluate to true, or to have a default flow, but found neither",
-        )
+        raise _no_flow(element)
 
 
 @processes(ElementType.PARALLEL_GATEWAY)
@@ -39,20 +36,57 @@ class ParallelGateway(Processor):
         if len(gateway.incoming) < 2:
             super().arrive(turn, flow, scope)
             return
-        turn.tokens.insert(
-            WaitingToken(
-                key=turn.next_key(),
-                process_instance_key=scope.process_instance_key,
-                scope_key=scope.key,
-                element_id=gateway.id,
-                flow_id=flow.id,
-                started_ms=turn.now_ms,
-            )
-        )
+        _wait(turn, flow, scope)
         if turn.tokens.flows_arrived(scope.key, gateway.id) == len(gateway.incoming):
             for waiting in turn.tokens.oldest_of_each_flow(scope.key, gateway.id):
                 turn.tokens.end(waiting, turn.now_ms)
             enter(turn, gateway, scope, flow.id)
+
+
+@processes(ElementType.INCLUSIVE_GATEWAY)
+class InclusiveGateway(Processor):
+    """Takes every flow whose condition is true, otherwise the default flow; waits for all tokens that can still arrive (BPMN 2.0, 13.4.3)."""
+
+    def arrive(self, turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
+        """Let the token wait. The step that brought it looks whether the join opens (`lifecycle/joins`)."""
+        if len(flow.target.incoming) < 2:
+            super().arrive(turn, flow, scope)
+        else:
+            _wait(turn, flow, scope)
+
+    def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
+        """Return the flows to take. A condition that is neither true nor false is an incident."""
+        chosen = [
+            flow
+            for flow in element.outgoing
+            if flow is not element.default_flow
+            and (flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key))
+        ]
+        if chosen or not element.outgoing:
+            return chosen
+        if element.default_flow is not None:
+            return [element.default_flow]
+        raise _no_flow(element)
+
+
+def _no_flow(element: Element) -> IncidentRaised:
+    return IncidentRaised(
+        ErrorType.CONDITION_ERROR,
+        f"Expected at least one condition of '{element.id}' to evaluate to true, or to have a default flow, but found neither",
+    )
+
+
+def _wait(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
+    turn.tokens.insert(
+        WaitingToken(
+            key=turn.next_key(),
+            process_instance_key=scope.process_instance_key,
+            scope_key=scope.key,
+            element_id=flow.target.id,
+            flow_id=flow.id,
+            started_ms=turn.now_ms,
+        )
+    )
 
 
 @processes(ElementType.EVENT_BASED_GATEWAY)

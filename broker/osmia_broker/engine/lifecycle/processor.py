@@ -6,6 +6,7 @@ The dispatch goes by the type of the element *instance*, not of the model's elem
 from collections.abc import Callable
 from typing import TypeVar
 
+from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
@@ -27,9 +28,13 @@ class Processor:
         """Handle that *child*, which lives in *scope*, is about to complete; its variables are still there."""
 
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
-        """Handle that something which lived in *scope* has ended: complete the scope once it is empty."""
-        if scope.state is ElementState.ACTIVATED and is_empty(turn, scope):
+        """Handle that something which lived in *scope* has ended: complete the scope once it is empty, and open joins that waited for it."""
+        if scope.state is not ElementState.ACTIVATED:
+            return
+        if is_empty(turn, scope):
             plan_completion(turn, scope)
+        elif turn.tokens.has_any("scope_key", scope.key):
+            open_joins(turn, scope)
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
         """Return the sequence flows to take at completion: all of them, unless the element chooses."""

@@ -1,0 +1,21 @@
+"""Kept messages, with a filter that knows which names and keys have none."""
+
+from osmia_broker.state.deadlines import Deadlines
+from osmia_broker.state.filter import Filter
+from osmia_broker.state.journal import Journal
+from osmia_broker.state.residency import Residency
+from osmia_broker.state.rows import Message
+from osmia_broker.state.table import Table
+
+
+class MessageTable(Table[Message]):
+    """The resident kept messages. `kept` holds the name and the correlation key of every one, resident or not."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
+        super().__init__(Message, journal, residency, deadlines)
+        self.kept = Filter()
+
+    def _entered(self, row: Message) -> None:
+        self.kept.add((row.name, row.correlation_key))
