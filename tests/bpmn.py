@@ -12,10 +12,20 @@
     charge:job(type="=kind", retries=5, in.sum="=amount", out.receipt="=result.id", header.tone=loud)
                                                         arguments; quote what contains `,` or `)`
 
+    start > a:user > end & late:boundary(on=a, timer=PT1H, cancel=false) > b:job > end2
+                                                        further sequences after `&`; a boundary event begins one
+    help:eventsub { go:start(message=help, key="=id", interrupting=false) > c:job > end3 }
+                                                        an event subprocess, also after `&`
+
 An element without a kind is a start event, an end event or (any other id) an undefined task: `start`, `end` by how the id begins.
 
-Kinds: start, end, user, job (a service task; its type is its id unless `type` says otherwise), send, script, rule, task, manual,
-exclusive, parallel, sub; also any BPMN tag as it stands (`wait:receiveTask`).
+Kinds: start, end, user, job (a service task; its type is its id unless `type` says otherwise), send, script, rule, task, manual, receive,
+call, catch, throw, boundary, exclusive, parallel, inclusive, events (an event-based gateway), sub, eventsub, transaction, adhoc; also any
+BPMN tag as it stands (`wait:receiveTask`).
+Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition; link; compensate (an activity,
+or `any`); terminate=yes; cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
+Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
+Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).
 Arguments: `name`; in., out. (mappings) and header.; user: assignee, groups, users, due, follow_up, form, form_id, priority;
 job, send, script, rule: type, retries; script: expression, result; rule: decision, result.
 """
@@ -24,6 +34,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
+
+from tests import bpmn_events as events
 
 _TAGS = {
     "start": "startEvent",
@@ -35,10 +47,21 @@ _TAGS = {
     "rule": "businessRuleTask",
     "task": "task",
     "manual": "manualTask",
+    "receive": "receiveTask",
+    "call": "callActivity",
+    "catch": "intermediateCatchEvent",
+    "throw": "intermediateThrowEvent",
+    "boundary": "boundaryEvent",
     "exclusive": "exclusiveGateway",
     "parallel": "parallelGateway",
+    "inclusive": "inclusiveGateway",
+    "events": "eventBasedGateway",
     "sub": "subProcess",
+    "eventsub": "subProcess",
+    "transaction": "transaction",
+    "adhoc": "adHocSubProcess",
 }
+_CONDITIONAL = ("exclusiveGateway", "inclusiveGateway")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ELEMENT = re.compile(r"\s*([\w.-]+?)\s*(?::\s*(\w+))?\s*(?:\((.*)\))?\s*", re.DOTALL)
 
@@ -49,6 +72,7 @@ _FILE = """<?xml version="1.0" encoding="UTF-8"?>
   <bpmn:process id={id} name={name} isExecutable="true">
 {content}
   </bpmn:process>
+{shared}
 </bpmn:definitions>
 """
 
@@ -61,7 +85,8 @@ def bpmn(line: str, *, id: str = "process", name: str = "", dialect: str = "zeeb
     process = _Scope()
     _Reader(dialect).read(line, process)
     content = "\n".join([*process.lines("    "), extra])
-    return _FILE.format(id=quoteattr(id), name=quoteattr(name or id), content=content).encode()
+    shared = "\n".join(f"  {one}" for one in process.shared())
+    return _FILE.format(id=quoteattr(id), name=quoteattr(name or id), content=content, shared=shared).encode()
 
 
 @dataclass
@@ -72,9 +97,11 @@ class _Node:
     default: str = ""
     content: "_Scope | None" = None
     dialect: str = "zeebe"
+    kind: str = ""
 
     def lines(self, indent: str) -> Iterator[str]:
         attributes = {"id": self.id, "name": self.arguments.get("name", ""), "default": self.default}
+        attributes |= events.attributes(self.tag, self.kind, self.arguments, self.id)
         extensions = _zeebe(self)
         if self.dialect == "activiti":
             attributes |= _activiti(self)
@@ -85,6 +112,8 @@ class _Node:
             yield f"{indent}  <bpmn:extensionElements>{extensions}</bpmn:extensionElements>"
         if self.content is not None:
             yield from self.content.lines(indent + "  ")
+        for line in events.children(self.tag, self.id, self.arguments):
+            yield f"{indent}  {line}"
         yield f"{indent}</bpmn:{self.tag}>"
 
 
@@ -114,6 +143,17 @@ class _Scope:
             yield from node.lines(indent)
         for flow in self.flows:
             yield flow.line(indent)
+        for node in self.nodes.values():
+            if "handler" in node.arguments:
+                ends = f'sourceRef="{node.id}" targetRef="{node.arguments["handler"]}"'
+                yield f'{indent}<bpmn:association id="{node.id}_to_handler" {ends} associationDirection="One"/>'
+
+    def shared(self) -> Iterator[str]:
+        """The messages, signals, errors and escalations that the events of this scope and all inside refer to."""
+        for node in self.nodes.values():
+            yield from events.shared(node.id, node.arguments, node.dialect)
+            if node.content is not None:
+                yield from node.content.shared()
 
     def connect(self, source: _Node, target: _Node, condition: str = "") -> _Flow:
         id = f"{source.id}_to_{target.id}"
@@ -133,8 +173,11 @@ class _Reader:
         self, line: str, scope: _Scope, ends: list[_Node] | None = None, condition: str | None = None
     ) -> list[_Node]:
         """Enter a sequence that continues from *ends*; what it ends with."""
+        line, *further = _split(line, ("&",))
+        for one in further:
+            self.read(one, scope)
         ends = ends or []
-        for text in _split(line, (">", "->")):
+        for text in _split(line, (">", "->")) if line.strip() else []:
             head, bracket, inside = _bracket(text)
             before = dict(scope.nodes)
             node = self.node(head, scope, bracket == "{")
@@ -156,7 +199,7 @@ class _Reader:
         ends: dict[str, _Node] = {}
         for branch in _split(inside, ("|",)):
             condition, line = None, branch
-            if gateway.tag != "parallelGateway":
+            if gateway.tag in _CONDITIONAL:
                 first, *rest = _split(branch, ("->",))
                 if not rest:
                     raise ValueError(
@@ -180,7 +223,7 @@ class _Reader:
         if id in scope.nodes:
             raise ValueError(f"Expected '{id}' to be described once, but found '{text.strip()}'")
         kind = kind or ("sub" if is_scope else next((kind for kind in ("start", "end") if id.startswith(kind)), "task"))
-        node = _Node(id, _TAGS.get(kind, kind), _arguments(arguments), dialect=self.dialect)
+        node = _Node(id, _TAGS.get(kind, kind), _arguments(arguments), dialect=self.dialect, kind=kind)
         scope.nodes[id] = node
         return node
 
@@ -252,6 +295,7 @@ def _zeebe(node: _Node) -> str:
     )
     if mappings:
         found.append(f"<zeebe:ioMapping>{mappings}</zeebe:ioMapping>")
+    found += events.extensions(node.tag, given)
     return "".join(found)
 
 
@@ -267,7 +311,7 @@ def _zeebe_definitions(node: _Node) -> Iterator[tuple[str, dict[str, str]]]:
         yield "priorityDefinition", _taken(given, priority="priority")
     elif node.tag in ("serviceTask", "sendTask"):
         yield "taskDefinition", {"type": node.id} | _taken(given, type="type", retries="retries")
-    elif node.tag in ("scriptTask", "businessRuleTask"):
+    elif node.tag in ("scriptTask", "businessRuleTask", "intermediateThrowEvent", "endEvent", "adHocSubProcess"):
         yield "taskDefinition", _taken(given, type="type", retries="retries")
         yield "script", _taken(given, expression="expression", result="resultVariable") if "expression" in given else {}
         yield (

@@ -12,7 +12,15 @@ from osmia_broker.engine import (  # each registers its handlers
     jobs,
     resolution,
 )
-from osmia_broker.engine.elements import calls, events, gateways, loops, scopes, tasks, user_tasks  # each registers its processors
+from osmia_broker.engine.elements import (
+    calls,
+    events,
+    gateways,
+    loops,
+    scopes,
+    tasks,
+    user_tasks,
+)  # each registers its processors
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
 from osmia_broker.engine.events import conditions, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS

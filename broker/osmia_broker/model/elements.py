@@ -7,7 +7,10 @@ entry is refused at deployment, at any depth, so a model never runs without a pa
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from osmia_broker.model.activity_reader import read_ad_hoc
 from osmia_broker.model.dialects import activiti, zeebe
+from osmia_broker.model.event_reader import Place, read_event, read_message
+from osmia_broker.model.events import MessageEvent
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import Element, ElementType, JobDefinition
@@ -23,9 +26,11 @@ _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 #: Attributes that are allowed with these values only; they have no effect then.
 HARMLESS_VALUES = {
     "completionQuantity": ("1",),
-    "isForCompensation": ("false", "0"),
     "startQuantity": ("1",),
-    "triggeredByEvent": ("false", "0"),
+    "instantiate": ("false", "0"),
+    "eventGatewayType": ("Exclusive",),
+    "ordering": ("Parallel",),
+    "method": ("##Compensate", "##Image", "##Store"),
 }
 
 _BASE_CHILDREN = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
@@ -35,7 +40,12 @@ _ACTIVITY_CHILDREN = _NODE_CHILDREN | {
     "dataOutputAssociation",
     "ioSpecification",
     "property",
-    "standardLoopCharacteristics",  # the reference ignores it: the activity runs once (measured)
+    "standardLoopCharacteristics",
+    "multiInstanceLoopCharacteristics",
+    "resourceRole",
+    "performer",
+    "humanPerformer",
+    "potentialOwner",
 }
 _EVENT_CHILDREN = _NODE_CHILDREN | {
     "dataInput",
@@ -45,6 +55,17 @@ _EVENT_CHILDREN = _NODE_CHILDREN | {
     "inputSet",
     "outputSet",
     "property",
+    "eventDefinitionRef",
+    "cancelEventDefinition",
+    "compensateEventDefinition",
+    "conditionalEventDefinition",
+    "errorEventDefinition",
+    "escalationEventDefinition",
+    "linkEventDefinition",
+    "messageEventDefinition",
+    "signalEventDefinition",
+    "terminateEventDefinition",
+    "timerEventDefinition",
 }
 _CONTENT = frozenset(
     {
@@ -127,17 +148,23 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
     activiti.check(source, activiti_attributes)
 
 
-@reads(
-    "startEvent",
-    ElementType.START_EVENT,
-    attributes=_NAMED | {"isInterrupting", "parallelMultiple"},
-    children=_EVENT_CHILDREN,
-)
-@reads("endEvent", ElementType.END_EVENT, attributes=_NAMED, children=_EVENT_CHILDREN)
 @reads("exclusiveGateway", ElementType.EXCLUSIVE_GATEWAY, attributes=_GATEWAY | {"default"})
+@reads("inclusiveGateway", ElementType.INCLUSIVE_GATEWAY, attributes=_GATEWAY | {"default"})
 @reads("parallelGateway", ElementType.PARALLEL_GATEWAY, attributes=_GATEWAY)
+@reads("eventBasedGateway", ElementType.EVENT_BASED_GATEWAY, attributes=_GATEWAY | {"instantiate", "eventGatewayType"})
 @reads("manualTask", ElementType.MANUAL_TASK, attributes=_ACTIVITY, children=_ACTIVITY_CHILDREN)
 @reads("task", ElementType.TASK, attributes=_ACTIVITY, children=_ACTIVITY_CHILDREN)
+@reads(
+    "transaction",
+    ElementType.TRANSACTION,
+    attributes=_ACTIVITY | {"triggeredByEvent", "method"},
+    children=_ACTIVITY_CHILDREN | _CONTENT,
+    contains_elements=True,
+)
+def read_nothing_more(source: Source, element: Element) -> None:
+    """Read nothing: these elements have only what all elements have."""
+
+
 @reads(
     "subProcess",
     ElementType.SUB_PROCESS,
@@ -145,8 +172,102 @@ def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: froze
     children=_ACTIVITY_CHILDREN | _CONTENT,
     contains_elements=True,
 )
-def read_nothing_more(source: Source, element: Element) -> None:
-    """Read nothing: these elements have only what all elements have."""
+def read_subprocess(source: Source, element: Element) -> None:
+    """Read a subprocess; one that is triggered by an event is of another type."""
+    if source.is_true("triggeredByEvent"):
+        element.type = ElementType.EVENT_SUB_PROCESS
+
+
+@reads(
+    "adHocSubProcess",
+    ElementType.AD_HOC_SUB_PROCESS,
+    attributes=_ACTIVITY | {"triggeredByEvent", "ordering", "cancelRemainingInstances"},
+    children=_ACTIVITY_CHILDREN | _CONTENT | {"completionCondition"},
+    contains_elements=True,
+)
+def read_ad_hoc_subprocess(source: Source, element: Element) -> None:
+    """Read an ad-hoc subprocess, whose elements are activated by a collection or by a worker."""
+    element.ad_hoc = read_ad_hoc(source)
+    element.job = _job_if_defined(source)
+
+
+@reads(
+    "startEvent",
+    ElementType.START_EVENT,
+    attributes=_NAMED | {"isInterrupting", "parallelMultiple"},
+    children=_EVENT_CHILDREN,
+    activiti_attributes=activiti.START_EVENT,
+)
+def read_start_event(source: Source, element: Element) -> None:
+    """Read a start event. Its place depends on what is around it."""
+    element.is_interrupting = source.node.get("isInterrupting", "true").strip() not in ("false", "0")
+    scope = element.scope
+    if scope is None or scope.type is ElementType.PROCESS:
+        place = Place.START
+    elif scope.type is ElementType.EVENT_SUB_PROCESS:
+        place = Place.EVENT_SUBPROCESS_START
+    else:
+        place = Place.SUBPROCESS_START
+    element.event = read_event(source, place)
+
+
+@reads(
+    "intermediateCatchEvent",
+    ElementType.INTERMEDIATE_CATCH_EVENT,
+    attributes=_NAMED | {"parallelMultiple"},
+    children=_EVENT_CHILDREN,
+)
+def read_catch_event(source: Source, element: Element) -> None:
+    """Read an intermediate catch event."""
+    element.event = read_event(source, Place.CATCH)
+
+
+@reads(
+    "boundaryEvent",
+    ElementType.BOUNDARY_EVENT,
+    attributes=_NAMED | {"parallelMultiple", "attachedToRef", "cancelActivity"},
+    children=_EVENT_CHILDREN,
+)
+def read_boundary_event(source: Source, element: Element) -> None:
+    """Read a boundary event; the activity that it is attached to is found when all elements are read."""
+    element.is_interrupting = source.node.get("cancelActivity", "true").strip() not in ("false", "0")
+    element.event = read_event(source, Place.BOUNDARY)
+
+
+@reads("intermediateThrowEvent", ElementType.INTERMEDIATE_THROW_EVENT, attributes=_NAMED, children=_EVENT_CHILDREN)
+@reads("endEvent", ElementType.END_EVENT, attributes=_NAMED, children=_EVENT_CHILDREN)
+def read_throw_event(source: Source, element: Element) -> None:
+    """Read a throwing event. A message is thrown by a job, or published by the broker."""
+    is_end = element.type is ElementType.END_EVENT
+    element.event = read_event(source, Place.END if is_end else Place.THROW)
+    if isinstance(element.event, MessageEvent):
+        element.publish = zeebe.publish(source, element.event.name)
+        if element.publish is None:
+            element.job = _connector(source) or zeebe.job(source)
+
+
+@reads(
+    "receiveTask",
+    ElementType.RECEIVE_TASK,
+    attributes=_ACTIVITY | {"messageRef", "implementation", "operationRef", "instantiate"},
+    children=_ACTIVITY_CHILDREN,
+)
+def read_receive_task(source: Source, element: Element) -> None:
+    """Read a task that waits for a message."""
+    element.event = read_message(source, source.node, Place.CATCH)
+
+
+@reads(
+    "callActivity",
+    ElementType.CALL_ACTIVITY,
+    attributes=_ACTIVITY | {"calledElement"},
+    children=_ACTIVITY_CHILDREN,
+)
+def read_call_activity(source: Source, element: Element) -> None:
+    """Read the call of another process, in one of the dialects."""
+    element.call = zeebe.call(source) or (None if zeebe.has(source, "calledElement") else activiti.call(source))
+    if element.call is None and not zeebe.has(source, "calledElement"):
+        source.fault("Must have exactly one 'zeebe:calledElement' extension element")
 
 
 @reads(
@@ -171,7 +292,12 @@ def read_user_task(source: Source, element: Element) -> None:
 @reads("sendTask", ElementType.SEND_TASK, attributes=_TASK_BY_JOB | {"messageRef"}, children=_ACTIVITY_CHILDREN)
 def read_service_task(source: Source, element: Element) -> None:
     """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
-    element.job = _connector(source) or zeebe.job(source)
+    element.job = _connector(source)
+    if element.job is None and zeebe.has(source, "publishMessage"):
+        message = read_message(source, source.node, Place.THROW)
+        element.publish = None if message is None else zeebe.publish(source, message.name)
+    elif element.job is None:
+        element.job = zeebe.job(source)
 
 
 @reads(

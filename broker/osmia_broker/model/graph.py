@@ -46,6 +46,36 @@ class ElementType(StrEnum):
     EVENT_BASED_GATEWAY = "EVENT_BASED_GATEWAY"
 
 
+#: The types that do work: they may have boundary events, loops and compensation handlers.
+ACTIVITIES = frozenset(
+    {
+        ElementType.SUB_PROCESS,
+        ElementType.TRANSACTION,
+        ElementType.AD_HOC_SUB_PROCESS,
+        ElementType.CALL_ACTIVITY,
+        ElementType.RECEIVE_TASK,
+        ElementType.USER_TASK,
+        ElementType.SERVICE_TASK,
+        ElementType.SEND_TASK,
+        ElementType.SCRIPT_TASK,
+        ElementType.BUSINESS_RULE_TASK,
+        ElementType.MANUAL_TASK,
+        ElementType.TASK,
+    }
+)
+
+#: The types that hold elements of their own.
+SCOPES = frozenset(
+    {
+        ElementType.PROCESS,
+        ElementType.SUB_PROCESS,
+        ElementType.EVENT_SUB_PROCESS,
+        ElementType.TRANSACTION,
+        ElementType.AD_HOC_SUB_PROCESS,
+    }
+)
+
+
 @dataclass(slots=True, eq=False)
 class SequenceFlow:
     """The arrow from one element to the next."""
@@ -224,7 +254,9 @@ class Element:
     script: ScriptDefinition | None = None
     decision: DecisionCall | None = None
     default_flow: SequenceFlow | None = None  # of an exclusive or inclusive gateway
-    start: "Element | None" = None  # the none start event of a process or subprocess; the only start event of an event subprocess
+    start: "Element | None" = (
+        None  # the none start event of a process or subprocess; the only start event of an event subprocess
+    )
     event_starts: "tuple[Element, ...]" = ()  # the start events of a process that have a trigger
     event: EventDefinition | None = None  # the trigger of an event or receive task; None for a none event
     is_interrupting: bool = True  # of a boundary event, and of the start event of an event subprocess
@@ -238,7 +270,9 @@ class Element:
     publish: PublishDefinition | None = None
     start_listeners: tuple[ListenerDefinition, ...] = ()
     end_listeners: tuple[ListenerDefinition, ...] = ()
-    body_listeners: tuple[ListenerDefinition, ...] = ()  # `beforeAll` of a multi-instance: once, before its first instance
+    body_listeners: tuple[
+        ListenerDefinition, ...
+    ] = ()  # `beforeAll` of a multi-instance: once, before its first instance
     is_for_compensation: bool = False  # a handler; it has no flows
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event

@@ -9,10 +9,13 @@ from collections import deque
 from collections.abc import Collection
 
 from osmia_broker.model import elements, expressions, schema, validate, xml
+from osmia_broker.model.activity_reader import read_loop
+from osmia_broker.model.connecting import connect_events
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
-from osmia_broker.model.graph import Element, ElementType, Process, SequenceFlow
+from osmia_broker.model.events import CompensationEvent
+from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
 from osmia_broker.model.source import Source
 from osmia_broker.model.xml import BPMN, Node
 
@@ -21,6 +24,7 @@ ELEMENTS_MAX = 10_000  # of one process
 _DEFINITIONS = xml.name(BPMN, "definitions")
 _PROCESS = xml.name(BPMN, "process")
 _FLOW_NODES = [xml.name(BPMN, tag) for tag in elements.FLOW_NODES]
+_SHARED = frozenset({"message", "signal", "error", "escalation"})
 _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
@@ -33,7 +37,10 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     faults = Faults()
     root = _read_definitions(resource_name, content)
     ids = schema.check(root, faults)
-    sources = [Source(node, faults) for node in root.iterchildren(_PROCESS)]
+    shared = {
+        node.get("id", ""): node for node in root if xml.namespace(node) == BPMN and xml.local_name(node) in _SHARED
+    }
+    sources = [Source(node, faults, shared) for node in root.iterchildren(_PROCESS)]
     executable = [source for source in sources if source.is_true("isExecutable")]
     if not executable:
         faults.add(root, "Must contain at least one executable process")
@@ -77,7 +84,11 @@ class _Reading:
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
         )
+        _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
+        self._shared = source.shared
+        self._boundaries: list[tuple[Source, Element]] = []
+        self._associations: list[Source] = []
         self._flows: list[tuple[Source, Element]] = []
         self._defaults: list[tuple[Source, Element]] = []
         self._read_scopes(source)
@@ -85,6 +96,11 @@ class _Reading:
         flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
         for gateway, element in self._defaults:
             self._read_default(gateway, element, flows)
+        for boundary, element in self._boundaries:
+            self._attach(boundary, element)
+        for association in self._associations:
+            self._associate(association)
+        connect_events(self.process, self.faults)
 
     def _read_scopes(self, source: Source) -> None:
         elements.check_shape(source, "process", elements.PROCESS)
@@ -95,10 +111,12 @@ class _Reading:
                 if tag == "sequenceFlow":
                     self._flows.append((Source(node, self.faults), scope))
                 elif tag in elements.FLOW_NODES:
-                    child = Source(node, self.faults)
+                    child = Source(node, self.faults, self._shared)
                     element = self._read_element(tag, child, scope)
                     if elements.FLOW_NODES[tag].kind.contains_elements:
                         pending.append((child, element))
+                elif tag == "association":
+                    self._associations.append(Source(node, self.faults))
                 elif node.get("id") and tag not in elements.PROCESS.children:
                     self._refused.add(node.get("id", ""))
 
@@ -108,12 +126,16 @@ class _Reading:
         elements.check_shape(source, tag, flow_node.kind, flow_node.activiti_attributes)
         element = _new_element(source, flow_node.type, scope)
         element.inputs, element.outputs = zeebe.mappings(source)
+        element.is_for_compensation = source.is_true("isForCompensation")
         flow_node.read(source, element)
+        if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
+            element.loop = read_loop(source)
+        _set_listeners(element, zeebe.listeners(source))
         if element.id:
             self.process.elements.setdefault(element.id, element)
         scope.children.append(element)
-        if flow_node.type is ElementType.START_EVENT and scope.start is None:
-            scope.start = element
+        if element.type is ElementType.BOUNDARY_EVENT:
+            self._boundaries.append((source, element))
         if source.node.get("default"):
             self._defaults.append((source, element))
         return element
@@ -150,6 +172,30 @@ class _Reading:
             source.fault(f"Default flow must start at gateway, but found '{quote(id)}'")
             return
         gateway.default_flow = flow
+
+    def _attach(self, source: Source, event: Element) -> None:
+        """Attach a boundary event to its activity."""
+        host = self.process.elements.get(source.node.get("attachedToRef", ""))
+        if host is None:
+            return  # `schema` has reported it, or the activity was refused
+        if host.scope is not event.scope or host.type not in ACTIVITIES:
+            source.fault(f"Must be attached to an activity beside it, but found '{quote(host.id)}'")
+            return
+        event.attached_to = host
+        host.boundaries = (*host.boundaries, event)
+
+    def _associate(self, source: Source) -> None:
+        """Connect a compensation boundary event with its handler; other associations are comments."""
+        ends = [self.process.elements.get(source.node.get(one, "")) for one in ("sourceRef", "targetRef")]
+        event, handler = ends
+        if event is not None and handler is not None and isinstance(event.event, CompensationEvent):
+            event.compensation_handler = handler
+
+
+def _set_listeners(element: Element, listeners: dict[str, tuple[ListenerDefinition, ...]]) -> None:
+    element.start_listeners = listeners.get("start", ())
+    element.end_listeners = listeners.get("end", ())
+    element.body_listeners = listeners.get("beforeAll", ())
 
 
 def _new_element(source: Source, type: ElementType, scope: Element | None = None) -> Element:

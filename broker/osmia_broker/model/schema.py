@@ -39,7 +39,7 @@ KNOWN = frozenset(
     formalExpression from globalBusinessRuleTask globalChoreographyTask globalConversation globalManualTask globalScriptTask globalTask
     globalUserTask group humanPerformer implicitThrowEvent import inMessageRef inclusiveGateway incoming innerParticipantRef
     inputDataItem inputSet inputSetRefs interface interfaceRef intermediateCatchEvent intermediateThrowEvent ioBinding ioSpecification
-    itemDefinition lane laneSet linkEventDefinition loopCardinality loopDataInputRef loopDataOutputRef manualTask message
+    itemDefinition lane laneSet linkEventDefinition loopCardinality loopCondition loopDataInputRef loopDataOutputRef manualTask message
     messageEventDefinition messageFlow messageFlowAssociation messageFlowRef messagePath monitoring multiInstanceLoopCharacteristics
     operation operationRef optionalInputRefs optionalOutputRefs outMessageRef outgoing outputDataItem outputSet outputSetRefs
     parallelGateway participant participantAssociation participantMultiplicity participantRef partitionElement partnerEntity

@@ -1,6 +1,7 @@
 """Access to one BPMN element while the file is read: its children, its attributes, its extensions and its faults."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from osmia_broker.model import expressions
 from osmia_broker.model.expressions import Expression
@@ -16,11 +17,12 @@ TRUE = ("true", "1")  # xsd:boolean
 class Source:
     """The node of an element. If a reader asks for something that is faulty, it gets None, and the fault is noted."""
 
-    __slots__ = ("extensions", "faults", "node")
+    __slots__ = ("extensions", "faults", "node", "shared")
 
-    def __init__(self, node: Node, faults: Faults) -> None:
+    def __init__(self, node: Node, faults: Faults, shared: Mapping[str, Node] = MappingProxyType({})) -> None:
         self.node = node
         self.faults = faults
+        self.shared = shared  #: the messages, signals, errors and escalations of the file, by id
         #: children of `extensionElements` by tag, each list in document order
         self.extensions: dict[str, list[Node]] = {}
         for container in node.iterchildren(EXTENSIONS):

@@ -101,6 +101,8 @@ def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
     if len(fields) != _CRON_FIELDS:
         return None
     try:
-        return CronSim(" ".join("*" if one == "?" else one for one in fields), _EPOCH + timedelta(milliseconds=after_ms))
+        return CronSim(
+            " ".join("*" if one == "?" else one for one in fields), _EPOCH + timedelta(milliseconds=after_ms)
+        )
     except (CronSimError, OverflowError):
         return None

@@ -5,8 +5,19 @@ A new rule is a function with `@requires` and the types it applies to.
 
 from collections.abc import Callable, Iterator
 
+from osmia_broker.model.events import (
+    FROM_OUTSIDE,
+    CancelEvent,
+    CompensationEvent,
+    ErrorEvent,
+    EscalationEvent,
+    LinkEvent,
+    MessageEvent,
+    SignalEvent,
+)
+from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import Faults
-from osmia_broker.model.graph import Element, ElementType, Process
+from osmia_broker.model.graph import ACTIVITIES, SCOPES, Element, ElementType, MultiInstance, Process
 
 Rule = Callable[[Element, Faults], None]
 
@@ -16,6 +27,7 @@ STRAIGHT_THROUGH = frozenset(
         ElementType.START_EVENT,
         ElementType.END_EVENT,
         ElementType.EXCLUSIVE_GATEWAY,
+        ElementType.INCLUSIVE_GATEWAY,
         ElementType.PARALLEL_GATEWAY,
         ElementType.MANUAL_TASK,
         ElementType.TASK,
@@ -52,7 +64,10 @@ def requires(*types: ElementType) -> Callable[[Rule], Rule]:
     return enter
 
 
-@requires(ElementType.EXCLUSIVE_GATEWAY)
+_CHOOSING = (ElementType.EXCLUSIVE_GATEWAY, ElementType.INCLUSIVE_GATEWAY)
+
+
+@requires(*_CHOOSING)
 def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
     """Require a condition on each of several flows, except on the default flow. A single flow needs none."""
     for flow in gateway.outgoing:
@@ -61,12 +76,12 @@ def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
             faults.about(flow.id, "Must have a condition or be the default flow")
 
 
-@requires(*(set(ElementType) - {ElementType.EXCLUSIVE_GATEWAY}))
+@requires(*(set(ElementType) - {*_CHOOSING}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
     """Refuse conditions elsewhere, as the reference does (measured)."""
     for flow in element.outgoing:
         if flow.condition is not None:
-            faults.about(flow.id, "Conditions are only supported at exclusive gateways")
+            faults.about(flow.id, "Conditions are only supported at exclusive or inclusive gateways")
 
 
 @requires(ElementType.END_EVENT)
@@ -75,16 +90,187 @@ def _ends_here(event: Element, faults: Faults) -> None:
         faults.about(event.id, "End events must not have outgoing sequence flows to other elements")
 
 
+@requires(ElementType.EVENT_BASED_GATEWAY)
+def _leads_to_events(gateway: Element, faults: Faults) -> None:
+    """Require two or more flows, each to a catching event that nothing else leads to."""
+    if len(gateway.outgoing) < 2:
+        faults.about(
+            gateway.id,
+            f"Event-based gateway must have at least 2 outgoing sequence flows, but found {len(gateway.outgoing)}",
+        )
+    names: set[tuple[str, str]] = set()
+    for flow in gateway.outgoing:
+        trigger = flow.target.event
+        if flow.target.type is not ElementType.INTERMEDIATE_CATCH_EVENT or (
+            trigger is None or trigger.trigger not in FROM_OUTSIDE
+        ):
+            if not faults.touch(flow.target.id):
+                faults.about(
+                    gateway.id,
+                    f"Event-based gateway must not have an outgoing sequence flow to other elements than message/timer/signal/conditional intermediate catch events, but found '{flow.target.id}'",
+                )
+        elif len(flow.target.incoming) > 1:
+            faults.about(
+                flow.target.id, "Target of an event-based gateway must not have any additional incoming sequence flows"
+            )
+        elif isinstance(trigger, MessageEvent | SignalEvent):
+            _refuse_repeated(names, trigger, gateway, faults)
+
+
+def _refuse_repeated(
+    names: set[tuple[str, str]], trigger: MessageEvent | SignalEvent, owner: Element, faults: Faults
+) -> None:
+    """Refuse two events of one owner that wait for the same constant name: only one of them could ever fire."""
+    if not isinstance(trigger.name, Static):
+        return
+    place = (trigger.trigger, trigger.name.text)
+    if place in names:
+        faults.about(
+            owner.id,
+            f"Multiple event definitions with the same {trigger.trigger.lower()} name '{trigger.name.text}' are not allowed",
+        )
+    names.add(place)
+
+
+@requires(*ACTIVITIES)
+def _has_distinct_boundary_events(activity: Element, faults: Faults) -> None:
+    names: set[tuple[str, str]] = set()
+    codes: set[tuple[str, str]] = set()
+    if activity.type is ElementType.RECEIVE_TASK and isinstance(activity.event, MessageEvent):
+        _refuse_repeated(names, activity.event, activity, faults)
+    for event in activity.boundaries:
+        trigger = event.event
+        if isinstance(trigger, MessageEvent | SignalEvent):
+            _refuse_repeated(names, trigger, activity, faults)
+        elif isinstance(trigger, ErrorEvent | EscalationEvent):
+            place = (trigger.trigger, trigger.code.text if trigger.code is not None else "")
+            if place in codes:
+                what = f"code '{place[1]}'" if trigger.code is not None else "no code, which catches all,"
+                faults.about(
+                    event.id,
+                    f"Multiple boundary events with the same {trigger.trigger.lower()} {what} at one activity are not allowed",
+                )
+            codes.add(place)
+
+
+@requires(ElementType.BOUNDARY_EVENT)
+def _is_attached(event: Element, faults: Faults) -> None:
+    trigger = event.event
+    if event.incoming:
+        faults.about(event.id, "A boundary event must not have incoming sequence flows")
+    if isinstance(trigger, CompensationEvent):
+        _leads_to_handler(event, faults)
+    elif not event.outgoing and not faults.touch(event.id):
+        faults.about(event.id, "Must have at least one outgoing sequence flow")
+    if isinstance(trigger, ErrorEvent) and not event.is_interrupting:
+        faults.about(event.id, "Non-interrupting boundary events of the type 'error' are not allowed")
+    host = event.attached_to
+    if host is None:
+        return
+    if isinstance(trigger, EscalationEvent) and host.type not in (*SCOPES, ElementType.CALL_ACTIVITY):
+        faults.about(
+            event.id, "An escalation boundary event should only be attached to a subprocess, or a call activity"
+        )
+    if isinstance(trigger, CancelEvent) and host.type is not ElementType.TRANSACTION:
+        faults.about(event.id, "A cancel boundary event must be attached to a transaction")
+
+
+def _leads_to_handler(event: Element, faults: Faults) -> None:
+    if event.outgoing:
+        faults.about(event.id, "Compensation boundary events must not have outgoing sequence flows")
+    handler = event.compensation_handler
+    if handler is None:
+        faults.about(event.id, "Compensation boundary event must have exactly one association to its handler")
+    elif not handler.is_for_compensation:
+        faults.about(event.id, f"Expected the compensation handler '{handler.id}' to have isForCompensation=\"true\"")
+
+
+@requires(*ACTIVITIES)
+def _is_handler_without_flows(activity: Element, faults: Faults) -> None:
+    if activity.is_for_compensation and (activity.incoming or activity.outgoing or activity.boundaries):
+        faults.about(
+            activity.id,
+            "A compensation handler must have no incoming or outgoing sequence flows and no boundary events",
+        )
+
+
+@requires(ElementType.INTERMEDIATE_THROW_EVENT, ElementType.END_EVENT)
+def _compensates_an_activity(event: Element, faults: Faults) -> None:
+    trigger = event.event
+    if isinstance(trigger, CancelEvent) and (event.scope is None or event.scope.type is not ElementType.TRANSACTION):
+        faults.about(event.id, "A cancel end event must stand directly in a transaction")
+    if not isinstance(trigger, CompensationEvent) or not trigger.activity_id or event.scope is None:
+        return
+    scope: Element | None = event.scope
+    if scope is not None and scope.type is ElementType.EVENT_SUB_PROCESS:
+        scope = scope.scope
+    if scope is None or all(child.id != trigger.activity_id for child in scope.children):
+        faults.about(
+            event.id, f"The referenced compensation activity '{trigger.activity_id}' doesn't exist in the same scope"
+        )
+
+
+@requires(ElementType.EVENT_SUB_PROCESS)
+def _starts_by_one_event(subprocess: Element, faults: Faults) -> None:
+    starts = [child for child in subprocess.children if child.type is ElementType.START_EVENT]
+    if len(starts) != 1:
+        faults.about(subprocess.id, f"Must have exactly one start event, but found {len(starts)}")
+    if subprocess.incoming or subprocess.outgoing:
+        faults.about(subprocess.id, "Event sub-processes must not have incoming or outgoing sequence flows")
+    if starts and isinstance(starts[0].event, ErrorEvent) and not starts[0].is_interrupting:
+        faults.about(starts[0].id, "Non-interrupting start events of the type 'error' are not allowed")
+
+
+@requires(ElementType.AD_HOC_SUB_PROCESS)
+def _is_without_start(subprocess: Element, faults: Faults) -> None:
+    for child in subprocess.children:
+        if child.type in (ElementType.START_EVENT, ElementType.END_EVENT):
+            faults.about(
+                child.id, "Must not be used inside an ad-hoc subprocess, whose elements are activated by themselves"
+            )
+    if not any(child.type is not ElementType.EVENT_SUB_PROCESS for child in subprocess.children):
+        faults.about(subprocess.id, "Must have at least one activity")
+
+
+@requires(*ElementType)
+def _has_listeners_in_place(element: Element, faults: Faults) -> None:
+    """Refuse execution listeners where nothing begins or ends (bpmn-execution.md, section 3)."""
+    if element.start_listeners and element.type in (ElementType.START_EVENT, ElementType.BOUNDARY_EVENT):
+        faults.about(
+            element.id, "Execution listeners of type 'start' are not supported by start events and boundary events"
+        )
+    is_gateway = element.type.endswith("GATEWAY")
+    throws_error = element.type is ElementType.END_EVENT and isinstance(element.event, ErrorEvent)
+    is_link = isinstance(element.event, LinkEvent) and element.type is ElementType.INTERMEDIATE_THROW_EVENT
+    if element.end_listeners and (is_gateway or throws_error or is_link):
+        faults.about(
+            element.id,
+            "Execution listeners of type 'end' are not supported by gateways, error end events and throwing link events",
+        )
+    if element.body_listeners and not isinstance(element.loop, MultiInstance):
+        faults.about(
+            element.id, "Execution listeners of type 'beforeAll' are only supported by multi-instance activities"
+        )
+
+
 def _check_starts(scope: Element, children: list[Element], faults: Faults) -> None:
     starts = [child for child in children if child.type is ElementType.START_EVENT]
-    several = len([start for start in starts if not faults.touch(start.id)]) > 1
+    none_starts = [start for start in starts if start.event is None and not faults.touch(start.id)]
     if scope.type is ElementType.PROCESS:
         if not starts:
             faults.about(scope.id, "Must have at least one start event")
-        elif several:
+        elif len(none_starts) > 1:
             faults.about(scope.id, "Multiple none start events are not allowed")
-    elif scope.type is ElementType.SUB_PROCESS and (not starts or several):
+        _check_start_messages(scope, starts, faults)
+    elif scope.type in (ElementType.SUB_PROCESS, ElementType.TRANSACTION) and (not starts or len(none_starts) > 1):
         faults.about(scope.id, f"Must have exactly one start event, but found {len(starts)}")
+
+
+def _check_start_messages(process: Element, starts: list[Element], faults: Faults) -> None:
+    names: set[tuple[str, str]] = set()
+    for start in starts:
+        if isinstance(start.event, MessageEvent):
+            _refuse_repeated(names, start.event, process, faults)
 
 
 def _check_loops(process: Process, faults: Faults) -> None:

@@ -38,7 +38,9 @@ class Kind:
     due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
     enums: dict[str, type[StrEnum]]  #: columns that hold one of these values
     sized: tuple[str, ...]  #: text columns that may be large and count towards the memory bound
-    matches: tuple[tuple[str, ...], ...]  #: columns, never changing, by whose values living rows are found in the store too
+    matches: tuple[
+        tuple[str, ...], ...
+    ]  #: columns, never changing, by whose values living rows are found in the store too
 
 
 KINDS: dict[type, Kind] = {}  #: every stored row class, in the order of this file
@@ -60,7 +62,9 @@ def stored(
         columns = {one.name: one for one in fields(row_type)}
         may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes"))
         fixed = columns.keys() - may_change
-        assert {*primary_key, *lookups, *sized, *chain(*matches)} <= fixed, f"{row_type.__name__}: keys, look-ups and sizes never change"
+        assert {*primary_key, *lookups, *sized, *chain(*matches)} <= fixed, (
+            f"{row_type.__name__}: keys, look-ups and sizes never change"
+        )
         assert not due or due in may_change, f"{row_type.__name__}: {due} is no changing column"
         KINDS[row_type] = Kind(
             row_type=row_type,
@@ -251,7 +255,9 @@ class Timer:
     key: int
     process_instance_key: int  # the timer's own key if it is of a start event: it comes into memory alone
     process_definition_key: int
-    element_instance_key: int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
+    element_instance_key: (
+        int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
+    )
     element_id: str  # the event that fires
     due_ms: int = changing()  # when it fires; 0 while its instance is suspended
     repetitions: int = changing(1)  # how often it fires from now on; -1 without end
@@ -413,7 +419,9 @@ class Compensation:
 
     key: int
     process_instance_key: int
-    scope_key: int  # the living scope that it completed in; the process, for what completed in a subprocess that has ended
+    scope_key: (
+        int  # the living scope that it completed in; the process, for what completed in a subprocess that has ended
+    )
     place: int  # the element instance that was its scope
     element_id: str  # the completed activity
     completed_key: int  # its element instance
@@ -512,4 +520,10 @@ Row = Any  #: a row of any kind in KINDS
 
 INSTANCE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.of_instance)
 DUE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.due)
-DEFINITION_TYPES: tuple[type, ...] = (ProcessDefinition, DecisionRequirements, Decision, Form, StartSubscription)  #: resident as a whole
+DEFINITION_TYPES: tuple[type, ...] = (
+    ProcessDefinition,
+    DecisionRequirements,
+    Decision,
+    Form,
+    StartSubscription,
+)  #: resident as a whole

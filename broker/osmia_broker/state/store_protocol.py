@@ -120,7 +120,9 @@ class Start:
     next_key: int  #: 0 when the store is new
     definitions: dict[type, list[Any]] = field(default_factory=dict)  #: all rows of rows.DEFINITION_TYPES
     next_due_ms: int | None = None  #: the earliest due time of any living row
-    kept_messages: Filter | None = None  #: (name, correlation key) of every living message; None if there is none
+    kept_messages: Filter | None = field(
+        default=None, compare=False
+    )  #: (name, correlation key) of every living message; None if there is none
 
 
 class Store(Protocol):

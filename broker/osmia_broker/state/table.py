@@ -100,7 +100,7 @@ class Table(Generic[R]):
 
     def matching(self, columns: tuple[str, ...], values: tuple[str, ...]) -> list[R]:
         """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys."""
-        return _in_order(self._matches[columns].get(values if len(values) > 1 else values[0])) 
+        return _in_order(self._matches[columns].get(values if len(values) > 1 else values[0]))
 
     # --- changing
 

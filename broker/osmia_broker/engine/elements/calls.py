@@ -41,9 +41,7 @@ class CallActivity(Processor):
             root_process_instance_key=root,
             call_depth=depth,
         )
-        turn.called.insert(
-            CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key)
-        )
+        turn.called.insert(CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key))
         if call.propagates_parent_variables:
             put_local(turn, process, visible(turn, instance))
         else:

@@ -154,9 +154,7 @@ def _row(turn: Turn, body: ElementInstance) -> Loop:
     return row
 
 
-def _create(
-    turn: Turn, body: ElementInstance, row: Loop, element: Element, item: msgspec.Raw | None
-) -> None:
+def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item: msgspec.Raw | None) -> None:
     number = row.started + 1
     turn.loops.update(row, started=number)
     instance = insert(turn, element, body, loop_counter=number)

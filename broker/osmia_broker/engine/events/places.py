@@ -36,9 +36,7 @@ def _receive(turn: Turn, instance: ElementInstance, event: Element, variables: V
         (put_local if event.outputs else merge)(turn, instance, variables)
 
 
-def _fire_boundary(
-    turn: Turn, host: ElementInstance, event: Element, variables: Variables, stay_local: bool
-) -> None:
+def _fire_boundary(turn: Turn, host: ElementInstance, event: Element, variables: Variables, stay_local: bool) -> None:
     scope = turn.elements[host.scope_key]
     if event.is_interrupting:
         terminate(turn, host)

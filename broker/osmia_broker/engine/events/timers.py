@@ -4,7 +4,6 @@ from osmia_broker.engine.commands import TriggerTimer
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
-from osmia_broker.engine.lifecycle import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.timers import ENDLESS, next_of_interval
 from osmia_broker.state.rows import Timer

@@ -69,7 +69,9 @@ def _waits_for_listener(
 def _complete(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
     is_body = instance.type == ElementType.MULTI_INSTANCE_BODY
-    if element.catches and not is_body:  # from here on, no event subprocess begins; a boundary event may still come while listeners work
+    if (
+        element.catches and not is_body
+    ):  # from here on, no event subprocess begins; a boundary event may still come while listeners work
         close_events(turn, instance, frozenset(event.id for event in element.catches))
     if element.outputs and not is_body and not instance.listeners_done:
         apply_outputs(turn, instance, element.outputs)

@@ -13,14 +13,17 @@ from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
 from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import quote
-from osmia_broker.model.graph import JobDefinition, UserTaskDefinition
+from osmia_broker.model.graph import CallDefinition, JobDefinition, UserTaskDefinition
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
-from osmia_broker.model.xml import ACTIVITI, local_name, name
+from osmia_broker.model.xml import ACTIVITI, Node, local_name, name
 
 DEFAULT_RETRIES = 3
 
 USER_TASK = frozenset({"assignee", "candidateGroups", "candidateUsers", "category", "dueDate", "formKey", "priority"})
+START_EVENT = frozenset(
+    {"initiator", "formKey", "formFieldValidation"}
+)  # the initiator is set with the tasks for people
 #: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
@@ -69,6 +72,23 @@ def user_task(source: Source) -> UserTaskDefinition:
         category=_value(source, "category"),
         lenient=True,
     )
+
+
+def collection(source: Source, node: Node, text: str) -> Expression | None:
+    """Compile the collection of a loop: an expression, or the name of a variable."""
+    return source.compiled(node, expressions.juel, text if expressions.is_juel(text) else f"${{{text}}}")
+
+
+def text_or_juel(source: Source, node: Node, text: str) -> Expression | None:
+    """Compile a text that may be an expression."""
+    return source.compiled(node, expressions.juel, text) if expressions.is_juel(text) else Static(text)
+
+
+def call(source: Source) -> CallDefinition | None:
+    """Read the `calledElement` of a call activity; None without."""
+    text = trimmed(source.node.get("calledElement", ""))
+    compiled = text_or_juel(source, source.node, text) if text else None
+    return None if compiled is None else CallDefinition(compiled)
 
 
 def condition(source: Source, text: str) -> Expression | None:

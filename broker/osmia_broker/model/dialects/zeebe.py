@@ -12,8 +12,12 @@ from osmia_broker.model.dates import is_zoned_date_time
 from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import (
+    CallDefinition,
     DecisionCall,
     JobDefinition,
+    ListenerDefinition,
+    MultiInstance,
+    PublishDefinition,
     ScriptDefinition,
     UserTaskDefinition,
     VariableMapping,
@@ -27,19 +31,27 @@ RESERVED_HEADERS = "io.camunda.zeebe:"
 DEFAULT_RETRIES = 3
 RETRIES_MAX = 2**31 - 1  # an int32 on the wire
 TARGET_NAMES_MAX = 100  # of a mapping: each is a level of the variable, and a document of a client has at most 200
-BINDINGS = ("latest", "deployment")
+BINDINGS = ("latest", "deployment", "versionTag")
+
+LISTENER_EVENTS = ("start", "end", "beforeAll")
 
 #: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
 SUPPORTED = frozenset(
     {
+        "adHoc",
         "assignmentDefinition",
         "calledDecision",
+        "calledElement",
+        "executionListeners",
         "formDefinition",
         "ioMapping",
+        "loopCharacteristics",
         "modelerTemplate",
         "priorityDefinition",  # of native user tasks; measured: ignored on job-based ones
         "properties",
+        "publishMessage",
         "script",
+        "subscription",
         "taskDefinition",
         "taskHeaders",
         "taskSchedule",
@@ -49,7 +61,7 @@ SUPPORTED = frozenset(
 )
 
 #: Not supported yet; an empty one has no effect.
-LISTS = frozenset({"executionListeners", "taskListeners"})
+LISTS = frozenset({"taskListeners"})
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
@@ -149,8 +161,8 @@ def decision(source: Source) -> DecisionCall | None:
         return None
     decision_id = _value(source, node, "decisionId", _name) if source.required(node, "decisionId") else None
     result_variable = source.required(node, "resultVariable")
-    binding = _binding(source, node)
-    return None if decision_id is None else DecisionCall(decision_id, result_variable, binding)
+    binding, tag = _binding(source, node)
+    return None if decision_id is None else DecisionCall(decision_id, result_variable, binding, tag)
 
 
 def version_tag(source: Source) -> str:
@@ -188,16 +200,112 @@ def _form(source: Source) -> dict[str, Any]:
         return {}
     if trimmed(key):
         return {"form_key": Static(key)}  # verbatim: a leading = is not evaluated (measured)
-    return {"form_id": _value(source, node, "formId", _name), "form_binding": _binding(source, node)}
+    binding, tag = _binding(source, node)
+    return {"form_id": _value(source, node, "formId", _name), "form_binding": binding, "form_version_tag": tag}
 
 
-def _binding(source: Source, node: Node) -> str:
+def _binding(source: Source, node: Node) -> tuple[str, str]:
+    """Return the binding type of a reference and its version tag, which only the type `versionTag` has."""
     binding = trimmed(node.get("bindingType", "")) or BINDINGS[0]
-    if binding == "versionTag":  # decisions and forms have no version tags yet
-        source.fault("The binding type 'versionTag' is currently not supported", node)
-    elif binding not in BINDINGS:
+    if binding not in BINDINGS:
         source.fault(f"Expected a binding type of {', '.join(BINDINGS)}, but found '{quote(binding)}'", node)
-    return binding
+    return binding, source.required(node, "versionTag") if binding == "versionTag" else ""
+
+
+def call(source: Source) -> CallDefinition | None:
+    """Read the `zeebe:calledElement` of a call activity; None without."""
+    node = source.extension(_tag("calledElement"))
+    if node is None:
+        return None
+    process_id = _value(source, node, "processId", _name) if source.required(node, "processId") else None
+    binding, tag = _binding(source, node)
+    if process_id is None:
+        return None
+    flags = [node.get(f"propagateAll{whose}Variables", "true").strip() != "false" for whose in ("Parent", "Child")]
+    return CallDefinition(process_id, binding, tag, *flags)
+
+
+def multi_instance(
+    source: Source, *, is_sequential: bool, completion_condition: Expression | None
+) -> MultiInstance | None:
+    """Read the `zeebe:loopCharacteristics` of *source*, the `multiInstanceLoopCharacteristics`."""
+    node = source.extension(_tag("loopCharacteristics"))
+    if node is None or not source.required(node, "inputCollection"):
+        return None
+    collection = _expression(source, node, "inputCollection")
+    output_collection = trimmed(node.get("outputCollection", ""))
+    has_element = bool(trimmed(node.get("outputElement", "")))
+    if bool(output_collection) != has_element:
+        source.fault("Expected 'outputCollection' and 'outputElement' to be given both or not at all", node)
+        return None
+    element = _expression(source, node, "outputElement") if has_element else None
+    if collection is None:
+        return None
+    return MultiInstance(
+        is_sequential=is_sequential,
+        collection=collection,
+        element_variable=trimmed(node.get("inputElement", "")),
+        output_collection=output_collection,
+        output_element=element,
+        completion_condition=completion_condition,
+    )
+
+
+def ad_hoc(source: Source) -> tuple[Expression | None, str, Expression | None]:
+    """Read `zeebe:adHoc`: the elements to activate, the output collection, and the output element."""
+    node = source.extension(_tag("adHoc"))
+    if node is None:
+        return None, "", None
+    has_active = bool(trimmed(node.get("activeElementsCollection", "")))
+    has_element = bool(trimmed(node.get("outputElement", "")))
+    return (
+        _expression(source, node, "activeElementsCollection") if has_active else None,
+        trimmed(node.get("outputCollection", "")),
+        _expression(source, node, "outputElement") if has_element else None,
+    )
+
+
+Listeners = tuple[ListenerDefinition, ...]
+
+
+def listeners(source: Source) -> dict[str, Listeners]:
+    """Read `zeebe:executionListeners`: the listeners by event type (`start`, `end`, `beforeAll`), in document order."""
+    found: dict[str, list[ListenerDefinition]] = {}
+    seen: set[tuple[str, str]] = set()
+    for container in source.extensions.get(_tag("executionListeners"), []):
+        for node in container.iterchildren(_tag("executionListener")):
+            event = source.required(node, "eventType")
+            type = source.required(node, "type")
+            if not event or not type:
+                continue
+            if event not in LISTENER_EVENTS:
+                source.fault(f"Expected an eventType of {', '.join(LISTENER_EVENTS)}, but found '{quote(event)}'", node)
+                continue
+            if (event, type) in seen:
+                source.fault(
+                    f"Found duplicate execution listener of eventType '{event}' and type '{quote(type)}'", node
+                )
+                continue
+            seen.add((event, type))
+            compiled = _value(source, node, "type", _name)
+            retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
+            if compiled is not None:
+                typed = compiled if isinstance(compiled, Static) else Converted(compiled, _job_type)
+                found.setdefault(event, []).append(ListenerDefinition(typed, retries, headers(source)))
+    return {event: tuple(of_event) for event, of_event in found.items()}
+
+
+def publish(source: Source, message_name: Expression) -> PublishDefinition | None:
+    """Read `zeebe:publishMessage` of an event that throws a message of this name; None without."""
+    node = source.extension(_tag("publishMessage"))
+    if node is None:
+        return None
+    return PublishDefinition(
+        message_name,
+        _value(source, node, "correlationKey"),
+        _value(source, node, "messageId"),
+        _value(source, node, "timeToLive"),
+    )
 
 
 def _filled(container: Node, tag: str) -> list[Node]:

@@ -1,0 +1,86 @@
+"""Read what activities of all kinds may have: loops, listeners, calls, and the rules of ad-hoc subprocesses."""
+
+from osmia_broker.model import expressions
+from osmia_broker.model.dialects import activiti, zeebe
+from osmia_broker.model.expressions import Expression
+from osmia_broker.model.faults import quote
+from osmia_broker.model.graph import ACTIVITI_LOOP, AdHocDefinition, MultiInstance, StandardLoop
+from osmia_broker.model.source import Source
+from osmia_broker.model.text import trimmed
+from osmia_broker.model.xml import ACTIVITI, BPMN, Node, name, text
+
+
+def read_loop(source: Source) -> MultiInstance | StandardLoop | None:
+    """Read the loop of an activity; None without one."""
+    loops = [(tag, node) for tag, node in source.children() if tag.endswith("LoopCharacteristics")]
+    if not loops:
+        return None
+    if len(loops) > 1:
+        source.fault(f"Expected at most one loop, but found {len(loops)}")
+        return None
+    tag, node = loops[0]
+    return _standard(source, node) if tag == "standardLoopCharacteristics" else _multi_instance(source, node)
+
+
+def _standard(source: Source, node: Node) -> StandardLoop | None:
+    """Read a standard loop. Without a condition and a maximum it would never end, so the activity runs once then."""
+    condition = _condition(source, node, "loopCondition")
+    maximum = trimmed(node.get("loopMaximum", ""))
+    if maximum and not (maximum.isdecimal() and 0 < int(maximum) < 2**31):
+        source.fault(f"Expected 'loopMaximum' to be a whole number from 1, but found '{quote(maximum)}'", node)
+        return None
+    if condition is None and not maximum:
+        return None
+    tested_before = node.get("testBefore", "").strip() in ("true", "1")
+    return StandardLoop(condition, tested_before, int(maximum) if maximum else None)
+
+
+def _multi_instance(source: Source, node: Node) -> MultiInstance | None:
+    loop = Source(node, source.faults)
+    is_sequential = node.get("isSequential", "").strip() in ("true", "1")
+    completion = _condition(source, node, "completionCondition")
+    if zeebe.has(loop, "loopCharacteristics"):
+        return zeebe.multi_instance(loop, is_sequential=is_sequential, completion_condition=completion)
+    cardinality = next((text(one) for one in node.iterchildren(name(BPMN, "loopCardinality"))), "")
+    collection = trimmed(node.get(name(ACTIVITI, "collection"), ""))
+    if not cardinality and not collection:
+        source.fault("Must have exactly one 'zeebe:loopCharacteristics' extension element", node)
+        return None
+    if cardinality and collection:
+        source.fault("Expected a loop to have either 'loopCardinality' or 'activiti:collection', but found both", node)
+        return None
+    return MultiInstance(
+        is_sequential=is_sequential,
+        collection=activiti.collection(source, node, collection) if collection else None,
+        cardinality=activiti.text_or_juel(source, node, cardinality) if cardinality else None,
+        element_variable=trimmed(node.get(name(ACTIVITI, "elementVariable"), "")),
+        completion_condition=completion,
+        names=ACTIVITI_LOOP,
+    )
+
+
+def read_ad_hoc(source: Source) -> AdHocDefinition:
+    """Read the rules of an ad-hoc subprocess: `zeebe:adHoc`, `completionCondition`, `cancelRemainingInstances`."""
+    active, collection, output = zeebe.ad_hoc(source)
+    return AdHocDefinition(
+        active_elements=active,
+        completion_condition=_condition(source, source.node, "completionCondition"),
+        cancels_remaining_instances=source.node.get("cancelRemainingInstances", "true").strip() in ("true", "1"),
+        output_collection=collection,
+        output_element=output,
+    )
+
+
+def _condition(source: Source, node: Node, tag: str) -> Expression | None:
+    found = next((one for one in node.iterchildren(name(BPMN, tag)) if text(one)), None)
+    if found is None:
+        return None
+    value = text(found)
+    if expressions.is_feel(value):
+        return source.compiled(found, expressions.feel, expressions.without_sign(value))
+    if expressions.is_juel(value):
+        return source.compiled(found, expressions.juel, value)
+    source.fault(
+        f"Expected expression but found static value '{quote(value)}'. An expression must start with '='", found
+    )
+    return None

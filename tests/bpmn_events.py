@@ -1,0 +1,107 @@
+"""The part of the notation of `bpmn` that is about events, loops, calls and listeners: arguments to XML."""
+
+from collections.abc import Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+_TIMERS = {"timer": "timeDuration", "date": "timeDate", "cycle": "timeCycle"}
+_SHARED = {"message": "message", "signal": "signal", "error": "error", "escalation": "escalation"}
+_ACTIVITY_LOOP = ("items", "cardinality", "collection")
+
+
+def attributes(tag: str, kind: str, given: dict[str, str], id: str) -> dict[str, str]:
+    """The attributes of BPMN itself."""
+    found: dict[str, str] = {}
+    if tag == "boundaryEvent":
+        found = {"attachedToRef": given["on"], "cancelActivity": given.get("cancel", "true")}
+    elif kind == "eventsub":
+        found = {"triggeredByEvent": "true"}
+    elif tag == "startEvent" and "interrupting" in given:
+        found = {"isInterrupting": given["interrupting"]}
+    elif tag == "receiveTask":
+        found = {"messageRef": f"{id}_message"}
+    if given.get("compensates") == "yes":
+        found["isForCompensation"] = "true"
+    if "cancel_remaining" in given:
+        found["cancelRemainingInstances"] = given["cancel_remaining"]
+    return found
+
+
+def children(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
+    """The child elements: the event definition, the loop, the completion condition."""
+    for argument, timer in _TIMERS.items():
+        if argument in given:
+            yield f"<bpmn:timerEventDefinition><bpmn:{timer}>{escape(given[argument])}</bpmn:{timer}></bpmn:timerEventDefinition>"
+    for argument in _SHARED:
+        if argument in given and tag != "receiveTask":
+            reference = "" if given[argument] == "any" else f' {argument}Ref="{id}_{argument}"'
+            yield f"<bpmn:{argument}EventDefinition{reference}/>"
+    if "condition" in given:
+        yield f"<bpmn:conditionalEventDefinition><bpmn:condition>{escape(given['condition'])}</bpmn:condition></bpmn:conditionalEventDefinition>"
+    if "link" in given:
+        yield f'<bpmn:linkEventDefinition id="{id}_link" name={quoteattr(given["link"])}/>'
+    if "compensate" in given:
+        activity = "" if given["compensate"] == "any" else f' activityRef="{given["compensate"]}"'
+        yield f'<bpmn:compensateEventDefinition id="{id}_compensate"{activity}/>'
+    if "terminate" in given:
+        yield "<bpmn:terminateEventDefinition/>"
+    if "cancelled" in given:
+        yield "<bpmn:cancelEventDefinition/>"
+    yield from _loop(given)
+    if tag == "adHocSubProcess" and "done" in given:
+        yield f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
+
+
+def _loop(given: dict[str, str]) -> Iterator[str]:
+    if any(one in given for one in _ACTIVITY_LOOP):
+        sequential = f'isSequential="{given.get("sequential", "false")}"'
+        for argument, attribute in {"collection": "collection", "element": "elementVariable"}.items():
+            if argument in given:
+                sequential += f" activiti:{attribute}={quoteattr(given[argument])}"
+        names = {"items": "inputCollection", "item": "inputElement", "results": "outputCollection", "result": "outputElement"}
+        found = "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
+        extension = f"<bpmn:extensionElements><zeebe:loopCharacteristics{found}/></bpmn:extensionElements>" if found else ""
+        inner = extension
+        if "cardinality" in given:
+            inner += f"<bpmn:loopCardinality>{escape(given['cardinality'])}</bpmn:loopCardinality>"
+        if "done" in given:
+            inner += f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
+        yield f"<bpmn:multiInstanceLoopCharacteristics {sequential}>{inner}</bpmn:multiInstanceLoopCharacteristics>"
+    elif "repeat" in given or "times" in given:
+        options = f' loopMaximum="{given["times"]}"' if "times" in given else ""
+        options += ' testBefore="true"' if given.get("test_before") == "yes" else ""
+        inner = f"<bpmn:loopCondition>{escape(given['repeat'])}</bpmn:loopCondition>" if "repeat" in given else ""
+        yield f"<bpmn:standardLoopCharacteristics{options}>{inner}</bpmn:standardLoopCharacteristics>"
+
+
+def extensions(tag: str, given: dict[str, str]) -> list[str]:
+    """The extension elements of `zeebe:`."""
+    found = []
+    if tag == "callActivity":
+        names = {"process": "processId", "binding": "bindingType", "tag": "versionTag"}
+        names |= {"parent": "propagateAllParentVariables", "child": "propagateAllChildVariables"}
+        found.append("<zeebe:calledElement" + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given) + "/>")
+    listeners = [(event, type) for event in ("start", "end", "all") for type in given.get(f"on_{event}", "").split()]
+    if listeners:
+        rows = (f'<zeebe:executionListener eventType="{"beforeAll" if event == "all" else event}" type={quoteattr(type)}/>' for event, type in listeners)
+        found.append(f"<zeebe:executionListeners>{''.join(rows)}</zeebe:executionListeners>")
+    if tag == "adHocSubProcess":
+        names = {"active": "activeElementsCollection", "results": "outputCollection", "result": "outputElement"}
+        found.append("<zeebe:adHoc" + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given) + "/>")
+    if "publish" in given:
+        found.append(f'<zeebe:publishMessage correlationKey={quoteattr(given["publish"])}/>')
+    return found
+
+
+def shared(id: str, given: dict[str, str], dialect: str) -> Iterator[str]:
+    """The elements that stand beside the process."""
+    if "message" in given:
+        key = given.get("key")
+        subscription = "" if key is None or dialect != "zeebe" else (
+            f"<bpmn:extensionElements><zeebe:subscription correlationKey={quoteattr(key)}/></bpmn:extensionElements>"
+        )
+        yield f'<bpmn:message id="{id}_message" name={quoteattr(given["message"])}>{subscription}</bpmn:message>'
+    if "signal" in given:
+        yield f'<bpmn:signal id="{id}_signal" name={quoteattr(given["signal"])}/>'
+    for argument in ("error", "escalation"):
+        if argument in given and given[argument] != "any":
+            yield f'<bpmn:{argument} id="{id}_{argument}" {argument}Code={quoteattr(given[argument])}/>'
