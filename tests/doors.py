@@ -150,8 +150,8 @@ class EngineDoor:
     def fail(self, key: int, retries: int, message: str, back_off_ms: int, variables: str) -> None:
         self._do(commands.FailJob(key, retries, message, back_off_ms, self._parsed(variables)))
 
-    def throw(self, key: int, code: str, message: str) -> None:
-        self._do(commands.ThrowError(key, code, message, {}))
+    def throw(self, key: int, code: str, message: str, variables: str = "{}") -> None:
+        self._do(commands.ThrowError(key, code, message, self._parsed(variables)))
 
     def update_retries(self, key: int, retries: int) -> None:
         self._do(commands.UpdateJobRetries(key, retries))
@@ -168,6 +168,17 @@ class EngineDoor:
 
     def cancel(self, instance: int) -> None:
         self._do(commands.CancelProcessInstance(instance))
+
+    def publish(self, name: str, key: str, ttl_ms: int, message_id: str, variables: str) -> int:
+        return int(self._do(commands.PublishMessage(name, key, ttl_ms, message_id, self._parsed(variables))))
+
+    def signal(self, name: str, variables: str) -> int:
+        return int(self._do(commands.BroadcastSignal(name, self._parsed(variables))))
+
+    def instances(self, process_id: str) -> list[int]:
+        """The living instances of a process, oldest first."""
+        rows = self._rows(ElementInstance)
+        return [row.key for row in rows if row.type == ElementType.PROCESS and row.element_id == process_id and not row.ended_ms]
 
     def advance(self, ms: int) -> None:
         async def passed() -> None:
@@ -198,15 +209,15 @@ class EngineDoor:
     def is_over(self, instance: int) -> bool:
         return not self._living(ElementInstance, instance)
 
+    def _rows(self, row_type: type) -> list[Any]:
+        if self._path is None:
+            return list(self._store.living(row_type))
+        with closing(sqlite3.connect(self._path)) as db:
+            return [row_type(*values) for values in db.execute(f"SELECT * FROM {KINDS[row_type].table} ORDER BY 1, 2")]
+
     def _living(self, row_type: type, instance: int) -> list[Any]:
         """The committed living rows of an instance."""
-        if self._path is None:
-            rows = self._store.living(row_type)
-        else:
-            with closing(sqlite3.connect(self._path)) as db:
-                rows = [
-                    row_type(*values) for values in db.execute(f"SELECT * FROM {KINDS[row_type].table} ORDER BY 1, 2")
-                ]
+        rows = self._rows(row_type)
         return [row for row in rows if row.process_instance_key == instance and not getattr(row, "ended_ms", 0)]
 
     @staticmethod

@@ -1,6 +1,11 @@
 """A scenario is a few lines, and `play` plays it at every door.
 
     deploy    start > approve:user(assignee=ada) > end      a process in the notation of `bpmn`; its id is `process`
+    deploy    child:: start > b:job > end                   … with another id
+    publish   paid  key=1 ttl=1000 id=x  amount=5           publish a message; signal go  amount=5: broadcast a signal
+    instance  child                                         go on with the newest living instance of that process
+    instances child 2                                       so many of them live
+    at        approve fork                                  the element instances inside the process, by their elements
     create    amount=12                                     start an instance; values are JSON, or else text
     waits     approve  assignee=ada                         a job is open at the element (headers by their short names)
     activate  io.camunda.zeebe:userTask  max=5 timeout=1000 take jobs; `complete`, `fail` … then mean these
@@ -91,7 +96,9 @@ class Scenario:
     # --- what is done
 
     def do_deploy(self, rest: str) -> None:
-        self.door.deploy(("process.bpmn", bpmn(rest)))
+        id, colon, line = rest.partition("::")
+        id, line = (id.strip(), line) if colon else ("process", rest)
+        self.door.deploy((f"{id}.bpmn", bpmn(line, id=id)))
 
     def do_create(self, rest: str) -> None:
         self.instance = self.door.create("process", document(rest))
@@ -122,7 +129,8 @@ class Scenario:
 
     def do_throw(self, rest: str) -> None:
         element, options = first_word(rest)
-        self.door.throw(self.key(element), options.removeprefix("code="), "")
+        code, variables = first_word(options)
+        self.door.throw(self.key(element), code.removeprefix("code="), "", document(variables))
 
     def do_retries(self, rest: str) -> None:
         element, number = first_word(rest)
@@ -141,6 +149,22 @@ class Scenario:
         scope = next((key for key, id in self.door.elements(self.instance) if id == element), 0)
         self.door.set_variables(scope, document(variables.removeprefix("local ")), local=local)
 
+    def do_publish(self, rest: str) -> None:
+        name, words = first_word(rest)
+        options = {"key": "", "ttl": "0", "id": ""}
+        variables = []
+        for word in _split(words):
+            option, _, value = word.partition("=")
+            if option in options:
+                options[option] = value
+            else:
+                variables.append(word)
+        self.door.publish(name, options["key"], int(options["ttl"]), options["id"], document(" ".join(variables)))
+
+    def do_signal(self, rest: str) -> None:
+        name, variables = first_word(rest)
+        self.door.signal(name, document(variables))
+
     def do_advance(self, rest: str) -> None:
         self.door.advance(int(rest))
 
@@ -153,7 +177,25 @@ class Scenario:
     def do_cancel(self, rest: str) -> None:
         self.door.cancel(int(rest) if rest else self.instance)
 
+    # --- which instance
+
+    def do_instance(self, rest: str) -> None:
+        """Go on with the newest living instance of a process."""
+        id = rest or "process"
+        living = self.door.instances(id)
+        assert living, f"expected an instance of {id}, but found none"
+        self.instance = living[-1]
+
+    def do_instances(self, rest: str) -> None:
+        id, count = rest.split() if " " in rest else ("process", rest)
+        living = self.door.instances(id)
+        assert len(living) == int(count), f"expected {count} instances of {id}, but found {len(living)}"
+
     # --- what is seen
+
+    def do_at(self, rest: str) -> None:
+        found = sorted(id for _, id in self.door.elements(self.instance))
+        assert found == sorted(rest.split()), f"expected tokens at {rest or 'nothing'}, but found {' '.join(found)}"
 
     def do_waits(self, rest: str) -> None:
         element, expected = first_word(rest)

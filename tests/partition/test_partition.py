@@ -295,7 +295,7 @@ async def test_a_defect_in_a_step_stops_its_instance_alone(monkeypatch: pytest.M
     async with opened() as it:
         await it.do(DEPLOY)
         with monkeypatch.context() as patched:
-            patched.setattr("osmia_broker.engine.elements.tasks.create_job", lambda *_, **__: 1 // 0)
+            patched.setattr("osmia_broker.engine.new_jobs.create_job", lambda *_, **__: 1 // 0)
             poisoned = await it.do(CREATE)
         healthy = await it.do(CREATE)
         (job,) = await it.do(activate())

@@ -1,0 +1,351 @@
+"""Every trigger at every place: what fires, what happens to the owner, where the variables go (bpmn-execution.md, section 5)."""
+
+from collections.abc import Callable
+
+import pytest
+
+Play = Callable[..., None]
+
+FIRES = {  # trigger: (the arguments of the event, what fires it)
+    "timer": ("timer=PT10S", "advance 10000"),
+    "message": ('message=go, key="=id"', "publish go key=7"),
+    "signal": ("signal=go", "signal go"),
+    "condition": ('condition="=x > 5"', "set x=6"),
+}
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_a_catch_event_waits_for_its_trigger(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"deploy start > wait:catch({event}) > end; create id=7; at wait; {fires}; completed")
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_an_interrupting_boundary_event_ends_its_activity(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"""
+        deploy   start > a:job > end & late:boundary(on=a, {event}) > b:job > end2
+        create   id=7
+        at       a
+        {fires}
+        at       b
+        complete b
+        completed
+    """)
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_a_boundary_event_is_closed_with_its_activity(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"deploy start > a:job > c:job > end & late:boundary(on=a, {event}) > b:job > end2; create id=7; complete a; {fires}; at c")
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_a_non_interrupting_boundary_event_runs_beside_its_activity(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"""
+        deploy   start > a:job > end & late:boundary(on=a, cancel=false, {event}) > b:job > end2
+        create   id=7
+        {fires}
+        at       a b
+        complete a
+        at       b
+        complete b
+        completed
+    """)
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_an_interrupting_event_subprocess_ends_everything_else_in_its_scope(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"""
+        deploy   start > fork:parallel [ a:job > e1:end | c:job > e2:end ] & help:eventsub {{ go:start({event}) > b:job > e3:end }}
+        create   id=7
+        at       a c
+        {fires}
+        at       b help
+        complete b
+        completed
+    """)
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_a_non_interrupting_event_subprocess_runs_beside_its_scope(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"""
+        deploy   start > s:sub {{ start > a:job > end }} > end & outer:eventsub {{ go:start(interrupting=false, {event}) > b:job > e3:end }}
+        create   id=7
+        {fires}
+        at       a b outer s
+        complete a
+        at       b outer
+        complete b
+        completed
+    """)
+
+
+@pytest.mark.parametrize("trigger", FIRES)
+def test_an_event_based_gateway_takes_the_first_event(play: Play, trigger: str):
+    event, fires = FIRES[trigger]
+    play(f"""
+        deploy   start > g:events [ w:catch({event}) > b:job > e1:end | never:catch(signal=never) > c:job > e2:end ]
+        create   id=7
+        at       g
+        {fires}
+        at       b
+        signal   never
+        at       b
+    """)
+
+
+@pytest.mark.parametrize("trigger", ["message", "signal"])
+def test_a_start_event_starts_an_instance(play: Play, trigger: str):
+    event = {"message": "message=go", "signal": "signal=go"}[trigger]
+    fires = {"message": "publish go x=1", "signal": "signal go x=1"}[trigger]
+    play(f"deploy go:start({event}) > a:job > end; instances 0; {fires}; instance; at a; variables x=1; complete a; completed")
+
+
+def test_a_timer_start_event_starts_instances_as_often_as_it_says(play: Play):
+    play("deploy go:start(cycle=R2/PT10S) > a:job > end; advance 9999; instances 0; advance 1; instances 1; advance 10000; instances 2; advance 60000; instances 2")
+
+
+def test_only_the_latest_version_has_start_events(play: Play):
+    play("""
+        deploy    go:start(message=go) > a:job > end
+        deploy    go:start(message=go) > b:job > end
+        publish   go
+        instances 1
+        instance
+        at        b
+        deploy    start > c:job > end
+        publish   go
+        instances 1
+    """)
+
+
+# --- variables
+
+
+@pytest.mark.parametrize(("mappings", "left"), [("", "id=7 x=1 y=2"), (', out.z="=x"', "id=7 z=1")])
+def test_the_variables_of_a_message_leave_the_event_merged_or_mapped(play: Play, mappings: str, left: str):
+    play(f'deploy start > wait:catch(message=go, key="=id"{mappings}) > a:job > end; create id=7; publish go key=7 x=1 y=2; variables {left}')
+    play(f'deploy start > h:job > end & wait:boundary(on=h, message=go, key="=id"{mappings}) > a:job > end2; create id=7; publish go key=7 x=1 y=2; variables {left}')
+    play(f'deploy start > h:job > end & s:eventsub {{ wait:start(message=go, key="=id"{mappings}) > a:job > end2 }}; create id=7; publish go key=7 x=1 y=2; variables {left}')
+
+
+# --- timers
+
+
+@pytest.mark.parametrize("timer", ["timer=PT0S", 'timer="=duration(\\"-PT1S\\")"', "date=2020-01-01T00:00:00Z", 'date="=d"'])
+def test_a_timer_of_the_past_fires_at_once(play: Play, timer: str):
+    play(f'deploy start > wait:catch({timer}) > end; create d="2001-01-01T00:00:00+02:00"; completed')
+
+
+@pytest.mark.parametrize(
+    ("timer", "value"), [('timer="=x"', "soon"), ('timer="=x"', "true"), ('date="=x"', "2030-01-01"), ('timer="=nothing"', "1")]
+)
+def test_a_value_that_is_no_timer_is_an_incident(play: Play, timer: str, value: str):
+    play(f"deploy start > wait:catch({timer}) > end; create x={value}; incident wait EXTRACT_VALUE_ERROR; at wait")
+
+
+def test_a_repeating_boundary_timer_fires_as_often_as_it_says(play: Play):
+    play("""
+        deploy   start > a:job > end & t:boundary(on=a, cancel=false, cycle=R3/PT10S) > b:job > end2
+        create
+        advance  10000
+        advance  10000
+        advance  10000
+        at       a b b b
+        advance  60000
+        at       a b b b
+    """)
+
+
+def test_a_failing_boundary_timer_leaves_the_task_without_job_until_it_is_resolved(play: Play):
+    play("""
+        deploy   start > a:job > end & t:boundary(on=a, timer="=x") > b:job > end2
+        create
+        incident a EXTRACT_VALUE_ERROR
+        none     a
+        set      x=PT1S
+        resolve  a
+        waits    a
+        advance  1000
+        at       b
+    """)
+
+
+# --- messages
+
+
+def test_a_message_is_kept_for_its_time_and_taken_in_order(play: Play):
+    play("""
+        deploy   start > wait:catch(message=go, key="=id") > a:job > end
+        publish  go key=7 ttl=10000 x=1
+        publish  go key=7 ttl=60000 x=2
+        create   id=7
+        variables id=7 x=1
+        create   id=7
+        variables id=7 x=2
+        create   id=7
+        at       wait
+    """)
+    play("""
+        deploy   start > wait:catch(message=go, key="=id") > a:job > end
+        publish  go key=7 ttl=10000
+        advance  10000
+        create   id=7
+        at       wait
+    """)
+
+
+def test_a_message_without_a_time_to_live_is_not_kept(play: Play):
+    play('deploy start > wait:catch(message=go, key="=id") > end; publish go key=7; create id=7; at wait')
+
+
+@pytest.mark.parametrize(("id", "key"), [("77", "77"), ("2.0", "2"), ("1.5", "1.5"), ('"a"', "a"), ('""', "")])
+def test_a_correlation_key_is_a_text_or_a_number(play: Play, id: str, key: str):
+    play(f'deploy start > wait:catch(message=go, key="=id") > end; create id={id}; publish go key={key}; completed')
+
+
+@pytest.mark.parametrize("id", ["true", "null", "[1]", '{"a":1}'])
+def test_any_other_correlation_key_is_an_incident(play: Play, id: str):
+    play(f'deploy start > wait:catch(message=go, key="=id") > end; create id={id}; incident wait EXTRACT_VALUE_ERROR')
+
+
+def test_a_message_reaches_one_instance_of_each_process_the_one_that_waited_first(play: Play):
+    play("""
+        deploy   start > wait:catch(message=go, key="=id") > a:job > end
+        deploy   other:: start > wait:catch(message=go, key="=id") > b:job > end
+        create   id=7
+        create   id=7
+        publish  go key=7
+        at       wait
+        publish  go key=7
+        at       a
+    """)
+
+
+def test_the_same_message_id_is_refused_while_the_first_lives(play: Play):
+    play("publish go key=7 id=one ttl=1000; publish go key=7 id=one", refused="ALREADY_EXISTS")
+    play("publish go key=7 id=one ttl=1000; publish go key=8 id=one ttl=1000; publish other key=7 id=one; advance 1000; publish go key=7 id=one")
+    play("publish go key=7 id=one; publish go key=7 id=one")
+
+
+def test_a_process_that_a_message_started_takes_the_next_one_of_its_key_when_it_has_ended(play: Play):
+    play("""
+        deploy    go:start(message=go) > a:job > end
+        publish   go key=7 ttl=60000 x=1
+        publish   go key=7 ttl=60000 x=2
+        publish   go key=8 ttl=60000 x=3
+        publish   go key= ttl=60000 x=4
+        publish   go key= ttl=60000 x=5
+        instances 4
+    """)
+    play("""
+        deploy    go:start(message=go) > a:job > end
+        publish   go key=7 ttl=60000 x=1
+        publish   go key=7 ttl=60000 x=2
+        instance
+        variables x=1
+        complete  a
+        instances 1
+        instance
+        variables x=2
+        cancel
+        instances 0
+    """)
+
+
+# --- errors, escalations
+
+
+@pytest.mark.parametrize(
+    ("catches", "at"),
+    [
+        ("error=E", "b"),
+        ("error=any", "b"),
+        ("error=other", None),
+    ],
+)
+def test_an_error_of_a_worker_is_caught_by_its_code_or_by_any(play: Play, catches: str, at: str | None):
+    model = f"deploy start > a:job > end & e:boundary(on=a, {catches}) > b:job > end2; create"
+    if at is None:
+        play(f"{model}; throw a code=E; incident a UNHANDLED_ERROR_EVENT")
+    else:
+        play(f"{model}; throw a code=E x=1; at {at}; variables ")
+
+
+def test_the_nearest_catch_wins_and_at_one_place_the_exact_code(play: Play):
+    play("""
+        deploy   start > s:sub { start > a:job > end & x:boundary(on=a, error=any) > b:job > e4:end & y:boundary(on=a, error=E) > c:job > e5:end } > end
+        create
+        throw    a code=E
+        at       c s
+    """)
+    play("""
+        deploy   start > s:sub { start > a:job > end & h:eventsub { c:start(error=E) > in:job > e3:end } } > end & out:boundary(on=s, error=E) > b:job > e2:end
+        create
+        throw    a code=E x=1
+        at       h in s
+    """)
+    play("""
+        deploy   start > s:sub { start > a:job > end(error=E) } > end & out:boundary(on=s, error=E) > b:job > e2:end
+        create
+        complete a
+        at       b
+    """)
+
+
+def test_an_error_that_nobody_catches_stops_its_end_event(play: Play):
+    play("deploy start > a:job > oops:end(error=E); create; complete a; incident oops UNHANDLED_ERROR_EVENT")
+
+
+@pytest.mark.parametrize(("cancel", "at"), [("true", "b"), ("false", "b c s")])
+def test_an_escalation_is_caught_outside_and_goes_on_unless_interrupted(play: Play, cancel: str, at: str):
+    play(f"""
+        deploy   start > s:sub {{ start > up:throw(escalation=E) > c:job > end }} > end & x:boundary(on=s, cancel={cancel}, escalation=E) > b:job > e2:end
+        create
+        at       {at}
+    """)
+
+
+def test_an_escalation_that_nobody_catches_is_ignored(play: Play):
+    play("deploy start > up:throw(escalation=E) > a:job > end(escalation=F); create; complete a; completed")
+
+
+# --- terminate, link, signal
+
+
+def test_a_terminate_end_event_ends_its_own_scope_only(play: Play):
+    play("""
+        deploy   start > s:sub { start > fork:parallel [ a:job > e1:end(terminate=yes) | b:job > e2:end ] } > c:job > end
+        create
+        complete a
+        at       c
+    """)
+
+
+def test_a_link_jumps_to_its_catch(play: Play):
+    play("deploy start > jump:throw(link=x) & land:catch(link=x) > a:job > end; create; at a; complete a; completed")
+
+
+def test_a_signal_reaches_all_that_listen_and_nobody_later(play: Play):
+    play("""
+        deploy   start > wait:catch(signal=go) > a:job > end
+        create
+        create
+        signal   go x=1
+        at       a
+        variables x=1
+        create
+        at       wait
+    """)
+
+
+def test_a_thrown_signal_carries_what_its_input_mappings_made(play: Play):
+    play("""
+        deploy   start > wait:catch(signal=go) > a:job > end
+        deploy   other:: start > shout:throw(signal=go, in.y="=x + 1") > end
+        create
+    """)
