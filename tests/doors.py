@@ -278,8 +278,8 @@ class GrpcDoor:
             )
         )
 
-    def throw(self, key: int, code: str, message: str) -> None:
-        self._do(lambda: self._client.throw_error(key, code, message=message))
+    def throw(self, key: int, code: str, message: str, variables: str = "{}") -> None:
+        self._do(lambda: self._client.throw_error(key, code, message=message, variables=variables))
 
     def update_retries(self, key: int, retries: int) -> None:
         self._do(lambda: self._client.update_job_retries(key, retries))
@@ -296,6 +296,17 @@ class GrpcDoor:
 
     def cancel(self, instance: int) -> None:
         self._do(lambda: self._client.cancel_instance(instance))
+
+    def publish(self, name: str, key: str, ttl_ms: int, message_id: str, variables: str) -> int:
+        publish = self._client.publish_message
+        return int(self._do(lambda: publish(name, key, variables, time_to_live_ms=ttl_ms, message_id=message_id)))
+
+    def signal(self, name: str, variables: str) -> int:
+        return int(self._do(lambda: self._client.broadcast_signal(name, variables)))
+
+    def instances(self, process_id: str) -> list[int]:
+        found = self._do(lambda: self._client.search_instances(bpmn_process_id=process_id, states=[osmia.InstanceState.ACTIVE])).items
+        return sorted(one.key for one in found)
 
     def advance(self, ms: int) -> None:
         self.clock.ms += ms

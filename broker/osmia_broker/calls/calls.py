@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.events import EventCalls
+from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.results import Results
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
-    CancelProcessInstance,
+    AdHocResult,
     CompleteJob,
     CreateProcessInstance,
     DeployResources,
@@ -40,11 +42,11 @@ EARLY_SHARE = (
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls:
+class Calls(EventCalls, InstanceCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(self, partition: Partition) -> None:
-        self._partition = partition
+        super().__init__(partition)
         self._dispatcher = Dispatcher(partition)
         self._results = Results(partition)
 
@@ -82,11 +84,11 @@ class Calls:
         process_definition_key: int,
         variables: str,
         start_elements: tuple[str, ...] = (),
+        marks: Marks = NO_MARKS,
     ) -> Awaitable[Created]:
         """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key."""
-        return self._partition.submit(
-            _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
-        )
+        command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+        return self._partition.submit(marks.added_to(command))
 
     async def create_instance_and_await_result(
         self,
@@ -97,6 +99,7 @@ class Calls:
         variables: str,
         start_elements: tuple[str, ...] = (),
         fetch_variables: tuple[str, ...] = (),
+        marks: Marks = NO_MARKS,
         wait_ms: int = 0,
     ) -> tuple[Created, str]:
         """Start an instance, wait for its end, and return its variables, or only *fetch_variables*, as a JSON object.
@@ -112,7 +115,7 @@ class Calls:
         creation: asyncio.Future[Created] | None = None
         try:
             command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
-            command = replace(command, result_ticket=result.ticket, fetch_variables=fetch_variables)
+            command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
             creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
             return created, await result.within(wait_s)
@@ -123,10 +126,6 @@ class Calls:
             ) from None
         finally:
             result.forget(creation)
-
-    def cancel_instance(self, process_instance_key: int) -> Awaitable[None]:
-        """End an instance with everything in it."""
-        return self._partition.submit(CancelProcessInstance(checks.int64("processInstanceKey", process_instance_key)))
 
     def set_variables(self, element_instance_key: int, variables: str, *, local: bool) -> Awaitable[int]:
         """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
@@ -180,9 +179,9 @@ class Calls:
 
     # --- reports of workers
 
-    def complete_job(self, job_key: int, variables: str) -> Awaitable[None]:
-        """Report success."""
-        return self._partition.submit(CompleteJob(checks.int64("jobKey", job_key), parse_variables(variables)))
+    def complete_job(self, job_key: int, variables: str, result: AdHocResult | None = None) -> Awaitable[None]:
+        """Report success. *result* is of a worker of an ad-hoc subprocess."""
+        return self._partition.submit(CompleteJob(checks.int64("jobKey", job_key), parse_variables(variables), result))
 
     def fail_job(
         self, job_key: int, *, retries: int, error_message: str, back_off_ms: int, variables: str

@@ -1,5 +1,6 @@
 """Checks of a call's values, made before any effect and the same behind every door."""
 
+import re
 from collections.abc import Iterable
 
 from osmia_broker.errors import InvalidArgument, Unsupported
@@ -7,6 +8,9 @@ from osmia_broker.errors import InvalidArgument, Unsupported
 INT32 = range(-(2**31), 2**31)
 INT64 = range(-(2**63), 2**63)
 DEFAULT_TENANT = "<default>"  #: the only tenant while multi-tenancy is off (gateway-rpc.md, section 1)
+BUSINESS_ID_CHARACTERS = 256  # of a business id (contract-8.10.md, section 2)
+NAME_CHARACTERS = 32_768  # of a message name or a key: it is part of an index
+_TAG = re.compile(r"[A-Za-z][A-Za-z0-9_\-:.]*")
 QUOTED_CHARACTERS = 200  # of an input that an error repeats
 
 
@@ -54,6 +58,37 @@ def storable(field: str, text: str) -> str:
             raise InvalidArgument(
                 f"Expected '{field}' to be Unicode text, but found half of a surrogate pair at character {fault.start}"
             ) from None
+    return text
+
+
+def name(field: str, text: str) -> str:
+    """Return *text*, the name or key of something that waits. Raises as `storable` and `at_most`."""
+    return at_most(field, text, NAME_CHARACTERS)
+
+
+def at_most(field: str, text: str, characters: int) -> str:
+    """Return *text* if it can be kept and has at most so many *characters*.
+
+    Raises:
+        InvalidArgument: it is longer, or cannot be kept.
+
+    """
+    if len(text) > characters:
+        raise InvalidArgument(f"Expected '{field}' to have at most {characters} characters, but found {len(text)}")
+    return storable(field, text)
+
+
+def tag(text: str, characters: int) -> str:
+    """Return *text* if it is a tag: a letter, then letters, digits and `_-:.`.
+
+    Raises:
+        InvalidArgument: it is none.
+
+    """
+    if not _TAG.fullmatch(at_most("tags", text, characters)):
+        raise InvalidArgument(
+            f"Expected a tag to begin with a letter and to have letters, digits, '_', '-', ':' and '.' only, but found '{quoted(text)}'"
+        )
     return text
 
 

@@ -7,10 +7,10 @@ them on the wire. A call of the contract that has no method here answers UNIMPLE
 from collections.abc import AsyncIterator
 
 from osmia_broker.calls import Calls, checks
-from osmia_broker.gateway import evaluations, wire
+from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
-API_VERSION = "8.8.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
+API_VERSION = "8.10.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
 
 
 class Gateway:
@@ -45,7 +45,6 @@ class Gateway:
     ) -> gateway.CreateProcessInstanceResponse:
         """Start an instance."""
         checks.default_tenant("CreateProcessInstance", [request.tenantId])
-        _refuse_unused(request)
         return wire.created(
             await self._calls.create_instance(
                 bpmn_process_id=request.bpmnProcessId,
@@ -53,6 +52,7 @@ class Gateway:
                 process_definition_key=request.processDefinitionKey,
                 variables=request.variables,
                 start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
+                marks=instructions.marks(request),
             )
         )
 
@@ -62,13 +62,13 @@ class Gateway:
         """Start an instance and wait for its end."""
         creation = request.request
         checks.default_tenant("CreateProcessInstanceWithResult", [creation.tenantId])
-        _refuse_unused(creation)
         created, variables = await self._calls.create_instance_and_await_result(
             bpmn_process_id=creation.bpmnProcessId,
             version=creation.version,
             process_definition_key=creation.processDefinitionKey,
             variables=creation.variables,
             start_elements=tuple(instruction.elementId for instruction in creation.startInstructions),
+            marks=instructions.marks(creation),
             fetch_variables=tuple(request.fetchVariables),
             wait_ms=request.requestTimeout,
         )
@@ -77,6 +77,7 @@ class Gateway:
     async def ActivateJobs(self, request: gateway.ActivateJobsRequest) -> AsyncIterator[gateway.ActivateJobsResponse]:
         """Hand out jobs now, or the first that come within the time of the long poll."""
         checks.default_tenant("ActivateJobs", request.tenantIds)
+        checks.unused("withLease", given=request.withLease)
         jobs = await self._calls.activate_jobs(
             type=request.type,
             worker=request.worker,
@@ -96,6 +97,7 @@ class Gateway:
     ) -> AsyncIterator[gateway.ActivatedJob]:
         """Push jobs as they become activatable, for as long as the client listens."""
         checks.default_tenant("StreamActivatedJobs", request.tenantIds)
+        checks.unused("withLease", given=request.withLease)
         stream = self._calls.stream_jobs(
             type=request.type,
             worker=request.worker,
@@ -108,10 +110,10 @@ class Gateway:
 
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """Report success."""
-        result = request.result
-        given = result.denied or result.HasField("corrections") or bool(result.activateElements)
-        checks.unused("result", given=given)
-        await self._calls.complete_job(request.jobKey, request.variables)
+        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
+        checks.unused("businessId", given=bool(request.businessId))
+        result = instructions.ad_hoc_result(request.result) if request.HasField("result") else None
+        await self._calls.complete_job(request.jobKey, request.variables, result)
         return gateway.CompleteJobResponse()
 
     async def FailJob(self, request: gateway.FailJobRequest) -> gateway.FailJobResponse:
@@ -168,7 +170,72 @@ class Gateway:
         answer = await self._calls.evaluate_decision(request.decisionId, request.decisionKey, request.variables)
         return evaluations.evaluated(answer)
 
+    # --- events from outside
 
-def _refuse_unused(request: gateway.CreateProcessInstanceRequest) -> None:
-    checks.unused("runtimeInstructions", given=bool(request.runtimeInstructions))
-    checks.unused("tags", given=bool(request.tags))
+    async def PublishMessage(self, request: gateway.PublishMessageRequest) -> gateway.PublishMessageResponse:
+        """Publish a message."""
+        checks.default_tenant("PublishMessage", [request.tenantId])
+        key = await self._calls.publish_message(
+            request.name,
+            correlation_key=request.correlationKey,
+            time_to_live_ms=request.timeToLive,
+            message_id=request.messageId,
+            variables=request.variables,
+            business_id=request.businessId,
+        )
+        return gateway.PublishMessageResponse(key=key, tenantId=checks.DEFAULT_TENANT)
+
+    async def BroadcastSignal(self, request: gateway.BroadcastSignalRequest) -> gateway.BroadcastSignalResponse:
+        """Broadcast a signal."""
+        checks.default_tenant("BroadcastSignal", [request.tenantId])
+        key = await self._calls.broadcast_signal(request.signalName, request.variables)
+        return gateway.BroadcastSignalResponse(key=key, tenantId=checks.DEFAULT_TENANT)
+
+    async def EvaluateConditional(
+        self, request: gateway.EvaluateConditionalRequest
+    ) -> gateway.EvaluateConditionalResponse:
+        """Start the processes whose conditional start event holds."""
+        checks.default_tenant("EvaluateConditional", [request.tenantId])
+        answer = await self._calls.evaluate_conditional(request.processDefinitionKey, request.variables)
+        references = [
+            gateway.ProcessInstanceReference(processDefinitionKey=definition_key, processInstanceKey=key)
+            for definition_key, key in answer.started
+        ]
+        return gateway.EvaluateConditionalResponse(
+            processInstances=references, conditionalEvaluationKey=answer.key, tenantId=checks.DEFAULT_TENANT
+        )
+
+    # --- running instances, and definitions
+
+    async def ModifyProcessInstance(
+        self, request: gateway.ModifyProcessInstanceRequest
+    ) -> gateway.ModifyProcessInstanceResponse:
+        """Move tokens by hand."""
+        await self._calls.modify_instance(
+            request.processInstanceKey,
+            activate=[instructions.activation(one) for one in request.activateInstructions],
+            terminate=[instructions.termination(one) for one in request.terminateInstructions],
+            move=[instructions.move(one) for one in request.moveInstructions],
+        )
+        return gateway.ModifyProcessInstanceResponse()
+
+    async def MigrateProcessInstance(
+        self, request: gateway.MigrateProcessInstanceRequest
+    ) -> gateway.MigrateProcessInstanceResponse:
+        """Let an instance go on in another definition."""
+        plan = request.migrationPlan
+        mappings = [(one.sourceElementId, one.targetElementId) for one in plan.mappingInstructions]
+        await self._calls.migrate_instance(request.processInstanceKey, plan.targetProcessDefinitionKey, mappings)
+        return gateway.MigrateProcessInstanceResponse()
+
+    async def AssignProcessInstanceBusinessId(
+        self, request: gateway.AssignProcessInstanceBusinessIdRequest
+    ) -> gateway.AssignProcessInstanceBusinessIdResponse:
+        """Name a running instance."""
+        await self._calls.assign_business_id(request.processInstanceKey, request.businessId)
+        return gateway.AssignProcessInstanceBusinessIdResponse()
+
+    async def DeleteResource(self, request: gateway.DeleteResourceRequest) -> gateway.DeleteResourceResponse:
+        """Delete a definition."""
+        await self._calls.delete_resource(request.resourceKey, deletes_history=request.deleteHistory)
+        return gateway.DeleteResourceResponse(resourceKey=str(request.resourceKey))

@@ -5,6 +5,8 @@ from osmia_broker.engine.answers import ActivatedJob, Created, Deployed
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_proto import gateway
 
+_KINDS = dict(gateway.ActivatedJob.JobKind.items())
+_LISTENER_EVENTS = dict(gateway.ActivatedJob.ListenerEventType.items())
 LISTENER_UNSPECIFIED = gateway.ActivatedJob.ListenerEventType.Value("UNSPECIFIED")
 
 
@@ -25,7 +27,10 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
         deadline=activated.deadline_ms,
         variables=activated.variables,
         tenantId=DEFAULT_TENANT,
-        listenerEventType=LISTENER_UNSPECIFIED,
+        listenerEventType=_LISTENER_EVENTS.get(activated.listener_event, LISTENER_UNSPECIFIED),
+        kind=_KINDS.get(activated.kind, 0),
+        tags=activated.tags,
+        businessId=activated.business_id or None,
     )
 
 
@@ -37,6 +42,8 @@ def created(answer: Created) -> gateway.CreateProcessInstanceResponse:
         version=answer.version,
         processInstanceKey=answer.process_instance_key,
         tenantId=DEFAULT_TENANT,
+        tags=answer.tags,
+        businessId=answer.business_id or None,
     )
 
 
@@ -49,6 +56,8 @@ def created_with_result(answer: Created, variables: str) -> gateway.CreateProces
         processInstanceKey=answer.process_instance_key,
         variables=variables,
         tenantId=DEFAULT_TENANT,
+        tags=answer.tags,
+        businessId=answer.business_id or None,
     )
 
 

@@ -1,0 +1,47 @@
+"""Calls that let something happen from outside: messages, signals, conditions."""
+
+from collections.abc import Awaitable
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.engine.answers import ConditionalsEvaluated
+from osmia_broker.engine.commands import BroadcastSignal, EvaluateConditional, PublishMessage
+from osmia_broker.errors import InvalidArgument
+
+
+class EventCalls(PartitionCalls):
+    """Publish messages, broadcast signals, evaluate conditional start events."""
+
+    def publish_message(
+        self,
+        name: str,
+        *,
+        correlation_key: str,
+        time_to_live_ms: int,
+        message_id: str,
+        variables: str,
+        business_id: str = "",
+    ) -> Awaitable[int]:
+        """Publish a message; the answer is its key. With a *time_to_live_ms* above 0 it is kept that long."""
+        if not name:
+            raise InvalidArgument("Expected a message to have a name, but found an empty one")
+        return self._partition.submit(
+            PublishMessage(
+                checks.name("name", name),
+                checks.name("correlationKey", correlation_key),
+                checks.int64("timeToLive", time_to_live_ms),
+                checks.name("messageId", message_id),
+                parse_variables(variables),
+                checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+            )
+        )
+
+    def broadcast_signal(self, name: str, variables: str) -> Awaitable[int]:
+        """Broadcast a signal; the answer is a key."""
+        return self._partition.submit(BroadcastSignal(checks.name("signalName", name), parse_variables(variables)))
+
+    def evaluate_conditional(self, process_definition_key: int, variables: str) -> Awaitable[ConditionalsEvaluated]:
+        """Start the processes whose conditional start event holds for *variables*: all (key 0), or only one."""
+        key = checks.int64("processDefinitionKey", process_definition_key)
+        return self._partition.submit(EvaluateConditional(key, parse_variables(variables)))

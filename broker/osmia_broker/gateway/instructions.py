@@ -1,0 +1,93 @@
+"""Instructions of the wire as those of the engine: what to activate, terminate and move, and what a worker of an ad-hoc subprocess decided."""
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.instances import NO_MARKS, Marks
+from osmia_broker.engine.commands import (
+    ActivateInstruction,
+    AdHocResult,
+    ElementToActivate,
+    MoveInstruction,
+    TerminateInstruction,
+    Variables,
+)
+from osmia_broker.errors import InvalidArgument
+from osmia_proto import gateway
+
+Modify = gateway.ModifyProcessInstanceRequest
+
+
+def marks(request: gateway.CreateProcessInstanceRequest) -> Marks:
+    """Return the marks of a new instance.
+
+    Raises:
+        InvalidArgument: a runtime instruction is empty, or the business id is.
+
+    """
+    if not (request.tags or request.runtimeInstructions or request.HasField("businessId")):
+        return NO_MARKS
+    if request.HasField("businessId") and not request.businessId:
+        raise InvalidArgument("Expected a business id of 1 to 256 characters, but found an empty one")
+    terminate_after = []
+    for instruction in request.runtimeInstructions:
+        if not instruction.terminate.afterElementId:
+            raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
+        terminate_after.append(instruction.terminate.afterElementId)
+    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after))
+
+
+def activation(instruction: Modify.ActivateInstruction) -> ActivateInstruction:
+    """Translate an element to activate."""
+    key = checks.int64("ancestorElementInstanceKey", instruction.ancestorElementInstanceKey)
+    return ActivateInstruction(instruction.elementId, key, _variables(instruction.variableInstructions))
+
+
+def termination(instruction: Modify.TerminateInstruction) -> TerminateInstruction:
+    """Translate an element instance, or all instances of an element, to terminate.
+
+    Raises:
+        InvalidArgument: both are given.
+
+    """
+    if instruction.elementInstanceKey and instruction.elementId:
+        raise InvalidArgument("Expected a terminate instruction with an element instance key or an element id, but found both")
+    return TerminateInstruction(instruction.elementInstanceKey, instruction.elementId)
+
+
+def move(instruction: Modify.MoveInstruction) -> MoveInstruction:
+    """Translate tokens to move.
+
+    Raises:
+        InvalidArgument: the source is given twice or not at all.
+
+    """
+    if bool(instruction.sourceElementInstanceKey) == bool(instruction.sourceElementId):
+        raise InvalidArgument("Expected a move instruction with either a source element instance key or a source element id")
+    return MoveInstruction(
+        target_element_id=instruction.targetElementId,
+        source_element_instance_key=instruction.sourceElementInstanceKey,
+        source_element_id=instruction.sourceElementId,
+        variables=_variables(instruction.variableInstructions),
+        ancestor_key=instruction.ancestorElementInstanceKey,
+        infers_ancestor=instruction.inferAncestorScopeFromSourceHierarchy,
+        uses_source_parent=instruction.useSourceParentKeyAsAncestorScopeKey,
+    )
+
+
+def ad_hoc_result(result: gateway.JobResult) -> AdHocResult | None:
+    """Translate what the worker of an ad-hoc subprocess decided; None if nothing of that is given.
+
+    Raises:
+        Unsupported: the result is that of a task listener.
+
+    """
+    checks.unused("result.denied", given=result.denied)
+    checks.unused("result.corrections", given=result.HasField("corrections"))
+    activate = tuple(ElementToActivate(one.elementId, parse_variables(one.variables)) for one in result.activateElements)
+    if not (activate or result.isCompletionConditionFulfilled or result.isCancelRemainingInstances):
+        return None
+    return AdHocResult(activate, result.isCompletionConditionFulfilled, result.isCancelRemainingInstances)
+
+
+def _variables(instructions: "list[Modify.VariableInstruction]") -> tuple[tuple[str, Variables], ...]:
+    return tuple((one.scopeId, parse_variables(one.variables)) for one in instructions)
