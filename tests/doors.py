@@ -175,6 +175,37 @@ class EngineDoor:
     def signal(self, name: str, variables: str) -> int:
         return int(self._do(commands.BroadcastSignal(name, self._parsed(variables))))
 
+    def modify(
+        self,
+        instance: int,
+        activate: list[str],
+        terminate: list[str | int],
+        move: list[tuple[str, str]],
+        variables: dict[str, dict[str, Any]],
+    ) -> None:
+        given = tuple((scope, self._parsed(msgspec.json.encode(values).decode())) for scope, values in variables.items())
+        self._do(
+            commands.ModifyProcessInstance(
+                instance,
+                tuple(commands.ActivateInstruction(id, 0, given) for id in activate),
+                tuple(
+                    commands.TerminateInstruction(one) if isinstance(one, int) else commands.TerminateInstruction(0, one)
+                    for one in terminate
+                ),
+                tuple(commands.MoveInstruction(target, source_element_id=source) for source, target in move),
+            )
+        )
+
+    def migrate(self, instance: int, definition: int, mappings: list[tuple[str, str]]) -> None:
+        self._do(commands.MigrateProcessInstance(instance, definition, tuple(mappings)))
+
+    def definition(self, process_id: str) -> int:
+        latest = self.definitions.processes.latest(process_id)
+        return latest.key if latest is not None else 0
+
+    def delete(self, key: int) -> None:
+        self._do(commands.DeleteResource(key))
+
     def instances(self, process_id: str) -> list[int]:
         """The living instances of a process, oldest first."""
         rows = self._rows(ElementInstance)
@@ -303,6 +334,34 @@ class GrpcDoor:
 
     def signal(self, name: str, variables: str) -> int:
         return int(self._do(lambda: self._client.broadcast_signal(name, variables)))
+
+    def modify(
+        self,
+        instance: int,
+        activate: list[str],
+        terminate: list[str | int],
+        move: list[tuple[str, str]],
+        variables: dict[str, dict[str, Any]],
+    ) -> None:
+        self._do(
+            lambda: self._client.modify_instance(
+                instance,
+                activate=[osmia.Activate(id, variables) for id in activate],
+                terminate=[one for one in terminate if isinstance(one, int)],
+                terminate_elements=[one for one in terminate if isinstance(one, str)],
+                move=[osmia.Move(source, target) for source, target in move],
+            )
+        )
+
+    def migrate(self, instance: int, definition: int, mappings: list[tuple[str, str]]) -> None:
+        self._do(lambda: self._client.migrate_instance(instance, target_definition_key=definition, mapping=dict(mappings)))
+
+    def definition(self, process_id: str) -> int:
+        found = self._do(lambda: self._client.search_definitions(bpmn_process_id=process_id)).items
+        return max((one.version, one.key) for one in found)[1] if found else 0
+
+    def delete(self, key: int) -> None:
+        self._do(lambda: self._client.delete_resource(key))
 
     def instances(self, process_id: str) -> list[int]:
         found = self._do(lambda: self._client.search_instances(bpmn_process_id=process_id, states=[osmia.InstanceState.ACTIVE])).items

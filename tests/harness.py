@@ -22,6 +22,9 @@
     sees      amount=12 ok=true                             variables that the last activated job saw, exactly these
     variables amount=12                                     variables of the process, exactly these
     idle                                                    no job can be activated
+    modify    +b -a a>b b.x=1                               activate, terminate, move; variables for the activated element's scopes
+    migrate   other a>b                                     go on in the latest version of another process
+    delete    process                                       delete the latest version
     none      approve                                       no job is open at the element
     cancel · completed · running
 
@@ -164,6 +167,36 @@ class Scenario:
     def do_signal(self, rest: str) -> None:
         name, variables = first_word(rest)
         self.door.signal(name, document(variables))
+
+    def do_modify(self, rest: str) -> None:
+        """`+b` activates, `-a` terminates all instances of a (`-1` the element instance of that key), `a>b` moves; `b.x=1` sets variables."""
+        activate: list[str] = []
+        terminate: list[str | int] = []
+        move: list[tuple[str, str]] = []
+        variables: dict[str, dict[str, Any]] = {}
+        for word in _split(rest):
+            if "=" in word:
+                path, _, value = word.partition("=")
+                scope, _, name = path.rpartition(".")
+                variables.setdefault(scope, {})[name] = msgspec.json.decode(value)
+            elif ">" in word:
+                source, _, target = word.partition(">")
+                move.append((source, target))
+            elif word.startswith("+"):
+                activate.append(word[1:])
+            else:
+                terminate.append(int(word[1:]) if word[1:].isdigit() else word[1:])
+        self.door.modify(self.instance, activate, terminate, move, variables)
+
+    def do_migrate(self, rest: str) -> None:
+        """`migrate other a>b c>d`: to the latest version of a process, with these mappings."""
+        process_id, words = first_word(rest)
+        mappings = [tuple(word.split(">", 1)) for word in words.split()]
+        self.door.migrate(self.instance, self.door.definition(process_id), mappings)
+
+    def do_delete(self, rest: str) -> None:
+        """Delete the latest version of a process, or the definition of this key."""
+        self.door.delete(int(rest) if rest.lstrip("-").isdigit() else self.door.definition(rest or "process"))
 
     def do_advance(self, rest: str) -> None:
         self.door.advance(int(rest))

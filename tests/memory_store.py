@@ -20,7 +20,17 @@ from osmia_broker.state.rows import (
     Resource,
     Variable,
 )
-from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Start, Wanted, Written
+from osmia_broker.state.store_protocol import (
+    MATCHES_MAX,
+    WINDOW_JOBS,
+    Changes,
+    Due,
+    DueWanted,
+    Loaded,
+    Start,
+    Wanted,
+    Written,
+)
 
 
 class MemoryStore:

@@ -4,7 +4,8 @@
 Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests without a broker in `osmia.testing`.
 """
 
-from osmia.calls.instances import Activate
+from osmia.calls.events import StartedInstance
+from osmia.calls.instances import Activate, Move
 from osmia.client import Client
 from osmia.errors import (
     AlreadyExists,
@@ -37,11 +38,13 @@ __all__ = [
     "InvalidState",
     "Job",
     "JobFailure",
+    "Move",
     "NotAllowed",
     "NotFound",
     "OsmiaError",
     "Overloaded",
     "Refused",
+    "StartedInstance",
     "SyncClient",
     "SyncWorker",
     "Timeout",

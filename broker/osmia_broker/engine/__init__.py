@@ -10,6 +10,8 @@ from osmia_broker.engine import (  # each registers its handlers
     deployments,
     instances,
     jobs,
+    migration,
+    modification,
     resolution,
 )
 from osmia_broker.engine.elements import (
@@ -44,6 +46,8 @@ __all__ = [
     "jobs",
     "loops",
     "messages",
+    "migration",
+    "modification",
     "resolution",
     "scopes",
     "signals",

@@ -12,9 +12,9 @@ from osmia_broker.model import elements, expressions, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
 from osmia_broker.model.connecting import connect_events
 from osmia_broker.model.dialects import activiti, zeebe
+from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
-from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
 from osmia_broker.model.source import Source
 from osmia_broker.model.xml import BPMN, Node

@@ -154,8 +154,8 @@ class ElementInstance:
 
     key: int
     process_instance_key: int
-    process_definition_key: int
-    element_id: str
+    process_definition_key: int = changing()
+    element_id: str = changing()
     type: str  # model.ElementType
     state: ElementState = changing()
     scope_key: int = 0  # the element instance it lives in; 0 for the process
@@ -187,9 +187,9 @@ class Job:
 
     key: int
     process_instance_key: int
-    process_definition_key: int
+    process_definition_key: int = changing()
     element_instance_key: int
-    element_id: str
+    element_id: str = changing()
     type: str
     state: JobState = changing()
     retries: int = changing(0)  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
@@ -224,9 +224,9 @@ class Incident:
 
     key: int
     process_instance_key: int
-    process_definition_key: int
+    process_definition_key: int = changing()
     element_instance_key: int
-    element_id: str
+    element_id: str = changing()
     job_key: int  # 0 unless a job is the cause
     error_type: ErrorType
     message: str
@@ -254,11 +254,11 @@ class Timer:
 
     key: int
     process_instance_key: int  # the timer's own key if it is of a start event: it comes into memory alone
-    process_definition_key: int
+    process_definition_key: int = changing()
     element_instance_key: (
         int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
     )
-    element_id: str  # the event that fires
+    element_id: str = changing()  # the event that fires
     due_ms: int = changing()  # when it fires; 0 while its instance is suspended
     repetitions: int = changing(1)  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
@@ -278,10 +278,10 @@ class Subscription:
 
     key: int
     process_instance_key: int
-    process_definition_key: int
+    process_definition_key: int = changing()
     element_instance_key: int  # the element instance that waits, as of a timer
-    element_id: str  # the event that fires
-    bpmn_process_id: str  # a message reaches at most one subscription of each process id
+    element_id: str = changing()  # the event that fires
+    bpmn_process_id: str = changing()  # a message reaches at most one subscription of each process id
     kind: SubscriptionKind
     name: str = ""  # of the message or the signal; empty of a condition
     correlation_key: str = ""  # of a message

@@ -1,12 +1,22 @@
-"""Calls that report events to processes: messages and signals. Osmia's broker does not have them yet (`Unimplemented`)."""
+"""Calls that report events to processes: messages, signals, conditions."""
+
+from dataclasses import dataclass
 
 from osmia import variables as variables_json
 from osmia.calls.call import Calls
 from osmia_proto import gateway
 
 
+@dataclass(frozen=True, slots=True)
+class StartedInstance:
+    """A process instance that `evaluate_conditional` has started."""
+
+    key: int
+    process_definition_key: int
+
+
 class EventCalls(Calls):
-    """Publish messages and broadcast signals."""
+    """Publish messages, broadcast signals, evaluate conditions."""
 
     async def publish_message(
         self,
@@ -16,6 +26,7 @@ class EventCalls(Calls):
         *,
         time_to_live_ms: int = 0,
         message_id: str = "",
+        business_id: str | None = None,
         tenant_id: str = "",
     ) -> int:
         """Publish a message to the elements that wait for *name* with *correlation_key*, and return the message's key.
@@ -35,10 +46,29 @@ class EventCalls(Calls):
                 timeToLive=time_to_live_ms,
                 messageId=message_id,
                 variables=variables_json.encode(variables),
+                businessId=business_id,
                 tenantId=tenant_id,
             ),
         )
         return int(answer.key)
+
+    async def evaluate_conditional(
+        self, variables: object = None, *, process_definition_key: int | None = None, tenant_id: str = ""
+    ) -> list[StartedInstance]:
+        """Start the processes whose conditional start event holds for *variables*, and return the new instances.
+
+        Raises:
+            NotFound: there is no definition of *process_definition_key*.
+        """
+        answer = await self._call(
+            "EvaluateConditional",
+            gateway.EvaluateConditionalRequest(
+                tenantId=tenant_id,
+                processDefinitionKey=process_definition_key,
+                variables=variables_json.encode(variables),
+            ),
+        )
+        return [StartedInstance(one.processInstanceKey, one.processDefinitionKey) for one in answer.processInstances]
 
     async def broadcast_signal(self, name: str, variables: object = None, *, tenant_id: str = "") -> int:
         """Broadcast a signal to all elements that wait for *name* now, and return its key. If none waits, this is no error."""

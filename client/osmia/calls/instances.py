@@ -24,6 +24,21 @@ class Activate:
     ancestor_key: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Tokens to be moved by `modify_instance`: *target* is activated once for each instance of *source* that is terminated.
+
+    *source* is an element id (all its instances) or the key of one element instance. The scope of the target is found; else name it by
+    *ancestor_key*, or take the scopes of the source (*infer_ancestor*).
+    """
+
+    source: str | int
+    target: str
+    variables: Mapping[str, object] = field(default_factory=dict)
+    ancestor_key: int = 0
+    infer_ancestor: bool = False
+
+
 class InstanceCalls(Calls):
     """Start process instances, change them and end them."""
 
@@ -37,6 +52,7 @@ class InstanceCalls(Calls):
         start_at: Sequence[str] = (),
         terminate_after: Sequence[str] = (),
         tags: Sequence[str] = (),
+        business_id: str | None = None,
         tenant_id: str = "",
         operation_reference: int | None = None,
     ) -> CreatedInstance:
@@ -60,6 +76,7 @@ class InstanceCalls(Calls):
             startInstructions=[gateway.ProcessInstanceCreationStartInstruction(elementId=id) for id in start_at],
             runtimeInstructions=map(_terminate, terminate_after),
             tags=tags,
+            businessId=business_id,
             tenantId=tenant_id,
             operationReference=operation_reference,
         )
@@ -120,6 +137,20 @@ class InstanceCalls(Calls):
             ),
         )
 
+    async def assign_business_id(self, process_instance_key: int, business_id: str) -> None:
+        """Give a running instance that has no business id this one (1 to 256 characters).
+
+        Raises:
+            NotFound: no such instance runs.
+            InvalidState: it has a business id, or it was started by a call activity.
+        """
+        await self._call(
+            "AssignProcessInstanceBusinessId",
+            gateway.AssignProcessInstanceBusinessIdRequest(
+                processInstanceKey=process_instance_key, businessId=business_id
+            ),
+        )
+
     async def set_variables(
         self,
         element_instance_key: int,
@@ -164,11 +195,14 @@ class InstanceCalls(Calls):
         *,
         activate: Sequence[str | Activate] = (),
         terminate: Sequence[int] = (),
+        terminate_elements: Sequence[str] = (),
+        move: Sequence[Move] = (),
         operation_reference: int | None = None,
     ) -> None:
-        """Activate elements (by id, or `Activate`) and terminate element instances (by key) of a running instance.
+        """Activate elements (by id, or `Activate`), terminate element instances, and move tokens of a running instance.
 
-        Either all of it happens or nothing.
+        *terminate* names element instances by key, *terminate_elements* all instances of these elements. Either all of it
+        happens or nothing.
 
         Raises:
             NotFound: no such instance runs.
@@ -180,7 +214,11 @@ class InstanceCalls(Calls):
             gateway.ModifyProcessInstanceRequest(
                 processInstanceKey=process_instance_key,
                 activateInstructions=map(_activate, activate),
-                terminateInstructions=[instruction(elementInstanceKey=key) for key in terminate],
+                terminateInstructions=[
+                    *(instruction(elementInstanceKey=key) for key in terminate),
+                    *(instruction(elementId=id) for id in terminate_elements),
+                ],
+                moveInstructions=map(_move, move),
                 operationReference=operation_reference,
             ),
         )
@@ -230,14 +268,33 @@ def _terminate(element_id: str) -> gateway.ProcessInstanceCreationRuntimeInstruc
     )
 
 
+def _move(move: Move) -> gateway.ModifyProcessInstanceRequest.MoveInstruction:
+    request = gateway.ModifyProcessInstanceRequest
+    return request.MoveInstruction(
+        sourceElementInstanceKey=move.source if isinstance(move.source, int) else 0,
+        sourceElementId=move.source if isinstance(move.source, str) else "",
+        targetElementId=move.target,
+        variableInstructions=_variable_instructions(move.variables),
+        ancestorElementInstanceKey=move.ancestor_key,
+        inferAncestorScopeFromSourceHierarchy=move.infer_ancestor,
+    )
+
+
+def _variable_instructions(
+    variables: Mapping[str, object],
+) -> list[gateway.ModifyProcessInstanceRequest.VariableInstruction]:
+    instruction = gateway.ModifyProcessInstanceRequest.VariableInstruction
+    return [
+        instruction(scopeId=scope_id, variables=variables_json.encode(values))
+        for scope_id, values in variables.items()
+    ]
+
+
 def _activate(element: str | Activate) -> gateway.ModifyProcessInstanceRequest.ActivateInstruction:
     wanted = Activate(element) if isinstance(element, str) else element
     request = gateway.ModifyProcessInstanceRequest
     return request.ActivateInstruction(
         elementId=wanted.element_id,
         ancestorElementInstanceKey=wanted.ancestor_key,
-        variableInstructions=[
-            request.VariableInstruction(scopeId=scope_id, variables=variables_json.encode(values))
-            for scope_id, values in wanted.variables.items()
-        ],
+        variableInstructions=_variable_instructions(wanted.variables),
     )

@@ -1,0 +1,228 @@
+"""Migrate a running process instance to another definition (bpmn-execution.md, section 10).
+
+Every active element is mapped to one of the same type. Its jobs, incidents, timers and subscriptions follow with their keys. An event that is
+waited for follows if it is mapped too; otherwise it is closed, and the events that only the other definition has are opened.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from osmia_broker.engine.commands import MigrateProcessInstance
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.waiting import open_event
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle.joins import open_joins
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
+from osmia_broker.model.graph import Element, ElementType, Process
+from osmia_broker.state.rows import (
+    BusinessId,
+    Compensation,
+    ElementInstance,
+    ElementState,
+    InstanceOrigin,
+    ProcessDefinition,
+    Subscription,
+    Timer,
+    WaitingToken,
+)
+
+
+R = TypeVar("R", InstanceOrigin, BusinessId, Compensation)
+
+
+@handles(MigrateProcessInstance)
+def migrate_process_instance(turn: Turn, command: MigrateProcessInstance) -> None:
+    """Check the whole plan, then let every row follow it."""
+    process = turn.find_element(command.process_instance_key)
+    if process is None or process.type != ElementType.PROCESS:
+        raise NotFound(
+            f"Expected to migrate process instance but no process instance found with key '{command.process_instance_key}'"
+        )
+    target = turn.definitions.processes.get(command.target_definition_key)
+    if target is None:
+        raise NotFound(
+            "Expected to migrate process instance to process definition but no process definition found with key"
+            f" '{command.target_definition_key}'"
+        )
+    source_model = turn.definitions.process(process.process_definition_key)
+    target_model = turn.definitions.process(target.key)
+    plan = _mapped(process, source_model, target_model, command.mappings)
+    plan[source_model.root.id] = target_model.root
+    living = turn.elements.of_instance(process.key)
+    for instance in living:
+        _check(process, instance, source_model, plan)
+    tokens = [_moved(turn, process, token, source_model, plan) for token in turn.tokens.of_instance(process.key)]
+    for token, moved in tokens:
+        turn.tokens.end(token, turn.now_ms)
+        turn.tokens.insert(moved)
+    for instance in living:
+        _migrate(turn, instance, target, plan)
+    for scope in {token.scope_key for _, token in tokens}:
+        open_joins(turn, turn.elements[scope])
+    _migrate_marks(turn, process, target, plan)
+
+
+def _mapped(
+    process: ElementInstance, source: Process, target: Process, mappings: Iterable[tuple[str, str]]
+) -> dict[str, Element]:
+    """Return the elements of the target by the ids of the source."""
+    prefix = f"Expected to migrate process instance '{process.key}' but mapping instructions contain"
+    plan: dict[str, Element] = {}
+    for source_id, target_id in mappings:
+        if source_id not in source.elements:
+            raise InvalidArgument(
+                f"{prefix} a non-existing source element id '{source_id}'."
+                " Elements provided in mapping instructions must exist in the source process definition."
+            )
+        if target_id not in target.elements:
+            raise InvalidArgument(
+                f"{prefix} a non-existing target element id '{target_id}'."
+                " Elements provided in mapping instructions must exist in the target process definition."
+            )
+        if source_id in plan:
+            raise InvalidArgument(f"{prefix} duplicate source element ids '[{source_id}]'.")
+        plan[source_id] = target.elements[target_id]
+    return plan
+
+
+def _check(process: ElementInstance, instance: ElementInstance, source: Process, plan: dict[str, Element]) -> None:
+    """Refuse an active element that is not mapped to one of its kind in the same scopes."""
+    if instance is process:
+        return
+    prefix = f"Expected to migrate process instance '{process.key}' but"
+    id = instance.element_id
+    element = plan.get(id)
+    if element is None:
+        raise InvalidState(
+            f"{prefix} no mapping instruction defined for active element with id '{id}'."
+            " Elements cannot be migrated without a mapping."
+        )
+    before = source.elements[id]
+    if element.type is not before.type:
+        raise InvalidState(
+            f"{prefix} active element with id '{id}' and type '{before.type}' is mapped to an element with id"
+            f" '{element.id}' and different type '{element.type}'. Elements must be mapped to elements of the same type."
+        )
+    if type(element.loop) is not type(before.loop):
+        raise InvalidState(
+            f"{prefix} active element with id '{id}' is mapped to an element with id '{element.id}' and another loop."
+            " Elements must be mapped to elements with the same kind of loop."
+        )
+    if before.scope is not None and plan.get(before.scope.id) is not element.scope:
+        raise InvalidState(
+            f"{prefix} the flow scope of the active element with id '{id}' is changed by its mapping to '{element.id}'."
+            " The flow scope of an element must not change."
+        )
+
+
+def _moved(
+    turn: Turn, process: ElementInstance, token: WaitingToken, source: Process, plan: dict[str, Element]
+) -> tuple[WaitingToken, WaitingToken]:
+    """Return a waiting token, and the one at the mapped gateway that takes its place."""
+    prefix = f"Expected to migrate process instance '{process.key}' but"
+    gateway = plan.get(token.element_id)
+    if gateway is None:
+        raise InvalidState(f"{prefix} no mapping instruction defined for active element with id '{token.element_id}'.")
+    before = source.elements[token.element_id]
+    if gateway.type is not before.type:
+        raise InvalidState(
+            f"{prefix} active element with id '{before.id}' and type '{before.type}' is mapped to an element with id"
+            f" '{gateway.id}' and different type '{gateway.type}'."
+        )
+    came_from = next(flow.source.id for flow in before.incoming if flow.id == token.flow_id)
+    flows = [flow.id for flow in gateway.incoming]
+    by_source = [flow.id for flow in gateway.incoming if flow.source is plan.get(came_from)]
+    if token.flow_id not in flows and not by_source:
+        raise InvalidState(
+            f"{prefix} a token waits at the gateway with id '{before.id}' that came over the sequence flow '{token.flow_id}',"
+            f" and '{gateway.id}' has no such flow."
+        )
+    flow_id = token.flow_id if token.flow_id in flows else by_source[0]
+    return token, WaitingToken(
+        turn.next_key(), token.process_instance_key, token.scope_key, gateway.id, flow_id, token.started_ms
+    )
+
+
+def _migrate(turn: Turn, instance: ElementInstance, target: ProcessDefinition, plan: dict[str, Element]) -> None:
+    element = plan[instance.element_id]
+    id = element.id if instance.scope_key else target.bpmn_process_id
+    moved = {"process_definition_key": target.key, "element_id": id}
+    turn.elements.update(instance, **moved)
+    for job in turn.jobs.by("element_instance_key", instance.key):
+        turn.jobs.update(job, **moved)
+    for incident in turn.incidents.by("element_instance_key", instance.key):
+        turn.incidents.update(incident, **moved)
+    if instance.state in (ElementState.ACTIVATED, ElementState.COMPLETING):
+        _migrate_events(turn, instance, element, target, plan)
+
+
+def _migrate_events(
+    turn: Turn, instance: ElementInstance, element: Element, target: ProcessDefinition, plan: dict[str, Element]
+) -> None:
+    """Let what the element waits for follow, close what is not mapped, open what is new."""
+    new = {event.id: event for event in _events_of(instance, element)}
+    for timer in turn.timers.by("element_instance_key", instance.key):
+        event = _followed(timer, new, plan)
+        if event is None:
+            turn.timers.end(timer, turn.now_ms, due_ms=0)
+        else:
+            turn.timers.update(timer, process_definition_key=target.key, element_id=event.id)
+            del new[event.id]
+    for subscription in turn.subscriptions.by("element_instance_key", instance.key):
+        event = _followed(subscription, new, plan)
+        if event is None:
+            turn.subscriptions.end(subscription, turn.now_ms)
+        else:
+            turn.subscriptions.update(
+                subscription,
+                process_definition_key=target.key,
+                element_id=event.id,
+                bpmn_process_id=target.bpmn_process_id,
+            )
+            del new[event.id]
+    try:
+        for event in new.values():
+            open_event(turn, instance, event)
+    except IncidentRaised as fault:
+        raise InvalidState(
+            f"Expected to migrate process instance '{instance.process_instance_key}' but the event with id '{event.id}'"
+            f" cannot be opened: {fault}"
+        ) from fault
+
+
+def _events_of(instance: ElementInstance, element: Element) -> Iterable[Element]:
+    if not instance.loop_counter:
+        yield from element.boundaries
+    if instance.type != ElementType.MULTI_INSTANCE_BODY and instance.state is ElementState.ACTIVATED:
+        yield from element.catches
+
+
+def _followed(row: Timer | Subscription, new: dict[str, Element], plan: dict[str, Element]) -> Element | None:
+    """Return the event of the target that *row* goes on waiting for; None if there is none."""
+    mapped = plan.get(row.element_id)
+    return new.get(mapped.id) if mapped is not None else None
+
+
+def _migrate_marks(turn: Turn, process: ElementInstance, target: ProcessDefinition, plan: dict[str, Element]) -> None:
+    """Let the rows follow that name the process id, or activities that have completed. Each is written anew."""
+    for origin in turn.origins.by("element_instance_key", process.key):
+        turn.origins.end(origin, turn.now_ms)
+        turn.origins.insert(_anew(turn, origin, bpmn_process_id=target.bpmn_process_id))
+    for mark in turn.business_ids.by("element_instance_key", process.key):
+        turn.business_ids.end(mark, turn.now_ms)
+        turn.business_ids.insert(_anew(turn, mark, bpmn_process_id=target.bpmn_process_id))
+    elements = turn.definitions.process(target.key).elements
+    for row in turn.compensations.of_instance(process.key):
+        turn.compensations.end(row, turn.now_ms)
+        activity = plan.get(row.element_id) or elements.get(row.element_id)
+        handler = plan.get(row.handler_id) or elements.get(row.handler_id)
+        if activity is not None and (handler is not None or not row.handler_id):
+            handler_id = "" if handler is None else handler.id
+            turn.compensations.insert(_anew(turn, row, element_id=activity.id, handler_id=handler_id))
+
+
+def _anew(turn: Turn, row: R, **changes: object) -> R:
+    """Return a living copy of *row* with a key of its own."""
+    values = {name: getattr(row, name) for name in row.__slots__}
+    return type(row)(**values | {"key": turn.next_key(), "ended_ms": 0} | changes)
