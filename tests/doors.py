@@ -203,6 +203,10 @@ class EngineDoor:
         latest = self.definitions.processes.latest(process_id)
         return latest.key if latest is not None else 0
 
+    def version(self, process_id: str) -> int:
+        latest = self.definitions.processes.latest(process_id)
+        return latest.version if latest is not None else 0
+
     def delete(self, key: int) -> None:
         self._do(commands.DeleteResource(key))
 
@@ -359,6 +363,10 @@ class GrpcDoor:
     def definition(self, process_id: str) -> int:
         found = self._do(lambda: self._client.search_definitions(bpmn_process_id=process_id)).items
         return max((one.version, one.key) for one in found)[1] if found else 0
+
+    def version(self, process_id: str) -> int:
+        found = self._do(lambda: self._client.search_definitions(bpmn_process_id=process_id)).items
+        return max((one.version for one in found), default=0)
 
     def delete(self, key: int) -> None:
         self._do(lambda: self._client.delete_resource(key))

@@ -55,6 +55,7 @@ class Scenario:
         self.taken: dict[str, SeenJob] = {}
         self.last: SeenJob | None = None
         self.resolved: dict[str, int] = {}
+        self.deleted = 0
 
     def play(self, text: str, refused: str | None = None) -> None:
         lines = [line.strip() for line in re.split(r"[\n;]", text) if line.strip()]
@@ -102,6 +103,10 @@ class Scenario:
         id, colon, line = rest.partition("::")
         id, line = (id.strip(), line) if colon else ("process", rest)
         self.door.deploy((f"{id}.bpmn", bpmn(line, id=id)))
+
+    def do_create_of(self, rest: str) -> None:
+        process_id, variables = first_word(rest)
+        self.instance = self.door.create(process_id, document(variables))
 
     def do_create(self, rest: str) -> None:
         self.instance = self.door.create("process", document(rest))
@@ -195,8 +200,10 @@ class Scenario:
         self.door.migrate(self.instance, self.door.definition(process_id), mappings)
 
     def do_delete(self, rest: str) -> None:
-        """Delete the latest version of a process, or the definition of this key."""
-        self.door.delete(int(rest) if rest.lstrip("-").isdigit() else self.door.definition(rest or "process"))
+        """Delete the latest version of a process, or the definition of this key; `delete again` the one that was deleted last."""
+        if rest != "again":
+            self.deleted = int(rest) if rest.lstrip("-").isdigit() else self.door.definition(rest or "process")
+        self.door.delete(self.deleted)
 
     def do_advance(self, rest: str) -> None:
         self.door.advance(int(rest))

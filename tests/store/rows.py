@@ -7,6 +7,10 @@ from typing import Any
 
 from osmia_broker.state.rows import (
     KINDS,
+    BusinessId,
+    CalledInstance,
+    Compensation,
+    CreatedOnce,
     Decision,
     DecisionRequirements,
     ElementInstance,
@@ -15,10 +19,18 @@ from osmia_broker.state.rows import (
     FollowUp,
     Form,
     Incident,
+    InstanceOrigin,
     Job,
     JobState,
+    Loop,
+    LoopResult,
+    Message,
     ProcessDefinition,
     Resource,
+    StartSubscription,
+    Subscription,
+    SubscriptionKind,
+    Timer,
     Variable,
     WaitingToken,
 )
@@ -42,7 +54,34 @@ decision = Decision(BASE + 3, "dish", 1, "Dish", BASE + 2, "drg", BASE)
 form = Form(BASE + 4, "form", 2, "f.form", "e" * 64, BASE, 1)
 resource = Resource("c" * 64, bytes(range(256)))
 
-INSTANCE: tuple[Any, ...] = (process, task, token, job, variable, incident, follow_up)
+timer = Timer(BASE + 16, PROCESS, BASE + 1, TASK, "late", 0, 3, "PT1S", 10)
+subscription = Subscription(
+    BASE + 17, PROCESS, BASE + 1, TASK, "paid", "p", SubscriptionKind.MESSAGE, TEXT, TEXT, 11
+)
+origin = InstanceOrigin(BASE + 18, PROCESS, PROCESS, "p", correlation_key=TEXT, tags='["a"]')
+business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
+called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)
+loop = Loop(BASE + 21, PROCESS, TASK, "[1,2]", 2, 1, 1)
+loop_result = LoopResult(BASE + 22, PROCESS, TASK, 0, "[null,2]")
+compensation = Compensation(BASE + 23, PROCESS, PROCESS, PROCESS, "ask", TASK, "undo", "{}")
+message = Message(BASE + 24, BASE + 24, "paid", "7", "one", "{}", "", 12, 0)
+created_once = CreatedOnce(BASE + 25, BASE + 25, TEXT, BASE + 1, "p", 1, PROCESS, 0)
+
+start_subscription = StartSubscription(BASE + 26, BASE + 1, "p", "go", SubscriptionKind.MESSAGE, "go")
+
+OF_FIRST_VERSION: tuple[Any, ...] = (process, task, token, job, variable, incident)
+OF_EVENTS: tuple[Any, ...] = (
+    timer,
+    subscription,
+    origin,
+    business_id,
+    called,
+    loop,
+    loop_result,
+    compensation,
+)
+INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)
+ALONE: tuple[Any, ...] = (message, created_once)  # they come into memory by their own key
 DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
 

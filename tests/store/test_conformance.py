@@ -23,13 +23,24 @@ from osmia_broker.state.rows import (
     JobState,
     ProcessDefinition,
     StartSubscription,
+    Subscription,
     Variable,
     WaitingToken,
 )
-from osmia_broker.state.store_protocol import WINDOW_JOBS, Changes, Due, DueWanted, Loaded, Store, Wanted
+from osmia_broker.state.store_protocol import (
+    MATCHES_MAX,
+    WINDOW_JOBS,
+    Changes,
+    Due,
+    DueWanted,
+    Loaded,
+    MatchWanted,
+    Store,
+    Wanted,
+)
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
-from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TOKEN, changes, wanted
+from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
 
 FACTORIES: dict[str, Callable[[Path], Store]] = {"sqlite": lambda path: SqliteStore(path / "partition-1.db")}
 
@@ -93,13 +104,51 @@ async def test_every_row_of_an_instance_survives_a_start(store: Store):
     await store.open()
     found = (await load(store, wanted(PROCESS))).instances[PROCESS]
     assert sorted(found.pop(ElementInstance), key=lambda row: row.key) == [rows.process, rows.task]
-    assert found == {
-        WaitingToken: [rows.token],
-        Job: [rows.job],
-        Variable: [rows.variable],
-        Incident: [rows.incident],
-        FollowUp: [rows.follow_up],
-    }
+    assert found == {type(row): [row] for row in rows.INSTANCE if not isinstance(row, ElementInstance)}
+
+
+@pytest.mark.parametrize("row", rows.ALONE, ids=lambda row: type(row).__name__)
+async def test_a_row_that_stands_alone_survives_a_start(store: Store, row: Any):
+    await write(store, row)
+    await store.open()
+    assert (await load(store, wanted(row.key, of=type(row)))).instances == {row.key: {type(row): [row]}}
+
+
+# --- rows by their values
+
+
+async def matched(store: Store, *values: str, after: int = 0) -> Loaded:
+    columns = ("kind", "name", "correlation_key")
+    return await load(store, Wanted(matches=frozenset({MatchWanted(Subscription, columns, values, after)})))
+
+
+async def test_rows_are_found_by_their_values_with_their_instances(store: Store):
+    other = replace(rows.subscription, key=BASE + 60, name="other")
+    await write(store, *rows.INSTANCE, other)
+    found = await matched(store, "MESSAGE", TEXT, TEXT)
+    assert [*found.matches.values()] == [[rows.subscription.key]]
+    assert found.instances[PROCESS][Subscription] == [rows.subscription, other]
+    for values in (("SIGNAL", TEXT, TEXT), ("MESSAGE", TEXT, ""), ("MESSAGE", "", TEXT)):
+        nothing = await matched(store, *values)
+        assert ([*nothing.matches.values()], nothing.instances) == ([[]], {})
+
+
+async def test_rows_by_their_values_come_in_pages_and_without_ended_ones(store: Store):
+    several = [replace(rows.subscription, key=BASE + 1_000 + n, ended_ms=n % 2) for n in range(4 * MATCHES_MAX)]
+    await write(store, rows.process, rows.task, *several)
+    living = [row.key for row in several if not row.ended_ms]
+    first = [*(await matched(store, "MESSAGE", TEXT, TEXT)).matches.values()][0]
+    assert first == living[:MATCHES_MAX]
+    second = [*(await matched(store, "MESSAGE", TEXT, TEXT, after=first[-1])).matches.values()][0]
+    assert second == living[MATCHES_MAX:]
+
+
+async def test_a_start_knows_which_messages_are_kept(store: Store):
+    await write(store, rows.message, replace(rows.message, key=BASE + 70, process_instance_key=BASE + 70, name="gone", ended_ms=1))
+    kept = (await store.open()).kept_messages
+    assert kept is not None
+    assert ("paid", "7") in kept
+    assert ("gone", "7") not in kept
 
 
 async def test_enums_come_back_as_their_members(store: Store):
@@ -184,6 +233,7 @@ async def test_ended_rows_stay_out_of_a_load(store: Store):
         replace(rows.job, state=JobState.COMPLETED, **ended),
         replace(rows.incident, **ended),
         replace(rows.token, **ended),
+        *(replace(row, ended_ms=99) for row in rows.OF_EVENTS),
         deleted=[rows.follow_up],
     )
     found = (await load(store, wanted(PROCESS))).instances[PROCESS]
@@ -196,7 +246,7 @@ async def test_variables_of_an_ended_scope_stay_out_of_a_load(store: Store):
     local = replace(rows.variable, scope_key=TASK)
     await write(store, *rows.INSTANCE, local)
     assert local in (await load(store, wanted(PROCESS))).instances[PROCESS][Variable]
-    over = [replace(row, ended_ms=9) for row in (rows.task, rows.job, rows.incident)]
+    over = [replace(row, ended_ms=9) for row in (rows.task, rows.job, rows.incident, *rows.OF_EVENTS)]
     await write(store, *over)
     assert (await load(store, wanted(PROCESS))).instances[PROCESS][Variable] == [rows.variable]
 

@@ -20,7 +20,7 @@ from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TOKEN, changes, wanted
 
-ALL_KEYS = {PROCESS, TASK, TOKEN, JOB, INCIDENT, FOLLOW_UP}
+ALL_KEYS = {PROCESS, TASK, TOKEN, JOB, INCIDENT, FOLLOW_UP, *(row.key for row in rows.OF_EVENTS)}
 OTHER = PROCESS + 1_000
 BOTH = wanted(PROCESS, OTHER)
 
@@ -237,7 +237,7 @@ def altered() -> Iterator[tuple[Path, sqlite3.Connection]]:
     async def make(path: Path) -> None:
         store = SqliteStore(path)
         await store.open()
-        await store.write(changes(*rows.INSTANCE, *rows.instance(1)), None)
+        await store.write(changes(*rows.INSTANCE, *rows.ALONE, *rows.DEPLOYED, rows.start_subscription, *rows.instance(1)), None)
         await store.close()
 
     with TemporaryDirectory() as folder:

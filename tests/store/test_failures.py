@@ -151,7 +151,7 @@ async def test_a_defect_of_the_store_fails_as_a_disk_does(stores: Stores):
 
 def small(path: Path) -> sqlite3.Connection:
     db = connect(path)
-    db.execute("PRAGMA max_page_count = 60")
+    db.execute("PRAGMA max_page_count = 150")
     return db
 
 

@@ -216,6 +216,13 @@ class ExpireMessage(Command, frozen=True, gc=False):
     message_key: int
 
 
+class ExpireCreation(Command, frozen=True, gc=False):
+    """Forget a creation with an idempotency key. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "EXPIRE"
+    created_once_key: int
+
+
 class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     """An element that the worker of an ad-hoc subprocess wants to activate."""
 
@@ -322,6 +329,7 @@ class CorrelateMessage(Command, frozen=True, gc=False):
     variables: Variables
     after_key: int
     reached: tuple[str, ...]
+    business_id: str = ""
 
 
 class CorrelateKept(Command, frozen=True, gc=False):

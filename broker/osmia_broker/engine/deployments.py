@@ -86,7 +86,7 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
             latest = ProcessDefinition(
                 key=turn.next_key(),
                 bpmn_process_id=id,
-                version=latest.version + 1 if latest else 1,
+                version=turn.definitions.processes.next_version(id),
                 name=process.name,
                 version_tag=process.version_tag,
                 resource_name=resource.name,
@@ -109,7 +109,7 @@ def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _ou
     graph = resource.compiled.decisions
     latest = turn.definitions.requirements.latest(graph.id)
     if latest is None or not _is_same(latest, resource):
-        latest = _add_requirements(turn, resource, latest.version + 1 if latest else 1, deployed.key)
+        latest = _add_requirements(turn, resource, turn.definitions.requirements.next_version(graph.id), deployed.key)
     deployed.requirements.append(latest)
     deployed.decisions.extend(turn.definitions.decisions_of(latest.key))
 
@@ -130,12 +130,11 @@ def _add_requirements(turn: Turn, resource: NewResource, version: int, deploymen
     turn.definitions.requirements.insert(requirements)
     turn.definitions.add_resource(resource.checksum, resource.content)
     for decision in graph.decisions:
-        before = turn.definitions.decisions.latest(decision.id)
         turn.definitions.decisions.insert(
             Decision(
                 key=turn.next_key(),
                 decision_id=decision.id,
-                version=before.version + 1 if before else 1,
+                version=turn.definitions.decisions.next_version(decision.id),
                 name=decision.name,
                 decision_requirements_key=requirements.key,
                 decision_requirements_id=graph.id,
@@ -151,7 +150,7 @@ def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdate
         latest = Form(
             key=turn.next_key(),
             form_id=resource.form_id,
-            version=latest.version + 1 if latest else 1,
+            version=turn.definitions.forms.next_version(resource.form_id),
             resource_name=resource.name,
             checksum=resource.checksum,
             deployment_key=deployed.key,

@@ -2,11 +2,14 @@
 
 from typing import NoReturn
 
+import msgspec
+
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import open_scopes, put_into, terminate
-from osmia_broker.engine.new_instances import new_process
+from osmia_broker.engine.marks import find_first, give_business_id, keep_first
+from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
@@ -19,6 +22,8 @@ NOT_STARTABLE = frozenset({ElementType.START_EVENT})  #: no start instruction ma
 @handles(CreateProcessInstance)
 def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Created:
     """Start an instance. Unless its walk is long, the token is at a wait state or at the end when the answer leaves."""
+    if command.idempotency_key and (first := find_first(turn, command.idempotency_key)) is not None:
+        return first
     definition = _definition(turn, command)
     model = turn.definitions.process(definition.key)
     starts = [_start_element(model, id) for id in command.start_elements]
@@ -29,9 +34,44 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     if command.result_ticket:
         turn.awaited.add(process.key, command.result_ticket, command.fetch_variables)
         turn.journal.note(turn.awaited.pop, process.key)
+    if command.business_id or command.tags or command.terminate_after:
+        _mark(turn, process, command, model)
     _prepare(turn, process, starts)
     turn.plan(process)
-    return Created(definition.key, definition.bpmn_process_id, definition.version, process.key)
+    created = Created(
+        definition.key,
+        definition.bpmn_process_id,
+        definition.version,
+        process.key,
+        command.business_id,
+        command.tags,
+    )
+    if command.idempotency_key:
+        keep_first(turn, command.idempotency_key, created)
+    return created
+
+
+def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, model: Process) -> None:
+    """Keep the marks of a new instance.
+
+    Raises:
+        InvalidArgument: it is to be terminated after an element that does not exist.
+        AlreadyExists: another living instance has the business id, and they are unique here.
+
+    """
+    for id in command.terminate_after:
+        if id not in model.elements:
+            raise InvalidArgument(
+                f"Expected to create instance of process with runtime instructions but no element found with id '{id}'."
+            )
+    add_origin(
+        turn,
+        process,
+        tags=msgspec.json.encode(command.tags).decode() if command.tags else "",
+        terminate_after="\n".join(command.terminate_after),
+    )
+    if command.business_id:
+        give_business_id(turn, process, command.business_id)
 
 
 def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition:
@@ -41,7 +81,8 @@ def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition
     if not id:
         if key < 0:
             raise InvalidArgument("Expected at least a bpmnProcessId or a key greater than -1, but none given")
-        return processes.get(key) or _no_definition(f"key '{key}'")
+        found = processes.get(key)
+        return found if found is not None and not found.deleted_ms else _no_definition(f"key '{key}'")
     if version < 0:
         return processes.latest(id) or _no_definition(f"process ID '{id}'")
     return processes.version(id, version) or _no_version(turn, id, version)
@@ -107,5 +148,11 @@ def cancel_process_instance(turn: Turn, command: CancelProcessInstance) -> None:
     if process is None or process.type != ElementType.PROCESS:
         raise NotFound(
             f"Expected to cancel a process instance with key '{command.process_instance_key}', but no such process was found"
+        )
+    origin = origin_of(turn, process.key)
+    if origin is not None and origin.parent_process_instance_key:
+        raise InvalidState(
+            f"Expected to cancel a process instance with key '{process.key}', but it is created by a parent process instance."
+            f" Cancel the root process instance '{origin.root_process_instance_key}' instead."
         )
     terminate(turn, process)

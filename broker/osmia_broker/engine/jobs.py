@@ -22,6 +22,8 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
+from osmia_broker.engine.marks import business_id_of
+from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
@@ -103,6 +105,8 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         variables=document(visible(turn, element, command.fetch_variables)),
         kind=job.kind,
         listener_event=job.listener_event,
+        business_id=business_id_of(turn, job.process_instance_key),
+        tags=tags_of(turn, job.process_instance_key),
     )
 
 

@@ -27,7 +27,6 @@ from osmia_broker.state.rows import (
     WaitingToken,
 )
 
-
 R = TypeVar("R", InstanceOrigin, BusinessId, Compensation)
 
 

@@ -1,5 +1,7 @@
 """The creation of process instances: by a command, by a start event, by a call activity."""
 
+import msgspec
+
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import ElementType
@@ -42,3 +44,9 @@ def origin_of(turn: Turn, process_instance_key: int) -> InstanceOrigin | None:
     """Return the origin of a resident process instance; None if it was simply created."""
     found = turn.origins.by("element_instance_key", process_instance_key)
     return found[0] if found else None
+
+
+def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
+    """Return the tags of a resident process instance."""
+    origin = origin_of(turn, process_instance_key)
+    return tuple(msgspec.json.decode(origin.tags)) if origin is not None and origin.tags else ()

@@ -106,6 +106,7 @@ class Turn:
         "subscriptions",
         "timers",
         "tokens",
+        "unique_business_ids",
         "variables",
     )
 
@@ -124,6 +125,7 @@ class Turn:
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
         self.budget = budget or Budget()
+        self.unique_business_ids = False  # a setting of the broker
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty

@@ -14,6 +14,7 @@ from typing import Any
 from osmia_broker.engine.commands import (
     CarryOut,
     Command,
+    ExpireCreation,
     ExpireMessage,
     ParkFollowUp,
     ReachDeadlines,
@@ -23,7 +24,7 @@ from osmia_broker.errors import OsmiaError, StoreFailed
 from osmia_broker.partition.alarm import Alarm
 from osmia_broker.partition.clock import Clock
 from osmia_broker.state.deadlines import SLICE_ROWS, Deadlines
-from osmia_broker.state.rows import FollowUp, Job, Message, Timer
+from osmia_broker.state.rows import CreatedOnce, FollowUp, Job, Message, Timer
 from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
@@ -38,6 +39,7 @@ _COMMANDS: dict[type, Callable[[int], Command]] = {
     FollowUp: CarryOut,
     Timer: TriggerTimer,
     Message: ExpireMessage,
+    CreatedOnce: ExpireCreation,
 }
 
 
@@ -65,6 +67,8 @@ def key_of(command: Command) -> int:
         return command.timer_key
     if isinstance(command, ExpireMessage):
         return command.message_key
+    if isinstance(command, ExpireCreation):
+        return command.created_once_key
     assert isinstance(command, CarryOut | ParkFollowUp), "due work about one row"
     return command.follow_up_key
 

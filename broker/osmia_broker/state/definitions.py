@@ -24,13 +24,17 @@ class VersionedRow(Protocol):
     key: int
     version: int
     deployment_key: int  # keys grow with time, and so do versions
+    deleted_ms: int
 
 
 V = TypeVar("V", bound=VersionedRow)
 
 
 class VersionedTable(Generic[V]):
-    """All deployed versions of one kind of definition, by key and by id."""
+    """All deployed versions of one kind of definition, by key and by id.
+
+    A deleted version is found by its key alone, for the process instances that still run in it. Its number is not used again.
+    """
 
     __slots__ = ("_by_id", "_changed", "_id", "_journal", "_rows", "_values")
 
@@ -48,25 +52,41 @@ class VersionedTable(Generic[V]):
 
     def version(self, id: str, version: int) -> V | None:
         """Return one version of *id*."""
-        return self._by_id.get(id, {}).get(version)
+        row = self._by_id.get(id, {}).get(version)
+        return row if row is not None and not row.deleted_ms else None
 
     def latest(self, id: str) -> V | None:
         """Return the highest version of *id*."""
         versions = self._by_id.get(id)
-        return versions[max(versions)] if versions else None
+        if not versions:
+            return None
+        row = versions[max(versions)]
+        return row if not row.deleted_ms else self._newest(id, lambda _: True)
+
+    def next_version(self, id: str) -> int:
+        """Return the number of the next version of *id*, from 1."""
+        return max(self._by_id.get(id, ()), default=0) + 1
 
     def as_of_deployment(self, id: str, deployment_key: int) -> V | None:
         """Return the version of *id* that a deployment brought or found; None if there was none then."""
-        versions = [row for row in self._by_id.get(id, {}).values() if row.deployment_key <= deployment_key]
-        return max(versions, key=lambda row: row.version, default=None)
+        return self._newest(id, lambda row: row.deployment_key <= deployment_key)
 
     def tagged(self, id: str, version_tag: str) -> V | None:
         """Return the newest version of *id* with this version tag."""
-        versions = [row for row in self._by_id.get(id, {}).values() if getattr(row, "version_tag", "") == version_tag]
+        return self._newest(id, lambda row: getattr(row, "version_tag", "") == version_tag)
+
+    def _newest(self, id: str, fits: Callable[[V], bool]) -> V | None:
+        versions = [row for row in self._by_id.get(id, {}).values() if not row.deleted_ms and fits(row)]
         return max(versions, key=lambda row: row.version, default=None)
 
+    def delete(self, row: V, deleted_ms: int) -> None:
+        """Mark a version as deleted."""
+        self._journal.note(self._undo_delete, row, row.key in self._changed)
+        row.deleted_ms = deleted_ms
+        self._changed[row.key] = row
+
     def all(self) -> Iterable[V]:
-        """Return all versions of all ids."""
+        """Return all versions of all ids, deleted ones too."""
         return self._rows.values()
 
     def insert(self, row: V) -> None:
@@ -87,8 +107,14 @@ class VersionedTable(Generic[V]):
         self._changed.clear()
         return taken
 
+    def _undo_delete(self, row: V, was_changed: bool) -> None:
+        row.deleted_ms = 0
+        if not was_changed:
+            self._changed.pop(row.key, None)
+
     def _undo_insert(self, row: V) -> None:
-        del self._rows[row.key], self._changed[row.key]
+        del self._rows[row.key]
+        self._changed.pop(row.key, None)
         versions = self._by_id[self._id(row)]
         del versions[row.version]
         if not versions:

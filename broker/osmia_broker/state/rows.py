@@ -446,7 +446,7 @@ class ProcessDefinition:
     checksum: str  # of the resource, which is kept once per content
     deployment_key: int
     deployed_ms: int
-    deleted_ms: int = changing(0)  # since when it takes no new instances; it goes when the last one has ended
+    deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
 
 
 @stored("start_subscriptions")
@@ -477,6 +477,7 @@ class DecisionRequirements:
     checksum: str
     deployment_key: int
     deployed_ms: int
+    deleted_ms: int = changing(0)
 
 
 @stored("decisions")
@@ -491,6 +492,7 @@ class Decision:
     decision_requirements_key: int
     decision_requirements_id: str
     deployment_key: int
+    deleted_ms: int = changing(0)
 
 
 @stored("forms")
@@ -505,6 +507,7 @@ class Form:
     checksum: str
     deployment_key: int
     deployed_ms: int
+    deleted_ms: int = changing(0)
 
 
 @stored("resources", primary_key=("checksum",))

@@ -6,11 +6,19 @@ from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, model_of, plan_completion, processes, terminate
+from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.model.graph import CallDefinition, Element, ElementType
-from osmia_broker.state.rows import CalledInstance, ElementInstance, ElementState, ErrorType, ProcessDefinition
+from osmia_broker.state.rows import (
+    BusinessId,
+    CalledInstance,
+    ElementInstance,
+    ElementState,
+    ErrorType,
+    ProcessDefinition,
+)
 
 CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference (reliability.md, section 5)
 
@@ -41,6 +49,9 @@ class CallActivity(Processor):
             root_process_instance_key=root,
             call_depth=depth,
         )
+        if business_id := business_id_of(turn, instance.process_instance_key):
+            mark = BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id)
+            turn.business_ids.insert(mark)
         turn.called.insert(CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key))
         if call.propagates_parent_variables:
             put_local(turn, process, visible(turn, instance))

@@ -18,6 +18,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
@@ -55,8 +56,11 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
             )
         )
     reached = _start_instances(turn, key, command)
-    message = CorrelateMessage(key, command.name, command.correlation_key, command.variables, 0, tuple(reached))
-    correlate_message(turn, message)
+    name, correlation_key = command.name, command.correlation_key
+    correlate_message(
+        turn,
+        CorrelateMessage(key, name, correlation_key, command.variables, 0, tuple(reached), command.business_id),
+    )
     return key
 
 
@@ -111,13 +115,20 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
     reached = set(command.reached)
     new: list[str] = []
     for subscription in found:
-        if subscription.bpmn_process_id not in reached and subscription.key in turn.subscriptions:
+        if subscription.bpmn_process_id in reached or subscription.key not in turn.subscriptions:
+            continue
+        if _is_for(turn, command.business_id, subscription):
             reached.add(subscription.bpmn_process_id)
             new.append(subscription.bpmn_process_id)
             _correlate(turn, subscription, command.variables)
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if has_more:
         turn.follow(0, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached)))
+
+
+def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
+    """Whether a message with this business id (empty: with none) may reach the instance of *subscription*."""
+    return not business_id or business_id_of(turn, subscription.process_instance_key) == business_id
 
 
 def _correlate(turn: Turn, subscription: Subscription, variables: Variables) -> None:
@@ -136,7 +147,7 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     if subscription is None:
         return
     message = _oldest_kept(turn, subscription.name, subscription.correlation_key, subscription.bpmn_process_id)
-    if message is None:
+    if message is None or not _is_for(turn, message.business_id, subscription):
         return
     _note_reached(turn, message, [subscription.bpmn_process_id])
     _correlate(turn, subscription, variables_of(message))

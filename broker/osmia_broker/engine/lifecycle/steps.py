@@ -10,6 +10,8 @@ from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, model_of
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
+from osmia_broker.engine.lifecycle.scopes import terminate
+from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs, document
@@ -90,7 +92,16 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
     for flow in flows:
         take(turn, flow, scope)
     advance(turn, instance, ElementState.COMPLETED)
-    PROCESSORS[scope.type].child_left(turn, scope)
+    if len(turn.origins) and _ends_process(turn, instance):
+        terminate(turn, turn.elements[instance.process_instance_key])
+    else:
+        PROCESSORS[scope.type].child_left(turn, scope)
+
+
+def _ends_process(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether the caller who created the process instance wants it to be terminated after this element."""
+    origin = origin_of(turn, instance.process_instance_key)
+    return origin is not None and bool(origin.terminate_after) and instance.element_id in origin.terminate_after.split("\n")
 
 
 def take(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:

@@ -15,13 +15,14 @@ from osmia_broker.store.read.tables import columns_of
 LIST = "process definitions"  #: the name in its cursors
 
 _definition = schema.process_definitions
+_NOT_DELETED = 0
 
 
 @question
 async def search(
     sources: Sources, *, bpmn_process_id: str = "", latest_only: bool = False, limit: int = 0, after: str = ""
 ) -> Page[ProcessDefinition]:
-    """List the definitions of every process or of one, in all versions or only the latest."""
+    """List the definitions of every process or of one, in all versions or only the latest. Deleted ones are left out."""
     values = pages.values_of(LIST, limit, after) | {"bpmn_process_id": bpmn_process_id}
     statement = _statement(bool(bpmn_process_id), latest_only)
     async with sources.database.snapshot() as snapshot:
@@ -30,11 +31,15 @@ async def search(
 
 @cache
 def _statement(of_one_process: bool, latest_only: bool) -> Select[Any]:
-    statement = columns_of(ProcessDefinition)
+    statement = columns_of(ProcessDefinition).where(_definition.c.deleted_ms == _NOT_DELETED)
     if of_one_process:
         statement = statement.where(_definition.c.bpmn_process_id == bindparam("bpmn_process_id"))
     if latest_only:
         other = _definition.alias()
-        latest = select(other.c.bpmn_process_id, func.max(other.c.version)).group_by(other.c.bpmn_process_id)
+        latest = (
+            select(other.c.bpmn_process_id, func.max(other.c.version))
+            .where(other.c.deleted_ms == _NOT_DELETED)
+            .group_by(other.c.bpmn_process_id)
+        )
         statement = statement.where(tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
     return pages.newest_first(statement, ProcessDefinition)

@@ -1,0 +1,46 @@
+"""Delete definitions: a process, a graph of decisions, or a form (gateway-rpc.md, DeleteResource; contract-8.10.md, section 2).
+
+A deleted process takes no new instances; those that run go on to their end. Without the latest version, the one before it is the latest again,
+and its start events wait. The number of a deleted version is not used again.
+"""
+
+from osmia_broker.engine.commands import DeleteResource
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.starts import close_starts, open_starts
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import NotFound
+from osmia_broker.state.rows import DecisionRequirements, ProcessDefinition
+
+
+@handles(DeleteResource)
+def delete_resource(turn: Turn, command: DeleteResource) -> None:
+    """Delete the definition of this key. A decision has no key for it: its graph is deleted as a whole."""
+    key = command.resource_key
+    definitions = turn.definitions
+    process = definitions.processes.get(key)
+    requirements = definitions.requirements.get(key)
+    form = definitions.forms.get(key)
+    if process is not None and not process.deleted_ms:
+        _delete_process(turn, process)
+    elif requirements is not None and not requirements.deleted_ms:
+        _delete_requirements(turn, requirements)
+    elif form is not None and not form.deleted_ms:
+        definitions.forms.delete(form, turn.now_ms)
+    else:
+        raise NotFound(f"Expected to delete resource but no resource found with key '{key}'")
+
+
+def _delete_process(turn: Turn, process: ProcessDefinition) -> None:
+    processes = turn.definitions.processes
+    was_latest = processes.latest(process.bpmn_process_id) is process
+    close_starts(turn, process.key)
+    processes.delete(process, turn.now_ms)
+    before = processes.latest(process.bpmn_process_id)
+    if was_latest and before is not None:
+        open_starts(turn, before)
+
+
+def _delete_requirements(turn: Turn, requirements: DecisionRequirements) -> None:
+    turn.definitions.requirements.delete(requirements, turn.now_ms)
+    for decision in turn.definitions.decisions_of(requirements.key):
+        turn.definitions.decisions.delete(decision, turn.now_ms)
