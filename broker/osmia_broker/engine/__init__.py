@@ -17,7 +17,9 @@ from osmia_broker.engine import (  # each registers its handlers
     resolution,
 )
 from osmia_broker.engine.elements import (
+    ad_hoc,
     calls,
+    compensation,
     events,
     gateways,
     loops,
@@ -36,8 +38,10 @@ __all__ = [
     "Budget",
     "Turn",
     "UndoFailed",
+    "ad_hoc",
     "calls",
     "carrying_out",
+    "compensation",
     "conditions",
     "decisions",
     "deletion",

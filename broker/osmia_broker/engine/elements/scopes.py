@@ -1,12 +1,16 @@
 """Scopes: the process, and the subprocesses of all kinds. They own variables, begin at a start event, and end with their last token."""
 
-from osmia_broker.engine.lifecycle import Processor, enter, processes
+from osmia_broker.engine.elements.compensation import call_handlers
+from osmia_broker.engine.elements.events import throws
+from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.lifecycle import Processor, enter, model_of, plan_completion, processes, terminate_inside
 from osmia_broker.engine.turn import Turn
+from osmia_broker.model.events import CancelEvent, Trigger
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance
 
 
-@processes(ElementType.PROCESS, ElementType.SUB_PROCESS, ElementType.EVENT_SUB_PROCESS, ElementType.TRANSACTION)
+@processes(ElementType.PROCESS, ElementType.SUB_PROCESS, ElementType.EVENT_SUB_PROCESS)
 class Scope(Processor):
     """Waits for everything that lives in it, and completes when the last of it has left."""
 
@@ -18,3 +22,25 @@ class Scope(Processor):
         if not prepared:
             assert element.start is not None, f"'{element.id}' was deployed without a start event"
             enter(turn, element.start, instance)
+
+
+@processes(ElementType.TRANSACTION)
+class Transaction(Scope):
+    """A subprocess that can be cancelled: what its activities have done is compensated, and it is left by its cancel boundary event."""
+
+    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
+        """Leave the transaction when its cancel end event completes, after all compensation."""
+        if isinstance(element.event, CancelEvent):
+            boundaries = model_of(turn, scope).boundaries
+            caught = next((event for event in boundaries if isinstance(event.event, CancelEvent)), None)
+            if caught is not None:
+                fire(turn, scope, caught, {})
+
+
+@throws(Trigger.CANCEL)
+def cancel(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """End everything else in the transaction, and compensate what has completed (BPMN 2.0, 13.5.2)."""
+    scope = turn.elements[instance.scope_key]
+    terminate_inside(turn, scope, spared=instance)
+    if not call_handlers(turn, instance, scope):
+        plan_completion(turn, instance)

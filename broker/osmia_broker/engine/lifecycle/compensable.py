@@ -1,5 +1,6 @@
 """Remember completed activities that may have to be compensated later (BPMN 2.0, 10.7)."""
 
+from osmia_broker.engine.lifecycle.moves import plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.model.events import CompensationEvent
@@ -40,6 +41,18 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
                 variables=row.variables,
             )
         )
+
+
+def finish_compensation(turn: Turn, handler: ElementInstance) -> None:
+    """If *handler*, which completes, is a compensation handler, end its row; with the last one of a throwing event, complete that event."""
+    for row in turn.compensations.by("scope_key", handler.scope_key):
+        if row.handler_key == handler.key:
+            turn.compensations.end(row, turn.now_ms)
+            left = turn.compensations.by("scope_key", handler.scope_key)
+            thrower = turn.elements.get(row.thrower_key)
+            if thrower is not None and all(one.thrower_key != row.thrower_key for one in left):
+                plan_completion(turn, thrower)
+            return
 
 
 def _handler_of(element: Element) -> Element | None:

@@ -6,7 +6,7 @@ before the start listeners, the output mappings before the end listeners; `liste
 
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.events.waiting import close_events, open_event
-from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
+from osmia_broker.engine.lifecycle.compensable import finish_compensation, keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, model_of
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
@@ -19,6 +19,9 @@ from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, S
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 START, END = "START", "END"  #: the events of execution listeners
+
+#: The instances that hold visits of their element; its mappings and listeners belong to these.
+CONTAINERS = frozenset({ElementType.MULTI_INSTANCE_BODY, ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE})
 
 
 def take_step(turn: Turn, instance: ElementInstance) -> None:
@@ -70,14 +73,14 @@ def _waits_for_listener(
 
 def _complete(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
-    is_body = instance.type == ElementType.MULTI_INSTANCE_BODY
+    is_container = instance.type in CONTAINERS
     if (
-        element.catches and not is_body
+        element.catches and not is_container
     ):  # from here on, no event subprocess begins; a boundary event may still come while listeners work
         close_events(turn, instance, frozenset(event.id for event in element.catches))
-    if element.outputs and not is_body and not instance.listeners_done:
+    if element.outputs and not is_container and not instance.listeners_done:
         apply_outputs(turn, instance, element.outputs)
-    if element.end_listeners and not is_body and _waits_for_listener(turn, instance, element.end_listeners, END):
+    if element.end_listeners and not is_container and _waits_for_listener(turn, instance, element.end_listeners, END):
         return
     flows = [] if instance.loop_counter else PROCESSORS[instance.type].outgoing(turn, instance, element)
     scope = turn.elements.get(instance.scope_key)
@@ -87,8 +90,12 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
         _end_process(turn, instance)
         return
     if element.boundaries or len(turn.compensations):
-        keep_for_compensation(turn, instance, element, scope)
+        if instance.type != ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+            keep_for_compensation(turn, instance, element, scope)
+        finish_compensation(turn, instance)
     PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
+    if instance.ended_ms:
+        return  # it was the last act of a transaction that has been cancelled
     for flow in flows:
         take(turn, flow, scope)
     advance(turn, instance, ElementState.COMPLETED)

@@ -1,0 +1,178 @@
+"""The ad-hoc subprocess: its elements are activated by themselves, in any number, until its completion condition is true (BPMN 2.0, 13.3.5).
+
+A collection in the model says which elements are activated first, or a worker decides: then it gets a job at the beginning and after each element that
+has completed. Every activated element lives in an inner instance of its own, with all that follows it.
+"""
+
+from osmia_broker import feel
+from osmia_broker.engine.commands import CompleteJob, Variables
+from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_text_list, wrong_type
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.jobs import completes
+from osmia_broker.engine.lifecycle import (
+    Processor,
+    advance,
+    enter,
+    is_empty,
+    model_of,
+    plan_completion,
+    processes,
+    terminate_inside,
+)
+from osmia_broker.engine.new_jobs import create_task_job
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.model.graph import AdHocDefinition, Element, ElementType, SequenceFlow
+from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Job, JobKind, JobState
+
+
+@processes(ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE)
+class InnerInstance(Processor):
+    """Holds one activated element and all that follows it."""
+
+    def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
+        """Return no flow: the flows of the element are those of the whole subprocess."""
+        return []
+
+
+@processes(ElementType.AD_HOC_SUB_PROCESS)
+class AdHocSubprocess(Processor):
+    """Activates elements, and completes by its condition; without one, when everything that was activated has completed."""
+
+    def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
+        """Activate the first elements, those that were prepared from outside, or ask the worker."""
+        rules = _rules(element)
+        if rules.output_collection:
+            put_local(turn, instance, {rules.output_collection: "[]"})
+        prepared = turn.elements.by("scope_key", instance.key)
+        for child in prepared:
+            turn.plan(child)
+        if element.job is not None:
+            create_task_job(turn, instance, element.job, JobKind.AD_HOC_SUB_PROCESS)
+        elif rules.active_elements is not None and not prepared:
+            ids = evaluate_text_list(turn, rules.active_elements, instance.key)
+            for id in ids:
+                _check(element, id)
+            for id in ids:
+                activate_inside(turn, instance, element, id, {})
+
+    def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
+        """Collect the result of an inner instance, and look whether the subprocess is complete."""
+        rules = _rules(element)
+        if rules.output_element is not None and rules.output_collection:
+            _collect(turn, scope, rules, feel.to_json(evaluate(turn, rules.output_element, child.key).value))
+        if rules.completion_condition is not None and rules.cancels_remaining_instances and _is_complete(turn, child.key, rules):
+            terminate_inside(turn, scope, spared=child)
+
+    def child_left(self, turn: Turn, scope: ElementInstance) -> None:
+        """Complete the subprocess when nothing is left to do, or let the worker decide again."""
+        if scope.state is not ElementState.ACTIVATED:
+            return
+        element = model_of(turn, scope)
+        if element.job is not None:
+            _ask_again(turn, scope, element)
+        elif is_empty(turn, scope):
+            rules = _rules(element)
+            if rules.completion_condition is None or _is_complete(turn, scope.key, rules):
+                _finish(turn, scope, rules)
+
+
+def _rules(element: Element) -> AdHocDefinition:
+    assert element.ad_hoc is not None, f"'{element.id}' has no rules"
+    return element.ad_hoc
+
+
+def _check(element: Element, id: str) -> None:
+    """Refuse an id that names no element which can be activated by itself."""
+    child = next((one for one in element.children if one.id == id), None)
+    if child is None or child.incoming or child.type in (ElementType.BOUNDARY_EVENT, ElementType.EVENT_SUB_PROCESS):
+        known = ", ".join(f"'{one.id}'" for one in element.children if not one.incoming)
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected to activate elements of the ad-hoc sub-process '{element.id}' ({known}), but found '{id}'",
+        )
+
+
+def activate_inside(
+    turn: Turn, scope: ElementInstance, element: Element, id: str, variables: Variables
+) -> None:
+    """Activate the element *id* of the ad-hoc subprocess *scope*, with *variables* of its own."""
+    child = next(one for one in element.children if one.id == id)
+    inner = ElementInstance(
+        key=turn.next_key(),
+        process_instance_key=scope.process_instance_key,
+        process_definition_key=scope.process_definition_key,
+        element_id=element.id,
+        type=ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE,
+        state=ElementState.ACTIVATING,
+        scope_key=scope.key,
+        started_ms=turn.now_ms,
+    )
+    turn.elements.insert(inner)
+    advance(turn, inner, ElementState.ACTIVATED)
+    put_local(turn, inner, variables)
+    enter(turn, child, inner)
+
+
+def _is_complete(turn: Turn, scope_key: int, rules: AdHocDefinition) -> bool:
+    condition = rules.completion_condition
+    assert condition is not None, "asked only with a condition"
+    result = condition.evaluate(VariableScope(turn, scope_key), turn.now)
+    if result.failure is not None:
+        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
+    if not isinstance(result.value, bool):
+        raise wrong_type(condition, result, "'BOOLEAN'")
+    return result.value
+
+
+def _collect(turn: Turn, scope: ElementInstance, rules: AdHocDefinition, value: str) -> None:
+    row = turn.variables.of_scope(scope.key).get(rules.output_collection)
+    before = row.value if row is not None and row.value.startswith("[") else "[]"
+    text = f"[{value}]" if before == "[]" else f"{before[:-1]},{value}]"
+    put_local(turn, scope, {rules.output_collection: text})
+
+
+def _finish(turn: Turn, scope: ElementInstance, rules: AdHocDefinition) -> None:
+    if rules.output_collection:
+        results = turn.variables.of_scope(scope.key)[rules.output_collection].value
+        merge(turn, turn.elements[scope.scope_key], {rules.output_collection: results})
+    plan_completion(turn, scope)
+
+
+# --- decided by a worker
+
+
+def _ask_again(turn: Turn, scope: ElementInstance, element: Element) -> None:
+    """Give the worker a new job: what it has to decide on has changed."""
+    assert element.job is not None, "asked only with a job"
+    for job in turn.jobs.by("element_instance_key", scope.key):
+        turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
+    create_task_job(turn, scope, element.job, JobKind.AD_HOC_SUB_PROCESS)
+
+
+@completes(JobKind.AD_HOC_SUB_PROCESS)
+def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) -> None:
+    """Do what the worker has decided: activate elements, or complete the subprocess.
+
+    Raises:
+        InvalidArgument: an element cannot be activated; the job is as it was.
+
+    """
+    element = model_of(turn, scope)
+    merge(turn, scope, command.variables)
+    result = command.result
+    if result is None:
+        return
+    for one in result.activate:
+        try:
+            _check(element, one.element_id)
+        except IncidentRaised as fault:
+            raise InvalidArgument(f"Expected to complete job with key '{job.key}', but: {fault}") from fault
+    if result.cancels_remaining_instances:
+        terminate_inside(turn, scope)
+    if result.is_completion_condition_fulfilled and not result.activate and is_empty(turn, scope):
+        _finish(turn, scope, _rules(element))
+        return
+    for one in result.activate:
+        activate_inside(turn, scope, element, one.element_id, one.variables)
