@@ -57,9 +57,16 @@ def _loop(given: dict[str, str]) -> Iterator[str]:
         for argument, attribute in {"collection": "collection", "element": "elementVariable"}.items():
             if argument in given:
                 sequential += f" activiti:{attribute}={quoteattr(given[argument])}"
-        names = {"items": "inputCollection", "item": "inputElement", "results": "outputCollection", "result": "outputElement"}
+        names = {
+            "items": "inputCollection",
+            "item": "inputElement",
+            "results": "outputCollection",
+            "result": "outputElement",
+        }
         found = "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
-        extension = f"<bpmn:extensionElements><zeebe:loopCharacteristics{found}/></bpmn:extensionElements>" if found else ""
+        extension = (
+            f"<bpmn:extensionElements><zeebe:loopCharacteristics{found}/></bpmn:extensionElements>" if found else ""
+        )
         inner = extension
         if "cardinality" in given:
             inner += f"<bpmn:loopCardinality>{escape(given['cardinality'])}</bpmn:loopCardinality>"
@@ -79,16 +86,25 @@ def extensions(tag: str, given: dict[str, str]) -> list[str]:
     if tag == "callActivity":
         names = {"process": "processId", "binding": "bindingType", "tag": "versionTag"}
         names |= {"parent": "propagateAllParentVariables", "child": "propagateAllChildVariables"}
-        found.append("<zeebe:calledElement" + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given) + "/>")
+        found.append(
+            "<zeebe:calledElement"
+            + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
+            + "/>"
+        )
     listeners = [(event, type) for event in ("start", "end", "all") for type in given.get(f"on_{event}", "").split()]
     if listeners:
-        rows = (f'<zeebe:executionListener eventType="{"beforeAll" if event == "all" else event}" type={quoteattr(type)}/>' for event, type in listeners)
+        rows = (
+            f'<zeebe:executionListener eventType="{"beforeAll" if event == "all" else event}" type={quoteattr(type)}/>'
+            for event, type in listeners
+        )
         found.append(f"<zeebe:executionListeners>{''.join(rows)}</zeebe:executionListeners>")
     if tag == "adHocSubProcess":
         names = {"active": "activeElementsCollection", "results": "outputCollection", "result": "outputElement"}
-        found.append("<zeebe:adHoc" + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given) + "/>")
+        found.append(
+            "<zeebe:adHoc" + "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given) + "/>"
+        )
     if "publish" in given:
-        found.append(f'<zeebe:publishMessage correlationKey={quoteattr(given["publish"])}/>')
+        found.append(f"<zeebe:publishMessage correlationKey={quoteattr(given['publish'])}/>")
     return found
 
 
@@ -96,8 +112,12 @@ def shared(id: str, given: dict[str, str], dialect: str) -> Iterator[str]:
     """The elements that stand beside the process."""
     if "message" in given:
         key = given.get("key")
-        subscription = "" if key is None or dialect != "zeebe" else (
-            f"<bpmn:extensionElements><zeebe:subscription correlationKey={quoteattr(key)}/></bpmn:extensionElements>"
+        subscription = (
+            ""
+            if key is None or dialect != "zeebe"
+            else (
+                f"<bpmn:extensionElements><zeebe:subscription correlationKey={quoteattr(key)}/></bpmn:extensionElements>"
+            )
         )
         yield f'<bpmn:message id="{id}_message" name={quoteattr(given["message"])}>{subscription}</bpmn:message>'
     if "signal" in given:

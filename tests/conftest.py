@@ -31,6 +31,16 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
         door.close()
 
 
+@pytest.fixture(params=["engine", "restarts"])
+def alone_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """A partition of its own. At a shared broker, messages and signals would reach the instances of other tests."""
+    door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
+    try:
+        yield door
+    finally:
+        door.close()
+
+
 @pytest.fixture
 def play(door: Door) -> Play:
     """Play a scenario at this door."""

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 import osmia
+import osmia.results
 from osmia_broker.broker import Broker
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import Settings
@@ -183,13 +184,17 @@ class EngineDoor:
         move: list[tuple[str, str]],
         variables: dict[str, dict[str, Any]],
     ) -> None:
-        given = tuple((scope, self._parsed(msgspec.json.encode(values).decode())) for scope, values in variables.items())
+        given = tuple(
+            (scope, self._parsed(msgspec.json.encode(values).decode())) for scope, values in variables.items()
+        )
         self._do(
             commands.ModifyProcessInstance(
                 instance,
                 tuple(commands.ActivateInstruction(id, 0, given) for id in activate),
                 tuple(
-                    commands.TerminateInstruction(one) if isinstance(one, int) else commands.TerminateInstruction(0, one)
+                    commands.TerminateInstruction(one)
+                    if isinstance(one, int)
+                    else commands.TerminateInstruction(0, one)
                     for one in terminate
                 ),
                 tuple(commands.MoveInstruction(target, source_element_id=source) for source, target in move),
@@ -213,7 +218,11 @@ class EngineDoor:
     def instances(self, process_id: str) -> list[int]:
         """The living instances of a process, oldest first."""
         rows = self._rows(ElementInstance)
-        return [row.key for row in rows if row.type == ElementType.PROCESS and row.element_id == process_id and not row.ended_ms]
+        return [
+            row.key
+            for row in rows
+            if row.type == ElementType.PROCESS and row.element_id == process_id and not row.ended_ms
+        ]
 
     def advance(self, ms: int) -> None:
         async def passed() -> None:
@@ -358,7 +367,9 @@ class GrpcDoor:
         )
 
     def migrate(self, instance: int, definition: int, mappings: list[tuple[str, str]]) -> None:
-        self._do(lambda: self._client.migrate_instance(instance, target_definition_key=definition, mapping=dict(mappings)))
+        self._do(
+            lambda: self._client.migrate_instance(instance, target_definition_key=definition, mapping=dict(mappings))
+        )
 
     def definition(self, process_id: str) -> int:
         found = self._do(lambda: self._client.search_definitions(bpmn_process_id=process_id)).items
@@ -372,7 +383,11 @@ class GrpcDoor:
         self._do(lambda: self._client.delete_resource(key))
 
     def instances(self, process_id: str) -> list[int]:
-        found = self._do(lambda: self._client.search_instances(bpmn_process_id=process_id, states=[osmia.InstanceState.ACTIVE])).items
+        found = self._do(
+            lambda: self._client.search_instances(
+                bpmn_process_id=process_id, states=[osmia.results.InstanceState.ACTIVE]
+            )
+        ).items
         return sorted(one.key for one in found)
 
     def advance(self, ms: int) -> None:

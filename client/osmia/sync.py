@@ -163,6 +163,7 @@ class SyncClient:
     resolve_incident = _blocking(Client.resolve_incident)
     modify_instance = _blocking(Client.modify_instance)
     migrate_instance = _blocking(Client.migrate_instance)
+    assign_business_id = _blocking(Client.assign_business_id)
 
     activate_jobs = _blocking(Client.activate_jobs)
     stream_jobs = _iterating(Client.stream_jobs)
@@ -171,9 +172,11 @@ class SyncClient:
     throw_error = _blocking(Client.throw_error)
     update_job_retries = _blocking(Client.update_job_retries)
     update_job_timeout = _blocking(Client.update_job_timeout)
+    update_job_priority = _blocking(Client.update_job_priority)
 
     publish_message = _blocking(Client.publish_message)
     broadcast_signal = _blocking(Client.broadcast_signal)
+    evaluate_conditional = _blocking(Client.evaluate_conditional)
 
     search_instances = _blocking(Client.search_instances)
     get_instance = _blocking(Client.get_instance)

@@ -24,7 +24,9 @@ def test_a_throwing_event_calls_the_handlers_of_all_completed_activities_and_wai
 
 
 def test_an_event_that_names_an_activity_calls_its_handler_alone(play: Play):
-    play(f"deploy {TWO.format('t:throw(compensate=a)')}; create; complete a; complete b; at t undo_a; complete undo_a; completed")
+    play(
+        f"deploy {TWO.format('t:throw(compensate=a)')}; create; complete a; complete b; at t undo_a; complete undo_a; completed"
+    )
 
 
 def test_an_activity_that_has_not_completed_is_not_compensated(play: Play):
@@ -40,7 +42,9 @@ def test_an_activity_that_has_not_completed_is_not_compensated(play: Play):
 
 
 def test_with_nothing_to_compensate_the_event_passes(play: Play):
-    play(f"deploy start > t:throw(compensate=any) > a:job > end & {HANDLER.format('a')}; create; at a; complete a; completed")
+    play(
+        f"deploy start > t:throw(compensate=any) > a:job > end & {HANDLER.format('a')}; create; at a; complete a; completed"
+    )
 
 
 def test_activities_inside_a_completed_subprocess_are_reached(play: Play):
@@ -66,7 +70,9 @@ def test_a_subprocess_with_a_handler_of_its_own_is_compensated_as_a_whole(play: 
 
 
 def test_an_activity_is_compensated_once(play: Play):
-    play(f"deploy start > a:job > t:throw(compensate=any) > u:throw(compensate=any) > end & {HANDLER.format('a')}; create; complete a; complete undo_a; completed")
+    play(
+        f"deploy start > a:job > t:throw(compensate=any) > u:throw(compensate=any) > end & {HANDLER.format('a')}; create; complete a; complete undo_a; completed"
+    )
 
 
 def test_an_activity_that_was_done_twice_is_compensated_twice(play: Play):

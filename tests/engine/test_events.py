@@ -1,23 +1,17 @@
 """Every trigger at every place: what fires, what happens to the owner, where the variables go (bpmn-execution.md, section 5)."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.doors import Door, EngineDoor
+from tests.doors import Door
 
 Play = Callable[..., None]
 
 
-@pytest.fixture(params=["engine", "restarts"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """A partition of its own: messages and signals would reach the instances of other tests at a shared broker."""
-    door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
-    try:
-        yield door
-    finally:
-        door.close()
+@pytest.fixture
+def door(alone_door: Door) -> Door:
+    return alone_door
 
 
 FIRES = {  # trigger: (the arguments of the event, what fires it)
@@ -51,7 +45,9 @@ def test_an_interrupting_boundary_event_ends_its_activity(play: Play, trigger: s
 @pytest.mark.parametrize("trigger", FIRES)
 def test_a_boundary_event_is_closed_with_its_activity(play: Play, trigger: str):
     event, fires = FIRES[trigger]
-    play(f"deploy start > a:job > c:job > end & late:boundary(on=a, {event}) > b:job > end2; create id=7; complete a; {fires}; at c")
+    play(
+        f"deploy start > a:job > c:job > end & late:boundary(on=a, {event}) > b:job > end2; create id=7; complete a; {fires}; at c"
+    )
 
 
 @pytest.mark.parametrize("trigger", FIRES)
@@ -116,11 +112,15 @@ def test_an_event_based_gateway_takes_the_first_event(play: Play, trigger: str):
 def test_a_start_event_starts_an_instance(play: Play, trigger: str):
     event = {"message": "message=go", "signal": "signal=go"}[trigger]
     fires = {"message": "publish go x=1", "signal": "signal go x=1"}[trigger]
-    play(f"deploy go:start({event}) > a:job > end; instances 0; {fires}; instance; at a; variables x=1; complete a; completed")
+    play(
+        f"deploy go:start({event}) > a:job > end; instances 0; {fires}; instance; at a; variables x=1; complete a; completed"
+    )
 
 
 def test_a_timer_start_event_starts_instances_as_often_as_it_says(play: Play):
-    play("deploy go:start(cycle=R2/PT10S) > a:job > end; advance 9999; instances 0; advance 1; instances 1; advance 10000; instances 2; advance 60000; instances 2")
+    play(
+        "deploy go:start(cycle=R2/PT10S) > a:job > end; advance 9999; instances 0; advance 1; instances 1; advance 10000; instances 2; advance 60000; instances 2"
+    )
 
 
 def test_only_the_latest_version_has_start_events(play: Play):
@@ -142,9 +142,15 @@ def test_only_the_latest_version_has_start_events(play: Play):
 
 @pytest.mark.parametrize(("mappings", "left"), [("", "id=7 x=1 y=2"), (', out.z="=x"', "id=7 z=1")])
 def test_the_variables_of_a_message_leave_the_event_merged_or_mapped(play: Play, mappings: str, left: str):
-    play(f'deploy start > wait:catch(message=go, key="=id"{mappings}) > a:job > end; create id=7; publish go key=7 x=1 y=2; variables {left}')
-    play(f'deploy start > h:job > end & wait:boundary(on=h, message=go, key="=id"{mappings}) > a:job > end2; create id=7; publish go key=7 x=1 y=2; variables {left}')
-    play(f'deploy start > h:job > end & s:eventsub {{ wait:start(message=go, key="=id"{mappings}) > a:job > end2 }}; create id=7; publish go key=7 x=1 y=2; variables {left}')
+    play(
+        f'deploy start > wait:catch(message=go, key="=id"{mappings}) > a:job > end; create id=7; publish go key=7 x=1 y=2; variables {left}'
+    )
+    play(
+        f'deploy start > h:job > end & wait:boundary(on=h, message=go, key="=id"{mappings}) > a:job > end2; create id=7; publish go key=7 x=1 y=2; variables {left}'
+    )
+    play(
+        f'deploy start > h:job > end & s:eventsub {{ wait:start(message=go, key="=id"{mappings}) > a:job > end2 }}; create id=7; publish go key=7 x=1 y=2; variables {left}'
+    )
 
 
 # --- timers
@@ -156,7 +162,8 @@ def test_a_timer_of_the_past_fires_at_once(play: Play, timer: str):
 
 
 @pytest.mark.parametrize(
-    ("timer", "value"), [('timer="=x"', "soon"), ('timer="=x"', "true"), ('date="=x"', "2030-01-01"), ('timer="=nothing"', "1")]
+    ("timer", "value"),
+    [('timer="=x"', "soon"), ('timer="=x"', "true"), ('date="=x"', "2030-01-01"), ('timer="=nothing"', "1")],
 )
 def test_a_value_that_is_no_timer_is_an_incident(play: Play, timer: str, value: str):
     play(f"deploy start > wait:catch({timer}) > end; create x={value}; incident wait EXTRACT_VALUE_ERROR; at wait")

@@ -101,18 +101,24 @@ def test_migrations_that_are_refused_change_nothing(play: Play, line: str, refus
 
 
 def test_a_change_of_scope_is_refused(play: Play):
-    play("""
+    play(
+        """
         deploy   start > s:sub { start > a:job > end } > end
         deploy   other:: start > s:sub { start > b:job > end } > x:job > end
         create
         migrate  other s>s a>x
-    """, refused="FAILED_PRECONDITION")
+    """,
+        refused="FAILED_PRECONDITION",
+    )
 
 
 def test_a_new_event_that_cannot_be_opened_refuses_the_migration(play: Play):
-    play("""
+    play(
+        """
         deploy   start > a:job > end
         deploy   other:: start > x:job > end & u:boundary(on=x, timer="=missing") > e2:end
         create
         migrate  other a>x
-    """, refused="FAILED_PRECONDITION")
+    """,
+        refused="FAILED_PRECONDITION",
+    )

@@ -46,7 +46,9 @@ def test_a_join_that_misses_a_token_keeps_the_instance(play: Play):
 
 
 def test_variables_go_to_the_scope_that_is_named(play: Play):
-    play(f"{NESTED}; modify +b -a b.own=1 s.inner=2 outer=3; activate b; sees x=1 y=1 own=1 inner=2 outer=3; variables x=1 outer=3")
+    play(
+        f"{NESTED}; modify +b -a b.own=1 s.inner=2 outer=3; activate b; sees x=1 y=1 own=1 inner=2 outer=3; variables x=1 outer=3"
+    )
 
 
 def test_an_empty_modification_changes_nothing(play: Play):
@@ -77,12 +79,21 @@ def test_modifications_that_are_refused_change_nothing(play: Play, line: str, re
 
 
 def test_an_element_in_one_of_several_scopes_needs_an_ancestor(play: Play):
-    play('deploy start > s:sub(items="=[1,2]") { start > a:job > b:job > end } > end; create; modify +b', refused="INVALID_ARGUMENT")
+    play(
+        'deploy start > s:sub(items="=[1,2]") { start > a:job > b:job > end } > end; create; modify +b',
+        refused="INVALID_ARGUMENT",
+    )
 
 
 def test_an_element_inside_a_multi_instance_that_does_not_run_is_refused(play: Play):
-    play('deploy start > x:job > s:sub(items="=[1,2]") { start > a:job > end } > end; create; modify +a', refused="INVALID_ARGUMENT")
+    play(
+        'deploy start > x:job > s:sub(items="=[1,2]") { start > a:job > end } > end; create; modify +a',
+        refused="INVALID_ARGUMENT",
+    )
 
 
 def test_an_event_behind_a_gateway_is_refused(play: Play):
-    play("deploy start > x:job > g:events [ t:catch(timer=PT1S) > end | u:catch(timer=PT2S) > e2:end ]; create; modify +t", refused="INVALID_ARGUMENT")
+    play(
+        "deploy start > x:job > g:events [ t:catch(timer=PT1S) > end | u:catch(timer=PT2S) > e2:end ]; create; modify +t",
+        refused="INVALID_ARGUMENT",
+    )

@@ -30,7 +30,9 @@ def test_a_cancelled_transaction_is_compensated_and_left_by_its_boundary_event(p
 
 
 def test_a_cancelled_transaction_without_work_done_is_left_at_once(play: Play):
-    play("deploy start > t:transaction { start > no:end(cancelled=yes) } > ok:job > end & x:boundary(on=t, cancelled=yes) > sorry:job > e4:end; create; at sorry")
+    play(
+        "deploy start > t:transaction { start > no:end(cancelled=yes) } > ok:job > end & x:boundary(on=t, cancelled=yes) > sorry:job > e4:end; create; at sorry"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,9 @@ def test_the_completion_condition_may_let_the_rest_finish(play: Play):
 
 
 def test_it_stays_while_its_condition_is_false(play: Play):
-    play('deploy start > p:adhoc(active="=ids", done="=ok") { a:job } > end; create ids=["a"] ok=false; complete a; at p')
+    play(
+        'deploy start > p:adhoc(active="=ids", done="=ok") { a:job } > end; create ids=["a"] ok=false; complete a; at p'
+    )
 
 
 def test_results_are_collected(play: Play):
@@ -100,7 +104,9 @@ def test_results_are_collected(play: Play):
 
 @pytest.mark.parametrize("ids", ['["nothing"]', '"a"', "null", '["c"]', "[1]"])
 def test_what_cannot_be_activated_is_an_incident(play: Play, ids: str):
-    play(f'deploy start > p:adhoc(active="=ids") {{ a:job & b:job > c:job }} > end; create ids={ids}; incident p EXTRACT_VALUE_ERROR; set ids=["a"]; resolve p; at a p p')
+    play(
+        f'deploy start > p:adhoc(active="=ids") {{ a:job & b:job > c:job }} > end; create ids={ids}; incident p EXTRACT_VALUE_ERROR; set ids=["a"]; resolve p; at a p p'
+    )
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,7 @@ async def test_details_stay_readable(wire: Wire):
     assert len(refusal.details() or "") <= 1_000
 
 
-@pytest.mark.parametrize(
-    "call", ["PublishMessage", "BroadcastSignal", "ModifyProcessInstance", "MigrateProcessInstance", "DeleteResource"]
-)
+@pytest.mark.parametrize("call", ["UpdateJobPriority"])
 async def test_what_is_not_built_yet_says_so(wire: Wire, call: str):
     refusal = await wire.refusal(call)
     assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -243,8 +241,8 @@ def test_clients_may_ping():
 @pytest.mark.parametrize(
     ("call", "fields"),
     [
-        ("CreateProcessInstance", {"tags": ["a"]}),
-        ("CreateProcessInstance", {"runtimeInstructions": [{"terminate": {"afterElementId": "a"}}]}),
+        ("ActivateJobs", {"withLease": True}),
+        ("CompleteJob", {"jobLeaseToken": "token"}),
         ("CompleteJob", {"result": {"denied": True}}),
         ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
     ],

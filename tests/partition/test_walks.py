@@ -158,7 +158,7 @@ async def test_a_follow_up_that_cannot_be_carried_out_waits_at_an_incident(monke
 
 
 def carried_out() -> dict:
-    from osmia_broker.engine.carrying_out import FOLLOW_UPS
+    from osmia_broker.engine.follow_ups import FOLLOW_UPS
 
     return FOLLOW_UPS
 

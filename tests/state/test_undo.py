@@ -162,7 +162,7 @@ def test_a_field_that_is_not_declared_as_changing_cannot_be_set():
     execute(turn, commands.CreateProcessInstance("process", -1, 0, {}), NOW_MS)
     element = next(iter(turn.elements._rows.values()))
     with pytest.raises(AssertionError, match="never change"):
-        turn.elements.update(element, element_id="other")
+        turn.elements.update(element, scope_key=1)
 
 
 @given(st.lists(st.one_of(st.integers(1, 50), st.integers(-50, -1), st.none()), max_size=120))

@@ -55,9 +55,7 @@ form = Form(BASE + 4, "form", 2, "f.form", "e" * 64, BASE, 1)
 resource = Resource("c" * 64, bytes(range(256)))
 
 timer = Timer(BASE + 16, PROCESS, BASE + 1, TASK, "late", 0, 3, "PT1S", 10)
-subscription = Subscription(
-    BASE + 17, PROCESS, BASE + 1, TASK, "paid", "p", SubscriptionKind.MESSAGE, TEXT, TEXT, 11
-)
+subscription = Subscription(BASE + 17, PROCESS, BASE + 1, TASK, "paid", "p", SubscriptionKind.MESSAGE, TEXT, TEXT, 11)
 origin = InstanceOrigin(BASE + 18, PROCESS, PROCESS, "p", correlation_key=TEXT, tags='["a"]')
 business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
 called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)

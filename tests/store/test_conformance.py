@@ -144,7 +144,11 @@ async def test_rows_by_their_values_come_in_pages_and_without_ended_ones(store: 
 
 
 async def test_a_start_knows_which_messages_are_kept(store: Store):
-    await write(store, rows.message, replace(rows.message, key=BASE + 70, process_instance_key=BASE + 70, name="gone", ended_ms=1))
+    await write(
+        store,
+        rows.message,
+        replace(rows.message, key=BASE + 70, process_instance_key=BASE + 70, name="gone", ended_ms=1),
+    )
     kept = (await store.open()).kept_messages
     assert kept is not None
     assert ("paid", "7") in kept

@@ -237,7 +237,9 @@ def altered() -> Iterator[tuple[Path, sqlite3.Connection]]:
     async def make(path: Path) -> None:
         store = SqliteStore(path)
         await store.open()
-        await store.write(changes(*rows.INSTANCE, *rows.ALONE, *rows.DEPLOYED, rows.start_subscription, *rows.instance(1)), None)
+        await store.write(
+            changes(*rows.INSTANCE, *rows.ALONE, *rows.DEPLOYED, rows.start_subscription, *rows.instance(1)), None
+        )
         await store.close()
 
     with TemporaryDirectory() as folder:

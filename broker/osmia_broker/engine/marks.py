@@ -45,7 +45,9 @@ def assign_business_id(turn: Turn, command: AssignBusinessId) -> None:
     key = command.process_instance_key
     process = turn.find_element(key)
     if process is None or process.type != ElementType.PROCESS:
-        raise NotFound(f"Expected to assign a business id to process instance with key '{key}', but no such process was found")
+        raise NotFound(
+            f"Expected to assign a business id to process instance with key '{key}', but no such process was found"
+        )
     origin = origin_of(turn, key)
     if origin is not None and origin.parent_process_instance_key:
         raise InvalidState(

@@ -107,7 +107,9 @@ class _Plan:
     def _element(self, id: str) -> Element:
         element = self._model.elements.get(id)
         if element is None or element.type is ElementType.PROCESS:
-            raise InvalidArgument(f"{self._prefix} activate instructions with an element that could not be found: '{id}'")
+            raise InvalidArgument(
+                f"{self._prefix} activate instructions with an element that could not be found: '{id}'"
+            )
         if element.type in NOT_ACTIVATABLE:
             raise InvalidArgument(
                 f"{self._prefix} activate instructions for elements that are unsupported: '{id}'."
@@ -122,7 +124,9 @@ class _Plan:
 
     def _instances_of(self, element_id: str, what: str) -> list[ElementInstance]:
         if element_id not in self._model.elements:
-            raise InvalidArgument(f"{self._prefix} {what} instructions with an element that could not be found: '{element_id}'")
+            raise InvalidArgument(
+                f"{self._prefix} {what} instructions with an element that could not be found: '{element_id}'"
+            )
         return [one for one in self._living if one.element_id == element_id and not one.loop_counter]
 
     # --- scopes
@@ -196,9 +200,7 @@ class _Plan:
             scope = self._turn.elements.get(scope.scope_key)
         return opened or {self._process.element_id: self._process}
 
-    def _refuse_new_loops(
-        self, element: Element, chain: list[Element], opened: dict[str, ElementInstance]
-    ) -> None:
+    def _refuse_new_loops(self, element: Element, chain: list[Element], opened: dict[str, ElementInstance]) -> None:
         """Refuse to open a multi-instance from the inside: nobody could say which instances it has."""
         for scope in chain:
             if scope.loop is not None and scope.id not in opened:

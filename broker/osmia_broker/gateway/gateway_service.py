@@ -10,7 +10,9 @@ from osmia_broker.calls import Calls, checks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
-API_VERSION = "8.10.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
+API_VERSION = (
+    "8.10.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
+)
 
 
 class Gateway:

@@ -50,7 +50,9 @@ def termination(instruction: Modify.TerminateInstruction) -> TerminateInstructio
 
     """
     if instruction.elementInstanceKey and instruction.elementId:
-        raise InvalidArgument("Expected a terminate instruction with an element instance key or an element id, but found both")
+        raise InvalidArgument(
+            "Expected a terminate instruction with an element instance key or an element id, but found both"
+        )
     return TerminateInstruction(instruction.elementInstanceKey, instruction.elementId)
 
 
@@ -62,7 +64,9 @@ def move(instruction: Modify.MoveInstruction) -> MoveInstruction:
 
     """
     if bool(instruction.sourceElementInstanceKey) == bool(instruction.sourceElementId):
-        raise InvalidArgument("Expected a move instruction with either a source element instance key or a source element id")
+        raise InvalidArgument(
+            "Expected a move instruction with either a source element instance key or a source element id"
+        )
     return MoveInstruction(
         target_element_id=instruction.targetElementId,
         source_element_instance_key=instruction.sourceElementInstanceKey,
@@ -83,7 +87,9 @@ def ad_hoc_result(result: gateway.JobResult) -> AdHocResult | None:
     """
     checks.unused("result.denied", given=result.denied)
     checks.unused("result.corrections", given=result.HasField("corrections"))
-    activate = tuple(ElementToActivate(one.elementId, parse_variables(one.variables)) for one in result.activateElements)
+    activate = tuple(
+        ElementToActivate(one.elementId, parse_variables(one.variables)) for one in result.activateElements
+    )
     if not (activate or result.isCompletionConditionFulfilled or result.isCancelRemainingInstances):
         return None
     return AdHocResult(activate, result.isCompletionConditionFulfilled, result.isCancelRemainingInstances)

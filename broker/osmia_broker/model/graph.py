@@ -125,6 +125,8 @@ class UserTaskDefinition:
     category: Expression | None = None
     priority: Expression | None = None
     lenient: bool = False
+    is_native: bool = False  # `zeebe:userTask`: no job is made for it
+    external_reference: Expression | None = None  # of a native task: its form elsewhere
 
 
 @dataclass(frozen=True, slots=True)

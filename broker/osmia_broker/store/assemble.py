@@ -144,7 +144,9 @@ class Assembly:
         for instance_key, keys in self._keys.items():
             fault = self._faults.get(instance_key) or _fault_between(instance_key, self._rows[instance_key])
             if fault is None:
-                loaded.instances[instance_key] = {kind: found for kind, found in self._rows[instance_key].items() if found}
+                loaded.instances[instance_key] = {
+                    kind: found for kind, found in self._rows[instance_key].items() if found
+                }
             else:
                 reason = (
                     f"Expected the stored rows of process instance '{instance_key}' to be readable, but found {fault}"

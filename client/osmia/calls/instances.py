@@ -285,8 +285,7 @@ def _variable_instructions(
 ) -> list[gateway.ModifyProcessInstanceRequest.VariableInstruction]:
     instruction = gateway.ModifyProcessInstanceRequest.VariableInstruction
     return [
-        instruction(scopeId=scope_id, variables=variables_json.encode(values))
-        for scope_id, values in variables.items()
+        instruction(scopeId=scope_id, variables=variables_json.encode(values)) for scope_id, values in variables.items()
     ]
 
 

@@ -142,6 +142,17 @@ class JobCalls(Calls):
             gateway.UpdateJobRetriesRequest(jobKey=job_key, retries=retries, operationReference=operation_reference),
         )
 
+    async def update_job_priority(self, job_key: int, priority: int, *, operation_reference: int | None = None) -> None:
+        """Give a job a new priority; higher ones are handed out first. Osmia's broker does not have it yet (`Unimplemented`).
+
+        Raises:
+            NotFound: no such job.
+        """
+        await self._call(
+            "UpdateJobPriority",
+            gateway.UpdateJobPriorityRequest(jobKey=job_key, priority=priority, operationReference=operation_reference),
+        )
+
     async def update_job_timeout(
         self, job_key: int, timeout_ms: int, *, operation_reference: int | None = None
     ) -> None:

@@ -62,7 +62,11 @@ class AdHocSubprocess(Processor):
         rules = _rules(element)
         if rules.output_element is not None and rules.output_collection:
             _collect(turn, scope, rules, feel.to_json(evaluate(turn, rules.output_element, child.key).value))
-        if rules.completion_condition is not None and rules.cancels_remaining_instances and _is_complete(turn, child.key, rules):
+        if (
+            rules.completion_condition is not None
+            and rules.cancels_remaining_instances
+            and _is_complete(turn, child.key, rules)
+        ):
             terminate_inside(turn, scope, spared=child)
 
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
@@ -94,9 +98,7 @@ def _check(element: Element, id: str) -> None:
         )
 
 
-def activate_inside(
-    turn: Turn, scope: ElementInstance, element: Element, id: str, variables: Variables
-) -> None:
+def activate_inside(turn: Turn, scope: ElementInstance, element: Element, id: str, variables: Variables) -> None:
     """Activate the element *id* of the ad-hoc subprocess *scope*, with *variables* of its own."""
     child = next(one for one in element.children if one.id == id)
     inner = ElementInstance(

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from osmia_broker import feel
 from osmia_broker.engine.elements.dates import due_text
-from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list
+from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
@@ -25,12 +26,16 @@ class UserTask(Processor):
         assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
         headers = dict(element.job.headers) if element.job else {}
         headers |= _assignment(turn, instance, element.user_task)
+        if element.user_task.is_native:
+            return  # no worker gets it; it waits for a person, an event or a modification
         create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
 
 
 def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
     if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
-        evaluate(turn, task.priority, instance.key)
+        priority = evaluate(turn, task.priority, instance.key)
+        if task.is_native and not _is_priority(priority.value):
+            raise wrong_type(task.priority, priority, "a number between 0 and 100")
     values = {
         "assignee": _text(turn, instance, task, task.assignee),
         "candidateGroups": _list(turn, instance, task, task.candidate_groups),
@@ -40,6 +45,10 @@ def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition)
         "formKey": _form_key(turn, instance, task),
     }
     return {RESERVED_HEADERS + name: value for name, value in values.items() if value is not None}
+
+
+def _is_priority(value: object) -> bool:
+    return feel.type_name(value) == "NUMBER" and 0 <= value <= 100  # type: ignore[operator]  # a number of FEEL
 
 
 def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:
@@ -69,7 +78,10 @@ def _form_key(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -
     form_id = evaluate_text(turn, task.form_id, instance.key)
     forms = turn.definitions.forms
     bound = task.form_binding == "deployment"
-    form = forms.as_of_deployment(form_id, deployment_of(turn, instance)) if bound else forms.latest(form_id)
+    if task.form_binding == "versionTag":
+        form = forms.tagged(form_id, task.form_version_tag)
+    else:
+        form = forms.as_of_deployment(form_id, deployment_of(turn, instance)) if bound else forms.latest(form_id)
     if form is None:
         raise IncidentRaised(
             ErrorType.FORM_NOT_FOUND,

@@ -45,8 +45,8 @@ def terminate(turn: Turn, instance: ElementInstance) -> None:
     The scope around *instance* is left as it is, even if it is empty now.
     """
     for inner in reversed(_with_all_inside(turn, instance)):
-        _clear(turn, inner)
         PROCESSORS[inner.type].terminated(turn, inner)
+        _clear(turn, inner)
         if not inner.scope_key:
             _cancel(turn, inner)
         advance(turn, inner, ElementState.TERMINATED)

@@ -108,7 +108,11 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
 def _ends_process(turn: Turn, instance: ElementInstance) -> bool:
     """Whether the caller who created the process instance wants it to be terminated after this element."""
     origin = origin_of(turn, instance.process_instance_key)
-    return origin is not None and bool(origin.terminate_after) and instance.element_id in origin.terminate_after.split("\n")
+    return (
+        origin is not None
+        and bool(origin.terminate_after)
+        and instance.element_id in origin.terminate_after.split("\n")
+    )
 
 
 def take(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:

@@ -31,6 +31,7 @@ RESERVED_HEADERS = "io.camunda.zeebe:"
 DEFAULT_RETRIES = 3
 RETRIES_MAX = 2**31 - 1  # an int32 on the wire
 TARGET_NAMES_MAX = 100  # of a mapping: each is a level of the variable, and a document of a client has at most 200
+PRIORITIES = range(101)  # of a native user task
 BINDINGS = ("latest", "deployment", "versionTag")
 
 LISTENER_EVENTS = ("start", "end", "beforeAll")
@@ -55,6 +56,7 @@ SUPPORTED = frozenset(
         "taskDefinition",
         "taskHeaders",
         "taskSchedule",
+        "userTask",
         "userTaskForm",
         "versionTag",
     }
@@ -141,6 +143,10 @@ def user_task(source: Source) -> UserTaskDefinition:
     if schedule is not None:
         fields["due_date"] = _value(source, schedule, "dueDate", _date_time)
         fields["follow_up_date"] = _value(source, schedule, "followUpDate", _date_time)
+    if has(source, "userTask"):
+        priority = source.extension(_tag("priorityDefinition"))
+        fields["priority"] = None if priority is None else _value(source, priority, "priority", _priority)
+        return UserTaskDefinition(**fields, **_native_form(source), is_native=True)
     return UserTaskDefinition(**fields, **_form(source))
 
 
@@ -200,6 +206,20 @@ def _form(source: Source) -> dict[str, Any]:
         return {}
     if trimmed(key):
         return {"form_key": Static(key)}  # verbatim: a leading = is not evaluated (measured)
+    binding, tag = _binding(source, node)
+    return {"form_id": _value(source, node, "formId", _name), "form_binding": binding, "form_version_tag": tag}
+
+
+def _native_form(source: Source) -> dict[str, Any]:
+    node = source.extension(_tag("formDefinition"))
+    if node is None:
+        return {}
+    id, reference = node.get("formId", ""), node.get("externalReference", "")
+    if bool(trimmed(id)) == bool(trimmed(reference)):
+        source.fault("Exactly one of the attributes 'formId, externalReference' must be present and not blank", node)
+        return {}
+    if trimmed(reference):
+        return {"external_reference": _value(source, node, "externalReference", _name)}
     binding, tag = _binding(source, node)
     return {"form_id": _value(source, node, "formId", _name), "form_binding": binding, "form_version_tag": tag}
 
@@ -383,6 +403,13 @@ def _retries(text: str) -> Static:
     match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
     if match is None or abs(int(match[1])) > RETRIES_MAX:
         raise ValueError(f"Expected static value to be a valid Number, but found '{quote(text)}'")
+    return Static(int(match[1]))
+
+
+def _priority(text: str) -> Static:
+    match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
+    if match is None or int(match[1]) not in PRIORITIES:
+        raise ValueError(f"Expected priority to be a number between 0 and 100, but found '{quote(text)}'")
     return Static(int(match[1]))
 
 

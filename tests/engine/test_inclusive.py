@@ -1,0 +1,58 @@
+"""Inclusive gateways (bpmn-execution.md, section 4)."""
+
+from collections.abc import Callable
+
+import pytest
+
+Play = Callable[..., None]
+FORK = "start > i:inclusive [ a = true -> a1:job > j:inclusive | b = true -> b1:job > j | else -> c1:job > j ] > after:job > end"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "at"),
+    [("true", "true", "a1 b1"), ("true", "false", "a1"), ("false", "true", "b1"), ("false", "false", "c1")],
+)
+def test_every_true_flow_is_taken_or_else_the_default(play: Play, a: str, b: str, at: str):
+    play(f"deploy {FORK}; create a={a} b={b}; at {at}")
+
+
+def test_the_join_waits_for_all_that_can_still_arrive_and_opens_once(play: Play):
+    play(f"deploy {FORK}; create a=true b=true; complete a1; at b1; complete b1; at after; complete after; completed")
+
+
+def test_the_join_does_not_wait_for_what_was_not_taken(play: Play):
+    play(f"deploy {FORK}; create a=true b=false; complete a1; at after")
+
+
+def test_the_join_opens_when_the_other_token_goes_another_way(play: Play):
+    play("""
+        deploy   start > f:parallel [ a:job > j:inclusive | b:job > x:exclusive [ away = true -> z:job > ez:end | else -> j ] ] > after:job > end
+        create   away=true
+        complete a
+        complete b
+        at       after z
+    """)
+
+
+def test_the_join_opens_when_a_boundary_event_takes_the_token_away(play: Play):
+    play("""
+        deploy   start > f:parallel [ a:job > j:inclusive | b:job > j ] > after:job > end & t:boundary(on=b, timer=PT1S) > z:job > ez:end
+        create
+        complete a
+        at       b
+        advance  1000
+        at       after z
+    """)
+
+
+@pytest.mark.parametrize("a", ["null", "5"])
+def test_a_condition_that_is_no_boolean_is_an_incident(play: Play, a: str):
+    play(
+        f"deploy start > i:inclusive [ a -> x:job > e1:end | else -> y:job > e2:end ]; create a={a}; incident i EXTRACT_VALUE_ERROR"
+    )
+
+
+def test_no_true_flow_and_no_default_is_an_incident(play: Play):
+    play(
+        "deploy start > i:inclusive [ a = true -> x:job > e1:end | b = true -> y:job > e2:end ]; create a=false b=false; incident i CONDITION_ERROR; set b=true; resolve i; at y"
+    )
