@@ -28,6 +28,13 @@ def attributes(tag: str, kind: str, given: dict[str, str], id: str) -> dict[str,
 
 def children(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
     """The child elements: the event definition, the loop, the completion condition."""
+    yield from _definitions(tag, id, given)
+    yield from _loop(given)
+    if tag == "adHocSubProcess" and "done" in given:
+        yield f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
+
+
+def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
     for argument, timer in _TIMERS.items():
         if argument in given:
             yield f"<bpmn:timerEventDefinition><bpmn:{timer}>{escape(given[argument])}</bpmn:{timer}></bpmn:timerEventDefinition>"
@@ -46,9 +53,6 @@ def children(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
         yield "<bpmn:terminateEventDefinition/>"
     if "cancelled" in given:
         yield "<bpmn:cancelEventDefinition/>"
-    yield from _loop(given)
-    if tag == "adHocSubProcess" and "done" in given:
-        yield f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
 
 
 def _loop(given: dict[str, str]) -> Iterator[str]:

@@ -27,7 +27,8 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Partition
 from osmia_broker.state.definitions import Definitions
-from osmia_broker.state.rows import KINDS, ElementInstance, Incident, Job, Variable
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
 from osmia_broker.store.sqlite import SqliteStore
 from tests.memory_store import MemoryStore
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.filter import Filter
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
     DUE_KINDS,
     INSTANCE_KINDS,
-    KINDS,
     ElementInstance,
     Job,
     Message,
@@ -106,17 +106,7 @@ class MemoryStore:
 
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()
-        owners = set()
-        rows = set(wanted.rows)
-        for match in wanted.matches:
-            found = (row for row in self.living(match.row_type) if row.key > match.after)
-            same = (row.key for row in found if tuple(getattr(row, name) for name in match.columns) == match.values)
-            loaded.matches[match] = [*islice(same, MATCHES_MAX)]
-            rows.update((match.row_type, key) for key in loaded.matches[match])
-        for row_type, key in rows:
-            values = self._living[row_type].get((key,))
-            if values is not None:
-                owners.add(row_type(*values).process_instance_key)
+        owners = self._owners(wanted, loaded)
         for kind in INSTANCE_KINDS if owners else ():
             place = kind.columns.index("process_instance_key")
             for values in [values for values in self._living[kind.row_type].values() if values[place] in owners]:
@@ -132,6 +122,18 @@ class MemoryStore:
         if wanted.due is not None:
             loaded.due = self._due(wanted.due)
         return loaded
+
+    def _owners(self, wanted: Wanted, loaded: Loaded) -> set[int]:
+        """The process instances of all rows that are wanted by key or by value."""
+        rows = set(wanted.rows)
+        for match in wanted.matches:
+            later = (row for row in self.living(match.row_type) if row.key > match.after)
+            same = (row.key for row in later if tuple(getattr(row, name) for name in match.columns) == match.values)
+            loaded.matches[match] = [*islice(same, MATCHES_MAX)]
+            rows.update((match.row_type, key) for key in loaded.matches[match])
+        owner_of = {row_type: KINDS[row_type].columns.index("process_instance_key") for row_type, _ in rows}
+        values = ((self._living[row_type].get((key,)), owner_of[row_type]) for row_type, key in rows)
+        return {row[place] for row, place in values if row is not None}
 
     def _due(self, wanted: DueWanted) -> Due:
         times = sorted(

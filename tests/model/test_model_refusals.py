@@ -353,7 +353,11 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "it > extensionElements > executionListeners > executionListener",
             "Expected an eventType of start, end, beforeAll, but found 'now'",
         ),
-        (element("intermediateThrowEvent", "it", inside="<bpmn:messageEventDefinition/>"), "it", "Must have exactly one 'zeebe:taskDefinition'"),
+        (
+            element("intermediateThrowEvent", "it", inside="<bpmn:messageEventDefinition/>"),
+            "it",
+            "Must have exactly one 'zeebe:taskDefinition'",
+        ),
         (element("exclusiveGateway", "it", "<zeebe:unheardOf/>"), "it", "'zeebe:unheardOf' is currently not supported"),
         *(
             (f'<bpmn:{tag} id="it" attachedToRef="start"/>', "it", UNSUPPORTED.format(tag))

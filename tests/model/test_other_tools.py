@@ -298,8 +298,14 @@ def test_a_process_may_carry_empty_extensions() -> None:
         ('<zeebe:assignmentDefinition assignee="="/>', "failed to parse expression ''"),
         ("<zeebe:formDefinition/>", "Exactly one of the attributes 'formId, formKey'"),
         ('<zeebe:formDefinition formKey="\u200b" formId=" "/>', "Exactly one of the attributes 'formId, formKey'"),
-        ('<zeebe:userTask/><zeebe:priorityDefinition priority="101"/>', "Expected priority to be a number between 0 and 100"),
-        ('<zeebe:userTask/><zeebe:formDefinition formKey="f"/>', "Exactly one of the attributes 'formId, externalReference'"),
+        (
+            '<zeebe:userTask/><zeebe:priorityDefinition priority="101"/>',
+            "Expected priority to be a number between 0 and 100",
+        ),
+        (
+            '<zeebe:userTask/><zeebe:formDefinition formKey="f"/>',
+            "Exactly one of the attributes 'formId, externalReference'",
+        ),
         ("<zeebe:unheardOf/>", "'zeebe:unheardOf' is currently not supported"),
         ("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>", "'zeebe:taskListeners' is currently not"),
     ],

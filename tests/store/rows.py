@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, replace
 from typing import Any
 
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
-    KINDS,
     BusinessId,
     CalledInstance,
     Compensation,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
-    KINDS,
     Decision,
     DecisionRequirements,
     ElementInstance,
@@ -137,9 +137,9 @@ async def test_rows_by_their_values_come_in_pages_and_without_ended_ones(store: 
     several = [replace(rows.subscription, key=BASE + 1_000 + n, ended_ms=n % 2) for n in range(4 * MATCHES_MAX)]
     await write(store, rows.process, rows.task, *several)
     living = [row.key for row in several if not row.ended_ms]
-    first = [*(await matched(store, "MESSAGE", TEXT, TEXT)).matches.values()][0]
+    [first] = (await matched(store, "MESSAGE", TEXT, TEXT)).matches.values()
     assert first == living[:MATCHES_MAX]
-    second = [*(await matched(store, "MESSAGE", TEXT, TEXT, after=first[-1])).matches.values()][0]
+    [second] = (await matched(store, "MESSAGE", TEXT, TEXT, after=first[-1])).matches.values()
     assert second == living[MATCHES_MAX:]
 
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.rows import KINDS, ElementInstance, FollowUp, Incident, Job, WaitingToken
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, WaitingToken
 from osmia_broker.state.store_protocol import DueWanted, Loaded, Wanted
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, KINDS, ElementInstance, FollowUp, Job, WaitingToken
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, ElementInstance, FollowUp, Job, WaitingToken
 from osmia_broker.state.store_protocol import Due, DueWanted
 from osmia_broker.store import creation, dialects, schema, statements
 from osmia_broker.store.migrations import upgrade

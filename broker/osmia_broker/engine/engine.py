@@ -52,7 +52,7 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
 
     """
     turn.now_ms = now_ms
-    turn.depth = turn.steps = 0
+    turn.depth = turn.steps = turn.steps_before = 0
     try:
         answer = HANDLERS[type(command)](turn, command)
         if turn.agenda or turn.inner:

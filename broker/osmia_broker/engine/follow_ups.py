@@ -41,7 +41,7 @@ def act_on(turn: Turn, command: Command) -> None:
     act(turn, command)
 
 
-def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, due_ms: int) -> None:
+def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, due_ms: int, depth: int = 0) -> None:
     """Write *command* as a follow-up of this commit, due at *due_ms* (WAITING: when an incident is resolved).
 
     A follow-up that works on no process instance (key 0) comes into memory alone, by its own key.
@@ -55,6 +55,7 @@ def leave_follow_up(turn: Turn, process_instance_key: int, command: Command, *, 
             command=type(command).__name__,
             content=msgspec.json.encode(command).decode(),
             due_ms=due_ms,
+            depth=depth,
         )
     )
 
@@ -70,6 +71,7 @@ def take_follow_up(turn: Turn, key: int) -> Command | None:
     if row is None or row.due_ms == WAITING:
         return None
     turn.follow_ups.delete(row)
+    turn.depth = row.depth
     command_type, _ = FOLLOW_UPS[row.command]
     return msgspec.json.decode(row.content, type=command_type)
 

@@ -180,14 +180,14 @@ def _migrate_events(
                 bpmn_process_id=target.bpmn_process_id,
             )
             del new[event.id]
-    try:
-        for event in new.values():
-            open_event(turn, instance, event)
-    except IncidentRaised as fault:
-        raise InvalidState(
-            f"Expected to migrate process instance '{instance.process_instance_key}' but the event with id '{event.id}'"
-            f" cannot be opened: {fault}"
-        ) from fault
+    for opened in new.values():
+        try:
+            open_event(turn, instance, opened)
+        except IncidentRaised as fault:
+            raise InvalidState(
+                f"Expected to migrate process instance '{instance.process_instance_key}' but the event with id '{opened.id}'"
+                f" cannot be opened: {fault}"
+            ) from fault
 
 
 def _events_of(instance: ElementInstance, element: Element) -> Iterable[Element]:

@@ -103,6 +103,7 @@ class Turn:
         "start_subscriptions",
         "state",
         "steps",
+        "steps_before",
         "subscriptions",
         "timers",
         "tokens",
@@ -131,6 +132,7 @@ class Turn:
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty
         self.depth = 0  # of the step being taken
         self.steps = 0  # taken by this walk so far, in earlier turns too
+        self.steps_before = 0  # those of earlier turns
         self.events: list[DomainEvent] = []  # published after the commit
         self.results: list[tuple[int, str]] = []  # (ticket of the caller, variables as a JSON object)
 

@@ -16,6 +16,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType
 
 DEPTH_MAX = 10_000  # steps of one path without a wait state (reliability.md, section 5)
 WALK_STEPS_MAX = 100_000  # steps of one walk in all: more than a fork of 20,000 tasks takes
+WALKS_MAX = 1_000  # whose steps are counted in memory; the oldest is forgotten first
 ELEMENTS_PER_FOLLOW_UP = 500  # about what one turn can carry out
 
 
@@ -27,21 +28,38 @@ def leave_walk(turn: Turn) -> None:
         if not element.ended_ms:
             left.setdefault(element.process_instance_key, []).append(planned)
     turn.agenda.clear()
-    stops = turn.steps >= WALK_STEPS_MAX
     for process_instance_key, planned_steps in left.items():
+        steps = _steps_of(turn, process_instance_key)
+        stops = steps >= WALK_STEPS_MAX
         for first in range(0, len(planned_steps), ELEMENTS_PER_FOLLOW_UP):
             part = planned_steps[first : first + ELEMENTS_PER_FOLLOW_UP]
             command = ContinueWalk(
                 element_keys=tuple(element.key for element, _ in part),
                 depths=tuple(0 if stops else depth for _, depth in part),
-                steps=0 if stops else turn.steps,
+                steps=0 if stops else steps,
             )
             leave_follow_up(turn, process_instance_key, command, due_ms=0 if stops else turn.now_ms)
         if stops:
             _stop_walk(turn, turn.elements[process_instance_key])
-    for process_instance_key, command, _ in turn.inner:
-        leave_follow_up(turn, process_instance_key, command, due_ms=turn.now_ms)
+    for process_instance_key, inner, depth in turn.inner:
+        leave_follow_up(turn, process_instance_key, inner, due_ms=turn.now_ms, depth=depth)
     turn.inner.clear()
+
+
+def _steps_of(turn: Turn, process_instance_key: int) -> int:
+    """Count the steps of this turn to those of all follow-ups of the same walk, and return the sum.
+
+    A walk that forks is carried on by several follow-ups, and none of them knows the others. So the sum is kept in memory. After a restart
+    it begins again with what the next follow-up knows; the bound comes later then, which does no harm.
+    """
+    known = turn.state.walk_steps
+    is_one_of_several = bool(turn.follow_ups.of_instance(process_instance_key))
+    before = known.get(process_instance_key, 0) if is_one_of_several else 0
+    steps = max(before, turn.steps_before) + turn.steps - turn.steps_before
+    known[process_instance_key] = steps
+    while len(known) > WALKS_MAX:
+        del known[next(iter(known))]
+    return steps
 
 
 def _stop_walk(turn: Turn, process: ElementInstance) -> None:
@@ -67,7 +85,7 @@ def walk_too_deep(turn: Turn, element: ElementInstance) -> None:
 @carries_out(ContinueWalk)
 def continue_walk(turn: Turn, command: ContinueWalk) -> None:
     """Plan the steps that an earlier turn left; elements that have ended since are passed over."""
-    turn.steps = command.steps
+    turn.steps = turn.steps_before = command.steps
     for key, depth in zip(command.element_keys, command.depths, strict=True):
         element = turn.elements.get(key)
         if element is not None:

@@ -1,5 +1,7 @@
 """Instructions of the wire as those of the engine: what to activate, terminate and move, and what a worker of an ad-hoc subprocess decided."""
 
+from collections.abc import Iterable
+
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import NO_MARKS, Marks
@@ -95,5 +97,5 @@ def ad_hoc_result(result: gateway.JobResult) -> AdHocResult | None:
     return AdHocResult(activate, result.isCompletionConditionFulfilled, result.isCancelRemainingInstances)
 
 
-def _variables(instructions: "list[Modify.VariableInstruction]") -> tuple[tuple[str, Variables], ...]:
+def _variables(instructions: Iterable[Modify.VariableInstruction]) -> tuple[tuple[str, Variables], ...]:
     return tuple((one.scopeId, parse_variables(one.variables)) for one in instructions)

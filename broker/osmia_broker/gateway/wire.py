@@ -28,7 +28,7 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
         variables=activated.variables,
         tenantId=DEFAULT_TENANT,
         listenerEventType=_LISTENER_EVENTS.get(activated.listener_event, LISTENER_UNSPECIFIED),
-        kind=_KINDS.get(activated.kind, 0),
+        kind=_KINDS[activated.kind],
         tags=activated.tags,
         businessId=activated.business_id or None,
     )

@@ -254,12 +254,12 @@ def _code(source: Source, shared: Node, attribute: str, place: Place) -> Express
 
 
 @_reads("compensateEventDefinition", Trigger.COMPENSATION)
-def _compensation(source: Source, node: Node, place: Place) -> CompensationEvent:
+def _compensation(_source: Source, node: Node, place: Place) -> CompensationEvent:
     return CompensationEvent(node.get("activityRef", "").strip() if place in _THROWING else "")
 
 
 @_reads("conditionalEventDefinition", Trigger.CONDITION)
-def _condition(source: Source, node: Node, place: Place) -> ConditionEvent | None:
+def _condition(source: Source, node: Node, _place: Place) -> ConditionEvent | None:
     conditions = [child for child in node.iterchildren(name(BPMN, "condition")) if text(child)]
     if len(conditions) != 1:
         source.fault(f"Expected a conditional event to have one 'condition', but found {len(conditions)}")
@@ -279,7 +279,7 @@ def _condition(source: Source, node: Node, place: Place) -> ConditionEvent | Non
 
 
 @_reads("linkEventDefinition", Trigger.LINK)
-def _link(source: Source, node: Node, place: Place) -> LinkEvent | None:
+def _link(source: Source, node: Node, _place: Place) -> LinkEvent | None:
     value = trimmed(node.get("name", ""))
     if not value:
         source.fault("Attribute 'name' of a link must be present and not empty", node)

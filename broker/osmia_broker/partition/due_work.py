@@ -1,7 +1,7 @@
 """Work that has become due: leases and back-offs that end, follow-ups to carry out.
 
-The store is asked for the earliest due rows in slices, and each slice is worked off before the next one is asked for. Between
-commands that take long, the partition serves others for at least as long.
+The store is asked for the earliest due rows in slices. Follow-ups may be steps that take long: after each of them, the partition serves others
+for as long as it took. Everything else that is due is short (leases, timers, messages that expire) and does not wait for them.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
+KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
 
 log = logging.getLogger(__name__)
@@ -94,18 +95,20 @@ class DueWork:
         self._guarded = guarded
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
-        self._queue: deque[Command] = deque()
-        self._under_way = 0  # commands that are decided and not committed
+        self._short: deque[Command] = deque()
+        self._walks: deque[Command] = deque()  # follow-ups, which may take long
+        self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         self._rest: asyncio.TimerHandle | None = (
-            None  # while it runs, others are served; its end goes on with the queue
+            None  # while it runs, others are served; its end goes on with the follow-ups
         )
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
 
     @property
     def is_ready(self) -> bool:
-        """Whether the store should be asked for due rows: the last slice is finished, and the next time has come."""
-        return not self._is_stopped and self._is_idle and self._deadlines.is_due(self._clock.now_ms())
+        """Whether the store should be asked for due rows: the next time has come, and there is room for them."""
+        has_room = len(self._known) < KNOWN_MAX
+        return not self._is_stopped and has_room and self._deadlines.is_due(self._clock.now_ms())
 
     @property
     def is_at_rest(self) -> bool:
@@ -114,35 +117,43 @@ class DueWork:
 
     @property
     def _is_idle(self) -> bool:
-        return not self._queue and not self._under_way
+        return not self._known
 
     def question(self) -> Wanted:
         """Return the question for the next slice, which is to be loaded with the batch that is being closed."""
         self._deadlines.look_begins()
-        return Wanted(due=DueWanted(self._clock.now_ms(), SLICE_ROWS + len(self._stuck)))
+        return Wanted(due=DueWanted(self._clock.now_ms(), SLICE_ROWS + len(self._stuck) + len(self._known)))
 
     def take(self, due: Due) -> None:
         """Queue commands for the rows of a slice."""
         self._deadlines.looked(due)
-        rows = [(row_type, key) for _, row_type, key in due.rows if key not in self._stuck]
+        rows = [(kind, key) for _, kind, key in due.rows if key not in self._stuck and key not in self._known]
+        self._known.update(key for _, key in rows)
         jobs = [key for row_type, key in rows if row_type is Job]
         for first in range(0, len(jobs), JOBS_PER_COMMAND):
-            self._queue.append(ReachDeadlines(tuple(jobs[first : first + JOBS_PER_COMMAND])))
-        self._queue.extend(_COMMANDS[row_type](key) for row_type, key in rows if row_type in _COMMANDS)
+            self._short.append(ReachDeadlines(tuple(jobs[first : first + JOBS_PER_COMMAND])))
+        for row_type, key in rows:
+            if row_type in _COMMANDS:
+                (self._walks if row_type is FollowUp else self._short).append(_COMMANDS[row_type](key))
 
     def go_on(self) -> None:
-        """Decide queued commands for up to WORK_S, at least one; then rest for as long as that took, so that others are served."""
-        if not self._queue or self._is_stopped or self._rest is not None:
+        """Decide short commands for up to WORK_S, then follow-ups, at least one; after these, rest for as long as they took."""
+        if self._is_stopped:
             return
-        took_s = self._work()
-        if took_s > WORK_S or self._queue:
+        self._work(self._short)
+        if self._short:
+            self._schedule()
+        if not self._walks or self._rest is not None:
+            return
+        took_s = self._work(self._walks)
+        if took_s > WORK_S or self._walks:
             self._rest = self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
 
-    def _work(self) -> float:
+    def _work(self, queue: deque[Command]) -> float:
+        """Decide commands of *queue* until WORK_S are over; return how long it took in seconds."""
         begun = perf_counter()
-        while self._queue:
-            command = self._queue.popleft()
-            self._under_way += 1
+        while queue:
+            command = queue.popleft()
             self._decide(command, _Waiter(self._ended(command)))
             if perf_counter() - begun > WORK_S:
                 break
@@ -160,7 +171,7 @@ class DueWork:
     def set_alarm(self) -> None:
         """Wake up when the next row becomes due. While due work goes on, its end sets the alarm."""
         next_ms = self._deadlines.next_ms
-        if next_ms is None or self._is_stopped or not self._is_idle or self._deadlines.looking:
+        if next_ms is None or self._is_stopped or len(self._known) >= KNOWN_MAX or self._deadlines.looking:
             self._alarm.stop()
         else:
             self._alarm.set(next_ms, self._clock.now_ms())
@@ -180,13 +191,16 @@ class DueWork:
 
     def _ended(self, command: Command) -> Callable[[Any, OsmiaError | None], None]:
         def ended(result: Any, error: OsmiaError | None) -> None:
-            self._under_way -= 1
+            self._known.difference_update(
+                command.job_keys if isinstance(command, ReachDeadlines) else [key_of(command)]
+            )
             if isinstance(command, ReachDeadlines):
                 keys: Iterable[int] = command.job_keys if error is not None else result
                 if not isinstance(error, StoreFailed):
                     self._pass_over(keys, error or "its process instance cannot be read")
             elif isinstance(command, CarryOut) and error is not None and not isinstance(error, StoreFailed):
-                self._queue.append(
+                self._known.add(command.follow_up_key)
+                self._short.append(
                     ParkFollowUp(command.follow_up_key, f"Expected a follow-up to succeed, but found: {error}")
                 )
             elif error is not None and not isinstance(error, StoreFailed):

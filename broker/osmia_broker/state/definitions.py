@@ -10,8 +10,9 @@ from typing import Any, Generic, Protocol, TypeVar
 from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Process
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.missing import Missing
-from osmia_broker.state.rows import KINDS, Decision, DecisionRequirements, Form, ProcessDefinition
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
 from osmia_broker.state.table import values_of
 

@@ -1,7 +1,6 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-A row class is declared once, here. `@stored` names its table and says how its rows are found; `changing()` marks the fields that may
-be set again after the row was inserted. The schema, the loads, the commit, residency and undo all follow from these declarations.
+A row class is declared once, here; `kinds` says what follows from its declaration.
 
 Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
@@ -9,84 +8,11 @@ ended keeps its place in the store with `ended_ms` set; that is the history. Whi
 All keys are 64-bit and come from the partition's one counter. All times are epoch milliseconds. JSON columns hold compact text.
 """
 
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T", bound=type)
-
-
-def changing(default: Any = MISSING) -> Any:
-    """Declare a field that may be set again after its row was inserted."""
-    return field(default=default, metadata={"changes": True})
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The declaration of one stored table."""
-
-    row_type: type
-    table: str
-    primary_key: tuple[str, ...]
-    columns: tuple[str, ...]
-    changing: frozenset[str]  #: columns that may be set again
-    of_instance: bool  #: its rows belong to a process instance, come into memory with it and leave with it
-    ends: bool  #: its rows are ended (`ended_ms`), not deleted
-    lookups: tuple[str, ...]  #: columns, never changing, by which the rows in memory are found
-    due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
-    enums: dict[str, type[StrEnum]]  #: columns that hold one of these values
-    sized: tuple[str, ...]  #: text columns that may be large and count towards the memory bound
-    matches: tuple[
-        tuple[str, ...], ...
-    ]  #: columns, never changing, by whose values living rows are found in the store too
-
-
-KINDS: dict[type, Kind] = {}  #: every stored row class, in the order of this file
-
-
-def stored(
-    table: str,
-    *,
-    primary_key: tuple[str, ...] = ("key",),
-    of_instance: bool = False,
-    lookups: tuple[str, ...] = (),
-    due: str = "",
-    sized: tuple[str, ...] = (),
-    matches: tuple[tuple[str, ...], ...] = (),
-) -> Callable[[T], T]:
-    """Declare the decorated dataclass as the row of *table*."""
-
-    def register(row_type: T) -> T:
-        columns = {one.name: one for one in fields(row_type)}
-        may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes"))
-        fixed = columns.keys() - may_change
-        assert {*primary_key, *lookups, *sized, *chain(*matches)} <= fixed, (
-            f"{row_type.__name__}: keys, look-ups and sizes never change"
-        )
-        assert not due or due in may_change, f"{row_type.__name__}: {due} is no changing column"
-        KINDS[row_type] = Kind(
-            row_type=row_type,
-            table=table,
-            primary_key=primary_key,
-            columns=tuple(columns),
-            changing=may_change,
-            of_instance=of_instance,
-            ends="ended_ms" in columns,
-            lookups=lookups,
-            due=due,
-            enums={
-                name: one.type
-                for name, one in columns.items()
-                if isinstance(one.type, type) and issubclass(one.type, StrEnum)
-            },
-            sized=sized,
-            matches=matches,
-        )
-        return row_type
-
-    return register
+from osmia_broker.state.kinds import KINDS, Kind, changing, stored
 
 
 class ElementState(StrEnum):
@@ -147,15 +73,18 @@ class ErrorType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-@stored("element_instances", of_instance=True, lookups=("scope_key",))
+_MIGRATED = ("process_definition_key", "element_id")
+
+
+@stored("element_instances", of_instance=True, lookups=("scope_key",), migrated=_MIGRATED)
 @dataclass(slots=True)
 class ElementInstance:
     """One visit of a BPMN element. The process instance itself is the one of type PROCESS; its key is the instance's key."""
 
     key: int
     process_instance_key: int
-    process_definition_key: int = changing()
-    element_id: str = changing()
+    process_definition_key: int
+    element_id: str
     type: str  # model.ElementType
     state: ElementState = changing()
     scope_key: int = 0  # the element instance it lives in; 0 for the process
@@ -180,16 +109,23 @@ class WaitingToken:
     ended_ms: int = changing(0)
 
 
-@stored("jobs", of_instance=True, lookups=("element_instance_key",), due="deadline_ms", sized=("headers",))
+@stored(
+    "jobs",
+    of_instance=True,
+    lookups=("element_instance_key",),
+    due="deadline_ms",
+    sized=("headers",),
+    migrated=_MIGRATED,
+)
 @dataclass(slots=True)
 class Job:
     """Work that waits for a worker, or that a worker holds."""
 
     key: int
     process_instance_key: int
-    process_definition_key: int = changing()
+    process_definition_key: int
     element_instance_key: int
-    element_id: str = changing()
+    element_id: str
     type: str
     state: JobState = changing()
     retries: int = changing(0)  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
@@ -217,16 +153,16 @@ class Variable:
     process_instance_key: int = 0
 
 
-@stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",))
+@stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",), migrated=_MIGRATED)
 @dataclass(slots=True)
 class Incident:
     """A stop that needs a person: where, and why."""
 
     key: int
     process_instance_key: int
-    process_definition_key: int = changing()
+    process_definition_key: int
     element_instance_key: int
-    element_id: str = changing()
+    element_id: str
     job_key: int  # 0 unless a job is the cause
     error_type: ErrorType
     message: str
@@ -245,20 +181,21 @@ class FollowUp:
     command: str  # name of the command class
     content: str  # its fields as a JSON object
     due_ms: int = changing(0)  # when it is to be carried out; 0 while it waits for an incident to be resolved
+    depth: int = 0  # how many steps led to it without a wait state
 
 
-@stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms")
+@stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms", migrated=_MIGRATED)
 @dataclass(slots=True)
 class Timer:
     """A moment at which an event fires. A timer that repeats is moved on when it fires."""
 
     key: int
     process_instance_key: int  # the timer's own key if it is of a start event: it comes into memory alone
-    process_definition_key: int = changing()
+    process_definition_key: int
     element_instance_key: (
         int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
     )
-    element_id: str = changing()  # the event that fires
+    element_id: str  # the event that fires
     due_ms: int = changing()  # when it fires; 0 while its instance is suspended
     repetitions: int = changing(1)  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
@@ -271,6 +208,7 @@ class Timer:
     of_instance=True,
     lookups=("element_instance_key",),
     matches=(("kind", "name", "correlation_key"),),
+    migrated=(*_MIGRATED, "bpmn_process_id"),
 )
 @dataclass(slots=True)
 class Subscription:
@@ -278,10 +216,10 @@ class Subscription:
 
     key: int
     process_instance_key: int
-    process_definition_key: int = changing()
+    process_definition_key: int
     element_instance_key: int  # the element instance that waits, as of a timer
-    element_id: str = changing()  # the event that fires
-    bpmn_process_id: str = changing()  # a message reaches at most one subscription of each process id
+    element_id: str  # the event that fires
+    bpmn_process_id: str  # a message reaches at most one subscription of each process id
     kind: SubscriptionKind
     name: str = ""  # of the message or the signal; empty of a condition
     correlation_key: str = ""  # of a message

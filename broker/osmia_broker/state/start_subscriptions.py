@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.rows import KINDS, StartSubscription, SubscriptionKind
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import StartSubscription, SubscriptionKind
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.state.table import values_of
 

@@ -84,6 +84,7 @@ class State:
         }
         assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
         self.awaited = Awaited()
+        self.walk_steps: dict[int, int] = {}  # by process instance, of walks that are carried on by follow-ups
         self._next_key = self._taken_key = (partition_id << PARTITION_BITS) + 1
         self._absent: set[int] = set()
         self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found

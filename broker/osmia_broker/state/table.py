@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.residency import ROW_BYTES, Residency
-from osmia_broker.state.rows import KINDS, Kind
 from osmia_broker.state.store_protocol import RowValues
 
 R = TypeVar("R")

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from osmia_broker.state.journal import Journal
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import Residency
-from osmia_broker.state.rows import KINDS, Variable
+from osmia_broker.state.rows import Variable
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.state.table import values_of
 

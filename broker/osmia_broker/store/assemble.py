@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from osmia_broker.state.rows import KINDS, CreatedOnce, ElementInstance, FollowUp, Kind, Message, Timer
+from osmia_broker.state.kinds import KINDS, Kind
+from osmia_broker.state.rows import CreatedOnce, ElementInstance, FollowUp, Message, Timer
 from osmia_broker.state.store_protocol import InstanceRows, Loaded, RowValues
 from osmia_broker.store import schema
 

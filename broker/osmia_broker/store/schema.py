@@ -27,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
-from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, KINDS, Kind
+from osmia_broker.state.kinds import KINDS, Kind
+from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS
 
 metadata = MetaData()
 

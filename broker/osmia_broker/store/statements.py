@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_column, select, text
 
-from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, KINDS, Kind
+from osmia_broker.state.kinds import KINDS, Kind
+from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS
 from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among

@@ -10,7 +10,7 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, enter, plan_completion, processes, terminate_inside
 from osmia_broker.engine.new_jobs import create_task_job
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.events import Trigger
+from osmia_broker.model.events import ErrorEvent, EscalationEvent, SignalEvent, Trigger
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
@@ -63,7 +63,7 @@ def throws(trigger: Trigger) -> Callable[[Throw], Throw]:
 def throw_signal(turn: Turn, instance: ElementInstance, element: Element) -> None:
     """Broadcast a signal with the variables that input mappings have made (measured: without mappings with none)."""
     signal = element.event
-    assert signal is not None and signal.trigger is Trigger.SIGNAL, "registered for signals"
+    assert isinstance(signal, SignalEvent), "registered for signals"
     variables = {name: row.value for name, row in turn.variables.of_scope(instance.key).items()}
     broadcast(turn, evaluate_text(turn, signal.name, instance.key), variables)
     plan_completion(turn, instance)
@@ -73,7 +73,7 @@ def throw_signal(turn: Turn, instance: ElementInstance, element: Element) -> Non
 def throw_error(turn: Turn, instance: ElementInstance, element: Element) -> None:
     """Throw an error; the event that catches it ends this one."""
     error = element.event
-    assert error is not None and error.trigger is Trigger.ERROR, "registered for errors"
+    assert isinstance(error, ErrorEvent), "registered for errors"
     assert error.code is not None, f"'{element.id}' was deployed without an error code"
     code = evaluate_text(turn, error.code, instance.key)
     catch = find_error_catch(turn, instance, code)
@@ -89,14 +89,14 @@ def throw_error(turn: Turn, instance: ElementInstance, element: Element) -> None
 def escalate(turn: Turn, instance: ElementInstance, element: Element) -> None:
     """Throw an escalation, and go on unless the event that catches it interrupts."""
     escalation = element.event
-    assert escalation is not None and escalation.trigger is Trigger.ESCALATION, "registered for escalations"
+    assert isinstance(escalation, EscalationEvent), "registered for escalations"
     assert escalation.code is not None, f"'{element.id}' was deployed without an escalation code"
     if not throw_escalation(turn, instance, evaluate_text(turn, escalation.code, instance.key)):
         plan_completion(turn, instance)
 
 
 @throws(Trigger.TERMINATE)
-def terminate_scope(turn: Turn, instance: ElementInstance, element: Element) -> None:
+def terminate_scope(turn: Turn, instance: ElementInstance, _element: Element) -> None:
     """End everything else in the scope, which is finished then."""
     terminate_inside(turn, turn.elements[instance.scope_key], spared=instance)
     plan_completion(turn, instance)

@@ -38,7 +38,7 @@ class Transaction(Scope):
 
 
 @throws(Trigger.CANCEL)
-def cancel(turn: Turn, instance: ElementInstance, element: Element) -> None:
+def cancel(turn: Turn, instance: ElementInstance, _element: Element) -> None:
     """End everything else in the transaction, and compensate what has completed (BPMN 2.0, 13.5.2)."""
     scope = turn.elements[instance.scope_key]
     terminate_inside(turn, scope, spared=instance)

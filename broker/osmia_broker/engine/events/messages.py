@@ -155,6 +155,7 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
 
 
 def _oldest_kept(turn: Turn, name: str, correlation_key: str, process_id: str) -> Message | None:
+    found: list[Message]
     after, has_more = 0, True
     while has_more:
         found, has_more = turn.state.match(Message, ("name", "correlation_key"), (name, correlation_key), after)

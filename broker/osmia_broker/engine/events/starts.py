@@ -63,9 +63,9 @@ def open_starts(turn: Turn, definition: ProcessDefinition) -> None:
         if isinstance(trigger, TimerEvent):
             _open_timer(turn, definition, event, trigger)
         elif isinstance(trigger, MessageEvent):
-            _subscribe(turn, definition, event, SubscriptionKind.MESSAGE, _name(turn, event, trigger.name))
+            _subscribe(turn, definition, event, SubscriptionKind.MESSAGE, name=_name(turn, event, trigger.name))
         elif isinstance(trigger, SignalEvent):
-            _subscribe(turn, definition, event, SubscriptionKind.SIGNAL, _name(turn, event, trigger.name))
+            _subscribe(turn, definition, event, SubscriptionKind.SIGNAL, name=_name(turn, event, trigger.name))
         elif isinstance(trigger, ConditionEvent):
             _subscribe(turn, definition, event, SubscriptionKind.CONDITION)
 
@@ -85,6 +85,7 @@ def _subscribe(
     definition: ProcessDefinition,
     event: Element,
     kind: SubscriptionKind,
+    *,
     name: str = "",
     timer_key: int = 0,
 ) -> None:

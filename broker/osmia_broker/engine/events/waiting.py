@@ -27,11 +27,11 @@ def open_event(turn: Turn, owner: ElementInstance, event: Element) -> None:
         name = evaluate_text(turn, trigger.name, owner.key)
         assert trigger.correlation_key is not None, f"'{event.id}' was deployed without a correlation key"
         key = correlation_key(turn, trigger.correlation_key, owner.key)
-        subscription = _subscribe(turn, owner, event, SubscriptionKind.MESSAGE, name, key)
+        subscription = _subscribe(turn, owner, event, SubscriptionKind.MESSAGE, name=name, key=key)
         if turn.state.may_have_message(name, key):
             turn.follow(owner.process_instance_key, CorrelateKept(subscription.key))
     elif isinstance(trigger, SignalEvent):
-        _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, evaluate_text(turn, trigger.name, owner.key))
+        _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, name=evaluate_text(turn, trigger.name, owner.key))
     elif isinstance(trigger, ConditionEvent):
         subscription = _subscribe(turn, owner, event, SubscriptionKind.CONDITION)
         turn.follow(owner.process_instance_key, CheckConditions(owner.process_instance_key, (subscription.key,)))
@@ -72,7 +72,7 @@ def _open_timer(turn: Turn, owner: ElementInstance, event: Element, timer: Timer
 
 
 def _subscribe(
-    turn: Turn, owner: ElementInstance, event: Element, kind: SubscriptionKind, name: str = "", key: str = ""
+    turn: Turn, owner: ElementInstance, event: Element, kind: SubscriptionKind, *, name: str = "", key: str = ""
 ) -> Subscription:
     definition = turn.definitions.processes.get(owner.process_definition_key)
     assert definition is not None, "a running instance has a definition"

@@ -4,12 +4,18 @@ from osmia_broker.engine.lifecycle.moves import plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.model.events import CompensationEvent
-from osmia_broker.model.graph import Element
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import Compensation, ElementInstance
 
 
 def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Element, scope: ElementInstance) -> None:
-    """Keep *instance*, which completes in *scope*, if it has a compensation handler, or holds activities that have one."""
+    """Keep *instance*, which completes in *scope*, if it has a compensation handler, or holds activities that have one.
+
+    If it is a handler itself, its row ends.
+    """
+    _finish(turn, instance)
+    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+        return  # the subprocess that it belongs to is kept as a whole
     handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None
     inner = turn.compensations.by("scope_key", instance.key)
     if handler is None and not inner:
@@ -43,8 +49,8 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
         )
 
 
-def finish_compensation(turn: Turn, handler: ElementInstance) -> None:
-    """If *handler*, which completes, is a compensation handler, end its row; with the last one of a throwing event, complete that event."""
+def _finish(turn: Turn, handler: ElementInstance) -> None:
+    """If *handler* is a compensation handler, end its row; with the last one of a throwing event, complete that event."""
     for row in turn.compensations.by("scope_key", handler.scope_key):
         if row.handler_key == handler.key:
             turn.compensations.end(row, turn.now_ms)

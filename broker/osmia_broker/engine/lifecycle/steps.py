@@ -6,7 +6,7 @@ before the start listeners, the output mappings before the end listeners; `liste
 
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.events.waiting import close_events, open_event
-from osmia_broker.engine.lifecycle.compensable import finish_compensation, keep_for_compensation
+from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, model_of
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
@@ -73,14 +73,7 @@ def _waits_for_listener(
 
 def _complete(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
-    is_container = instance.type in CONTAINERS
-    if (
-        element.catches and not is_container
-    ):  # from here on, no event subprocess begins; a boundary event may still come while listeners work
-        close_events(turn, instance, frozenset(event.id for event in element.catches))
-    if element.outputs and not is_container and not instance.listeners_done:
-        apply_outputs(turn, instance, element.outputs)
-    if element.end_listeners and not is_container and _waits_for_listener(turn, instance, element.end_listeners, END):
+    if instance.type not in CONTAINERS and _waits_at_its_end(turn, instance, element):
         return
     flows = [] if instance.loop_counter else PROCESSORS[instance.type].outgoing(turn, instance, element)
     scope = turn.elements.get(instance.scope_key)
@@ -90,9 +83,7 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
         _end_process(turn, instance)
         return
     if element.boundaries or len(turn.compensations):
-        if instance.type != ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
-            keep_for_compensation(turn, instance, element, scope)
-        finish_compensation(turn, instance)
+        keep_for_compensation(turn, instance, element, scope)
     PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
     if instance.ended_ms:
         return  # it was the last act of a transaction that has been cancelled
@@ -103,6 +94,18 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
         terminate(turn, turn.elements[instance.process_instance_key])
     else:
         PROCESSORS[scope.type].child_left(turn, scope)
+
+
+def _waits_at_its_end(turn: Turn, instance: ElementInstance, element: Element) -> bool:
+    """Apply the output mappings, then return whether an end listener has to work before the element completes.
+
+    From here on no event subprocess begins; a boundary event may still come while listeners work.
+    """
+    if element.catches:
+        close_events(turn, instance, frozenset(event.id for event in element.catches))
+    if element.outputs and not instance.listeners_done:
+        apply_outputs(turn, instance, element.outputs)
+    return bool(element.end_listeners) and _waits_for_listener(turn, instance, element.end_listeners, END)
 
 
 def _ends_process(turn: Turn, instance: ElementInstance) -> bool:

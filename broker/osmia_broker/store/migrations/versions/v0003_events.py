@@ -170,6 +170,7 @@ COLUMNS: dict[str, tuple[tuple[str, sa.types.TypeEngine[int] | sa.types.TypeEngi
         ("kind", TEXT, "'BPMN_ELEMENT'"),
         ("listener_event", TEXT, "''"),
     ),
+    "follow_ups": (("depth", INT64, "0"),),
     "process_definitions": (("deleted_ms", INT64, "0"),),
     "decision_requirements": (("deleted_ms", INT64, "0"),),
     "decisions": (("deleted_ms", INT64, "0"),),
