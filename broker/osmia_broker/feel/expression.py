@@ -9,7 +9,7 @@ import msgspec
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.bindings import INPUT, Local
-from osmia_broker.feel.compiler import Compiler, Functions, Names
+from osmia_broker.feel.compiling import Compiler, Functions, Names, any_of
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
 from osmia_broker.feel.json_text import INTEGER_MAX, INTEGER_MIN, check_number
@@ -123,7 +123,7 @@ class UnaryTests(_Compiled):
 def _tests(tree: syntax.Tests, compiler: Compiler) -> Callable[[Run, Local | None], bool | None]:
     if not tree.tests:
         return lambda _run, _local: True
-    test, negated = compiler.any_of(tree.tests, Names()), tree.negated
+    test, negated = any_of(compiler, tree.tests, Names()), tree.negated
 
     def evaluate(run: Run, local: Local | None) -> bool | None:
         assert local is not None

@@ -1,0 +1,112 @@
+"""Compile filters, `for`, `some` and `every`."""
+
+from collections.abc import Callable
+from itertools import product
+from math import prod
+from typing import TypeAlias
+
+from osmia_broker.feel import operators, syntax
+from osmia_broker.feel.bindings import Local, element
+from osmia_broker.feel.compiling.compiler import Compiler, Evaluator, Names, compiles
+from osmia_broker.feel.paths import element_at
+from osmia_broker.feel.run import Run
+from osmia_broker.feel.syntax_search import mentions
+from osmia_broker.feel.values import NUMBERS, Value
+
+_Rows: TypeAlias = "list[list[Value]] | None"
+
+
+@compiles(syntax.Filter)
+def filter(compiler: Compiler, node: syntax.Filter, names: Names) -> Evaluator:
+    """`list[condition]`: an element if the condition is a number, else the elements for which it is true."""
+    source = compiler.compile(node.source, names)
+    condition, weight = compiler.weighed(node.condition, Names(names.bound | {"item"}, open=True))
+
+    def filtered(run: Run, local: Local | None) -> Value:
+        value = source(run, local)
+        if type(value) is not list:
+            run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
+            return None
+        if not value:
+            return None if type(condition(run, element(None, local))) in NUMBERS else []
+        run.spend(weight * len(value))
+        answer = condition(run, element(value[0], local))
+        if type(answer) in NUMBERS:
+            return element_at(run, value, answer)
+        kept = [item for item in value[1:] if condition(run, element(item, local)) is True]
+        return [value[0], *kept] if answer is True else kept
+
+    return filtered
+
+
+def iterators(
+    compiler: Compiler, node: syntax.For | syntax.Quantified, names: Names
+) -> "Callable[[Run, Local | None], _Rows]":
+    """What to iterate over: the values of each iterator, all computed outside of the loop, or None."""
+    sources = []
+    for iterator in node.iterators:
+        end = None if iterator.end is None else compiler.compile(iterator.end, names)
+        sources.append((compiler.compile(iterator.source, names), end))
+
+    def rows(run: Run, local: Local | None) -> _Rows:
+        values = []
+        for source, end in sources:
+            value = source(run, local) if end is None else operators.steps(run, source(run, local), end(run, local))
+            if type(value) is not list:
+                run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
+                return None
+            values.append(value)
+        return values
+
+    return rows
+
+
+@compiles(syntax.For)
+def loop(compiler: Compiler, node: syntax.For, names: Names) -> Evaluator:
+    """`for`: the product of the iterators, the first moving slowest."""
+    rows = iterators(compiler, node, names)
+    keys = tuple(iterator.name for iterator in node.iterators)
+    body, weight = compiler.weighed(node.body, names.with_bound("partial", *keys))
+    with_partial = "partial" not in keys and mentions(node.body, "partial")
+
+    def loop(run: Run, local: Local | None) -> Value:
+        values = rows(run, local)
+        if values is None:
+            return None
+        run.made_list(prod(map(len, values)))
+        results: list[Value] = []
+        for row in product(*values):
+            run.spend(weight)
+            bound: dict[str, Value] = dict(zip(keys, row, strict=True))
+            if with_partial:
+                run.spend(len(results))
+                bound["partial"] = results.copy()
+            results.append(body(run, Local(bound, local, callable=False)))
+        return results
+
+    return loop
+
+
+@compiles(syntax.Quantified)
+def quantified(compiler: Compiler, node: syntax.Quantified, names: Names) -> Evaluator:
+    """`some`, `every`: null if a condition is null and none decides."""
+    rows = iterators(compiler, node, names)
+    keys = tuple(iterator.name for iterator in node.iterators)
+    condition, weight = compiler.weighed(node.condition, names.with_bound(*keys))
+    decisive = node.quantifier == "some"
+
+    def quantified(run: Run, local: Local | None) -> Value:
+        values = rows(run, local)
+        if values is None:
+            return None
+        unknown = False
+        for row in product(*values):
+            run.spend(weight)
+            bound: dict[str, Value] = dict(zip(keys, row, strict=True))
+            answer = condition(run, Local(bound, local, callable=False))
+            if answer is decisive:
+                return decisive
+            unknown = unknown or answer is not (not decisive)
+        return None if unknown else not decisive
+
+    return quantified

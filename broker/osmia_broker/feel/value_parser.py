@@ -1,0 +1,257 @@
+"""Read single values: literals, names, calls, paths, filters, and everything in brackets.
+
+The class below knows no operators; the parser of expressions completes it.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from osmia_broker.feel import syntax
+from osmia_broker.feel.cursor import Cursor
+from osmia_broker.feel.syntax import Node
+from osmia_broker.feel.tokens import (
+    BLANK,
+    NAME,
+    WIDE_PROPERTIES,
+    WIDE_TYPES,
+    is_name,
+    starts_value,
+    token_at,
+    trimmed,
+    unquote,
+)
+
+# Function names with reserved words in them, which no other name may have.
+_RESERVED_CALL = re.compile(rf"(date and time|years and months duration|get or else|and|or){BLANK}*\(")
+_WIDE_PROPERTY = re.compile(rf"(?:{'|'.join(WIDE_PROPERTIES)})(?![\w$])")
+_WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
+_PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*){BLANK}*:")
+_CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
+
+_INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps all its digits
+
+
+class ValueParser(Cursor):
+    """One method per rule of the grammar; each leaves the cursor behind the text it read."""
+
+    def expression(self) -> Node:
+        """Read any expression."""
+        raise NotImplementedError
+
+    def arithmetic(self) -> Node:
+        """Read operands with arithmetic operators between them."""
+        raise NotImplementedError
+
+    def postfix(self, node: Node) -> Node:
+        """Read the paths and filters that follow *node*."""
+        while True:
+            if self.at("."):
+                node = self._path(self.value(node))
+            elif self.at("[") and not (self.ends_interval and not starts_value(self.next())):
+                self.value(node)
+                self.deeper()  # a chain of filters nests to the left; `_operand` takes the levels off again
+                self.advance()
+                node = syntax.Filter(node, self.expression())
+                self.expect("]")
+            else:
+                return node
+
+    def _path(self, source: Node) -> Node:
+        """`source.a.b`, or the call of a function that stands in a context, `a.b.f()`."""
+        names: list[str] = []
+        while self.accept("."):
+            if isinstance(source, syntax.Name) and self.token.kind == "name" and (call := self._call_name()):
+                return self._call((source.name, *names), call)
+            names.append(self._property())
+        return syntax.Path(source, tuple(names))
+
+    def _property(self) -> str:
+        found = _WIDE_PROPERTY.match(self.text, self.token.start)
+        if found is None:
+            return self.name("the name of a property")
+        self.jump(found.end())
+        return found.group()
+
+    # --------------------------------------------------------------------------------------------------- values
+
+    def primary(self) -> Node:
+        """Read one value without what may follow it."""
+        match self.token.kind:
+            case "number":
+                return self._number()
+            case "string":
+                return syntax.StringLiteral(unquote(self.advance().text))
+            case "quoted":
+                return syntax.Name(self.advance().text[1:-1])
+            case "name":
+                return self._word()
+            case "operator" if self.token.text in _BRACKETS:
+                return _BRACKETS[self.token.text](self)
+        return self.fail("a value")
+
+    def _number(self) -> Node:
+        if len(self.token.text) > self.limits.digits:
+            self.fail(f"at most {self.limits.digits} digits")
+        text = self.advance().text
+        return syntax.NumberLiteral(int(text) if text.isdigit() and len(text) <= _INT_DIGITS else Decimal(text))
+
+    def _word(self) -> Node:
+        """A constant, a call or a variable."""
+        constant = _CONSTANTS.get(self.token.text)
+        if constant is not None:
+            self.advance()
+            return constant
+        call = self._call_name()
+        if call:
+            return self._call((), call)
+        return syntax.Name(self.name("a value"))
+
+    def _call_name(self) -> str:
+        """The name of the function called here, blanks as written, and step past it; "" if this is no call."""
+        found = _RESERVED_CALL.match(self.text, self.token.start)
+        if found is not None:
+            self.jump(found.end(1))
+            return found[1]
+        last, following = self.token, self.token
+        while is_name(following) and following.text not in {"between", "instance"}:
+            last, following = following, token_at(self.text, following.end)
+        if following.text != "(" or following.kind != "operator" or not is_name(last):
+            return ""
+        name = self.text[self.token.start : last.end]
+        self.jump(last.end)
+        return name
+
+    def _call(self, owner: tuple[str, ...], name: str) -> Node:
+        self.expect("(")
+        named = _PARAMETER_NAME.match(self.text, self.token.start) is not None
+        arguments: list[Node] = []
+        names: list[str] = []
+        while not (self.at(")") and not arguments):
+            if named:
+                names.append(self._parameter_name())
+            arguments.append(self.expression())
+            if not self.accept(","):
+                break
+        self.expect(")")
+        return syntax.Call(owner, name, tuple(arguments), tuple(names))
+
+    def _parameter_name(self) -> str:
+        found = _PARAMETER_NAME.match(self.text, self.token.start)
+        if found is None:
+            self.fail("the name of a parameter and ':'")
+        self.jump(found.end())
+        return found[1]
+
+    def name(self, expected: str) -> str:
+        """Read one name; *expected* says in an error what should have stood here."""
+        if self.token.kind == "quoted":
+            return self.advance().text[1:-1]
+        if not is_name(self.token):
+            self.fail(expected)
+        return self.advance().text
+
+    def input(self) -> Node:
+        """`?`."""
+        self.advance()
+        return syntax.Input()
+
+    def temporal(self) -> Node:
+        """`@"2020-01-01"`."""
+        self.advance()
+        if self.token.kind != "string":
+            self.fail("a string after '@'")
+        return syntax.Temporal(unquote(self.advance().text))
+
+    def parenthesis(self) -> Node:
+        """`(expression)`, or an interval with an open start."""
+        self.advance()
+        node = self.expression()
+        if self.at(".."):
+            return self.interval_end(node, included=False)
+        self.expect(")")
+        return node
+
+    def open_interval(self) -> Node:
+        """`]a..b]`."""
+        self.advance()
+        return self.interval_end(self.arithmetic(), included=False)
+
+    def list_or_interval(self) -> Node:
+        """`[a, b]`, or an interval with a closed start."""
+        self.advance()
+        items: list[Node] = []
+        while not (self.at("]") and not items):
+            items.append(self.expression())
+            if len(items) == 1 and self.at(".."):
+                return self.interval_end(items[0], included=True)
+            if not self.accept(","):
+                break
+        self.expect("]")
+        return syntax.ListLiteral(tuple(items))
+
+    def interval_end(self, start: Node, *, included: bool) -> Node:
+        """Read the rest of an interval whose *start* has been read."""
+        self.value(start)
+        self.expect("..")
+        ends_interval, self.ends_interval = self.ends_interval, True
+        end = self.value(self.arithmetic())
+        self.ends_interval = ends_interval
+        if self.token.kind != "operator" or self.token.text not in {"]", ")", "["}:
+            self.fail("the end of an interval")
+        return syntax.Interval(start, included, end, self.advance().text == "]")
+
+    def context(self) -> Node:
+        """`{key: value}`."""
+        self.advance()
+        entries: list[tuple[str, Node]] = []
+        while not (self.at("}") and not entries):
+            key = self._context_key()
+            self.expect(":")
+            entries.append((key, self.expression()))
+            if not self.accept(","):
+                break
+        self.expect("}")
+        return syntax.ContextLiteral(tuple(entries))
+
+    def _context_key(self) -> str:
+        """A name, a string, or nearly anything else before the colon: `{a+b: 1}` has the key "a+b" (measured)."""
+        if self.token.kind == "string":
+            return unquote(self.advance().text)
+        if self.token.kind == "quoted":
+            return self.advance().text[1:-1]
+        found = _CONTEXT_KEY.match(self.text, self.token.start)
+        if found is None:
+            self.fail("a key")
+        self.jump(found.end())
+        return trimmed(found.group())
+
+    def value(self, node: Node) -> Node:
+        """*node*, unless it is an interval: those cannot be operands."""
+        if isinstance(node, syntax.Interval):
+            self.fail("no operator on an interval")
+        return node
+
+    def type(self) -> str:
+        """Read the name of a type."""
+        found = _WIDE_TYPE.match(self.text, self.token.start)
+        if found is not None:
+            self.jump(found.end())
+            return found.group()
+        return self.name("the name of a type")
+
+
+_BRACKETS: dict[str, Callable[[Any], Node]] = {
+    "(": ValueParser.parenthesis,
+    "[": ValueParser.list_or_interval,
+    "]": ValueParser.open_interval,
+    "{": ValueParser.context,
+    "?": ValueParser.input,
+    "@": ValueParser.temporal,
+}
+_CONSTANTS: dict[str, Node] = {
+    "null": syntax.Null(),
+    "true": syntax.Boolean(value=True),
+    "false": syntax.Boolean(value=False),
+}
