@@ -17,6 +17,7 @@ class Cursor:
         self.text = text
         self.limits = limits
         self.depth = 0
+        self.in_cell = False  # whether the text is a cell of a decision table, where `?` has a value
         self.ends_interval = False  # whether the operand being read is the end of an interval, as 5 in `[1..5[`
         if len(text) > limits.text:
             raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}")

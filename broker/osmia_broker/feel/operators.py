@@ -29,7 +29,7 @@ from osmia_broker.feel.values import CONTEXTS, DURATIONS, NUMBERS, Context, Numb
 
 
 def equal(run: Run, left: Value, right: Value) -> bool | None:
-    """Left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
+    """Return left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
     if left is None or right is None:
         return left is right
     kind = type(left)
@@ -49,27 +49,19 @@ def _equal_plainly(_run: Run, left: Value, right: Value) -> bool | None:
     return bool(left == right)
 
 
-def _equal_lists(run: Run, left: list[Value], right: list[Value]) -> bool | None:
-    """The first pair that is not equal decides, also if its answer is null."""
+def _equal_lists(run: Run, left: list[Value], right: list[Value]) -> bool:
+    """Compare item by item; a pair of different kinds is not equal, so that the answer is never null (measured)."""
     if len(left) != len(right):
         return False
     run.spend(len(left))
-    for one, other in zip(left, right, strict=True):
-        answer = equal(run, one, other)
-        if answer is not True:
-            return answer
-    return True
+    return all(equal(run, one, other) is True for one, other in zip(left, right, strict=True))
 
 
-def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -> bool | None:
+def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -> bool:
     if left.keys() != right.keys():
         return False
     run.spend(len(left))
-    for key, one in left.items():
-        answer = equal(run, one, right[key])
-        if answer is not True:
-            return answer
-    return True
+    return all(equal(run, one, right[key]) is True for key, one in left.items())
 
 
 def _equal_times(run: Run, left: Time | DateTime, right: Time | DateTime) -> bool | None:
@@ -178,9 +170,11 @@ _ZONED = frozenset({Time, DateTime})
 
 
 def between(run: Run, value: Value, low: Value, high: Value) -> bool | None:
-    """Whether *value* lies from *low* to *high*, both included; None if one of them does not compare."""
+    """Return `value >= low and value <= high`; one bound that is not met decides, even if the other does not compare."""
     above, below = order(run, value, low), order(run, value, high)
-    return None if above is None or below is None else above >= 0 and below <= 0
+    if (above is not None and above < 0) or (below is not None and below > 0):
+        return False
+    return None if above is None or below is None else True
 
 
 def within(run: Run, value: Value, interval: Range) -> bool | None:

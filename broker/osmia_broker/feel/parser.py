@@ -14,7 +14,7 @@ from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
 from osmia_broker.feel.tokens import is_name, starts_value
-from osmia_broker.feel.value_parser import ValueParser
+from osmia_broker.feel.value_parser import ORDERS, ValueParser
 
 
 def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
@@ -27,11 +27,12 @@ def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
 
 def parse_unary_tests(text: str, limits: Limits = DEFAULT_LIMITS) -> syntax.Tests:
     """Return the tree of the unary tests *text* as a cell of a decision table holds them; raises `ParseError`."""
-    return _Parser(text, limits).unary_tests()
+    parser = _Parser(text, limits)
+    parser.in_cell = True
+    return parser.unary_tests()
 
 
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
-_ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
 class _Parser(ValueParser):
@@ -221,7 +222,7 @@ class _Parser(ValueParser):
         return tuple(tests)
 
     def _test(self) -> Node:
-        if self.token.kind == "operator" and self.token.text in _ORDERS:
+        if self.token.kind == "operator" and self.token.text in ORDERS:
             operator = self.advance().text
             return syntax.CompareInput(operator, self.value(self.arithmetic()))
         return self.expression()
@@ -229,8 +230,10 @@ class _Parser(ValueParser):
     def _in_tests(self) -> tuple[Node, ...]:
         """What follows `in`: one test, or several in parentheses."""
         if not self.at("("):
-            if self.token.kind == "operator" and self.token.text in _ORDERS:
+            if self.token.kind == "operator" and self.token.text in ORDERS:
                 return (self._test(),)
+            if self.token.kind == "name" and self.token.text in _KEYWORDS and self._opens_keyword():
+                return (self.expression(),)
             return (self.arithmetic(),)
         self.advance()
         tests = [self._test()]

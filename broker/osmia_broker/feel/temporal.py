@@ -6,7 +6,7 @@ Time is counted in whole nanoseconds, as the reference does; Python's own classe
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 import msgspec
@@ -73,12 +73,17 @@ Duration = DayTimeDuration | YearMonthDuration
 # ----------------------------------------------------------------------------------------------------------- zones
 
 
+_FIXED_ZONE = re.compile(r"(?:GMT|UTC|UT)([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> tzinfo | None:
     """The zone called *name* (`Europe/Berlin`), or None if the tz database has none."""
+    fixed = _FIXED_ZONE.fullmatch(name)
+    if fixed is not None:
+        offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3] or 0))
+        return timezone(-offset if fixed[1] == "-" else offset) if offset <= timedelta(hours=18) else None
     if not _ZONE_NAME.fullmatch(name) or len(name) > 64:
         return None
     import zoneinfo  # reading the database costs more than many evaluations; most expressions name no zone

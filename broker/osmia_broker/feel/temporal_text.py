@@ -89,6 +89,23 @@ def _with_zone(day: date, clock: int, offset: int | None, zone: str | None) -> D
     return at_instant(DateTime(day, clock, offset).instant(), zone)
 
 
+_OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?", re.ASCII)
+
+
+def read_offset(text: str) -> int | None:
+    """Return the offset in seconds that *text* shows: `Z`, `+01:00`, `+0130` or `+1`, at most 18 hours."""
+    if text == "Z":
+        return 0
+    found = _OFFSET.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = int(found[2]), int(found[3] or 0), int(found[4] or 0)
+    size = hours * 3600 + minutes * 60 + seconds
+    if minutes > 59 or seconds > 59 or size > 18 * 3600:
+        return None
+    return -size if found[1] == "-" else size
+
+
 _BAD_OFFSET = 1 << 20  # seconds; what no offset can be
 
 

@@ -30,6 +30,7 @@ _WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
 _PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*){BLANK}*:")
 _CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
 
+ORDERS = frozenset({"<", "<=", ">", ">="})
 _INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps all its digits
 
 
@@ -165,8 +166,13 @@ class ValueParser(Cursor):
         return syntax.Temporal(unquote(self.advance().text))
 
     def parenthesis(self) -> Node:
-        """`(expression)`, or an interval with an open start."""
+        """Read `(expression)`, an interval with an open start, or in a cell `(> 3)`, which means `? > 3`."""
         self.advance()
+        if self.in_cell and self.token.kind == "operator" and self.token.text in ORDERS:
+            operator = self.advance().text
+            operand = self.value(self.arithmetic())
+            self.expect(")")
+            return syntax.Comparison(operator, syntax.Input(), operand)
         node = self.expression()
         if self.at(".."):
             return self.interval_end(node, included=False)
@@ -239,6 +245,8 @@ class ValueParser(Cursor):
         if found is not None:
             self.jump(found.end())
             return found.group()
+        if self.at("function"):
+            return self.advance().text
         return self.name("the name of a type")
 
 

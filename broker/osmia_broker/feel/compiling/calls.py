@@ -148,7 +148,7 @@ def _attempt(function: Builtin, places: list[int] | None) -> "_Attempt":
         if places is not None:
             values = [values[place] for place in places]
         if variadic:
-            values = function.collect(values)
+            values = function.collect(values, named=places is not None)
         return body(run, *values) if function.accepts(values) else _MISFIT
 
     return attempt

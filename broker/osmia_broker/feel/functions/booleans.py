@@ -4,6 +4,7 @@
 from osmia_broker.feel.errors import AssertionFailed
 from osmia_broker.feel.functions.registry import builtin
 from osmia_broker.feel.run import Run
+from osmia_broker.feel.text import brief
 from osmia_broker.feel.values import Value
 
 
@@ -31,9 +32,14 @@ def assert_condition(run: Run, value: Value, condition: Value) -> Value:
     return assert_with_cause(run, value, condition, "The condition is not fulfilled")
 
 
-@builtin("assert(value: any, condition: any, cause: string)")
-def assert_with_cause(run: Run, value: Value, condition: Value, cause: str) -> Value:
-    """*value* if the condition is true, else the evaluation fails with *cause*."""
-    if condition is not True:
-        raise AssertionFailed(cause)
-    return value
+@builtin("assert(value: any, condition: any, cause: any)")
+def assert_with_cause(run: Run, value: Value, condition: Value, cause: Value) -> Value:
+    """Return *value* if the condition is true, else fail the evaluation with *cause*.
+
+    A *cause* that is no string still fails it; otherwise a failed assertion would pass unnoticed.
+    """
+    if condition is True:
+        return value
+    if type(cause) is not str:
+        cause = "Illegal arguments: " + ", ".join(f"'{brief(argument)}'" for argument in (value, condition, cause))
+    raise AssertionFailed(cause)

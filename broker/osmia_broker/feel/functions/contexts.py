@@ -6,13 +6,18 @@ from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import CONTEXTS, Context, Value
 
 
-@builtin("get value(context: context, key: string)")
+@builtin("get value(context: context, key: string)", "get value(m: context, key: string)")
 def get_value(run: Run, context: Context, key: str) -> Value:
     """The entry under *key*, or null."""
     return context.get(key)
 
 
-@builtin("get value(context: context, keys: list)", "get value(context: context, key: list)")
+@builtin(
+    "get value(context: context, keys: list)",
+    "get value(context: context, key: list)",
+    "get value(m: context, keys: list)",
+    "get value(m: context, key: list)",
+)
 def get_value_at(run: Run, context: Context, keys: list[Value]) -> Value:
     """The entry at the end of the path *keys*, or null."""
     value: Value = context if keys else None
@@ -21,7 +26,7 @@ def get_value_at(run: Run, context: Context, keys: list[Value]) -> Value:
     return value
 
 
-@builtin("get entries(context: context)")
+@builtin("get entries(context: context)", "get entries(m: context)")
 def get_entries(run: Run, context: Context) -> list[Context]:
     """A context with `key` and `value` for each entry."""
     return [Context(key=key, value=value) for key, value in context.items()]

@@ -26,8 +26,8 @@ def number(run: Run, text: str) -> Number | None:
     return numbers.compact(numbers.unsigned_zero(Decimal(text)))
 
 
-@builtin("number(from: string, grouping separator: string?)")
-def number_grouped(run: Run, text: str, grouping: str | None) -> Number | None:
+@builtin("number(from: string, grouping separator: string)")
+def number_grouped(run: Run, text: str, grouping: str) -> Number | None:
     """As `number`, without the separators between groups of digits: a blank, a comma or a point."""
     return number_separated(run, text, grouping, None)
 
@@ -69,12 +69,18 @@ def date_of(run: Run, year: Number, month: Number, day: Number) -> Date | None:
         return None
 
 
-@builtin("time(from: string|time|moment)")
-def time(run: Run, value: str | Time | DateTime) -> Time | None:
-    """The time of day that a text shows or that a date and time has."""
-    if isinstance(value, str):
-        return temporal_text.read_time(value)
-    return Time(value.nanoseconds, value.offset, value.zone) if isinstance(value, DateTime) else value
+@builtin("time(from: string|time|moment|date)")
+def time(run: Run, value: str | Time | DateTime | Date) -> Time | None:
+    """Return the time of day that a text shows or that a date and time has; of a date, midnight in UTC."""
+    match value:
+        case str():
+            return temporal_text.read_time(value)
+        case DateTime():
+            return Time(value.nanoseconds, value.offset, value.zone)
+        case Date():
+            return Time(0, 0)
+        case _:
+            return value
 
 
 @builtin("time(hour: number, minute: number, second: number)")
@@ -116,7 +122,14 @@ def date_and_time_of(run: Run, day: Date | DateTime, clock: Time) -> DateTime | 
 
 @builtin("date and time(date: moment, timezone: string)")
 def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
-    """The same moment as clocks in *zone* show it; a local one gets the zone."""
+    """Return the same moment as clocks in *zone* show it; a local one gets the zone.
+
+    *zone* is a name of the tz database, such a name as `GMT+1`, or an offset as `Z`, `+01:00`, `+0130` or `+1`.
+    """
+    offset = temporal_text.read_offset(zone)
+    if offset is not None:
+        local = moment.local() if moment.offset is None else moment.instant() + offset * SECOND
+        return temporal.date_time(local, offset)
     if moment.offset is None:
         return temporal.in_zone(moment.date, moment.nanoseconds, zone)
     return temporal.at_instant(moment.instant(), zone)

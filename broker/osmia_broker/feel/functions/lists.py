@@ -41,9 +41,9 @@ def _index(items: list[Value], position: Number) -> int:
     return index - 1 if index > 0 else len(items) + index
 
 
-@builtin("append(list: list, items: any...)")
+@builtin("append(list: list, items: item...)")
 def append(run: Run, items: list[Value], more: list[Value]) -> list[Value]:
-    """The list and then the items; a single list stands for its items."""
+    """Return the list and then the items; a list among them is one item, but by name a list stands for its items."""
     return items + more
 
 
@@ -128,9 +128,13 @@ def flatten(run: Run, items: list[Value]) -> list[Value]:
 
 @builtin("sort(list: list, precedes: function)")
 def sort(run: Run, items: list[Value], precedes: Function) -> list[Value] | None:
-    """In the order in which `precedes(a, b)` is true; null if it does not take two arguments."""
+    """Return the items in the order in which `precedes(a, b)` is true.
+
+    Null if *precedes* does not take two arguments, or if it gives anything but a boolean for two items (measured).
+    """
     if len(precedes.parameters) != 2:
         return None
+    answers: set[type] = set()
 
     class Place:
         """An item that asks the expression whether it goes before another."""
@@ -141,9 +145,12 @@ def sort(run: Run, items: list[Value], precedes: Function) -> list[Value] | None
             self.item = item
 
         def __lt__(self, other: "Place") -> bool:
-            return precedes.callable(self.item, other.item) is True
+            answer = precedes.callable(self.item, other.item)
+            answers.add(type(answer))
+            return answer is True
 
-    return [place.item for place in sorted(map(Place, items))]
+    ranked = [place.item for place in sorted(map(Place, items))]
+    return ranked if answers <= {bool} else None
 
 
 @builtin("is empty(list: list)")

@@ -28,6 +28,7 @@ def _relation(
             if (isinstance(one, Range), isinstance(other, Range)) not in wanted:
                 return None
             try:
+                _check_order(run, one, other)
                 return relation(run, one, other)
             except _Unordered:
                 return None
@@ -36,6 +37,17 @@ def _relation(
         return related
 
     return declare
+
+
+def _check_order(run: Run, one: Value, other: Value) -> None:
+    """See that all ends have an order among each other, so that no relation is decided by a part of them (measured)."""
+    ends = [end for value in (one, other) for end in _ends(value)]
+    for end in ends:
+        _order(run, ends[0], end)
+
+
+def _ends(value: Value) -> tuple[Value, ...]:
+    return (value.start, value.end) if isinstance(value, Range) else (value,)
 
 
 def _order(run: Run, one: Value, other: Value) -> int:

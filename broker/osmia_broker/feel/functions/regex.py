@@ -1,13 +1,14 @@
-"""Regular expressions: Java's notation run by RE2, in time linear in the text.
+"""Run regular expressions in Java's notation by RE2, in time linear in the text.
 
-What RE2 cannot do (look-around, back references, possessive repetition) counts as a faulty pattern and gives null.
+RE2 has no look-around, no back references and no possessive repetition; such a pattern counts as faulty and gives null.
 """
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from osmia_broker.feel.functions import character_classes
 from osmia_broker.feel.run import Run
 
 _PATTERN_MAX = 10_000  # characters
@@ -110,11 +111,11 @@ def _compiled(pattern: str, flags: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 4 << 20
-    translated = _translated(pattern, spaced="x" in flags)
     letters = flags.replace("x", "")
     try:
+        translated = _translated(pattern, spaced="x" in flags)
         program = re2.compile(f"(?{letters}){translated}" if letters else translated, options)
-    except re2.error:
+    except (re2.error, character_classes.Unsupported):
         return None
     return program if program.programsize <= _PROGRAM_MAX else None
 
@@ -134,25 +135,49 @@ _POSIX = {
     "XDigit": "xdigit",
     "Space": "space",
 }
-_ESCAPE = re.compile(r"\\[pP]\{(\w+)\}|\\u([0-9a-fA-F]{4})|\\Q.*?(?:\\E|\Z)|\\.|[\[\]]|\s+|\#[^\n]*", re.DOTALL)
+_ESCAPE = re.compile(r"\\[pP]\{(\w+)\}|\\u([0-9a-fA-F]{4})|\\Q.*?(?:\\E|\Z)|\\.|\s+|\#[^\n]*", re.DOTALL)
+_OUTSIDE = re.compile(r"(?:\\Q.*?(?:\\E|\Z)|\\.|[^\\\[])+", re.DOTALL)  # of classes of characters
+_OUTSIDE_SPACED = re.compile(r"(?:\\Q.*?(?:\\E|\Z)|\\.|\#[^\n]*|[^\\\[])+", re.DOTALL)
 
 
 def _translated(pattern: str, *, spaced: bool) -> str:
-    r"""*pattern* in RE2's notation: Java's `\p{Alpha}` and `\u0041`, and the flag x, which RE2 has not."""
-    level = 0  # of brackets: inside a class, blanks count and POSIX names stand without brackets of their own
+    r"""Return *pattern* in RE2's notation.
 
-    def translate(part: re.Match[str]) -> str:
-        nonlocal level
-        text = part.group()
-        if part[1] in _POSIX:
-            name = f"[:{'^' if text[1] == 'P' else ''}{_POSIX[part[1]]}:]"
-            return name if level else f"[{name}]"
-        if part[2]:
-            return r"\x{" + part[2] + "}"
-        if text in {"[", "]"}:
-            level = max(0, level + (1 if text == "[" else -1))
-        elif spaced and not level and (text[0].isspace() or text[0] == "#"):
-            return ""
-        return text
+    RE2 lacks Java's `\p{Alpha}` and `\u0041`, the flag x (*spaced*), and classes inside classes.
+    """
+    pieces, position = [], 0
+    while position < len(pattern):
+        if pattern[position] == "[":
+            end = character_classes.end_of_class(pattern, position)
+            pieces.append(_translated_class(pattern[position:end]))
+        else:
+            found = (_OUTSIDE_SPACED if spaced else _OUTSIDE).match(pattern, position)
+            end = position + 1 if found is None else found.end()
+            pieces.append(_ESCAPE.sub(partial(_outside, spaced=spaced), pattern[position:end]))
+        position = end
+    return "".join(pieces)
 
-    return _ESCAPE.sub(translate, pattern)
+
+def _translated_class(text: str) -> str:
+    if character_classes.is_nested(text):
+        return character_classes.flattened(text)
+    return _ESCAPE.sub(_inside, text)
+
+
+def _outside(part: re.Match[str], *, spaced: bool) -> str:
+    text = part.group()
+    if part[1] in _POSIX:
+        return f"[{_posix(part)}]"
+    if part[2]:
+        return r"\x{" + part[2] + "}"
+    return "" if spaced and (text[0].isspace() or text[0] == "#") else text
+
+
+def _inside(part: re.Match[str]) -> str:
+    if part[1] in _POSIX:
+        return _posix(part)
+    return r"\x{" + part[2] + "}" if part[2] else part.group()
+
+
+def _posix(part: re.Match[str]) -> str:
+    return f"[:{'^' if part.group()[1] == 'P' else ''}{_POSIX[part[1]]}:]"

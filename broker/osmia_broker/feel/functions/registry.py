@@ -4,8 +4,9 @@
     def substring(run: Run, text: str, start: Number) -> str: ...
 
 The types in a declaration are checked before the function runs: an argument that does not fit gives null and a warning.
-`T?` also takes null, `T|U` either, `any` everything; `T...` at the end collects the remaining arguments, or takes the
-items of a single list. One name may have several declarations, told apart by the number or the names of the arguments.
+`T?` also takes null, `T|U` either, `any` everything. `any...` at the end collects the remaining arguments, or takes the
+items of a single list; for `item...` a list is one item, unless the argument is given by name.
+One name may have several declarations, told apart by the number or the names of the arguments.
 """
 
 from collections.abc import Callable
@@ -41,6 +42,7 @@ class Builtin(msgspec.Struct, frozen=True):
     parameters: tuple[str, ...]
     types: tuple[frozenset[type] | None, ...]
     variadic: bool
+    keeps_list: bool  # of a variadic one: whether a single list is one item
     body: Callable[..., Value]
 
     def takes(self, count: int) -> bool:
@@ -54,10 +56,11 @@ class Builtin(msgspec.Struct, frozen=True):
                 return False
         return True
 
-    def collect(self, arguments: list[Value]) -> list[Value]:
-        """The arguments as the body takes them: those that a variadic parameter collects as one list."""
+    def collect(self, arguments: list[Value], *, named: bool) -> list[Value]:
+        """Return the arguments as the body takes them: those that a variadic parameter collects as one list."""
         last = len(self.parameters) - 1
-        if not self.variadic or (len(arguments) == last + 1 and type(arguments[last]) is list):
+        spread = named or not self.keeps_list
+        if not self.variadic or (spread and len(arguments) == last + 1 and type(arguments[last]) is list):
             return arguments
         return [*arguments[:last], arguments[last:]]
 
@@ -82,13 +85,13 @@ def builtin(*declarations: str) -> Callable[[_Body], _Body]:
 
 def _read(declaration: str, body: Callable[..., Value]) -> Builtin:
     name, _, rest = declaration.removesuffix(")").partition("(")
-    parameters, types, variadic = [], [], False
+    parameters, types, variadic, keeps_list = [], [], False, False
     for parameter in rest.split(", ") if rest else ():
         parameter_name, _, words = parameter.partition(": ")
-        variadic = words.endswith("...")
+        variadic, keeps_list = words.endswith("..."), words == "item..."
         parameters.append(parameter_name)
         types.append(None if variadic else _types(words))
-    return Builtin(name, tuple(parameters), tuple(types), variadic, body)
+    return Builtin(name, tuple(parameters), tuple(types), variadic, keeps_list, body)
 
 
 def _types(words: str) -> frozenset[type] | None:
