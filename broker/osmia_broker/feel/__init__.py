@@ -9,16 +9,18 @@ an expression gives null and a warning, and what passes a bound gives a failure.
 `docs/differences.md` compares with the reference broker.
 """
 
+from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, FeelError, ParseError, explain
 from osmia_broker.feel.expression import (
     Expression,
     Result,
     UnaryTests,
+    Vocabulary,
     compile,  # noqa: A004  # feel.compile, as re.compile
     compile_unary_tests,
     warnings_text,
 )
-from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS
+from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS, STANDARD_FUNCTIONS
 from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.operators import equality_key
@@ -31,10 +33,12 @@ __all__ = [
     "DECISION_FUNCTIONS",
     "DEFAULT_LIMITS",
     "PROCESS_FUNCTIONS",
+    "STANDARD_FUNCTIONS",
     "AssertionFailed",
     "Context",
     "DateTime",
     "DayTimeDuration",
+    "Dialect",
     "EvaluationFailed",
     "Expression",
     "FeelError",
@@ -48,6 +52,7 @@ __all__ = [
     "Time",
     "UnaryTests",
     "Value",
+    "Vocabulary",
     "Warning",
     "YearMonthDuration",
     "compile",

@@ -23,6 +23,7 @@ from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.values import Number
 
 PRECISION = 34
+SCALE_MIN, SCALE_MAX = -6111, 6176  # of IEEE decimal128, which DMN names (10.3.4.5)
 INT_END = 10**PRECISION  # ints stay below; above it digits are lost, which only Decimal does
 
 
@@ -144,8 +145,8 @@ def by_double(function: Callable[..., float], *numbers: Number) -> Decimal | Non
 
 
 def scaled(number: Number, scale: int, rounding: str) -> Number | None:
-    """*number* with exactly *scale* digits after the point (negative: rounded before it); None beyond ±6144."""
-    if abs(scale) > DEFAULT_LIMITS.exponent:
+    """*number* with exactly *scale* digits after the point (negative: rounded before it); None beyond the scales of IEEE decimal128."""
+    if not SCALE_MIN <= scale <= SCALE_MAX:
         return None
     return compact(unsigned_zero(Decimal(number).quantize(Decimal((0, (1,), -scale)), rounding, EXACT)))
 

@@ -64,6 +64,17 @@ def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -
     return all(equal(run, one, right[key]) is True for key, one in left.items())
 
 
+def _equal_ranges(run: Run, left: Range, right: Range) -> bool:
+    """Compare the ends, and whether they belong to the ranges; `(< 5)` is no `(null..5)`."""
+    return (
+        left.operator == right.operator
+        and left.start_included == right.start_included
+        and left.end_included == right.end_included
+        and equal(run, left.start, right.start) is True
+        and equal(run, left.end, right.end) is True
+    )
+
+
 def _equal_times(run: Run, left: Time | DateTime, right: Time | DateTime) -> bool | None:
     """Compare two local moments or two zoned ones by their instant; a local one does not compare with a zoned one."""
     if (left.offset is None) != (right.offset is None):
@@ -85,6 +96,7 @@ _EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
     DateTime: _equal_times,
     DayTimeDuration: _equal_plainly,
     YearMonthDuration: _equal_plainly,
+    Range: _equal_ranges,
 }
 
 
@@ -115,7 +127,8 @@ def _key(spend: Callable[[int], None], value: Value) -> object:
     if kind in _ZONED:
         return (kind, value.offset is None, value.instant())
     if kind is Range:
-        return (kind, value.start_included, _key(spend, value.start), value.end_included, _key(spend, value.end))
+        ends = (_key(spend, value.start), _key(spend, value.end))
+        return (kind, value.operator, value.start_included, value.end_included, *ends)
     return (kind, id(value) if kind not in _EQUALITIES and value is not None else value)
 
 
@@ -178,7 +191,10 @@ def between(run: Run, value: Value, low: Value, high: Value) -> bool | None:
 
 
 def within(run: Run, value: Value, interval: Range) -> bool | None:
-    """Whether *value* lies in the *interval*; None if it does not compare with both ends."""
+    """Tell whether *value* lies in the *interval*; None if it does not compare with both ends."""
+    if interval.operator:
+        bound = interval.end if interval.start is None else interval.start
+        return COMPARISONS[interval.operator](run, value, bound)
     above, below = order(run, value, interval.start), order(run, value, interval.end)
     if above is None or below is None:
         return None
@@ -211,6 +227,11 @@ COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
 }
 
 
+def matches_same(run: Run, value: Value, result: Value) -> bool | None:
+    """As `matches`, but true is compared with an input that is a boolean (DMN 1.5, 7.3.3)."""
+    return equal(run, value, result) if type(value) is bool and result is True else matches(run, value, result)
+
+
 def holds(run: Run, result: Value) -> bool | None:
     """Return the *result* of a condition over `?`; None and a warning for any value but true, false or null."""
     if result is None or type(result) is bool:
@@ -230,7 +251,7 @@ def matches(run: Run, value: Value, result: Value) -> bool | None:
         return within(run, value, result)
     if type(result) is list:
         run.spend(len(result))
-        answers = [equal(run, value, item) for item in result]
+        answers = [within(run, value, item) if type(item) is Range else equal(run, value, item) for item in result]
         if True in answers:
             return True
         if type(value) is not list:
@@ -307,6 +328,30 @@ def negate(run: Run, value: Value) -> Value:
     return None
 
 
+def negate_any(run: Run, value: Value) -> Value:
+    """Return -value, for numbers and durations (DMN 1.5, 10.3.2.4)."""
+    return _negated(value) if type(value) in DURATIONS else negate(run, value)
+
+
+def multiply_exactly(run: Run, left: Value, right: Value) -> Value:
+    """Return left * right; a duration keeps the fraction of a number as far as it can (DMN 1.5, table 55)."""
+    if type(right) in DURATIONS:
+        left, right = right, left
+    if type(left) in DURATIONS and type(right) in NUMBERS:
+        product = Decimal(numbers.multiply(_size(left), right))
+        return _sized(type(left), int(max(Decimal(-_DURATION_END), min(Decimal(_DURATION_END), product))))
+    return multiply(run, left, right)
+
+
+def subtract_any(run: Run, left: Value, right: Value) -> Value:
+    """Return left - right; a date counts as midnight in UTC beside a zoned date and time (DMN 1.5, table 55)."""
+    if type(left) is DateTime and type(right) is date and left.offset is not None:
+        right = DateTime(right, 0, 0)
+    elif type(left) is date and type(right) is DateTime and right.offset is not None:
+        left = DateTime(left, 0, 0)
+    return subtract(run, left, right)
+
+
 _DURATION_END = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
 
 
@@ -373,3 +418,23 @@ def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
     if isinstance(start, int):
         return list(range(start, start + step * length, step))
     return [numbers.add(start, step * i) for i in range(length)]
+
+
+def steps_of_any(run: Run, start: Value, end: Value) -> list[Value] | None:
+    """Return the numbers or the dates from *start* to *end*, up or down."""
+    if type(start) is not date or type(end) is not date:
+        return steps(run, start, end)
+    first, last = start.toordinal(), end.toordinal()
+    run.made_list(abs(last - first) + 1)
+    step = 1 if last >= first else -1
+    return [date.fromordinal(day) for day in range(first, last + step, step)]
+
+
+def items_of_range(run: Run, value: Range) -> list[Value] | None:
+    """Return the whole numbers or the dates that lie in a range; None if it has no first or no last one."""
+    if type(value.start) not in {int, date} or type(value.start) is not type(value.end) or value.start > value.end:
+        return None
+    items = steps_of_any(run, value.start, value.end)
+    if items is None:
+        return None
+    return items[0 if value.start_included else 1 : len(items) if value.end_included else -1]

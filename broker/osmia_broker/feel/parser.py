@@ -10,29 +10,37 @@ filter. All operators group from the left and comparisons do not chain (measured
 from collections.abc import Callable
 
 from osmia_broker.feel import syntax
+from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
 from osmia_broker.feel.tokens import is_name, starts_value
-from osmia_broker.feel.value_parser import ORDERS, ValueParser
+from osmia_broker.feel.value_parser import COMPARISONS, ValueParser
 
 
-def parse(text: str, limits: Limits = DEFAULT_LIMITS) -> Node:
-    """Return the tree of the expression *text*; raises `ParseError`."""
-    parser = _Parser(text, limits)
+def parse(
+    text: str,
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = Dialect.REFERENCE,
+    names: frozenset[str] = frozenset(),
+) -> Node:
+    """Return the tree of the expression *text*; raises `ParseError`. *names* may hold blanks and signs."""
+    parser = _Parser(text, limits, dialect, names)
     node = parser.expression()
     parser.end()
     return node
 
 
-def parse_unary_tests(text: str, limits: Limits = DEFAULT_LIMITS) -> syntax.Tests:
+def parse_unary_tests(
+    text: str,
+    limits: Limits = DEFAULT_LIMITS,
+    dialect: Dialect = Dialect.REFERENCE,
+    names: frozenset[str] = frozenset(),
+) -> syntax.Tests:
     """Return the tree of the unary tests *text* as a cell of a decision table holds them; raises `ParseError`."""
-    parser = _Parser(text, limits)
+    parser = _Parser(text, limits, dialect, names)
     parser.in_cell = True
     return parser.unary_tests()
-
-
-_COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
 
 
 class _Parser(ValueParser):
@@ -92,7 +100,7 @@ class _Parser(ValueParser):
         return tuple(iterators)
 
     def _iterator(self) -> syntax.Iterator:
-        name = self.name("the name of an iteration variable")
+        name = self.new_name("the name of an iteration variable")
         self.expect("in")
         source = self.value(self.expression())
         end = self.value(self.arithmetic()) if self.accept("..") else None
@@ -103,12 +111,15 @@ class _Parser(ValueParser):
         self.expect("function")
         self.expect("(")
         parameters: list[str] = []
+        types: list[syntax.Type | None] = []
         while not self.at(")"):
             if parameters:
                 self.expect(",")
-            parameters.append(self.name("the name of a parameter"))
+            parameters.append(self.new_parameter())
+            types.append(self.type() if self.standard and self.accept(":") else None)
         self.expect(")")
-        return syntax.FunctionLiteral(tuple(parameters), self.expression())
+        known = tuple(types) if any(types) else ()
+        return syntax.FunctionLiteral(tuple(parameters), self.expression(), known)
 
     def _logic(self) -> Node:
         """`or` over `and` over comparisons."""
@@ -129,7 +140,7 @@ class _Parser(ValueParser):
 
     def _comparison(self) -> Node:
         left = self.arithmetic()
-        if self.token.kind == "operator" and self.token.text in _COMPARISONS:
+        if self.token.kind == "operator" and self.token.text in COMPARISONS:
             self.value(left)
             operator = self.advance().text
             return syntax.Comparison(operator, left, self.value(self.arithmetic()))
@@ -222,7 +233,7 @@ class _Parser(ValueParser):
         return tuple(tests)
 
     def _test(self) -> Node:
-        if self.token.kind == "operator" and self.token.text in ORDERS:
+        if self.at_comparison():
             operator = self.advance().text
             return syntax.CompareInput(operator, self.value(self.arithmetic()))
         return self.expression()
@@ -230,7 +241,7 @@ class _Parser(ValueParser):
     def _in_tests(self) -> tuple[Node, ...]:
         """What follows `in`: one test, or several in parentheses."""
         if not self.at("("):
-            if self.token.kind == "operator" and self.token.text in ORDERS:
+            if self.at_comparison():
                 return (self._test(),)
             if self.token.kind == "name" and self.token.text in _KEYWORDS and self._opens_keyword():
                 return (self.expression(),)

@@ -114,7 +114,18 @@ def _between(node: syntax.Between) -> str:
 
 
 def _instance(node: syntax.InstanceOf) -> str:
-    return f"{_at(node.operand, _SUM)} instance of {node.type if node.type in WIDE_TYPES else _name_text(node.type)}"
+    return f"{_at(node.operand, _SUM)} instance of {_type(node.type)}"
+
+
+def _type(node: syntax.Type) -> str:
+    if not node.arguments and not node.name.startswith("function"):
+        return node.name if node.name in WIDE_TYPES else _name_text(node.name)
+    arguments = [_type(argument) for argument in node.arguments]
+    if node.name == "function":
+        return f"function<{', '.join(arguments[:-1])}> -> {arguments[-1]}" if arguments else "function"
+    if node.names:
+        arguments = [f"{name}: {text}" for name, text in zip(node.names, arguments, strict=True)]
+    return f"{node.name}<{', '.join(arguments)}>"
 
 
 def _in(node: syntax.In) -> str:
@@ -138,15 +149,31 @@ def _filter(node: syntax.Filter) -> str:
 
 
 def _call(node: syntax.Call) -> str:
-    name = ".".join([*map(_name_text, node.owner), node.name])
+    return ".".join([*map(_name_text, node.owner), node.name]) + _arguments(node)
+
+
+def _arguments(node: syntax.Call | syntax.Invocation) -> str:
     texts = [to_source(argument) for argument in node.arguments]
     if node.names:
         texts = [f"{parameter}: {text}" for parameter, text in zip(node.names, texts, strict=True)]
-    return f"{name}({', '.join(texts)})"
+    return f"({', '.join(texts)})"
+
+
+def _invocation(node: syntax.Invocation) -> str:
+    return _at(node.function, _VALUE) + _arguments(node)
+
+
+def _open_range(node: syntax.OpenRange) -> str:
+    return f"({node.operator} {_at(node.operand, _SUM)})"
 
 
 def _function(node: syntax.FunctionLiteral) -> str:
-    return f"function({', '.join(map(_name_text, node.parameters))}) {to_source(node.body)}"
+    types = node.types or (None,) * len(node.parameters)
+    parameters = [
+        _name_text(name) + ("" if type is None else f": {_type(type)}")
+        for name, type in zip(node.parameters, types, strict=True)
+    ]
+    return f"function({', '.join(parameters)}) {to_source(node.body)}"
 
 
 def _if(node: syntax.If) -> str:
@@ -204,6 +231,8 @@ _PRINT: dict[type[Node], Callable[..., str]] = {
     syntax.Path: _path,
     syntax.Filter: _filter,
     syntax.Call: _call,
+    syntax.Invocation: _invocation,
+    syntax.OpenRange: _open_range,
     syntax.FunctionLiteral: _function,
     syntax.If: _if,
     syntax.For: _for,

@@ -47,6 +47,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BLANK_RUN = re.compile(rf"{BLANK}+")
 _BAD = re.compile(r"\"[^\n]*|/\*|[^\s\w]|\S+")
 _BLANKS = "".join(character for code in range(0x3001) if (character := chr(code)).isspace()) + "\u180e\u200b\ufeff"
 
@@ -54,6 +55,11 @@ _BLANKS = "".join(character for code in range(0x3001) if (character := chr(code)
 def trimmed(text: str) -> str:
     """Return *text* without the white space of FEEL at both ends."""
     return text.strip(_BLANKS)
+
+
+def one_blank(text: str) -> str:
+    """Return *text* without white space at both ends, and with one blank for each run of it inside."""
+    return _BLANK_RUN.sub(" ", trimmed(text))
 
 
 def token_at(text: str, position: int) -> Token:

@@ -9,32 +9,23 @@ from decimal import Decimal
 from typing import Any
 
 from osmia_broker.feel import syntax
-from osmia_broker.feel.cursor import Cursor
 from osmia_broker.feel.syntax import Node
-from osmia_broker.feel.tokens import (
-    BLANK,
-    NAME,
-    WIDE_PROPERTIES,
-    WIDE_TYPES,
-    is_name,
-    starts_value,
-    token_at,
-    trimmed,
-    unquote,
-)
+from osmia_broker.feel.tokens import BLANK, is_name, one_blank, starts_value, token_at, trimmed, unquote
+from osmia_broker.feel.type_parser import TypeParser
 
-# Function names with reserved words in them, which no other name may have.
+# Names of functions with reserved words in them, which no other name may have.
 _RESERVED_CALL = re.compile(rf"(date and time|years and months duration|get or else|and|or){BLANK}*\(")
-_WIDE_PROPERTY = re.compile(rf"(?:{'|'.join(WIDE_PROPERTIES)})(?![\w$])")
-_WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
-_PARAMETER_NAME = re.compile(rf"({NAME}(?:\s+{NAME})*){BLANK}*:")
+_RESERVED_CALL_WIDE = re.compile(_RESERVED_CALL.pattern.replace(" ", rf"{BLANK}+"))
 _CONTEXT_KEY = re.compile(r"[^{}\[\]():\",`]+")
 
+_EXPONENT = re.compile(r"[eE]([+-]?[0-9]{1,5})(?![\w$])")
+
 ORDERS = frozenset({"<", "<=", ">", ">="})
+COMPARISONS = frozenset({"=", "!=", *ORDERS})
 _INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps all its digits
 
 
-class ValueParser(Cursor):
+class ValueParser(TypeParser):
     """One method per rule of the grammar; each leaves the cursor behind the text it read."""
 
     def expression(self) -> Node:
@@ -56,26 +47,33 @@ class ValueParser(Cursor):
                 self.advance()
                 node = syntax.Filter(node, self.expression())
                 self.expect("]")
+            elif self.standard and self.at("("):
+                self.deeper()  # as a chain of filters
+                node = syntax.Invocation(node, *self._arguments())
             else:
                 return node
 
     def _path(self, source: Node) -> Node:
-        """`source.a.b`, or the call of a function that stands in a context, `a.b.f()`."""
+        """Read `source.a.b`, or the call of a function that stands in a context, `a.b.f()`."""
         names: list[str] = []
         while self.accept("."):
+            if self.standard:
+                names.append(self._called_property() or self.property_name())
+                continue
             if isinstance(source, syntax.Name) and self.token.kind == "name" and (call := self._call_name()):
                 return self._call((source.name, *names), call)
-            names.append(self._property())
+            names.append(self.property_name())
         return syntax.Path(source, tuple(names))
 
-    def _property(self) -> str:
-        found = _WIDE_PROPERTY.match(self.text, self.token.start)
-        if found is None:
-            return self.name("the name of a property")
-        self.jump(found.end())
-        return found.group()
+    def _called_property(self) -> str:
+        """Read the name, maybe with blanks, of an entry that is called; "" if none is called here."""
+        return "" if self.known_name() or self.token.kind != "name" else self._call_name()
 
     # --------------------------------------------------------------------------------------------------- values
+
+    def at_comparison(self) -> bool:
+        """Tell whether a comparison without its left side stands here, as in a unary test."""
+        return self.token.kind == "operator" and self.token.text in (COMPARISONS if self.standard else ORDERS)
 
     def primary(self) -> Node:
         """Read one value without what may follow it."""
@@ -96,10 +94,26 @@ class ValueParser(Cursor):
         if len(self.token.text) > self.limits.digits:
             self.fail(f"at most {self.limits.digits} digits")
         text = self.advance().text
+        exponent = _EXPONENT.match(self.text, self.token.start) if self.standard else None
+        if exponent is not None and self.text[self.token.start - 1] in "0123456789":
+            return self._scaled(text, exponent)
         return syntax.NumberLiteral(int(text) if text.isdigit() and len(text) <= _INT_DIGITS else Decimal(text))
 
+    def _scaled(self, text: str, exponent: re.Match[str]) -> Node:
+        """Read a number with an exponent, `1.2e3`; *text* is the part before it."""
+        if abs(int(exponent[1])) > self.limits.exponent:
+            self.fail(f"an exponent up to {self.limits.exponent}")
+        self.jump(exponent.end())
+        number = Decimal(text + exponent.group())
+        whole = number.adjusted() < _INT_DIGITS and number == number.to_integral_value()
+        return syntax.NumberLiteral(int(number) if whole else number)
+
     def _word(self) -> Node:
-        """A constant, a call or a variable."""
+        """Read a known name, a constant, a call or a variable."""
+        known = self.known_name()
+        if known is not None:
+            self.jump(known[1])
+            return self._call((), known[0]) if self.at("(") else syntax.Name(known[0])
         constant = _CONSTANTS.get(self.token.text)
         if constant is not None:
             self.advance()
@@ -111,10 +125,10 @@ class ValueParser(Cursor):
 
     def _call_name(self) -> str:
         """The name of the function called here, blanks as written, and step past it; "" if this is no call."""
-        found = _RESERVED_CALL.match(self.text, self.token.start)
+        found = (_RESERVED_CALL_WIDE if self.standard else _RESERVED_CALL).match(self.text, self.token.start)
         if found is not None:
             self.jump(found.end(1))
-            return found[1]
+            return one_blank(found[1])
         last, following = self.token, self.token
         while is_name(following) and following.text not in {"between", "instance"}:
             last, following = following, token_at(self.text, following.end)
@@ -122,36 +136,25 @@ class ValueParser(Cursor):
             return ""
         name = self.text[self.token.start : last.end]
         self.jump(last.end)
-        return name
+        return one_blank(name) if self.standard else name
 
     def _call(self, owner: tuple[str, ...], name: str) -> Node:
+        return syntax.Call(owner, name, *self._arguments())
+
+    def _arguments(self) -> tuple[tuple[Node, ...], tuple[str, ...]]:
+        """Read the arguments of a call with their brackets; the names are empty for positional arguments."""
         self.expect("(")
-        named = _PARAMETER_NAME.match(self.text, self.token.start) is not None
+        named = self.at_parameter_name()
         arguments: list[Node] = []
         names: list[str] = []
         while not (self.at(")") and not arguments):
             if named:
-                names.append(self._parameter_name())
+                names.append(self.parameter_name())
             arguments.append(self.expression())
             if not self.accept(","):
                 break
         self.expect(")")
-        return syntax.Call(owner, name, tuple(arguments), tuple(names))
-
-    def _parameter_name(self) -> str:
-        found = _PARAMETER_NAME.match(self.text, self.token.start)
-        if found is None:
-            self.fail("the name of a parameter and ':'")
-        self.jump(found.end())
-        return found[1]
-
-    def name(self, expected: str) -> str:
-        """Read one name; *expected* says in an error what should have stood here."""
-        if self.token.kind == "quoted":
-            return self.advance().text[1:-1]
-        if not is_name(self.token):
-            self.fail(expected)
-        return self.advance().text
+        return tuple(arguments), tuple(names)
 
     def input(self) -> Node:
         """`?`."""
@@ -168,11 +171,13 @@ class ValueParser(Cursor):
     def parenthesis(self) -> Node:
         """Read `(expression)`, an interval with an open start, or in a cell `(> 3)`, which means `? > 3`."""
         self.advance()
-        if self.in_cell and self.token.kind == "operator" and self.token.text in ORDERS:
+        if self.at_comparison() and (self.in_cell or self.standard):
             operator = self.advance().text
             operand = self.value(self.arithmetic())
             self.expect(")")
-            return syntax.Comparison(operator, syntax.Input(), operand)
+            if self.in_cell:
+                return syntax.Comparison(operator, syntax.Input(), operand)
+            return syntax.OpenRange(operator, operand)
         node = self.expression()
         if self.at(".."):
             return self.interval_end(node, included=False)
@@ -214,6 +219,7 @@ class ValueParser(Cursor):
         entries: list[tuple[str, Node]] = []
         while not (self.at("}") and not entries):
             key = self._context_key()
+            self.learn(key)
             self.expect(":")
             entries.append((key, self.expression()))
             if not self.accept(","):
@@ -231,23 +237,13 @@ class ValueParser(Cursor):
         if found is None:
             self.fail("a key")
         self.jump(found.end())
-        return trimmed(found.group())
+        return one_blank(found.group()) if self.standard else trimmed(found.group())
 
     def value(self, node: Node) -> Node:
-        """*node*, unless it is an interval: those cannot be operands."""
-        if isinstance(node, syntax.Interval):
+        """Return *node*; an interval cannot be an operand in the reference dialect."""
+        if isinstance(node, syntax.Interval) and not self.standard:
             self.fail("no operator on an interval")
         return node
-
-    def type(self) -> str:
-        """Read the name of a type."""
-        found = _WIDE_TYPE.match(self.text, self.token.start)
-        if found is not None:
-            self.jump(found.end())
-            return found.group()
-        if self.at("function"):
-            return self.advance().text
-        return self.name("the name of a type")
 
 
 _BRACKETS: dict[str, Callable[[Any], Node]] = {

@@ -34,22 +34,28 @@ class Context(dict[str, Any]):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """An interval as a value; exists only as an argument, after `in` or in a unary test."""
+    """An interval as a value.
+
+    With an *operator* it is a comparison as a value, such as `(< 5)`: unlike `(null..5)` it has an end without a bound.
+    """
 
     start: Value
     start_included: bool
     end: Value
     end_included: bool
+    operator: str = ""  # one of < <= > >= = !=
 
 
 class Function(msgspec.Struct, frozen=True):
     """A function that can be called by the name it is bound to.
 
-    *callable* takes one FEEL value for each of *parameters* and gives one back.
+    *callable* takes one FEEL value for each of *parameters* and returns one. A built-in function as a value has *dispatch*
+    instead, which takes all arguments and their names, because the number of its arguments may vary.
     """
 
     parameters: tuple[str, ...]
     callable: Callable[..., Value]
+    dispatch: Callable[[list[Value], tuple[str, ...]], Value] | None = None
 
 
 NUMBERS: frozenset[type] = frozenset({int, Decimal})

@@ -105,9 +105,14 @@ def scope_call(compiler: Compiler, node: syntax.Call, arguments: Sequence[Evalua
     return call
 
 
-def call_builtin(node: syntax.Call, functions: list[Builtin], arguments: Sequence[Evaluator]) -> Evaluator:
-    """The call of the first of *functions* that takes the types of the arguments; its result is accounted for."""
-    attempts = [_attempt(function, _places(function, node.names)) for function in functions]
+def call_builtin(
+    node: syntax.Call, functions: list[Builtin], arguments: Sequence[Evaluator], *, coerces: bool = False
+) -> Evaluator:
+    """Compile the call of the first of *functions* that takes the types of the arguments; its result is accounted for.
+
+    If none does and *coerces* is set, a list of one item may stand for the item, and a value for a list of it.
+    """
+    attempts = _attempts(functions, node.names, coerces=coerces)
     name = node.name
 
     def call(run: Run, local: Local | None) -> Value:
@@ -125,6 +130,40 @@ def call_builtin(node: syntax.Call, functions: list[Builtin], arguments: Sequenc
         return None
 
     return call
+
+
+def builtin_value(run: Run, name: str, candidates: tuple[Builtin, ...]) -> Function:
+    """Return the built-in function *name* as a value of the standard dialect."""
+
+    def dispatch(arguments: list[Value], names: tuple[str, ...]) -> Value:
+        for attempt in _attempts(choose(candidates, len(arguments), names), names, coerces=True):
+            result = attempt(run, arguments)
+            if result is not _MISFIT:
+                return _accounted(run, result)
+        run.warn("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function '{name}': {}", arguments, name=name)
+        return None
+
+    return Function(candidates[0].parameters, lambda *arguments: dispatch([*arguments], ()), dispatch)
+
+
+def _attempts(functions: list[Builtin], names: tuple[str, ...], *, coerces: bool) -> "list[_Attempt]":
+    """Return what to try in turn, first without coercion."""
+    attempts = [_attempt(function, _places(function, names)) for function in functions]
+    if coerces:
+        attempts += [_coercing(function, _places(function, names)) for function in functions]
+    return attempts
+
+
+def _coercing(function: Builtin, places: list[int] | None) -> "_Attempt":
+    """Call *function* if its arguments can be made to fit; `_MISFIT` if they cannot."""
+
+    def attempt(run: Run, values: list[Value]) -> Value:
+        if places is not None:
+            values = [values[place] for place in places]
+        fitting = function.coerced(function.collect(values, named=places is not None))
+        return _MISFIT if fitting is None else function.body(run, *fitting)
+
+    return attempt
 
 
 def _accounted(run: Run, result: Value) -> Value:
@@ -159,7 +198,9 @@ _MISFIT = object()
 
 
 def invoke(run: Run, function: Function, node: syntax.Call, arguments: list[Value]) -> Value:
-    """Call a user function; null for the wrong number or names of arguments."""
+    """Call *function*; null for the wrong number or names of arguments."""
+    if function.dispatch is not None:
+        return function.dispatch(arguments, node.names)
     if len(arguments) != len(function.parameters) or (node.names and set(node.names) != set(function.parameters)):
         return unknown_call(node)(run, None)
     if node.names:

@@ -8,18 +8,23 @@ Straight code is bounded by the size of the text; whatever repeats (iterations, 
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.bindings import Local
+from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.functions.registry import Builtin
 from osmia_broker.feel.run import Run
+from osmia_broker.feel.types import TypeTest
 from osmia_broker.feel.values import Value
 
 Evaluator: TypeAlias = Callable[[Run, Local | None], Value]
 Functions: TypeAlias = Mapping[str, tuple[Builtin, ...]]
+
+NO_TYPES: Mapping[str, TypeTest] = MappingProxyType({})
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -40,8 +45,13 @@ class Names(msgspec.Struct, frozen=True):
 class Compiler:
     """Compiles one tree; afterwards *read* holds the names it may read, and *volatile* whether its value may vary."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(
+        self, functions: Functions, dialect: Dialect = Dialect.REFERENCE, types: Mapping[str, TypeTest] = NO_TYPES
+    ) -> None:
         self.functions = functions
+        self.dialect = dialect
+        self.types = types  # of the model, by name
+        self._rules = _RULES[dialect]
         self.read: set[str] = set()
         self.volatile = False
         self.nodes = 0
@@ -49,7 +59,7 @@ class Compiler:
     def compile(self, node: syntax.Node, names: Names) -> Evaluator:
         """Return the evaluator of *node* at a place where *names* are known."""
         self.nodes += 1
-        return _RULES[type(node)](self, node, names)
+        return self._rules[type(node)](self, node, names)
 
     def weighed(self, node: syntax.Node, names: Names) -> tuple[Evaluator, int]:
         """Return the evaluator of *node* and its number of nodes, which is the cost of one repetition."""
@@ -59,15 +69,26 @@ class Compiler:
 
 
 _Rule: TypeAlias = Callable[..., Evaluator]  # of a compiler, a node of its type, and the names known there
-_RULES: dict[type[syntax.Node], _Rule] = {}
+_RULES: dict[Dialect, dict[type[syntax.Node], _Rule]] = {dialect: {} for dialect in Dialect}
 
 
 def compiles(*types: type[syntax.Node]) -> Callable[[_Rule], _Rule]:
-    """Register a function as the rule that compiles nodes of *types*."""
+    """Register a function as the rule that compiles nodes of *types*, in any dialect that has none of its own."""
 
     def register(rule: _Rule) -> _Rule:
-        for each in types:
-            _RULES[each] = rule
+        for rules in _RULES.values():
+            for each in types:
+                rules.setdefault(each, rule)
+        return rule
+
+    return register
+
+
+def compiles_standard(*types: type[syntax.Node]) -> Callable[[_Rule], _Rule]:
+    """Register a function as the rule of the standard dialect for nodes of *types*."""
+
+    def register(rule: _Rule) -> _Rule:
+        _RULES[Dialect.STANDARD].update(dict.fromkeys(types, rule))
         return rule
 
     return register

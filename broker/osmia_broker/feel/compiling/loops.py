@@ -1,6 +1,6 @@
 """Compile filters, `for`, `some` and `every`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 from math import prod
 from typing import TypeAlias
@@ -13,17 +13,26 @@ from osmia_broker.feel.run import Run
 from osmia_broker.feel.syntax_search import mentions
 from osmia_broker.feel.values import NUMBERS, Value
 
-_Rows: TypeAlias = "list[list[Value]] | None"
+# Gives the rows to walk through, one value of each iterator, and how many there are; None if one is no list.
+Rows: TypeAlias = Callable[[Run, Local | None], "tuple[Iterable[tuple[Value, ...]], int] | None"]
 
 
 @compiles(syntax.Filter)
 def filter(compiler: Compiler, node: syntax.Filter, names: Names) -> Evaluator:
-    """`list[condition]`: an element if the condition is a number, else the elements for which it is true."""
+    """Compile `list[condition]`."""
+    return filter_of(compiler, node, names, lambda value: value)
+
+
+def filter_of(compiler: Compiler, node: syntax.Filter, names: Names, as_list: Callable[[Value], Value]) -> Evaluator:
+    """Compile a filter: an element if the condition is a number, else the elements for which it is true.
+
+    *as_list* makes a list of what is filtered, if it can.
+    """
     source = compiler.compile(node.source, names)
     condition, weight = compiler.weighed(node.condition, Names(names.bound | {"item"}, open=True))
 
     def filtered(run: Run, local: Local | None) -> Value:
-        value = source(run, local)
+        value = as_list(source(run, local))
         if type(value) is not list:
             run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
             return None
@@ -39,16 +48,26 @@ def filter(compiler: Compiler, node: syntax.Filter, names: Names) -> Evaluator:
     return filtered
 
 
-def iterators(
-    compiler: Compiler, node: syntax.For | syntax.Quantified, names: Names
-) -> "Callable[[Run, Local | None], _Rows]":
-    """What to iterate over: the values of each iterator, all computed outside of the loop, or None."""
+@compiles(syntax.For)
+def loop(compiler: Compiler, node: syntax.For, names: Names) -> Evaluator:
+    """Compile `for`: the product of the iterators, the first moving slowest."""
+    return loop_of(compiler, node, names, _rows(compiler, node, names))
+
+
+@compiles(syntax.Quantified)
+def quantified(compiler: Compiler, node: syntax.Quantified, names: Names) -> Evaluator:
+    """Compile `some` and `every`: null if a condition is null and none decides."""
+    return quantified_of(compiler, node, names, _rows(compiler, node, names))
+
+
+def _rows(compiler: Compiler, node: syntax.For | syntax.Quantified, names: Names) -> Rows:
+    """Return what gives the rows; the values of each iterator are all computed outside of the loop."""
     sources = []
     for iterator in node.iterators:
         end = None if iterator.end is None else compiler.compile(iterator.end, names)
         sources.append((compiler.compile(iterator.source, names), end))
 
-    def rows(run: Run, local: Local | None) -> _Rows:
+    def rows(run: Run, local: Local | None) -> tuple[Iterable[tuple[Value, ...]], int] | None:
         values = []
         for source, end in sources:
             value = source(run, local) if end is None else operators.steps(run, source(run, local), end(run, local))
@@ -56,26 +75,24 @@ def iterators(
                 run.warn("INVALID_TYPE", "Expected list but found '{}'", value)
                 return None
             values.append(value)
-        return values
+        return product(*values), prod(map(len, values))
 
     return rows
 
 
-@compiles(syntax.For)
-def loop(compiler: Compiler, node: syntax.For, names: Names) -> Evaluator:
-    """`for`: the product of the iterators, the first moving slowest."""
-    rows = iterators(compiler, node, names)
+def loop_of(compiler: Compiler, node: syntax.For, names: Names, rows: Rows) -> Evaluator:
+    """Compile a `for` over *rows*."""
     keys = tuple(iterator.name for iterator in node.iterators)
     body, weight = compiler.weighed(node.body, names.with_bound("partial", *keys))
     with_partial = "partial" not in keys and mentions(node.body, "partial")
 
     def loop(run: Run, local: Local | None) -> Value:
-        values = rows(run, local)
-        if values is None:
+        found = rows(run, local)
+        if found is None:
             return None
-        run.made_list(prod(map(len, values)))
+        run.made_list(found[1])
         results: list[Value] = []
-        for row in product(*values):
+        for row in found[0]:
             run.spend(weight)
             bound: dict[str, Value] = dict(zip(keys, row, strict=True))
             if with_partial:
@@ -87,20 +104,18 @@ def loop(compiler: Compiler, node: syntax.For, names: Names) -> Evaluator:
     return loop
 
 
-@compiles(syntax.Quantified)
-def quantified(compiler: Compiler, node: syntax.Quantified, names: Names) -> Evaluator:
-    """`some`, `every`: null if a condition is null and none decides."""
-    rows = iterators(compiler, node, names)
+def quantified_of(compiler: Compiler, node: syntax.Quantified, names: Names, rows: Rows) -> Evaluator:
+    """Compile `some` or `every` over *rows*."""
     keys = tuple(iterator.name for iterator in node.iterators)
     condition, weight = compiler.weighed(node.condition, names.with_bound(*keys))
     decisive = node.quantifier == "some"
 
     def quantified(run: Run, local: Local | None) -> Value:
-        values = rows(run, local)
-        if values is None:
+        found = rows(run, local)
+        if found is None:
             return None
         unknown = False
-        for row in product(*values):
+        for row in found[0]:
             run.spend(weight)
             bound: dict[str, Value] = dict(zip(keys, row, strict=True))
             answer = condition(run, Local(bound, local, callable=False))

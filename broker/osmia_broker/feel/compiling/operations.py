@@ -1,10 +1,12 @@
 """Compile operators and `if`."""
 
+from collections.abc import Callable, Mapping
+
 from osmia_broker.feel import numbers, operators, syntax
 from osmia_broker.feel.bindings import Local
 from osmia_broker.feel.compiling.compiler import Compiler, Evaluator, Names, compiles
 from osmia_broker.feel.run import Run
-from osmia_broker.feel.types import is_instance
+from osmia_broker.feel.types import type_test
 from osmia_broker.feel.values import Value
 
 _ARITHMETIC = {
@@ -28,9 +30,19 @@ def negation(compiler: Compiler, node: syntax.Negation, names: Names) -> Evaluat
 
 @compiles(syntax.Arithmetic)
 def arithmetic(compiler: Compiler, node: syntax.Arithmetic, names: Names) -> Evaluator:
-    """A chain of operators of one precedence."""
+    """Compile a chain of operators of one precedence."""
+    return arithmetic_of(compiler, node, names, _ARITHMETIC)
+
+
+def arithmetic_of(
+    compiler: Compiler,
+    node: syntax.Arithmetic,
+    names: Names,
+    operations: Mapping[str, Callable[[Run, Value, Value], Value]],
+) -> Evaluator:
+    """Compile a chain of operators, each of which means its operation among *operations*."""
     first = compiler.compile(node.first, names)
-    rest = [(_ARITHMETIC[operator], compiler.compile(operand, names)) for operator, operand in node.rest]
+    rest = [(operations[operator], compiler.compile(operand, names)) for operator, operand in node.rest]
     if len(rest) == 1:
         operate, operand = rest[0]
         return lambda run, local: operate(run, first(run, local), operand(run, local))
@@ -90,8 +102,8 @@ def between(compiler: Compiler, node: syntax.Between, names: Names) -> Evaluator
 @compiles(syntax.InstanceOf)
 def instance_of(compiler: Compiler, node: syntax.InstanceOf, names: Names) -> Evaluator:
     """`x instance of type`."""
-    operand, wanted = compiler.compile(node.operand, names), node.type
-    return lambda run, local: is_instance(operand(run, local), wanted)
+    operand, test = compiler.compile(node.operand, names), type_test(node.type, compiler.types)
+    return lambda run, local: test(operand(run, local))
 
 
 @compiles(syntax.If)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from osmia_broker.feel import operators, syntax
 from osmia_broker.feel.bindings import INPUT, Local
 from osmia_broker.feel.compiling.compiler import Compiler, Evaluator, Names, compiles
+from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.syntax_search import reads_input
 from osmia_broker.feel.values import Value
@@ -52,4 +53,5 @@ def test(compiler: Compiler, node: syntax.Node, names: Names) -> Test:
         return lambda run, _local, value: operators.equal(run, value, literal)
     if reads_input(node):
         return lambda run, local, value: operators.holds(run, evaluate(run, Local({INPUT: value}, local)))
-    return lambda run, local, value: operators.matches(run, value, evaluate(run, local))
+    matches = operators.matches_same if compiler.dialect is Dialect.STANDARD else operators.matches
+    return lambda run, local, value: matches(run, value, evaluate(run, local))

@@ -54,7 +54,16 @@ def flattened(text: str) -> str:
         raise Unsupported
     if not ranges:
         return r"[^\x{0}-\x{10FFFF}]"
-    return "[" + "".join(rf"\x{{{low:X}}}-\x{{{high:X}}}" for low, high in ranges) + "]"
+    return "[" + _ranges_text(ranges) + "]"
+
+
+def written(low: int, high: int, *, negated: bool) -> str:
+    """Return the characters from *low* to *high*, or all others, as they stand inside of a class."""
+    return _ranges_text(_complement([(low, high)]) if negated else [(low, high)])
+
+
+def _ranges_text(ranges: _Ranges) -> str:
+    return "".join(rf"\x{{{low:X}}}-\x{{{high:X}}}" for low, high in ranges)
 
 
 def _class(text: str, start: int, level: int = 1) -> tuple[_Ranges, int]:

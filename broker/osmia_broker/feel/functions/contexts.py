@@ -1,7 +1,7 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
 """Built-in functions over contexts; every result is a new context."""
 
-from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import CONTEXTS, Context, Value
 
@@ -39,11 +39,8 @@ def context_put(run: Run, context: Context, key: str, value: Value) -> Context:
     return Context({**context, key: value})
 
 
-@builtin(
-    "context put(context: context, keys: list, value: any)",
-    "context put(context: context, key: list, value: any)",
-    "put(context: context, keys: list, value: any)",
-)
+@builtin("context put(context: context, key: list, value: any)", edition=Edition.NOT_STANDARD)
+@builtin("context put(context: context, keys: list, value: any)", "put(context: context, keys: list, value: any)")
 def context_put_at(run: Run, context: Context, keys: list[Value], value: Value) -> Context | None:
     """With the entry at the end of the path *keys* set; contexts that are missing on the way are made."""
     if not keys or not all(type(key) is str for key in keys):
@@ -59,6 +56,18 @@ def context_put_at(run: Run, context: Context, keys: list[Value], value: Value) 
     return result
 
 
+@builtin("context put(context: context, keys: list, value: any)", edition=Edition.STANDARD)
+def context_put_inside(run: Run, context: Context, keys: list[Value], value: Value) -> Context | None:
+    """Set the entry at the end of the path *keys*; null if the path leads through a value that is no context."""
+    inner: Value = context
+    for key in keys[:-1]:
+        inner = inner.get(key) if type(key) is str else None
+        if inner is not None and type(inner) not in CONTEXTS:
+            return None
+        inner = inner or {}
+    return context_put_at(run, context, keys, value)
+
+
 @builtin("context merge(contexts: any...)", "put all(contexts: any...)")
 def context_merge(run: Run, contexts: list[Value]) -> Context | None:
     """The entries of all contexts, later ones over earlier ones; not nested."""
@@ -69,6 +78,13 @@ def context_merge(run: Run, contexts: list[Value]) -> Context | None:
     for context in contexts:
         merged.update(context)
     return merged
+
+
+@builtin("context(entries: list)", edition=Edition.STANDARD)
+def context_of_unique(run: Run, entries: list[Value]) -> Context | None:
+    """Return the context of the entries; null if two have the same key (DMN 1.5, 10.3.4.10)."""
+    made = context_of(run, entries)
+    return made if made is not None and len(made) == len(entries) else None
 
 
 @builtin("context(entries: list)")

@@ -2,7 +2,7 @@
 """Built-in functions over lists. Positions count from 1, or from the end if negative; every result is a new list."""
 
 from osmia_broker.feel import numbers, operators
-from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import Function, Number, Value
 
@@ -151,6 +151,33 @@ def sort(run: Run, items: list[Value], precedes: Function) -> list[Value] | None
 
     ranked = [place.item for place in sorted(map(Place, items))]
     return ranked if answers <= {bool} else None
+
+
+@builtin("list replace(list: list, position: number, newItem: any)", edition=Edition.LATER)
+def list_replace(run: Run, items: list[Value], position: Number, item: Value) -> list[Value] | None:
+    """Return the list with *item* for the one at *position*; null if there is none (DMN 1.4, 10.3.4.4)."""
+    index = _index(items, position)
+    if numbers.whole(position) == 0 or not 0 <= index < len(items):
+        return None
+    return [*items[:index], item, *items[index + 1 :]]
+
+
+@builtin("list replace(list: list, match: function, newItem: any)", edition=Edition.LATER)
+def list_replace_matching(run: Run, items: list[Value], match: Function, item: Value) -> list[Value] | None:
+    """Return the list with *item* for each one for which `match(item, newItem)` is true; null if it gives no boolean."""
+    if len(match.parameters) != 2:
+        return None
+    answers = [match.callable(old, item) for old in items]
+    if not all(type(answer) is bool for answer in answers):
+        return None
+    return [item if answer else old for old, answer in zip(items, answers, strict=True)]
+
+
+@builtin("partition(list: list, size: number)", edition=Edition.LATER)
+def partition(run: Run, items: list[Value], size: Number) -> list[list[Value]] | None:
+    """Return lists of *size* items each, the last maybe shorter; null for a size below 1."""
+    step = numbers.whole(size)
+    return [items[start : start + step] for start in range(0, len(items), step)] if step > 0 else None
 
 
 @builtin("is empty(list: list)")

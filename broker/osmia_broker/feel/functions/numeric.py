@@ -13,7 +13,7 @@ from decimal import (
 )
 
 from osmia_broker.feel import numbers
-from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import DayTimeDuration, Duration, YearMonthDuration
 from osmia_broker.feel.values import Number
@@ -94,7 +94,8 @@ def round_half_down(run: Run, number: Number, scale: Number) -> Number | None:
     return _rounded(number, scale, ROUND_HALF_DOWN)
 
 
-@builtin("abs(n: number|days|months)", "abs(number: number|days|months)")
+@builtin("abs(number: number|days|months)", edition=Edition.NOT_STANDARD)
+@builtin("abs(n: number|days|months)")
 def absolute(run: Run, value: Number | Duration) -> Number | Duration:
     """The size of a number or a duration, without its sign."""
     if isinstance(value, DayTimeDuration):

@@ -113,7 +113,7 @@ def _compiled(pattern: str, flags: str) -> Any:
     options.max_mem = 4 << 20
     letters = flags.replace("x", "")
     try:
-        translated = _translated(pattern, spaced="x" in flags)
+        translated = _translated(pattern, flags)
         program = re2.compile(f"(?{letters}){translated}" if letters else translated, options)
     except (re2.error, character_classes.Unsupported):
         return None
@@ -135,16 +135,57 @@ _POSIX = {
     "XDigit": "xdigit",
     "Space": "space",
 }
-_ESCAPE = re.compile(r"\\[pP]\{(\w+)\}|\\u([0-9a-fA-F]{4})|\\Q.*?(?:\\E|\Z)|\\.|\s+|\#[^\n]*", re.DOTALL)
+# Blocks of Unicode, as `\p{IsBasicLatin}` in XML Schema and `\p{InBasicLatin}` in Java name them: those people write in.
+_BLOCKS = {
+    "BasicLatin": (0x00, 0x7F),
+    "Latin-1Supplement": (0x80, 0xFF),
+    "LatinExtended-A": (0x100, 0x17F),
+    "LatinExtended-B": (0x180, 0x24F),
+    "Greek": (0x370, 0x3FF),
+    "GreekandCoptic": (0x370, 0x3FF),
+    "Cyrillic": (0x400, 0x4FF),
+    "Armenian": (0x530, 0x58F),
+    "Hebrew": (0x590, 0x5FF),
+    "Arabic": (0x600, 0x6FF),
+    "Devanagari": (0x900, 0x97F),
+    "Thai": (0xE00, 0xE7F),
+    "GeneralPunctuation": (0x2000, 0x206F),
+    "CurrencySymbols": (0x20A0, 0x20CF),
+    "Hiragana": (0x3040, 0x309F),
+    "Katakana": (0x30A0, 0x30FF),
+    "CJKUnifiedIdeographs": (0x4E00, 0x9FFF),
+    "HangulSyllables": (0xAC00, 0xD7A3),
+}
+_ESCAPE = re.compile(
+    r"\\[pP]\{([\w-]+)\}|\\u([0-9a-fA-F]{4})|\\Q.*?(?:\\E|\Z)|(\\0(?![0-7]))|\\.|(\.)|\s+|\#[^\n]*", re.DOTALL
+)
 _OUTSIDE = re.compile(r"(?:\\Q.*?(?:\\E|\Z)|\\.|[^\\\[])+", re.DOTALL)  # of classes of characters
 _OUTSIDE_SPACED = re.compile(r"(?:\\Q.*?(?:\\E|\Z)|\\.|\#[^\n]*|[^\\\[])+", re.DOTALL)
+_DOT_ALL = re.compile(r"\(\?[a-z]*s")
+_POINT = r"[^\n\r\x{85}\x{2028}\x{2029}]"  # Java's point leaves out these, RE2's only the first
 
 
-def _translated(pattern: str, *, spaced: bool) -> str:
+def without_blanks(pattern: str) -> str:
+    """Return *pattern* without its blanks but for those in classes: what the flag x means in XPath, not in Java."""
+    pieces: list[str] = []
+    position = 0
+    while position < len(pattern):
+        found = _OUTSIDE.match(pattern, position)
+        start = position if found is None else found.end()
+        position = character_classes.end_of_class(pattern, start) if pattern[start : start + 1] == "[" else start
+        pieces += ("".join(found.group().split()) if found else "", pattern[start:position])
+        if found is None and position == start:  # a lone backslash at the end
+            break
+    return "".join(pieces)
+
+
+def _translated(pattern: str, flags: str) -> str:
     r"""Return *pattern* in RE2's notation.
 
-    RE2 lacks Java's `\p{Alpha}` and `\u0041`, the flag x (*spaced*), and classes inside classes.
+    RE2 lacks Java's `\p{Alpha}` and `\u0041`, the flag x, and classes inside classes.
     """
+    spaced = "x" in flags
+    point = "." if "s" in flags or _DOT_ALL.search(pattern) else _POINT
     pieces, position = [], 0
     while position < len(pattern):
         if pattern[position] == "[":
@@ -153,7 +194,7 @@ def _translated(pattern: str, *, spaced: bool) -> str:
         else:
             found = (_OUTSIDE_SPACED if spaced else _OUTSIDE).match(pattern, position)
             end = position + 1 if found is None else found.end()
-            pieces.append(_ESCAPE.sub(partial(_outside, spaced=spaced), pattern[position:end]))
+            pieces.append(_ESCAPE.sub(partial(_outside, spaced=spaced, point=point), pattern[position:end]))
         position = end
     return "".join(pieces)
 
@@ -164,20 +205,39 @@ def _translated_class(text: str) -> str:
     return _ESCAPE.sub(_inside, text)
 
 
-def _outside(part: re.Match[str], *, spaced: bool) -> str:
+def _outside(part: re.Match[str], *, spaced: bool, point: str) -> str:
     text = part.group()
-    if part[1] in _POSIX:
-        return f"[{_posix(part)}]"
-    if part[2]:
-        return r"\x{" + part[2] + "}"
-    return "" if spaced and (text[0].isspace() or text[0] == "#") else text
+    if part[1]:
+        named = _named(part)
+        return named if named[:2] in {r"\p", r"\P"} else f"[{named}]"
+    if part[4]:
+        return point
+    return "" if spaced and (text[0].isspace() or text[0] == "#") else _common(part)
 
 
 def _inside(part: re.Match[str]) -> str:
-    if part[1] in _POSIX:
-        return _posix(part)
+    return _named(part) if part[1] else _common(part)
+
+
+def _common(part: re.Match[str]) -> str:
+    if part[3]:
+        raise character_classes.Unsupported  # octal digits are missing; RE2 would read NUL
     return r"\x{" + part[2] + "}" if part[2] else part.group()
 
 
-def _posix(part: re.Match[str]) -> str:
-    return f"[:{'^' if part.group()[1] == 'P' else ''}{_POSIX[part[1]]}:]"
+def _named(part: re.Match[str]) -> str:
+    """Return a POSIX class, a block, or a script or category of Unicode in RE2's notation."""
+    name, negated = part[1], part.group()[1] == "P"
+    if name in _POSIX:
+        return f"[:{'^' if negated else ''}{_POSIX[name]}:]"
+    plain = name[2:] if name[:2] in {"Is", "In"} else name
+    if plain in _BLOCKS and name != plain and (name[:2] == "In" or plain not in _SCRIPTS):
+        low, high = _BLOCKS[plain]
+        return character_classes.written(low, high, negated=negated)
+    return rf"\{'P' if negated else 'p'}{{{'L' if plain == 'Alphabetic' else plain}}}"
+
+
+# Names of blocks that are scripts too, which `Is` means in Java.
+_SCRIPTS = frozenset(
+    {"Greek", "Cyrillic", "Armenian", "Hebrew", "Arabic", "Devanagari", "Thai", "Hiragana", "Katakana"}
+)

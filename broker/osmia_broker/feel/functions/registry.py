@@ -9,8 +9,9 @@ items of a single list; for `item...` a list is one item, unless the argument is
 One name may have several declarations, told apart by the number or the names of the arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -35,6 +36,20 @@ TYPES: dict[str, frozenset[type]] = {
 }
 
 
+class Edition(Enum):
+    """Where a built-in function exists.
+
+    REFERENCE: everywhere, as in the reference broker 8.6. LATER: in process expressions and in the standard dialect; the
+    reference has it since a later version. STANDARD: in the standard dialect only, where it goes before others of its name.
+    NOT_STANDARD: everywhere but there, such as names of parameters that DMN does not have.
+    """
+
+    REFERENCE = 0
+    LATER = 1
+    STANDARD = 2
+    NOT_STANDARD = 3
+
+
 class Builtin(msgspec.Struct, frozen=True):
     """One declaration: parameter names, the types each takes (None: all), and what is called with the arguments."""
 
@@ -44,6 +59,7 @@ class Builtin(msgspec.Struct, frozen=True):
     variadic: bool
     keeps_list: bool  # of a variadic one: whether a single list is one item
     body: Callable[..., Value]
+    edition: Edition
 
     def takes(self, count: int) -> bool:
         """Whether it can be called with *count* arguments in order."""
@@ -56,6 +72,20 @@ class Builtin(msgspec.Struct, frozen=True):
                 return False
         return True
 
+    def coerced(self, arguments: list[Value]) -> list[Value] | None:
+        """Return *arguments* with the item of a list of one for the list, or the reverse, where the types ask for it."""
+        fitting = []
+        for argument, allowed in zip(arguments, self.types, strict=True):
+            if allowed is None or type(argument) in allowed:
+                fitting.append(argument)
+            elif type(argument) is list and len(argument) == 1 and type(argument[0]) in allowed:
+                fitting.append(argument[0])
+            elif argument is not None and list in allowed:
+                fitting.append([argument])
+            else:
+                return None
+        return fitting
+
     def collect(self, arguments: list[Value], *, named: bool) -> list[Value]:
         """Return the arguments as the body takes them: those that a variadic parameter collects as one list."""
         last = len(self.parameters) - 1
@@ -65,25 +95,33 @@ class Builtin(msgspec.Struct, frozen=True):
         return [*arguments[:last], arguments[last:]]
 
 
-_REGISTRY: dict[str, tuple[Builtin, ...]] = {}
-BUILTINS = MappingProxyType(_REGISTRY)  # by name, all declarations of that name
+_REGISTRY: dict[str, tuple[Builtin, ...]] = {}  # by name, all declarations of that name
 
 _Body = TypeVar("_Body", bound=Callable[..., Any])
 
 
-def builtin(*declarations: str) -> Callable[[_Body], _Body]:
+def builtin(*declarations: str, edition: Edition = Edition.REFERENCE) -> Callable[[_Body], _Body]:
     """Declare a function under each of *declarations*; its body gets the run and then the checked arguments."""
 
     def declare(body: _Body) -> _Body:
         for declaration in declarations:
-            function = _read(declaration, body)
+            function = _read(declaration, body, edition)
             _REGISTRY[function.name] = (*_REGISTRY.get(function.name, ()), function)
         return body
 
     return declare
 
 
-def _read(declaration: str, body: Callable[..., Value]) -> Builtin:
+def functions_of(*editions: Edition) -> Mapping[str, tuple[Builtin, ...]]:
+    """Return the functions of *editions* by name; those of an earlier one of *editions* go first."""
+    found = {
+        name: tuple(function for edition in editions for function in functions if function.edition is edition)
+        for name, functions in _REGISTRY.items()
+    }
+    return MappingProxyType({name: functions for name, functions in found.items() if functions})
+
+
+def _read(declaration: str, body: Callable[..., Value], edition: Edition) -> Builtin:
     name, _, rest = declaration.removesuffix(")").partition("(")
     parameters, types, variadic, keeps_list = [], [], False, False
     for parameter in rest.split(", ") if rest else ():
@@ -91,7 +129,7 @@ def _read(declaration: str, body: Callable[..., Value]) -> Builtin:
         variadic, keeps_list = words.endswith("..."), words == "item..."
         parameters.append(parameter_name)
         types.append(None if variadic else _types(words))
-    return Builtin(name, tuple(parameters), tuple(types), variadic, keeps_list, body)
+    return Builtin(name, tuple(parameters), tuple(types), variadic, keeps_list, body, edition)
 
 
 def _types(words: str) -> frozenset[type] | None:

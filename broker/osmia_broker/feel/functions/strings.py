@@ -5,7 +5,7 @@ import base64
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.functions import regex
-from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import Number, Value
 
@@ -92,6 +92,17 @@ def matches_with_flags(run: Run, text: str, pattern: str, flags: str) -> bool | 
     return regex.found(run, text, pattern, flags)
 
 
+@builtin("matches(input: string, pattern: string, flags: string?)", edition=Edition.STANDARD)
+def matches_with_known_flags(run: Run, text: str, pattern: str, flags: str | None) -> bool | None:
+    """As `matches`; null for a flag that is none of i, s, m, x (XPath functions and operators, 5.6.2)."""
+    letters = flags or ""
+    if not set(letters) <= set("ismx"):
+        return None
+    if "x" in letters:
+        pattern = regex.without_blanks(pattern)
+    return regex.found(run, text, pattern, letters.replace("x", ""))
+
+
 @builtin("replace(input: string, pattern: string, replacement: string)")
 def replace(run: Run, text: str, pattern: str, replacement: str) -> str | None:
     """All matches replaced; `$1` in *replacement* is the first group."""
@@ -123,6 +134,12 @@ _WHITE = "".join(map(chr, range(33)))  # what Java's trim takes off
 def trim(run: Run, text: str) -> str:
     """Without blanks and control characters at both ends."""
     return text.strip(_WHITE)
+
+
+@builtin("is blank(string: string)", edition=Edition.LATER)
+def is_blank(run: Run, text: str) -> bool:
+    """Tell whether the text is empty or holds only white space."""
+    return not text.strip()
 
 
 @builtin("uuid()")
