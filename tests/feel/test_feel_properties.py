@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from osmia_broker import feel
 from osmia_broker.feel import syntax
+from osmia_broker.feel.calendar import make_date
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.printer import to_source
 
@@ -333,7 +334,11 @@ def test_lists_obey(law, l, k):  # noqa: E741  # the law's own name
     _assert_law(law, l=l, k=k)
 
 
-DATES = st.dates(date(1000, 1, 1), date(3000, 1, 1))
+NEAR_DATES = st.dates(date(1000, 1, 1), date(3000, 1, 1))
+FAR_DATES = st.builds(
+    make_date, st.integers(-300_000, 0) | st.integers(10_000, 300_000), st.integers(1, 12), st.integers(1, 28)
+)
+DATES = NEAR_DATES | FAR_DATES | st.sampled_from([date.min, date.max])
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,14 @@ def shown(text: str) -> str:
         ('@"2021-01-02T00:00:00Z" - @"2021-01-01" = @"P1D"', "true"),
         ('@"2021-01-02" - @"2021-01-01T00:00:00@Europe/Berlin" = @"P1DT1H"', "true"),
         ('@"2021-01-01T00:00:00" - @"2021-01-02"', "null"),
+        # texts
+        ('string({a: "x", "b c": ["\\""]})', r'"{a: \"x\", \"b c\": [\"\\\"\"]}"'),
+        ('string(@"P0D") + string(@"P0Y")', '"PT0SP0M"'),
+        ('string([@"PT0.5S", @"-PT0.5S", @"P1DT0.25S", @"PT3.1S", @"PT49H"])', '"[PT0.5S, -PT0.5S, P1DT0.25S, PT3.1S, P2DT1H]"'),
+        ("string(null)", "null"),
+        ('time("13:20:00+02:00@Europe/Paris")', "null"),
+        ('date and time("2011-12-03T10:15:30+01:00@Europe/Paris")', "null"),
+        ('date and time("2011-12-03T10:15:30+01:00[Europe/Paris]").hour', "10"),  # as values are stored
         # contexts
         ("{a: 1, a: 2}", "null"),
         ('context([{key: "a", value: 1}, {key: "a", value: 2}])', "null"),

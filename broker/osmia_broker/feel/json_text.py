@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.feel.calendar import FarDate
 from osmia_broker.feel.errors import EvaluationFailed, shorten
 from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
@@ -166,6 +167,7 @@ _WRITERS: dict[type, Callable[[_Write, Any], str]] = {
     list: _list,
     Context: _context,
     date: _temporal,
+    FarDate: _temporal,
     Time: _temporal,
     DateTime: _temporal,
     DayTimeDuration: _temporal,

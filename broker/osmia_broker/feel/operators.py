@@ -10,10 +10,11 @@ from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 
 from osmia_broker.feel import numbers
+from osmia_broker.feel.calendar import FarDate, from_ordinal
 from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import (
-    SECOND,
+    DAY,
     DateTime,
     DayTimeDuration,
     Duration,
@@ -23,7 +24,7 @@ from osmia_broker.feel.temporal import (
     date_time_plus,
     time_plus,
 )
-from osmia_broker.feel.values import CONTEXTS, DURATIONS, NUMBERS, Context, Number, Range, Value
+from osmia_broker.feel.values import CONTEXTS, DATES, DURATIONS, NUMBERS, Context, Number, Range, Value
 
 # -------------------------------------------------------------------------------------------------------- equality
 
@@ -41,6 +42,8 @@ def equal(run: Run, left: Value, right: Value) -> bool | None:
         return bool(left == right)
     elif kind in CONTEXTS and type(right) in CONTEXTS:
         return _equal_contexts(run, left, right)
+    elif kind in DATES and type(right) in DATES:
+        return False  # one of them is far from the other
     run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
     return None
 
@@ -92,6 +95,7 @@ _EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
     dict: _equal_contexts,
     Context: _equal_contexts,
     date: _equal_plainly,
+    FarDate: _equal_plainly,
     Time: _equal_times,
     DateTime: _equal_times,
     DayTimeDuration: _equal_plainly,
@@ -145,6 +149,8 @@ def order(run: Run, left: Value, right: Value) -> int | None:
             return int(one > other) - int(one < other)
     elif kind in NUMBERS and type(right) in NUMBERS:
         return int(left > right) - int(left < right)
+    elif kind in DATES and type(right) in DATES:
+        return 1 if left.year > right.year else -1
     run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
     return None
 
@@ -174,6 +180,7 @@ _ORDER_KEYS: dict[type, Callable[[Value], Value]] = {
     Decimal: _itself,
     str: _code_units,
     date: _itself,
+    FarDate: FarDate.toordinal,
     Time: Time.instant,
     DateTime: DateTime.instant,
     DayTimeDuration: lambda value: value.nanoseconds,
@@ -345,19 +352,19 @@ def multiply_exactly(run: Run, left: Value, right: Value) -> Value:
 
 def subtract_any(run: Run, left: Value, right: Value) -> Value:
     """Return left - right; a date counts as midnight in UTC beside a zoned date and time (DMN 1.5, table 55)."""
-    if type(left) is DateTime and type(right) is date and left.offset is not None:
+    if type(left) is DateTime and type(right) in DATES and left.offset is not None:
         right = DateTime(right, 0, 0)
-    elif type(left) is date and type(right) is DateTime and right.offset is not None:
+    elif type(left) in DATES and type(right) is DateTime and right.offset is not None:
         left = DateTime(left, 0, 0)
     return subtract(run, left, right)
 
 
-_DURATION_END = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
+_DURATION_END = 10**27  # nanoseconds or months; beyond the time between the first and the last year
 
 
 def _bounded(size: int) -> int:
     if abs(size) >= _DURATION_END:
-        raise EvaluationFailed("Expected a duration within the years 1 to 9999, but found a longer one")
+        raise EvaluationFailed("Expected a duration within all years of the calendar, but found a longer one")
     return size
 
 
@@ -385,7 +392,7 @@ def _divided(duration: Duration, divisor: Number) -> Duration:
 
 def _moved(value: Value, duration: Duration) -> Value:
     match value:
-        case date():
+        case date() | FarDate():
             return date_plus(value, duration)
         case Time():
             return time_plus(value, duration)
@@ -400,8 +407,8 @@ def _moved(value: Value, duration: Duration) -> Value:
 def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
     """The time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
     match left, right:
-        case date(), date():
-            return DayTimeDuration((left - right).days * 86_400 * SECOND)
+        case ((date() | FarDate()), (date() | FarDate())):
+            return DayTimeDuration((left.toordinal() - right.toordinal()) * DAY)
         case (Time(), Time()) | (DateTime(), DateTime()) if (left.offset is None) == (right.offset is None):
             return DayTimeDuration(left.instant() - right.instant())
         case _:
@@ -422,17 +429,18 @@ def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
 
 def steps_of_any(run: Run, start: Value, end: Value) -> list[Value] | None:
     """Return the numbers or the dates from *start* to *end*, up or down."""
-    if type(start) is not date or type(end) is not date:
+    if type(start) not in DATES or type(end) not in DATES:
         return steps(run, start, end)
     first, last = start.toordinal(), end.toordinal()
     run.made_list(abs(last - first) + 1)
     step = 1 if last >= first else -1
-    return [date.fromordinal(day) for day in range(first, last + step, step)]
+    return [from_ordinal(day) for day in range(first, last + step, step)]
 
 
 def items_of_range(run: Run, value: Range) -> list[Value] | None:
     """Return the whole numbers or the dates that lie in a range; None if it has no first or no last one."""
-    if type(value.start) not in {int, date} or type(value.start) is not type(value.end) or value.start > value.end:
+    kinds = {type(value.start), type(value.end)}
+    if not (kinds <= DATES or kinds == {int}) or value.operator or order(run, value.start, value.end) == 1:
         return None
     items = steps_of_any(run, value.start, value.end)
     if items is None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
+from osmia_broker.feel.calendar import AnyDate, FarDate, make_date
 from osmia_broker.feel.temporal import (
     DAY,
     HOUR,
@@ -25,7 +26,7 @@ from osmia_broker.feel.temporal import (
     standard_offset,
 )
 
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d{2})-(\d{2})", re.ASCII)
 _TIME = re.compile(
     r"(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:(Z)|([+-])(\d{2}):(\d{2})(?::(\d{2}))?)?(?:@([^@\[\]]+)|\[([^@\[\]]+)\])?",
     re.ASCII,
@@ -39,15 +40,10 @@ _YEAR_MONTH = re.compile(r"(-)?P(?:([+-]?\d{1,9})Y)?(?:([+-]?\d{1,9})M)?", re.AS
 _TEXT_MAX = 100  # no temporal value needs more; keeps the patterns off long texts
 
 
-def read_date(text: str) -> date | None:
-    """`2020-04-06`."""
+def read_date(text: str) -> AnyDate | None:
+    """Read `2020-04-06`; a year may have up to nine digits and a minus."""
     found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date(int(found[1]), int(found[2]), int(found[3]))
-    except ValueError:
-        return None
+    return None if found is None else make_date(int(found[1]), int(found[2]), int(found[3]))
 
 
 def read_time(text: str) -> Time | None:
@@ -79,7 +75,7 @@ def read_date_time(text: str) -> DateTime | None:
     return moment
 
 
-def _with_zone(day: date, clock: int, offset: int | None, zone: str | None) -> DateTime | None:
+def _with_zone(day: AnyDate, clock: int, offset: int | None, zone: str | None) -> DateTime | None:
     if offset == _BAD_OFFSET:
         return None
     if zone is None:
@@ -145,7 +141,7 @@ def read_duration(text: str) -> Duration | None:
     return DayTimeDuration(-nanoseconds if found[1] else nanoseconds)
 
 
-def read_temporal(text: str) -> date | Time | DateTime | Duration | None:
+def read_temporal(text: str) -> AnyDate | Time | DateTime | Duration | None:
     """What `@"text"` stands for, whichever kind it is."""
     if "T" in text and not text.lstrip("-").startswith("P"):
         return read_date_time(text)
@@ -175,12 +171,25 @@ def plain(value: object) -> str:
     return _PLAIN[type(value)](value)
 
 
+def exact(value: object) -> str:
+    """Write *value* as `plain` does, but with the fractions of a duration, and zero as `PT0S` or `P0M`."""
+    match value:
+        case DayTimeDuration(nanoseconds=0):
+            return "PT0S"
+        case YearMonthDuration(months=0):
+            return "P0M"
+        case DayTimeDuration():
+            return _duration_exact(value)
+        case _:
+            return plain(value)
+
+
 def stored(value: object) -> str:
     """Write *value* as it stands in JSON: a zone follows its offset in brackets, a duration counts hours, never days."""
     return _STORED[type(value)](value)
 
 
-def _date_text(value: date) -> str:
+def _date_text(value: AnyDate) -> str:
     return value.isoformat()
 
 
@@ -252,6 +261,19 @@ def _duration_plain(value: DayTimeDuration) -> str:
     return ("-P" if value.nanoseconds < 0 and text else "P") + (text or "0D")
 
 
+def _duration_exact(value: DayTimeDuration) -> str:
+    fraction = abs(value.nanoseconds) % SECOND
+    text = _duration_plain(value)
+    if not fraction:
+        return text
+    digits = f".{fraction:09}".rstrip("0") + "S"
+    if text.endswith("S"):
+        return text[:-1] + digits
+    sign = "-" if value.nanoseconds < 0 and not text.startswith("-") else ""
+    text = text.replace("0D", "") if text == "P0D" else text
+    return sign + text + ("" if "T" in text else "T") + "0" + digits
+
+
 def _duration_stored(value: DayTimeDuration) -> str:
     sign = "-" if value.nanoseconds < 0 else ""
     size = abs(value.nanoseconds)
@@ -266,6 +288,7 @@ def _duration_stored(value: DayTimeDuration) -> str:
 
 _PLAIN: dict[type, Callable[..., str]] = {
     date: _date_text,
+    FarDate: _date_text,
     Time: _time_plain,
     DateTime: _date_time_plain,
     DayTimeDuration: _duration_plain,
@@ -273,6 +296,7 @@ _PLAIN: dict[type, Callable[..., str]] = {
 }
 _STORED: dict[type, Callable[..., str]] = {
     date: _date_text,
+    FarDate: _date_text,
     Time: _time_stored,
     DateTime: _date_time_stored,
     DayTimeDuration: _duration_stored,

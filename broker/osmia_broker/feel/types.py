@@ -1,12 +1,11 @@
 """Tests of types: `instance of`, parameters with a type, and the type of an expression that is known before it runs."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import TypeAlias
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.values import CONTEXTS, NUMBERS, Function, Range, Value, type_name
+from osmia_broker.feel.values import CONTEXTS, DATES, NUMBERS, Function, Range, Value, type_name
 
 TypeTest: TypeAlias = Callable[[Value], bool]  # of a value that is not null
 
@@ -18,7 +17,7 @@ _INSTANCES: dict[str, frozenset[type]] = {
     "context": CONTEXTS,
     "function": frozenset({Function}),
     "range": frozenset({Range}),
-    "date": frozenset({date}),
+    "date": DATES,
     "time": frozenset({Time}),
     "date and time": frozenset({DateTime}),
     "days and time duration": frozenset({DayTimeDuration}),

@@ -7,7 +7,8 @@
 | list | list |
 | context | dict; `Context` if an expression made it, a plain dict if it came as a JSON document |
 | range, function | Range, Function |
-| date, time, date and time, durations | datetime.date, and the classes of `temporal` |
+| date | datetime.date, or `FarDate` outside of the years 1 to 9999 |
+| time, date and time, durations | the classes of `temporal` |
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from osmia_broker.feel.calendar import FarDate
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
 
 # One of the forms above. A union would have to be narrowed at each use although the operators already dispatch by type.
@@ -60,6 +62,7 @@ class Function(msgspec.Struct, frozen=True):
 
 NUMBERS: frozenset[type] = frozenset({int, Decimal})
 CONTEXTS: frozenset[type] = frozenset[type]((dict, Context))
+DATES: frozenset[type] = frozenset({date, FarDate})
 DURATIONS: frozenset[type] = frozenset({DayTimeDuration, YearMonthDuration})
 
 _TYPE_NAMES = {
@@ -72,6 +75,7 @@ _TYPE_NAMES = {
     dict: "OBJECT",
     Context: "OBJECT",
     date: "DATE",
+    FarDate: "DATE",
     Time: "TIME",
     DateTime: "DATE_TIME",
     DayTimeDuration: "DURATION",

@@ -2,17 +2,18 @@
 """Built-in functions that make a value of one kind from others: `number`, `string`, `date`, `duration`, `cycle` ..."""
 
 import re
-from datetime import date as Date  # noqa: N812  # `date` is the FEEL function here
 from decimal import Decimal
 
 from osmia_broker.feel import numbers, temporal, temporal_text
-from osmia_broker.feel.functions.registry import builtin
+from osmia_broker.feel.calendar import AnyDate, make_date
+from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import SECOND, DateTime, DayTimeDuration, Duration, Time, YearMonthDuration
-from osmia_broker.feel.text import to_text
+from osmia_broker.feel.text import to_literal_text, to_text
 from osmia_broker.feel.values import Number, Value
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
+_OFFSET_AND_ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d(?::\d\d)?)@")
 _GROUPING_SEPARATORS = frozenset({" ", ",", "."})
 _DECIMAL_SEPARATORS = frozenset({",", "."})
 
@@ -52,8 +53,14 @@ def string(run: Run, value: Value) -> str | None:
     return None if value is None else to_text(value, run.limits.string)
 
 
+@builtin("string(from: any)", edition=Edition.STANDARD)
+def string_of_literal(run: Run, value: Value) -> str | None:
+    """Return the value as text; texts, keys and durations in it are written so that FEEL reads them again."""
+    return None if value is None else to_literal_text(value, run.limits.string)
+
+
 @builtin("date(from: string|date|moment)")
-def date(run: Run, value: str | Date | DateTime) -> Date | None:
+def date(run: Run, value: str | AnyDate | DateTime) -> AnyDate | None:
     """The date that a text shows or that a date and time has."""
     if isinstance(value, str):
         return temporal_text.read_date(value)
@@ -61,26 +68,29 @@ def date(run: Run, value: str | Date | DateTime) -> Date | None:
 
 
 @builtin("date(year: number, month: number, day: number)")
-def date_of(run: Run, year: Number, month: Number, day: Number) -> Date | None:
+def date_of(run: Run, year: Number, month: Number, day: Number) -> AnyDate | None:
     """The date of these numbers; null if there is none."""
-    try:
-        return Date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
-    except (ValueError, OverflowError):
-        return None
+    return make_date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
 
 
 @builtin("time(from: string|time|moment|date)")
-def time(run: Run, value: str | Time | DateTime | Date) -> Time | None:
+def time(run: Run, value: str | Time | DateTime | AnyDate) -> Time | None:
     """Return the time of day that a text shows or that a date and time has; of a date, midnight in UTC."""
     match value:
         case str():
             return temporal_text.read_time(value)
         case DateTime():
             return Time(value.nanoseconds, value.offset, value.zone)
-        case Date():
-            return Time(0, 0)
-        case _:
+        case Time():
             return value
+        case _:
+            return Time(0, 0)
+
+
+@builtin("time(from: string)", edition=Edition.STANDARD)
+def time_of_text(run: Run, text: str) -> Time | None:
+    """Return the time that a text shows; null if it names an offset and a zone (DMN 1.5, 10.3.4.1)."""
+    return None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_time(text)
 
 
 @builtin("time(hour: number, minute: number, second: number)")
@@ -110,8 +120,14 @@ def date_and_time(run: Run, value: str | DateTime) -> DateTime | None:
     return temporal_text.read_date_time(value) if isinstance(value, str) else value
 
 
+@builtin("date and time(from: string)", edition=Edition.STANDARD)
+def date_and_time_of_text(run: Run, text: str) -> DateTime | None:
+    """Return the date and time that a text shows; null if it names an offset and a zone (DMN 1.5, 10.3.4.1)."""
+    return None if _OFFSET_AND_ZONE.search(text) else temporal_text.read_date_time(text)
+
+
 @builtin("date and time(date: date|moment, time: time)")
-def date_and_time_of(run: Run, day: Date | DateTime, clock: Time) -> DateTime | None:
+def date_and_time_of(run: Run, day: AnyDate | DateTime, clock: Time) -> DateTime | None:
     """The day of *day* at the time *clock*, in the zone of that."""
     if isinstance(day, DateTime):
         day = day.date
@@ -142,7 +158,7 @@ def duration(run: Run, value: str | Duration) -> Duration | None:
 
 
 @builtin("years and months duration(from: date|moment, to: date|moment)")
-def years_and_months_duration(run: Run, start: Date | DateTime, end: Date | DateTime) -> YearMonthDuration:
+def years_and_months_duration(run: Run, start: AnyDate | DateTime, end: AnyDate | DateTime) -> YearMonthDuration:
     """The whole months from one date to another."""
     days = [value.date if isinstance(value, DateTime) else value for value in (start, end)]
     return YearMonthDuration(temporal.months_between(*days))

@@ -10,7 +10,6 @@ One name may have several declarations, told apart by the number or the names of
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.values import CONTEXTS, NUMBERS, Function, Range, Value
+from osmia_broker.feel.values import CONTEXTS, DATES, NUMBERS, Function, Range, Value
 
 TYPES: dict[str, frozenset[type]] = {
     "number": NUMBERS,
@@ -28,7 +27,7 @@ TYPES: dict[str, frozenset[type]] = {
     "context": CONTEXTS,
     "function": frozenset({Function}),
     "range": frozenset({Range}),
-    "date": frozenset({date}),
+    "date": DATES,
     "time": frozenset({Time}),
     "moment": frozenset({DateTime}),
     "days": frozenset({DayTimeDuration}),
