@@ -59,6 +59,10 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
         # strings
         ('"a" + 1', "null"),
         ('"a" + string(1)', '"a1"'),
+        ("string({a: 1, f: function(x) x, b: 2})", '"{a:1, b:2}"'),  # as in JSON, without functions
+        ("string([function(x) x])", '"[function(x)]"'),
+        ('string join([null], ",", null, "]")', "null"),
+        ('string join(["a"], null, "[", "]")', '"[a]"'),
         ('string({a: 1, b: ["x", null], c: duration("P1D")})', '"{a:1, b:[\\"x\\", null], c:P1D}"'),
         ('string length("😀")', "1"),  # by code points; the reference counts UTF-16 code units
         ('substring("a😀b", 2, 2)', '"😀b"'),
@@ -256,6 +260,13 @@ def test_an_expression_is_unicode_text(text):
         ('number("1.500,5", ".", ",")', "1500.5"),
         ('number("1,5", ",", ",")', "null"),
         ("odd(-3)", "true"),
+        ("string(1000000 ** 1.5)", '"1.0E+9"'),  # as Java writes a double
+        ("string(sqrt(10 ** 16))", '"1.0E+8"'),
+        ("string(12345678 ** 1.0000)", '"12345678"'),
+        ("string(exp(-10))", '"0.000045399929762484854"'),
+        ("string(sqrt(0.00000001))", '"0.00010"'),
+        ('number(null, ",")', "null"),
+        ('number("1", null)', "null"),
         ("even(1.5)", "false"),
     ],
 )
@@ -519,12 +530,58 @@ def test_evaluation_fails(text, failure):
         ("missing", ("NO_VARIABLE_FOUND", "No variable found with name 'missing'")),
         ("o.c", ("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key 'c'. Available keys: 'a', 'b'")),
         ("n.c", ("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key 'c'. The context is null")),
-        ("x.c", ("NO_PROPERTY_FOUND", "No property found with name 'c' of value '5'")),
+        ("x.c", ("NO_PROPERTY_FOUND", "No property found with name 'c' of value '5'. Available properties: ")),
+        (
+            'duration("P1Y").c',
+            (
+                "NO_PROPERTY_FOUND",
+                "No property found with name 'c' of value 'P1Y'. Available properties: 'years', 'months'",
+            ),
+        ),
         ('x < "a"', ("NOT_COMPARABLE", "Can't compare '5' with '\"a\"'")),
         ("x + true", ("INVALID_TYPE", "Can't add 'true' to '5'")),
         ("foo(1)", ("NO_FUNCTION_FOUND", "No function found with name 'foo' and 1 parameters")),
         ("abs(1, 2)", ("NO_FUNCTION_FOUND", "No function found with name 'abs' and 2 parameters")),
-        ("abs(true)", ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'abs': Illegal arguments: [true]")),
+        ("abs(true)", ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'abs': Illegal arguments: 'true'")),
+        (
+            'contains(1, "a")',
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'contains': Illegal arguments: '1', '\"a\"'"),
+        ),
+        (
+            'sum([1, "a"])',
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'sum': expected number but found '\"a\"'"),
+        ),
+        (
+            "stddev([null])",
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'stddev': expected number but found 'null'"),
+        ),
+        (
+            "min(5, null)",
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'min': [5, null] is not comparable"),
+        ),
+        ("max([true])", ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'max': [true] is not comparable")),
+        (
+            "string join([1])",
+            (
+                "FUNCTION_INVOCATION_FAILURE",
+                "Failed to invoke function 'string join': expected a list of strings but found '[1]'",
+            ),
+        ),
+        (
+            'number("x")',
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'number': Can't parse 'x' as a number"),
+        ),
+        (
+            'matches("a", "[")',
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'matches': Invalid pattern '['"),
+        ),
+        (
+            'split("a", "[")',
+            ("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function 'split': Invalid pattern for delimiter '['"),
+        ),
+        ("x in [n..3]", ("NOT_COMPARABLE", "Can't compare '5' with 'null' and '3'")),
+        ("n and true", ("INVALID_TYPE", "Expected boolean but found 'null'")),
+        ("if n then 2 else n", ("INVALID_TYPE", "Expected boolean but found 'null'")),
     ],
 )
 def test_a_null_is_explained_by_a_warning(text, warning):

@@ -132,8 +132,18 @@ def compact(number: Decimal) -> Number:
 
 
 def from_double(value: float) -> Decimal | None:
-    """The decimal with the shortest digits that *value* has; None for what is no finite number."""
-    return Decimal(repr(value)) if math.isfinite(value) else None
+    """Return the decimal with the shortest digits that *value* has; None unless it is a finite number.
+
+    Java writes large and small doubles with an exponent, and then with two digits at least. `string()` shows this scale.
+    """
+    if not math.isfinite(value):
+        return None
+    number = Decimal(repr(value))
+    if 1e-3 <= abs(value) < 1e7 or value == 0:
+        return number
+    sign, digits, exponent = number.normalize(EXACT).as_tuple()
+    assert isinstance(exponent, int)
+    return Decimal((sign, (*digits, 0), exponent - 1)) if len(digits) == 1 else Decimal((sign, digits, exponent))
 
 
 def by_double(function: Callable[..., float], *numbers: Number) -> Decimal | None:

@@ -140,7 +140,15 @@ def _key(spend: Callable[[int], None], value: Value) -> object:
 
 
 def order(run: Run, left: Value, right: Value) -> int | None:
-    """-1, 0 or 1 as *left* is before, at or after *right*; None if their kinds have no order among each other."""
+    """Return -1, 0 or 1 as *left* is before, at or after *right*; None and a warning if they have no order."""
+    answer = compared(left, right)
+    if answer is None:
+        run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+    return answer
+
+
+def compared(left: Value, right: Value) -> int | None:
+    """Return -1, 0 or 1 as *left* is before, at or after *right*; None if their kinds have no order among each other."""
     kind = type(left)
     key = _ORDER_KEYS.get(kind)
     if key is not None and kind is type(right):
@@ -151,13 +159,7 @@ def order(run: Run, left: Value, right: Value) -> int | None:
         return int(left > right) - int(left < right)
     elif kind in DATES and type(right) in DATES:
         return 1 if left.year > right.year else -1
-    run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
     return None
-
-
-def is_ordered(value: Value) -> bool:
-    """Whether *value* is of a kind that has an order."""
-    return type(value) in _ORDER_KEYS
 
 
 def _code_units(text: str) -> str | bytes:
@@ -202,8 +204,9 @@ def within(run: Run, value: Value, interval: Range) -> bool | None:
     if interval.operator:
         bound = interval.end if interval.start is None else interval.start
         return COMPARISONS[interval.operator](run, value, bound)
-    above, below = order(run, value, interval.start), order(run, value, interval.end)
+    above, below = compared(value, interval.start), compared(value, interval.end)
     if above is None or below is None:
+        run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}' and '{}'", value, interval.start, interval.end)
         return None
     return (above > 0 or (above == 0 and interval.start_included)) and (
         below < 0 or (below == 0 and interval.end_included)
@@ -212,8 +215,11 @@ def within(run: Run, value: Value, interval: Range) -> bool | None:
 
 def _ordering(accepts: Callable[[int, int], bool]) -> Callable[[Run, Value, Value], bool | None]:
     def decide(run: Run, left: Value, right: Value) -> bool | None:
-        answer = order(run, left, right)
-        return None if answer is None else accepts(answer, 0)
+        answer = compared(left, right)
+        if answer is None:
+            run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+            return None
+        return accepts(answer, 0)
 
     return decide
 

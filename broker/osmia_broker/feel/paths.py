@@ -1,5 +1,7 @@
 """Reaching into values: `value.name` and `list[index]`."""
 
+from collections.abc import Callable
+
 from osmia_broker.feel import numbers
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import PROPERTIES
@@ -18,9 +20,12 @@ def property_of(run: Run, value: Value, name: str) -> Value:
     if value is None:
         run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. The context is null", name=name)
         return None
-    part = _RANGE.get(name) if type(value) is Range else PROPERTIES.get(type(value), {}).get(name)
+    properties = _RANGE if type(value) is Range else PROPERTIES.get(type(value), {})
+    part = properties.get(name)
     if part is None:
-        run.warn("NO_PROPERTY_FOUND", "No property found with name '{name}' of value '{}'", value, name=name)
+        template = "No property found with name '{name}' of value '{}'. Available properties: {properties}"
+        available = ", ".join(f"'{each}'" for each in properties)
+        run.warn("NO_PROPERTY_FOUND", template, value, name=name, properties=available)
         return None
     return part(value)
 
@@ -31,7 +36,7 @@ def _no_entry(run: Run, context: dict[str, Value], name: str) -> None:
     run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. {detail}", name=name, detail=detail)
 
 
-_RANGE = {
+_RANGE: dict[str, Callable[..., object]] = {
     "start": lambda value: value.start,
     "end": lambda value: value.end,
     "start included": lambda value: value.start_included,

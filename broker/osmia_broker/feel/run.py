@@ -3,6 +3,7 @@
 A `Run` lives for one call of `evaluate`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from time import thread_time
 from typing import Any, Protocol
@@ -34,6 +35,7 @@ class Warning(msgspec.Struct, frozen=True):
     message: str
 
 
+_ARGUMENTS_SHOWN = 10  # of a call that failed; each may take 200 characters
 WARNINGS_MAX = 100  # of one evaluation; a loop may cause millions
 _STEPS_BETWEEN_LOOKS = 5_000  # at the clock; about half a millisecond
 
@@ -82,6 +84,21 @@ class Run(msgspec.Struct):
         if isinstance(self.warnings, tuple):
             self.warnings = []
         self.warnings.append(Warning(type, template.format(*map(brief, values), **names)))
+
+    def warn_of_call(self, name: str, template: str, *values: Value, **names: object) -> None:
+        """Note why the call of the built-in function *name* gives null."""
+        self.warn(
+            "FUNCTION_INVOCATION_FAILURE",
+            "Failed to invoke function '{function}': " + template,
+            *values,
+            function=name,
+            **names,
+        )
+
+    def warn_of_arguments(self, name: str, values: Sequence[Value]) -> None:
+        """Note that no declaration of the built-in function *name* takes arguments of these types."""
+        shown = ", ".join(["'{}'"] * min(len(values), _ARGUMENTS_SHOWN))
+        self.warn_of_call(name, "Illegal arguments: " + shown, *values[:_ARGUMENTS_SHOWN])
 
     def spend(self, steps: int) -> None:
         """Count *steps*; ends the evaluation when there are too many or they take too long."""

@@ -98,7 +98,8 @@ class _Writer:
 
     def _context(self, context: dict[str, Value], level: int) -> None:
         self.add("{")
-        for position, (key, value) in enumerate(context.items()):
+        entries = [entry for entry in context.items() if type(entry[1]) is not Function]  # as in JSON
+        for position, (key, value) in enumerate(entries):
             self.add((", " if position else "") + self.key(key))
             self.write(value, level + 1)
         self.add("}")

@@ -121,12 +121,7 @@ def call_builtin(
             result = attempt(run, values)
             if result is not _MISFIT:
                 return _accounted(run, result)
-        run.warn(
-            "FUNCTION_INVOCATION_FAILURE",
-            "Failed to invoke function '{name}': Illegal arguments: {}",
-            values,
-            name=name,
-        )
+        run.warn_of_arguments(name, values)
         return None
 
     return call
@@ -140,7 +135,7 @@ def builtin_value(run: Run, name: str, candidates: tuple[Builtin, ...]) -> Funct
             result = attempt(run, arguments)
             if result is not _MISFIT:
                 return _accounted(run, result)
-        run.warn("FUNCTION_INVOCATION_FAILURE", "Failed to invoke function '{name}': {}", arguments, name=name)
+        run.warn_of_arguments(name, arguments)
         return None
 
     return Function(candidates[0].parameters, lambda *arguments: dispatch([*arguments], ()), dispatch)

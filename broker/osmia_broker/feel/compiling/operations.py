@@ -70,8 +70,7 @@ def logic(compiler: Compiler, node: syntax.Logic, names: Names) -> Evaluator:
                 return decisive
             if value is not True and value is not False:
                 unknown = True
-                if value is not None:
-                    run.warn("INVALID_TYPE", "Expected boolean but found '{}'", value)
+                run.warn("INVALID_TYPE", "Expected boolean but found '{}'", value)
         return None if unknown else not decisive
 
     return logic
@@ -116,8 +115,11 @@ def branch(compiler: Compiler, node: syntax.If, names: Names) -> Evaluator:
 
     def branch(run: Run, local: Local | None) -> Value:
         for condition, then in branches:
-            if condition(run, local) is True:
+            answer = condition(run, local)
+            if answer is True:
                 return then(run, local)
+            if answer is not False:
+                run.warn("INVALID_TYPE", "Expected boolean but found '{}'", answer)
         return otherwise(run, local)
 
     return branch

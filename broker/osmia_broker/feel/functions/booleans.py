@@ -10,10 +10,10 @@ from osmia_broker.feel.text import brief
 from osmia_broker.feel.values import CONTEXTS, NUMBERS, Value
 
 
-@builtin("not(negand: boolean)")
-def negation(run: Run, negand: bool) -> bool:
-    """The opposite; null of anything that is no boolean."""
-    return not negand
+@builtin("not(negand: any)")
+def negation(run: Run, negand: Value) -> bool | None:
+    """Return the opposite of a boolean; null of anything else."""
+    return not negand if type(negand) is bool else None
 
 
 @builtin("is defined(value: any)")

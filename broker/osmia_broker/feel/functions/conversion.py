@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from osmia_broker.feel import numbers, temporal, temporal_text
 from osmia_broker.feel.calendar import AnyDate, make_date
+from osmia_broker.feel.errors import shorten
 from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import SECOND, DateTime, DayTimeDuration, Duration, Time, YearMonthDuration
@@ -23,6 +24,7 @@ def number(run: Run, text: str) -> Number | None:
     """The number that the text shows, exactly; null for anything else."""
     found = _NUMBER.fullmatch(text) if len(text) <= run.limits.digits else None
     if found is None or abs(int(found[1] or 0)) > run.limits.exponent:
+        run.warn_of_call("number", "Can't parse '{text}' as a number", text=shorten(text))
         return None
     return numbers.compact(numbers.unsigned_zero(Decimal(text)))
 
@@ -38,10 +40,12 @@ def number_separated(run: Run, text: str, grouping: str | None, point: str | Non
     """As above, with the *point* (a comma or a point) before the fraction; null if both separators are the same."""
     if grouping is not None:
         if grouping not in _GROUPING_SEPARATORS or grouping == (point or None):
+            run.warn_of_call("number", "illegal argument for grouping. Must be one of ' ', ',' or '.'")
             return None
         text = text.replace(grouping, "")
     if point is not None:
         if point not in _DECIMAL_SEPARATORS:
+            run.warn_of_call("number", "illegal argument for decimal. Must be one of ',' or '.'")
             return None
         text = text.replace(point, ".")
     return number(run, text)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any
 
+from osmia_broker.feel.errors import shorten
 from osmia_broker.feel.functions import character_classes
 from osmia_broker.feel.run import Run
 
@@ -17,13 +18,13 @@ _PROGRAM_MAX = 20_000  # instructions; with the bound of strings it keeps one ma
 
 def found(run: Run, text: str, pattern: str, flags: str) -> bool | None:
     """Whether *pattern* is found anywhere in *text*; None for a faulty pattern."""
-    program = _program(run, text, pattern, flags)
+    program = _program(run, "matches", text, pattern, flags)
     return None if program is None else program.search(text) is not None
 
 
 def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) -> str | None:
     """*text* with all matches replaced; None for a faulty pattern or a reference to a group that it has not."""
-    program = _program(run, text, pattern, flags)
+    program = _program(run, "replace", text, pattern, flags)
     pieces = None if program is None else _pieces(replacement, program.groups, program.groupindex)
     if program is None or pieces is None:
         return None
@@ -40,7 +41,7 @@ def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) ->
 
 def parts(run: Run, text: str, pattern: str) -> list[str] | None:
     """What stands between the matches of *pattern*; an empty match at the start separates nothing, as in Java."""
-    program = _program(run, text, pattern, "")
+    program = _program(run, "split", text, pattern, "")
     if program is None:
         return None
     found_parts, start = [], 0
@@ -54,7 +55,7 @@ def parts(run: Run, text: str, pattern: str) -> list[str] | None:
 
 def all_found(run: Run, text: str, pattern: str) -> list[str] | None:
     """All matches of *pattern*."""
-    program = _program(run, text, pattern, "")
+    program = _program(run, "extract", text, pattern, "")
     return None if program is None else [match.group() for match in _matches(program, text)]
 
 
@@ -94,11 +95,12 @@ def _group(digits: str, groups: int) -> tuple[int, str]:
     return int(digits[:length]), digits[length:]
 
 
-def _program(run: Run, text: str, pattern: str, flags: str) -> Any:
+def _program(run: Run, name: str, text: str, pattern: str, flags: str) -> Any:
     """The compiled pattern, its cost for *text* accounted for; None and a warning for a faulty one."""
     program = _compiled(pattern, "".join(sorted(set(flags) & set("imsx")))) if len(pattern) <= _PATTERN_MAX else None
     if program is None:
-        run.warn("FUNCTION_INVOCATION_FAILURE", "Expected a regular expression, but found {}", pattern)
+        where = " for delimiter" if name == "split" else ""
+        run.warn_of_call(name, "Invalid pattern{where} '{pattern}'", where=where, pattern=shorten(pattern))
         return None
     run.spend(len(text) >> 3)
     return program

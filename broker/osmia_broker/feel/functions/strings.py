@@ -168,13 +168,12 @@ def string_join_with(run: Run, items: list[Value], delimiter: str | None) -> str
     return string_join_around(run, items, delimiter, "", "")
 
 
-@builtin("string join(list: list, delimiter: string?, prefix: string?, suffix: string?)")
-def string_join_around(
-    run: Run, items: list[Value], delimiter: str | None, prefix: str | None, suffix: str | None
-) -> str | None:
-    """As above between *prefix* and *suffix*; nulls are left out, anything but a string gives null."""
+@builtin("string join(list: list, delimiter: string?, prefix: string, suffix: string)")
+def string_join_around(run: Run, items: list[Value], delimiter: str | None, prefix: str, suffix: str) -> str | None:
+    """As above between *prefix* and *suffix*; nulls are left out, an item of another type makes the result null."""
     texts = [item for item in items if item is not None]
     if not all(type(text) is str for text in texts):
+        run.warn_of_call("string join", "expected a list of strings but found '{}'", items)
         return None
     run.made_string(sum(map(len, texts)) + len(texts) * len(delimiter or ""))
-    return (prefix or "") + (delimiter or "").join(texts) + (suffix or "")
+    return prefix + (delimiter or "").join(texts) + suffix
