@@ -1,4 +1,4 @@
-"""Dates, also those outside of the years 1 to 9999, which Python's `date` cannot hold.
+"""Hold dates of any year, also those below 1 and above 9999, which Python's `date` cannot hold.
 
 The calendar repeats every 400 years, weekdays included. A far date therefore has a twin in years that Python holds, from
 which all its properties can be read.
@@ -11,7 +11,7 @@ import msgspec
 YEAR_MAX = 999_999_999  # of either sign, as in the reference
 _CYCLE_YEARS = 400
 CYCLE_DAYS = 146_097
-_TWIN_YEAR = 9200  # to 9599: all zones follow the rules of today, and a shift by a zone cannot leave what Python holds
+_TWIN_YEAR = 9200  # to 9599: all zones follow the rules of today, and a shift by a zone stays in the years of Python
 _TWIN_START = date(_TWIN_YEAR, 1, 1).toordinal()
 _LAST = date.max.toordinal()
 
@@ -74,5 +74,5 @@ def moved_by_cycles(day: AnyDate, cycles: int) -> AnyDate | None:
 
 
 def cycle_of_ordinal(ordinal: int) -> int:
-    """Return the cycles from the twins' years to the date with this number of days, 0 for what Python holds."""
+    """Return the cycles from the twins' years to the date with this number of days, 0 for a date that Python holds."""
     return 0 if 2 <= ordinal < _LAST - 1 else (ordinal - _TWIN_START) // CYCLE_DAYS

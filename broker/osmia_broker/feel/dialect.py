@@ -1,4 +1,4 @@
-"""The two ways in which FEEL is read and evaluated."""
+"""Name the two ways in which FEEL is read and evaluated."""
 
 from enum import Enum
 

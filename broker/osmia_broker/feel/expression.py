@@ -1,4 +1,4 @@
-"""Compiled expressions: what the rest of the broker holds, and what an evaluation gives back."""
+"""Compile expressions and cells, and evaluate them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -23,19 +23,19 @@ from osmia_broker.feel.values import CONTEXTS, Value
 
 
 class Result(msgspec.Struct):
-    """What an evaluation gave: the *value*, or a *failure* that says why there is none, and the *warnings* on the way."""
+    """The outcome of an evaluation: a *value*, or a *failure* that says why there is none, and *warnings*."""
 
     value: Value
     failure: str | None = None
     warnings: Sequence[Warning] = ()
 
     def warnings_text(self) -> str:
-        """The warnings as incidents append them to their text; empty if there are none."""
+        """Return the warnings as incidents append them to their text; empty if there are none."""
         return warnings_text(self.warnings)
 
 
 def warnings_text(warnings: Sequence[Warning]) -> str:
-    """*warnings* as incidents append them to their text; empty if there are none."""
+    """Return the warnings as incidents append them to their text; empty if there are none."""
     if not warnings:
         return ""
     lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in warnings)
@@ -43,7 +43,7 @@ def warnings_text(warnings: Sequence[Warning]) -> str:
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """What a model says about its expressions.
+    """The language and the words of a model's expressions.
 
     *dialect* is how they are read. Only the standard dialect knows the others: *names* of the model, of which those with
     blanks and signs are then read as one name, and *types* by name, each a test of a value that is not null.
@@ -63,7 +63,7 @@ REFERENCE, STANDARD = Vocabulary(), Vocabulary(Dialect.STANDARD)
 
 
 class _Compiled:
-    """What expressions and unary tests have in common."""
+    """The common part of expressions and unary tests."""
 
     __slots__ = ("_evaluate", "_limits", "constant", "names", "text", "tree")
 
@@ -98,10 +98,10 @@ class Expression(_Compiled):
         self.result_type = static_type(self.tree) if known.dialect is Dialect.REFERENCE else None
 
     def evaluate(self, scope: Scope, now: Instant | datetime | None = None) -> Result:
-        """Evaluate against the variables of *scope*; never raises for what the expression or its data do.
+        """Evaluate against the variables of *scope*; never raises for a mistake in the expression or its data.
 
-        *now* is the moment that `now()` and `today()` give; without it they give null. Whatever *scope* raises other
-        than `KeyError` passes through.
+        *now* is the moment that `now()` and `today()` give; without it they give null. Exceptions of *scope* other
+        than `KeyError` pass through.
         """
         run = Run(scope, now, self._limits)
         try:

@@ -1,7 +1,7 @@
 """Read names: plain ones, quoted ones, and in the standard dialect names that hold blanks and signs.
 
-`Full Name` and `Pre-bureauRisk` can be told from two names and a subtraction only by who knows them. The caller hands in
-the names of its model; context keys, iteration variables and parameters of the text itself are learnt on the way.
+Without knowing the names, `Full Name` is two names and `Pre-bureauRisk` a subtraction. The caller therefore hands in the
+names of its model. Context keys, iteration variables and parameters of the text itself are learnt on the way.
 """
 
 import re
@@ -22,7 +22,7 @@ _Patterns = dict[str, tuple[tuple[re.Pattern[str], str], ...]]  # by the plain n
 
 
 class NameParser(Cursor):
-    """Rules that end in a name; *names* are those that the caller knows."""
+    """Read the rules that end in a name; *names* are those that the caller knows."""
 
     def __init__(self, text: str, limits: Limits, dialect: Dialect, names: frozenset[str]) -> None:
         super().__init__(text, limits)
@@ -50,7 +50,7 @@ class NameParser(Cursor):
             self._learnt[first] = (*self._learnt.get(first, ()), *patterns)
 
     def name(self, expected: str) -> str:
-        """Read one name; *expected* says in an error what should have stood here."""
+        """Read one name; *expected* names it in an error."""
         if self.token.kind == "quoted":
             return self.advance().text[1:-1]
         known = self.known_name()
@@ -110,7 +110,7 @@ class NameParser(Cursor):
 
 @lru_cache(maxsize=64)
 def _patterns(names: frozenset[str]) -> _Patterns:
-    """Return what finds the *names* that are no plain ones; blanks in them stand for any white space."""
+    """Return patterns that find those *names* that are no plain ones; blanks in them stand for any white space."""
     patterns: dict[str, list[tuple[re.Pattern[str], str]]] = {}
     for name in sorted(names, key=len, reverse=True):
         first = _PLAIN.match(name)

@@ -1,4 +1,4 @@
-"""Equality, order and arithmetic over all kinds of values.
+"""Compare values of all kinds, and compute with them.
 
 Values that do not fit together give null and a warning. Equality across kinds is null too, but against null it is a
 proper boolean (measured on the reference broker).
@@ -163,12 +163,12 @@ def compared(left: Value, right: Value) -> int | None:
 
 
 def _code_units(text: str) -> str | bytes:
-    """What orders strings by UTF-16 code units; for nearly all that is their own order."""
+    """Return the key that orders strings by UTF-16 code units; for nearly all strings it is the string itself."""
     return text if text.isascii() or max(text) < "\ud800" else _spread(text)
 
 
 def _spread(text: str) -> str:
-    """*text* with every character beyond the basic plane as its two surrogates."""
+    """Return *text* with every character beyond the basic plane as its two surrogates."""
     units = text.encode("utf-16-be", "surrogatepass")
     return "".join(chr(units[i] << 8 | units[i + 1]) for i in range(0, len(units), 2))
 
@@ -241,7 +241,7 @@ COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
 
 
 def matches_same(run: Run, value: Value, result: Value) -> bool | None:
-    """As `matches`, but true is compared with an input that is a boolean (DMN 1.5, 7.3.3)."""
+    """Tell the same, but compare true with an input that is a boolean (DMN 1.5, 7.3.3)."""
     return equal(run, value, result) if type(value) is bool and result is True else matches(run, value, result)
 
 
@@ -256,7 +256,7 @@ def holds(run: Run, result: Value) -> bool | None:
 def matches(run: Run, value: Value, result: Value) -> bool | None:
     """Tell whether an expression that does not read `?` and has this *result* matches the input *value*.
 
-    True matches whatever the input, a list if it contains the input or equals it (measured). Anything else is compared.
+    True matches any input; a list matches if it contains the input or equals it (measured). Other values are compared.
     """
     if result is True:
         return True
@@ -276,7 +276,7 @@ def matches(run: Run, value: Value, result: Value) -> bool | None:
 
 
 def add(run: Run, left: Value, right: Value) -> Value:
-    """Left + right: numbers, strings, durations, and durations to dates and times."""
+    """Return left + right: of numbers, strings, durations, and of a duration and a date or time."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.add(left, right)
     if type(left) is str and type(right) is str:
@@ -291,7 +291,7 @@ def add(run: Run, left: Value, right: Value) -> Value:
 
 
 def subtract(run: Run, left: Value, right: Value) -> Value:
-    """Left - right: numbers, durations, durations from dates and times, and the time between two of a kind."""
+    """Return left - right: of numbers, durations, a date or time and a duration, and two dates or times of a kind."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.subtract(left, right)
     result = _moved(left, _negated(right)) if type(right) in DURATIONS else _elapsed(left, right)
@@ -301,7 +301,7 @@ def subtract(run: Run, left: Value, right: Value) -> Value:
 
 
 def multiply(run: Run, left: Value, right: Value) -> Value:
-    """Left * right: numbers, and a duration by the whole part of a number (measured)."""
+    """Return left * right: of numbers, and of a duration and the whole part of a number (measured)."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.multiply(left, right)
     if type(right) in DURATIONS:
@@ -313,7 +313,7 @@ def multiply(run: Run, left: Value, right: Value) -> Value:
 
 
 def divide(run: Run, left: Value, right: Value) -> Value:
-    """Left / right: numbers, a duration by a number, and two durations of a kind; null for a divisor of zero."""
+    """Return left / right: of numbers, a duration and a number, two durations of a kind; null for a divisor of zero."""
     if type(right) in NUMBERS and right != 0:
         if type(left) in NUMBERS:
             return numbers.divide(left, right)
@@ -326,7 +326,7 @@ def divide(run: Run, left: Value, right: Value) -> Value:
 
 
 def power(run: Run, left: Value, right: Value) -> Value:
-    """Left ** right, for numbers."""
+    """Return left ** right, of numbers."""
     result = numbers.power(left, right) if type(left) in NUMBERS and type(right) in NUMBERS else None
     if result is None:
         run.warn("INVALID_TYPE", "Can't raise '{}' to the power of '{}'", left, right)
@@ -334,7 +334,7 @@ def power(run: Run, left: Value, right: Value) -> Value:
 
 
 def negate(run: Run, value: Value) -> Value:
-    """-value, for numbers; the sign of a duration is written inside it (measured)."""
+    """Return -value, of a number; the sign of a duration is written inside it (measured)."""
     if type(value) in NUMBERS:
         return numbers.negate(value)
     run.warn("INVALID_TYPE", "Expected number but found '{}'", value)
@@ -391,7 +391,7 @@ def _times(duration: Duration, factor: int) -> Duration:
 
 
 def _divided(duration: Duration, divisor: Number) -> Duration:
-    """Months are cut to whole ones, nanoseconds too."""
+    """Divide a duration; months are cut to whole ones, nanoseconds too."""
     quotient = Decimal(numbers.divide(_size(duration), divisor))
     return _sized(type(duration), int(max(Decimal(-_DURATION_END), min(Decimal(_DURATION_END), quotient))))
 
@@ -411,7 +411,7 @@ def _moved(value: Value, duration: Duration) -> Value:
 
 
 def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
-    """The time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
+    """Return the time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
     match left, right:
         case ((date() | FarDate()), (date() | FarDate())):
             return DayTimeDuration((left.toordinal() - right.toordinal()) * DAY)
@@ -422,7 +422,7 @@ def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
 
 
 def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
-    """The numbers from *start* towards *end*, up or down by 1."""
+    """Return the numbers from *start* towards *end*, up or down by 1."""
     if type(start) not in NUMBERS or type(end) not in NUMBERS:
         return None
     length = abs(numbers.whole(numbers.subtract(end, start))) + 1

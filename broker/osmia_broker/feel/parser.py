@@ -44,12 +44,12 @@ def parse_unary_tests(
 
 
 class _Parser(ValueParser):
-    """Adds operators, keywords and unary tests to the values."""
+    """Read operators, keywords and unary tests around the values."""
 
     # ---------------------------------------------------------------------------------------------- expressions
 
     def expression(self) -> Node:
-        """Any expression."""
+        """Read any expression."""
         ends_interval, self.ends_interval = self.ends_interval, False
         if self.token.kind == "name" and self.token.text in _KEYWORDS and self._opens_keyword():
             self.deeper()
@@ -61,14 +61,14 @@ class _Parser(ValueParser):
         return node
 
     def _opens_keyword(self) -> bool:
-        """Whether `if`, `for`, `some` or `every` is meant as a keyword; alone they are names."""
+        """Tell whether `if`, `for`, `some` or `every` is meant as a keyword; alone they are names."""
         following = self.next()
         if self.token.text == "if":
             return starts_value(following) or following.text in {"and", "or"}
         return self.token.text == "function" or following.kind == "quoted" or is_name(following)
 
     def branches(self) -> Node:
-        """`if c then a else if d then b else e`."""
+        """Read `if c then a else if d then b else e`."""
         branches = []
         while True:
             self.expect("if")
@@ -80,14 +80,14 @@ class _Parser(ValueParser):
                 return syntax.If(tuple(branches), self.expression())
 
     def loop(self) -> Node:
-        """`for i in list return body`."""
+        """Read `for i in list return body`."""
         self.expect("for")
         iterators = self._iterators()
         self.expect("return")
         return syntax.For(iterators, self.expression())
 
     def quantified(self) -> Node:
-        """`some i in list satisfies condition`, or `every`."""
+        """Read `some i in list satisfies condition`, or `every`."""
         quantifier = self.advance().text
         iterators = self._iterators()
         self.expect("satisfies")
@@ -107,7 +107,7 @@ class _Parser(ValueParser):
         return syntax.Iterator(name, source, end)
 
     def function(self) -> Node:
-        """`function(a, b) body`."""
+        """Read `function(a, b) body`."""
         self.expect("function")
         self.expect("(")
         parameters: list[str] = []
@@ -122,7 +122,7 @@ class _Parser(ValueParser):
         return syntax.FunctionLiteral(tuple(parameters), self.expression(), known)
 
     def _logic(self) -> Node:
-        """`or` over `and` over comparisons."""
+        """Read `or` over `and` over comparisons."""
         alternatives = [self._conjunction()]
         while self.at("or"):
             self.value(alternatives[-1])
@@ -159,7 +159,7 @@ class _Parser(ValueParser):
                 return syntax.InstanceOf(left, self.type())
 
     def arithmetic(self) -> Node:
-        """A flat run of operands and operators, grouped by precedence afterwards, tightest first."""
+        """Read a flat run of operands and operators, and group it by precedence, tightest first."""
         operands, operators = [self._operand()], []
         while self.token.kind == "operator" and self.token.text[0] in "+-*/":
             self.value(operands[-1])
@@ -177,7 +177,7 @@ class _Parser(ValueParser):
         return "-"
 
     def _operand(self) -> Node:
-        """A value with its paths and filters, or the negation of one."""
+        """Read a value with its paths and filters, or the negation of one."""
         outside = self.depth
         self.deeper()
         signs = 0
@@ -194,7 +194,7 @@ class _Parser(ValueParser):
     # ---------------------------------------------------------------------------------------------- unary tests
 
     def unary_tests(self) -> syntax.Tests:
-        """Everything a cell may hold: nothing or `-`, tests with commas, or `not(tests)`."""
+        """Read the content of a cell: nothing or `-`, tests with commas, or `not(tests)`."""
         if self.token.kind == "end" or (self.at("-") and self.next().kind == "end"):
             return syntax.Tests((), negated=False)
         if self.at("not") and self.next().text == "(":
@@ -204,7 +204,7 @@ class _Parser(ValueParser):
         return syntax.Tests(tests, negated=False)
 
     def _negated_tests(self) -> syntax.Tests:
-        """`not(tests)`; or an expression that only begins so, as `not(a) and b`."""
+        """Read `not(tests)`; or an expression that only begins so, as `not(a) and b`."""
         start = self.token.start
         try:
             self.advance()
@@ -239,7 +239,7 @@ class _Parser(ValueParser):
         return self.expression()
 
     def _in_tests(self) -> tuple[Node, ...]:
-        """What follows `in`: one test, or several in parentheses."""
+        """Read the tests behind `in`: one, or several in parentheses."""
         if not self.at("("):
             if self.at_comparison():
                 return (self._test(),)
@@ -267,7 +267,7 @@ _LEVELS = (frozenset({"**"}), frozenset({"*", "/"}), frozenset({"+", "-"}))
 
 
 def _group(operands: list[Node], operators: list[str], level: frozenset[str]) -> tuple[list[Node], list[str]]:
-    """Join all operands that an operator of *level* stands between; give what is left of both lists."""
+    """Join all operands that an operator of *level* stands between; return the rest of both lists."""
     joined, left = [], []
     first, rest = operands[0], []
     for operator, operand in zip(operators, operands[1:], strict=True):

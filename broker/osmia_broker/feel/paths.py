@@ -1,4 +1,4 @@
-"""Reaching into values: `value.name` and `list[index]`."""
+"""Reach into values: `value.name` and `list[index]`."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from osmia_broker.feel.values import CONTEXTS, Number, Range, Value
 
 
 def property_of(run: Run, value: Value, name: str) -> Value:
-    """`value.name`: an entry of a context, a part of a temporal value; of a list, that of each element."""
+    """Return `value.name`: an entry of a context, or a part of a temporal value; of a list, that of each item."""
     if type(value) in CONTEXTS:
         if name in value:
             return value[name]
@@ -45,7 +45,7 @@ _RANGE: dict[str, Callable[..., object]] = {
 
 
 def element_at(run: Run, items: list[Value], index: Number) -> Value:
-    """The element at *index*, from 1, or from the end if negative; null outside. A fraction is cut off."""
+    """Return the item at *index*, from 1, or from the end if negative; null outside. A fraction is cut off."""
     position = numbers.whole(index)
     if 0 < position <= len(items):
         return items[position - 1]

@@ -1,4 +1,4 @@
-"""Writes a syntax tree as text again, so that parsing the text gives the same tree.
+"""Write a syntax tree as text again, so that parsing the text gives the same tree.
 
 Brackets are put where the grammar needs them, none elsewhere but around single operands that are whole expressions.
 """
@@ -13,7 +13,7 @@ from osmia_broker.feel.tokens import NAME, RESERVED, WIDE_PROPERTIES, WIDE_TYPES
 
 
 def to_source(node: Node) -> str:
-    """The text of *node*; for `Tests`, the text of a cell."""
+    """Return the text of *node*; for `Tests`, the text of a cell."""
     return _PRINT[type(node)](node)
 
 
@@ -44,7 +44,7 @@ def _level(node: Node) -> int:
 
 
 def _at(node: Node, level: int) -> str:
-    """*node* at a place that takes what holds at least as tightly as *level*."""
+    """Return the text of *node* for a place that takes nodes that hold at least as tightly as *level*."""
     text = to_source(node)
     return text if _level(node) >= level else f"({text})"
 
@@ -182,7 +182,7 @@ def _if(node: syntax.If) -> str:
 
 
 def _bracketed(node: Node, kind: type[Node]) -> str:
-    """A last `else` that is an `if` of its own would be read as one more branch."""
+    """Return the last `else`; an `if` in it stands in parentheses, or it would be read as one more branch."""
     return f"({to_source(node)})" if isinstance(node, kind) else to_source(node)
 
 

@@ -1,4 +1,4 @@
-"""One evaluation: what it may read, what it has spent and what it has to report.
+"""Keep the state of one evaluation: its variables, its costs and its warnings.
 
 A `Run` lives for one call of `evaluate`.
 """
@@ -19,17 +19,17 @@ from osmia_broker.feel.values import Function, Value
 
 
 class Scope(Protocol):
-    """Where variables are read: a FEEL value or JSON text (`msgspec.Raw`) by name, `KeyError` for an unknown one.
+    """The source of variables: a FEEL value or JSON text (`msgspec.Raw`) by name, `KeyError` for an unknown one.
 
     A scope may also have an attribute `functions`, a mapping of names to `Function` that hide built-in functions.
     """
 
     def __getitem__(self, name: str, /) -> Any:
-        """The value of the variable *name*."""
+        """Return the value of the variable *name*."""
 
 
 class Warning(msgspec.Struct, frozen=True):
-    """Why a part of an expression gave null: *type* as `NO_VARIABLE_FOUND`, *message* a sentence."""
+    """The reason why a part of an expression gave null: *type* as `NO_VARIABLE_FOUND`, *message* a sentence."""
 
     type: str
     message: str
@@ -53,7 +53,7 @@ class Run(msgspec.Struct):
     deadline: float = 0.0
 
     def read(self, name: str) -> Value:
-        """The variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
+        """Return the variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
         try:
             value = self.scope[name]
         except KeyError:
@@ -70,7 +70,7 @@ class Run(msgspec.Struct):
         return value
 
     def function(self, name: str) -> Function | None:
-        """The function that the scope has under *name*."""
+        """Return the function that the scope has under *name*."""
         try:
             value = self.scope[name]
         except KeyError:

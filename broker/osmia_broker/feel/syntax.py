@@ -1,4 +1,4 @@
-"""The syntax tree: what the parser makes and the compiler and the printer read.
+"""Define the syntax tree, which the parser makes and the compiler and the printer read.
 
 Chains (`a + b - c`, `a.b.c`, `p and q and r`) are one flat node each, so that a long one is not a deep one.
 """
@@ -99,7 +99,7 @@ class Logic(Node, frozen=True):
 
 
 class Comparison(Node, frozen=True):
-    """`a < b` and its kin; they do not chain."""
+    """`a < b`, and `=`, `!=`, `<=`, `>`, `>=` alike; they do not chain."""
 
     operator: str
     left: Node
@@ -186,7 +186,7 @@ class FunctionLiteral(Node, frozen=True):
 
 
 class If(Node, frozen=True):
-    """`if c then a else if d then b else e`; each branch is a condition and what it leads to."""
+    """`if c then a else if d then b else e`; each branch is a condition and its result."""
 
     branches: tuple[tuple[Node, Node], ...]
     otherwise: Node

@@ -1,4 +1,4 @@
-"""Dates, times and durations: what they hold and what can be computed with them.
+"""Hold dates, times and durations, and compute with them.
 
 Time is counted in whole nanoseconds, as the reference does; Python's own classes stop at microseconds. A date is a
 `datetime.date`, or a `FarDate` outside of the years 1 to 9999. Zones come from the tz database and are loaded when one is
@@ -51,7 +51,7 @@ class Time(msgspec.Struct, frozen=True):
     zone: str | None = None
 
     def instant(self) -> int:
-        """Nanoseconds that order zoned times among each other, and local ones among each other."""
+        """Return nanoseconds that order zoned times among each other, and local ones among each other."""
         return self.nanoseconds - (self.offset or 0) * SECOND
 
 
@@ -64,11 +64,11 @@ class DateTime(msgspec.Struct, frozen=True):
     zone: str | None = None
 
     def instant(self) -> int:
-        """Nanoseconds since the epoch; a local one is taken as UTC, to compare it with other local ones."""
+        """Return nanoseconds since the epoch; a local one is taken as UTC, to compare it with other local ones."""
         return self.local() - (self.offset or 0) * SECOND
 
     def local(self) -> int:
-        """Nanoseconds since the epoch as the clock on the wall shows them."""
+        """Return nanoseconds since the epoch as the clock on the wall shows them."""
         return (self.date.toordinal() - _EPOCH_DAY) * DAY + self.nanoseconds
 
 
@@ -91,7 +91,7 @@ _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*", re.ASCI
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> tzinfo | None:
-    """The zone called *name* (`Europe/Berlin`), or None if the tz database has none."""
+    """Return the zone called *name* (`Europe/Berlin`), or None if the tz database has none."""
     fixed = _FIXED_ZONE.fullmatch(name)
     if fixed is not None:
         offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3] or 0))
@@ -121,14 +121,14 @@ def in_zone(day: AnyDate, nanoseconds: int, zone: str) -> DateTime | None:
 
 
 def at_instant(instant: int, zone: str) -> DateTime | None:
-    """The *instant* (nanoseconds since the epoch) as clocks in *zone* show it; None for an unknown zone."""
+    """Return the *instant* (nanoseconds since the epoch) as clocks in *zone* show it; None for an unknown zone."""
     rules = zone_of(zone)
     shown = None if rules is None else _from_instant(instant, rules)
     return None if shown is None else DateTime(shown[0], shown[1], shown[2], zone)
 
 
 def standard_offset(zone: str) -> int | None:
-    """The offset of *zone* in seconds without summer time, for times without a date; None for an unknown zone."""
+    """Return the offset of *zone* in seconds without summer time, for times without a date; None for an unknown zone."""
     rules = zone_of(zone)
     if rules is None:
         return None
@@ -176,7 +176,7 @@ def plus_months(day: AnyDate, months: int) -> AnyDate | None:
 
 
 def days_in_month(year: int, month: int) -> int:
-    """How many days the month has (1 to 12)."""
+    """Return the number of days of the month (1 to 12)."""
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in {4, 6, 9, 11} else 31
@@ -190,14 +190,14 @@ def date_plus(day: AnyDate, duration: Duration) -> AnyDate | None:
 
 
 def time_plus(time: Time, duration: Duration) -> Time | None:
-    """*time* + a days-time *duration*, past midnight if need be; None for years and months."""
+    """Return *time* + a days-time *duration*, past midnight if need be; None for years and months."""
     if type(duration) is not DayTimeDuration:
         return None
     return Time((time.nanoseconds + duration.nanoseconds) % DAY, time.offset, time.zone)
 
 
 def date_time_plus(moment: DateTime, duration: Duration) -> DateTime | None:
-    """*moment* + *duration*: months move the calendar, days and hours the clock of real time (measured)."""
+    """Return *moment* + *duration*: months move the calendar, days and hours the clock of real time (measured)."""
     if type(duration) is YearMonthDuration:
         day = plus_months(moment.date, duration.months)
         if day is None or moment.zone is None:
@@ -210,7 +210,7 @@ def date_time_plus(moment: DateTime, duration: Duration) -> DateTime | None:
 
 
 def months_between(start: AnyDate, end: AnyDate) -> int:
-    """Whole months from *start* to *end*, negative if *end* lies before."""
+    """Return the whole months from *start* to *end*, negative if *end* lies before."""
     months = (end.year - start.year) * 12 + end.month - start.month
     if months > 0 and end.day < start.day:
         return months - 1

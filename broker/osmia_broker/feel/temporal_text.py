@@ -1,4 +1,4 @@
-"""Dates, times and durations to and from text.
+"""Convert dates, times and durations to and from text.
 
 `read_*` gives None for a text that is none. Two ways of writing: `plain`, as `string()` writes, and `stored`, as the
 reference writes into JSON (measured; zero seconds are written, as its later patches do).
@@ -47,7 +47,7 @@ def read_date(text: str) -> AnyDate | None:
 
 
 def read_time(text: str) -> Time | None:
-    """`08:00`, `08:00:00.5`, with `Z`, `+01:00` or `@Europe/Paris`; 24:00:00 is midnight."""
+    """Read `08:00`, `08:00:00.5`, with `Z`, `+01:00` or `@Europe/Paris`; 24:00:00 is midnight."""
     found = _TIME.fullmatch(text) if len(text) <= _TEXT_MAX else None
     clock = None if found is None else _clock_of(found)
     if found is None or clock is None:
@@ -60,7 +60,7 @@ def read_time(text: str) -> Time | None:
 
 
 def read_date_time(text: str) -> DateTime | None:
-    """`2020-04-06T08:00:00` with a time as `read_time` takes it; a date alone means midnight."""
+    """Read `2020-04-06T08:00:00` with a time as `read_time` takes it; a date alone means midnight."""
     day_text, separator, time_text = text.partition("T")
     day = read_date(day_text)
     if day is None or not separator:
@@ -102,7 +102,7 @@ def read_offset(text: str) -> int | None:
     return -size if found[1] == "-" else size
 
 
-_BAD_OFFSET = 1 << 20  # seconds; what no offset can be
+_BAD_OFFSET = 1 << 20  # seconds; no offset is that large
 
 
 def _clock_of(found: re.Match[str]) -> int | None:
@@ -125,7 +125,7 @@ def _offset_of(found: re.Match[str]) -> int | None:
 
 
 def read_duration(text: str) -> Duration | None:
-    """`P1Y2M` or `P1DT2H3M4.5S`, the sign before the P or inside; the two kinds do not mix."""
+    """Read `P1Y2M` or `P1DT2H3M4.5S`, the sign before the P or inside; the two kinds do not mix."""
     if len(text) > _TEXT_MAX or not text.lstrip("-")[1:]:
         return None
     found = _YEAR_MONTH.fullmatch(text)
@@ -142,14 +142,14 @@ def read_duration(text: str) -> Duration | None:
 
 
 def read_temporal(text: str) -> AnyDate | Time | DateTime | Duration | None:
-    """What `@"text"` stands for, whichever kind it is."""
+    """Read the text of `@"text"`, of any kind."""
     if "T" in text and not text.lstrip("-").startswith("P"):
         return read_date_time(text)
     return read_date(text) or read_time(text) or read_duration(text)
 
 
 def moment_of(now: Instant | datetime | None) -> DateTime | None:
-    """The value of `now()` for the moment handed in by the caller; None if none was."""
+    """Return the value of `now()` for the moment handed in by the caller; None if none was."""
     if now is None:
         return None
     if type(now) is Instant:
@@ -167,7 +167,7 @@ def moment_of(now: Instant | datetime | None) -> DateTime | None:
 
 
 def plain(value: object) -> str:
-    """As `string()` writes it; seconds always, fractions of a duration are lost."""
+    """Write *value* as `string()` does; seconds always, fractions of a duration are lost."""
     return _PLAIN[type(value)](value)
 
 

@@ -1,4 +1,4 @@
-"""Values as text: what `string()` gives, and the short form for messages."""
+"""Write values as text: for `string()`, and in short for messages."""
 
 import re
 
@@ -14,7 +14,7 @@ _NESTING_MAX = 200
 
 
 def to_text(value: Value, length_max: int) -> str:
-    """*value* as `string()` writes it; raises `EvaluationFailed` beyond *length_max* characters."""
+    """Return *value* as `string()` writes it; raises `EvaluationFailed` beyond *length_max* characters."""
     if type(value) is str:
         return value
     return _nested(value, length_max)
@@ -36,7 +36,7 @@ def to_literal_text(value: Value, length_max: int) -> str:
 
 
 def brief(value: Value) -> str:
-    """*value* for a message, cut to 200 characters."""
+    """Return *value* for a message, cut to 200 characters."""
     writer = _Writer(_BRIEF_MAX)
     try:
         writer.write(value, 0)
@@ -81,7 +81,7 @@ class _Writer:
         return f'"{value}"'
 
     def key(self, key: str) -> str:
-        """Write the key of an entry and what parts it from the value."""
+        """Write the key of an entry and the colon."""
         return f"{key}:"
 
     def temporal(self, value: Value) -> str:

@@ -16,7 +16,7 @@ _WIDE_TYPE = re.compile(rf"(?:{'|'.join(WIDE_TYPES)})(?![\w$])")
 
 
 class TypeParser(NameParser):
-    """One method per form of a type."""
+    """Read types, one method per form."""
 
     def type(self) -> syntax.Type:
         """Read a type."""

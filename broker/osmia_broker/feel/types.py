@@ -1,4 +1,4 @@
-"""Tests of types: `instance of`, parameters with a type, and the type of an expression that is known before it runs."""
+"""Test types: for `instance of`, for typed parameters, and for an expression before it runs."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias

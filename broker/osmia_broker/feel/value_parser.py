@@ -26,7 +26,7 @@ _INT_DIGITS = 34  # beyond them a whole number is held as a decimal, which keeps
 
 
 class ValueParser(TypeParser):
-    """One method per rule of the grammar; each leaves the cursor behind the text it read."""
+    """Read values, one method per rule of the grammar; each leaves the cursor behind the text it read."""
 
     def expression(self) -> Node:
         """Read any expression."""
@@ -76,7 +76,7 @@ class ValueParser(TypeParser):
         return self.token.kind == "operator" and self.token.text in (COMPARISONS if self.standard else ORDERS)
 
     def primary(self) -> Node:
-        """Read one value without what may follow it."""
+        """Read one value, without the paths, filters and calls behind it."""
         match self.token.kind:
             case "number":
                 return self._number()
@@ -124,7 +124,7 @@ class ValueParser(TypeParser):
         return syntax.Name(self.name("a value"))
 
     def _call_name(self) -> str:
-        """The name of the function called here, blanks as written, and step past it; "" if this is no call."""
+        """Return the name of the function called here and step past it; "" if this is no call."""
         found = (_RESERVED_CALL_WIDE if self.standard else _RESERVED_CALL).match(self.text, self.token.start)
         if found is not None:
             self.jump(found.end(1))
@@ -157,12 +157,12 @@ class ValueParser(TypeParser):
         return tuple(arguments), tuple(names)
 
     def input(self) -> Node:
-        """`?`."""
+        """Read `?`."""
         self.advance()
         return syntax.Input()
 
     def temporal(self) -> Node:
-        """`@"2020-01-01"`."""
+        """Read `@"2020-01-01"`."""
         self.advance()
         if self.token.kind != "string":
             self.fail("a string after '@'")
@@ -185,12 +185,12 @@ class ValueParser(TypeParser):
         return node
 
     def open_interval(self) -> Node:
-        """`]a..b]`."""
+        """Read `]a..b]`."""
         self.advance()
         return self.interval_end(self.arithmetic(), included=False)
 
     def list_or_interval(self) -> Node:
-        """`[a, b]`, or an interval with a closed start."""
+        """Read `[a, b]`, or an interval with a closed start."""
         self.advance()
         items: list[Node] = []
         while not (self.at("]") and not items):
@@ -214,7 +214,7 @@ class ValueParser(TypeParser):
         return syntax.Interval(start, included, end, self.advance().text == "]")
 
     def context(self) -> Node:
-        """`{key: value}`."""
+        """Read `{key: value}`."""
         self.advance()
         entries: list[tuple[str, Node]] = []
         while not (self.at("}") and not entries):
@@ -228,7 +228,7 @@ class ValueParser(TypeParser):
         return syntax.ContextLiteral(tuple(entries))
 
     def _context_key(self) -> str:
-        """A name, a string, or nearly anything else before the colon: `{a+b: 1}` has the key "a+b" (measured)."""
+        """Read a name, a string, or nearly anything else before the colon: `{a+b: 1}` has the key "a+b" (measured)."""
         if self.token.kind == "string":
             return unquote(self.advance().text)
         if self.token.kind == "quoted":

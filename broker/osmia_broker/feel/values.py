@@ -1,4 +1,4 @@
-"""The values of FEEL and how they are held in Python.
+"""Define the values of FEEL and their forms in Python.
 
 | FEEL | Python |
 | --- | --- |
@@ -86,15 +86,15 @@ _TYPE_NAMES = {
 
 
 def type_name(value: Value) -> str:
-    """The type of *value* as incidents name it: NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, DATE, ..."""
+    """Return the type of *value* as incidents name it: NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, DATE, ..."""
     return _TYPE_NAMES.get(type(value), "UNKNOWN")
 
 
 def is_number(value: Value) -> bool:
-    """Whether *value* is a number; a boolean is none."""
+    """Tell whether *value* is a number; a boolean is none."""
     return type(value) in NUMBERS
 
 
 def is_context(value: Value) -> bool:
-    """Whether *value* is a context, made here or come as JSON."""
+    """Tell whether *value* is a context, made here or come as JSON."""
     return type(value) in CONTEXTS

@@ -1,4 +1,4 @@
-"""The compiler from syntax trees to closures; each family of nodes has its file."""
+"""Compile syntax trees to closures; each family of nodes has its file."""
 
 from osmia_broker.feel.compiling import calls, literals, loops, operations, standard, standard_loops, unary_tests
 from osmia_broker.feel.compiling.compiler import NO_TYPES, Compiler, Functions, Names

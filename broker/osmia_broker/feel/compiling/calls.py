@@ -16,7 +16,7 @@ VOLATILE = frozenset({"now", "today", "uuid", "random number"})
 
 @compiles(syntax.FunctionLiteral)
 def function(compiler: Compiler, node: syntax.FunctionLiteral, names: Names) -> Evaluator:
-    """`function(a) body`; it sees what is bound around it, but for the parameters of an enclosing function."""
+    """Compile `function(a) body`; it sees the names around it, but not the parameters of an enclosing function."""
     parameters = node.parameters
     body, weight = compiler.weighed(node.body, names.with_bound(*parameters))
 
@@ -35,7 +35,7 @@ def function(compiler: Compiler, node: syntax.FunctionLiteral, names: Names) -> 
 
 @compiles(syntax.Call)
 def call(compiler: Compiler, node: syntax.Call, names: Names) -> Evaluator:
-    """A call by name: of a function bound inside the expression, else a built-in one, else one of the scope."""
+    """Compile a call by name: of a function bound inside the expression, else a built-in one, else one of the scope."""
     arguments = [compiler.compile(argument, names) for argument in node.arguments]
     if node.owner:
         return call_of_context(compiler, node, arguments, names)
@@ -56,7 +56,7 @@ def call(compiler: Compiler, node: syntax.Call, names: Names) -> Evaluator:
 
 
 def call_of_context(compiler: Compiler, node: syntax.Call, arguments: Sequence[Evaluator], names: Names) -> Evaluator:
-    """`a.b.f(x)`: fails if `a.b` is no context, gives null if that has no such function (measured)."""
+    """Compile `a.b.f(x)`: it fails if `a.b` is no context, and gives null if that has no such function (measured)."""
     source: syntax.Node = syntax.Name(node.owner[0])
     owner = compiler.compile(syntax.Path(source, node.owner[1:]) if node.owner[1:] else source, names)
     name, unknown = node.name, unknown_call(node)
@@ -74,7 +74,7 @@ def call_of_context(compiler: Compiler, node: syntax.Call, arguments: Sequence[E
 
 
 def builtin_call(compiler: Compiler, node: syntax.Call, arguments: Sequence[Evaluator]) -> Evaluator | None:
-    """The call of a built-in function; None if none has this name."""
+    """Compile the call of a built-in function; return None if none has this name."""
     candidates = compiler.functions.get(node.name)
     if candidates is None:
         return None
@@ -92,7 +92,7 @@ def builtin_call(compiler: Compiler, node: syntax.Call, arguments: Sequence[Eval
 
 
 def scope_call(compiler: Compiler, node: syntax.Call, arguments: Sequence[Evaluator]) -> Evaluator:
-    """The call of a function that only the scope can have."""
+    """Compile the call of a function that only the scope can have."""
     compiler.read.add(node.name)
     name, unknown = node.name, unknown_call(node)
 
@@ -142,7 +142,7 @@ def builtin_value(run: Run, name: str, candidates: tuple[Builtin, ...]) -> Funct
 
 
 def _attempts(functions: list[Builtin], names: tuple[str, ...], *, coerces: bool) -> "list[_Attempt]":
-    """Return what to try in turn, first without coercion."""
+    """Return the calls to try in turn, first without coercion."""
     attempts = [_attempt(function, _places(function, names)) for function in functions]
     if coerces:
         attempts += [_coercing(function, _places(function, names)) for function in functions]
@@ -150,7 +150,7 @@ def _attempts(functions: list[Builtin], names: tuple[str, ...], *, coerces: bool
 
 
 def _coercing(function: Builtin, places: list[int] | None) -> "_Attempt":
-    """Call *function* if its arguments can be made to fit; `_MISFIT` if they cannot."""
+    """Return a call of *function* with coerced arguments, which gives `_MISFIT` if they cannot be made to fit."""
 
     def attempt(run: Run, values: list[Value]) -> Value:
         if places is not None:
@@ -170,12 +170,12 @@ def _accounted(run: Run, result: Value) -> Value:
 
 
 def _places(function: Builtin, names: tuple[str, ...]) -> list[int] | None:
-    """Where each parameter's argument stands in the call; None if in order."""
+    """Return the place of each parameter's argument in the call; None if they stand in order."""
     return [names.index(parameter) for parameter in function.parameters] if names else None
 
 
 def _attempt(function: Builtin, places: list[int] | None) -> "_Attempt":
-    """Calls *function* if its arguments fit; `_MISFIT` if they do not."""
+    """Return a call of *function* that gives `_MISFIT` if the arguments do not fit."""
     body, variadic = function.body, function.variadic
 
     def attempt(run: Run, values: list[Value]) -> Value:
@@ -205,7 +205,7 @@ def invoke(run: Run, function: Function, node: syntax.Call, arguments: list[Valu
 
 
 def unknown_call(node: syntax.Call) -> Evaluator:
-    """What a call gives for which there is no function."""
+    """Compile a call for which there is no function: null and a warning."""
     name, count, names = node.name, len(node.arguments), ", ".join(node.names)
 
     def unknown(run: Run, _local: Local | None) -> Value:

@@ -4,7 +4,7 @@ Each node becomes a function of the run and the innermost local binding. Names a
 name that nothing inside the expression can bind is read straight from the scope. Only our own functions are ever called,
 so nothing that an expression says can reach a Python object.
 
-Straight code is bounded by the size of the text; whatever repeats (iterations, filters, user functions) spends steps.
+Straight code is bounded by the size of the text; repetitions (iterations, filters, user functions) spend steps.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Compiler:
-    """Compiles one tree; afterwards *read* holds the names it may read, and *volatile* whether its value may vary."""
+    """Compile one tree; then *read* holds the names it may read, and *volatile* tells whether its value may vary."""
 
     def __init__(
         self, functions: Functions, dialect: Dialect = Dialect.REFERENCE, types: Mapping[str, TypeTest] = NO_TYPES

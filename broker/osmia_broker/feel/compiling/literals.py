@@ -14,27 +14,27 @@ from osmia_broker.feel.values import Context, Range, Value
 def constant(
     compiler: Compiler, node: syntax.Boolean | syntax.NumberLiteral | syntax.StringLiteral, names: Names
 ) -> Evaluator:
-    """A literal."""
+    """Compile a literal."""
     value = node.value
     return lambda _run, _local: value
 
 
 @compiles(syntax.Null)
 def null(compiler: Compiler, node: syntax.Null, names: Names) -> Evaluator:
-    """`null`."""
+    """Compile `null`."""
     return lambda _run, _local: None
 
 
 @compiles(syntax.Temporal)
 def temporal(compiler: Compiler, node: syntax.Temporal, names: Names) -> Evaluator:
-    """`@"..."`."""
+    """Compile `@"..."`."""
     value = read_temporal(node.text)
     return lambda _run, _local: value
 
 
 @compiles(syntax.Name)
 def name(compiler: Compiler, node: syntax.Name, names: Names) -> Evaluator:
-    """A variable."""
+    """Compile a variable."""
     name = node.name
     if name not in names.bound:
         compiler.read.add(name)
@@ -53,20 +53,20 @@ def name(compiler: Compiler, node: syntax.Name, names: Names) -> Evaluator:
 
 @compiles(syntax.Input)
 def input(compiler: Compiler, node: syntax.Input, names: Names) -> Evaluator:
-    """`?`."""
+    """Compile `?`."""
     return input_value
 
 
 @compiles(syntax.ListLiteral)
 def list_literal(compiler: Compiler, node: syntax.ListLiteral, names: Names) -> Evaluator:
-    """`[a, b]`."""
+    """Compile `[a, b]`."""
     items = [compiler.compile(item, names) for item in node.items]
     return lambda run, local: [item(run, local) for item in items]
 
 
 @compiles(syntax.ContextLiteral)
 def context(compiler: Compiler, node: syntax.ContextLiteral, names: Names) -> Evaluator:
-    """`{a: 1, b: a}`; later entries see earlier ones."""
+    """Compile `{a: 1, b: a}`; later entries see earlier ones."""
     entries = []
     for key, value in node.entries:
         entries.append((key, compiler.compile(value, names)))
@@ -84,7 +84,7 @@ def context(compiler: Compiler, node: syntax.ContextLiteral, names: Names) -> Ev
 
 @compiles(syntax.Interval)
 def interval(compiler: Compiler, node: syntax.Interval, names: Names) -> Evaluator:
-    """`[a..b]` as a value."""
+    """Compile `[a..b]` as a value."""
     start, end = compiler.compile(node.start, names), compiler.compile(node.end, names)
     with_start, with_end = node.start_included, node.end_included
     return lambda run, local: Range(start(run, local), with_start, end(run, local), with_end)
@@ -92,7 +92,7 @@ def interval(compiler: Compiler, node: syntax.Interval, names: Names) -> Evaluat
 
 @compiles(syntax.Path)
 def path(compiler: Compiler, node: syntax.Path, names: Names) -> Evaluator:
-    """`a.b.c`."""
+    """Compile `a.b.c`."""
     source, steps = compiler.compile(node.source, names), node.names
 
     def path(run: Run, local: Local | None) -> Value:

@@ -26,7 +26,7 @@ def filter(compiler: Compiler, node: syntax.Filter, names: Names) -> Evaluator:
 def filter_of(compiler: Compiler, node: syntax.Filter, names: Names, as_list: Callable[[Value], Value]) -> Evaluator:
     """Compile a filter: an element if the condition is a number, else the elements for which it is true.
 
-    *as_list* makes a list of what is filtered, if it can.
+    *as_list* makes a list of the filtered value, if it can.
     """
     source = compiler.compile(node.source, names)
     condition, weight = compiler.weighed(node.condition, Names(names.bound | {"item"}, open=True))
@@ -61,7 +61,7 @@ def quantified(compiler: Compiler, node: syntax.Quantified, names: Names) -> Eva
 
 
 def _rows(compiler: Compiler, node: syntax.For | syntax.Quantified, names: Names) -> Rows:
-    """Return what gives the rows; the values of each iterator are all computed outside of the loop."""
+    """Return the source of the rows; the values of each iterator are all computed outside of the loop."""
     sources = []
     for iterator in node.iterators:
         end = None if iterator.end is None else compiler.compile(iterator.end, names)

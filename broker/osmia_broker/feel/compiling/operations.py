@@ -20,7 +20,7 @@ _ARITHMETIC = {
 
 @compiles(syntax.Negation)
 def negation(compiler: Compiler, node: syntax.Negation, names: Names) -> Evaluator:
-    """`-x`."""
+    """Compile `-x`."""
     operand = compiler.compile(node.operand, names)
     if isinstance(node.operand, syntax.NumberLiteral):
         value = numbers.negate(node.operand.value)
@@ -58,7 +58,7 @@ def arithmetic_of(
 
 @compiles(syntax.Logic)
 def logic(compiler: Compiler, node: syntax.Logic, names: Names) -> Evaluator:
-    """`and`, `or`: everything but a boolean counts as null; the first that decides ends it."""
+    """Compile `and`, `or`: everything but a boolean counts as null; the first operand that decides ends it."""
     operands = [compiler.compile(operand, names) for operand in node.operands]
     decisive = node.operator == "or"
 
@@ -78,7 +78,7 @@ def logic(compiler: Compiler, node: syntax.Logic, names: Names) -> Evaluator:
 
 @compiles(syntax.Comparison)
 def comparison(compiler: Compiler, node: syntax.Comparison, names: Names) -> Evaluator:
-    """`=`, `<` and their kin; two ints take the short way."""
+    """Compile `=`, `<` and the like; two ints take the short way."""
     left, right = compiler.compile(node.left, names), compiler.compile(node.right, names)
     compare, decide = operators.INTEGER_COMPARISONS[node.operator], operators.COMPARISONS[node.operator]
 
@@ -93,21 +93,21 @@ def comparison(compiler: Compiler, node: syntax.Comparison, names: Names) -> Eva
 
 @compiles(syntax.Between)
 def between(compiler: Compiler, node: syntax.Between, names: Names) -> Evaluator:
-    """`x between a and b`."""
+    """Compile `x between a and b`."""
     operand, low, high = (compiler.compile(part, names) for part in (node.operand, node.low, node.high))
     return lambda run, local: operators.between(run, operand(run, local), low(run, local), high(run, local))
 
 
 @compiles(syntax.InstanceOf)
 def instance_of(compiler: Compiler, node: syntax.InstanceOf, names: Names) -> Evaluator:
-    """`x instance of type`."""
+    """Compile `x instance of type`."""
     operand, test = compiler.compile(node.operand, names), type_test(node.type, compiler.types)
     return lambda run, local: test(operand(run, local))
 
 
 @compiles(syntax.If)
 def branch(compiler: Compiler, node: syntax.If, names: Names) -> Evaluator:
-    """`if`: only exactly true takes a branch."""
+    """Compile `if`: only exactly true takes a branch."""
     branches = [
         (compiler.compile(condition, names), compiler.compile(then, names)) for condition, then in node.branches
     ]

@@ -1,4 +1,4 @@
-"""Compile what the standard dialect has or does otherwise: functions as values, coercion, and ranges of one bound.
+"""Compile the rules of the standard dialect: functions as values, coercion, and ranges of one bound.
 
 A function here sees all names around it, its own among them, and may be called wherever it comes from.
 """

@@ -38,7 +38,7 @@ def quantified(compiler: Compiler, node: syntax.Quantified, names: Names) -> Eva
 
 
 def _rows(compiler: Compiler, node: syntax.For | syntax.Quantified, names: Names) -> Rows:
-    """Return what gives the rows to walk through: one value of each iterator."""
+    """Return the source of the rows to walk through: one value of each iterator."""
     sources: list[tuple[Evaluator, Evaluator | None]] = []
     keys: list[str] = []
     dependent = False

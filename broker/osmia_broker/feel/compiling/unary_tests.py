@@ -16,14 +16,14 @@ Test: TypeAlias = Callable[[Run, Local | None, Value], "bool | None"]
 
 @compiles(syntax.In)
 def is_in(compiler: Compiler, node: syntax.In, names: Names) -> Evaluator:
-    """`x in test`."""
+    """Compile `x in test`."""
     operand = compiler.compile(node.operand, names)
     holds = any_of(compiler, node.tests, names)
     return lambda run, local: holds(run, local, operand(run, local))
 
 
 def any_of(compiler: Compiler, tests: tuple[syntax.Node, ...], names: Names) -> Test:
-    """Whether one of the *tests* holds."""
+    """Compile tests of which one must hold."""
     compiled = [test(compiler, each, names) for each in tests]
     if len(compiled) == 1:
         return compiled[0]

@@ -1,5 +1,5 @@
 # ruff: noqa: F401  # importing a family registers its functions
-"""The built-in functions, by family; importing a family registers it.
+"""Gather the built-in functions; importing a family registers it.
 
 To add one: declare it in the file of its family with `@builtin("name(parameter: type)")`.
 """

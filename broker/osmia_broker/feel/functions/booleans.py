@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
-"""Built-in functions about truth, presence and identity: `not`, `is defined`, `get or else`, `assert`, `is`."""
+"""Define the built-in functions about truth, presence and identity: `not`, `is defined`, `get or else`, `assert`, `is`."""
 
 from functools import partial
 
@@ -18,19 +18,19 @@ def negation(run: Run, negand: Value) -> bool | None:
 
 @builtin("is defined(value: any)")
 def is_defined(run: Run, value: Value) -> bool:
-    """Whether *value* is anything but null; a variable that is null counts as not defined (measured)."""
+    """Tell whether *value* is anything but null; a variable that is null counts as not defined (measured)."""
     return value is not None
 
 
 @builtin("get or else(value: any, default: any)")
 def get_or_else(run: Run, value: Value, default: Value) -> Value:
-    """*value*, or *default* if it is null."""
+    """Return *value*, or *default* if it is null."""
     return default if value is None else value
 
 
 @builtin("assert(value: any, condition: any)")
 def assert_condition(run: Run, value: Value, condition: Value) -> Value:
-    """*value* if the condition is true, else the evaluation fails."""
+    """Return *value* if the condition is true, else fail the evaluation."""
     return assert_with_cause(run, value, condition, "The condition is not fulfilled")
 
 

@@ -1,4 +1,4 @@
-r"""Nested classes of characters in regular expressions, which RE2 has not: `[A-Z-[OI]]`, `[a-z&&[^q]]`, `[a[b-d]]`.
+r"""Work out nested classes of characters in regular expressions: `[A-Z-[OI]]`, `[a-z&&[^q]]`, `[a[b-d]]`. RE2 has none.
 
 The first is a subtraction (XML Schema, which DMN names as the source of its regular expressions; Java reads it as a
 union), the others are Java's intersection and union. Such a class is worked out here to plain ranges of code points.

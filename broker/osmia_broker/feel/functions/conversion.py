@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
-"""Built-in functions that make a value of one kind from others: `number`, `string`, `date`, `duration`, `cycle` ..."""
+"""Define the built-in functions that convert values: `number`, `string`, `date`, `duration`, `cycle` ..."""
 
 import re
 from decimal import Decimal
@@ -21,7 +21,7 @@ _DECIMAL_SEPARATORS = frozenset({",", "."})
 
 @builtin("number(from: string)")
 def number(run: Run, text: str) -> Number | None:
-    """The number that the text shows, exactly; null for anything else."""
+    """Return the number that the text shows, exactly; null for anything else."""
     found = _NUMBER.fullmatch(text) if len(text) <= run.limits.digits else None
     if found is None or abs(int(found[1] or 0)) > run.limits.exponent:
         run.warn_of_call("number", "Can't parse '{text}' as a number", text=shorten(text))
@@ -31,13 +31,13 @@ def number(run: Run, text: str) -> Number | None:
 
 @builtin("number(from: string, grouping separator: string)")
 def number_grouped(run: Run, text: str, grouping: str) -> Number | None:
-    """As `number`, without the separators between groups of digits: a blank, a comma or a point."""
+    """Return the number that the text shows without the separators between groups of digits: a blank, a comma or a point."""
     return number_separated(run, text, grouping, None)
 
 
 @builtin("number(from: string, grouping separator: string?, decimal separator: string?)")
 def number_separated(run: Run, text: str, grouping: str | None, point: str | None) -> Number | None:
-    """As above, with the *point* (a comma or a point) before the fraction; null if both separators are the same."""
+    """Return the same with *point* (a comma or a point) before the fraction; null if both separators are the same."""
     if grouping is not None:
         if grouping not in _GROUPING_SEPARATORS or grouping == (point or None):
             run.warn_of_call("number", "illegal argument for grouping. Must be one of ' ', ',' or '.'")
@@ -53,7 +53,7 @@ def number_separated(run: Run, text: str, grouping: str | None, point: str | Non
 
 @builtin("string(from: any)")
 def string(run: Run, value: Value) -> str | None:
-    """The value as text; null of null."""
+    """Return the value as text; null of null."""
     return None if value is None else to_text(value, run.limits.string)
 
 
@@ -65,7 +65,7 @@ def string_of_literal(run: Run, value: Value) -> str | None:
 
 @builtin("date(from: string|date|moment)")
 def date(run: Run, value: str | AnyDate | DateTime) -> AnyDate | None:
-    """The date that a text shows or that a date and time has."""
+    """Return the date that a text shows or that a date and time has."""
     if isinstance(value, str):
         return temporal_text.read_date(value)
     return value.date if isinstance(value, DateTime) else value
@@ -73,7 +73,7 @@ def date(run: Run, value: str | AnyDate | DateTime) -> AnyDate | None:
 
 @builtin("date(year: number, month: number, day: number)")
 def date_of(run: Run, year: Number, month: Number, day: Number) -> AnyDate | None:
-    """The date of these numbers; null if there is none."""
+    """Return the date of these numbers; null if there is none."""
     return make_date(numbers.whole(year), numbers.whole(month), numbers.whole(day))
 
 
@@ -99,7 +99,7 @@ def time_of_text(run: Run, text: str) -> Time | None:
 
 @builtin("time(hour: number, minute: number, second: number)")
 def time_of(run: Run, hour: Number, minute: Number, second: Number) -> Time | None:
-    """The time of these numbers; the second may have a fraction."""
+    """Return the time of these numbers; the second may have a fraction."""
     return time_with_offset(run, hour, minute, second, None)
 
 
@@ -107,7 +107,7 @@ def time_of(run: Run, hour: Number, minute: Number, second: Number) -> Time | No
 def time_with_offset(
     run: Run, hour: Number, minute: Number, second: Number, offset: DayTimeDuration | None
 ) -> Time | None:
-    """The time of these numbers at an *offset* from UTC of at most 18 hours."""
+    """Return the time of these numbers at an *offset* from UTC of at most 18 hours."""
     hours, minutes = numbers.whole(hour), numbers.whole(minute)
     if not (0 <= hours < 24 and 0 <= minutes < 60 and 0 <= second < 60):
         return None
@@ -120,7 +120,7 @@ def time_with_offset(
 
 @builtin("date and time(from: string|moment)")
 def date_and_time(run: Run, value: str | DateTime) -> DateTime | None:
-    """The date and time that a text shows; a date alone means its midnight."""
+    """Return the date and time that a text shows; a date alone means its midnight."""
     return temporal_text.read_date_time(value) if isinstance(value, str) else value
 
 
@@ -132,7 +132,7 @@ def date_and_time_of_text(run: Run, text: str) -> DateTime | None:
 
 @builtin("date and time(date: date|moment, time: time)")
 def date_and_time_of(run: Run, day: AnyDate | DateTime, clock: Time) -> DateTime | None:
-    """The day of *day* at the time *clock*, in the zone of that."""
+    """Return the day of *day* at the time *clock*, in the zone of *clock*."""
     if isinstance(day, DateTime):
         day = day.date
     if clock.zone is not None:
@@ -157,25 +157,25 @@ def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
 
 @builtin("duration(from: string|days|months)")
 def duration(run: Run, value: str | Duration) -> Duration | None:
-    """The duration that a text shows."""
+    """Return the duration that a text shows."""
     return temporal_text.read_duration(value) if isinstance(value, str) else value
 
 
 @builtin("years and months duration(from: date|moment, to: date|moment)")
 def years_and_months_duration(run: Run, start: AnyDate | DateTime, end: AnyDate | DateTime) -> YearMonthDuration:
-    """The whole months from one date to another."""
+    """Return the whole months from one date to another."""
     days = [value.date if isinstance(value, DateTime) else value for value in (start, end)]
     return YearMonthDuration(temporal.months_between(*days))
 
 
 @builtin("cycle(interval: days|months)")
 def cycle(run: Run, interval: Duration) -> str:
-    """The text of a timer that repeats for ever: "R/PT1H"."""
+    """Return the text of a timer that repeats for ever: "R/PT1H"."""
     return cycle_times(run, None, interval)
 
 
 @builtin("cycle(repetitions: number?, interval: days|months)")
 def cycle_times(run: Run, repetitions: Number | None, interval: Duration) -> str:
-    """The text of a timer that repeats so often: "R3/PT1H"."""
+    """Return the text of a timer that repeats *repetitions* times: "R3/PT1H"."""
     times = "" if repetitions is None else str(numbers.whole(repetitions))
     return f"R{times}/{temporal_text.plain(interval)}"

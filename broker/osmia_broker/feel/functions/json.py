@@ -1,4 +1,4 @@
-"""Built-in functions from and to JSON text, which the reference has since 8.9."""
+"""Define the built-in functions from and to JSON text, and `fromAi`; the reference has them since 8.8 and 8.9."""
 
 from osmia_broker.feel import json_text
 from osmia_broker.feel.functions.registry import Edition, builtin

@@ -1,4 +1,4 @@
-"""The built-in function `range`, which reads a range from its text (DMN 1.5, 10.3.4.1)."""
+"""Define the built-in function `range`, which reads a range from its text (DMN 1.5, 10.3.4.1)."""
 
 from collections.abc import Callable
 

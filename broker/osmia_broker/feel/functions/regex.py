@@ -17,13 +17,13 @@ _PROGRAM_MAX = 20_000  # instructions; with the bound of strings it keeps one ma
 
 
 def found(run: Run, text: str, pattern: str, flags: str) -> bool | None:
-    """Whether *pattern* is found anywhere in *text*; None for a faulty pattern."""
+    """Tell whether *pattern* is found anywhere in *text*; None for a faulty pattern."""
     program = _program(run, "matches", text, pattern, flags)
     return None if program is None else program.search(text) is not None
 
 
 def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) -> str | None:
-    """*text* with all matches replaced; None for a faulty pattern or a reference to a group that it has not."""
+    """Return *text* with all matches replaced; None for a faulty pattern, or a reference to a group that is not there."""
     program = _program(run, "replace", text, pattern, flags)
     pieces = None if program is None else _pieces(replacement, program.groups, program.groupindex)
     if program is None or pieces is None:
@@ -40,7 +40,7 @@ def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) ->
 
 
 def parts(run: Run, text: str, pattern: str) -> list[str] | None:
-    """What stands between the matches of *pattern*; an empty match at the start separates nothing, as in Java."""
+    """Return the texts between the matches of *pattern*; an empty match at the start separates nothing, as in Java."""
     program = _program(run, "split", text, pattern, "")
     if program is None:
         return None
@@ -54,7 +54,7 @@ def parts(run: Run, text: str, pattern: str) -> list[str] | None:
 
 
 def all_found(run: Run, text: str, pattern: str) -> list[str] | None:
-    """All matches of *pattern*."""
+    """Return all matches of *pattern*."""
     program = _program(run, "extract", text, pattern, "")
     return None if program is None else [match.group() for match in _matches(program, text)]
 
@@ -67,7 +67,7 @@ _REFERENCE = re.compile(r"\\(.)|\$(\d+)|\$\{(\w+)\}|\$", re.DOTALL | re.ASCII)
 
 
 def _pieces(replacement: str, groups: int, names: dict[str, int]) -> list[str | int] | None:
-    """*replacement* cut into texts and numbers of groups; None if it refers to a group that is not there."""
+    """Cut *replacement* into texts and numbers of groups; None if it refers to a group that is not there."""
     pieces: list[str | int] = []
     end = 0
     for reference in _REFERENCE.finditer(replacement):
@@ -88,7 +88,7 @@ def _pieces(replacement: str, groups: int, names: dict[str, int]) -> list[str | 
 
 
 def _group(digits: str, groups: int) -> tuple[int, str]:
-    """As Java reads `$12`: as many digits as still name a group that is there, at least one."""
+    """Read `$12` as Java does: as many digits as still name a group that is there, at least one."""
     length = 1
     while length < len(digits) and int(digits[: length + 1]) <= groups:
         length += 1
@@ -96,7 +96,7 @@ def _group(digits: str, groups: int) -> tuple[int, str]:
 
 
 def _program(run: Run, name: str, text: str, pattern: str, flags: str) -> Any:
-    """The compiled pattern, its cost for *text* accounted for; None and a warning for a faulty one."""
+    """Return the compiled pattern and account for its cost on *text*; None and a warning for a faulty one."""
     program = _compiled(pattern, "".join(sorted(set(flags) & set("imsx")))) if len(pattern) <= _PATTERN_MAX else None
     if program is None:
         where = " for delimiter" if name == "split" else ""
@@ -168,7 +168,7 @@ _POINT = r"[^\n\r\x{85}\x{2028}\x{2029}]"  # Java's point leaves out these, RE2'
 
 
 def without_blanks(pattern: str) -> str:
-    """Return *pattern* without its blanks but for those in classes: what the flag x means in XPath, not in Java."""
+    """Return *pattern* without its blanks but for those in classes, as the flag x of XPath asks; Java's flag differs."""
     pieces: list[str] = []
     position = 0
     while position < len(pattern):

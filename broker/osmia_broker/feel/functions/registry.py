@@ -1,4 +1,4 @@
-"""How built-in functions are declared, and how a call finds the one it means.
+"""Declare built-in functions, and find the one that a call means.
 
     @builtin("substring(string: string, start position: number)")
     def substring(run: Run, text: str, start: Number) -> str: ...
@@ -6,7 +6,7 @@
 The types in a declaration are checked before the function runs: an argument that does not fit gives null and a warning.
 `T?` also takes null, `T|U` either, `any` everything. `any...` at the end collects the remaining arguments, or takes the
 items of a single list; for `item...` a list is one item, unless the argument is given by name.
-One name may have several declarations, told apart by the number or the names of the arguments.
+One name may have several declarations; the number or the names of the arguments decide between them.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ TYPES: dict[str, frozenset[type]] = {
 
 
 class Edition(Enum):
-    """Where a built-in function exists.
+    """The places where a built-in function exists.
 
     REFERENCE: everywhere, as in the reference broker 8.6. LATER: in process expressions and in the standard dialect; the
     reference has it since a later version. STANDARD: in the standard dialect only, where it goes before others of its name.
@@ -50,7 +50,7 @@ class Edition(Enum):
 
 
 class Builtin(msgspec.Struct, frozen=True):
-    """One declaration: parameter names, the types each takes (None: all), and what is called with the arguments."""
+    """One declaration: parameter names, the types each takes (None: all), and the body to call."""
 
     name: str
     parameters: tuple[str, ...]
@@ -61,11 +61,11 @@ class Builtin(msgspec.Struct, frozen=True):
     edition: Edition
 
     def takes(self, count: int) -> bool:
-        """Whether it can be called with *count* arguments in order."""
+        """Tell whether it can be called with *count* arguments in order."""
         return count >= len(self.parameters) if self.variadic else count == len(self.parameters)
 
     def accepts(self, arguments: list[Value]) -> bool:
-        """Whether the types of the collected *arguments* fit."""
+        """Tell whether the types of the collected *arguments* fit."""
         for argument, allowed in zip(arguments, self.types, strict=True):
             if allowed is not None and type(argument) not in allowed:
                 return False
@@ -139,7 +139,7 @@ def _types(words: str) -> frozenset[type] | None:
 
 
 def choose(candidates: tuple[Builtin, ...], count: int, names: tuple[str, ...]) -> list[Builtin]:
-    """The declarations that a call with *count* arguments, or with these argument *names*, may mean, best first."""
+    """Return the declarations that a call with *count* arguments, or with these argument *names*, may mean, best first."""
     if not names:
         return [candidate for candidate in candidates if candidate.takes(count)]
     fitting = [candidate for candidate in candidates if set(candidate.parameters) == set(names)]

@@ -1,4 +1,4 @@
-"""Built-in functions that make one value of a list, given as a list or as several arguments.
+"""Define the built-in functions that make one value of a list, given as a list or as several arguments.
 
 One null or foreign item makes the result null; so does an empty list, but for `mode`, `all` and `any`.
 """
@@ -23,13 +23,13 @@ def _are_numbers(run: Run, name: str, items: list[Value]) -> bool:
 
 @builtin("min(list: any...)")
 def minimum(run: Run, items: list[Value]) -> Value:
-    """The smallest item, of whatever ordered kind."""
+    """Return the smallest item, of any kind that has an order."""
     return _extreme(run, "min", items, -1)
 
 
 @builtin("max(list: any...)")
 def maximum(run: Run, items: list[Value]) -> Value:
-    """The largest item, of whatever ordered kind."""
+    """Return the largest item, of any kind that has an order."""
     return _extreme(run, "max", items, 1)
 
 
@@ -49,13 +49,13 @@ def _extreme(run: Run, name: str, items: list[Value], wanted: int) -> Value:
 
 @builtin("sum(list: any...)")
 def total(run: Run, items: list[Value]) -> Number | None:
-    """The sum of the numbers."""
+    """Return the sum of the numbers."""
     return _total(run, "sum", items)
 
 
 @builtin("product(list: any...)")
 def product(run: Run, items: list[Value]) -> Number | None:
-    """The product of the numbers."""
+    """Return the product of the numbers."""
     run.spend(len(items))
     return reduce(numbers.multiply, items) if _are_numbers(run, "product", items) else None
 
@@ -78,7 +78,7 @@ def _average(run: Run, name: str, items: list[Value]) -> Number | None:
 
 @builtin("median(list: any...)")
 def median(run: Run, items: list[Value]) -> Number | None:
-    """The middle number, or the average of the two in the middle."""
+    """Return the middle number, or the average of the two in the middle."""
     run.spend(len(items))
     if not _are_numbers(run, "median", items):
         return None
@@ -91,7 +91,7 @@ def median(run: Run, items: list[Value]) -> Number | None:
 
 @builtin("stddev(list: any...)")
 def standard_deviation(run: Run, items: list[Value]) -> Number | None:
-    """The sample standard deviation; null of fewer than two numbers."""
+    """Return the sample standard deviation; null of fewer than two numbers."""
     average = _average(run, "stddev", items)
     if average is None or len(items) < 2:
         return None
@@ -102,7 +102,7 @@ def standard_deviation(run: Run, items: list[Value]) -> Number | None:
 
 @builtin("mode(list: any...)")
 def mode(run: Run, items: list[Value]) -> list[Number] | None:
-    """The numbers that stand there most often, smallest first; an empty list of none."""
+    """Return the numbers that stand there most often, smallest first; an empty list of none."""
     run.spend(len(items))
     if items and not _are_numbers(run, "mode", items):
         return None
@@ -115,13 +115,13 @@ def mode(run: Run, items: list[Value]) -> list[Number] | None:
 
 @builtin("all(list: any...)", "and(list: any...)")
 def all_true(run: Run, items: list[Value]) -> bool | None:
-    """False if an item is false, else null if one is no boolean, else true."""
+    """Return false if an item is false, else null if one is no boolean, else true."""
     return _decided(run, items, decisive=False)
 
 
 @builtin("any(list: any...)", "or(list: any...)")
 def any_true(run: Run, items: list[Value]) -> bool | None:
-    """True if an item is true, else null if one is no boolean, else false."""
+    """Return true if an item is true, else null if one is no boolean, else false."""
     return _decided(run, items, decisive=True)
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
-"""Built-in functions about the calendar, and the clock of the caller."""
+"""Define the built-in functions about the calendar, and those that read the caller's clock."""
 
 from osmia_broker.feel.calendar import AnyDate, make_date, near
 from osmia_broker.feel.functions.registry import builtin
@@ -30,43 +30,43 @@ def _day(value: AnyDate | DateTime) -> AnyDate:
 
 @builtin("now()")
 def now(run: Run) -> DateTime | None:
-    """The moment that the caller handed in; null if it did not."""
+    """Return the moment that the caller handed in; null if it handed in none."""
     return moment_of(run.now)
 
 
 @builtin("today()")
 def today(run: Run) -> AnyDate | None:
-    """The date of `now()`."""
+    """Return the date of `now()`."""
     moment = moment_of(run.now)
     return None if moment is None else moment.date
 
 
 @builtin("day of year(date: date|moment)")
 def day_of_year(run: Run, value: AnyDate | DateTime) -> int:
-    """From 1."""
+    """Return the number of the day, from 1."""
     return near(_day(value)).timetuple().tm_yday
 
 
 @builtin("day of week(date: date|moment)")
 def day_of_week(run: Run, value: AnyDate | DateTime) -> str:
-    """In English, "Monday"."""
+    """Return the name of the day in English, "Monday"."""
     return _DAYS[near(_day(value)).weekday()]
 
 
 @builtin("month of year(date: date|moment)")
 def month_of_year(run: Run, value: AnyDate | DateTime) -> str:
-    """In English, "January"."""
+    """Return the name of the month in English, "January"."""
     return _MONTHS[_day(value).month - 1]
 
 
 @builtin("week of year(date: date|moment)")
 def week_of_year(run: Run, value: AnyDate | DateTime) -> int:
-    """By ISO 8601, from 1."""
+    """Return the number of the week by ISO 8601, from 1."""
     return near(_day(value)).isocalendar().week
 
 
 @builtin("last day of month(date: date|moment)")
 def last_day_of_month(run: Run, value: AnyDate | DateTime) -> AnyDate | None:
-    """The last date in the month of *value*."""
+    """Return the last date in the month of *value*."""
     day = _day(value)
     return make_date(day.year, day.month, days_in_month(day.year, day.month))
