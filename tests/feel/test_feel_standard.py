@@ -117,6 +117,11 @@ def shown(text: str) -> str:
         ("count(5)", "1"),
         ("count(null)", "null"),
         ('string join("a", "X")', '"a"'),
+        ("sum(list: 5)", "5"),
+        ("append(list: [1], items: 2)", "[1,2]"),
+        ("sublist(list: [1, 2, 3], start position: 2, length: 1)", "[2]"),
+        ("floor(n: 1.55, scale: 1)", "1.5"),
+        ("floor(n: 1.55, scala: 1)", "null"),
         ("list contains(1, 1)", "true"),
         # iterations
         ("for i in [1, 2], j in [i, i + 10] return j", "[1,11,2,12]"),

@@ -85,7 +85,20 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
         ("append([1], [2], 3)", "[1,[2],3]"),
         ("append([1], [])", "[1,[]]"),
         ("append(list: [1], items: [2, 3])", "[1,2,3]"),  # by name it stands for its items
-        ("append(list: [1], items: 2)", "[1,2]"),
+        ("append(list: [1], items: 2)", "null"),  # by name, only a list stands for several arguments
+        ("sum(list: 5)", "null"),
+        ("sum(list: [5])", "5"),
+        ("union(lists: null)", "null"),
+        ("sublist(list: [1, 2, 3], start: 2)", "[2,3]"),  # the reference's names of parameters, not always those of DMN
+        ("sublist(list: [1, 2, 3], start position: 2)", "null"),
+        ("floor(n: 1.55, scala: 1)", "1.5"),
+        ("floor(n: 1.55, scale: 1)", "null"),
+        ("ceiling(n: 1.55, scale: 1)", "1.6"),
+        ('put(context: {}, key: ["a"], value: 2)', '{"a":2}'),
+        ('put(context: {}, keys: ["a"], value: 2)', "null"),
+        ('from json(json: "[1]")', "[1]"),
+        ('date and time(date: @"2020-01-01T10:00:00Z", time: "Europe/Berlin").hour', "11"),
+        ('date and time(date: @"2020-01-01T10:00:00Z", timezone: "Europe/Berlin")', "null"),
         ("concatenate([[1], [2]])", "[1,2]"),
         ("insert before([1], 1, [2])", "[[2],1]"),
         ("list contains([[1], 2], [1])", "true"),
@@ -120,7 +133,8 @@ VARIABLES = '{"x": 5, "f": 2.0, "s": "gold", "n": null, "o": {"a": 2.0, "b": [1.
         ("includes(range: [1..3], point: 3)", "true"),
         ('get value({a: {b: 1}}, ["a", "b"])', "1"),
         ('get value(m: {a: 1}, key: "a")', "1"),  # the parameter's name in DMN
-        ('get value(m: {a: {b: 1}}, keys: ["a", "b"])', "1"),
+        ('get value(m: {a: {b: 1}}, key: ["a", "b"])', "1"),
+        ('get value(m: {a: {b: 1}}, keys: ["a", "b"])', "null"),
         ("get entries(m: {a: 1})", '[{"key":"a","value":1}]'),
         ("get entries(n: {a: 1})", "null"),
         ("1 instance of function", "false"),

@@ -182,6 +182,8 @@ def _attempt(function: Builtin, places: list[int] | None) -> "_Attempt":
         if places is not None:
             values = [values[place] for place in places]
         if variadic:
+            if places is not None and type(values[-1]) is not list:
+                return _MISFIT  # by name, only a list stands for the arguments (measured)
             values = function.collect(values, named=places is not None)
         return body(run, *values) if function.accepts(values) else _MISFIT
 

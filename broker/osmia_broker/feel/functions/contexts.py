@@ -15,7 +15,6 @@ def get_value(run: Run, context: Context, key: str) -> Value:
 @builtin(
     "get value(context: context, keys: list)",
     "get value(context: context, key: list)",
-    "get value(m: context, keys: list)",
     "get value(m: context, key: list)",
 )
 def get_value_at(run: Run, context: Context, keys: list[Value]) -> Value:
@@ -40,7 +39,7 @@ def context_put(run: Run, context: Context, key: str, value: Value) -> Context:
 
 
 @builtin("context put(context: context, key: list, value: any)", edition=Edition.NOT_STANDARD)
-@builtin("context put(context: context, keys: list, value: any)", "put(context: context, keys: list, value: any)")
+@builtin("context put(context: context, keys: list, value: any)", "put(context: context, key: list, value: any)")
 def context_put_at(run: Run, context: Context, keys: list[Value], value: Value) -> Context | None:
     """Return the context with the entry at the end of the path *keys* set; missing contexts on the way are made."""
     if not keys or not all(type(key) is str for key in keys):

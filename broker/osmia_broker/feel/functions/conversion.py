@@ -140,7 +140,8 @@ def date_and_time_of(run: Run, day: AnyDate | DateTime, clock: Time) -> DateTime
     return DateTime(day, clock.nanoseconds, clock.offset)
 
 
-@builtin("date and time(date: moment, timezone: string)")
+@builtin("date and time(date: moment, timezone: string)", edition=Edition.STANDARD)
+@builtin("date and time(date: moment, time: string)")  # so named in the reference
 def date_and_time_in(run: Run, moment: DateTime, zone: str) -> DateTime | None:
     """Return the same moment as clocks in *zone* show it; a local one gets the zone.
 

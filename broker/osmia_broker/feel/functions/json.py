@@ -14,7 +14,7 @@ def to_json(run: Run, value: Value) -> str:
     return text
 
 
-@builtin("from json(value: string)", edition=Edition.LATER)
+@builtin("from json(json: string)", edition=Edition.LATER)
 def from_json(run: Run, text: str) -> Value:
     """Return the value of a JSON text; null if it is none."""
     run.spend(len(text))

@@ -20,15 +20,15 @@ def count(run: Run, items: list[Value]) -> int:
     return len(items)
 
 
-@builtin("sublist(list: list, start: number)", "sublist(list: list, start position: number)")
+@builtin("sublist(list: list, start position: number)", edition=Edition.STANDARD)
+@builtin("sublist(list: list, start: number)")
 def sublist(run: Run, items: list[Value], start: Number) -> list[Value]:
     """Return the items from *start* on."""
     return items[max(0, _index(items, start)) :]
 
 
-@builtin(
-    "sublist(list: list, start: number, length: number)", "sublist(list: list, start position: number, length: number)"
-)
+@builtin("sublist(list: list, start position: number, length: number)", edition=Edition.STANDARD)
+@builtin("sublist(list: list, start: number, length: number)")
 def sublist_of_length(run: Run, items: list[Value], start: Number, length: Number) -> list[Value]:
     """Return at most *length* items from *start* on."""
     first = _index(items, start)

@@ -52,7 +52,8 @@ def floor(run: Run, number: Number) -> Number | None:
     return _rounded(number, 0, ROUND_FLOOR)
 
 
-@builtin("floor(n: number, scale: number)")
+@builtin("floor(n: number, scala: number)", edition=Edition.NOT_STANDARD)  # so spelt in the reference
+@builtin("floor(n: number, scale: number)", edition=Edition.STANDARD)
 def floor_scaled(run: Run, number: Number, scale: Number) -> Number | None:
     """Round as `floor`, at *scale* digits after the point."""
     return _rounded(number, scale, ROUND_FLOOR)
@@ -88,7 +89,8 @@ def round_half_up(run: Run, number: Number, scale: Number) -> Number | None:
     return _rounded(number, scale, ROUND_HALF_UP)
 
 
-@builtin("round half down(n: number, scale: number)")
+@builtin("round half down(n: number, scala: number)", edition=Edition.NOT_STANDARD)  # so spelt in the reference
+@builtin("round half down(n: number, scale: number)", edition=Edition.STANDARD)
 def round_half_down(run: Run, number: Number, scale: Number) -> Number | None:
     """Round to the nearest, halves towards zero."""
     return _rounded(number, scale, ROUND_HALF_DOWN)
