@@ -32,7 +32,7 @@ class NameParser(Cursor):
 
     def known_name(self) -> tuple[str, int] | None:
         """Return the longest known name with blanks or signs that stands here, and its end."""
-        if self.token.kind != "name":
+        if self.token.kind != "name" or not (self._given or self._learnt):
             return None
         found: tuple[str, int] | None = None
         for patterns in (self._given, self._learnt):

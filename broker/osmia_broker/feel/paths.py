@@ -1,6 +1,7 @@
 """Reach into values: `value.name` and `list[index]`."""
 
 from collections.abc import Callable
+from math import floor
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.run import Run
@@ -45,8 +46,8 @@ _RANGE: dict[str, Callable[..., object]] = {
 
 
 def element_at(run: Run, items: list[Value], index: Number) -> Value:
-    """Return the item at *index*, from 1, or from the end if negative; null outside. A fraction is cut off."""
-    position = numbers.whole(index)
+    """Return the item at *index*, from 1, or from the end if negative; null outside. A fraction is rounded down."""
+    position = numbers.whole(index) if index >= 0 or type(index) is int else floor(max(index, -len(items) - 1))
     if 0 < position <= len(items):
         return items[position - 1]
     if position < 0 and -position <= len(items):
