@@ -52,6 +52,14 @@ MATRIX = [
     ("if ? > 3 then ? else 0", [], INPUTS),
     ("? > 3, ? < 1", ["5", "0", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     ('not(? > 3, "x")', [], [i for i in INPUTS if i not in {"5", "7", '"x"'}]),
+    # in parentheses, an order is a test over `?` that may be part of a larger one
+    ("(> 3)", ["5", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("((> 3))", ["5", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("(> 3) and ? < 7", ["5"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("(> 3) or (< 1)", ["5", "0", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("not((> 3))", ["2", "0"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("(<= five), 7", ["5", "2", "0", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("(5)", ["5"], ["true", "false", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     # any other expression: true matches, else it is compared
     ("t", INPUTS, []),
     ("f", ["false"], ['"x"', '"foo"', "5", "2", "0", "[1,2]", "[true]", "[]", "7"]),

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from math import isfinite
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from osmia_broker import feel
 from osmia_broker.feel import syntax
+from osmia_broker.feel.calendar import make_date
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.printer import to_source
 
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 settings.register_profile("feel", deadline=None, max_examples=150)
 settings.load_profile("feel")
 
+WIDE_NAMES = frozenset({"x y", "x-y", "item + 1", "list of (x)", "o.a b"})
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TINY = feel.Limits(steps=50_000, seconds=0.5, items=10_000, string=100_000)
 
@@ -41,6 +44,18 @@ CONSTANTS = st.one_of(
     st.text(max_size=8).map(syntax.StringLiteral),
     st.sampled_from(["2020-01-01", "P1D", "10:00:00", "no time"]).map(syntax.Temporal),
     NAMES.map(syntax.Name),
+)
+
+
+PLAIN_TYPES = st.sampled_from(["number", "date and time", "Any", "no type", "function"]).map(syntax.Type)
+TYPES = st.recursive(
+    PLAIN_TYPES,
+    lambda types: st.one_of(
+        st.builds(syntax.Type, st.sampled_from(["list", "range"]), st.tuples(types)),
+        st.builds(syntax.Type, st.just("function"), st.lists(types, min_size=1, max_size=3).map(tuple)),
+        st.builds(syntax.Type, st.just("context"), st.tuples(types, types), st.just(("a", "b"))),
+    ),
+    max_leaves=4,
 )
 
 
@@ -81,7 +96,7 @@ def _larger(nodes):
         ),
         st.builds(syntax.Comparison, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), nodes, nodes),
         st.builds(syntax.Between, nodes, nodes, nodes),
-        st.builds(syntax.InstanceOf, nodes, st.sampled_from(["number", "date and time", "Any", "no type"])),
+        st.builds(syntax.InstanceOf, nodes, PLAIN_TYPES),
         st.builds(syntax.In, nodes, _some(st.one_of(nodes, orders, _intervals(nodes)), 1)),
         st.builds(syntax.Path, nodes.filter(lambda node: not isinstance(node, syntax.Path)), _some(NAMES, 1)),
         st.builds(syntax.Filter, nodes, nodes),
@@ -93,7 +108,23 @@ def _larger(nodes):
     )
 
 
+def _larger_standard(nodes):
+    orders = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
+    typed = st.builds(syntax.FunctionLiteral, st.just(("x", "y")), nodes, st.tuples(TYPES, st.none() | TYPES))
+    return st.one_of(
+        _larger(nodes),
+        _intervals(nodes),
+        st.builds(syntax.OpenRange, orders, nodes),
+        st.builds(syntax.In, nodes, st.builds(syntax.CompareInput, orders, nodes).map(lambda test: (test,))),
+        st.builds(syntax.Invocation, nodes.filter(lambda node: not isinstance(node, syntax.Name | syntax.Path)), _some(nodes), st.just(())),
+        st.builds(syntax.InstanceOf, nodes, TYPES),
+        typed,
+    )  # fmt: skip
+
+
 TREES = st.recursive(CONSTANTS, _larger, max_leaves=12)
+STANDARD_TREES = st.recursive(CONSTANTS, _larger_standard, max_leaves=12)
+STANDARD = feel.Vocabulary(feel.Dialect.STANDARD)
 TESTS = st.builds(syntax.Tests, _some(TREES, 1), negated=st.booleans())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(-1e9, 1e9) | st.text(max_size=6),
@@ -109,7 +140,9 @@ TEXTS = st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=25).ma
 
 @given(TEXTS)
 def test_the_parser_raises_nothing_but_its_own_error(text):
-    for compile in (feel.compile, feel.compile_unary_tests):
+    standard = {"functions": feel.STANDARD_FUNCTIONS, "vocabulary": feel.Vocabulary(feel.Dialect.STANDARD, WIDE_NAMES)}
+    compilers = [feel.compile, feel.compile_unary_tests]
+    for compile in (*compilers, *(partial(each, **standard) for each in compilers)):
         error = _refusal(compile, text)
         if error is not None:
             lines = text.split("\n")
@@ -129,6 +162,21 @@ def _refusal(compile, text):
 @given(TREES)
 def test_what_is_printed_is_read_back(tree):
     assert parse(to_source(tree)) == tree
+
+
+@given(STANDARD_TREES)
+def test_what_is_printed_is_read_back_in_the_standard_dialect(tree):
+    printed = to_source(tree)
+    again = parse(printed, dialect=feel.Dialect.STANDARD)
+    assert to_source(again) == printed
+
+
+@given(STANDARD_TREES, SCOPES)
+def test_evaluation_in_the_standard_dialect_never_raises(tree, scope):
+    expression = feel.compile(to_source(tree), functions=feel.STANDARD_FUNCTIONS, vocabulary=STANDARD, limits=TINY)
+    result = expression.evaluate(scope | {"y": Decimal("1.50")}, NOW)
+    assert result.failure is None or result.value is None
+    assert feel.to_json(result.value)
 
 
 @given(TESTS)
@@ -286,7 +334,11 @@ def test_lists_obey(law, l, k):  # noqa: E741  # the law's own name
     _assert_law(law, l=l, k=k)
 
 
-DATES = st.dates(date(1000, 1, 1), date(3000, 1, 1))
+NEAR_DATES = st.dates(date(1000, 1, 1), date(3000, 1, 1))
+FAR_DATES = st.builds(
+    make_date, st.integers(-300_000, 0) | st.integers(10_000, 300_000), st.integers(1, 12), st.integers(1, 28)
+)
+DATES = NEAR_DATES | FAR_DATES | st.sampled_from([date.min, date.max])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an expression itself binds: iteration variables, parameters, context entries, the element under a filter.
+"""Hold the names that an expression itself binds: iteration variables, parameters, context entries, the item of a filter.
 
 The bindings at a place are a chain of `Local`, innermost first; below its end lies the scope of the run.
 """
@@ -25,7 +25,7 @@ class Local(msgspec.Struct):
 
 
 def input_value(_run: Run, local: Local | None) -> Value:
-    """The innermost input of a unary test; fails outside of one."""
+    """Return the innermost input of a unary test; raise `EvaluationFailed` outside of one."""
     while local is not None:
         if INPUT in local.names:
             return local.names[INPUT]
@@ -34,13 +34,13 @@ def input_value(_run: Run, local: Local | None) -> Value:
 
 
 def element(item: Value, local: Local | None) -> Local:
-    """The bindings under a filter: `item`, and before it the entries of an element that is a context."""
+    """Return the bindings inside a filter: `item`, and before it the entries of an item that is a context."""
     inner = Local({"item": item}, local, callable=False)
     return Local(item, inner) if type(item) in CONTEXTS else inner
 
 
 def without_parameters(local: Local | None) -> Local | None:
-    """The chain without the parameters of user functions."""
+    """Return the chain without the parameters of user functions."""
     if local is None:
         return None
     outer = without_parameters(local.outer)
@@ -50,7 +50,7 @@ def without_parameters(local: Local | None) -> Local | None:
 
 
 def bound_function(local: Local | None, name: str) -> Function | None:
-    """The function that an entry of a context around the call has."""
+    """Return the function that a context around the call has under *name*, or None."""
     while local is not None:
         if name in local.names:
             value = local.names[name]

@@ -1,4 +1,4 @@
-"""Moving through a text token by token, and saying what should have stood where it did not."""
+"""Move through a text token by token, and report the place where another token should stand."""
 
 import re
 from typing import NoReturn
@@ -11,12 +11,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Cursor:
-    """A text, the *token* that comes next, and how deep the reader is in brackets."""
+    """A position in a text: the *token* that comes next, and the *depth* of brackets around it."""
 
     def __init__(self, text: str, limits: Limits) -> None:
         self.text = text
         self.limits = limits
         self.depth = 0
+        self.in_cell = False  # whether the text is a cell of a decision table, where `?` has a value
         self.ends_interval = False  # whether the operand being read is the end of an interval, as 5 in `[1..5[`
         if len(text) > limits.text:
             raise ParseError(text, 0, f"at most {limits.text} characters", f"{len(text)}")
@@ -37,11 +38,11 @@ class Cursor:
         self.token = token_at(self.text, position)
 
     def next(self) -> Token:
-        """The token after the current one."""
+        """Return the token after the current one."""
         return token_at(self.text, self.token.end)
 
     def at(self, text: str) -> bool:
-        """Whether the current token is the operator or word *text*."""
+        """Tell whether the current token is the operator or word *text*."""
         return self.token.text == text and self.token.kind in {"operator", "name"}
 
     def accept(self, text: str) -> bool:
@@ -57,16 +58,16 @@ class Cursor:
             self.fail(f"'{text}'")
 
     def fail(self, expected: str) -> NoReturn:
-        """The current token is not what must stand here."""
+        """Raise `ParseError`: *expected* should stand here instead of the current token."""
         raise ParseError(self.text, self.token.start, expected, self.token.describe())
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """See that the text ends here."""
         if self.token.kind != "end":
             self.fail("an operator or the end")
 
     def deeper(self) -> None:
-        """One level of nesting more; the caller takes it off again."""
+        """Enter one level of nesting; the caller leaves it again."""
         self.depth += 1
         if self.depth > self.limits.depth:
             self.fail(f"at most {self.limits.depth} levels of nesting")

@@ -1,4 +1,4 @@
-"""What can go wrong with an expression.
+"""Define the errors of expressions.
 
     FeelError
     ├── ParseError         the text is no expression; raised when it is compiled
@@ -16,8 +16,8 @@ class FeelError(Exception):
 class ParseError(FeelError):
     """The text is not an expression.
 
-    *text* is the whole expression, *line* and *column* (both from 1) say where the fault is, *expected* says what could
-    have stood there and *found* what stands there instead.
+    *text* is the whole expression; *line* and *column* (both from 1) are the place of the fault. *expected* names the
+    text that could stand there, and *found* the text that stands there instead.
     """
 
     def __init__(self, text: str, position: int, expected: str, found: str) -> None:
@@ -43,7 +43,7 @@ class AssertionFailed(EvaluationFailed):
 
 
 def explain(error: ParseError) -> str:
-    """The error, the line it is in and a caret under the fault, for a terminal.
+    """Return the error, the line it is in and a caret under the fault, for a terminal.
 
     >>> explain(error)
     Expected a value, but found the end
@@ -60,7 +60,7 @@ def explain(error: ParseError) -> str:
 
 
 def shorten(text: str, length: int = 200) -> str:
-    """*text*, or its first *length* characters and an ellipsis; answers repeat no more of an input than that."""
+    """Return *text*, or its first *length* characters and an ellipsis; answers repeat no more of an input than that."""
     return text if len(text) <= length else text[:length] + "…"
 
 

@@ -1,6 +1,6 @@
-"""Compiled expressions: what the rest of the broker holds, and what an evaluation gives back."""
+"""Compile expressions and cells, and evaluate them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, DecimalException
 from functools import lru_cache
@@ -9,7 +9,8 @@ import msgspec
 
 from osmia_broker.feel import syntax
 from osmia_broker.feel.bindings import INPUT, Local
-from osmia_broker.feel.compiler import Compiler, Functions, Names
+from osmia_broker.feel.compiling import NO_TYPES, Compiler, Functions, Names, any_of
+from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
 from osmia_broker.feel.json_text import INTEGER_MAX, INTEGER_MIN, check_number
@@ -17,32 +18,52 @@ from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.run import Run, Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import Instant
-from osmia_broker.feel.types import static_type
+from osmia_broker.feel.types import TypeTest, static_type
 from osmia_broker.feel.values import CONTEXTS, Value
 
 
 class Result(msgspec.Struct):
-    """What an evaluation gave: the *value*, or a *failure* that says why there is none, and the *warnings* on the way."""
+    """The outcome of an evaluation: a *value*, or a *failure* that says why there is none, and *warnings*."""
 
     value: Value
     failure: str | None = None
     warnings: Sequence[Warning] = ()
 
     def warnings_text(self) -> str:
-        """The warnings as incidents append them to their text; empty if there are none."""
+        """Return the warnings as incidents append them to their text; empty if there are none."""
         return warnings_text(self.warnings)
 
 
 def warnings_text(warnings: Sequence[Warning]) -> str:
-    """*warnings* as incidents append them to their text; empty if there are none."""
+    """Return the warnings as incidents append them to their text; empty if there are none."""
     if not warnings:
         return ""
     lines = "\n".join(f"[{warning.type}] {warning.message}" for warning in warnings)
     return " The evaluation reported the following warnings:\n" + lines
 
 
+class Vocabulary(msgspec.Struct, frozen=True):
+    """The language and the words of a model's expressions.
+
+    *dialect* is how they are read. Only the standard dialect knows the others: *names* of the model, of which those with
+    blanks and signs are then read as one name, and *types* by name, each a test of a value that is not null.
+    """
+
+    dialect: Dialect = Dialect.REFERENCE
+    names: frozenset[str] = frozenset()
+    types: Mapping[str, TypeTest] = NO_TYPES
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether nothing but the dialect is said, so that compiled texts can be shared."""
+        return not self.names and not self.types
+
+
+REFERENCE, STANDARD = Vocabulary(), Vocabulary(Dialect.STANDARD)
+
+
 class _Compiled:
-    """What expressions and unary tests have in common."""
+    """The common part of expressions and unary tests."""
 
     __slots__ = ("_evaluate", "_limits", "constant", "names", "text", "tree")
 
@@ -67,19 +88,20 @@ class Expression(_Compiled):
 
     __slots__ = ("result_type",)
 
-    def __init__(self, text: str, functions: Functions, limits: Limits) -> None:
-        super().__init__(text, parse(text, limits), limits)
-        compiler = Compiler(functions)
+    def __init__(self, text: str, functions: Functions, limits: Limits, vocabulary: "Vocabulary | None" = None) -> None:
+        known = vocabulary or REFERENCE
+        super().__init__(text, parse(text, limits, known.dialect, known.names), limits)
+        compiler = Compiler(functions, known.dialect, known.types)
         self._evaluate = compiler.compile(self.tree, Names())
         self.names = frozenset(compiler.read)
         self.constant = not self.names and not compiler.volatile
-        self.result_type = static_type(self.tree)
+        self.result_type = static_type(self.tree) if known.dialect is Dialect.REFERENCE else None
 
     def evaluate(self, scope: Scope, now: Instant | datetime | None = None) -> Result:
-        """Evaluate against the variables of *scope*; never raises for what the expression or its data do.
+        """Evaluate against the variables of *scope*; never raises for a mistake in the expression or its data.
 
-        *now* is the moment that `now()` and `today()` give; without it they give null. Whatever *scope* raises other
-        than `KeyError` passes through.
+        *now* is the moment that `now()` and `today()` give; without it they give null. Exceptions of *scope* other
+        than `KeyError` pass through.
         """
         run = Run(scope, now, self._limits)
         try:
@@ -102,10 +124,11 @@ class UnaryTests(_Compiled):
 
     __slots__ = ()
 
-    def __init__(self, text: str, functions: Functions, limits: Limits) -> None:
-        tree = parse_unary_tests(text, limits)
+    def __init__(self, text: str, functions: Functions, limits: Limits, vocabulary: "Vocabulary | None" = None) -> None:
+        known = vocabulary or REFERENCE
+        tree = parse_unary_tests(text, limits, known.dialect, known.names)
         super().__init__(text, tree, limits)
-        compiler = Compiler(functions)
+        compiler = Compiler(functions, known.dialect, known.types)
         self._evaluate = _tests(tree, compiler)
         self.names = frozenset(compiler.read)
         self.constant = not self.names and not compiler.volatile
@@ -123,7 +146,7 @@ class UnaryTests(_Compiled):
 def _tests(tree: syntax.Tests, compiler: Compiler) -> Callable[[Run, Local | None], bool | None]:
     if not tree.tests:
         return lambda _run, _local: True
-    test, negated = compiler.any_of(tree.tests, Names()), tree.negated
+    test, negated = any_of(compiler, tree.tests, Names()), tree.negated
 
     def evaluate(run: Run, local: Local | None) -> bool | None:
         assert local is not None
@@ -133,24 +156,39 @@ def _tests(tree: syntax.Tests, compiler: Compiler) -> Callable[[Run, Local | Non
     return evaluate
 
 
-def compile(text: str, *, functions: Functions = PROCESS_FUNCTIONS, limits: Limits = DEFAULT_LIMITS) -> Expression:
+def compile(
+    text: str,
+    *,
+    functions: Functions = PROCESS_FUNCTIONS,
+    vocabulary: Vocabulary = REFERENCE,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Expression:
     """Compile the expression *text*, which has no leading `=`; raises `ParseError`.
 
-    *functions* are the built-in ones that may be called: decisions pass `DECISION_FUNCTIONS`. The same text gives the
-    same object as long as it is among the last few thousand.
+    *functions* are the built-in ones that may be called: decisions pass `DECISION_FUNCTIONS`, in the standard dialect
+    `STANDARD_FUNCTIONS`. Without names and types in *vocabulary*, the same text gives the same object as long as it is
+    among the last few thousand.
     """
-    return _compile(text, _Functions(functions), limits)
+    if not vocabulary.is_plain:
+        return Expression(text, functions, limits, vocabulary)
+    return _compile(text, _Functions(functions), limits, vocabulary.dialect)
 
 
 def compile_unary_tests(
-    text: str, *, functions: Functions = PROCESS_FUNCTIONS, limits: Limits = DEFAULT_LIMITS
+    text: str,
+    *,
+    functions: Functions = PROCESS_FUNCTIONS,
+    vocabulary: Vocabulary = REFERENCE,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> UnaryTests:
-    """Compile the unary tests *text* of a decision table's cell; raises `ParseError`."""
-    return _compile_unary_tests(text, _Functions(functions), limits)
+    """Compile the unary tests *text* of a decision table's cell; raises `ParseError`. As `compile` in all else."""
+    if not vocabulary.is_plain:
+        return UnaryTests(text, functions, limits, vocabulary)
+    return _compile_unary_tests(text, _Functions(functions), limits, vocabulary.dialect)
 
 
 class _Functions:
-    """A table of functions, hashable by which table it is."""
+    """A table of functions, hashable by its identity."""
 
     __slots__ = ("table",)
 
@@ -165,13 +203,13 @@ class _Functions:
 
 
 @lru_cache(maxsize=4096)
-def _compile(text: str, functions: _Functions, limits: Limits) -> Expression:
-    return Expression(text, functions.table, limits)
+def _compile(text: str, functions: _Functions, limits: Limits, dialect: Dialect) -> Expression:
+    return Expression(text, functions.table, limits, Vocabulary(dialect))
 
 
 @lru_cache(maxsize=4096)
-def _compile_unary_tests(text: str, functions: _Functions, limits: Limits) -> UnaryTests:
-    return UnaryTests(text, functions.table, limits)
+def _compile_unary_tests(text: str, functions: _Functions, limits: Limits, dialect: Dialect) -> UnaryTests:
+    return UnaryTests(text, functions.table, limits, Vocabulary(dialect))
 
 
 # ---------------------------------------------------------------------------------------------------------- failing

@@ -1,8 +1,8 @@
 # ruff: noqa: ARG001  # all writers of a table have one signature
-"""JSON text to values and back, as the reference writes it (FEEL page, sections 4 and 5).
+"""Convert JSON text to values and back, as the reference writes it.
 
 Numbers are read from their digits, never through floats. A context that came as a JSON document is written with its
-numbers as they were (`2.0`); what an expression made is written by FEEL's rule (`2`). Decisions normalise both.
+numbers as they were (`2.0`); a value that an expression made is written by FEEL's rule (`2`). Decisions normalise both.
 
 Every reader of JSON can take the numbers that are written: a whole number is an integer of 64 bits, any other number the
 nearest double. A whole number beyond 64 bits is written as a double if that has all its digits (1e+20), and refused if not.
@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.feel.calendar import FarDate
 from osmia_broker.feel.errors import EvaluationFailed, shorten
 from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
@@ -24,7 +25,7 @@ from osmia_broker.feel.values import Context, Function, Range, Value
 
 
 def from_json(text: str | bytes) -> Value:
-    """The value of a JSON *text*; raises `ValueError` if it is none, or has a number beyond the bounds."""
+    """Return the value of a JSON *text*; raises `ValueError` if it is none, or has a number beyond the bounds."""
     try:
         return _DECODER.decode(text)
     except RecursionError:
@@ -34,7 +35,7 @@ def from_json(text: str | bytes) -> Value:
 
 
 def parse_document(document: msgspec.Raw) -> Value:
-    """The value of a variable that is still JSON text; a faulty one ends the evaluation."""
+    """Return the value of a variable that is still JSON text; a faulty one ends the evaluation."""
     try:
         return from_json(bytes(document))
     except ValueError as error:
@@ -56,7 +57,7 @@ _DECODER = msgspec.json.Decoder(float_hook=_decimal)
 
 
 def to_json(value: Value) -> str:
-    """Compact JSON text of *value* as a process stores it.
+    """Return the compact JSON text of *value* as a process stores it.
 
     Functions are left out of contexts; elsewhere they, and intervals, become null. Raises `EvaluationFailed` for a value
     that nests too deeply, and for a number that no reader could take; no `Result` holds such a value.
@@ -65,7 +66,7 @@ def to_json(value: Value) -> str:
 
 
 def to_decision_json(value: Value) -> str:
-    """As `to_json`, but numbers of passed on documents are normalised too: a decision gives 2 for a variable 2.0."""
+    """Return the same with normalised numbers in passed-on documents: a decision gives 2 for a variable 2.0."""
     return _write(value, _context)
 
 
@@ -138,7 +139,7 @@ def _context(write: _Write, value: dict[str, Value]) -> str:
 
 
 def _document(write: _Write, value: Value) -> str:
-    """A JSON document that is passed on: numbers keep their digits, in nested lists and objects too."""
+    """Write a JSON document that is passed on: numbers keep their digits, in nested lists and objects too."""
     match value:
         case Context():
             return write(value)
@@ -166,6 +167,7 @@ _WRITERS: dict[type, Callable[[_Write, Any], str]] = {
     list: _list,
     Context: _context,
     date: _temporal,
+    FarDate: _temporal,
     Time: _temporal,
     DateTime: _temporal,
     DayTimeDuration: _temporal,

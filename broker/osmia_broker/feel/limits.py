@@ -1,4 +1,4 @@
-"""How much one expression may cost.
+"""Bound the cost of one expression.
 
 A hostile or mistaken expression fails by itself at these bounds and hurts no neighbour (reliability page, section 5).
 """

@@ -1,4 +1,4 @@
-"""Decimal arithmetic with 34 significant digits, half-even, as Java's BigDecimal does it; ints where they suffice.
+"""Compute with decimals of 34 significant digits, half-even, as Java's BigDecimal does; ints where they suffice.
 
 A whole number below 10**34 is an int, which makes the common case fast; everything else is a `Decimal`, whose exponent
 is the scale that `string()` shows. Floats occur only inside roots, logarithms and powers that are not whole, as in the
@@ -23,6 +23,7 @@ from osmia_broker.feel.limits import DEFAULT_LIMITS
 from osmia_broker.feel.values import Number
 
 PRECISION = 34
+SCALE_MIN, SCALE_MAX = -6111, 6176  # of IEEE decimal128, which DMN names (10.3.4.5)
 INT_END = 10**PRECISION  # ints stay below; above it digits are lost, which only Decimal does
 
 
@@ -37,14 +38,14 @@ def _context(precision: int) -> Context:
 
 
 CONTEXT = _context(PRECISION)
-# For what keeps every digit: scales and remainders. Nothing in it grows beyond the digits of a literal and an exponent.
+# For operations that keep every digit: scales and remainders. Nothing in it grows beyond the digits of a literal and an exponent.
 EXACT = Context(
     prec=4 * DEFAULT_LIMITS.exponent, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
 )
 
 
 def add(left: Number, right: Number) -> Number:
-    """Left + right."""
+    """Return left + right."""
     if type(left) is int and type(right) is int:
         total = left + right
         if -INT_END < total < INT_END:
@@ -53,7 +54,7 @@ def add(left: Number, right: Number) -> Number:
 
 
 def subtract(left: Number, right: Number) -> Number:
-    """Left - right."""
+    """Return left - right."""
     if type(left) is int and type(right) is int:
         difference = left - right
         if -INT_END < difference < INT_END:
@@ -62,7 +63,7 @@ def subtract(left: Number, right: Number) -> Number:
 
 
 def multiply(left: Number, right: Number) -> Number:
-    """Left * right."""
+    """Return left * right."""
     if type(left) is int and type(right) is int:
         product = left * right
         if -INT_END < product < INT_END:
@@ -71,19 +72,19 @@ def multiply(left: Number, right: Number) -> Number:
 
 
 def divide(left: Number, right: Number) -> Number:
-    """Left / right; *right* must not be 0."""
+    """Return left / right; *right* must not be 0."""
     if type(left) is int and type(right) is int and left % right == 0:
         return left // right
     return _compute(Context.divide, left, right)
 
 
 def negate(number: Number) -> Number:
-    """-number, without a negative zero and without rounding."""
+    """Return -number, without a negative zero and without rounding."""
     return -number if type(number) is int else unsigned_zero(number.copy_negate())  # type: ignore[union-attr]
 
 
 def power(base: Number, exponent: Number) -> Number | None:
-    """Base ** exponent; None where it has no value. An exponent that is not whole goes through doubles."""
+    """Return base ** exponent; None where it has no value. An exponent that is not whole goes through doubles."""
     if not is_whole(exponent):
         return by_double(math.pow, base, exponent)
     times = whole(exponent)
@@ -98,7 +99,7 @@ def power(base: Number, exponent: Number) -> Number | None:
 
 
 def _compute(operation: Callable[[Context, Number, Number], Decimal], left: Number, right: Number) -> Decimal:
-    """The rounded result. A left operand of more digits than 34 keeps its own precision, as in Scala's BigDecimal."""
+    """Return the rounded result. A left operand of more digits than 34 keeps its own precision, as in Scala's BigDecimal."""
     result = operation(CONTEXT, left, right)
     if CONTEXT.flags[Rounded]:
         CONTEXT.clear_flags()
@@ -109,34 +110,44 @@ def _compute(operation: Callable[[Context, Number, Number], Decimal], left: Numb
 
 
 def unsigned_zero(number: Decimal) -> Decimal:
-    """*number*, but 0 for -0, which BigDecimal has not."""
+    """Return *number*, but 0 for -0, which BigDecimal has not."""
     return number or number.copy_abs()
 
 
 def is_whole(number: Number) -> bool:
-    """Whether *number* has no fraction, whatever its scale."""
+    """Tell whether *number* has no fraction, whatever its scale."""
     return type(number) is int or number == number.to_integral_value()  # type: ignore[union-attr]
 
 
 def whole(number: Number) -> int:
-    """*number* without its fraction, cut to what can be an index or a count (±10**18)."""
+    """Return *number* without its fraction, cut to the range of an index or a count (±10**18)."""
     return int(max(-(10**18), min(10**18, number)))
 
 
 def compact(number: Decimal) -> Number:
-    """*number* as an int if it is written without a fraction or exponent and is small enough, else unchanged."""
+    """Return *number* as an int if it is written without a fraction or exponent and is small enough, else unchanged."""
     if number.as_tuple().exponent == 0 and number.adjusted() < PRECISION:
         return int(number)
     return number
 
 
 def from_double(value: float) -> Decimal | None:
-    """The decimal with the shortest digits that *value* has; None for what is no finite number."""
-    return Decimal(repr(value)) if math.isfinite(value) else None
+    """Return the decimal with the shortest digits that *value* has; None unless it is a finite number.
+
+    Java writes large and small doubles with an exponent, and then with two digits at least. `string()` shows this scale.
+    """
+    if not math.isfinite(value):
+        return None
+    number = Decimal(repr(value))
+    if 1e-3 <= abs(value) < 1e7 or value == 0:
+        return number
+    sign, digits, exponent = number.normalize(EXACT).as_tuple()
+    assert isinstance(exponent, int)
+    return Decimal((sign, (*digits, 0), exponent - 1)) if len(digits) == 1 else Decimal((sign, digits, exponent))
 
 
 def by_double(function: Callable[..., float], *numbers: Number) -> Decimal | None:
-    """*function* over doubles; None where it has no finite value."""
+    """Return *function* over doubles; None where it has no finite value."""
     try:
         return from_double(function(*(float(number) for number in numbers)))
     except (ValueError, OverflowError, ZeroDivisionError):
@@ -144,14 +155,14 @@ def by_double(function: Callable[..., float], *numbers: Number) -> Decimal | Non
 
 
 def scaled(number: Number, scale: int, rounding: str) -> Number | None:
-    """*number* with exactly *scale* digits after the point (negative: rounded before it); None beyond ±6144."""
-    if abs(scale) > DEFAULT_LIMITS.exponent:
+    """Return *number* with exactly *scale* digits after the point (negative: rounded before it); None beyond the scales of IEEE decimal128."""
+    if not SCALE_MIN <= scale <= SCALE_MAX:
         return None
     return compact(unsigned_zero(Decimal(number).quantize(Decimal((0, (1,), -scale)), rounding, EXACT)))
 
 
 def modulo(dividend: Number, divisor: Number) -> Number | None:
-    """The remainder with the sign of *divisor*; None for a divisor of 0 or beyond all precision."""
+    """Return the remainder with the sign of *divisor*; None for a divisor of 0 or beyond all precision."""
     if divisor == 0:
         return None
     if type(dividend) is int and type(divisor) is int:

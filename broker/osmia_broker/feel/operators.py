@@ -1,4 +1,4 @@
-"""Equality, order and arithmetic over all kinds of values.
+"""Compare values of all kinds, and compute with them.
 
 Values that do not fit together give null and a warning. Equality across kinds is null too, but against null it is a
 proper boolean (measured on the reference broker).
@@ -10,10 +10,11 @@ from decimal import Decimal
 from operator import eq, ge, gt, le, lt, ne
 
 from osmia_broker.feel import numbers
+from osmia_broker.feel.calendar import FarDate, from_ordinal
 from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import (
-    SECOND,
+    DAY,
     DateTime,
     DayTimeDuration,
     Duration,
@@ -23,13 +24,13 @@ from osmia_broker.feel.temporal import (
     date_time_plus,
     time_plus,
 )
-from osmia_broker.feel.values import CONTEXTS, DURATIONS, NUMBERS, Context, Number, Range, Value
+from osmia_broker.feel.values import CONTEXTS, DATES, DURATIONS, NUMBERS, Context, Number, Range, Value
 
 # -------------------------------------------------------------------------------------------------------- equality
 
 
 def equal(run: Run, left: Value, right: Value) -> bool | None:
-    """Left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
+    """Return left = right: None between different kinds; numbers by value, lists and contexts entry by entry."""
     if left is None or right is None:
         return left is right
     kind = type(left)
@@ -41,6 +42,8 @@ def equal(run: Run, left: Value, right: Value) -> bool | None:
         return bool(left == right)
     elif kind in CONTEXTS and type(right) in CONTEXTS:
         return _equal_contexts(run, left, right)
+    elif kind in DATES and type(right) in DATES:
+        return False  # one of them is far from the other
     run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
     return None
 
@@ -49,27 +52,30 @@ def _equal_plainly(_run: Run, left: Value, right: Value) -> bool | None:
     return bool(left == right)
 
 
-def _equal_lists(run: Run, left: list[Value], right: list[Value]) -> bool | None:
-    """The first pair that is not equal decides, also if its answer is null."""
+def _equal_lists(run: Run, left: list[Value], right: list[Value]) -> bool:
+    """Compare item by item; a pair of different kinds is not equal, so that the answer is never null (measured)."""
     if len(left) != len(right):
         return False
     run.spend(len(left))
-    for one, other in zip(left, right, strict=True):
-        answer = equal(run, one, other)
-        if answer is not True:
-            return answer
-    return True
+    return all(equal(run, one, other) is True for one, other in zip(left, right, strict=True))
 
 
-def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -> bool | None:
+def _equal_contexts(run: Run, left: dict[str, Value], right: dict[str, Value]) -> bool:
     if left.keys() != right.keys():
         return False
     run.spend(len(left))
-    for key, one in left.items():
-        answer = equal(run, one, right[key])
-        if answer is not True:
-            return answer
-    return True
+    return all(equal(run, one, right[key]) is True for key, one in left.items())
+
+
+def _equal_ranges(run: Run, left: Range, right: Range) -> bool:
+    """Compare the ends, and whether they belong to the ranges; `(< 5)` is no `(null..5)`."""
+    return (
+        left.operator == right.operator
+        and left.start_included == right.start_included
+        and left.end_included == right.end_included
+        and equal(run, left.start, right.start) is True
+        and equal(run, left.end, right.end) is True
+    )
 
 
 def _equal_times(run: Run, left: Time | DateTime, right: Time | DateTime) -> bool | None:
@@ -89,10 +95,12 @@ _EQUALITIES: dict[type, Callable[[Run, Value, Value], bool | None]] = {
     dict: _equal_contexts,
     Context: _equal_contexts,
     date: _equal_plainly,
+    FarDate: _equal_plainly,
     Time: _equal_times,
     DateTime: _equal_times,
     DayTimeDuration: _equal_plainly,
     YearMonthDuration: _equal_plainly,
+    Range: _equal_ranges,
 }
 
 
@@ -123,7 +131,8 @@ def _key(spend: Callable[[int], None], value: Value) -> object:
     if kind in _ZONED:
         return (kind, value.offset is None, value.instant())
     if kind is Range:
-        return (kind, value.start_included, _key(spend, value.start), value.end_included, _key(spend, value.end))
+        ends = (_key(spend, value.start), _key(spend, value.end))
+        return (kind, value.operator, value.start_included, value.end_included, *ends)
     return (kind, id(value) if kind not in _EQUALITIES and value is not None else value)
 
 
@@ -131,7 +140,15 @@ def _key(spend: Callable[[int], None], value: Value) -> object:
 
 
 def order(run: Run, left: Value, right: Value) -> int | None:
-    """-1, 0 or 1 as *left* is before, at or after *right*; None if their kinds have no order among each other."""
+    """Return -1, 0 or 1 as *left* is before, at or after *right*; None and a warning if they have no order."""
+    answer = compared(left, right)
+    if answer is None:
+        run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+    return answer
+
+
+def compared(left: Value, right: Value) -> int | None:
+    """Return -1, 0 or 1 as *left* is before, at or after *right*; None if their kinds have no order among each other."""
     kind = type(left)
     key = _ORDER_KEYS.get(kind)
     if key is not None and kind is type(right):
@@ -140,22 +157,18 @@ def order(run: Run, left: Value, right: Value) -> int | None:
             return int(one > other) - int(one < other)
     elif kind in NUMBERS and type(right) in NUMBERS:
         return int(left > right) - int(left < right)
-    run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+    elif kind in DATES and type(right) in DATES:
+        return 1 if left.year > right.year else -1
     return None
 
 
-def is_ordered(value: Value) -> bool:
-    """Whether *value* is of a kind that has an order."""
-    return type(value) in _ORDER_KEYS
-
-
 def _code_units(text: str) -> str | bytes:
-    """What orders strings by UTF-16 code units; for nearly all that is their own order."""
+    """Return the key that orders strings by UTF-16 code units; for nearly all strings it is the string itself."""
     return text if text.isascii() or max(text) < "\ud800" else _spread(text)
 
 
 def _spread(text: str) -> str:
-    """*text* with every character beyond the basic plane as its two surrogates."""
+    """Return *text* with every character beyond the basic plane as its two surrogates."""
     units = text.encode("utf-16-be", "surrogatepass")
     return "".join(chr(units[i] << 8 | units[i + 1]) for i in range(0, len(units), 2))
 
@@ -169,6 +182,7 @@ _ORDER_KEYS: dict[type, Callable[[Value], Value]] = {
     Decimal: _itself,
     str: _code_units,
     date: _itself,
+    FarDate: FarDate.toordinal,
     Time: Time.instant,
     DateTime: DateTime.instant,
     DayTimeDuration: lambda value: value.nanoseconds,
@@ -178,15 +192,21 @@ _ZONED = frozenset({Time, DateTime})
 
 
 def between(run: Run, value: Value, low: Value, high: Value) -> bool | None:
-    """Whether *value* lies from *low* to *high*, both included; None if one of them does not compare."""
+    """Return `value >= low and value <= high`; one bound that is not met decides, even if the other does not compare."""
     above, below = order(run, value, low), order(run, value, high)
-    return None if above is None or below is None else above >= 0 and below <= 0
+    if (above is not None and above < 0) or (below is not None and below > 0):
+        return False
+    return None if above is None or below is None else True
 
 
 def within(run: Run, value: Value, interval: Range) -> bool | None:
-    """Whether *value* lies in the *interval*; None if it does not compare with both ends."""
-    above, below = order(run, value, interval.start), order(run, value, interval.end)
+    """Tell whether *value* lies in the *interval*; None if it does not compare with both ends."""
+    if interval.operator:
+        bound = interval.end if interval.start is None else interval.start
+        return COMPARISONS[interval.operator](run, value, bound)
+    above, below = compared(value, interval.start), compared(value, interval.end)
     if above is None or below is None:
+        run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}' and '{}'", value, interval.start, interval.end)
         return None
     return (above > 0 or (above == 0 and interval.start_included)) and (
         below < 0 or (below == 0 and interval.end_included)
@@ -195,8 +215,11 @@ def within(run: Run, value: Value, interval: Range) -> bool | None:
 
 def _ordering(accepts: Callable[[int, int], bool]) -> Callable[[Run, Value, Value], bool | None]:
     def decide(run: Run, left: Value, right: Value) -> bool | None:
-        answer = order(run, left, right)
-        return None if answer is None else accepts(answer, 0)
+        answer = compared(left, right)
+        if answer is None:
+            run.warn("NOT_COMPARABLE", "Can't compare '{}' with '{}'", left, right)
+            return None
+        return accepts(answer, 0)
 
     return decide
 
@@ -217,6 +240,11 @@ COMPARISONS: dict[str, Callable[[Run, Value, Value], bool | None]] = {
 }
 
 
+def matches_same(run: Run, value: Value, result: Value) -> bool | None:
+    """Tell the same, but compare true with an input that is a boolean (DMN 1.5, 7.3.3)."""
+    return equal(run, value, result) if type(value) is bool and result is True else matches(run, value, result)
+
+
 def holds(run: Run, result: Value) -> bool | None:
     """Return the *result* of a condition over `?`; None and a warning for any value but true, false or null."""
     if result is None or type(result) is bool:
@@ -228,7 +256,7 @@ def holds(run: Run, result: Value) -> bool | None:
 def matches(run: Run, value: Value, result: Value) -> bool | None:
     """Tell whether an expression that does not read `?` and has this *result* matches the input *value*.
 
-    True matches whatever the input, a list if it contains the input or equals it (measured). Anything else is compared.
+    True matches any input; a list matches if it contains the input or equals it (measured). Other values are compared.
     """
     if result is True:
         return True
@@ -236,7 +264,7 @@ def matches(run: Run, value: Value, result: Value) -> bool | None:
         return within(run, value, result)
     if type(result) is list:
         run.spend(len(result))
-        answers = [equal(run, value, item) for item in result]
+        answers = [within(run, value, item) if type(item) is Range else equal(run, value, item) for item in result]
         if True in answers:
             return True
         if type(value) is not list:
@@ -248,7 +276,7 @@ def matches(run: Run, value: Value, result: Value) -> bool | None:
 
 
 def add(run: Run, left: Value, right: Value) -> Value:
-    """Left + right: numbers, strings, durations, and durations to dates and times."""
+    """Return left + right: of numbers, strings, durations, and of a duration and a date or time."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.add(left, right)
     if type(left) is str and type(right) is str:
@@ -263,7 +291,7 @@ def add(run: Run, left: Value, right: Value) -> Value:
 
 
 def subtract(run: Run, left: Value, right: Value) -> Value:
-    """Left - right: numbers, durations, durations from dates and times, and the time between two of a kind."""
+    """Return left - right: of numbers, durations, a date or time and a duration, and two dates or times of a kind."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.subtract(left, right)
     result = _moved(left, _negated(right)) if type(right) in DURATIONS else _elapsed(left, right)
@@ -273,7 +301,7 @@ def subtract(run: Run, left: Value, right: Value) -> Value:
 
 
 def multiply(run: Run, left: Value, right: Value) -> Value:
-    """Left * right: numbers, and a duration by the whole part of a number (measured)."""
+    """Return left * right: of numbers, and of a duration and the whole part of a number (measured)."""
     if type(left) in NUMBERS and type(right) in NUMBERS:
         return numbers.multiply(left, right)
     if type(right) in DURATIONS:
@@ -285,7 +313,7 @@ def multiply(run: Run, left: Value, right: Value) -> Value:
 
 
 def divide(run: Run, left: Value, right: Value) -> Value:
-    """Left / right: numbers, a duration by a number, and two durations of a kind; null for a divisor of zero."""
+    """Return left / right: of numbers, a duration and a number, two durations of a kind; null for a divisor of zero."""
     if type(right) in NUMBERS and right != 0:
         if type(left) in NUMBERS:
             return numbers.divide(left, right)
@@ -298,7 +326,7 @@ def divide(run: Run, left: Value, right: Value) -> Value:
 
 
 def power(run: Run, left: Value, right: Value) -> Value:
-    """Left ** right, for numbers."""
+    """Return left ** right, of numbers."""
     result = numbers.power(left, right) if type(left) in NUMBERS and type(right) in NUMBERS else None
     if result is None:
         run.warn("INVALID_TYPE", "Can't raise '{}' to the power of '{}'", left, right)
@@ -306,19 +334,43 @@ def power(run: Run, left: Value, right: Value) -> Value:
 
 
 def negate(run: Run, value: Value) -> Value:
-    """-value, for numbers; the sign of a duration is written inside it (measured)."""
+    """Return -value, of a number; the sign of a duration is written inside it (measured)."""
     if type(value) in NUMBERS:
         return numbers.negate(value)
     run.warn("INVALID_TYPE", "Expected number but found '{}'", value)
     return None
 
 
-_DURATION_END = 10**25  # nanoseconds or months; far beyond the years 1 to 9999
+def negate_any(run: Run, value: Value) -> Value:
+    """Return -value, for numbers and durations (DMN 1.5, 10.3.2.4)."""
+    return _negated(value) if type(value) in DURATIONS else negate(run, value)
+
+
+def multiply_exactly(run: Run, left: Value, right: Value) -> Value:
+    """Return left * right; a duration keeps the fraction of a number as far as it can (DMN 1.5, table 55)."""
+    if type(right) in DURATIONS:
+        left, right = right, left
+    if type(left) in DURATIONS and type(right) in NUMBERS:
+        product = Decimal(numbers.multiply(_size(left), right))
+        return _sized(type(left), int(max(Decimal(-_DURATION_END), min(Decimal(_DURATION_END), product))))
+    return multiply(run, left, right)
+
+
+def subtract_any(run: Run, left: Value, right: Value) -> Value:
+    """Return left - right; a date counts as midnight in UTC beside a zoned date and time (DMN 1.5, table 55)."""
+    if type(left) is DateTime and type(right) in DATES and left.offset is not None:
+        right = DateTime(right, 0, 0)
+    elif type(left) in DATES and type(right) is DateTime and right.offset is not None:
+        left = DateTime(left, 0, 0)
+    return subtract(run, left, right)
+
+
+_DURATION_END = 10**27  # nanoseconds or months; beyond the time between the first and the last year
 
 
 def _bounded(size: int) -> int:
     if abs(size) >= _DURATION_END:
-        raise EvaluationFailed("Expected a duration within the years 1 to 9999, but found a longer one")
+        raise EvaluationFailed("Expected a duration within all years of the calendar, but found a longer one")
     return size
 
 
@@ -339,14 +391,14 @@ def _times(duration: Duration, factor: int) -> Duration:
 
 
 def _divided(duration: Duration, divisor: Number) -> Duration:
-    """Months are cut to whole ones, nanoseconds too."""
+    """Divide a duration; months are cut to whole ones, nanoseconds too."""
     quotient = Decimal(numbers.divide(_size(duration), divisor))
     return _sized(type(duration), int(max(Decimal(-_DURATION_END), min(Decimal(_DURATION_END), quotient))))
 
 
 def _moved(value: Value, duration: Duration) -> Value:
     match value:
-        case date():
+        case date() | FarDate():
             return date_plus(value, duration)
         case Time():
             return time_plus(value, duration)
@@ -359,10 +411,10 @@ def _moved(value: Value, duration: Duration) -> Value:
 
 
 def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
-    """The time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
+    """Return the time from *right* to *left*, two dates, times or date-times, both local or both zoned."""
     match left, right:
-        case date(), date():
-            return DayTimeDuration((left - right).days * 86_400 * SECOND)
+        case ((date() | FarDate()), (date() | FarDate())):
+            return DayTimeDuration((left.toordinal() - right.toordinal()) * DAY)
         case (Time(), Time()) | (DateTime(), DateTime()) if (left.offset is None) == (right.offset is None):
             return DayTimeDuration(left.instant() - right.instant())
         case _:
@@ -370,7 +422,7 @@ def _elapsed(left: Value, right: Value) -> DayTimeDuration | None:
 
 
 def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
-    """The numbers from *start* towards *end*, up or down by 1."""
+    """Return the numbers from *start* towards *end*, up or down by 1."""
     if type(start) not in NUMBERS or type(end) not in NUMBERS:
         return None
     length = abs(numbers.whole(numbers.subtract(end, start))) + 1
@@ -379,3 +431,24 @@ def steps(run: Run, start: Value, end: Value) -> list[Value] | None:
     if isinstance(start, int):
         return list(range(start, start + step * length, step))
     return [numbers.add(start, step * i) for i in range(length)]
+
+
+def steps_of_any(run: Run, start: Value, end: Value) -> list[Value] | None:
+    """Return the numbers or the dates from *start* to *end*, up or down."""
+    if type(start) not in DATES or type(end) not in DATES:
+        return steps(run, start, end)
+    first, last = start.toordinal(), end.toordinal()
+    run.made_list(abs(last - first) + 1)
+    step = 1 if last >= first else -1
+    return [from_ordinal(day) for day in range(first, last + step, step)]
+
+
+def items_of_range(run: Run, value: Range) -> list[Value] | None:
+    """Return the whole numbers or the dates that lie in a range; None if it has no first or no last one."""
+    kinds = {type(value.start), type(value.end)}
+    if not (kinds <= DATES or kinds == {int}) or value.operator or order(run, value.start, value.end) == 1:
+        return None
+    items = steps_of_any(run, value.start, value.end)
+    if items is None:
+        return None
+    return items[0 if value.start_included else 1 : len(items) if value.end_included else -1]

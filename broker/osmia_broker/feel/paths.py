@@ -1,4 +1,7 @@
-"""Reaching into values: `value.name` and `list[index]`."""
+"""Reach into values: `value.name` and `list[index]`."""
+
+from collections.abc import Callable
+from math import floor
 
 from osmia_broker.feel import numbers
 from osmia_broker.feel.run import Run
@@ -7,7 +10,7 @@ from osmia_broker.feel.values import CONTEXTS, Number, Range, Value
 
 
 def property_of(run: Run, value: Value, name: str) -> Value:
-    """`value.name`: an entry of a context, a part of a temporal value; of a list, that of each element."""
+    """Return `value.name`: an entry of a context, or a part of a temporal value; of a list, that of each item."""
     if type(value) in CONTEXTS:
         if name in value:
             return value[name]
@@ -18,9 +21,12 @@ def property_of(run: Run, value: Value, name: str) -> Value:
     if value is None:
         run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. The context is null", name=name)
         return None
-    part = _RANGE.get(name) if type(value) is Range else PROPERTIES.get(type(value), {}).get(name)
+    properties = _RANGE if type(value) is Range else PROPERTIES.get(type(value), {})
+    part = properties.get(name)
     if part is None:
-        run.warn("NO_PROPERTY_FOUND", "No property found with name '{name}' of value '{}'", value, name=name)
+        template = "No property found with name '{name}' of value '{}'. Available properties: {properties}"
+        available = ", ".join(f"'{each}'" for each in properties)
+        run.warn("NO_PROPERTY_FOUND", template, value, name=name, properties=available)
         return None
     return part(value)
 
@@ -31,7 +37,7 @@ def _no_entry(run: Run, context: dict[str, Value], name: str) -> None:
     run.warn("NO_CONTEXT_ENTRY_FOUND", "No context entry found with key '{name}'. {detail}", name=name, detail=detail)
 
 
-_RANGE = {
+_RANGE: dict[str, Callable[..., object]] = {
     "start": lambda value: value.start,
     "end": lambda value: value.end,
     "start included": lambda value: value.start_included,
@@ -40,8 +46,8 @@ _RANGE = {
 
 
 def element_at(run: Run, items: list[Value], index: Number) -> Value:
-    """The element at *index*, from 1, or from the end if negative; null outside. A fraction is cut off."""
-    position = numbers.whole(index)
+    """Return the item at *index*, from 1, or from the end if negative; null outside. A fraction is rounded down."""
+    position = numbers.whole(index) if index >= 0 or type(index) is int else floor(max(index, -len(items) - 1))
     if 0 < position <= len(items):
         return items[position - 1]
     if position < 0 and -position <= len(items):

@@ -1,4 +1,4 @@
-"""Writes a syntax tree as text again, so that parsing the text gives the same tree.
+"""Write a syntax tree as text again, so that parsing the text gives the same tree.
 
 Brackets are put where the grammar needs them, none elsewhere but around single operands that are whole expressions.
 """
@@ -13,7 +13,7 @@ from osmia_broker.feel.tokens import NAME, RESERVED, WIDE_PROPERTIES, WIDE_TYPES
 
 
 def to_source(node: Node) -> str:
-    """The text of *node*; for `Tests`, the text of a cell."""
+    """Return the text of *node*; for `Tests`, the text of a cell."""
     return _PRINT[type(node)](node)
 
 
@@ -44,7 +44,7 @@ def _level(node: Node) -> int:
 
 
 def _at(node: Node, level: int) -> str:
-    """*node* at a place that takes what holds at least as tightly as *level*."""
+    """Return the text of *node* for a place that takes nodes that hold at least as tightly as *level*."""
     text = to_source(node)
     return text if _level(node) >= level else f"({text})"
 
@@ -114,7 +114,18 @@ def _between(node: syntax.Between) -> str:
 
 
 def _instance(node: syntax.InstanceOf) -> str:
-    return f"{_at(node.operand, _SUM)} instance of {node.type if node.type in WIDE_TYPES else _name_text(node.type)}"
+    return f"{_at(node.operand, _SUM)} instance of {_type(node.type)}"
+
+
+def _type(node: syntax.Type) -> str:
+    if not node.arguments and not node.name.startswith("function"):
+        return node.name if node.name in WIDE_TYPES else _name_text(node.name)
+    arguments = [_type(argument) for argument in node.arguments]
+    if node.name == "function":
+        return f"function<{', '.join(arguments[:-1])}> -> {arguments[-1]}" if arguments else "function"
+    if node.names:
+        arguments = [f"{name}: {text}" for name, text in zip(node.names, arguments, strict=True)]
+    return f"{node.name}<{', '.join(arguments)}>"
 
 
 def _in(node: syntax.In) -> str:
@@ -138,15 +149,31 @@ def _filter(node: syntax.Filter) -> str:
 
 
 def _call(node: syntax.Call) -> str:
-    name = ".".join([*map(_name_text, node.owner), node.name])
+    return ".".join([*map(_name_text, node.owner), node.name]) + _arguments(node)
+
+
+def _arguments(node: syntax.Call | syntax.Invocation) -> str:
     texts = [to_source(argument) for argument in node.arguments]
     if node.names:
         texts = [f"{parameter}: {text}" for parameter, text in zip(node.names, texts, strict=True)]
-    return f"{name}({', '.join(texts)})"
+    return f"({', '.join(texts)})"
+
+
+def _invocation(node: syntax.Invocation) -> str:
+    return _at(node.function, _VALUE) + _arguments(node)
+
+
+def _open_range(node: syntax.OpenRange) -> str:
+    return f"({node.operator} {_at(node.operand, _SUM)})"
 
 
 def _function(node: syntax.FunctionLiteral) -> str:
-    return f"function({', '.join(map(_name_text, node.parameters))}) {to_source(node.body)}"
+    types = node.types or (None,) * len(node.parameters)
+    parameters = [
+        _name_text(name) + ("" if type is None else f": {_type(type)}")
+        for name, type in zip(node.parameters, types, strict=True)
+    ]
+    return f"function({', '.join(parameters)}) {to_source(node.body)}"
 
 
 def _if(node: syntax.If) -> str:
@@ -155,7 +182,7 @@ def _if(node: syntax.If) -> str:
 
 
 def _bracketed(node: Node, kind: type[Node]) -> str:
-    """A last `else` that is an `if` of its own would be read as one more branch."""
+    """Return the last `else`; an `if` in it stands in parentheses, or it would be read as one more branch."""
     return f"({to_source(node)})" if isinstance(node, kind) else to_source(node)
 
 
@@ -204,6 +231,8 @@ _PRINT: dict[type[Node], Callable[..., str]] = {
     syntax.Path: _path,
     syntax.Filter: _filter,
     syntax.Call: _call,
+    syntax.Invocation: _invocation,
+    syntax.OpenRange: _open_range,
     syntax.FunctionLiteral: _function,
     syntax.If: _if,
     syntax.For: _for,

@@ -1,8 +1,9 @@
-"""One evaluation: what it may read, what it has spent and what it has to report.
+"""Keep the state of one evaluation: its variables, its costs and its warnings.
 
 A `Run` lives for one call of `evaluate`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from time import thread_time
 from typing import Any, Protocol
@@ -18,22 +19,23 @@ from osmia_broker.feel.values import Function, Value
 
 
 class Scope(Protocol):
-    """Where variables are read: a FEEL value or JSON text (`msgspec.Raw`) by name, `KeyError` for an unknown one.
+    """The source of variables: a FEEL value or JSON text (`msgspec.Raw`) by name, `KeyError` for an unknown one.
 
     A scope may also have an attribute `functions`, a mapping of names to `Function` that hide built-in functions.
     """
 
     def __getitem__(self, name: str, /) -> Any:
-        """The value of the variable *name*."""
+        """Return the value of the variable *name*."""
 
 
 class Warning(msgspec.Struct, frozen=True):
-    """Why a part of an expression gave null: *type* as `NO_VARIABLE_FOUND`, *message* a sentence."""
+    """The reason why a part of an expression gave null: *type* as `NO_VARIABLE_FOUND`, *message* a sentence."""
 
     type: str
     message: str
 
 
+_ARGUMENTS_SHOWN = 10  # of a call that failed; each may take 200 characters
 WARNINGS_MAX = 100  # of one evaluation; a loop may cause millions
 _STEPS_BETWEEN_LOOKS = 5_000  # at the clock; about half a millisecond
 
@@ -51,7 +53,7 @@ class Run(msgspec.Struct):
     deadline: float = 0.0
 
     def read(self, name: str) -> Value:
-        """The variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
+        """Return the variable *name*; null and a warning if there is none. JSON text is parsed once per evaluation."""
         try:
             value = self.scope[name]
         except KeyError:
@@ -68,7 +70,7 @@ class Run(msgspec.Struct):
         return value
 
     def function(self, name: str) -> Function | None:
-        """The function that the scope has under *name*."""
+        """Return the function that the scope has under *name*."""
         try:
             value = self.scope[name]
         except KeyError:
@@ -82,6 +84,21 @@ class Run(msgspec.Struct):
         if isinstance(self.warnings, tuple):
             self.warnings = []
         self.warnings.append(Warning(type, template.format(*map(brief, values), **names)))
+
+    def warn_of_call(self, name: str, template: str, *values: Value, **names: object) -> None:
+        """Note why the call of the built-in function *name* gives null."""
+        self.warn(
+            "FUNCTION_INVOCATION_FAILURE",
+            "Failed to invoke function '{function}': " + template,
+            *values,
+            function=name,
+            **names,
+        )
+
+    def warn_of_arguments(self, name: str, values: Sequence[Value]) -> None:
+        """Note that no declaration of the built-in function *name* takes arguments of these types."""
+        shown = ", ".join(["'{}'"] * min(len(values), _ARGUMENTS_SHOWN))
+        self.warn_of_call(name, "Illegal arguments: " + shown, *values[:_ARGUMENTS_SHOWN])
 
     def spend(self, steps: int) -> None:
         """Count *steps*; ends the evaluation when there are too many or they take too long."""

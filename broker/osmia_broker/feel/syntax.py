@@ -1,4 +1,4 @@
-"""The syntax tree: what the parser makes and the compiler and the printer read.
+"""Define the syntax tree, which the parser makes and the compiler and the printer read.
 
 Chains (`a + b - c`, `a.b.c`, `p and q and r`) are one flat node each, so that a long one is not a deep one.
 """
@@ -71,6 +71,13 @@ class Interval(Node, frozen=True):
     end_included: bool
 
 
+class OpenRange(Node, frozen=True):
+    """`(< 5)` as a value; also with `=` and `!=`."""
+
+    operator: str
+    operand: Node
+
+
 class Negation(Node, frozen=True):
     """`-x`."""
 
@@ -92,7 +99,7 @@ class Logic(Node, frozen=True):
 
 
 class Comparison(Node, frozen=True):
-    """`a < b` and its kin; they do not chain."""
+    """`a < b`, and `=`, `!=`, `<=`, `>`, `>=` alike; they do not chain."""
 
     operator: str
     left: Node
@@ -107,11 +114,22 @@ class Between(Node, frozen=True):
     high: Node
 
 
+class Type(Node, frozen=True):
+    """A type by its *name*; *arguments* are those of `list<T>`, `range<T>`, `context<..>` and `function<..> -> T`.
+
+    *names* are the entries of a context; the result of a function is its last argument.
+    """
+
+    name: str
+    arguments: "tuple[Type, ...]" = ()
+    names: tuple[str, ...] = ()
+
+
 class InstanceOf(Node, frozen=True):
     """`x instance of type`."""
 
     operand: Node
-    type: str
+    type: Type
 
 
 class In(Node, frozen=True):
@@ -151,15 +169,24 @@ class Call(Node, frozen=True):
     names: tuple[str, ...]
 
 
+class Invocation(Node, frozen=True):
+    """`value(a, b)`, the call of a function that is the value of an expression; arguments as those of a `Call`."""
+
+    function: Node
+    arguments: tuple[Node, ...]
+    names: tuple[str, ...]
+
+
 class FunctionLiteral(Node, frozen=True):
-    """`function(a, b) body`."""
+    """`function(a, b: number) body`; *types* has one item for each parameter, None where there is no type."""
 
     parameters: tuple[str, ...]
     body: Node
+    types: tuple[Type | None, ...] = ()  # empty if no parameter has one
 
 
 class If(Node, frozen=True):
-    """`if c then a else if d then b else e`; each branch is a condition and what it leads to."""
+    """`if c then a else if d then b else e`; each branch is a condition and its result."""
 
     branches: tuple[tuple[Node, Node], ...]
     otherwise: Node

@@ -1,4 +1,4 @@
-"""Finds names and the input `?` in a syntax tree."""
+"""Find names and the input `?` in a syntax tree."""
 
 from osmia_broker.feel import syntax
 

@@ -1,15 +1,27 @@
-"""Dates, times and durations: what they hold and what can be computed with them.
+"""Hold dates, times and durations, and compute with them.
 
 Time is counted in whole nanoseconds, as the reference does; Python's own classes stop at microseconds. A date is a
-`datetime.date` (years 1 to 9999). Zones come from the tz database and are loaded when one is first named.
+`datetime.date`, or a `FarDate` outside of the years 1 to 9999. Zones come from the tz database and are loaded when one is
+first named.
 """
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 import msgspec
+
+from osmia_broker.feel.calendar import (
+    CYCLE_DAYS,
+    AnyDate,
+    FarDate,
+    cycle_of_ordinal,
+    from_ordinal,
+    make_date,
+    moved_by_cycles,
+    near,
+)
 
 SECOND = 1_000_000_000  # nanoseconds
 MINUTE = 60 * SECOND
@@ -39,24 +51,24 @@ class Time(msgspec.Struct, frozen=True):
     zone: str | None = None
 
     def instant(self) -> int:
-        """Nanoseconds that order zoned times among each other, and local ones among each other."""
+        """Return nanoseconds that order zoned times among each other, and local ones among each other."""
         return self.nanoseconds - (self.offset or 0) * SECOND
 
 
 class DateTime(msgspec.Struct, frozen=True):
     """A date and a time of day; local if it has neither *offset* nor *zone*. With a *zone*, *offset* is the one in force."""
 
-    date: date
+    date: AnyDate
     nanoseconds: int
     offset: int | None = None
     zone: str | None = None
 
     def instant(self) -> int:
-        """Nanoseconds since the epoch; a local one is taken as UTC, to compare it with other local ones."""
+        """Return nanoseconds since the epoch; a local one is taken as UTC, to compare it with other local ones."""
         return self.local() - (self.offset or 0) * SECOND
 
     def local(self) -> int:
-        """Nanoseconds since the epoch as the clock on the wall shows them."""
+        """Return nanoseconds since the epoch as the clock on the wall shows them."""
         return (self.date.toordinal() - _EPOCH_DAY) * DAY + self.nanoseconds
 
 
@@ -73,12 +85,17 @@ Duration = DayTimeDuration | YearMonthDuration
 # ----------------------------------------------------------------------------------------------------------- zones
 
 
+_FIXED_ZONE = re.compile(r"(?:GMT|UTC|UT)([+-])(\d{1,2})(?::?([0-5]\d))?", re.ASCII)
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> tzinfo | None:
-    """The zone called *name* (`Europe/Berlin`), or None if the tz database has none."""
+    """Return the zone called *name* (`Europe/Berlin`), or None if the tz database has none."""
+    fixed = _FIXED_ZONE.fullmatch(name)
+    if fixed is not None:
+        offset = timedelta(hours=int(fixed[2]), minutes=int(fixed[3] or 0))
+        return timezone(-offset if fixed[1] == "-" else offset) if offset <= timedelta(hours=18) else None
     if not _ZONE_NAME.fullmatch(name) or len(name) > 64:
         return None
     import zoneinfo  # reading the database costs more than many evaluations; most expressions name no zone
@@ -89,29 +106,29 @@ def zone_of(name: str) -> tzinfo | None:
         return None
 
 
-def in_zone(day: date, nanoseconds: int, zone: str) -> DateTime | None:
-    """The local date and time in *zone*; a time that a clock change skips moves forward. None for an unknown zone."""
+def in_zone(day: AnyDate, nanoseconds: int, zone: str) -> DateTime | None:
+    """Return the local date and time in *zone*; a time that a clock change skips moves forward. None for an unknown zone."""
     rules = zone_of(zone)
     if rules is None:
         return None
-    seconds = nanoseconds // SECOND
-    local = datetime(day.year, day.month, day.day, tzinfo=rules) + timedelta(seconds=seconds)
+    if day.year < 1:
+        return DateTime(day, nanoseconds, _first_offset(rules), zone)
+    shown = near(day)
+    local = datetime(shown.year, shown.month, shown.day, tzinfo=rules) + timedelta(seconds=nanoseconds // SECOND)
     offset = _offset_of(local)
     back = _from_instant((day.toordinal() - _EPOCH_DAY) * DAY + nanoseconds - offset * SECOND, rules)
-    if back is None:
-        return None
-    return DateTime(back[0], back[1], back[2], zone)
+    return None if back is None else DateTime(back[0], back[1], back[2], zone)
 
 
 def at_instant(instant: int, zone: str) -> DateTime | None:
-    """The *instant* (nanoseconds since the epoch) as clocks in *zone* show it; None for an unknown zone."""
+    """Return the *instant* (nanoseconds since the epoch) as clocks in *zone* show it; None for an unknown zone."""
     rules = zone_of(zone)
     shown = None if rules is None else _from_instant(instant, rules)
     return None if shown is None else DateTime(shown[0], shown[1], shown[2], zone)
 
 
 def standard_offset(zone: str) -> int | None:
-    """The offset of *zone* in seconds without summer time, for times without a date; None for an unknown zone."""
+    """Return the offset of *zone* in seconds without summer time, for times without a date; None for an unknown zone."""
     rules = zone_of(zone)
     if rules is None:
         return None
@@ -123,62 +140,64 @@ def _offset_of(moment: datetime) -> int:
     return int((moment.utcoffset() or timedelta()).total_seconds())
 
 
-def _from_instant(instant: int, rules: tzinfo) -> tuple[date, int, int] | None:
-    seconds, fraction = divmod(instant, SECOND)
-    try:
-        shown = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(rules)
-    except (OverflowError, ValueError):
-        return None
+def _first_offset(rules: tzinfo) -> int:
+    """Return the offset before the first change of clocks: that of the local mean time."""
+    return _offset_of(datetime(1, 1, 2, tzinfo=rules))
+
+
+def _from_instant(instant: int, rules: tzinfo) -> tuple[AnyDate, int, int] | None:
+    ordinal = instant // DAY + _EPOCH_DAY
+    if ordinal < 2:
+        offset = _first_offset(rules)
+        local = date_time(instant + offset * SECOND)
+        return None if local is None else (local.date, local.nanoseconds, offset)
+    cycles = cycle_of_ordinal(ordinal)
+    seconds, fraction = divmod(instant - cycles * CYCLE_DAYS * DAY, SECOND)
+    shown = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).astimezone(rules)
     nanoseconds = ((shown.hour * 60 + shown.minute) * 60 + shown.second) * SECOND + fraction
-    return shown.date(), nanoseconds, _offset_of(shown)
+    day = moved_by_cycles(shown.date(), cycles)
+    return None if day is None else (day, nanoseconds, _offset_of(shown))
 
 
 # ------------------------------------------------------------------------------------------------------ arithmetic
 
 
 def date_time(local: int, offset: int | None = None) -> DateTime | None:
-    """The date and time at *local* nanoseconds since the epoch; None outside of the years 1 to 9999."""
+    """Return the date and time at *local* nanoseconds since the epoch; None beyond all years."""
     days, nanoseconds = divmod(local, DAY)
-    try:
-        return DateTime(date.fromordinal(days + _EPOCH_DAY), nanoseconds, offset)
-    except (ValueError, OverflowError):
-        return None
+    day = from_ordinal(days + _EPOCH_DAY)
+    return None if day is None else DateTime(day, nanoseconds, offset)
 
 
-def plus_months(day: date, months: int) -> date | None:
-    """*day* moved by *months*, cut to the last day of the month it lands in; None outside of the years 1 to 9999."""
+def plus_months(day: AnyDate, months: int) -> AnyDate | None:
+    """Return *day* moved by *months*, cut to the last day of the month it lands in; None beyond all years."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    if not 1 <= year <= 9999:
-        return None
-    return date(year, month + 1, min(day.day, days_in_month(year, month + 1)))
+    return make_date(year, month + 1, min(day.day, days_in_month(year, month + 1)))
 
 
 def days_in_month(year: int, month: int) -> int:
-    """How many days the month has (1 to 12)."""
+    """Return the number of days of the month (1 to 12)."""
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in {4, 6, 9, 11} else 31
 
 
-def date_plus(day: date, duration: Duration) -> date | None:
-    """*day* + *duration*; hours act in whole days, counted from midnight (measured)."""
+def date_plus(day: AnyDate, duration: Duration) -> AnyDate | None:
+    """Return *day* + *duration*; hours act in whole days, counted from midnight (measured)."""
     if type(duration) is YearMonthDuration:
         return plus_months(day, duration.months)
-    try:
-        return date.fromordinal(day.toordinal() + duration.nanoseconds // DAY)  # type: ignore[union-attr]
-    except (ValueError, OverflowError):
-        return None
+    return from_ordinal(day.toordinal() + duration.nanoseconds // DAY)  # type: ignore[union-attr]
 
 
 def time_plus(time: Time, duration: Duration) -> Time | None:
-    """*time* + a days-time *duration*, past midnight if need be; None for years and months."""
+    """Return *time* + a days-time *duration*, past midnight if need be; None for years and months."""
     if type(duration) is not DayTimeDuration:
         return None
     return Time((time.nanoseconds + duration.nanoseconds) % DAY, time.offset, time.zone)
 
 
 def date_time_plus(moment: DateTime, duration: Duration) -> DateTime | None:
-    """*moment* + *duration*: months move the calendar, days and hours the clock of real time (measured)."""
+    """Return *moment* + *duration*: months move the calendar, days and hours the clock of real time (measured)."""
     if type(duration) is YearMonthDuration:
         day = plus_months(moment.date, duration.months)
         if day is None or moment.zone is None:
@@ -190,8 +209,8 @@ def date_time_plus(moment: DateTime, duration: Duration) -> DateTime | None:
     return date_time(moment.local() + nanoseconds, moment.offset)
 
 
-def months_between(start: date, end: date) -> int:
-    """Whole months from *start* to *end*, negative if *end* lies before."""
+def months_between(start: AnyDate, end: AnyDate) -> int:
+    """Return the whole months from *start* to *end*, negative if *end* lies before."""
     months = (end.year - start.year) * 12 + end.month - start.month
     if months > 0 and end.day < start.day:
         return months - 1
@@ -203,8 +222,8 @@ def months_between(start: date, end: date) -> int:
 # ------------------------------------------------------------------------------------------------------ properties
 
 
-def _weekday(value: date) -> int:
-    return value.isoweekday()
+def _weekday(value: AnyDate) -> int:
+    return near(value).isoweekday()
 
 
 def _time_offset(value: Time | DateTime) -> DayTimeDuration | None:
@@ -231,13 +250,16 @@ _CLOCK: dict[str, Callable[..., object]] = {
     "time offset": _time_offset,
 }
 
+_CALENDAR: dict[str, Callable[..., object]] = {
+    "year": lambda value: value.year,
+    "month": lambda value: value.month,
+    "day": lambda value: value.day,
+    "weekday": _weekday,
+}
+
 PROPERTIES: dict[type, dict[str, Callable[..., object]]] = {
-    date: {
-        "year": lambda value: value.year,
-        "month": lambda value: value.month,
-        "day": lambda value: value.day,
-        "weekday": _weekday,
-    },
+    date: _CALENDAR,
+    FarDate: _CALENDAR,
     Time: _CLOCK,
     DateTime: {
         "year": lambda value: value.date.year,

@@ -1,4 +1,4 @@
-"""Dates, times and durations to and from text.
+"""Convert dates, times and durations to and from text.
 
 `read_*` gives None for a text that is none. Two ways of writing: `plain`, as `string()` writes, and `stored`, as the
 reference writes into JSON (measured; zero seconds are written, as its later patches do).
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
+from osmia_broker.feel.calendar import AnyDate, FarDate, make_date
 from osmia_broker.feel.temporal import (
     DAY,
     HOUR,
@@ -25,7 +26,7 @@ from osmia_broker.feel.temporal import (
     standard_offset,
 )
 
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d{2})-(\d{2})", re.ASCII)
 _TIME = re.compile(
     r"(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:(Z)|([+-])(\d{2}):(\d{2})(?::(\d{2}))?)?(?:@([^@\[\]]+)|\[([^@\[\]]+)\])?",
     re.ASCII,
@@ -39,19 +40,14 @@ _YEAR_MONTH = re.compile(r"(-)?P(?:([+-]?\d{1,9})Y)?(?:([+-]?\d{1,9})M)?", re.AS
 _TEXT_MAX = 100  # no temporal value needs more; keeps the patterns off long texts
 
 
-def read_date(text: str) -> date | None:
-    """`2020-04-06`."""
+def read_date(text: str) -> AnyDate | None:
+    """Read `2020-04-06`; a year may have up to nine digits and a minus."""
     found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return date(int(found[1]), int(found[2]), int(found[3]))
-    except ValueError:
-        return None
+    return None if found is None else make_date(int(found[1]), int(found[2]), int(found[3]))
 
 
 def read_time(text: str) -> Time | None:
-    """`08:00`, `08:00:00.5`, with `Z`, `+01:00` or `@Europe/Paris`; 24:00:00 is midnight."""
+    """Read `08:00`, `08:00:00.5`, with `Z`, `+01:00` or `@Europe/Paris`; 24:00:00 is midnight."""
     found = _TIME.fullmatch(text) if len(text) <= _TEXT_MAX else None
     clock = None if found is None else _clock_of(found)
     if found is None or clock is None:
@@ -64,7 +60,7 @@ def read_time(text: str) -> Time | None:
 
 
 def read_date_time(text: str) -> DateTime | None:
-    """`2020-04-06T08:00:00` with a time as `read_time` takes it; a date alone means midnight."""
+    """Read `2020-04-06T08:00:00` with a time as `read_time` takes it; a date alone means midnight."""
     day_text, separator, time_text = text.partition("T")
     day = read_date(day_text)
     if day is None or not separator:
@@ -79,7 +75,7 @@ def read_date_time(text: str) -> DateTime | None:
     return moment
 
 
-def _with_zone(day: date, clock: int, offset: int | None, zone: str | None) -> DateTime | None:
+def _with_zone(day: AnyDate, clock: int, offset: int | None, zone: str | None) -> DateTime | None:
     if offset == _BAD_OFFSET:
         return None
     if zone is None:
@@ -89,7 +85,24 @@ def _with_zone(day: date, clock: int, offset: int | None, zone: str | None) -> D
     return at_instant(DateTime(day, clock, offset).instant(), zone)
 
 
-_BAD_OFFSET = 1 << 20  # seconds; what no offset can be
+_OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?", re.ASCII)
+
+
+def read_offset(text: str) -> int | None:
+    """Return the offset in seconds that *text* shows: `Z`, `+01:00`, `+0130` or `+1`, at most 18 hours."""
+    if text == "Z":
+        return 0
+    found = _OFFSET.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = int(found[2]), int(found[3] or 0), int(found[4] or 0)
+    size = hours * 3600 + minutes * 60 + seconds
+    if minutes > 59 or seconds > 59 or size > 18 * 3600:
+        return None
+    return -size if found[1] == "-" else size
+
+
+_BAD_OFFSET = 1 << 20  # seconds; no offset is that large
 
 
 def _clock_of(found: re.Match[str]) -> int | None:
@@ -112,7 +125,7 @@ def _offset_of(found: re.Match[str]) -> int | None:
 
 
 def read_duration(text: str) -> Duration | None:
-    """`P1Y2M` or `P1DT2H3M4.5S`, the sign before the P or inside; the two kinds do not mix."""
+    """Read `P1Y2M` or `P1DT2H3M4.5S`, the sign before the P or inside; the two kinds do not mix."""
     if len(text) > _TEXT_MAX or not text.lstrip("-")[1:]:
         return None
     found = _YEAR_MONTH.fullmatch(text)
@@ -128,15 +141,15 @@ def read_duration(text: str) -> Duration | None:
     return DayTimeDuration(-nanoseconds if found[1] else nanoseconds)
 
 
-def read_temporal(text: str) -> date | Time | DateTime | Duration | None:
-    """What `@"text"` stands for, whichever kind it is."""
+def read_temporal(text: str) -> AnyDate | Time | DateTime | Duration | None:
+    """Read the text of `@"text"`, of any kind."""
     if "T" in text and not text.lstrip("-").startswith("P"):
         return read_date_time(text)
     return read_date(text) or read_time(text) or read_duration(text)
 
 
 def moment_of(now: Instant | datetime | None) -> DateTime | None:
-    """The value of `now()` for the moment handed in by the caller; None if none was."""
+    """Return the value of `now()` for the moment handed in by the caller; None if none was."""
     if now is None:
         return None
     if type(now) is Instant:
@@ -154,8 +167,21 @@ def moment_of(now: Instant | datetime | None) -> DateTime | None:
 
 
 def plain(value: object) -> str:
-    """As `string()` writes it; seconds always, fractions of a duration are lost."""
+    """Write *value* as `string()` does; seconds always, fractions of a duration are lost."""
     return _PLAIN[type(value)](value)
+
+
+def exact(value: object) -> str:
+    """Write *value* as `plain` does, but with the fractions of a duration, and zero as `PT0S` or `P0M`."""
+    match value:
+        case DayTimeDuration(nanoseconds=0):
+            return "PT0S"
+        case YearMonthDuration(months=0):
+            return "P0M"
+        case DayTimeDuration():
+            return _duration_exact(value)
+        case _:
+            return plain(value)
 
 
 def stored(value: object) -> str:
@@ -163,7 +189,7 @@ def stored(value: object) -> str:
     return _STORED[type(value)](value)
 
 
-def _date_text(value: date) -> str:
+def _date_text(value: AnyDate) -> str:
     return value.isoformat()
 
 
@@ -235,6 +261,19 @@ def _duration_plain(value: DayTimeDuration) -> str:
     return ("-P" if value.nanoseconds < 0 and text else "P") + (text or "0D")
 
 
+def _duration_exact(value: DayTimeDuration) -> str:
+    fraction = abs(value.nanoseconds) % SECOND
+    text = _duration_plain(value)
+    if not fraction:
+        return text
+    digits = f".{fraction:09}".rstrip("0") + "S"
+    if text.endswith("S"):
+        return text[:-1] + digits
+    sign = "-" if value.nanoseconds < 0 and not text.startswith("-") else ""
+    text = text.replace("0D", "") if text == "P0D" else text
+    return sign + text + ("" if "T" in text else "T") + "0" + digits
+
+
 def _duration_stored(value: DayTimeDuration) -> str:
     sign = "-" if value.nanoseconds < 0 else ""
     size = abs(value.nanoseconds)
@@ -249,6 +288,7 @@ def _duration_stored(value: DayTimeDuration) -> str:
 
 _PLAIN: dict[type, Callable[..., str]] = {
     date: _date_text,
+    FarDate: _date_text,
     Time: _time_plain,
     DateTime: _date_time_plain,
     DayTimeDuration: _duration_plain,
@@ -256,6 +296,7 @@ _PLAIN: dict[type, Callable[..., str]] = {
 }
 _STORED: dict[type, Callable[..., str]] = {
     date: _date_text,
+    FarDate: _date_text,
     Time: _time_stored,
     DateTime: _date_time_stored,
     DayTimeDuration: _duration_stored,

@@ -1,19 +1,20 @@
-"""Values as text: what `string()` gives, and the short form for messages."""
+"""Write values as text: for `string()`, and in short for messages."""
 
-from datetime import date
+import re
 
 from osmia_broker.feel.errors import EvaluationFailed, shorten
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
-from osmia_broker.feel.temporal_text import plain
-from osmia_broker.feel.values import Function, Range, Value
+from osmia_broker.feel.temporal_text import exact, plain
+from osmia_broker.feel.tokens import NAME, quote
+from osmia_broker.feel.values import DATES, Function, Range, Value
 
-_TEMPORAL = frozenset({date, Time, DateTime, DayTimeDuration, YearMonthDuration})
+_TEMPORAL = frozenset({*DATES, Time, DateTime, DayTimeDuration, YearMonthDuration})
 _BRIEF_MAX = 200  # characters of a value in a message
 _NESTING_MAX = 200
 
 
 def to_text(value: Value, length_max: int) -> str:
-    """*value* as `string()` writes it; raises `EvaluationFailed` beyond *length_max* characters."""
+    """Return *value* as `string()` writes it; raises `EvaluationFailed` beyond *length_max* characters."""
     if type(value) is str:
         return value
     return _nested(value, length_max)
@@ -25,8 +26,17 @@ def _nested(value: Value, length_max: int) -> str:
     return "".join(writer.parts)
 
 
+def to_literal_text(value: Value, length_max: int) -> str:
+    """Return *value* as `string()` writes it in the standard dialect: `{a: "x"}`, texts escaped, durations exact."""
+    if type(value) is str:
+        return value
+    writer = _LiteralWriter(length_max)
+    writer.write(value, 0)
+    return "".join(writer.parts)
+
+
 def brief(value: Value) -> str:
-    """*value* for a message, cut to 200 characters."""
+    """Return *value* for a message, cut to 200 characters."""
     writer = _Writer(_BRIEF_MAX)
     try:
         writer.write(value, 0)
@@ -54,7 +64,7 @@ class _Writer:
             case None | bool():
                 self.add(_CONSTANTS[value])
             case str():
-                self.add(f'"{value}"')
+                self.add(self.text(value))
             case list():
                 self._list(value, level)
             case dict():
@@ -64,7 +74,19 @@ class _Writer:
             case Range():
                 self._range(value, level)
             case _:
-                self.add(plain(value) if type(value) in _TEMPORAL else str(value))
+                self.add(self.temporal(value) if type(value) in _TEMPORAL else str(value))
+
+    def text(self, value: str) -> str:
+        """Write a string inside of a list or context."""
+        return f'"{value}"'
+
+    def key(self, key: str) -> str:
+        """Write the key of an entry and the colon."""
+        return f"{key}:"
+
+    def temporal(self, value: Value) -> str:
+        """Write a date, a time or a duration."""
+        return plain(value)
 
     def _list(self, items: list[Value], level: int) -> None:
         self.add("[")
@@ -76,8 +98,9 @@ class _Writer:
 
     def _context(self, context: dict[str, Value], level: int) -> None:
         self.add("{")
-        for position, (key, value) in enumerate(context.items()):
-            self.add(f", {key}:" if position else f"{key}:")
+        entries = [entry for entry in context.items() if type(entry[1]) is not Function]  # as in JSON
+        for position, (key, value) in enumerate(entries):
+            self.add((", " if position else "") + self.key(key))
             self.write(value, level + 1)
         self.add("}")
 
@@ -89,4 +112,16 @@ class _Writer:
         self.add("]" if value.end_included else ")")
 
 
+class _LiteralWriter(_Writer):
+    def text(self, value: str) -> str:
+        return quote(value)
+
+    def key(self, key: str) -> str:
+        return (key if _NAME.fullmatch(key) else quote(key)) + ": "
+
+    def temporal(self, value: Value) -> str:
+        return exact(value)
+
+
+_NAME = re.compile(NAME)
 _CONSTANTS = {None: "null", True: "true", False: "false"}

@@ -1,4 +1,4 @@
-"""Cuts a text into tokens, one at a time, where the parser asks.
+"""Cut a text into tokens, one at a time, where the parser asks.
 
 The parser asks by position because the same characters are read in two ways: `a+b` is a sum, but a key in `{a+b: 1}`.
 """
@@ -22,7 +22,7 @@ class Token(msgspec.Struct, frozen=True, gc=False):
     end: int
 
     def describe(self) -> str:
-        """As an error message names it."""
+        """Return the token as an error message names it."""
         return "the end" if self.kind == "end" else f"'{shorten(self.text, 40)}'"
 
 
@@ -34,7 +34,7 @@ WIDE_PROPERTIES = ("time offset", "start included", "end included")
 WIDE_TYPES = ("date and time", "days and time duration", "years and months duration")
 
 NAME = r"(?:[^\W\d]|\$)[\w$]*"
-# White space: what Unicode calls so, and three characters without a shape that copied texts carry (DMN 1.5, 10.3.1.2).
+# White space of Unicode, and three characters without a shape that copied texts carry (DMN 1.5, 10.3.1.2).
 BLANK = r"[\s\u180e\u200b\ufeff]"
 _SPACE = re.compile(rf"(?:{BLANK}+|//[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TOKEN = re.compile(
@@ -47,6 +47,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BLANK_RUN = re.compile(rf"{BLANK}+")
 _BAD = re.compile(r"\"[^\n]*|/\*|[^\s\w]|\S+")
 _BLANKS = "".join(character for code in range(0x3001) if (character := chr(code)).isspace()) + "\u180e\u200b\ufeff"
 
@@ -56,8 +57,13 @@ def trimmed(text: str) -> str:
     return text.strip(_BLANKS)
 
 
+def one_blank(text: str) -> str:
+    """Return *text* without white space at both ends, and with one blank for each run of it inside."""
+    return _BLANK_RUN.sub(" ", trimmed(text))
+
+
 def token_at(text: str, position: int) -> Token:
-    """The first token at or after *position*, white space and comments skipped."""
+    """Return the first token at or after *position*, white space and comments skipped."""
     start = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # matches the empty text too
     if start >= len(text):
         return Token("end", "", len(text), len(text))
@@ -114,5 +120,5 @@ _QUOTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", '"':
 
 
 def quote(text: str) -> str:
-    """The literal that stands for *text*."""
+    """Return the literal that stands for *text*."""
     return '"' + "".join(_QUOTED.get(character, character) for character in text) + '"'

@@ -1,4 +1,4 @@
-"""The values of FEEL and how they are held in Python.
+"""Define the values of FEEL and their forms in Python.
 
 | FEEL | Python |
 | --- | --- |
@@ -7,7 +7,8 @@
 | list | list |
 | context | dict; `Context` if an expression made it, a plain dict if it came as a JSON document |
 | range, function | Range, Function |
-| date, time, date and time, durations | datetime.date, and the classes of `temporal` |
+| date | datetime.date, or `FarDate` outside of the years 1 to 9999 |
+| time, date and time, durations | the classes of `temporal` |
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from osmia_broker.feel.calendar import FarDate
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Time, YearMonthDuration
 
 # One of the forms above. A union would have to be narrowed at each use although the operators already dispatch by type.
@@ -34,26 +36,33 @@ class Context(dict[str, Any]):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """An interval as a value; exists only as an argument, after `in` or in a unary test."""
+    """An interval as a value.
+
+    With an *operator* it is a comparison as a value, such as `(< 5)`: unlike `(null..5)` it has an end without a bound.
+    """
 
     start: Value
     start_included: bool
     end: Value
     end_included: bool
+    operator: str = ""  # one of < <= > >= = !=
 
 
 class Function(msgspec.Struct, frozen=True):
     """A function that can be called by the name it is bound to.
 
-    *callable* takes one FEEL value for each of *parameters* and gives one back.
+    *callable* takes one FEEL value for each of *parameters* and returns one. A built-in function as a value has *dispatch*
+    instead, which takes all arguments and their names, because the number of its arguments may vary.
     """
 
     parameters: tuple[str, ...]
     callable: Callable[..., Value]
+    dispatch: Callable[[list[Value], tuple[str, ...]], Value] | None = None
 
 
 NUMBERS: frozenset[type] = frozenset({int, Decimal})
 CONTEXTS: frozenset[type] = frozenset[type]((dict, Context))
+DATES: frozenset[type] = frozenset({date, FarDate})
 DURATIONS: frozenset[type] = frozenset({DayTimeDuration, YearMonthDuration})
 
 _TYPE_NAMES = {
@@ -66,6 +75,7 @@ _TYPE_NAMES = {
     dict: "OBJECT",
     Context: "OBJECT",
     date: "DATE",
+    FarDate: "DATE",
     Time: "TIME",
     DateTime: "DATE_TIME",
     DayTimeDuration: "DURATION",
@@ -76,15 +86,15 @@ _TYPE_NAMES = {
 
 
 def type_name(value: Value) -> str:
-    """The type of *value* as incidents name it: NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, DATE, ..."""
+    """Return the type of *value* as incidents name it: NULL, BOOLEAN, NUMBER, STRING, ARRAY, OBJECT, DATE, ..."""
     return _TYPE_NAMES.get(type(value), "UNKNOWN")
 
 
 def is_number(value: Value) -> bool:
-    """Whether *value* is a number; a boolean is none."""
+    """Tell whether *value* is a number; a boolean is none."""
     return type(value) in NUMBERS
 
 
 def is_context(value: Value) -> bool:
-    """Whether *value* is a context, made here or come as JSON."""
+    """Tell whether *value* is a context, made here or come as JSON."""
     return type(value) in CONTEXTS

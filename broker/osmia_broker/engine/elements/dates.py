@@ -32,7 +32,7 @@ def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, l
     if not isinstance(value, str):
         raise wrong_type(expression, result, "one of '[NULL, DATE_TIME, STRING]'")
     moment = _read_leniently(turn, value) if lenient else _read_strictly(value)
-    if moment is None:
+    if moment is None or not 1 <= moment.date.year <= 9999:  # what readers of the header can hold
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{value}' for expression '{expression.text}'."
         )

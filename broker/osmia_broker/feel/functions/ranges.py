@@ -1,4 +1,4 @@
-"""Built-in functions over points and ranges (DMN 1.3, table 78): `before`, `meets`, `overlaps`, `includes` ...
+"""Define the built-in functions over points and ranges (DMN 1.3, table 78): `before`, `meets`, `overlaps` ...
 
 A range that cannot be ordered against the other argument makes the result null, and so does a string (measured).
 """
@@ -28,6 +28,7 @@ def _relation(
             if (isinstance(one, Range), isinstance(other, Range)) not in wanted:
                 return None
             try:
+                _check_order(run, one, other)
                 return relation(run, one, other)
             except _Unordered:
                 return None
@@ -38,6 +39,17 @@ def _relation(
     return declare
 
 
+def _check_order(run: Run, one: Value, other: Value) -> None:
+    """See that all ends have an order among each other, so that no relation is decided by a part of them (measured)."""
+    ends = [end for value in (one, other) for end in _ends(value)]
+    for end in ends:
+        _order(run, ends[0], end)
+
+
+def _ends(value: Value) -> tuple[Value, ...]:
+    return (value.start, value.end) if isinstance(value, Range) else (value,)
+
+
 def _order(run: Run, one: Value, other: Value) -> int:
     answer = None if isinstance(one, str) else operators.order(run, one, other)
     if answer is None:
@@ -46,13 +58,13 @@ def _order(run: Run, one: Value, other: Value) -> int:
 
 
 def _as_range(value: Value) -> Range:
-    """A point as the range that holds only it."""
+    """Return a point as the range that holds only it."""
     return value if isinstance(value, Range) else Range(value, True, value, True)  # closed at both ends
 
 
 @_relation("before", "point1, point2", "point, range", "range, point", "range1, range2")
 def before(run: Run, one: Value, other: Value) -> bool:
-    """Everything of *one* lies before everything of *other*."""
+    """Tell whether everything of *one* lies before everything of *other*."""
     first, second = _as_range(one), _as_range(other)
     gap = _order(run, first.end, second.start)
     return gap < 0 or (gap == 0 and not (first.end_included and second.start_included))
@@ -60,7 +72,7 @@ def before(run: Run, one: Value, other: Value) -> bool:
 
 @_relation("after", "point1, point2", "point, range", "range, point", "range1, range2")
 def after(run: Run, one: Value, other: Value) -> bool:
-    """Everything of *one* lies after everything of *other*."""
+    """Tell whether everything of *one* lies after everything of *other*."""
     first, second = _as_range(one), _as_range(other)
     gap = _order(run, second.end, first.start)
     return gap < 0 or (gap == 0 and not (second.end_included and first.start_included))
@@ -68,13 +80,13 @@ def after(run: Run, one: Value, other: Value) -> bool:
 
 @_relation("meets", "range1, range2")
 def meets(run: Run, one: Range, other: Range) -> bool:
-    """*one* ends where *other* starts, and both hold that point."""
+    """Tell whether *one* ends where *other* starts, and both hold that point."""
     return one.end_included and other.start_included and _order(run, one.end, other.start) == 0
 
 
 @_relation("met by", "range1, range2")
 def met_by(run: Run, one: Range, other: Range) -> bool:
-    """*one* starts where *other* ends, and both hold that point."""
+    """Tell whether *one* starts where *other* ends, and both hold that point."""
     return _meets(run, other, one)
 
 
@@ -84,12 +96,12 @@ def _meets(run: Run, one: Range, other: Range) -> bool:
 
 @_relation("overlaps", "range1, range2")
 def overlaps(run: Run, one: Range, other: Range) -> bool:
-    """They have a point in common."""
+    """Tell whether they have a point in common."""
     return _reaches(run, one, other) and _reaches(run, other, one)
 
 
 def _reaches(run: Run, one: Range, other: Range) -> bool:
-    """The end of *one* is not before the start of *other*."""
+    """Tell whether the end of *one* is not before the start of *other*."""
     gap = _order(run, one.end, other.start)
     return gap > 0 or (gap == 0 and one.end_included and other.start_included)
 
@@ -111,13 +123,13 @@ def _starts_no_later(run: Run, one: Range, other: Range) -> bool:
 
 @_relation("overlaps before", "range1, range2")
 def overlaps_before(run: Run, one: Range, other: Range) -> bool:
-    """*one* starts before *other*, and ends inside it."""
+    """Tell whether *one* starts before *other*, and ends inside it."""
     return _starts_earlier(run, one, other) and _reaches(run, one, other) and _ends_no_later(run, one, other)
 
 
 @_relation("overlaps after", "range1, range2")
 def overlaps_after(run: Run, one: Range, other: Range) -> bool:
-    """*one* starts inside *other*, and ends after it."""
+    """Tell whether *one* starts inside *other*, and ends after it."""
     return _starts_earlier(run, other, one) and _reaches(run, other, one) and _ends_no_later(run, other, one)
 
 
@@ -150,42 +162,42 @@ def _includes(run: Run, one: Range, other: Value) -> bool:
 
 @_relation("finishes", "point, range", "range1, range2")
 def finishes(run: Run, one: Value, other: Range) -> bool:
-    """*one* ends where *other* ends, and starts no earlier."""
+    """Tell whether *one* ends where *other* ends, and starts no earlier."""
     return _finishes(run, one, other)
 
 
 @_relation("finished by", "range, point", "range1, range2")
 def finished_by(run: Run, one: Range, other: Value) -> bool:
-    """*other* finishes *one*."""
+    """Tell whether *other* finishes *one*."""
     return _finishes(run, other, one)
 
 
 @_relation("includes", "range, point", "range1, range2")
 def includes(run: Run, one: Range, other: Value) -> bool:
-    """Everything of *other* lies in *one*."""
+    """Tell whether everything of *other* lies in *one*."""
     return _includes(run, one, other)
 
 
 @_relation("during", "point, range", "range1, range2")
 def during(run: Run, one: Value, other: Range) -> bool:
-    """Everything of *one* lies in *other*."""
+    """Tell whether everything of *one* lies in *other*."""
     return _includes(run, other, one)
 
 
 @_relation("starts", "point, range", "range1, range2")
 def starts(run: Run, one: Value, other: Range) -> bool:
-    """*one* starts where *other* starts, and ends no later."""
+    """Tell whether *one* starts where *other* starts, and ends no later."""
     return _starts(run, one, other)
 
 
 @_relation("started by", "range, point", "range1, range2")
 def started_by(run: Run, one: Range, other: Value) -> bool:
-    """*other* starts *one*."""
+    """Tell whether *other* starts *one*."""
     return _starts(run, other, one)
 
 
 @_relation("coincides", "point1, point2", "range1, range2")
 def coincides(run: Run, one: Value, other: Value) -> bool:
-    """They are the same."""
+    """Tell whether they are the same."""
     first, second = _as_range(one), _as_range(other)
     return _same_start(run, first, second) and _same_end(run, first, second)

@@ -1,8 +1,7 @@
 # ruff: noqa: ARG001  # every built-in function takes the run first
-"""Built-in functions about the calendar, and the clock of the caller."""
+"""Define the built-in functions about the calendar, and those that read the caller's clock."""
 
-from datetime import date
-
+from osmia_broker.feel.calendar import AnyDate, make_date, near
 from osmia_broker.feel.functions.registry import builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.temporal import DateTime, days_in_month
@@ -25,49 +24,49 @@ _MONTHS = (
 )
 
 
-def _day(value: date | DateTime) -> date:
+def _day(value: AnyDate | DateTime) -> AnyDate:
     return value.date if isinstance(value, DateTime) else value
 
 
 @builtin("now()")
 def now(run: Run) -> DateTime | None:
-    """The moment that the caller handed in; null if it did not."""
+    """Return the moment that the caller handed in; null if it handed in none."""
     return moment_of(run.now)
 
 
 @builtin("today()")
-def today(run: Run) -> date | None:
-    """The date of `now()`."""
+def today(run: Run) -> AnyDate | None:
+    """Return the date of `now()`."""
     moment = moment_of(run.now)
     return None if moment is None else moment.date
 
 
 @builtin("day of year(date: date|moment)")
-def day_of_year(run: Run, value: date | DateTime) -> int:
-    """From 1."""
-    return _day(value).timetuple().tm_yday
+def day_of_year(run: Run, value: AnyDate | DateTime) -> int:
+    """Return the number of the day, from 1."""
+    return near(_day(value)).timetuple().tm_yday
 
 
 @builtin("day of week(date: date|moment)")
-def day_of_week(run: Run, value: date | DateTime) -> str:
-    """In English, "Monday"."""
-    return _DAYS[_day(value).weekday()]
+def day_of_week(run: Run, value: AnyDate | DateTime) -> str:
+    """Return the name of the day in English, "Monday"."""
+    return _DAYS[near(_day(value)).weekday()]
 
 
 @builtin("month of year(date: date|moment)")
-def month_of_year(run: Run, value: date | DateTime) -> str:
-    """In English, "January"."""
+def month_of_year(run: Run, value: AnyDate | DateTime) -> str:
+    """Return the name of the month in English, "January"."""
     return _MONTHS[_day(value).month - 1]
 
 
 @builtin("week of year(date: date|moment)")
-def week_of_year(run: Run, value: date | DateTime) -> int:
-    """By ISO 8601, from 1."""
-    return _day(value).isocalendar().week
+def week_of_year(run: Run, value: AnyDate | DateTime) -> int:
+    """Return the number of the week by ISO 8601, from 1."""
+    return near(_day(value)).isocalendar().week
 
 
 @builtin("last day of month(date: date|moment)")
-def last_day_of_month(run: Run, value: date | DateTime) -> date:
-    """The last date in the month of *value*."""
+def last_day_of_month(run: Run, value: AnyDate | DateTime) -> AnyDate | None:
+    """Return the last date in the month of *value*."""
     day = _day(value)
-    return day.replace(day=days_in_month(day.year, day.month))
+    return make_date(day.year, day.month, days_in_month(day.year, day.month))
