@@ -1,5 +1,7 @@
 """Hostile expressions fail by themselves, soon, and reach nothing outside."""
 
+import contextvars
+import itertools
 from time import monotonic
 
 import pytest
@@ -213,3 +215,22 @@ def test_the_deepest_nesting_allowed_is_evaluated():
         level = depth // 2 if "([" in opening else depth
         result = evaluated(opening * level + "1" + closing * level)
         assert result.failure is None or "1E+6144" in result.failure, opening
+
+
+def test_expressions_with_one_allowance_use_it_up_together(monkeypatch: pytest.MonkeyPatch):
+    """A clock that goes on by 0.2 s at every look: each expression alone takes less than a second, five of them take more."""
+    looks = itertools.count()
+    monkeypatch.setattr("osmia_broker.feel.run.thread_time", lambda: next(looks) * 0.2)
+    expression = feel.compile("count(for i in 1..10000 return i)")
+    assert all(expression.evaluate({}).value == 10_000 for _ in range(20)), "each has its own second"
+
+    def together() -> None:
+        allowance = feel.Allowance()
+        feel.with_allowance(allowance)
+        results = [expression.evaluate({}) for _ in range(20)]
+        assert results[0].value == 10_000
+        assert "Expected to finish within 1 s" in str(results[-1].failure)
+        allowance.begin()
+        assert expression.evaluate({}).value == 10_000
+
+    contextvars.copy_context().run(together)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import Budget, commands, walks
+from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
@@ -233,3 +234,50 @@ async def test_a_clock_that_is_set_back_between_look_and_command_loses_no_lease(
         it.store._load = load
         await it.advance(100_000)
         assert len(await it.do(activate())) == 1
+
+
+async def test_a_process_with_slow_steps_goes_on_as_due_work_from_its_second_instance():
+    """Its callers are paced as other due work is: the answer comes at once, the steps follow."""
+    ticks = iter(range(10_000_000))
+    slow = Budget(1_000, seconds=1_000, time=lambda: next(ticks), cpu=lambda: next(ticks))
+    async with opened(budget=slow) as it:
+        await it.do(deploy("start > ask:job > end"))
+        await it.do(create())
+        assert [job.element_id for job in it.store.living(Job)] == ["ask"]
+        await it.do(create())
+        assert len(it.store.living(Job)) == 1
+        await it.settled()
+        assert len(it.store.living(Job)) == 2
+
+
+async def test_a_process_whose_steps_are_fast_again_is_no_longer_deferred():
+    step = [1.0]
+    now = [0.0]
+
+    def time() -> float:
+        now[0] += step[0]
+        return now[0]
+
+    async with opened(budget=Budget(1_000, seconds=1_000, time=time, cpu=time)) as it:
+        await it.do(deploy("start > ask:job > end"))
+        await it.do(create())
+        step[0] = 0.0
+        for _ in range(FAST_TURNS):
+            await it.do(create())
+            await it.settled()
+        before = len(it.store.living(Job))
+        await it.do(create())
+        assert len(it.store.living(Job)) == before + 1
+
+
+async def test_a_loop_through_a_fork_stops_at_the_bound_on_all_its_steps(monkeypatch: pytest.MonkeyPatch):
+    """Each follow-up of a walk that has forked counts the steps of all, not only of its own line of descent."""
+    monkeypatch.setattr("osmia_broker.engine.walks.WALK_STEPS_MAX", 500)
+    forked = 'start > again:exclusive > fork:parallel [ a:script(expression="=1", result=r) > again | b:script(expression="=1", result=r) > again ]'
+    async with opened(budget=Budget(50)) as it:
+        await it.do(deploy(forked))
+        await it.do(create())
+        await it.settled()
+        [incident] = it.store.living(Incident)
+        assert "within 500 steps" in incident.message
+        assert len(it.store.rows(ElementInstance)) < 1_000

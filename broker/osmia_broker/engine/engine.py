@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from osmia_broker.engine.commands import Command
+from osmia_broker import feel
+from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
 from osmia_broker.engine.lifecycle import take_step
+from osmia_broker.engine.slow import SLOW_STEP_S
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
 from osmia_broker.engine.walks import DEPTH_MAX, leave_walk, walk_too_deep
@@ -53,10 +55,16 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     """
     turn.now_ms = now_ms
     turn.depth = turn.steps = turn.steps_before = 0
+    turn.allowance.begin()
+    feel.with_allowance(turn.allowance)
     try:
         answer = HANDLERS[type(command)](turn, command)
         if turn.agenda or turn.inner:
-            _walk(turn)
+            is_due_work = type(command) is CarryOut
+            if is_due_work or not _begins_slowly(turn):
+                _walk(turn, is_due_work=is_due_work)
+            else:
+                leave_walk(turn)
     except BaseException as reason:
         turn.agenda.clear()
         turn.inner.clear()
@@ -69,15 +77,25 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
     return answer
 
 
-def _walk(turn: Turn) -> None:
+def _begins_slowly(turn: Turn) -> bool:
+    """Whether the first step belongs to a process whose steps take long; its walk goes on as due work, which is paced."""
+    return bool(turn.agenda) and turn.agenda[0][0].process_definition_key in turn.slow
+
+
+def _walk(turn: Turn, *, is_due_work: bool) -> None:
     """Take the steps on the agenda, and those that they plan, until none is left or the turn has to end.
 
     Inner commands come when no step is left, so each finds the instance at rest.
     """
     agenda, inner, budget = turn.agenda, turn.inner, turn.budget
     budget.begin()
+    definition_key, is_slow = 0, False
     while agenda or inner:
-        if not budget.allows_step():
+        is_allowed = budget.allows_step()
+        if budget.step_s > SLOW_STEP_S and definition_key:
+            turn.slow.note_slow(definition_key)
+            is_slow = True
+        if not is_allowed:
             leave_walk(turn)
             return
         if not agenda:
@@ -86,12 +104,19 @@ def _walk(turn: Turn) -> None:
         element, depth = agenda.popleft()
         if element.ended_ms:
             continue  # something has ended the element since the step was planned
+        definition_key = element.process_definition_key
         turn.steps += 1
+        turn.allowance.begin()
         if depth > DEPTH_MAX:
             walk_too_deep(turn, element)
         else:
             turn.depth = depth
             _take(turn, element)
+    budget.step_ends()
+    if budget.step_s > SLOW_STEP_S and definition_key:
+        turn.slow.note_slow(definition_key)
+    elif is_due_work and not is_slow:
+        turn.slow.note_fast(definition_key)
 
 
 def _take(turn: Turn, element: ElementInstance) -> None:
@@ -118,6 +143,7 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
     """Carry an inner command out. If it cannot be, it waits as a follow-up behind an incident of its process instance."""
     turn.depth = depth
     turn.steps += 1
+    turn.allowance.begin()
     savepoint, inner = turn.journal.mark(), len(turn.inner)
     try:
         act_on(turn, command)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter, thread_time
 
+from osmia_broker import feel
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
+from osmia_broker.engine.slow import SlowDefinitions
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.state import State
 
@@ -34,7 +36,7 @@ class Budget:
     does not cut off a short walk.
     """
 
-    __slots__ = ("_cpu", "_cpu_by", "_steps", "_time", "_time_by", "seconds", "steps_max")
+    __slots__ = ("_cpu", "_cpu_by", "_last", "_steps", "_time", "_time_by", "seconds", "step_s", "steps_max")
 
     def __init__(
         self,
@@ -47,20 +49,26 @@ class Budget:
         self.seconds = seconds
         self._time, self._cpu = time, cpu
         self._steps = 0
-        self._time_by = self._cpu_by = 0.0
+        self._time_by = self._cpu_by = self._last = 0.0
+        self.step_s = 0.0  #: how long the last step took
 
     def begin(self) -> None:
         """Begin a walk."""
         self._steps = self.steps_max
-        self._time_by = self._time() + self.seconds
+        self._last = self._time()
+        self._time_by = self._last + self.seconds
         self._cpu_by = 0.0
 
     def allows_step(self) -> bool:
         """Count one step; return False when the turn has to end."""
         self._steps -= 1
-        if self._steps < 0:
-            return False
-        return self._time() < self._time_by or self._allows_cpu()
+        self.step_ends()
+        return self._steps >= 0 and (self._last < self._time_by or self._allows_cpu())
+
+    def step_ends(self) -> None:
+        """Measure the step that has just been taken."""
+        now = self._time()
+        self.step_s, self._last = now - self._last, now
 
     def _allows_cpu(self) -> bool:
         now = self._cpu()
@@ -74,6 +82,7 @@ class Turn:
 
     __slots__ = (
         "agenda",
+        "allowance",
         "awaited",
         "budget",
         "business_ids",
@@ -100,6 +109,7 @@ class Turn:
         "now_ms",
         "origins",
         "results",
+        "slow",
         "start_subscriptions",
         "state",
         "steps",
@@ -126,6 +136,8 @@ class Turn:
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
         self.budget = budget or Budget()
+        self.slow = SlowDefinitions()
+        self.allowance = feel.Allowance()  # for the expressions of one step
         self.unique_business_ids = False  # a setting of the broker
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()

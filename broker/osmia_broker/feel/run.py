@@ -4,6 +4,7 @@ A `Run` lives for one call of `evaluate`.
 """
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from time import thread_time
 from typing import Any, Protocol
@@ -38,6 +39,26 @@ class Warning(msgspec.Struct, frozen=True):
 _ARGUMENTS_SHOWN = 10  # of a call that failed; each may take 200 characters
 WARNINGS_MAX = 100  # of one evaluation; a loop may cause millions
 _STEPS_BETWEEN_LOOKS = 5_000  # at the clock; about half a millisecond
+
+
+class Allowance:
+    """Time that several evaluations use up together, so that many slow expressions cannot hold a thread many times as long.
+
+    `with_allowance` makes it count for the evaluations of the calling thread; `begin` fills it up again.
+    """
+
+    __slots__ = ("deadline",)
+
+    def __init__(self) -> None:
+        self.deadline = 0.0  # of the thread's processor time; 0 until an evaluation first looks at the clock
+
+    def begin(self) -> None:
+        """Fill the allowance up."""
+        self.deadline = 0.0
+
+
+_allowance: ContextVar[Allowance | None] = ContextVar("feel_allowance", default=None)
+with_allowance = _allowance.set  #: lets the evaluations that follow in this context use up an allowance
 
 
 class Run(msgspec.Struct):
@@ -112,9 +133,18 @@ class Run(msgspec.Struct):
         self.next_look = self.spent + _STEPS_BETWEEN_LOOKS
         now = thread_time()
         if self.deadline == 0.0:
-            self.deadline = now + self.limits.seconds
-        elif now > self.deadline:
+            self._set_deadline(now)
+        if now > self.deadline:
             raise EvaluationFailed(f"Expected to finish within {self.limits.seconds:g} s, but it takes longer")
+
+    def _set_deadline(self, now: float) -> None:
+        allowance = _allowance.get()
+        if allowance is None:
+            self.deadline = now + self.limits.seconds
+            return
+        if allowance.deadline == 0.0:
+            allowance.deadline = now + self.limits.seconds
+        self.deadline = allowance.deadline
 
     def made_list(self, items: int) -> None:
         """Account for a new list of that many *items*."""
