@@ -18,8 +18,8 @@ class Wire:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
-    def call(self, name: str, **fields: Any) -> Any:
-        method = GATEWAY[name]
+    def call(self, call: str, /, **fields: Any) -> Any:
+        method = GATEWAY[call]
         kind = self._channel.unary_stream if method.server_streaming else self._channel.unary_unary
         stub = kind(method.full_name, method.request.SerializeToString, method.response.FromString)
         return stub(method.request(**fields))
@@ -38,7 +38,7 @@ class Wire:
         call = self.call("ActivateJobs", type=type, **given)
         return [job async for answer in call for job in answer.jobs]
 
-    async def refusal(self, name: str, **fields: Any) -> grpc.aio.AioRpcError:
+    async def refusal(self, name: str, /, **fields: Any) -> grpc.aio.AioRpcError:
         """The error of a call that must be refused."""
         call = self.call(name, **fields)
         answer = call.read() if GATEWAY[name].server_streaming else call

@@ -166,12 +166,16 @@ class Table(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
+        if not self._changed:
+            return []
         taken = [self._values(row) for row in self._changed.values()]
         self._changed.clear()
         return taken
 
     def take_deleted(self) -> list[RowValues]:
         """Return the primary keys of all rows deleted since the last call."""
+        if not self._deleted:
+            return []
         taken: list[RowValues] = [(key,) for key in self._deleted]
         self._deleted.clear()
         return taken

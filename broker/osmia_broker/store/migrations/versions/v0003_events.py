@@ -126,13 +126,28 @@ TABLES: dict[str, tuple[tuple[str, sa.types.TypeEngine[int] | sa.types.TypeEngin
 INDEXES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("timers_due", "timers", ("due_ms",), "due_ms > 0 AND ended_ms = 0"),
     ("timers_of_instance", "timers", ("process_instance_key", "ended_ms"), ""),
-    ("subscriptions_by_kind_name_correlation_key", "subscriptions", ("kind", "name", "correlation_key"), "kind <> 'CONDITION' AND ended_ms = 0"),
+    (
+        "subscriptions_by_kind_name_correlation_key",
+        "subscriptions",
+        ("kind", "name", "correlation_key"),
+        "kind <> 'CONDITION' AND ended_ms = 0",
+    ),
     ("subscriptions_of_instance", "subscriptions", ("process_instance_key", "ended_ms"), ""),
     ("messages_by_name_correlation_key", "messages", ("name", "correlation_key"), "ended_ms = 0"),
-    ("messages_by_name_correlation_key_message_id", "messages", ("name", "correlation_key", "message_id"), "message_id <> '' AND ended_ms = 0"),
+    (
+        "messages_by_name_correlation_key_message_id",
+        "messages",
+        ("name", "correlation_key", "message_id"),
+        "message_id <> '' AND ended_ms = 0",
+    ),
     ("messages_due", "messages", ("expires_ms",), "expires_ms > 0 AND ended_ms = 0"),
     ("messages_of_instance", "messages", ("process_instance_key", "ended_ms"), ""),
-    ("instance_origins_by_bpmn_process_id_correlation_key", "instance_origins", ("bpmn_process_id", "correlation_key"), "correlation_key <> '' AND ended_ms = 0"),
+    (
+        "instance_origins_by_bpmn_process_id_correlation_key",
+        "instance_origins",
+        ("bpmn_process_id", "correlation_key"),
+        "correlation_key <> '' AND ended_ms = 0",
+    ),
     ("instance_origins_of_instance", "instance_origins", ("process_instance_key", "ended_ms"), ""),
     ("business_ids_by_bpmn_process_id_business_id", "business_ids", ("bpmn_process_id", "business_id"), "ended_ms = 0"),
     ("business_ids_of_instance", "business_ids", ("process_instance_key", "ended_ms"), ""),
@@ -155,21 +170,11 @@ COLUMNS: dict[str, tuple[tuple[str, sa.types.TypeEngine[int] | sa.types.TypeEngi
         ("kind", TEXT, "'BPMN_ELEMENT'"),
         ("listener_event", TEXT, "''"),
     ),
-    "follow_ups": (
-        ("depth", INT64, "0"),
-    ),
-    "process_definitions": (
-        ("deleted_ms", INT64, "0"),
-    ),
-    "decision_requirements": (
-        ("deleted_ms", INT64, "0"),
-    ),
-    "decisions": (
-        ("deleted_ms", INT64, "0"),
-    ),
-    "forms": (
-        ("deleted_ms", INT64, "0"),
-    ),
+    "follow_ups": (("depth", INT64, "0"),),
+    "process_definitions": (("deleted_ms", INT64, "0"),),
+    "decision_requirements": (("deleted_ms", INT64, "0"),),
+    "decisions": (("deleted_ms", INT64, "0"),),
+    "forms": (("deleted_ms", INT64, "0"),),
 }
 
 

@@ -1,0 +1,173 @@
+"""Messages, signals, conditions, and calls that change instances and definitions: answers, statuses and texts (gateway-rpc.md)."""
+
+import grpc
+import pytest
+
+from osmia_proto import gateway
+from tests.bpmn import bpmn
+from tests.gateway.conftest import Wire
+
+INVALID, MISSING, EXISTS, STATE = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
+UNKNOWN_KEY = (1 << 51) + (1 << 40)
+
+
+async def deploy(wire: Wire, line: str, id: str) -> int:
+    resources = [gateway.Resource(name=f"{id}.bpmn", content=bpmn(line, id=id))]
+    answer = await wire.call("DeployResource", resources=resources)
+    return int(answer.deployments[0].process.processDefinitionKey)
+
+
+async def create(wire: Wire, id: str, **fields: object) -> gateway.CreateProcessInstanceResponse:
+    return await wire.call("CreateProcessInstance", bpmnProcessId=id, version=-1, **fields)
+
+
+async def one_job(wire: Wire, type: str) -> gateway.ActivatedJob:
+    jobs = await wire.activate(type)
+    assert len(jobs) == 1
+    return jobs[0]
+
+
+async def test_a_message_reaches_the_event_that_waits_for_its_key(wire: Wire, unique: str):
+    await deploy(wire, f'start > w:catch(message={unique}, key="=id") > done:job(type={unique}) > end', unique)
+    await create(wire, unique, variables='{"id": 7}')
+    answer = await wire.call("PublishMessage", name=unique, correlationKey="7", variables='{"paid": true}')
+    assert answer.key > 0
+    assert answer.tenantId == "<default>"
+    assert '"paid":true' in (await one_job(wire, unique)).variables
+
+
+async def test_a_signal_starts_instances_and_wakes_events(wire: Wire, unique: str):
+    await deploy(wire, f"go:start(signal={unique}) > done:job(type={unique}) > end", unique)
+    assert (await wire.call("BroadcastSignal", signalName=unique)).key > 0
+    assert (await one_job(wire, unique)).elementId == "done"
+
+
+async def test_conditions_start_the_processes_for_which_they_hold(wire: Wire, unique: str):
+    key = await deploy(wire, f'go:start(condition="=x > 5") > done:job(type={unique}) > end', unique)
+    for variables, started in (('{"x": 1}', 0), ('{"x": 6}', 1), ("{}", 0)):
+        answer = await wire.call("EvaluateConditional", processDefinitionKey=key, variables=variables)
+        assert [one.processDefinitionKey for one in answer.processInstances] == [key] * started
+    assert '"x":6' in (await one_job(wire, unique)).variables
+
+
+async def test_marks_come_back_with_the_answer_and_with_jobs(wire: Wire, unique: str):
+    await deploy(wire, f"start > done:job(type={unique}) > end", unique)
+    answer = await create(wire, unique, businessId="order-7", tags=["vip", "a:b"])
+    assert (answer.businessId, list(answer.tags)) == ("order-7", ["vip", "a:b"])
+    job = await one_job(wire, unique)
+    assert (job.businessId, list(job.tags)) == ("order-7", ["vip", "a:b"])
+
+
+async def test_a_business_id_is_given_once_to_a_running_root_instance(wire: Wire, unique: str):
+    await deploy(wire, f"start > done:job(type={unique}) > end", unique)
+    key = (await create(wire, unique)).processInstanceKey
+    await wire.call("AssignProcessInstanceBusinessId", processInstanceKey=key, businessId="late")
+    refusal = await wire.refusal("AssignProcessInstanceBusinessId", processInstanceKey=key, businessId="again")
+    assert refusal.code() is STATE
+    assert (await one_job(wire, unique)).businessId == "late"
+
+
+async def test_an_instance_ends_after_the_element_that_its_caller_named(wire: Wire, unique: str):
+    await deploy(wire, f"start > a:task > b:job(type={unique}) > end", unique)
+    stop = [{"terminate": {"afterElementId": "a"}}]
+    await create(wire, unique, runtimeInstructions=stop)
+    assert await wire.activate(unique) == []
+
+
+async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
+    key = await deploy(wire, "start > end", unique)
+    assert (await wire.call("DeleteResource", resourceKey=key)).resourceKey == str(key)
+    assert (await wire.refusal("DeleteResource", resourceKey=key)).code() is MISSING
+    assert (await wire.refusal("CreateProcessInstance", bpmnProcessId=unique, version=-1)).code() is MISSING
+
+
+@pytest.mark.parametrize(
+    ("call", "fields", "status", "words"),
+    [
+        ("PublishMessage", {}, INVALID, "name"),
+        ("PublishMessage", {"name": "m", "variables": "[]"}, INVALID, "root level object"),
+        ("PublishMessage", {"name": "m\0", "correlationKey": "k"}, INVALID, "NUL"),
+        ("PublishMessage", {"name": "m", "businessId": "b" * 257}, INVALID, "at most 256 characters, but found 257"),
+        ("PublishMessage", {"name": "m", "tenantId": "other"}, INVALID, "other"),
+        ("PublishMessage", {"name": "m" * 40_000}, INVALID, "at most 32768 characters, but found 40000"),
+        ("BroadcastSignal", {"signalName": "s", "variables": "{"}, INVALID, "JSON"),
+        ("EvaluateConditional", {"processDefinitionKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
+        ("ModifyProcessInstance", {}, MISSING, "no process instance found with key '0'"),
+        ("ModifyProcessInstance", {"processInstanceKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
+        (
+            "ModifyProcessInstance",
+            {"processInstanceKey": 1, "terminateInstructions": [{"elementInstanceKey": 1, "elementId": "a"}]},
+            INVALID,
+            "both",
+        ),
+        (
+            "ModifyProcessInstance",
+            {"processInstanceKey": 1, "moveInstructions": [{"targetElementId": "a"}]},
+            INVALID,
+            "either a source element instance key or a source element id",
+        ),
+        (
+            "ModifyProcessInstance",
+            {
+                "processInstanceKey": 1,
+                "activateInstructions": [{"elementId": "a", "variableInstructions": [{"variables": "1"}]}],
+            },
+            INVALID,
+            "root level object",
+        ),
+        ("MigrateProcessInstance", {}, MISSING, "no process instance found with key '0'"),
+        ("DeleteResource", {}, MISSING, "'0'"),
+        ("DeleteResource", {"resourceKey": -1}, MISSING, "'-1'"),
+        ("AssignProcessInstanceBusinessId", {"processInstanceKey": 1}, INVALID, "1 to 256 characters"),
+        (
+            "AssignProcessInstanceBusinessId",
+            {"processInstanceKey": UNKNOWN_KEY, "businessId": "b"},
+            MISSING,
+            str(UNKNOWN_KEY),
+        ),
+        ("CreateProcessInstance", {"bpmnProcessId": "p", "businessId": ""}, INVALID, "1 to 256 characters"),
+        ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["1"]}, INVALID, "a tag to begin with a letter"),
+        ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["t"] * 11}, INVALID, "at most 10 tags, but found 11"),
+        ("CreateProcessInstance", {"bpmnProcessId": "p", "runtimeInstructions": [{}]}, INVALID, "to name an element"),
+    ],
+)
+async def test_bad_values_are_refused_by_name(
+    wire: Wire, call: str, fields: dict[str, object], status: grpc.StatusCode, words: str
+):
+    refusal = await wire.refusal(call, **fields)
+    assert refusal.code() is status
+    assert words in (refusal.details() or "")
+
+
+async def test_a_message_id_is_taken_while_its_message_is_kept(wire: Wire, unique: str):
+    first = {"name": unique, "correlationKey": "k", "messageId": "1", "timeToLive": 60_000}
+    await wire.call("PublishMessage", **first)
+    refusal = await wire.refusal("PublishMessage", **first)
+    assert refusal.code() is EXISTS
+    assert "id '1'" in (refusal.details() or "")
+    await wire.call("PublishMessage", **(first | {"timeToLive": -1, "messageId": "2"}))
+    await wire.call("PublishMessage", **(first | {"timeToLive": -1, "messageId": "2"}))
+
+
+async def test_a_mapping_names_each_source_once(wire: Wire, unique: str):
+    await deploy(wire, "start > a:job > end", unique)
+    target = await deploy(wire, "start > x:job > y:job > end", f"{unique}2")
+    key = (await create(wire, unique)).processInstanceKey
+    twice = [{"sourceElementId": "a", "targetElementId": one} for one in ("x", "y")]
+    plan = {"targetProcessDefinitionKey": target, "mappingInstructions": twice}
+    refusal = await wire.refusal("MigrateProcessInstance", processInstanceKey=key, migrationPlan=plan)
+    assert refusal.code() is INVALID
+    assert "duplicate source element ids '[a]'" in (refusal.details() or "")
+
+
+async def test_a_runtime_instruction_names_an_element_of_the_process(wire: Wire, unique: str):
+    await deploy(wire, "start > end", unique)
+    stop = [{"terminate": {"afterElementId": "nothing"}}]
+    refusal = await wire.refusal("CreateProcessInstance", bpmnProcessId=unique, version=-1, runtimeInstructions=stop)
+    assert refusal.code() is INVALID
+    assert "'nothing'" in (refusal.details() or "")
