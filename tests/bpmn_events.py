@@ -19,6 +19,8 @@ def attributes(tag: str, kind: str, given: dict[str, str], id: str) -> dict[str,
         found = {"isInterrupting": given["interrupting"]}
     elif tag == "receiveTask":
         found = {"messageRef": f"{id}_message"}
+    elif "called" in given:
+        found = {"calledElement": given["called"]}
     if given.get("compensates") == "yes":
         found["isForCompensation"] = "true"
     if "cancel_remaining" in given:

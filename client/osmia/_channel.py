@@ -97,8 +97,15 @@ class Channel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: dict[str, Any] = {}
 
-    async def unary(self, name: str, request: Message, *, timeout_s: float | None) -> Any:
-        """Return the response of a call that has one response.
+    async def unary(
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None,
+        extra_metadata: tuple[tuple[str, str], ...] = (),
+    ) -> Any:
+        """Return the response of a call that has one response. *extra_metadata* are sent with this call only.
 
         Raises:
             OsmiaError: the call failed.
@@ -106,7 +113,8 @@ class Channel:
         call = self._calls.get(name) or self._open(name)
         self._check_size(name, request)
         try:
-            return await call(request, timeout=timeout_s, metadata=self._metadata)
+            metadata = (*(self._metadata or ()), *extra_metadata) if extra_metadata else self._metadata
+            return await call(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, timeout_s) from None
 

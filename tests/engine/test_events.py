@@ -390,3 +390,115 @@ def test_a_thrown_signal_carries_what_its_input_mappings_made(play: Play):
         deploy   other:: start > shout:throw(signal=go, in.y="=x + 1") > end
         create
     """)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        """
+        deploy   start > s:sub { start > f:parallel [ a:job > e1:end | up:throw(escalation=E) > c:job > e2:end ] & h:eventsub { e:start(escalation=E, interrupting=false) > b:job > e3:end } } > end
+        create
+        at       s a c h b
+        """,
+        """
+        deploy   start > a:job(items="=[1,2,3]", item=x) > end & m:boundary(on=a, message=stop, key="=k", cancel=false) > b:job > e2:end
+        create   k=1
+        publish  stop key=1
+        publish  stop key=1
+        at       a a a a b b
+        complete a
+        complete a
+        complete a
+        complete b
+        complete b
+        completed
+        """,
+        """
+        deploy   start > a:job > end & h:eventsub { m:start(message=m, key="=k", interrupting=false) > b:job > e3:end }
+        create   k=1
+        publish  m key=1
+        publish  m key=1
+        at       a h h b b
+        complete a
+        at       h h b b
+        complete b
+        complete b
+        completed
+        """,
+        """
+        deploy   start > u:user(assignee=ada) > end & t:boundary(on=u, cycle=R/PT10S, cancel=false) > r:job > e2:end
+        create
+        advance  10000
+        advance  10000
+        at       u r r
+        complete u
+        advance  100000
+        at       r r
+        """,
+        """
+        deploy   start > a:job(in.x="=1", on_start=l) > end & e:boundary(on=a, error=any, out.y="=err") > b:job > e2:end
+        create
+        complete a
+        throw    a code=Z err=3
+        at       b
+        variables y=3
+        """,
+        """
+        deploy    a:start(message=x) > j:job > end & b:start(signal=y) > j2:job > end2 & c:start > j3:job > end3
+        create
+        at        j3
+        publish   x
+        signal    y
+        instances 3
+        """,
+        """
+        deploy    t:start(cycle="0 0 * * * *") > a:job > end
+        advance   3600000
+        instances 1
+        advance   3600000
+        instances 2
+        """,
+        """
+        deploy   kid:: start > end
+        deploy   start > c:call(process=kid) > stop:end(terminate=yes)
+        create
+        completed
+        """,
+    ],
+)
+def test_triggers_and_places_in_company(play: Play, scenario: str):
+    play(scenario)
+
+
+# --- messages that the broker publishes itself
+
+
+def test_a_throwing_event_publishes_its_message_with_the_variables_of_its_input_mappings(play: Play):
+    play("""
+        deploy   start > wait:catch(message=go, key="=id") > a:job > end
+        deploy   other:: start > tell:throw(message=go, publish="=id", in.x="=y + 1") > b:job > end
+        create   id=7
+        create_of other id=7 y=1
+        at       b
+        instance
+        at       a
+        variables id=7 x=2
+    """)
+
+
+def test_a_message_end_event_publishes_its_message(play: Play):
+    play("""
+        deploy   start > wait:catch(message=go, key="=id") > a:job > end
+        deploy   other:: start > tell:end(message=go, publish="=id")
+        create   id=7
+        create_of other id=7
+        completed
+        instance
+        at       a
+    """)
+
+
+def test_a_published_message_without_a_usable_key_is_an_incident(play: Play):
+    play(
+        'deploy start > tell:throw(message=go, publish="=id") > end; create id=true; incident tell EXTRACT_VALUE_ERROR; set id=1; resolve tell; completed'
+    )

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 
 USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
 
+IDEMPOTENCY_METADATA = (
+    "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
+)
+
 NO_METADATA: Mapping[str, str] = {}
 
 
@@ -26,6 +30,11 @@ class Caller:
     def user(self) -> str:
         """The user's name; empty when the call names none."""
         return self.metadata.get(USER_METADATA, "")
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key by which a repetition of this call is recognised; empty when the call has none."""
+        return self.metadata.get(IDEMPOTENCY_METADATA, "")
 
     @property
     def is_gone(self) -> bool:

@@ -23,6 +23,7 @@ class Decision:
     logic: Logic
     requires: tuple[str, ...] = ()
     knowledge: tuple[KnowledgeModel, ...] = ()
+    version_tag: str = ""  # `zeebe:versionTag`, by which a process may choose a version
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
+from osmia_broker import feel
 from osmia_broker.dmn import requirements
 from osmia_broker.dmn.document import attribute, child, children, local_name, read, text_of
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
@@ -48,6 +49,9 @@ def parse(resource_name: str, content: bytes) -> DecisionGraph:
     if builder.expressions.faults:
         raise InvalidModel(resource_name, builder.expressions.faults)
     return graph
+
+
+_ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 
 
 class _Builder:
@@ -147,7 +151,8 @@ class _Builder:
         variable = child(element, "variable")
         bound = "" if variable is None else attribute(variable, "name")
         models = tuple(self._models[each] for each in knowledge[id])
-        return Decision(id, _name(element), bound or id, self._logic(element), tuple(required), models)
+        logic = self._logic(element)
+        return Decision(id, _name(element), bound or id, logic, tuple(required), models, _version_tag(element))
 
     def _logic(self, parent: etree._Element) -> Logic:
         """The logic that *parent* holds; none, or one of an unknown kind, is a fault."""
@@ -199,6 +204,11 @@ class _Builder:
         if not name:
             self.expressions.fault(element, "Expected the binding to name a parameter, but found none")
         return name, self._logic(element)
+
+
+def _version_tag(element: etree._Element) -> str:
+    found = element.find(f"{{*}}extensionElements/{{{_ZEEBE}}}versionTag")
+    return "" if found is None else feel.trimmed(found.get("value", ""))
 
 
 def _is_logic(element: etree._Element) -> bool:

@@ -19,7 +19,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewResource(msgspec.Struct, frozen=True, gc=False):
-    """A file to deploy, already parsed. *kind* is `bpmn`, `dmn` or `form`; *form_id* is of a form."""
+    """A file to deploy, already parsed. *kind* is `bpmn`, `dmn` or `form`; *form_id* and *version_tag* are of a form."""
 
     name: str
     kind: str
@@ -27,6 +27,7 @@ class NewResource(msgspec.Struct, frozen=True, gc=False):
     checksum: str
     compiled: Compiled
     form_id: str = ""
+    version_tag: str = ""
 
 
 class DeployResources(Command, frozen=True, gc=False):

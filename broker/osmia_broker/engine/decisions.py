@@ -14,17 +14,22 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Decision, ErrorType
 
 
-def find_decision(turn: Turn, decision_id: str, deployment_key: int = 0) -> tuple[Decision, DecisionGraph]:
-    """Return the latest version of a decision, or the one of a deployment, with the graph that it stands in.
+def find_decision(
+    turn: Turn, decision_id: str, deployment_key: int = 0, version_tag: str = ""
+) -> tuple[Decision, DecisionGraph]:
+    """Return the latest version of a decision, or the one of a deployment or with a tag, with the graph that it stands in.
 
     Raises:
         IncidentRaised: there is none. To repair it, deploy one.
 
     """
     decisions = turn.definitions.decisions
-    decision = (
-        decisions.as_of_deployment(decision_id, deployment_key) if deployment_key else decisions.latest(decision_id)
-    )
+    if version_tag:
+        decision = decisions.tagged(decision_id, version_tag)
+    elif deployment_key:
+        decision = decisions.as_of_deployment(decision_id, deployment_key)
+    else:
+        decision = decisions.latest(decision_id)
     if decision is None:
         raise IncidentRaised(
             ErrorType.CALLED_DECISION_ERROR,
@@ -58,6 +63,7 @@ def _called(turn: Turn, command: EvaluateDecision) -> Decision:
         found, named = decisions.latest(command.decision_id), f"id '{command.decision_id}'"
     elif command.decision_key >= 0:
         found, named = decisions.get(command.decision_key), f"key '{command.decision_key}'"
+        found = found if found is not None and not found.deleted_ms else None
     else:
         raise InvalidArgument("Expected either a decision id or a valid decision key, but none provided")
     if found is None:

@@ -139,6 +139,7 @@ def _add_requirements(turn: Turn, resource: NewResource, version: int, deploymen
                 decision_requirements_key=requirements.key,
                 decision_requirements_id=graph.id,
                 deployment_key=deployment_key,
+                version_tag=decision.version_tag,
             )
         )
     return requirements
@@ -155,6 +156,7 @@ def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdate
             checksum=resource.checksum,
             deployment_key=deployed.key,
             deployed_ms=turn.now_ms,
+            version_tag=resource.version_tag,
         )
         turn.definitions.forms.insert(latest)
         turn.definitions.add_resource(resource.checksum, resource.content)

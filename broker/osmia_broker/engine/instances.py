@@ -16,7 +16,9 @@ from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
 from osmia_broker.state.rows import ElementInstance, ProcessDefinition
 
-NOT_STARTABLE = frozenset({ElementType.START_EVENT})  #: no start instruction may name one (gateway-rpc.md)
+NOT_STARTABLE = frozenset(
+    {ElementType.START_EVENT, ElementType.BOUNDARY_EVENT}
+)  #: no start instruction may name one (gateway-rpc.md)
 
 
 @handles(CreateProcessInstance)
@@ -111,6 +113,14 @@ def _start_element(model: Process, id: str) -> Element:
             f"{prefix} the element with id '{id}' targets unsupported element type '{element.type}'."
             f" Supported element types are: {', '.join(sorted(set(ElementType) - NOT_STARTABLE))}"
         )
+    scope = element.scope
+    while scope is not None:
+        if scope.loop is not None:
+            raise InvalidArgument(
+                f"{prefix} the element with id '{id}' is inside the multi-instance subprocess '{scope.id}'."
+                " The creation of elements inside a multi-instance subprocess is not supported."
+            )
+        scope = scope.scope
     return element
 
 

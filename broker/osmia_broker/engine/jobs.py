@@ -210,7 +210,6 @@ def throw_error(turn: Turn, command: ThrowError) -> None:
         turn.jobs.end(job, turn.now_ms, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
         fire(turn, catch.owner, catch.event, command.variables, stay_local=True)
         return
-    put_local(turn, turn.elements[job.element_instance_key], command.variables)
     turn.jobs.update(job, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
     raise_job_incident(
         turn,

@@ -13,6 +13,10 @@ from osmia_broker.state.definitions import Compiled
 PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
 
 
+_Form = tuple[str, str]  # id and version tag of a form
+_NO_FORM: _Form = ("", "")
+
+
 class BadResource(Exception):
     """Raised for a file that cannot be deployed; the text gives the reason."""
 
@@ -45,8 +49,8 @@ def compile_resource(name: str, content: bytes) -> NewResource:
 
     """
     kind = kind_of(name)
-    compiled, form_id = _COMPILE[kind](name, content)
-    return NewResource(name, kind, content, sha256(content).hexdigest(), compiled, form_id)
+    compiled, form = _COMPILE[kind](name, content)
+    return NewResource(name, kind, content, sha256(content).hexdigest(), compiled, *form)
 
 
 def kind_of(name: str) -> str:
@@ -57,26 +61,27 @@ def kind_of(name: str) -> str:
     raise BadResource("unknown resource type")
 
 
-def _compile_bpmn(name: str, content: bytes) -> tuple[Compiled, str]:
+def _compile_bpmn(name: str, content: bytes) -> tuple[Compiled, _Form]:
     try:
         processes = model.parse(name, content)
     except model.InvalidModel as fault:
         raise BadResource(str(fault)) from fault
-    return Compiled({process.id: process for process in processes}), ""
+    return Compiled({process.id: process for process in processes}), _NO_FORM
 
 
-def _compile_dmn(name: str, content: bytes) -> tuple[Compiled, str]:
+def _compile_dmn(name: str, content: bytes) -> tuple[Compiled, _Form]:
     try:
-        return Compiled({}, dmn.parse(name, content)), ""
+        return Compiled({}, dmn.parse(name, content)), _NO_FORM
     except dmn.InvalidModel as fault:
         raise BadResource(str(fault).removeprefix(f"'{name}': ")) from fault
 
 
-class _FormFile(msgspec.Struct):
+class _FormFile(msgspec.Struct, rename={"version_tag": "versionTag"}):
     id: str | None = None
+    version_tag: str | None = None
 
 
-def _compile_form(_name: str, content: bytes) -> tuple[Compiled, str]:
+def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     try:
         form = msgspec.json.decode(content, type=_FormFile)
     except msgspec.DecodeError as fault:
@@ -85,11 +90,11 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, str]:
         raise BadResource("Expected the form id to be present, but none given")
     if not form.id.strip():
         raise BadResource("Expected the form id to be filled, but it is blank")
-    return Compiled({}), form.id
+    return Compiled({}), (form.id, (form.version_tag or "").strip())
 
 
 _KINDS = {".bpmn": "bpmn", ".xml": "bpmn", ".dmn": "dmn", ".form": "form"}
-_COMPILE: dict[str, Callable[[str, bytes], tuple[Compiled, str]]] = {
+_COMPILE: dict[str, Callable[[str, bytes], tuple[Compiled, _Form]]] = {
     "bpmn": _compile_bpmn,
     "dmn": _compile_dmn,
     "form": _compile_form,

@@ -6,7 +6,7 @@ them on the wire. A call of the contract that has no method here answers UNIMPLE
 
 from collections.abc import AsyncIterator
 
-from osmia_broker.calls import Calls, checks
+from osmia_broker.calls import Caller, Calls, checks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
@@ -43,7 +43,7 @@ class Gateway:
         return gateway.DeployProcessResponse(key=answer.key, processes=[wire.process(row) for row in answer.processes])
 
     async def CreateProcessInstance(
-        self, request: gateway.CreateProcessInstanceRequest
+        self, request: gateway.CreateProcessInstanceRequest, caller: Caller
     ) -> gateway.CreateProcessInstanceResponse:
         """Start an instance."""
         checks.default_tenant("CreateProcessInstance", [request.tenantId])
@@ -54,12 +54,12 @@ class Gateway:
                 process_definition_key=request.processDefinitionKey,
                 variables=request.variables,
                 start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
-                marks=instructions.marks(request),
+                marks=instructions.marks(request, caller.idempotency_key),
             )
         )
 
     async def CreateProcessInstanceWithResult(
-        self, request: gateway.CreateProcessInstanceWithResultRequest
+        self, request: gateway.CreateProcessInstanceWithResultRequest, caller: Caller
     ) -> gateway.CreateProcessInstanceWithResultResponse:
         """Start an instance and wait for its end."""
         creation = request.request
@@ -70,7 +70,7 @@ class Gateway:
             process_definition_key=creation.processDefinitionKey,
             variables=creation.variables,
             start_elements=tuple(instruction.elementId for instruction in creation.startInstructions),
-            marks=instructions.marks(creation),
+            marks=instructions.marks(creation, caller.idempotency_key),
             fetch_variables=tuple(request.fetchVariables),
             wait_ms=request.requestTimeout,
         )

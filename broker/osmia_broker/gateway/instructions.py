@@ -19,14 +19,14 @@ from osmia_proto import gateway
 Modify = gateway.ModifyProcessInstanceRequest
 
 
-def marks(request: gateway.CreateProcessInstanceRequest) -> Marks:
+def marks(request: gateway.CreateProcessInstanceRequest, idempotency_key: str) -> Marks:
     """Return the marks of a new instance.
 
     Raises:
         InvalidArgument: a runtime instruction is empty, or the business id is.
 
     """
-    if not (request.tags or request.runtimeInstructions or request.HasField("businessId")):
+    if not (idempotency_key or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS
     if request.HasField("businessId") and not request.businessId:
         raise InvalidArgument("Expected a business id of 1 to 256 characters, but found an empty one")
@@ -35,7 +35,7 @@ def marks(request: gateway.CreateProcessInstanceRequest) -> Marks:
         if not instruction.terminate.afterElementId:
             raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
         terminate_after.append(instruction.terminate.afterElementId)
-    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after))
+    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), idempotency_key)
 
 
 def activation(instruction: Modify.ActivateInstruction) -> ActivateInstruction:

@@ -327,9 +327,9 @@ def _names(expression: Expression) -> str:
 
 
 def _is_activiti(source: Source) -> bool:
-    """Whether the file is of the Activiti dialect: it declares that namespace and not Camunda's."""
-    namespaces = _namespaces(source)
-    return ACTIVITI in namespaces and ZEEBE not in namespaces
+    """Whether the file is of the Activiti dialect: it declares that namespace, and has no element of Camunda's."""
+    root = source.node.getroottree().getroot()
+    return ACTIVITI in _namespaces(source) and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
 
 
 def _namespaces(source: Source) -> frozenset[str]:

@@ -83,7 +83,9 @@ class SequenceFlow:
     id: str
     source: "Element"
     target: "Element"
-    condition: Expression | None = None
+    condition: Expression | None = (
+        None  # of a flow out of a gateway; in the Activiti dialect also out of other elements
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,9 @@ class Element:
     is_for_compensation: bool = False  # a handler; it has no flows
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event
+    has_conditions: bool = (
+        False  # of an element that is no gateway: some of its flows are taken only if their condition is true
+    )
 
 
 @dataclass(slots=True, eq=False)

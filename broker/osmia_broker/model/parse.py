@@ -149,6 +149,8 @@ class _Reading:
         if ends[0] is None or ends[1] is None:
             return None
         flow = SequenceFlow(id, ends[0], ends[1], condition)
+        if condition is not None and _is_of_activiti(source):
+            flow.source.has_conditions = True
         flow.source.outgoing.append(flow)
         flow.target.incoming.append(flow)
         return flow
@@ -206,6 +208,12 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
         documentation=source.documentation,
         scope=scope,
     )
+
+
+def _is_of_activiti(source: Source) -> bool:
+    """Whether the condition of a flow is written in the Activiti dialect, which honours it behind any element."""
+    nodes = source.node.iterchildren(_CONDITION)
+    return any(expressions.is_juel(xml.text(node)) and not expressions.is_feel(xml.text(node)) for node in nodes)
 
 
 def _condition(source: Source) -> Expression | None:

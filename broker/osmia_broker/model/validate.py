@@ -78,10 +78,13 @@ def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
 
 @requires(*(set(ElementType) - {*_CHOOSING}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
-    """Refuse conditions elsewhere, as the reference does (measured)."""
+    """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them."""
     for flow in element.outgoing:
-        if flow.condition is not None:
-            faults.about(flow.id, "Conditions are only supported at exclusive or inclusive gateways")
+        if flow.condition is not None and not element.has_conditions:
+            faults.about(
+                flow.id,
+                "Conditions are only supported at exclusive or inclusive gateways; put such a gateway between the elements",
+            )
 
 
 @requires(ElementType.END_EVENT)

@@ -431,6 +431,7 @@ class Decision:
     decision_requirements_id: str
     deployment_key: int
     deleted_ms: int = changing(0)
+    version_tag: str = ""
 
 
 @stored("forms")
@@ -446,6 +447,7 @@ class Form:
     deployment_key: int
     deployed_ms: int
     deleted_ms: int = changing(0)
+    version_tag: str = ""
 
 
 @stored("resources", primary_key=("checksum",))

@@ -53,14 +53,18 @@ class InstanceCalls(Calls):
         terminate_after: Sequence[str] = (),
         tags: Sequence[str] = (),
         business_id: str | None = None,
+        idempotency_key: str = "",
         tenant_id: str = "",
         operation_reference: int | None = None,
     ) -> CreatedInstance:
         """Start an instance of a process, named by its id (and *version*) or by *process_definition_key*.
 
         The instance is stored when this returns. *start_at* names elements to start at instead of the start event.
-        *terminate_after* names elements; when one of them ends, the instance ends. The call is never repeated by itself:
-        after `Unavailable` or `Timeout` the instance may or may not exist.
+        *terminate_after* names elements; when one of them ends, the instance ends.
+
+        Without an *idempotency_key* the call is never repeated by itself: after `Unavailable` or `Timeout` the instance may or may not exist.
+        With one (at most 256 characters) it is repeated while the broker is away, and every repetition within 24 hours, by
+        whomever, returns the instance of the first call.
 
         Raises:
             NotFound: there is no such process or version.
@@ -80,7 +84,10 @@ class InstanceCalls(Calls):
             tenantId=tenant_id,
             operationReference=operation_reference,
         )
-        answer = await self._call("CreateProcessInstance", request)
+        if idempotency_key:
+            answer = await self._call_once("CreateProcessInstance", request, idempotency_key)
+        else:
+            answer = await self._call("CreateProcessInstance", request)
         return CreatedInstance(
             answer.processInstanceKey, answer.processDefinitionKey, answer.bpmnProcessId, answer.version
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.signals import broadcast
 from osmia_broker.engine.events.throwing import find_error_catch, throw_escalation
@@ -40,6 +41,8 @@ class ThrowEvent(Processor):
         """Throw what the model says: by a job, or by the engine itself."""
         if element.job is not None:
             create_task_job(turn, instance, element.job)
+        elif element.publish is not None:
+            publish(turn, instance, element.publish)
         elif element.event is None:
             plan_completion(turn, instance)
         else:

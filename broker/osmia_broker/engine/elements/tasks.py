@@ -2,6 +2,7 @@
 
 from osmia_broker import feel
 from osmia_broker.engine.decisions import find_decision
+from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.expressions import (
     VariableScope,
     evaluate,
@@ -21,7 +22,10 @@ class ServiceTask(Processor):
     """Waits for a worker to complete a job. A send task is work for a worker too."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
-        """Evaluate the type and the retries, and create the job."""
+        """Evaluate the type and the retries, and create the job; or publish the message of a send task."""
+        if element.publish is not None:
+            publish(turn, instance, element.publish)
+            return
         assert element.job is not None, f"'{element.id}' was deployed without a task definition"
         create_task_job(turn, instance, element.job)
 
@@ -58,7 +62,7 @@ class BusinessRuleTask(Processor):
             return
         decision_id = evaluate_text(turn, call.decision_id, instance.key)
         deployment_key = deployment_of(turn, instance) if call.binding == "deployment" else 0
-        decision, graph = find_decision(turn, decision_id, deployment_key)
+        decision, graph = find_decision(turn, decision_id, deployment_key, call.version_tag)
         evaluation = graph.evaluate(decision.decision_id, VariableScope(turn, instance.key), turn.now)
         if evaluation.failure_message:
             raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)

@@ -8,7 +8,7 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, YearMonthDuration
 from osmia_broker.model.dates import Period, read_period
 from osmia_broker.model.events import TimerEvent, TimerKind
-from osmia_broker.model.expressions import Result
+from osmia_broker.model.expressions import Expression, Result
 from osmia_broker.model.timers import (
     LATEST_MS,
     after_period,
@@ -36,48 +36,53 @@ def due_of(timer: TimerEvent, result: Result, now_ms: int) -> Due | None:
     """
     value = result.value
     if timer.kind is TimerKind.DURATION:
-        return Due(_clamped(after_period(now_ms, _period(timer, result))))
+        return Due(_clamped(after_period(now_ms, _period(timer.value, result))))
     if timer.kind is TimerKind.DATE:
         if isinstance(value, DateTime):
             return Due(_clamped(-(-value.instant() // 1_000_000)))
-        moment = read_moment(_text(timer, result, "'DATE_TIME' or 'STRING'"), lenient=timer.lenient)
+        moment = read_moment(_text(timer.value, result, "'DATE_TIME' or 'STRING'"), lenient=timer.lenient)
         if moment is None:
             period = read_period(str(value)) if timer.lenient else None
             if period is None:
-                raise _unreadable(timer, value, "date-time")
+                raise _unreadable(timer.value, value, "date-time")
             return Due(_clamped(after_period(now_ms, period)))
         return Due(_clamped(moment))
-    cycle = read_cycle(_text(timer, result, "'STRING'"))
+    cycle = read_cycle(_text(timer.value, result, "'STRING'"))
     if cycle is None:
-        raise _unreadable(timer, value, "repetition")
+        raise _unreadable(timer.value, value, "repetition")
     if cycle.repetitions == 0:
         return None
     first = cycle.start_ms if cycle.start_ms is not None else next_of_interval(cycle.interval, now_ms)
     return None if first is None else Due(_clamped(first), cycle.repetitions, cycle.interval)
 
 
-def _period(timer: TimerEvent, result: Result) -> Period:
+def duration_ms(expression: Expression, result: Result) -> int:
+    """Return the duration that *expression* gave as *result*, in milliseconds. Raises as `due_of`."""
+    return after_period(0, _period(expression, result))
+
+
+def _period(expression: Expression, result: Result) -> Period:
     value = result.value
     if isinstance(value, DayTimeDuration):
         return Period(nanoseconds=value.nanoseconds)
     if isinstance(value, YearMonthDuration):
         return Period(months=value.months)
-    period = read_period(_text(timer, result, "'DURATION', 'PERIOD' or 'STRING'"))
+    period = read_period(_text(expression, result, "'DURATION', 'PERIOD' or 'STRING'"))
     if period is None:
-        raise _unreadable(timer, value, "duration")
+        raise _unreadable(expression, value, "duration")
     return period
 
 
-def _text(timer: TimerEvent, result: Result, expected: str) -> str:
+def _text(expression: Expression, result: Result, expected: str) -> str:
     if not isinstance(result.value, str):
-        raise wrong_type(timer.value, result, expected)
+        raise wrong_type(expression, result, expected)
     return result.value
 
 
-def _unreadable(timer: TimerEvent, value: object, kind: str) -> IncidentRaised:
+def _unreadable(expression: Expression, value: object, kind: str) -> IncidentRaised:
     return IncidentRaised(
         ErrorType.EXTRACT_VALUE_ERROR,
-        f"Invalid {kind} format '{feel.to_json(value)[:100]}' for expression '{timer.value.text}'.",
+        f"Invalid {kind} format '{feel.to_json(value)[:100]}' for expression '{expression.text}'.",
     )
 
 

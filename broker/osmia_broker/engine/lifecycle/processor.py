@@ -6,6 +6,7 @@ The dispatch goes by the type of the element *instance*, not of the model's elem
 from collections.abc import Callable
 from typing import TypeVar
 
+from osmia_broker.engine.expressions import evaluate_boolean
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
 from osmia_broker.engine.turn import Turn
@@ -37,8 +38,14 @@ class Processor:
             open_joins(turn, scope)
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
-        """Return the sequence flows to take at completion: all of them, unless the element chooses."""
-        return element.outgoing
+        """Return the sequence flows to take at completion: all of them, unless the element or their conditions choose."""
+        if not element.has_conditions:
+            return element.outgoing
+        return [
+            flow
+            for flow in element.outgoing
+            if flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key)
+        ]
 
     def terminated(self, turn: Turn, instance: ElementInstance) -> None:
         """Clean up outside of *instance*, which is being terminated with everything inside it."""

@@ -173,8 +173,14 @@ COLUMNS: dict[str, tuple[tuple[str, sa.types.TypeEngine[int] | sa.types.TypeEngi
     "follow_ups": (("depth", INT64, "0"),),
     "process_definitions": (("deleted_ms", INT64, "0"),),
     "decision_requirements": (("deleted_ms", INT64, "0"),),
-    "decisions": (("deleted_ms", INT64, "0"),),
-    "forms": (("deleted_ms", INT64, "0"),),
+    "decisions": (
+        ("deleted_ms", INT64, "0"),
+        ("version_tag", TEXT, "''"),
+    ),
+    "forms": (
+        ("deleted_ms", INT64, "0"),
+        ("version_tag", TEXT, "''"),
+    ),
 }
 
 
