@@ -838,3 +838,8 @@ def test_cycles_exist_only_in_processes():
 )
 def test_regular_expressions_are_those_of_java_as_far_as_re2_goes(text, value):
     assert shown(text) == value
+
+
+def test_a_replacement_costs_as_much_as_its_result():
+    result = feel.compile('string length(replace(text, "a", "bb"))').evaluate({"text": "a" * 100_000})
+    assert (result.value, result.failure) == (200_000, None)
