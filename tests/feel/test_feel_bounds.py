@@ -109,6 +109,11 @@ def doubled(times: int, seed: str, step: str, result: str) -> str:
         doubled(40, "[1, 1]", "[{0}, {0}]", "flatten({0})"),
         doubled(40, "[1, 1]", "[{0}, {0}]", "{0} = [{0}[1], [{0}[2][1], {0}[2][2]]]"),
         doubled(40, "[1, 1]", "[{0}, {0}]", "list contains([{0}], 1)"),
+        doubled(40, "[1, 1]", "[{0}, {0}]", "to json({0})"),
+        doubled(40, '"xxxxxxxx"', "[{0}, {0}]", "to json([{0}])"),
+        doubled(40, "[1, 1]", "[{0}, {0}]", "is({0}, {0})"),
+        doubled(40, "[1, 1]", "[{0}, {0}]", "partition({0}, 1)"),
+        doubled(24, '"[1,1]"', '"[" + {0} + "," + {0} + "]"', "from json({0})"),
         doubled(60, "function(x) x", "function(x) {0}", "1"),
         doubled(40, "10", "{0} * {0}", "{0}"),
         'replace("' + "a" * 5000 + '", "a", "' + "b" * 5000 + '")',
@@ -123,7 +128,7 @@ def test_a_small_text_cannot_make_a_huge_value(text):
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"(a+)+$", r"(a|a)*b", r"(a*)*\1", "(" * 3000, "a{1000}{1000}{1000}", "(a{0,1000}){0,1000}", "[" * 1000, "x" * 20_000, "(?i)(?:a?){500}a{500}"],
+    [r"(a+)+$", r"(a|a)*b", r"(a*)*\1", "(" * 3000, "a{1000}{1000}{1000}", "(a{0,1000}){0,1000}", "[" * 1000, "[a" * 3000, "[" + "a-c" * 3000 + "-[b]]", "[^a-[" * 500, "x" * 20_000, "(?i)(?:a?){500}a{500}"],
 )  # fmt: skip
 def test_a_regular_expression_takes_linear_time(pattern):
     started = monotonic()

@@ -58,6 +58,8 @@ MATRIX = [
     ("(> 3) and ? < 7", ["5"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     ("(> 3) or (< 1)", ["5", "0", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     ("not((> 3))", ["2", "0"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("? > 3 and < 7", ["5"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
+    ("five > 9 or < 3", ["2", "0"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     ("(<= five), 7", ["5", "2", "0", "7"], ["true", "false", "null", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     ("(5)", ["5"], ["true", "false", '"x"', '"foo"', "[1,2]", "[true]", "[]"]),
     # any other expression: true matches, else it is compared

@@ -100,6 +100,10 @@ def shown(text: str) -> str:
         ("{f: abs, r: f(n: -3)}.r", "3"),
         ('[null(), true(), 123(), "abs"(-1), x()]', "[null,null,null,null,null]"),
         ("{abs: function(x) 0, r: abs(-1)}.r", "0"),
+        ('{date: date("2020-01-01"), later: date("2021-01-01")}.later.year', "2021"),  # only a function hides a function
+        ("{count: 5, r: count([1, 2])}.r", "2"),
+        ("[{abs: 1}, {abs: 2}][abs = 2].abs", "[2]"),
+        ("for sum in [1, 2] return sum + sum([1, 2])", "[4,5]"),
         ('(function(a: number) a)("x")', "null"),
         ("(function(a: number) a)([5])", "5"),  # a list of one item stands for the item
         ("(function(a: list<number>) a)(5)", "[5]"),

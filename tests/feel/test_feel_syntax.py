@@ -31,6 +31,8 @@ from osmia_broker import feel
         ("for + 1", "null"),
         ("[every, some, between]", "[null,null,null]"),
         ("`my var`", "4"),
+        ("{`f g`: function(x) x + 1, r: `f g`(2)}.r", "3"),
+        ("`abs`(-1)", "1"),
         ("o.`a b`", "5"),
         ('{a+b: 1, if: 2, null: 3, "x y": 4, 5: 6}', '{"a+b":1,"if":2,"null":3,"x y":4,"5":6}'),
         ("{a: 1, a: 2}", '{"a":2}'),
@@ -65,7 +67,7 @@ def test_a_text_means_this(text, value):
         "(function(x) x)(2)", "{f: 1}.f(2)", "(1 + 2", "1 + 2)", "null.null", "null.in", 'x."a b"', "x.1",
         "if c then a", "if c else a", "1 + if true then 1 else 2", "1 + function(x) x", "for i in [1] i", "for i in [1..3] return i",
         "some x in [1]", "any x in [1] satisfies x", "for true in [1] return 1", "[1..5] = [1..5]", "[1..5].start", "-[1..5]", "1..5",
-        "[1..5] instance of list", "null instance of null", "[1] instance of list<number>", "function(x: number) x",
+        "< 2", "[1, 2][> 1]", "1 > 0 and < 3", "[1..5] instance of list", "null instance of null", "[1] instance of list<number>", "function(x: number) x",
         "in", "then", "else", "return", "satisfies", "function", "AND 1", "true AND false", "]1..5", "[1..5[1]",
     ],
 )  # fmt: skip

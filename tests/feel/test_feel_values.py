@@ -484,6 +484,11 @@ def test_a_cell_says(cell, input_json, answer):
 @pytest.mark.parametrize(
     "cell",
     [
+        "> 5 or < 3",
+        "? > 1 and",
+        "? > 1 < 9",
+        "// 5",
+        "/* - */",
         "(> 3, < 1)",
         "(> 3",
         "(>)",
@@ -838,3 +843,8 @@ def test_cycles_exist_only_in_processes():
 )
 def test_regular_expressions_are_those_of_java_as_far_as_re2_goes(text, value):
     assert shown(text) == value
+
+
+def test_a_replacement_costs_as_much_as_its_result():
+    result = feel.compile('string length(replace(text, "a", "bb"))').evaluate({"text": "a" * 30_000})
+    assert (result.value, result.failure) == (60_000, None)

@@ -10,6 +10,7 @@ import msgspec
 from osmia_broker.feel import syntax
 from osmia_broker.feel.bindings import INPUT, Local
 from osmia_broker.feel.compiling import NO_TYPES, Compiler, Functions, Names, any_of
+from osmia_broker.feel.contents import CONTAINERS, check_contents
 from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import AssertionFailed, EvaluationFailed, shorten
 from osmia_broker.feel.functions import PROCESS_FUNCTIONS
@@ -19,7 +20,7 @@ from osmia_broker.feel.parser import parse, parse_unary_tests
 from osmia_broker.feel.run import Run, Scope, Warning  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import Instant
 from osmia_broker.feel.types import TypeTest, static_type
-from osmia_broker.feel.values import CONTEXTS, Value
+from osmia_broker.feel.values import Value
 
 
 class Result(msgspec.Struct):
@@ -107,8 +108,8 @@ class Expression(_Compiled):
         try:
             value = self._evaluate(run, None)
             kind = type(value)
-            if kind in _CONTAINERS:
-                _check_contents(value, self._limits)
+            if kind in CONTAINERS:
+                check_contents(value, self._limits)
             elif kind is int:
                 if not INTEGER_MIN <= value <= INTEGER_MAX:
                     check_number(value)
@@ -215,6 +216,7 @@ def _compile_unary_tests(text: str, functions: _Functions, limits: Limits, diale
 # ---------------------------------------------------------------------------------------------------------- failing
 
 
+_DIGITS_CHECKED = 18  # the power of ten from which on a number may be beyond 64 bits
 _FAILURES = (EvaluationFailed, DecimalException, RecursionError)
 
 
@@ -229,34 +231,3 @@ def _failure_text(text: str, error: Exception) -> str:
             return f"failed to evaluate expression '{text}': Expected ordinary nesting, but found it deeper"
         case _:
             return f"failed to evaluate expression '{text}': Expected a number up to 1E+6144, but found a larger one"
-
-
-_CONTAINERS = CONTEXTS | {list}
-_DIGITS_CHECKED = 18  # the power of ten from which on a number may be beyond 64 bits
-_DEPTH_MAX = 200  # of lists and contexts inside a result; the writer of JSON uses three Python frames a level
-
-
-def _check_contents(value: Value, limits: Limits) -> None:
-    """See that the list or context *value*, written out, stays in bounds: a small expression can share one list a billion times."""
-    items = text = 0
-    waiting = [(value, 0)]
-    while waiting:
-        container, depth = waiting.pop()
-        items += len(container)
-        if items > limits.items or depth > _DEPTH_MAX:
-            raise EvaluationFailed(
-                f"Expected a result of at most {limits.items} items and {_DEPTH_MAX} levels, but found a larger one"
-            )
-        for item in container if type(container) is list else container.values():
-            kind = type(item)
-            if kind is str:
-                text += len(item)
-            elif kind is int:
-                if not INTEGER_MIN <= item <= INTEGER_MAX:
-                    check_number(item)
-            elif kind in _CONTAINERS:
-                waiting.append((item, depth + 1))
-            elif kind is Decimal:
-                check_number(item)
-    if text > 4 * limits.string:
-        raise EvaluationFailed(f"Expected a result of at most {4 * limits.string} characters, but found {text}")

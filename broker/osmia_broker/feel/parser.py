@@ -14,7 +14,7 @@ from osmia_broker.feel.dialect import Dialect
 from osmia_broker.feel.errors import ParseError
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.syntax import Node
-from osmia_broker.feel.tokens import is_name, starts_value
+from osmia_broker.feel.tokens import is_name, starts_value, trimmed
 from osmia_broker.feel.value_parser import COMPARISONS, ValueParser
 
 
@@ -139,6 +139,9 @@ class _Parser(ValueParser):
         return conditions[0] if len(conditions) == 1 else syntax.Logic("and", tuple(conditions))
 
     def _comparison(self) -> Node:
+        if self.in_cell and self.at_comparison():  # behind `and`, `or`, `if` ...: `? > 1 and < 9` (measured)
+            operator = self.advance().text
+            return syntax.Comparison(operator, syntax.Input(), self.value(self.arithmetic()))
         left = self.arithmetic()
         if self.token.kind == "operator" and self.token.text in COMPARISONS:
             self.value(left)
@@ -195,7 +198,7 @@ class _Parser(ValueParser):
 
     def unary_tests(self) -> syntax.Tests:
         """Read the content of a cell: nothing or `-`, tests with commas, or `not(tests)`."""
-        if self.token.kind == "end" or (self.at("-") and self.next().kind == "end"):
+        if not trimmed(self.text) or (self.at("-") and self.next().kind == "end"):
             return syntax.Tests((), negated=False)
         if self.at("not") and self.next().text == "(":
             return self._negated_tests()

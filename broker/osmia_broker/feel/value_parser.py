@@ -83,7 +83,8 @@ class ValueParser(TypeParser):
             case "string":
                 return syntax.StringLiteral(unquote(self.advance().text))
             case "quoted":
-                return syntax.Name(self.advance().text[1:-1])
+                name = self.advance().text[1:-1]
+                return self._call((), name) if self.at("(") else syntax.Name(name)
             case "name":
                 return self._word()
             case "operator" if self.token.text in _BRACKETS:

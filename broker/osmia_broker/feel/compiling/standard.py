@@ -3,7 +3,7 @@
 A function here sees all names around it, its own among them, and may be called wherever it comes from.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from osmia_broker.feel import numbers, operators, syntax
 from osmia_broker.feel.bindings import Local
@@ -62,19 +62,20 @@ def call(compiler: Compiler, node: syntax.Call, names: Names) -> Evaluator:
         found = _bound(run, local, wanted)
         if found is None:
             return builtin(run, local)
-        return _invoke(run, found, node, [argument(run, local) for argument in arguments])
+        return invoke(run, found, node, [argument(run, local) for argument in arguments])
 
     return call
 
 
-def _bound(run: Run, local: Local | None, name: str) -> Value:
-    """Return the value that hides the built-in function *name*; None if there is none."""
+def _bound(run: Run, local: Local | None, name: str) -> Function | None:
+    """Return the function that hides the built-in function *name*; a value of another type does not hide it."""
     while local is not None:
-        if name in local.names:
-            return local.names[name]
+        found = local.names.get(name)
+        if type(found) is Function:
+            return found
         local = local.outer
-    hidden = getattr(run.scope, "functions", None)
-    return None if hidden is None else hidden.get(name)
+    hidden: Mapping[str, Function] = getattr(run.scope, "functions", {})
+    return hidden.get(name)
 
 
 @compiles(syntax.Invocation)
@@ -106,8 +107,11 @@ def name_or_function(compiler: Compiler, node: syntax.Name, names: Names) -> Eva
     wanted = node.name
 
     def read_or_function(run: Run, local: Local | None) -> Value:
-        if names.open and _bound(run, local, wanted) is not None:
-            return read(run, local)
+        inner = local if names.open else None
+        while inner is not None:
+            if wanted in inner.names:
+                return inner.names[wanted]
+            inner = inner.outer
         try:
             run.scope[wanted]
         except KeyError:

@@ -73,7 +73,7 @@ def _class(text: str, start: int, level: int = 1) -> tuple[_Ranges, int]:
     position = start + 1
     negated = text[position : position + 1] == "^"
     position += negated
-    gathered: _Ranges = []
+    gathered: _Ranges = []  # of its own, so that it may grow in place
     result: _Ranges | None = None
     while position < len(text) and text[position] != "]":
         if text.startswith("-[", position):
@@ -84,7 +84,7 @@ def _class(text: str, start: int, level: int = 1) -> tuple[_Ranges, int]:
             gathered, position = [], position + 2
         else:
             found, position = _item(text, position, level)
-            gathered = gathered + found
+            gathered += found
     if position >= len(text):
         raise Unsupported
     ranges = _union(gathered) if result is None else _intersection(result, _union(gathered))

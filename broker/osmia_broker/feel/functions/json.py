@@ -1,6 +1,7 @@
 """Define the built-in functions from and to JSON text, and `fromAi`; the reference has them since 8.8 and 8.9."""
 
 from osmia_broker.feel import json_text
+from osmia_broker.feel.contents import CONTAINERS, check_contents
 from osmia_broker.feel.functions.registry import Edition, builtin
 from osmia_broker.feel.run import Run
 from osmia_broker.feel.values import Value
@@ -9,6 +10,8 @@ from osmia_broker.feel.values import Value
 @builtin("to json(value: any)", edition=Edition.LATER)
 def to_json(run: Run, value: Value) -> str:
     """Return the JSON text of the value; functions are left out of contexts, and null elsewhere."""
+    if type(value) in CONTAINERS:
+        check_contents(value, run.limits)
     text = json_text.to_decision_json(value)
     run.made_string(len(text))
     return text

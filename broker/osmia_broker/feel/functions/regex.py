@@ -33,7 +33,9 @@ def replaced(run: Run, text: str, pattern: str, flags: str, replacement: str) ->
     for match in _matches(program, text):
         new = "".join(piece if isinstance(piece, str) else match.group(piece) or "" for piece in pieces)
         length += len(new)
-        run.made_string(length)
+        run.spend(1)
+        if length > run.limits.string:
+            run.made_string(length)  # fails; the length of a result in bounds is accounted for once, by the caller
         parts += (text[end : match.start()], new)
         end = match.end()
     return "".join((*parts, text[end:]))
