@@ -209,6 +209,12 @@ class EngineDoor:
         latest = self.definitions.processes.latest(process_id)
         return latest.key if latest is not None else 0
 
+    def suspend(self, instance: int) -> None:
+        self._do(commands.SuspendProcessInstance(instance))
+
+    def resume(self, instance: int) -> None:
+        self._do(commands.ResumeProcessInstance(instance))
+
     def version(self, process_id: str) -> int:
         latest = self.definitions.processes.latest(process_id)
         return latest.version if latest is not None else 0

@@ -25,6 +25,7 @@
     modify    +b -a a>b b.x=1                               activate, terminate, move; variables for the activated element's scopes
     migrate   other a>b                                     go on in the latest version of another process
     delete    process                                       delete the latest version
+    suspend · resume                                        the instance
     none      approve                                       no job is open at the element
     cancel · completed · running
 
@@ -103,6 +104,12 @@ class Scenario:
         id, colon, line = rest.partition("::")
         id, line = (id.strip(), line) if colon else ("process", rest)
         self.door.deploy((f"{id}.bpmn", bpmn(line, id=id)))
+
+    def do_suspend(self, rest: str) -> None:
+        self.door.suspend(self.instance)
+
+    def do_resume(self, rest: str) -> None:
+        self.door.resume(self.instance)
 
     def do_create_of(self, rest: str) -> None:
         process_id, variables = first_word(rest)

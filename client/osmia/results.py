@@ -159,6 +159,7 @@ class JobState(StrEnum):
     ERROR_THROWN = "ERROR_THROWN"
     COMPLETED = "COMPLETED"
     CANCELED = "CANCELED"
+    SUSPENDED = "SUSPENDED"
 
 
 class IncidentState(StrEnum):

@@ -3,7 +3,7 @@
 from osmia_proto.pool import load
 
 DESCRIPTOR = load(
-    b'\n\x9b.\n\x0bosmia.proto\x12\x08osmia.v1"\x9c\x03\n\x0fProcessInstance\x12\x10\n\x03key\x18\x01 \x01(\x03R\x03key\x124\n\x16process_definition_key\x18\x02 \x01(\x03'
+    b'\n\xb4.\n\x0bosmia.proto\x12\x08osmia.v1"\x9c\x03\n\x0fProcessInstance\x12\x10\n\x03key\x18\x01 \x01(\x03R\x03key\x124\n\x16process_definition_key\x18\x02 \x01(\x03'
     b'R\x14processDefinitionKey\x12&\n\x0fbpmn_process_id\x18\x03 \x01(\tR\rbpmnProcessId\x12\x18\n\x07version\x18\x04 \x01(\x05R\x07version\x124\n\x05stat'
     b'e\x18\x05 \x01(\x0e2\x1e.osmia.v1.ProcessInstanceStateR\x05state\x12!\n\x0chas_incident\x18\x06 \x01(\x08R\x0bhasIncident\x12\x19\n\x08start_ms\x18\x07 '
     b'\x01(\x03R\x07startMs\x12\x15\n\x06end_ms\x18\x08 \x01(\x03R\x05endMs\x12=\n\x1bparent_process_instance_key\x18\t \x01(\x03R\x18parentProcessInstanceK'
@@ -54,16 +54,16 @@ DESCRIPTOR = load(
     b'_INSTANCE_STATE_COMPLETED\x10\x02\x12#\n\x1fPROCESS_INSTANCE_STATE_CANCELED\x10\x03*\xa7\x02\n\x14ElementInstanceState\x12&\n"ELE'
     b'MENT_INSTANCE_STATE_UNSPECIFIED\x10\x00\x12%\n!ELEMENT_INSTANCE_STATE_ACTIVATING\x10\x01\x12$\n ELEMENT_INSTANCE_STA'
     b'TE_ACTIVATED\x10\x02\x12%\n!ELEMENT_INSTANCE_STATE_COMPLETING\x10\x03\x12$\n ELEMENT_INSTANCE_STATE_COMPLETED\x10\x04\x12&\n"E'
-    b'LEMENT_INSTANCE_STATE_TERMINATING\x10\x05\x12%\n!ELEMENT_INSTANCE_STATE_TERMINATED\x10\x06*\xbc\x01\n\x08JobState\x12\x19\n\x15JOB_S'
+    b'LEMENT_INSTANCE_STATE_TERMINATING\x10\x05\x12%\n!ELEMENT_INSTANCE_STATE_TERMINATED\x10\x06*\xd5\x01\n\x08JobState\x12\x19\n\x15JOB_S'
     b'TATE_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_STATE_ACTIVATABLE\x10\x01\x12\x17\n\x13JOB_STATE_ACTIVATED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x1a\n\x16'
-    b'JOB_STATE_ERROR_THROWN\x10\x04\x12\x17\n\x13JOB_STATE_COMPLETED\x10\x05\x12\x16\n\x12JOB_STATE_CANCELED\x10\x06*e\n\rIncidentState\x12\x1e\n\x1aIN'
-    b'CIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n\x17INCIDENT_STATE_RESOLVED\x10\x022\x83\x05\n\x07Queries\x12m\n\x16'
-    b"SearchProcessInstances\x12'.osmia.v1.SearchProcessInstancesRequest\x1a(.osmia.v1.SearchProcessInstance"
-    b'sResponse"\x00\x12V\n\x12GetProcessInstance\x12#.osmia.v1.GetProcessInstanceRequest\x1a\x19.osmia.v1.ProcessInstanc'
-    b'e"\x00\x12I\n\nSearchJobs\x12\x1b.osmia.v1.SearchJobsRequest\x1a\x1c.osmia.v1.SearchJobsResponse"\x00\x12X\n\x0fSearchIncident'
-    b's\x12 .osmia.v1.SearchIncidentsRequest\x1a!.osmia.v1.SearchIncidentsResponse"\x00\x12s\n\x18SearchProcessDefinit'
-    b'ions\x12).osmia.v1.SearchProcessDefinitionsRequest\x1a*.osmia.v1.SearchProcessDefinitionsResponse"\x00\x12X\n'
-    b'\x0fSearchVariables\x12 .osmia.v1.SearchVariablesRequest\x1a!.osmia.v1.SearchVariablesResponse"\x00\x12=\n\x06Statu'
-    b's\x12\x17.osmia.v1.StatusRequest\x1a\x18.osmia.v1.StatusResponse"\x00b\x06proto3',
+    b'JOB_STATE_ERROR_THROWN\x10\x04\x12\x17\n\x13JOB_STATE_COMPLETED\x10\x05\x12\x16\n\x12JOB_STATE_CANCELED\x10\x06\x12\x17\n\x13JOB_STATE_SUSPENDED'
+    b'\x10\x07*e\n\rIncidentState\x12\x1e\n\x1aINCIDENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13INCIDENT_STATE_OPEN\x10\x01\x12\x1b\n\x17INCIDENT_STATE_R'
+    b"ESOLVED\x10\x022\x83\x05\n\x07Queries\x12m\n\x16SearchProcessInstances\x12'.osmia.v1.SearchProcessInstancesRequest\x1a(.osmia"
+    b'.v1.SearchProcessInstancesResponse"\x00\x12V\n\x12GetProcessInstance\x12#.osmia.v1.GetProcessInstanceRequest\x1a'
+    b'\x19.osmia.v1.ProcessInstance"\x00\x12I\n\nSearchJobs\x12\x1b.osmia.v1.SearchJobsRequest\x1a\x1c.osmia.v1.SearchJobsRes'
+    b'ponse"\x00\x12X\n\x0fSearchIncidents\x12 .osmia.v1.SearchIncidentsRequest\x1a!.osmia.v1.SearchIncidentsResponse"'
+    b'\x00\x12s\n\x18SearchProcessDefinitions\x12).osmia.v1.SearchProcessDefinitionsRequest\x1a*.osmia.v1.SearchProces'
+    b'sDefinitionsResponse"\x00\x12X\n\x0fSearchVariables\x12 .osmia.v1.SearchVariablesRequest\x1a!.osmia.v1.SearchVar'
+    b'iablesResponse"\x00\x12=\n\x06Status\x12\x17.osmia.v1.StatusRequest\x1a\x18.osmia.v1.StatusResponse"\x00b\x06proto3',
     globals(),
 )

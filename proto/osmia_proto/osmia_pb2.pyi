@@ -93,6 +93,8 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     """Threw an error that nothing caught."""
     JOB_STATE_COMPLETED: _JobState.ValueType  # 5
     JOB_STATE_CANCELED: _JobState.ValueType  # 6
+    JOB_STATE_SUSPENDED: _JobState.ValueType  # 7
+    """Waits until its process instance is resumed."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
     """Jobs."""
@@ -108,6 +110,8 @@ JOB_STATE_ERROR_THROWN: JobState.ValueType  # 4
 """Threw an error that nothing caught."""
 JOB_STATE_COMPLETED: JobState.ValueType  # 5
 JOB_STATE_CANCELED: JobState.ValueType  # 6
+JOB_STATE_SUSPENDED: JobState.ValueType  # 7
+"""Waits until its process instance is resumed."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 class _IncidentState:

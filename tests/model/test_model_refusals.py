@@ -425,7 +425,7 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
                 ("timeDuration", "soon", "e > timerEventDefinition > timeDuration", "expected an ISO duration"),
                 (
                     "timeDate",
-                    "2030-01-01",
+                    "soon",
                     "e > timerEventDefinition > timeDate",
                     "expected a date-time with an offset",
                 ),

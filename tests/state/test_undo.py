@@ -32,7 +32,7 @@ class Broken(commands.Command, frozen=True):
 @handles(Broken)
 def _refuse_after_all(turn: Turn, command: Broken) -> None:
     HANDLERS[type(command.inner)](turn, command.inner)
-    _walk(turn)
+    _walk(turn, is_due_work=False)
     raise InvalidState("Expected nothing, but found everything")
 
 

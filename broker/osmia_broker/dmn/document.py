@@ -21,6 +21,13 @@ NAMESPACES = frozenset(
     }
 )
 
+_STANDARD = frozenset(
+    {
+        "https://www.omg.org/spec/DMN/20211108/MODEL/",  # 1.4
+        "https://www.omg.org/spec/DMN/20230324/MODEL/",  # 1.5
+    }
+)
+
 
 def read(resource_name: str, content: bytes) -> etree._Element:
     """The `definitions` element of *content*, within the bounds of `untrusted_xml`.
@@ -92,3 +99,14 @@ def text_of(element: etree._Element | None) -> str:
 def one_line(text: str) -> str:
     """*text* with every run of blanks and breaks as a single blank; the name of an input without a label."""
     return re.sub(r"\s+", " ", text)
+
+
+def vocabulary_of(root: etree._Element) -> feel.Vocabulary:
+    """Return the dialect of FEEL for the version of DMN of a file, and the names that the file gives.
+
+    DMN 1.1 to 1.3, which the modeler of the reference writes, have the dialect of the reference.
+    """
+    if etree.QName(root).namespace not in _STANDARD:
+        return feel.Vocabulary()
+    names = frozenset(" ".join(name.split()) for element in root.iter("*") if (name := attribute(element, "name")))
+    return feel.Vocabulary(feel.Dialect.STANDARD, names)

@@ -14,16 +14,21 @@ from osmia_broker.dmn.errors import Fault, shorten
 
 Compiled = TypeVar("Compiled")
 
-_compile = partial(feel.compile, functions=feel.DECISION_FUNCTIONS)
-_compile_tests = partial(feel.compile_unary_tests, functions=feel.DECISION_FUNCTIONS)
-_NULL = _compile("null")  # stands in for an expression with a fault, so that the search for faults goes on
-_ANY = _compile_tests("-")
+_NULL = feel.compile("null")  # stands in for an expression with a fault, so that the search for faults goes on
+_ANY = feel.compile_unary_tests("-")
 
 
 class Expressions:
-    """The compiler of one model; *faults* grows with each text that does not compile."""
+    """The compiler of one model; *faults* grows with each text that does not compile.
 
-    def __init__(self, default_language: str) -> None:
+    *vocabulary* is the dialect of the model's version of DMN, with the names that the model gives.
+    """
+
+    def __init__(self, default_language: str, vocabulary: feel.Vocabulary) -> None:
+        standard = vocabulary.dialect is feel.Dialect.STANDARD
+        functions = feel.STANDARD_FUNCTIONS if standard else feel.DECISION_FUNCTIONS
+        self._compile_expression = partial(feel.compile, functions=functions, vocabulary=vocabulary)
+        self._compile_tests = partial(feel.compile_unary_tests, functions=functions, vocabulary=vocabulary)
         self.faults: list[Fault] = []
         self._default_language = default_language
         self._expressions: dict[str, feel.Expression] = {}
@@ -39,14 +44,16 @@ class Expressions:
 
     def expression(self, element: etree._Element, text: str) -> feel.Expression:
         """The expression *text*; *element* is where a fault is told."""
-        return self._compile(element, text, _Kind("FEEL expression", _compile, self._expressions, _NULL))
+        return self._compile(
+            element, text, _Kind("FEEL expression", self._compile_expression, self._expressions, _NULL)
+        )
 
     def unary_tests(self, element: etree._Element) -> feel.UnaryTests | None:
         """The test in the `text` of *element*, or None if the index of its column answers for it."""
         text = text_of(element)
         if is_wildcard(text) or constants_of(text) is not None:
             return None
-        return self._compile(element, text, _Kind("FEEL unary-tests", _compile_tests, self._tests, _ANY))
+        return self._compile(element, text, _Kind("FEEL unary-tests", self._compile_tests, self._tests, _ANY))
 
     def fault(self, element: etree._Element, reason: str) -> None:
         """Note what is wrong with *element*."""

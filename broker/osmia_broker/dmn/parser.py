@@ -6,7 +6,7 @@ from lxml import etree
 
 from osmia_broker import feel
 from osmia_broker.dmn import requirements
-from osmia_broker.dmn.document import attribute, child, children, local_name, read, text_of
+from osmia_broker.dmn.document import attribute, child, children, local_name, read, text_of, vocabulary_of
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
 from osmia_broker.dmn.expressions import Expressions
 from osmia_broker.dmn.graph import Decision, DecisionGraph
@@ -58,7 +58,7 @@ class _Builder:
     """Compiles one `definitions` element; faults gather in `expressions.faults`."""
 
     def __init__(self, root: etree._Element) -> None:
-        self.expressions = Expressions(attribute(root, "expressionLanguage"))
+        self.expressions = Expressions(attribute(root, "expressionLanguage"), vocabulary_of(root))
         self._root = root
         self._models: dict[str, KnowledgeModel] = {}  # by id
         self._models_by_name: dict[str, KnowledgeModel | None] = {}  # None until it is built

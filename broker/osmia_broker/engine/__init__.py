@@ -15,6 +15,7 @@ from osmia_broker.engine import (  # each registers its handlers
     migration,
     modification,
     resolution,
+    suspension,
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
@@ -59,6 +60,7 @@ __all__ = [
     "resolution",
     "scopes",
     "signals",
+    "suspension",
     "tasks",
     "timers",
     "user_tasks",

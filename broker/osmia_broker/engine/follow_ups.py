@@ -68,7 +68,7 @@ def take_follow_up(turn: Turn, key: int) -> Command | None:
 
     """
     row: FollowUp | None = turn.state.find(FollowUp, key)
-    if row is None or row.due_ms == WAITING:
+    if row is None or row.due_ms <= WAITING:
         return None
     turn.follow_ups.delete(row)
     turn.depth = row.depth

@@ -10,6 +10,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
@@ -147,6 +148,7 @@ def set_variables(turn: Turn, command: SetVariables) -> int:
             f"Expected to update variables for element with key '{command.element_instance_key}',"
             " but no such element was found"
         )
+    refuse_suspended(turn, element.process_instance_key, f"update variables for element with key '{element.key}'")
     (put_local if command.local else merge)(turn, element, command.variables)
     return turn.next_key()
 

@@ -24,6 +24,7 @@ from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
 from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import tags_of
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
@@ -229,13 +230,16 @@ def update_job_retries(turn: Turn, command: UpdateJobRetries) -> None:
             f"Expected to update retries for job with key '{command.job_key}' with a positive amount of retries,"
             f" but the amount given was '{command.retries}'"
         )
-    turn.jobs.update(_existing(turn, command.job_key, "update job"), retries=command.retries)
+    job = _existing(turn, command.job_key, "update job")
+    refuse_suspended(turn, job.process_instance_key, f"update job with key '{job.key}'")
+    turn.jobs.update(job, retries=command.retries)
 
 
 @handles(UpdateJobTimeout)
 def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
     """Lengthen or shorten a lease. A deadline in the past ends it at once."""
     job = _existing(turn, command.job_key, "update job")
+    refuse_suspended(turn, job.process_instance_key, f"update job with key '{job.key}'")
     if job.state is not JobState.ACTIVATED:
         raise InvalidState(f"Expected to update the timeout of job with key '{job.key}', but it is not active")
     turn.jobs.update(job, deadline_ms=_from_now(turn, command.timeout_ms))
@@ -250,6 +254,7 @@ def _existing(turn: Turn, key: int, verb: str) -> Job:
 
 def _reportable(turn: Turn, key: int, verb: str) -> Job:
     job = _existing(turn, key, verb)
+    refuse_suspended(turn, job.process_instance_key, f"{verb} with key '{key}'")
     if job.state not in MAY_END:
         raise InvalidState(f"Expected to {verb} with key '{key}', but it is in state '{job.state}'")
     return job

@@ -4,6 +4,7 @@ from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, ExpireCreation
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.new_instances import origin_of
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import AlreadyExists, InvalidState, NotFound
 from osmia_broker.model.graph import ElementType
@@ -48,6 +49,7 @@ def assign_business_id(turn: Turn, command: AssignBusinessId) -> None:
         raise NotFound(
             f"Expected to assign a business id to process instance with key '{key}', but no such process was found"
         )
+    refuse_suspended(turn, key, f"assign a business id to process instance '{key}'")
     origin = origin_of(turn, key)
     if origin is not None and origin.parent_process_instance_key:
         raise InvalidState(

@@ -12,6 +12,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.joins import open_joins
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.model.graph import Element, ElementType, Process
@@ -38,6 +39,7 @@ def migrate_process_instance(turn: Turn, command: MigrateProcessInstance) -> Non
         raise NotFound(
             f"Expected to migrate process instance but no process instance found with key '{command.process_instance_key}'"
         )
+    refuse_suspended(turn, process.key, f"migrate process instance with key '{process.key}'")
     target = turn.definitions.processes.get(command.target_definition_key)
     if target is None:
         raise NotFound(

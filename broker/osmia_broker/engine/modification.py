@@ -15,6 +15,7 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import PROCESSORS, is_empty, open_scopes, put_into, terminate
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import InvalidArgument, NotFound
@@ -42,6 +43,7 @@ def modify_process_instance(turn: Turn, command: ModifyProcessInstance) -> None:
         raise NotFound(
             f"Expected to modify process instance but no process instance found with key '{command.process_instance_key}'"
         )
+    refuse_suspended(turn, process.key, f"modify process instance with key '{process.key}'")
     plan = _Plan(turn, process)
     activations = [plan.activation(one) for one in command.activate]
     terminated = [instance for one in command.terminate for instance in plan.terminated(one)]

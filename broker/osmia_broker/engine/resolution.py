@@ -4,6 +4,7 @@ from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
+from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Incident, JobState
@@ -15,6 +16,7 @@ def resolve_incident(turn: Turn, command: ResolveIncident) -> None:
     incident = turn.find_incident(command.incident_key)
     if incident is None:
         raise no_such_incident(command.incident_key)
+    refuse_suspended(turn, incident.process_instance_key, f"resolve incident with key '{incident.key}'")
     turn.incidents.end(incident, turn.now_ms)
     if incident.job_key:
         _offer_again(turn, incident)

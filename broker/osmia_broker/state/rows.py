@@ -35,6 +35,7 @@ class JobState(StrEnum):
     ERROR_THROWN = "ERROR_THROWN"  # stopped by an incident: nothing caught the error
     COMPLETED = "COMPLETED"
     CANCELED = "CANCELED"
+    SUSPENDED = "SUSPENDED"  # activatable again when its process instance is resumed
 
 
 class JobKind(StrEnum):
@@ -132,7 +133,7 @@ class Job:
     worker: str = changing("")  # the worker that holds or held it; empty before the first activation
     deadline_ms: int = changing(
         0
-    )  # when its lease or its back-off ends and it becomes activatable again; 0 for neither
+    )  # when its lease or its back-off ends and it becomes activatable again; 0 for neither, below 0 while it is suspended
     headers: str = "{}"  # JSON object of strings
     error_message: str = changing("")  # of the last failure or thrown error
     error_code: str = changing("")  # of the thrown error
@@ -180,7 +181,9 @@ class FollowUp:
     target_partition: int
     command: str  # name of the command class
     content: str  # its fields as a JSON object
-    due_ms: int = changing(0)  # when it is to be carried out; 0 while it waits for an incident to be resolved
+    due_ms: int = changing(
+        0
+    )  # when it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended
     depth: int = 0  # how many steps led to it without a wait state
 
 
@@ -196,7 +199,7 @@ class Timer:
         int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
     )
     element_id: str  # the event that fires
-    due_ms: int = changing()  # when it fires; 0 while its instance is suspended
+    due_ms: int = changing()  # when it fires; 0 when it has ended, below 0 while its instance is suspended
     repetitions: int = changing(1)  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
     created_ms: int = 0

@@ -183,7 +183,7 @@ class Table(Generic[R]):
     def _schedule(self, row: Any) -> None:
         """Wake up for the row at its due time."""
         due_ms = getattr(row, self._due)
-        if due_ms:
+        if due_ms > 0:
             self._deadlines.add(due_ms)
 
     # --- indexes

@@ -19,6 +19,7 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import business_id_of
+from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
@@ -127,8 +128,9 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
-    """Whether a message with this business id (empty: with none) may reach the instance of *subscription*."""
-    return not business_id or business_id_of(turn, subscription.process_instance_key) == business_id
+    """Whether a message with this business id (empty: with none) may reach the instance of *subscription*; a suspended one gets none."""
+    key = subscription.process_instance_key
+    return (not business_id or business_id_of(turn, key) == business_id) and not is_suspended(turn, key)
 
 
 def _correlate(turn: Turn, subscription: Subscription, variables: Variables) -> None:

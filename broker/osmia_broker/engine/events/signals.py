@@ -5,6 +5,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import Subscription, SubscriptionKind
 
@@ -30,7 +31,10 @@ def deliver_signal(turn: Turn, command: DeliverSignal) -> None:
     values = (SubscriptionKind.SIGNAL, command.name, "")
     found, has_more = turn.state.match(Subscription, ("kind", "name", "correlation_key"), values, command.after_key)
     for subscription in found:
-        if subscription.key < command.until_key and subscription.key in turn.subscriptions:
+        is_listening = subscription.key in turn.subscriptions and not is_suspended(
+            turn, subscription.process_instance_key
+        )
+        if is_listening and subscription.key < command.until_key:
             owner = turn.elements[subscription.element_instance_key]
             model = turn.definitions.process(subscription.process_definition_key)
             fire(turn, owner, model.elements[subscription.element_id], command.variables)

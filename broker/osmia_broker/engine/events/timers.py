@@ -13,7 +13,7 @@ from osmia_broker.state.rows import Timer
 def trigger_timer(turn: Turn, command: TriggerTimer) -> None:
     """Fire a timer, and move it on to its next moment if it repeats."""
     timer: Timer | None = turn.state.find(Timer, command.timer_key)
-    if timer is None or not timer.due_ms:
+    if timer is None or timer.due_ms <= 0:
         return
     if timer.due_ms > turn.now_ms:  # the clock was set back since the look: wake up for it again
         turn.state.deadlines.add(timer.due_ms)
