@@ -1,14 +1,22 @@
 """Rules that hold for the rows at any moment between two commands."""
 
-from typing import Any
-
-import msgspec
-
 from osmia_broker.partition import Partition
-from osmia_broker.state.rows import ElementInstance, ElementState, FollowUp, Incident, Job, Variable, WaitingToken
+from osmia_broker.state.rows import (
+    CalledInstance,
+    Compensation,
+    ElementInstance,
+    FollowUp,
+    Incident,
+    InstanceOrigin,
+    Job,
+    Loop,
+    LoopResult,
+    Subscription,
+    Timer,
+    Variable,
+    WaitingToken,
+)
 from tests.memory_store import MemoryStore
-
-WAITS_FOR_A_JOB = {"USER_TASK", "SERVICE_TASK"}
 
 
 def check(partition: Partition, store: MemoryStore, bound: int) -> None:
@@ -32,30 +40,39 @@ def check(partition: Partition, store: MemoryStore, bound: int) -> None:
     assert set(state.residency._last_batch) == set(state.residency._sizes)
 
 
+SCOPES = {"PROCESS", "SUB_PROCESS", "EVENT_SUB_PROCESS", "TRANSACTION", "MULTI_INSTANCE_BODY", "AD_HOC_SUB_PROCESS"}
+
+
 def check_rows(store: MemoryStore) -> None:
     """No token is lost, no scope is stuck, nothing belongs to something that has ended."""
     elements = {row.key: row for row in store.living(ElementInstance)}
-    jobs = store.living(Job)
-    stopped = {row.element_instance_key for row in store.living(Incident)}
-    walking = {key for row in store.living(FollowUp) for key in msgspec.json.decode(row.content)["element_keys"]}
-    busy = {job.element_instance_key for job in jobs}
-    scopes = {row.scope_key for row in elements.values()} | {row.scope_key for row in store.living(WaitingToken)}
+    held = {row.element_instance_key for row in store.living(Incident)}
+    moving = {row.process_instance_key for row in store.living(FollowUp)}
+    inside = {row.scope_key for row in elements.values()} | {row.scope_key for row in store.living(WaitingToken)}
+    waiting = {
+        row.element_instance_key for kind in (Job, Timer, Subscription, CalledInstance) for row in store.living(kind)
+    }
+    waiting |= {row.thrower_key for row in store.living(Compensation)}
+    working = {job.element_instance_key for job in store.living(Job)}  # listeners of a scope, too
     for row in elements.values():
         assert not row.scope_key or row.scope_key in elements, f"{row} lives in a scope that has ended"
-        assert _waits_for_something(row, busy, scopes, stopped | walking), f"{row} waits for nothing"
-    for one in (*jobs, *store.living(Incident)):
-        assert one.element_instance_key in elements, f"{one} belongs to an element instance that has ended"
-    for token in store.living(WaitingToken):
-        assert token.scope_key in elements, f"{token} waits in a scope that has ended"
-    for row in store.living(FollowUp):
-        assert row.process_instance_key in elements, f"{row} belongs to a process instance that has ended"
+        if row.process_instance_key not in moving and row.key not in held:
+            waits = inside | working if row.type in SCOPES else waiting
+            assert row.key in waits, f"{row} waits for nothing"
+    for kind in (Job, Incident, Timer, Subscription, CalledInstance, Loop, LoopResult, InstanceOrigin):
+        for one in store.living(kind):
+            is_of_start_event = kind is Timer and not one.element_instance_key
+            assert is_of_start_event or one.element_instance_key in elements, (
+                f"{one} belongs to an element instance that has ended"
+            )
+    for kind in (WaitingToken, Compensation):
+        for one in store.living(kind):
+            assert one.scope_key in elements, f"{one} belongs to a scope that has ended"
+    for follow_up in store.living(FollowUp):
+        of = follow_up.process_instance_key
+        assert of in elements or of == follow_up.key, f"{follow_up} belongs to a process instance that has ended"
+    for called in store.living(CalledInstance):
+        inner = elements.get(called.called_process_instance_key)
+        assert inner is not None or called.process_instance_key in moving, f"{called} has ended without its caller"
     highest = max((key for kind in (ElementInstance, Job, Incident) for (key,) in store.values[kind]), default=0)
     assert store.next_key > highest
-
-
-def _waits_for_something(row: Any, busy: set[int], scopes: set[int], held: set[int]) -> bool:
-    if row.key in held:
-        return True
-    if row.state is not ElementState.ACTIVATED:
-        return False
-    return row.key in busy if row.type in WAITS_FOR_A_JOB else row.key in scopes

@@ -76,7 +76,7 @@ SCOPES = frozenset(
 )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class SequenceFlow:
     """The arrow from one element to the next."""
 
@@ -234,7 +234,7 @@ class AdHocDefinition:
     output_element: Expression | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Element:
     """A BPMN node. The process itself is the outermost element.
 
@@ -283,6 +283,9 @@ class Element:
     has_conditions: bool = (
         False  # of an element that is no gateway: some of its flows are taken only if their condition is true
     )
+
+    def __repr__(self) -> str:
+        return f"Element({self.id}: {self.type})"  # its fields lead to the whole graph
 
 
 @dataclass(slots=True, eq=False)

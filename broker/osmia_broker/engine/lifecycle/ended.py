@@ -7,6 +7,8 @@ from osmia_broker.state.rows import ElementInstance
 
 def process_ended(turn: Turn, process: ElementInstance, *, is_completed: bool) -> None:
     """Close the origin of a process instance that ends now; of one that has *is_completed*, return the variables to its caller."""
+    for compensation in turn.compensations.of_instance(process.key):
+        turn.compensations.end(compensation, turn.now_ms)
     for row in turn.business_ids.by("element_instance_key", process.key):
         turn.business_ids.end(row, turn.now_ms)
     for origin in turn.origins.by("element_instance_key", process.key):
