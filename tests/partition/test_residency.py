@@ -155,6 +155,18 @@ async def test_a_poll_loads_cold_instances_in_bounded_parts():
         assert sum(seen) <= 1_000, "rows that are in memory are not read again"
 
 
+async def test_a_large_instance_is_not_read_again_for_every_slice_of_its_work():
+    async with opened(memory_bytes=1) as it:
+        await it.do(deploy('start > ask:job(items="=for i in 1..5000 return i", item=i) > end'))
+        await it.do(create())
+        await it.settled()
+        assert it.partition.resident_instances == 1
+        assert it.store.loads < 35, "50 slices, most of them after it has become large"
+        await it.do(create())
+        await it.settled()
+        assert it.partition.resident_instances == 1, "only the one that was used last stays"
+
+
 async def test_jobs_without_room_in_the_answer_stay_as_they_are():
     async with opened() as it:
         await it.do(DEPLOY)

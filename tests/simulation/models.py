@@ -54,7 +54,10 @@ class Model:
             self.beside[-1].append(f"{undo}:job(type=t, compensates=yes)")
 
 
-EVENTS = ["timer=PT5S", 'message=m, key="=k"', "signal=s", 'condition="=x = 7"']
+#: What boundary events and event subprocesses wait for. Their message is not that of the catching events: a subscription that stays open after
+#: its event would take every message, because it was opened first.
+EVENTS = ["timer=PT5S", 'message=b, key="=k"', "signal=s", 'condition="=x = 7"']
+CATCHES = ["timer=PT5S", 'message=m, key="=k"', "signal=s"]
 
 
 def _job(model: Model, _depth: int) -> str:
@@ -73,7 +76,7 @@ def _loop(model: Model, _depth: int) -> str:
 
 
 def _catch(model: Model, _depth: int) -> str:
-    return f"{model.id()}:catch({model.chance.choice(EVENTS[:3])})"
+    return f"{model.id()}:catch({model.chance.choice(CATCHES)})"
 
 
 def _receive(model: Model, _depth: int) -> str:

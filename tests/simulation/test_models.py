@@ -9,6 +9,7 @@ import random
 import pytest
 
 from osmia_broker.engine import Budget, commands
+from osmia_broker.engine.lifecycle import scopes
 from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import (
     ElementInstance,
@@ -75,7 +76,8 @@ class Played:
             await self.do(commands.FailJob(self.chance.choice(jobs).key, 0, "", 0, {}))
 
     async def publish(self) -> None:
-        await self.do(commands.PublishMessage("m", "1", self.chance.choice([0, 10_000]), "", {"p": "1"}))
+        name, kept_ms = self.chance.choice(["m", "b"]), self.chance.choice([0, 10_000])
+        await self.do(commands.PublishMessage(name, "1", kept_ms, "", {"p": "1"}))
 
     async def signal(self) -> None:
         await self.do(commands.BroadcastSignal("s", {}))
@@ -160,7 +162,10 @@ ACTS = [
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_every_instance_of_a_random_model_comes_to_its_end(seed: int):
+def test_every_instance_of_a_random_model_comes_to_its_end(seed: int, monkeypatch: pytest.MonkeyPatch):
+    if seed % 2:  # large scopes end in slices
+        monkeypatch.setattr(scopes, "TERMINATED_AT_ONCE", 1)
+        monkeypatch.setattr(scopes, "TERMINATED_PER_SLICE", 1)
     asyncio.run(_play(seed))
 
 

@@ -363,6 +363,12 @@ class CheckConditions(Command, frozen=True, gc=False):
     names: tuple[str, ...] = ()
 
 
+class ContinueTermination(Command, frozen=True, gc=False):
+    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up."""
+
+    element_instance_key: int
+
+
 class ContinueLoop(Command, frozen=True, gc=False):
     """Create the next instances of a loop; inner command or follow-up. *body_key* is the multi-instance body."""
 

@@ -13,7 +13,7 @@ from osmia_broker import feel
 from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
-from osmia_broker.engine.lifecycle import take_step
+from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.slow import SLOW_STEP_S
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
@@ -102,7 +102,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
             _carry_out(turn, *inner.popleft())
             continue
         element, depth = agenda.popleft()
-        if element.ended_ms:
+        if element.ended_ms or is_ending(turn, element):
             continue  # something has ended the element since the step was planned
         definition_key = element.process_definition_key
         turn.steps += 1

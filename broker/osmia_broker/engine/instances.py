@@ -7,7 +7,7 @@ import msgspec
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import open_scopes, put_into, terminate
+from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
@@ -143,7 +143,7 @@ def _prepare(turn: Turn, process: ElementInstance, starts: list[Element]) -> Non
 def set_variables(turn: Turn, command: SetVariables) -> int:
     """Set variables for a caller. The answer is a key for the document."""
     element = turn.find_element(command.element_instance_key)
-    if element is None:
+    if element is None or is_ending(turn, element):
         raise NotFound(
             f"Expected to update variables for element with key '{command.element_instance_key}',"
             " but no such element was found"
@@ -157,7 +157,7 @@ def set_variables(turn: Turn, command: SetVariables) -> int:
 def cancel_process_instance(turn: Turn, command: CancelProcessInstance) -> None:
     """End an instance with its tokens, jobs and incidents. A caller who waits for its result gets none."""
     process = turn.find_element(command.process_instance_key)
-    if process is None or process.type != ElementType.PROCESS:
+    if process is None or process.type != ElementType.PROCESS or is_ending(turn, process):
         raise NotFound(
             f"Expected to cancel a process instance with key '{command.process_instance_key}', but no such process was found"
         )

@@ -21,7 +21,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
-from osmia_broker.engine.lifecycle import model_of, plan_completion
+from osmia_broker.engine.lifecycle import is_ending, model_of, plan_completion
 from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.suspension import refuse_suspended
@@ -79,11 +79,19 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and job.state is JobState.ACTIVATABLE]
-    jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs)
-    if wanted is not None:
-        raise Missing(wanted)
-    return jobs
+        return [job for job in found if job is not None and job.state is JobState.ACTIVATABLE and _is_wanted(turn, job)]
+    while True:
+        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs)
+        if wanted is not None:
+            raise Missing(wanted)
+        living = [job for job in jobs if _is_wanted(turn, job)]
+        if living or not jobs:
+            return living
+
+
+def _is_wanted(turn: Turn, job: Job) -> bool:
+    """Whether somebody still wants the work: its element is not being terminated."""
+    return not is_ending(turn, turn.elements[job.element_instance_key])
 
 
 def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
@@ -247,7 +255,7 @@ def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
 
 def _existing(turn: Turn, key: int, verb: str) -> Job:
     job = turn.find_job(key)
-    if job is None:
+    if job is None or is_ending(turn, turn.elements[job.element_instance_key]):
         raise NotFound(f"Expected to {verb} with key '{key}', but no such job was found")
     return job
 

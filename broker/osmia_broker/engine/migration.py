@@ -11,6 +11,7 @@ from osmia_broker.engine.commands import MigrateProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -35,7 +36,7 @@ R = TypeVar("R", InstanceOrigin, BusinessId, Compensation)
 def migrate_process_instance(turn: Turn, command: MigrateProcessInstance) -> None:
     """Check the whole plan, then let every row follow it."""
     process = turn.find_element(command.process_instance_key)
-    if process is None or process.type != ElementType.PROCESS:
+    if process is None or process.type != ElementType.PROCESS or is_ending(turn, process):
         raise NotFound(
             f"Expected to migrate process instance but no process instance found with key '{command.process_instance_key}'"
         )

@@ -14,7 +14,7 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import PROCESSORS, is_empty, open_scopes, put_into, terminate
+from osmia_broker.engine.lifecycle import PROCESSORS, is_empty, is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
@@ -39,7 +39,7 @@ class _Activation:
 def modify_process_instance(turn: Turn, command: ModifyProcessInstance) -> None:
     """Carry all instructions out, or none."""
     process = turn.find_element(command.process_instance_key)
-    if process is None or process.type != ElementType.PROCESS:
+    if process is None or process.type != ElementType.PROCESS or is_ending(turn, process):
         raise NotFound(
             f"Expected to modify process instance but no process instance found with key '{command.process_instance_key}'"
         )

@@ -4,6 +4,7 @@ from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
+from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
@@ -14,7 +15,7 @@ from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, In
 def resolve_incident(turn: Turn, command: ResolveIncident) -> None:
     """Close the incident and repeat the step it stopped, or offer its job again."""
     incident = turn.find_incident(command.incident_key)
-    if incident is None:
+    if incident is None or is_ending(turn, turn.elements[incident.element_instance_key]):
         raise no_such_incident(command.incident_key)
     refuse_suspended(turn, incident.process_instance_key, f"resolve incident with key '{incident.key}'")
     turn.incidents.end(incident, turn.now_ms)

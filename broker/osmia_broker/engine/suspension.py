@@ -6,6 +6,7 @@ back-offs wait, and no message or signal reaches it. On resuming, each due time 
 
 from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import add_origin, origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidState, NotFound
@@ -51,7 +52,7 @@ def refuse_suspended(turn: Turn, process_instance_key: int, verb: str) -> None:
 
 def _running(turn: Turn, key: int, verb: str) -> ElementInstance:
     process = turn.find_element(key)
-    if process is None or process.type != ElementType.PROCESS:
+    if process is None or process.type != ElementType.PROCESS or is_ending(turn, process):
         raise NotFound(f"Expected to {verb} a process instance with key '{key}', but no such process was found")
     return process
 

@@ -11,6 +11,7 @@ from osmia_broker.errors import InvalidState
 from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
+from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
@@ -61,7 +62,7 @@ class State:
         self.residency = Residency(memory_bytes)
         self.deadlines = Deadlines()
         of_all = (self.journal, self.residency, self.deadlines)
-        self.elements: Table[ElementInstance] = Table(ElementInstance, *of_all)
+        self.elements = ElementTable(*of_all)
         self.tokens = TokenTable(*of_all)
         self.jobs = JobTable(*of_all)
         self.incidents: Table[Incident] = Table(Incident, *of_all)

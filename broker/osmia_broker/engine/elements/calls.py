@@ -5,7 +5,7 @@ from osmia_broker.engine.commands import ReturnFromCall
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, model_of, plan_completion, processes, terminate
+from osmia_broker.engine.lifecycle import Processor, is_ending, model_of, plan_completion, processes, terminate
 from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
 from osmia_broker.engine.turn import Turn
@@ -86,7 +86,7 @@ def return_from_call(turn: Turn, command: ReturnFromCall) -> None:
     Output mappings read the variables of the called instance. Without them all variables leave the activity, unless the model forbids that.
     """
     instance = turn.find_element(command.element_instance_key)
-    if instance is None or instance.state is not ElementState.ACTIVATED:
+    if instance is None or instance.state is not ElementState.ACTIVATED or is_ending(turn, instance):
         return
     element = model_of(turn, instance)
     assert element.call is not None, "only a call activity calls"

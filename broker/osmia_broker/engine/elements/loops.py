@@ -17,6 +17,7 @@ from osmia_broker.engine.lifecycle import (
     Processor,
     insert,
     is_empty,
+    is_ending,
     model_of,
     plan_completion,
     processes,
@@ -95,7 +96,7 @@ class LoopBody(Processor):
 def continue_loop(turn: Turn, command: ContinueLoop) -> None:
     """Create the next instances: one of a sequential loop, a slice of a parallel one."""
     body = turn.elements.get(command.body_key)
-    if body is None or body.state is not ElementState.ACTIVATED:
+    if body is None or body.state is not ElementState.ACTIVATED or is_ending(turn, body):
         return
     element, row = model_of(turn, body), _row(turn, body)
     loop = element.loop

@@ -15,7 +15,7 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.places import fire, may_fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import business_id_of
@@ -23,8 +23,10 @@ from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
+from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.rows import (
+    ElementInstance,
     InstanceOrigin,
     Message,
     StartSubscription,
@@ -128,15 +130,23 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
-    """Whether a message with this business id (empty: with none) may reach the instance of *subscription*; a suspended one gets none."""
+    """Whether a message with this business id (empty: with none) may reach the instance of *subscription*.
+
+    A suspended instance gets none, nor does an element instance that takes its event no more.
+    """
     key = subscription.process_instance_key
-    return (not business_id or business_id_of(turn, key) == business_id) and not is_suspended(turn, key)
+    if is_suspended(turn, key) or (business_id and business_id_of(turn, key) != business_id):
+        return False
+    return may_fire(turn, *_owner_and_event(turn, subscription))
 
 
 def _correlate(turn: Turn, subscription: Subscription, variables: Variables) -> None:
-    owner = turn.elements[subscription.element_instance_key]
-    event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
-    fire(turn, owner, event, variables)
+    fire(turn, *_owner_and_event(turn, subscription), variables)
+
+
+def _owner_and_event(turn: Turn, subscription: Subscription) -> tuple[ElementInstance, Element]:
+    model = turn.definitions.process(subscription.process_definition_key)
+    return turn.elements[subscription.element_instance_key], model.elements[subscription.element_id]
 
 
 # --- kept messages

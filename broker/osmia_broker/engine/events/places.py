@@ -2,7 +2,15 @@
 
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.events.waiting import close_events
-from osmia_broker.engine.lifecycle import advance, insert, model_of, plan_completion, terminate, terminate_inside
+from osmia_broker.engine.lifecycle import (
+    advance,
+    insert,
+    is_ending,
+    model_of,
+    plan_completion,
+    terminate,
+    terminate_inside,
+)
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType
@@ -19,6 +27,8 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
         TooLarge: the variables of the process instance would be too large.
 
     """
+    if not may_fire(turn, owner, event):
+        return
     if event.type is ElementType.BOUNDARY_EVENT:
         _fire_boundary(turn, owner, event, variables, stay_local)
     elif event.type is ElementType.START_EVENT:
@@ -29,6 +39,16 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
         close_events(turn, owner, frozenset({event.id}))
         _receive(turn, owner, event, variables)
         plan_completion(turn, owner)
+
+
+def may_fire(turn: Turn, owner: ElementInstance, event: Element) -> bool:
+    """Whether *owner* still takes *event*.
+
+    Nothing does that is being terminated. A scope that completes begins no event subprocess any more, even if an incident holds it at its end.
+    """
+    if event.type is ElementType.START_EVENT and owner.state is not ElementState.ACTIVATED:
+        return False
+    return not is_ending(turn, owner)
 
 
 def _receive(turn: Turn, instance: ElementInstance, event: Element, variables: Variables) -> None:

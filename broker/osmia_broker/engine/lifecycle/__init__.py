@@ -18,7 +18,7 @@ from osmia_broker.engine.lifecycle.moves import (
     plan_completion,
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
-from osmia_broker.engine.lifecycle.scopes import open_scopes, put_into, terminate, terminate_inside
+from osmia_broker.engine.lifecycle.scopes import is_ending, open_scopes, put_into, terminate, terminate_inside
 from osmia_broker.engine.lifecycle.steps import take, take_step
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "enter",
     "insert",
     "is_empty",
+    "is_ending",
     "model_of",
     "open_scopes",
     "plan_completion",

@@ -9,6 +9,7 @@ NEXT: dict[ElementState, frozenset[ElementState]] = {
     ElementState.ACTIVATING: frozenset({ElementState.ACTIVATED, ElementState.TERMINATED}),
     ElementState.ACTIVATED: frozenset({ElementState.COMPLETING, ElementState.TERMINATED}),
     ElementState.COMPLETING: frozenset({ElementState.COMPLETED, ElementState.TERMINATED}),
+    ElementState.TERMINATING: frozenset({ElementState.TERMINATED}),
 }
 ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
 

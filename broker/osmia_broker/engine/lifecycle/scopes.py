@@ -1,12 +1,17 @@
 """Whole scopes: opened from outside without their start event, and ended with everything that lives in them."""
 
+from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE, JOB
+from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element
 from osmia_broker.state.rows import ElementInstance, ElementState, JobState
+
+TERMINATED_AT_ONCE = 1_000  # element instances that one step ends; about 50 ms
+TERMINATED_PER_SLICE = 100
 
 
 def open_scopes(turn: Turn, scope: Element, opened: dict[str, ElementInstance]) -> ElementInstance:
@@ -42,14 +47,66 @@ def put_into(turn: Turn, element: Element, scope: ElementInstance) -> ElementIns
 def terminate(turn: Turn, instance: ElementInstance) -> None:
     """End *instance* and everything that lives in it, the innermost first: jobs are cancelled, incidents closed.
 
-    The scope around *instance* is left as it is, even if it is empty now.
+    The scope around *instance* is left as it is, even if it is empty now. If there is very much inside, it ends in slices: at once it only becomes
+    TERMINATING, and nothing inside it acts any more (`is_ending`); its scope is notified at the end.
     """
-    for inner in reversed(_with_all_inside(turn, instance)):
-        PROCESSORS[inner.type].terminated(turn, inner)
-        _clear(turn, inner)
-        if not inner.scope_key:
-            _cancel(turn, inner)
-        advance(turn, inner, ElementState.TERMINATED)
+    inside = _with_all_inside(turn, instance)
+    if len(inside) <= TERMINATED_AT_ONCE:
+        for inner in reversed(inside):
+            _end(turn, inner)
+    elif instance.state is not ElementState.TERMINATING:
+        turn.elements.begin_to_terminate(instance)
+        turn.follow(instance.process_instance_key, ContinueTermination(instance.key))
+
+
+def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
+    """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`."""
+    children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
+    if len(children) <= TERMINATED_AT_ONCE:
+        for child in children:
+            terminate(turn, child)
+    else:
+        for child in children:
+            if child.state is not ElementState.TERMINATING:
+                turn.elements.begin_to_terminate(child)
+        turn.follow(scope.process_instance_key, ContinueTermination(scope.key))
+    for token in turn.tokens.by("scope_key", scope.key):
+        turn.tokens.end(token, turn.now_ms)
+
+
+def is_ending(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether *instance*, or a scope that it lives in, is being terminated in slices."""
+    terminating = turn.elements.terminating
+    if not terminating:
+        return False
+    inner: ElementInstance | None = instance
+    while inner is not None:
+        if inner.key in terminating:
+            return True
+        inner = turn.elements.get(inner.scope_key)
+    return False
+
+
+@carries_out(ContinueTermination)
+def continue_termination(turn: Turn, command: ContinueTermination) -> None:
+    """End the next element instances; with the last of them, notify the scope."""
+    instance = turn.elements.get(command.element_instance_key)
+    if instance is None:
+        return
+    is_whole = instance.state is ElementState.TERMINATING
+    children = turn.elements.by("scope_key", instance.key)
+    roots = [instance] if is_whole else [child for child in children if child.state is ElementState.TERMINATING]
+    left = TERMINATED_PER_SLICE
+    for root in roots:
+        for inner in _innermost(turn, root, left):
+            _end(turn, inner)
+            left -= 1
+        if not left:
+            turn.follow(instance.process_instance_key, command)
+            return
+    scope = turn.elements.get(instance.scope_key) if is_whole else instance
+    if scope is not None:
+        PROCESSORS[scope.type].child_left(turn, scope)
 
 
 def _with_all_inside(turn: Turn, outermost: ElementInstance) -> list[ElementInstance]:
@@ -60,13 +117,26 @@ def _with_all_inside(turn: Turn, outermost: ElementInstance) -> list[ElementInst
     return found
 
 
-def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
-    """End everything that lives in *scope*, but not the scope itself and not *spared*."""
-    for child in turn.elements.by("scope_key", scope.key):
-        if child is not spared:
-            terminate(turn, child)
-    for token in turn.tokens.by("scope_key", scope.key):
-        turn.tokens.end(token, turn.now_ms)
+def _innermost(turn: Turn, outermost: ElementInstance, number: int) -> list[ElementInstance]:
+    """Return up to *number* element instances inside *outermost* and itself, each before the scope that it lives in."""
+    found: list[ElementInstance] = []
+    pending, opened = [outermost], set()
+    while pending and len(found) < number:
+        instance = pending[-1]
+        if instance.key in opened:
+            found.append(pending.pop())
+        else:
+            opened.add(instance.key)
+            pending.extend(turn.elements.by("scope_key", instance.key))
+    return found
+
+
+def _end(turn: Turn, instance: ElementInstance) -> None:
+    PROCESSORS[instance.type].terminated(turn, instance)
+    _clear(turn, instance)
+    if not instance.scope_key:
+        _cancel(turn, instance)
+    advance(turn, instance, ElementState.TERMINATED)
 
 
 def _clear(turn: Turn, instance: ElementInstance) -> None:
