@@ -108,5 +108,5 @@ def vocabulary_of(root: etree._Element) -> feel.Vocabulary:
     """
     if etree.QName(root).namespace not in _STANDARD:
         return feel.Vocabulary()
-    names = frozenset(" ".join(name.split()) for element in root.iter("*") if (name := attribute(element, "name")))
-    return feel.Vocabulary(feel.Dialect.STANDARD, names)
+    names = (attribute(element, each) for element in root.iter("*") for each in ("name", "iteratorVariable"))
+    return feel.Vocabulary(feel.Dialect.STANDARD, frozenset(" ".join(name.split()) for name in names if name))

@@ -88,6 +88,25 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionDefinition:
+    """A function with a body in FEEL. The body sees the names around the definition, its parameters hide them."""
+
+    parameters: tuple[str, ...]
+    body: Logic
+
+    type: ClassVar[str] = "FUNCTION_DEFINITION"
+
+    def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
+        """Return the function as a FEEL value."""
+        del trace
+
+        def invoke(*arguments: Value) -> Value:
+            return self.body.evaluate(Layer(dict(zip(self.parameters, arguments, strict=True)), scope), run, Trace())
+
+        return feel.Function(self.parameters, invoke)
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeModel:
     """A function that decisions share, called by an invocation or by its *name* in FEEL.
 

@@ -10,7 +10,17 @@ from osmia_broker.dmn.document import attribute, child, children, local_name, re
 from osmia_broker.dmn.errors import Fault, InvalidModel, shorten
 from osmia_broker.dmn.expressions import Expressions
 from osmia_broker.dmn.graph import Decision, DecisionGraph
-from osmia_broker.dmn.logic import BoxedContext, BoxedList, Invocation, KnowledgeModel, Literal, Logic, Relation
+from osmia_broker.dmn.iterators import Conditional, Filter, For, Quantifier
+from osmia_broker.dmn.logic import (
+    BoxedContext,
+    BoxedList,
+    FunctionDefinition,
+    Invocation,
+    KnowledgeModel,
+    Literal,
+    Logic,
+    Relation,
+)
 from osmia_broker.dmn.table_parser import parse_table
 
 # What may stand in a decision, an entry or a binding beside its logic; everything else there is taken for logic.
@@ -71,6 +81,12 @@ class _Builder:
             ),
             "relation": self._relation,
             "invocation": self._invocation,
+            "functionDefinition": self._function,
+            "conditional": lambda element: Conditional(*self._parts(element, "if", "then", "else")),
+            "filter": lambda element: Filter(*self._parts(element, "in", "match")),
+            "for": lambda element: For(self._variable(element), *self._parts(element, "in", "return")),
+            "some": self._quantifier,
+            "every": self._quantifier,
         }
 
     def graph(self, resource_name: str) -> DecisionGraph:
@@ -142,7 +158,7 @@ class _Builder:
         if body is None or attribute(body, "kind") not in {"", "FEEL"}:
             self.expressions.fault(element, "Expected the knowledge model to have logic in FEEL, but found none")
             return KnowledgeModel(id, _name(element), (), BoxedList(()), ())
-        parameters = tuple(attribute(each, "name") for each in children(body, "formalParameter"))
+        parameters = self._parameters(body)
         requires = tuple(self._models[each] for each in required if each in self._models)
         return KnowledgeModel(id, _name(element), parameters, self._logic(body), requires)
 
@@ -197,6 +213,34 @@ class _Builder:
             )
         model = self._models_by_name.get(name)
         return BoxedList(()) if model is None else Invocation(model, bindings)
+
+    def _function(self, element: etree._Element) -> Logic:
+        if (kind := attribute(element, "kind")) not in {"", "FEEL"}:
+            self.expressions.fault(element, f"Expected a function in FEEL, but found kind '{shorten(kind)}'")
+        return FunctionDefinition(self._parameters(element), self._logic(element))
+
+    def _parameters(self, element: etree._Element) -> tuple[str, ...]:
+        return tuple(" ".join(attribute(each, "name").split()) for each in children(element, "formalParameter"))
+
+    def _quantifier(self, element: etree._Element) -> Logic:
+        parts = self._parts(element, "in", "satisfies")
+        return Quantifier(local_name(element), self._variable(element), *parts)
+
+    def _variable(self, element: etree._Element) -> str:
+        name = attribute(element, "iteratorVariable")
+        if not name:
+            self.expressions.fault(element, "Expected an attribute 'iteratorVariable', but found none")
+        return " ".join(name.split())
+
+    def _parts(self, element: etree._Element, *tags: str) -> list[Logic]:
+        """Build the logic in the children with *tags*; a missing child is a fault."""
+        parts: list[Logic] = []
+        for tag in tags:
+            part = child(element, tag)
+            if part is None:
+                self.expressions.fault(element, f"Expected an element '{tag}', but found none")
+            parts.append(BoxedList(()) if part is None else self._logic(part))
+        return parts
 
     def _binding(self, element: etree._Element) -> tuple[str, Logic]:
         parameter = child(element, "parameter")

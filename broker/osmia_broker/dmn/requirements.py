@@ -12,11 +12,21 @@ KNOWLEDGE_DEPTH_MAX = 16  # models that call models; each level takes a hundred 
 
 
 def required(element: etree._Element, requirement: str, target: str) -> Iterator[str]:
-    """The ids that *element* points at by *requirement* elements with a *target* child."""
+    """Yield the ids that *element* points at by *requirement* elements with a *target* child."""
     for link in children(element, requirement):
         found = child(link, target)
         if found is not None:
-            yield attribute(found, "href").removeprefix("#")
+            yield linked(found)
+
+
+def linked(element: etree._Element) -> str:
+    """Return the id in the `href` of *element*; an `href` into another namespace is returned whole.
+
+    `#id` and `namespace#id`, with the namespace of the file itself, are the same (DMN 1.5, 13.3.2).
+    """
+    href = attribute(element, "href")
+    own = attribute(element.getroottree().getroot(), "namespace")
+    return href.removeprefix(own).removeprefix("#") if own and href.startswith(f"{own}#") else href.removeprefix("#")
 
 
 def invoked(element: etree._Element) -> Iterator[str]:
