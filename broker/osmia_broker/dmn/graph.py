@@ -7,7 +7,7 @@ from datetime import datetime
 from osmia_broker import feel
 from osmia_broker.dmn.errors import EvaluationFailed
 from osmia_broker.dmn.logic import KnowledgeModel, Logic, functions
-from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value
+from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value, one_allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,10 @@ class DecisionGraph:
         Raises:
             KeyError: the graph has no decision *decision_id*.
         """
-        target = self._by_id[decision_id]
-        run = Run(scope, now)
+        with one_allowance():
+            return self._evaluate(self._by_id[decision_id], Run(scope, now))
+
+    def _evaluate(self, target: Decision, run: Run) -> Evaluation:
         results: dict[str, Value] = {}
         for decision in self._in_order(target):
             try:

@@ -1,7 +1,8 @@
 """One evaluation under way: the time it was asked for, what it may still spend, and what it has done so far."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -115,6 +116,23 @@ class EvaluatedDecision:
     matched_rules: tuple[MatchedRule, ...]
     evaluated_inputs: tuple[EvaluatedInput, ...]
     is_knowledge_model: bool = False
+
+
+@contextmanager
+def one_allowance() -> Iterator[None]:
+    """Let all expressions inside share one second, that of the caller if it has an allowance already.
+
+    Each expression alone is bounded by a second too, so that a table of slow cells could hold a thread for minutes.
+    """
+    token = feel.with_allowance(feel.Allowance())
+    if isinstance(token.old_value, feel.Allowance):
+        token.var.reset(token)
+        yield
+        return
+    try:
+        yield
+    finally:
+        token.var.reset(token)
 
 
 class Run:
