@@ -25,8 +25,8 @@ class Expressions:
     """
 
     def __init__(self, default_language: str, vocabulary: feel.Vocabulary) -> None:
-        standard = vocabulary.dialect is feel.Dialect.STANDARD
-        functions = feel.STANDARD_FUNCTIONS if standard else feel.DECISION_FUNCTIONS
+        self.is_standard = vocabulary.dialect is feel.Dialect.STANDARD
+        functions = feel.STANDARD_FUNCTIONS if self.is_standard else feel.DECISION_FUNCTIONS
         self._compile_expression = partial(feel.compile, functions=functions, vocabulary=vocabulary)
         self._compile_tests = partial(feel.compile_unary_tests, functions=functions, vocabulary=vocabulary)
         self.faults: list[Fault] = []

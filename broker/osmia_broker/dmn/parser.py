@@ -92,7 +92,7 @@ class _Builder:
     def graph(self, resource_name: str) -> DecisionGraph:
         """The whole graph; of no use if there were faults."""
         root = self._root
-        if not attribute(root, "id"):
+        if not self._id(root):
             self.expressions.fault(root, "Expected 'definitions' to have an id, but found none")
         self._build_models(self._named("businessKnowledgeModel"))
         elements = self._named("decision")
@@ -101,16 +101,23 @@ class _Builder:
         edges = self._requirements(elements, "informationRequirement", "requiredDecision", elements)
         self._sort(edges, "decisions")
         decisions = [self._decision(id, element, edges[id]) for id, element in elements.items()]
-        return DecisionGraph(resource_name, attribute(root, "id"), attribute(root, "name"), decisions)
+        return DecisionGraph(resource_name, self._id(root), attribute(root, "name"), decisions)
+
+    def _id(self, element: etree._Element) -> str:
+        """Return the id of *element*. In the standard dialect, where an id is optional, its name stands in for it."""
+        return attribute(element, "id") or (attribute(element, "name") if self.expressions.is_standard else "")
 
     def _named(self, tag: str) -> dict[str, etree._Element]:
         """The elements with *tag* by id; one without an id is a fault."""
         found: dict[str, etree._Element] = {}
         for element in children(self._root, tag):
-            if id := attribute(element, "id"):
-                found[id] = element
-            else:
+            id = self._id(element)
+            if not id:
                 self.expressions.fault(element, f"Expected '{tag}' to have an id, but found none")
+            elif id in found:
+                self.expressions.fault(element, f"Expected the id or name '{shorten(id)}' once, but found it again")
+            else:
+                found[id] = element
         return found
 
     def _requirements(
