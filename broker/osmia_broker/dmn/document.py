@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from lxml import etree
 
@@ -101,12 +101,12 @@ def one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def vocabulary_of(root: etree._Element) -> feel.Vocabulary:
-    """Return the dialect of FEEL for the version of DMN of a file, and the names that the file gives.
+def vocabulary_of(root: etree._Element, types: Mapping[str, Callable[[feel.Value], bool]]) -> feel.Vocabulary:
+    """Return the dialect of FEEL for the version of DMN of a file, and the names and *types* that the file gives.
 
     DMN 1.1 to 1.3, which the modeler of the reference writes, have the dialect of the reference.
     """
     if etree.QName(root).namespace not in _STANDARD:
         return feel.Vocabulary()
     names = (attribute(element, each) for element in root.iter("*") for each in ("name", "iteratorVariable"))
-    return feel.Vocabulary(feel.Dialect.STANDARD, frozenset(" ".join(name.split()) for name in names if name))
+    return feel.Vocabulary(feel.Dialect.STANDARD, frozenset(" ".join(name.split()) for name in names if name), types)

@@ -1,7 +1,7 @@
 """One evaluation under way: the time it was asked for, what it may still spend, and what it has done so far."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,10 +138,12 @@ def one_allowance() -> Iterator[None]:
 class Run:
     """What all expressions of one evaluation share.
 
-    *variables* are those of the request; *now* is the time that `now()` and `today()` give.
+    *variables* are those of the request; *now* is the time that `now()` and `today()` give; *serve* evaluates the decision
+    service with an id for arguments by name.
     """
 
-    def __init__(self, variables: feel.Scope, now: datetime | None) -> None:
+    def __init__(self, variables: feel.Scope, now: datetime | None, serve: "Serve") -> None:
+        self.serve: Callable[[str, Mapping[str, Value]], Value] = lambda id, arguments: serve(id, arguments, self)
         self.variables = Variables(variables)
         self.now = now
         self.evaluated: list[EvaluatedDecision] = []
@@ -176,15 +178,18 @@ class Run:
             )
         return text
 
-    def note(self, decision: EvaluatedDecision) -> None:
-        """List *decision* among the evaluated ones; of the calls of knowledge models only the first thousand."""
-        if not decision.is_knowledge_model or len(self.evaluated) < EVALUATED_MAX:
+    def note(self, decision: EvaluatedDecision, *, is_repeatable: bool = False) -> None:
+        """List *decision* among the evaluated ones; of those that a loop may repeat only the first thousand."""
+        if not (is_repeatable or decision.is_knowledge_model) or len(self.evaluated) < EVALUATED_MAX:
             self.evaluated.append(decision)
 
     def _spend(self) -> None:
         self._expressions += 1
         if self._expressions % EXPRESSIONS_BETWEEN_LOOKS == 0 and time.monotonic() > self._deadline:
             raise EvaluationFailed(f"Expected a result within {SECONDS_MAX} s, but found none")
+
+
+Serve: TypeAlias = Callable[[str, Mapping[str, Value], Run], Value]
 
 
 def _outcome(result: feel.Result) -> Value:
