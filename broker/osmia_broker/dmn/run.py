@@ -138,12 +138,12 @@ def one_allowance() -> Iterator[None]:
 class Run:
     """What all expressions of one evaluation share.
 
-    *variables* are those of the request; *now* is the time that `now()` and `today()` give; *serve* evaluates the decision
-    service with an id for arguments by name.
+    *variables* are those of the request; *now* is the time that `now()` and `today()` give; *serve* evaluates a decision
+    service, by its id, for arguments by name.
     """
 
     def __init__(self, variables: feel.Scope, now: datetime | None, serve: "Serve") -> None:
-        self.serve: Callable[[str, Mapping[str, Value]], Value] = lambda id, arguments: serve(id, arguments, self)
+        self._serve = serve
         self.variables = Variables(variables)
         self.now = now
         self.evaluated: list[EvaluatedDecision] = []
@@ -177,6 +177,10 @@ class Run:
                 f"Expected inputs and outputs of at most {JSON_CHARACTERS_MAX} characters, but found more"
             )
         return text
+
+    def serve(self, service_id: str, arguments: Mapping[str, Value]) -> Value:
+        """Return the value of a decision service. Raises EvaluationFailed if one of its decisions fails."""
+        return self._serve(service_id, arguments, self)
 
     def note(self, decision: EvaluatedDecision, *, is_repeatable: bool = False) -> None:
         """List *decision* among the evaluated ones; of those that a loop may repeat only the first thousand."""

@@ -5,8 +5,9 @@ others (measured on its engine, 1.10.0). DMN 1.4 and 1.5 have more: the types of
 of one and back (10.3.2.9.4).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lxml import etree
 
@@ -77,10 +78,15 @@ def _text(value: Value) -> str:
 
 
 class Types:
-    """The types of one model. *of_model* holds the tests of its item definitions by name; they are built by `define`."""
+    """The types of one model.
+
+    *of_model* holds the tests of its item definitions by name, for FEEL. There the allowed values do not count: `300 instance
+    of tAge` is true for any number (DMN TCK 0070). They count for a value that is declared to be of the type.
+    """
 
     def __init__(self) -> None:
         self.of_model: dict[str, TypeTest] = {}
+        self._declared: dict[str, TypeTest] = {}
         self._basic: Mapping[str, TypeTest] = {}
         self._is_standard = False
 
@@ -89,67 +95,82 @@ class Types:
         self._is_standard = expressions.is_standard
         names = _STANDARD if self._is_standard else _REFERENCE
         self._basic = {name: type_test(Type(feel_name), {}) for name, feel_name in names.items()}
-        for element in children(root, "itemDefinition") if self._is_standard else ():
-            self.of_model[" ".join(attribute(element, "name").split())] = self._item(element, expressions)
+        if not self._is_standard:
+            return
+        plain = _Definitions({**self._basic}, lambda _element, _tag: ())
+        declared = _Definitions({**self._basic}, partial(_constraints, expressions))
+        for element in children(root, "itemDefinition"):
+            name = _name(element)
+            self.of_model[name] = plain.define(name, element)
+            self._declared[name] = declared.define(name, element)
 
     def declared(self, element: etree._Element | None) -> DeclaredType | None:
         """Return the type in the `typeRef` of *element*; None if there is none, or an unknown one."""
-        name = "" if element is None else attribute(element, "typeRef")
+        name = " ".join(attribute(element, "typeRef").split()) if element is not None else ""
         short = name.removeprefix("feel:")
-        test = self._find(name)
+        test = self._declared.get(name) or self._basic.get(short)
         return None if test is None else DeclaredType(short, test, self._is_standard)
 
     def declared_logic(self, element: etree._Element) -> DeclaredType | None:
         """Return the type of a boxed expression, which the reference ignores."""
         return self.declared(element) if self._is_standard else None
 
-    def _find(self, name: str) -> TypeTest | None:
-        name = " ".join(name.split())
-        return self.of_model.get(name) or self._basic.get(name.removeprefix("feel:"))
 
-    def _item(self, element: etree._Element, expressions: Expressions) -> TypeTest:
+class _Definitions:
+    """Build the tests of item definitions. *known* are types by name, *constraints* the tests that a child with a tag adds."""
+
+    def __init__(
+        self, known: dict[str, TypeTest], constraints: Callable[[etree._Element, str], Sequence[TypeTest]]
+    ) -> None:
+        self._known = known
+        self._constraints = constraints
+
+    def define(self, name: str, element: etree._Element) -> TypeTest:
+        """Return the test of an item definition, which others may refer to by *name*."""
+        self._known[name] = self._item(element)
+        return self._known[name]
+
+    def _item(self, element: etree._Element) -> TypeTest:
         """Return the test of an item definition, or of a component of one."""
-        item = self._content(element, expressions)
-        collection = attribute(element, "isCollection") == "true"
-        allowed = list(self._constraints(element, expressions, "allowedValues"))
-        whole = list(self._constraints(element, expressions, "typeConstraint"))
+        item, allowed = self._content(element), self._constraints(element, "allowedValues")
+        whole = self._constraints(element, "typeConstraint")
 
         def one(value: Value) -> bool:
             return item(value) and all(test(value) for test in allowed)
 
-        def whole_value(value: Value) -> bool:
-            if collection:
-                fits = type(value) is list and all(each is None or one(each) for each in value)
-            else:
-                fits = one(value)
-            return fits and all(test(value) for test in whole)
+        def several(value: Value) -> bool:
+            return type(value) is list and all(each is None or one(each) for each in value)
 
-        return whole_value
+        test = several if attribute(element, "isCollection") == "true" else one
+        return lambda value: test(value) and all(each(value) for each in whole)
 
-    def _content(self, element: etree._Element, expressions: Expressions) -> TypeTest:
+    def _content(self, element: etree._Element) -> TypeTest:
         """Return the test of the type, the components or the function that *element* names; true if it names none."""
         if (function := child(element, "functionItem")) is not None:
             return _function(len(list(children(function, "parameters"))))
-        components = {
-            " ".join(attribute(each, "name").split()): self._item(each, expressions)
-            for each in children(element, "itemComponent")
-        }
+        components = {_name(each): self._item(each) for each in children(element, "itemComponent")}
         if components:
             return _context(components)
         type_ref = child(element, "typeRef")
-        name = (type_ref.text or "").strip() if type_ref is not None else ""
+        name = "" if type_ref is None else " ".join((type_ref.text or "").split())
 
         def named(value: Value) -> bool:  # looked up when it is needed: definitions stand in any order, and in circles
-            test = self._find(name)
+            test = self._known.get(name) or self._known.get(name.removeprefix("feel:"))
             return test is None or test(value)
 
         return named
 
-    def _constraints(self, element: etree._Element, expressions: Expressions, tag: str) -> Iterator[TypeTest]:
-        found = child(element, tag)
-        if found is not None and text_of(found):
-            tests = expressions.any_unary_tests(found)
-            yield lambda value: tests.evaluate({}, value).value is True
+
+def _name(element: etree._Element) -> str:
+    return " ".join(attribute(element, "name").split())
+
+
+def _constraints(expressions: Expressions, element: etree._Element, tag: str) -> Sequence[TypeTest]:
+    found = child(element, tag)
+    if found is None or not text_of(found):
+        return ()
+    tests = expressions.any_unary_tests(found)
+    return (lambda value: tests.evaluate({}, value).value is True,)
 
 
 def _function(parameters: int) -> TypeTest:
