@@ -53,12 +53,11 @@ class Expressions:
         text = text_of(element)
         if is_wildcard(text) or constants_of(text) is not None:
             return None
-        return self.any_unary_tests(element)
+        return self.test(element, text)
 
-    def any_unary_tests(self, element: etree._Element) -> feel.UnaryTests:
-        """Compile the test in the `text` of *element*."""
-        kind = _Kind("FEEL unary-tests", self._compile_tests, self._tests, _ANY)
-        return self._compile(element, text_of(element), kind)
+    def test(self, element: etree._Element, text: str) -> feel.UnaryTests:
+        """Compile the test *text*; *element* is the place of a fault."""
+        return self._compile(element, text, _Kind("FEEL unary-tests", self._compile_tests, self._tests, _ANY))
 
     def fault(self, element: etree._Element, reason: str) -> None:
         """Note what is wrong with *element*."""

@@ -84,7 +84,7 @@ class KnowledgeModel:
         bound = {each.name: None for each in self.parameters} | dict(arguments)
         trace = Trace()
         value = self.logic.evaluate(Layer(bound, run.variables, functions(known, run)), run, trace)
-        run.note(
+        run.note_repeatable(
             EvaluatedDecision(
                 self.id,
                 self.name,

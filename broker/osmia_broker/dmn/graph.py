@@ -8,7 +8,7 @@ from osmia_broker import feel
 from osmia_broker.dmn.errors import EvaluationFailed
 from osmia_broker.dmn.functions import DecisionService, ModelFunction, functions
 from osmia_broker.dmn.logic import Logic
-from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value, one_allowance
+from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value
 from osmia_broker.dmn.types import DeclaredType
 
 
@@ -81,12 +81,19 @@ class DecisionGraph:
         Raises:
             KeyError: the graph has no decision *decision_id*.
         """
-        with one_allowance():
-            return self._evaluate(self._by_id[decision_id], Run(scope, now, self._serve))
+        target = self._by_id[decision_id]
+        token = feel.with_allowance(feel.Allowance())
+        if type(token.old_value) is feel.Allowance:  # that of a step of a process, which this evaluation uses up
+            feel.with_allowance(token.old_value)
+        try:
+            return self._evaluate(target, Run(scope, now, self._serve))
+        finally:
+            token.var.reset(token)
 
     def _evaluate(self, target: Decision, run: Run) -> Evaluation:
+        """Evaluate *target*. All expressions share one second of processor time: each alone may take as much."""
         results: dict[str, Value] = {}
-        for decision in self._in_order([target], results):
+        for decision in self._in_order([target], results) if target.requires else (target,):
             try:
                 results[decision.id] = self._evaluate_one(decision, results, run)
             except EvaluationFailed as failed:
@@ -127,7 +134,11 @@ class DecisionGraph:
                 value = decision.declared.fit(value)
             output = run.json(value)
         finally:
-            run.note(_evaluated(decision, output, trace), is_repeatable=inputs is not None)
+            evaluated = _evaluated(decision, output, trace)
+            if inputs is None:
+                run.evaluated.append(evaluated)
+            else:
+                run.note_repeatable(evaluated)
         return value
 
     def _serve(self, service_id: str, arguments: Mapping[str, Value], run: Run) -> Value:

@@ -1,8 +1,7 @@
 """One evaluation under way: the time it was asked for, what it may still spend, and what it has done so far."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -118,23 +117,6 @@ class EvaluatedDecision:
     is_knowledge_model: bool = False
 
 
-@contextmanager
-def one_allowance() -> Iterator[None]:
-    """Let all expressions inside share one second, that of the caller if it has an allowance already.
-
-    Each expression alone is bounded by a second too, so that a table of slow cells could hold a thread for minutes.
-    """
-    token = feel.with_allowance(feel.Allowance())
-    if isinstance(token.old_value, feel.Allowance):
-        token.var.reset(token)
-        yield
-        return
-    try:
-        yield
-    finally:
-        token.var.reset(token)
-
-
 class Run:
     """What all expressions of one evaluation share.
 
@@ -182,9 +164,9 @@ class Run:
         """Return the value of a decision service. Raises EvaluationFailed if one of its decisions fails."""
         return self._serve(service_id, arguments, self)
 
-    def note(self, decision: EvaluatedDecision, *, is_repeatable: bool = False) -> None:
-        """List *decision* among the evaluated ones; of those that a loop may repeat only the first thousand."""
-        if not (is_repeatable or decision.is_knowledge_model) or len(self.evaluated) < EVALUATED_MAX:
+    def note_repeatable(self, decision: EvaluatedDecision) -> None:
+        """List *decision*, which a loop may evaluate often, among the evaluated ones; only the first thousand."""
+        if len(self.evaluated) < EVALUATED_MAX:
             self.evaluated.append(decision)
 
     def _spend(self) -> None:

@@ -169,7 +169,7 @@ def _constraints(expressions: Expressions, element: etree._Element, tag: str) ->
     found = child(element, tag)
     if found is None or not text_of(found):
         return ()
-    tests = expressions.any_unary_tests(found)
+    tests = expressions.test(found, text_of(found))
     return (lambda value: tests.evaluate({}, value).value is True,)
 
 
