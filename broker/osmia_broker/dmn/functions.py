@@ -1,4 +1,4 @@
-"""Functions of a model: knowledge models, decision services, boxed functions, and their calls by invocation.
+"""Call the functions of a model: knowledge models, decision services and boxed functions.
 
 In FEEL each is a function by its name. There a wrong argument gives null; in an invocation it stops the decision (measured on
 the reference's engine).

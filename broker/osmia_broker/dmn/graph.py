@@ -1,4 +1,4 @@
-"""A decision requirements graph and the evaluation of one of its decisions with everything it requires."""
+"""Evaluate a decision of a decision requirements graph, and all decisions that it requires."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,13 +69,13 @@ class DecisionGraph:
         self._services = services
 
     def decision(self, decision_id: str) -> Decision | None:
-        """The decision with *decision_id*, or None."""
+        """Return the decision with *decision_id*, or None."""
         return self._by_id.get(decision_id)
 
     def evaluate(self, decision_id: str, scope: feel.Scope, now: datetime | None = None) -> Evaluation:
         """Evaluate a decision after those it requires, each once, with the variables of *scope* visible to all of them.
 
-        *now* is the time that `now()` and `today()` give in FEEL. What fails inside is told in the result; the evaluation is
+        *now* is the time that `now()` and `today()` give in FEEL. A failure is part of the result. The evaluation is
         bounded by a second and 4 MiB of JSON.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The boxed expressions beside decision tables: literal expressions, contexts, lists and relations.
+"""Evaluate literal expressions and boxed contexts, lists and relations.
 
 Those of DMN 1.4 are in `iterators`, functions and their calls in `functions`. All have one face, `Logic`. Only the outermost logic of a decision leaves its trace in the answer.
 """
@@ -13,7 +13,7 @@ from osmia_broker.dmn.types import DeclaredType
 
 
 class Logic(Protocol):
-    """Anything that gives a decision, or a part of one, its value."""
+    """The logic of a decision, or of a part of one."""
 
     @property
     def type(self) -> str:
@@ -32,7 +32,7 @@ class Literal:
     type: ClassVar[str] = "LITERAL_EXPRESSION"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The value of the expression."""
+        """Return the value of the expression."""
         del trace
         return run.value(self.expression, scope)
 
@@ -46,7 +46,7 @@ class BoxedContext:
     type: ClassVar[str] = "CONTEXT"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The context of all entries, or the value of the one without a name."""
+        """Return the context of all entries, or the value of the entry without a name."""
         del trace
         context = feel.Context()
         inside = Layer(context, scope)
@@ -67,7 +67,7 @@ class BoxedList:
     type: ClassVar[str] = "LIST"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The list of the items' values."""
+        """Return the list of the values of the items."""
         del trace
         return [item.evaluate(scope, run, Trace()) for item in self.items]
 
@@ -82,7 +82,7 @@ class Relation:
     type: ClassVar[str] = "RELATION"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """A list with one context by column names for each row."""
+        """Return a list with a context, by column names, for each row."""
         del trace
         return [
             feel.Context(zip(self.columns, (cell.evaluate(scope, run, Trace()) for cell in row), strict=True))

@@ -1,4 +1,4 @@
-"""From a DMN file to a graph of compiled decisions, or to a list of everything that is wrong with it."""
+"""Compile a DMN file to a graph of decisions, or collect all its faults."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ from osmia_broker.dmn.logic import BoxedContext, BoxedList, Literal, Logic, Rela
 from osmia_broker.dmn.table_parser import parse_table
 from osmia_broker.dmn.types import Types
 
-# What may stand in a decision, an entry or a binding beside its logic; everything else there is taken for logic.
+# The elements of a decision, an entry or a binding that are no logic; any other element is taken for logic.
 _BESIDE_LOGIC = frozenset(
     {
         "description",
@@ -47,11 +47,11 @@ _BESIDE_LOGIC = frozenset(
 
 
 def parse(resource_name: str, content: bytes) -> DecisionGraph:
-    """The decisions of a DMN 1.1 to 1.5 file, compiled. *resource_name* is only for texts.
+    """Compile the decisions of a DMN 1.1 to 1.5 file. *resource_name* is only for texts.
 
     Raises:
         InvalidModel: the file is no DMN, or has faults: bad FEEL, a requirement that leads nowhere or in a circle, an unknown
-            hit policy, an id given twice, ... All faults of a readable file are told at once.
+            hit policy, an id given twice, ... All faults of a readable file are reported at once.
     """
     root = read(resource_name, content)
     builder = _Builder(root)
@@ -65,7 +65,7 @@ _ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 
 
 class _Builder:
-    """Compiles one `definitions` element; faults gather in `expressions.faults`."""
+    """Compile one `definitions` element and collect its faults in `expressions.faults`."""
 
     def __init__(self, root: etree._Element) -> None:
         self._types = Types()
@@ -93,7 +93,7 @@ class _Builder:
         }
 
     def graph(self, resource_name: str) -> DecisionGraph:
-        """The whole graph; of no use if there were faults."""
+        """Build the whole graph. If there are faults, it must not be used."""
         root = self._root
         if not self._id(root):
             self.expressions.fault(root, "Expected 'definitions' to have an id, but found none")
@@ -112,11 +112,11 @@ class _Builder:
         return attribute(element, "id") or (attribute(element, "name") if self.expressions.is_standard else "")
 
     def _plain(self, name: str) -> str:
-        """Return *name* as FEEL reads it; in the standard dialect it may have blanks, and many are one."""
+        """Return *name* as FEEL reads it: in the standard dialect a run of blanks counts as one."""
         return " ".join(name.split()) if self.expressions.is_standard else name
 
     def _named(self, tag: str) -> dict[str, etree._Element]:
-        """The elements with *tag* by id; one without an id is a fault."""
+        """Return the elements with *tag* by id; an element without an id is a fault."""
         found: dict[str, etree._Element] = {}
         for element in children(self._root, tag):
             id = self._id(element)
@@ -131,7 +131,7 @@ class _Builder:
     def _requirements(
         self, elements: Mapping[str, etree._Element], requirement: str, target: str, known: Mapping[str, object]
     ) -> dict[str, list[str]]:
-        """What each of *elements* requires, without repetition; what is not *known* is a fault."""
+        """Return the ids that each of *elements* requires, each once; an id that is not *known* is a fault."""
         edges: dict[str, list[str]] = {}
         for id, element in elements.items():
             ids = list(dict.fromkeys(requirements.required(element, requirement, target)))
@@ -147,7 +147,7 @@ class _Builder:
             return []
 
     def _build_models(self, elements: Mapping[str, etree._Element]) -> None:
-        """All knowledge models, each after those it requires or invokes."""
+        """Build all knowledge models, each after those that it requires or invokes."""
         known = {**self._functions, **elements}
         required = self._requirements(elements, "knowledgeRequirement", "requiredKnowledge", known)
         ids_by_name = {self._plain(_name(element)): id for id, element in elements.items()}
@@ -176,7 +176,7 @@ class _Builder:
             self._functions[id] = self._functions_by_name[model.name] = model
 
     def _is_recursion(self, id: str, required: str) -> bool:
-        """A knowledge model may call itself by its name, but only in FEEL of the standard dialect."""
+        """Tell whether a knowledge model requires itself, which the standard dialect allows."""
         return id == required and self.expressions.is_standard
 
     def _model(self, id: str, element: etree._Element, required: Sequence[str]) -> KnowledgeModel:
@@ -239,7 +239,7 @@ class _Builder:
         return Parameter(self._plain(name) or id, self._types.declared(variable))
 
     def _logic(self, parent: etree._Element) -> Logic:
-        """The logic that *parent* holds; none, or one of an unknown kind, is a fault."""
+        """Build the logic inside *parent*; no logic, or an unknown kind, is a fault."""
         element = next((each for each in children(parent) if _is_logic(each)), None)
         if element is None:
             self.expressions.fault(parent, "unsupported decision expression: Expected one, but found none")

@@ -1,4 +1,4 @@
-"""One evaluation under way: the time it was asked for, what it may still spend, and what it has done so far."""
+"""Keep the state of one evaluation: its variables, its bounds, and the decisions evaluated so far."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ class Variables:
 
 
 def _parsed(found: Value) -> Value:
-    """*found*, parsed if it is JSON text; text that is none stays as it is, so that FEEL tells of it."""
+    """Return *found*, parsed if it is JSON text. A text that is no JSON is left to FEEL, which reports it."""
     if type(found) is not msgspec.Raw:
         return found
     try:
@@ -95,7 +95,7 @@ class MatchedRule:
 
 @dataclass(slots=True)
 class Trace:
-    """What a decision table leaves behind beside its value."""
+    """The inputs and the matched rules of a decision table, for the answer."""
 
     inputs: list[EvaluatedInput] = field(default_factory=list)
     matched: list[MatchedRule] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedDecision:
-    """One decision, or knowledge model, that was evaluated.
+    """A decision, or a knowledge model, that was evaluated.
 
     *output* is JSON text, "null" if it failed. Knowledge models have neither key nor version (on the wire both are -1).
     """
@@ -118,7 +118,7 @@ class EvaluatedDecision:
 
 
 class Run:
-    """What all expressions of one evaluation share.
+    """The state that all expressions of one evaluation share.
 
     *variables* are those of the request; *now* is the time that `now()` and `today()` give; *serve* evaluates a decision
     service, by its id, for arguments by name.
@@ -134,12 +134,12 @@ class Run:
         self._deadline = time.monotonic() + SECONDS_MAX
 
     def value(self, expression: feel.Expression, scope: feel.Scope) -> Value:
-        """The value of *expression*. Raises EvaluationFailed if it has none or time is over."""
+        """Return the value of *expression*. Raises EvaluationFailed if it fails or time is over."""
         self._spend()
         return _outcome(expression.evaluate(scope, self.now))
 
     def holds(self, test: feel.UnaryTests, scope: feel.Scope, input_value: Value) -> bool:
-        """Whether *input_value* passes *test*. Raises EvaluationFailed as `value` does."""
+        """Tell whether *input_value* passes *test*. Raises EvaluationFailed as `value` does."""
         self._spend()
         return _outcome(test.evaluate(scope, input_value, self.now)) is True
 
