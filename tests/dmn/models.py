@@ -67,6 +67,18 @@ def _variable(name: str) -> str:
     return f"<variable name={quoteattr(name)}/>" if name else ""
 
 
+def function(parameters: str, body: str) -> str:
+    """Return a boxed function; the names of its parameters are separated by blanks."""
+    formal = "".join(f'<formalParameter name="{name}"/>' for name in parameters.split())
+    return f"<functionDefinition>{formal}{body}</functionDefinition>"
+
+
+def boxed(tag: str, attributes: str = "", **parts: str) -> str:
+    """Return a boxed conditional, filter or iterator; the parts are FEEL texts (`in_` stands for `in`)."""
+    inner = "".join(f"<{name.strip('_')}>{literal(text)}</{name.strip('_')}>" for name, text in parts.items())
+    return f"<{tag} {attributes}>{inner}</{tag}>"
+
+
 def invocation(name: str, **bindings: str) -> str:
     """A call of the knowledge model *name* with FEEL texts for its parameters."""
     bound = "".join(f'<binding><parameter name="{key}"/>{literal(text)}</binding>' for key, text in bindings.items())

@@ -1,5 +1,7 @@
 """The version of DMN that a file names decides how its expressions are read."""
 
+import re
+
 import pytest
 
 from osmia_broker import dmn
@@ -49,3 +51,35 @@ def test_earlier_versions_give_what_the_reference_gives(text: str, value: Value)
 def test_the_names_of_boxed_entries_are_known() -> None:
     logic = context(("Monthly Fee", literal("10")), ("", literal("Monthly Fee * 12")))
     assert value_of(logic, DMN_1_5) == 120
+
+
+def without_ids(content: bytes) -> bytes:
+    return re.sub(rb'(definitions[^>]*?) id="graph"', rb"\1", content.replace(b'<decision id="a"', b"<decision"))
+
+
+def test_in_dmn_1_4_and_1_5_a_name_stands_in_for_a_missing_id() -> None:
+    graph = dmn.parse("a.dmn", without_ids(definitions(decision("a", literal("1")), namespace=DMN_1_5)))
+    assert (graph.id, [each.id for each in graph.decisions]) == ("The graph", ["A"])
+    assert graph.evaluate("A", {}).output == "1"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            definitions(decision("a", literal("1")), namespace=DMN_1_3),
+            "Expected 'definitions' to have an id, but found none",
+        ),
+        (
+            definitions(decision("a", literal("1")), decision("A", literal("2")), namespace=DMN_1_5),
+            "Expected the id or name 'A' once, but found it again",
+        ),
+        (
+            definitions(decision("a", literal("1")).replace('name="A"', ""), namespace=DMN_1_5),
+            "Expected 'decision' to have an id, but found none",
+        ),
+    ],
+)
+def test_elements_that_nothing_identifies_are_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(dmn.InvalidModel, match=reason):
+        dmn.parse("a.dmn", without_ids(content))

@@ -128,10 +128,39 @@ def test_what_is_no_model_at_all(content: bytes, reason: str) -> None:
             "Expected an expression",
         ),
         ([decision("a", "")], "a", "unsupported decision expression"),
-        ([decision("a", "<functionDefinition/>")], "a", "unsupported decision expression 'functionDefinition'"),
-        ([decision("a", context(("b", "<for/>")))], "a", "unsupported decision expression 'for'"),
+        (
+            [decision("a", "<functionDefinition/>")],
+            "a",
+            "unsupported decision expression: Expected one, but found none",
+        ),
+        (
+            [decision("a", f'<functionDefinition kind="Java">{literal("1")}</functionDefinition>')],
+            "a",
+            "Expected a function in FEEL, but found kind 'Java'",
+        ),
+        ([decision("a", context(("b", "<forEach/>")))], "a", "unsupported decision expression 'forEach'"),
+        (
+            [decision("a", f"<for><in>{literal('[1]')}</in><return>{literal('1')}</return></for>")],
+            "a",
+            "Expected an attribute 'iteratorVariable', but found none",
+        ),
+        (
+            [decision("a", f"<filter><in>{literal('[1]')}</in></filter>")],
+            "a",
+            "Expected an element 'match', but found none",
+        ),
+        (
+            [decision("a", f"<conditional><if>{literal('x')}</if><then/><else>{literal('1')}</else></conditional>")],
+            "a",
+            "unsupported decision expression: Expected one, but found none",
+        ),
         ([decision("a", context(("b", "")))], "a", "unsupported decision expression"),
         ([decision("a", relation("a b", "1"))], "a", "Expected 2 cells, one for each column, but found 1"),
+        (
+            [decision("a", literal("1"), requires="b").replace("#b", "elsewhere#b"), decision("b", literal("1"))],
+            "a",
+            "Unable to find a model element instance for id 'elsewhere#b'",
+        ),
         ([decision("a", literal("1"), requires="gone")], "a", "Unable to find a model element instance for id 'gone'"),
         ([decision("a", literal("1"), knows="gone")], "a", "Unable to find a model element instance for id 'gone'"),
         (

@@ -1,4 +1,4 @@
-"""DMN: decision models, compiled when they are deployed and evaluated without I/O or a clock of their own.
+"""Compile decision models when they are deployed, and evaluate their decisions, without I/O or a clock.
 
     graph = parse("discount.dmn", content)           # or InvalidModel, with all faults at once
     evaluation = graph.evaluate("discount", {"customer": "gold"})

@@ -1,8 +1,8 @@
-"""One input column of a table: which rules may still match a value, told by one look-up.
+"""Find the rules of a table that may match an input value, by one look-up for each column.
 
 A set of rules is an int with a bit per rule, so that a thousand rules are narrowed by a few machine words a column.
 Cells that list plain texts and numbers, most of a large table, are answered by a dict and never evaluated; `-` holds always;
-anything else stays open and is evaluated for the rules that the other columns leave.
+any other cell stays open and is evaluated for the rules that the other columns leave.
 """
 
 import re
@@ -21,7 +21,7 @@ _CONSTANT_IN = re.compile(_CONSTANT)
 
 
 def constants_of(text: str) -> list[Constant] | None:
-    """The texts and numbers that the cell *text* lists, or None if it holds anything else.
+    """Return the texts and numbers that the cell *text* lists, or None if it holds anything else.
 
     Texts with a backslash are left to FEEL, and so are `true` and `false`: as keys of a dict they are the same as 1 and 0.
     """
@@ -37,12 +37,12 @@ def _constant(text: str) -> Constant:
 
 
 def is_wildcard(text: str) -> bool:
-    """Whether the cell holds for any input, also null."""
+    """Tell whether the cell holds for any input, null included."""
     return text in {"", "-"}
 
 
 class ColumnIndex:
-    """The cells of one column, by the texts of the input entries in the order of the rules."""
+    """An index of one column; *cells* are the texts of its input entries in the order of the rules."""
 
     __slots__ = ("_equal", "_unconditional", "open")
 
@@ -61,7 +61,7 @@ class ColumnIndex:
         self._equal = dict(equal)
 
     def candidates(self, value: Value) -> int:
-        """The rules whose cell holds for *value*, or may hold once it is evaluated."""
+        """Return the rules whose cell holds for *value*, or may hold once it is evaluated."""
         found = self._unconditional | self.open
         if type(value) in {str, int, Decimal}:  # a boolean is no number
             found |= self._equal.get(value, 0)

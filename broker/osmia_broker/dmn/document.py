@@ -1,8 +1,8 @@
-"""From bytes to XML elements: what is no decision model, or could hurt its reader, is refused here."""
+"""Read bytes as XML elements; refuse files that are no decision models or could harm the reader."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from lxml import etree
 
@@ -30,7 +30,7 @@ _STANDARD = frozenset(
 
 
 def read(resource_name: str, content: bytes) -> etree._Element:
-    """The `definitions` element of *content*, within the bounds of `untrusted_xml`.
+    """Return the `definitions` element of *content*, within the bounds of `untrusted_xml`.
 
     Raises:
         InvalidModel: no XML, a DOCTYPE, another root, a bound passed, or an id given twice.
@@ -58,7 +58,7 @@ def _parse(resource_name: str, content: bytes) -> etree._Element:
 
 
 def _duplicate_ids(root: etree._Element) -> Iterator[Fault]:
-    """Ids that more than one element carries; what tools keep inside extension elements is their own."""
+    """Yield a fault for each id that more than one element carries. Ids inside extension elements belong to tools and do not count."""
     extensions = {element for tag in root.iter("{*}extensionElements") for element in tag.iter()}
     ids = Counter(element.get("id") for element in root.iter("*") if element not in extensions)
     for id, count in ids.items():
@@ -67,7 +67,7 @@ def _duplicate_ids(root: etree._Element) -> Iterator[Fault]:
 
 
 def children(element: etree._Element, *names: str) -> Iterator[etree._Element]:
-    """The child elements of the model's own namespace with one of *names*, or all of them, in order."""
+    """Yield the child elements of the model's own namespace with one of *names*, or all of them, in order."""
     namespace = etree.QName(element).namespace
     for child in element.iterchildren("*"):
         name = etree.QName(child)
@@ -76,37 +76,37 @@ def children(element: etree._Element, *names: str) -> Iterator[etree._Element]:
 
 
 def child(element: etree._Element, *names: str) -> etree._Element | None:
-    """The first of `children`, or None."""
+    """Return the first of `children`, or None."""
     return next(children(element, *names), None)
 
 
 def local_name(element: etree._Element) -> str:
-    """The name of the tag without its namespace."""
+    """Return the name of the tag without its namespace."""
     return str(etree.QName(element).localname)
 
 
 def attribute(element: etree._Element, name: str) -> str:
-    """The value of an attribute, empty if it is absent."""
+    """Return the value of an attribute, empty if it is absent."""
     return element.get(name) or ""
 
 
 def text_of(element: etree._Element | None) -> str:
-    """The content of an element's `text` child without blanks around it, or empty."""
+    """Return the content of an element's `text` child without blanks around it, or an empty text."""
     found = None if element is None else child(element, "text")
     return "" if found is None or found.text is None else feel.trimmed(found.text)
 
 
 def one_line(text: str) -> str:
-    """*text* with every run of blanks and breaks as a single blank; the name of an input without a label."""
+    """Return *text* with each run of blanks and line breaks as one blank, as the name of an input without a label is written."""
     return re.sub(r"\s+", " ", text)
 
 
-def vocabulary_of(root: etree._Element) -> feel.Vocabulary:
-    """Return the dialect of FEEL for the version of DMN of a file, and the names that the file gives.
+def vocabulary_of(root: etree._Element, types: Mapping[str, Callable[[feel.Value], bool]]) -> feel.Vocabulary:
+    """Return the dialect of FEEL for the version of DMN of a file, and the names and *types* that the file gives.
 
     DMN 1.1 to 1.3, which the modeler of the reference writes, have the dialect of the reference.
     """
     if etree.QName(root).namespace not in _STANDARD:
         return feel.Vocabulary()
-    names = frozenset(" ".join(name.split()) for element in root.iter("*") if (name := attribute(element, "name")))
-    return feel.Vocabulary(feel.Dialect.STANDARD, names)
+    names = (attribute(element, each) for element in root.iter("*") for each in ("name", "iteratorVariable"))
+    return feel.Vocabulary(feel.Dialect.STANDARD, frozenset(" ".join(name.split()) for name in names if name), types)

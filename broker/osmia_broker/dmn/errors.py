@@ -1,4 +1,4 @@
-"""What can be wrong with a decision model, all of it at once, and what stops an evaluation."""
+"""Define the faults of a decision model, which are reported all at once, and the failure of an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ FAULTS_SHOWN_MAX = 20  # in the text of a refusal; the error holds all of them
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a model: the id of the element (empty if it has none, or if the file is no model) and the reason."""
+    """A fault of a model: the id of the element (empty if it has none, or if the file is no model) and the reason."""
 
     element_id: str
     reason: str
@@ -18,7 +18,7 @@ class Fault:
 
 
 class InvalidModel(ValueError):
-    """A resource that is no decision model. *faults* are all that was found, in the order of the file."""
+    """A resource is no decision model. *faults* holds all faults in the order of the file."""
 
     def __init__(self, resource_name: str, faults: Sequence[Fault]) -> None:
         self.resource_name = resource_name
@@ -34,5 +34,5 @@ class EvaluationFailed(Exception):
 
 
 def shorten(text: str, length: int = 200) -> str:
-    """*text*, cut to what an answer may repeat of an input."""
+    """Return *text*, cut to *length* characters, so that an answer does not repeat a huge input."""
     return text if len(text) <= length else f"{text[:length]}…"

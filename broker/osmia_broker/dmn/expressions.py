@@ -1,4 +1,4 @@
-"""Compiling the FEEL texts of a model, with every fault kept for the end and every text compiled once."""
+"""Compile the FEEL texts of a model, each text once, and collect all faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Expressions:
     """
 
     def __init__(self, default_language: str, vocabulary: feel.Vocabulary) -> None:
-        standard = vocabulary.dialect is feel.Dialect.STANDARD
-        functions = feel.STANDARD_FUNCTIONS if standard else feel.DECISION_FUNCTIONS
+        self.is_standard = vocabulary.dialect is feel.Dialect.STANDARD
+        functions = feel.STANDARD_FUNCTIONS if self.is_standard else feel.DECISION_FUNCTIONS
         self._compile_expression = partial(feel.compile, functions=functions, vocabulary=vocabulary)
         self._compile_tests = partial(feel.compile_unary_tests, functions=functions, vocabulary=vocabulary)
         self.faults: list[Fault] = []
@@ -35,7 +35,7 @@ class Expressions:
         self._tests: dict[str, feel.UnaryTests] = {}
 
     def literal(self, element: etree._Element) -> feel.Expression:
-        """The expression in the `text` of *element*; null, and a fault, if there is none."""
+        """Compile the expression in the `text` of *element*. Without one it is null, and a fault."""
         text = text_of(element)
         if not text:
             self.fault(element, "Expected an expression, but found an empty text")
@@ -43,20 +43,24 @@ class Expressions:
         return self.expression(element, text)
 
     def expression(self, element: etree._Element, text: str) -> feel.Expression:
-        """The expression *text*; *element* is where a fault is told."""
+        """Compile the expression *text*; *element* is the place of a fault."""
         return self._compile(
             element, text, _Kind("FEEL expression", self._compile_expression, self._expressions, _NULL)
         )
 
     def unary_tests(self, element: etree._Element) -> feel.UnaryTests | None:
-        """The test in the `text` of *element*, or None if the index of its column answers for it."""
+        """Compile the test in the `text` of *element*; None if the index of its column answers for it."""
         text = text_of(element)
         if is_wildcard(text) or constants_of(text) is not None:
             return None
+        return self.test(element, text)
+
+    def test(self, element: etree._Element, text: str) -> feel.UnaryTests:
+        """Compile the test *text*; *element* is the place of a fault."""
         return self._compile(element, text, _Kind("FEEL unary-tests", self._compile_tests, self._tests, _ANY))
 
     def fault(self, element: etree._Element, reason: str) -> None:
-        """Note what is wrong with *element*."""
+        """Add a fault of *element*, with its *reason*."""
         self.faults.append(Fault(nearest_id(element), reason))
 
     def _compile(self, element: etree._Element, text: str, kind: "_Kind[Compiled]") -> Compiled:
@@ -75,7 +79,7 @@ class Expressions:
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[Compiled]):
-    """Expressions or tests: how they are called, compiled and kept, and what stands in for one with a fault."""
+    """Expressions or tests: their name, their compiler, the compiled ones by text, and a substitute for one with a fault."""
 
     name: str
     compile: Callable[[str], Compiled]
@@ -84,7 +88,7 @@ class _Kind(Generic[Compiled]):
 
 
 def nearest_id(element: etree._Element) -> str:
-    """The id of *element* or of the closest element around it that has one."""
+    """Return the id of *element*, or of the closest element around it that has one."""
     around: etree._Element | None = element
     while around is not None and not around.get("id"):
         around = around.getparent()

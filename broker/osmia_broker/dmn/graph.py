@@ -1,20 +1,23 @@
-"""A decision requirements graph and the evaluation of one of its decisions with everything it requires."""
+"""Evaluate a decision of a decision requirements graph, and all decisions that it requires."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from osmia_broker import feel
 from osmia_broker.dmn.errors import EvaluationFailed
-from osmia_broker.dmn.logic import KnowledgeModel, Logic, functions
+from osmia_broker.dmn.functions import DecisionService, ModelFunction, functions
+from osmia_broker.dmn.logic import Logic
 from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value
+from osmia_broker.dmn.types import DeclaredType
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One decision. *variable* is the name its result is bound to for the decisions that require it.
 
-    *requires* are ids of decisions of the same graph, *knowledge* the models its logic may call by name.
+    *requires* are ids of decisions of the same graph, *knowledge* the functions its logic may call by name. A value that
+    is not of the *declared* type fails.
     """
 
     id: str
@@ -22,7 +25,8 @@ class Decision:
     variable: str
     logic: Logic
     requires: tuple[str, ...] = ()
-    knowledge: tuple[KnowledgeModel, ...] = ()
+    knowledge: tuple[ModelFunction, ...] = ()
+    declared: DeclaredType | None = None
     version_tag: str = ""  # `zeebe:versionTag`, by which a process may choose a version
 
 
@@ -47,32 +51,49 @@ class Evaluation:
 class DecisionGraph:
     """The decisions of one resource; *id* and *name* are those of its `definitions`. Holds no state of an evaluation."""
 
-    __slots__ = ("_by_id", "decisions", "id", "name", "resource_name")
+    __slots__ = ("_by_id", "_services", "decisions", "id", "name", "resource_name")
 
-    def __init__(self, resource_name: str, id: str, name: str, decisions: Sequence[Decision]) -> None:
+    def __init__(
+        self,
+        resource_name: str,
+        id: str,
+        name: str,
+        decisions: Sequence[Decision],
+        services: Mapping[str, DecisionService],
+    ) -> None:
         self.resource_name = resource_name
         self.id = id
         self.name = name
         self.decisions = tuple(decisions)  #: in the order of the file
         self._by_id = {decision.id: decision for decision in decisions}
+        self._services = services
 
     def decision(self, decision_id: str) -> Decision | None:
-        """The decision with *decision_id*, or None."""
+        """Return the decision with *decision_id*, or None."""
         return self._by_id.get(decision_id)
 
     def evaluate(self, decision_id: str, scope: feel.Scope, now: datetime | None = None) -> Evaluation:
         """Evaluate a decision after those it requires, each once, with the variables of *scope* visible to all of them.
 
-        *now* is the time that `now()` and `today()` give in FEEL. What fails inside is told in the result; the evaluation is
+        *now* is the time that `now()` and `today()` give in FEEL. A failure is part of the result. The evaluation is
         bounded by a second and 4 MiB of JSON.
 
         Raises:
             KeyError: the graph has no decision *decision_id*.
         """
         target = self._by_id[decision_id]
-        run = Run(scope, now)
+        token = feel.with_allowance(feel.Allowance())
+        if type(token.old_value) is feel.Allowance:  # that of a step of a process, which this evaluation uses up
+            feel.with_allowance(token.old_value)
+        try:
+            return self._evaluate(target, Run(scope, now, self._serve))
+        finally:
+            token.var.reset(token)
+
+    def _evaluate(self, target: Decision, run: Run) -> Evaluation:
+        """Evaluate *target*. All expressions share one second of processor time: each alone may take as much."""
         results: dict[str, Value] = {}
-        for decision in self._in_order(target):
+        for decision in self._in_order([target], results) if target.requires else (target,):
             try:
                 results[decision.id] = self._evaluate_one(decision, results, run)
             except EvaluationFailed as failed:
@@ -82,31 +103,54 @@ class DecisionGraph:
         output = run.evaluated[-1].output
         return Evaluation(target.id, target.name, results[target.id], output, tuple(run.evaluated))
 
-    def _in_order(self, target: Decision) -> list[Decision]:
-        """*target* and all it requires, each after its own requirements; without recursion, for graphs may be deep."""
+    def _in_order(self, targets: Sequence[Decision], given: Mapping[str, Value]) -> list[Decision]:
+        """Return *targets* and all they require but what is *given*, each after its own requirements.
+
+        Without recursion, for graphs may be deep.
+        """
         order: dict[str, Decision] = {}
-        pending = [target]
+        pending = list(reversed(targets))
         while pending:
             decision = pending[-1]
-            missing = [self._by_id[id] for id in decision.requires if id not in order]
+            missing = [self._by_id[id] for id in decision.requires if id not in order and id not in given]
             if missing:
                 pending.extend(reversed(missing))
             else:
                 order.setdefault(decision.id, pending.pop())
         return list(order.values())
 
-    def _evaluate_one(self, decision: Decision, results: dict[str, Value], run: Run) -> Value:
-        """The value of *decision*; it is noted among the evaluated ones whether it fails or not."""
+    def _evaluate_one(
+        self, decision: Decision, results: Mapping[str, Value], run: Run, inputs: Mapping[str, Value] | None = None
+    ) -> Value:
+        """Evaluate *decision* and note it, whether it fails or not. *inputs* are the arguments of a service around it."""
         trace = Trace()
         output = "null"
         try:
             bound = {self._by_id[id].variable: results[id] for id in decision.requires}
-            scope = Layer(bound, run.variables, functions(decision.knowledge, run))
+            variables = run.variables if inputs is None else Layer(inputs, run.variables)
+            scope = Layer(bound, variables, functions(decision.knowledge, run))
             value = decision.logic.evaluate(scope, run, trace)
+            if decision.declared is not None:
+                value = decision.declared.fit(value)
             output = run.json(value)
         finally:
-            run.note(_evaluated(decision, output, trace))
+            evaluated = _evaluated(decision, output, trace)
+            if inputs is None:
+                run.evaluated.append(evaluated)
+            else:
+                run.note_repeatable(evaluated)
         return value
+
+    def _serve(self, service_id: str, arguments: Mapping[str, Value], run: Run) -> Value:
+        """Evaluate a decision service: its input decisions have the values of the arguments and are not evaluated."""
+        service = self._services[service_id]
+        results = {id: arguments[self._by_id[id].variable] for id in service.input_decisions}
+        outputs = [self._by_id[id] for id in service.outputs]
+        for decision in self._in_order(outputs, results):
+            results[decision.id] = self._evaluate_one(decision, results, run, arguments)
+        if len(outputs) == 1:
+            return results[outputs[0].id]
+        return feel.Context((each.variable, results[each.id]) for each in outputs)
 
 
 def _evaluated(decision: Decision, output: str, trace: Trace) -> EvaluatedDecision:

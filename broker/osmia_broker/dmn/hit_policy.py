@@ -1,4 +1,4 @@
-"""Hit policies and aggregations: how the outputs of the matched rules become the result of a table.
+"""Combine the outputs of the matched rules to the result of a table, by its hit policy and aggregation.
 
 Source: DMN 1.5, section 8.2.10; the texts of failures and the results without a match were measured on the reference broker.
 """
@@ -20,10 +20,10 @@ _WHOLE_LIMIT = 10**34  # from here on FEEL holds whole numbers as decimals too
 
 @dataclass(frozen=True, slots=True)
 class HitPolicy:
-    """What a table does with its matches.
+    """The rule that makes one result of the matches of a table.
 
     *combine* makes the result of the outputs of one or more matches, in order. *is_ranked* asks for the order of
-    `outputValues` instead of that of the rules; *stops_early* says that nothing after the first match counts.
+    `outputValues` instead of that of the rules; *stops_early* says that matches after the first do not count.
     """
 
     name: str
@@ -92,10 +92,10 @@ _AGGREGATIONS: dict[str, Combine] = {
 
 
 def find(name: str, aggregation: str) -> HitPolicy:
-    """The policy called *name* (UNIQUE if empty). Only COLLECT looks at *aggregation*.
+    """Return the policy called *name* (UNIQUE if empty). Only COLLECT looks at *aggregation*.
 
     Raises:
-        KeyError: there is no such policy or aggregation; the argument is what was not found.
+        KeyError: there is no such policy or aggregation; the argument is its name.
     """
     policy = _POLICIES[name or "UNIQUE"]
     if policy.name != "COLLECT" or not aggregation:

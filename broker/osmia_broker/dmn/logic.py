@@ -1,6 +1,6 @@
-"""The boxed expressions beside decision tables: literal expressions, contexts, lists, relations and invocations.
+"""Evaluate literal expressions and boxed contexts, lists and relations.
 
-All have one face, `Logic`. Only the outermost logic of a decision leaves its trace in the answer.
+Those of DMN 1.4 are in `iterators`, functions and their calls in `functions`. All have one face, `Logic`. Only the outermost logic of a decision leaves its trace in the answer.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,19 @@ from typing import ClassVar, Protocol
 
 from osmia_broker import feel
 from osmia_broker.dmn.errors import EvaluationFailed
-from osmia_broker.dmn.run import EvaluatedDecision, Layer, Run, Trace, Value
+from osmia_broker.dmn.run import Layer, Run, Trace, Value
+from osmia_broker.dmn.types import DeclaredType
 
 
 class Logic(Protocol):
-    """Anything that gives a decision, or a part of one, its value."""
+    """The logic of a decision, or of a part of one."""
 
-    type: ClassVar[str]  #: as the wire names it
+    @property
+    def type(self) -> str:
+        """The kind of logic, as the wire names it."""
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The value in *scope*. Raises EvaluationFailed with the reason if there is none."""
+        """Return the value in *scope*. Raises EvaluationFailed with the reason if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Literal:
     type: ClassVar[str] = "LITERAL_EXPRESSION"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The value of the expression."""
+        """Return the value of the expression."""
         del trace
         return run.value(self.expression, scope)
 
@@ -43,7 +46,7 @@ class BoxedContext:
     type: ClassVar[str] = "CONTEXT"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The context of all entries, or the value of the one without a name."""
+        """Return the context of all entries, or the value of the entry without a name."""
         del trace
         context = feel.Context()
         inside = Layer(context, scope)
@@ -64,7 +67,7 @@ class BoxedList:
     type: ClassVar[str] = "LIST"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The list of the items' values."""
+        """Return the list of the values of the items."""
         del trace
         return [item.evaluate(scope, run, Trace()) for item in self.items]
 
@@ -79,7 +82,7 @@ class Relation:
     type: ClassVar[str] = "RELATION"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """A list with one context by column names for each row."""
+        """Return a list with a context, by column names, for each row."""
         del trace
         return [
             feel.Context(zip(self.columns, (cell.evaluate(scope, run, Trace()) for cell in row), strict=True))
@@ -88,67 +91,29 @@ class Relation:
 
 
 @dataclass(frozen=True, slots=True)
-class KnowledgeModel:
-    """A function that decisions share, called by an invocation or by its *name* in FEEL.
+class Typed:
+    """Logic with a declared type: a value of another type fails."""
 
-    *requires* are the knowledge models that its logic may call by name.
-    """
-
-    id: str
-    name: str
-    parameters: tuple[str, ...]
     logic: Logic
-    requires: "tuple[KnowledgeModel, ...]"
+    declared: DeclaredType
 
-    def call(self, arguments: dict[str, Value], run: Run) -> Value:
-        """The value of the logic for *arguments*; a parameter without one is null.
+    @property
+    def type(self) -> str:
+        """The kind of the logic inside."""
+        return self.logic.type
 
-        Beside them the logic sees the variables of the request, but nothing of the decision that calls.
-        """
-        bound = dict.fromkeys(self.parameters) | arguments
-        trace = Trace()
-        value = self.logic.evaluate(Layer(bound, run.variables, functions(self.requires, run)), run, trace)
-        run.note(
-            EvaluatedDecision(
-                self.id,
-                self.name,
-                self.logic.type,
-                run.json(value),
-                tuple(trace.matched),
-                tuple(trace.inputs),
-                is_knowledge_model=True,
-            )
-        )
-        return value
-
-    def function(self, run: Run) -> feel.Function:
-        """The model as a function value for FEEL."""
-
-        def invoke(*arguments: Value) -> Value:
-            try:
-                return self.call(dict(zip(self.parameters, arguments, strict=True)), run)
-            except EvaluationFailed as failed:
-                raise feel.EvaluationFailed(str(failed)) from None
-
-        return feel.Function(self.parameters, invoke)
-
-
-def functions(models: tuple[KnowledgeModel, ...], run: Run) -> dict[str, feel.Function]:
-    """*models* as FEEL functions, by name."""
-    return {model.name: model.function(run) for model in models}
+    def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
+        """Return the value of the logic, coerced to the type."""
+        return self.declared.fit(self.logic.evaluate(scope, run, trace))
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
-    """A call of a knowledge model with named arguments."""
+class Undefined:
+    """The logic of a decision that has none: people decide, and software cannot."""
 
-    model: KnowledgeModel
-    bindings: tuple[tuple[str, Logic], ...]
-
-    type: ClassVar[str] = "INVOCATION"
+    type: ClassVar[str] = "LITERAL_EXPRESSION"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """What the model gives for the values of the bindings."""
-        del trace
-        arguments = {name: logic.evaluate(scope, run, Trace()) for name, logic in self.bindings}
-        return self.model.call(arguments, run)
+        """Raise EvaluationFailed."""
+        del scope, run, trace
+        raise EvaluationFailed("Expected a decision with logic, but found none")

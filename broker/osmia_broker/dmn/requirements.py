@@ -1,4 +1,4 @@
-"""Who requires whom: links between decisions and knowledge models, their cycles and their depth."""
+"""Follow the links between decisions and knowledge models; find cycles and depths."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -12,28 +12,38 @@ KNOWLEDGE_DEPTH_MAX = 16  # models that call models; each level takes a hundred 
 
 
 def required(element: etree._Element, requirement: str, target: str) -> Iterator[str]:
-    """The ids that *element* points at by *requirement* elements with a *target* child."""
+    """Yield the ids that *element* points at by *requirement* elements with a *target* child."""
     for link in children(element, requirement):
         found = child(link, target)
         if found is not None:
-            yield attribute(found, "href").removeprefix("#")
+            yield linked(found)
+
+
+def linked(element: etree._Element) -> str:
+    """Return the id in the `href` of *element*; an `href` into another namespace is returned whole.
+
+    `#id` and `namespace#id`, with the namespace of the file itself, are the same (DMN 1.5, 13.3.2).
+    """
+    href = attribute(element, "href")
+    own = attribute(element.getroottree().getroot(), "namespace")
+    return href.removeprefix(own).removeprefix("#") if own and href.startswith(f"{own}#") else href.removeprefix("#")
 
 
 def invoked(element: etree._Element) -> Iterator[str]:
-    """The names of the knowledge models that invocations anywhere in *element* call."""
+    """Yield the names of the knowledge models that invocations anywhere in *element* call."""
     for invocation in element.iter("{*}invocation"):
         yield text_of(child(invocation, "literalExpression"))
 
 
 def unknown(element_id: str, ids: Sequence[str], known: Mapping[str, object]) -> Iterator[Fault]:
-    """A fault for each of *ids* that nothing *known* has."""
+    """Yield a fault for each of *ids* that is not *known*."""
     for id in ids:
         if id not in known:
             yield Fault(element_id, f"Unable to find a model element instance for id '{id}'")
 
 
 def sort(edges: Mapping[str, Sequence[str]], plural: str) -> list[str]:
-    """The keys of *edges* so that each comes after those it requires.
+    """Return the keys of *edges* in an order in which each comes after those it requires.
 
     Raises:
         ValueError: they require each other in a circle; the text names *plural*.
@@ -45,7 +55,7 @@ def sort(edges: Mapping[str, Sequence[str]], plural: str) -> list[str]:
 
 
 def depth(order: Sequence[str], edges: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """How many levels of requirements lie below each of the sorted *order*, itself included."""
+    """Count the levels of requirements below each of the sorted *order*, itself included."""
     levels: dict[str, int] = {}
     for id in order:
         levels[id] = 1 + max((levels[required_id] for required_id in edges[id]), default=0)

@@ -1,7 +1,7 @@
-"""One evaluation under way: the time it was asked for, what it may still spend, and what it has done so far."""
+"""Keep the state of one evaluation: its variables, its bounds, and the decisions evaluated so far."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -57,7 +57,7 @@ class Variables:
 
 
 def _parsed(found: Value) -> Value:
-    """*found*, parsed if it is JSON text; text that is none stays as it is, so that FEEL tells of it."""
+    """Return *found*, parsed if it is JSON text. A text that is no JSON is left to FEEL, which reports it."""
     if type(found) is not msgspec.Raw:
         return found
     try:
@@ -95,7 +95,7 @@ class MatchedRule:
 
 @dataclass(slots=True)
 class Trace:
-    """What a decision table leaves behind beside its value."""
+    """The inputs and the matched rules of a decision table, for the answer."""
 
     inputs: list[EvaluatedInput] = field(default_factory=list)
     matched: list[MatchedRule] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedDecision:
-    """One decision, or knowledge model, that was evaluated.
+    """A decision, or a knowledge model, that was evaluated.
 
     *output* is JSON text, "null" if it failed. Knowledge models have neither key nor version (on the wire both are -1).
     """
@@ -118,12 +118,14 @@ class EvaluatedDecision:
 
 
 class Run:
-    """What all expressions of one evaluation share.
+    """The state that all expressions of one evaluation share.
 
-    *variables* are those of the request; *now* is the time that `now()` and `today()` give.
+    *variables* are those of the request; *now* is the time that `now()` and `today()` give; *serve* evaluates a decision
+    service, by its id, for arguments by name.
     """
 
-    def __init__(self, variables: feel.Scope, now: datetime | None) -> None:
+    def __init__(self, variables: feel.Scope, now: datetime | None, serve: "Serve") -> None:
+        self._serve = serve
         self.variables = Variables(variables)
         self.now = now
         self.evaluated: list[EvaluatedDecision] = []
@@ -132,12 +134,12 @@ class Run:
         self._deadline = time.monotonic() + SECONDS_MAX
 
     def value(self, expression: feel.Expression, scope: feel.Scope) -> Value:
-        """The value of *expression*. Raises EvaluationFailed if it has none or time is over."""
+        """Return the value of *expression*. Raises EvaluationFailed if it fails or time is over."""
         self._spend()
         return _outcome(expression.evaluate(scope, self.now))
 
     def holds(self, test: feel.UnaryTests, scope: feel.Scope, input_value: Value) -> bool:
-        """Whether *input_value* passes *test*. Raises EvaluationFailed as `value` does."""
+        """Tell whether *input_value* passes *test*. Raises EvaluationFailed as `value` does."""
         self._spend()
         return _outcome(test.evaluate(scope, input_value, self.now)) is True
 
@@ -158,15 +160,22 @@ class Run:
             )
         return text
 
-    def note(self, decision: EvaluatedDecision) -> None:
-        """List *decision* among the evaluated ones; of the calls of knowledge models only the first thousand."""
-        if not decision.is_knowledge_model or len(self.evaluated) < EVALUATED_MAX:
+    def serve(self, service_id: str, arguments: Mapping[str, Value]) -> Value:
+        """Return the value of a decision service. Raises EvaluationFailed if one of its decisions fails."""
+        return self._serve(service_id, arguments, self)
+
+    def note_repeatable(self, decision: EvaluatedDecision) -> None:
+        """List *decision*, which a loop may evaluate often, among the evaluated ones; only the first thousand."""
+        if len(self.evaluated) < EVALUATED_MAX:
             self.evaluated.append(decision)
 
     def _spend(self) -> None:
         self._expressions += 1
         if self._expressions % EXPRESSIONS_BETWEEN_LOOKS == 0 and time.monotonic() > self._deadline:
             raise EvaluationFailed(f"Expected a result within {SECONDS_MAX} s, but found none")
+
+
+Serve: TypeAlias = Callable[[str, Mapping[str, Value], Run], Value]
 
 
 def _outcome(result: feel.Result) -> Value:

@@ -1,4 +1,4 @@
-"""Decision tables: inputs are evaluated, rules are matched, and the hit policy makes one result of their outputs."""
+"""Evaluate decision tables: read the inputs, match the rules, combine the outputs by the hit policy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Input:
 class Output:
     """A column of results.
 
-    *name* is the entry of the result if there are several outputs; *label* is what an answer calls it. *ranks* gives the
+    *name* is the entry of the result if there are several outputs; *label* is its name in an answer. *ranks* gives the
     place of each of the `outputValues`, best first, by `feel.equality_key`.
     """
 
@@ -34,7 +34,7 @@ class Output:
     ranks: Mapping[object, int] = field(default_factory=dict)
 
     def rank(self, value: Value) -> int:
-        """The place of *value*; those that are not listed share the last."""
+        """Return the place of *value*; values that are not listed share the last."""
         return self.ranks.get(feel.equality_key(value), len(self.ranks))
 
 
@@ -60,7 +60,7 @@ class DecisionTable:
     type: ClassVar[str] = "DECISION_TABLE"
 
     def evaluate(self, scope: feel.Scope, run: Run, trace: Trace) -> Value:
-        """The result of the hit policy; without a match the default outputs, or null if there are none.
+        """Return the result of the hit policy; without a match the default outputs, or null if there are none.
 
         One output gives its plain value, several give a context by their names. *trace* receives inputs and matches.
         """
@@ -78,7 +78,7 @@ class DecisionTable:
         return value
 
     def _matches(self, values: Sequence[Value], scope: feel.Scope, run: Run) -> Iterator[int]:
-        """The places of the rules that hold, from 0, in order."""
+        """Yield the places of the rules that hold, from 0, in order."""
         candidates = (1 << len(self.rules)) - 1
         for column, value in zip(self.columns, values, strict=True):
             candidates &= column.candidates(value)
@@ -116,7 +116,7 @@ class DecisionTable:
 
 
 def _members(rules: int) -> Iterator[int]:
-    """The places of the bits that are set, lowest first."""
+    """Yield the places of the bits that are set, lowest first."""
     while rules:
         lowest = rules & -rules
         yield lowest.bit_length() - 1

@@ -1,4 +1,4 @@
-"""Decision tables, from XML to `DecisionTable`: what is missing or does not fit together is a fault of the model."""
+"""Compile decision tables from XML; missing parts and parts that do not fit together are faults."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from osmia_broker.dmn.table import DecisionTable, Input, Output, Rule
 
 
 def parse_table(element: etree._Element, expressions: Expressions) -> DecisionTable:
-    """The table in a `decisionTable` element; all that is wrong with it is noted in *expressions*."""
+    """Compile a `decisionTable` element and collect its faults in *expressions*."""
     policy = _policy(element, expressions)
     inputs = tuple(_input(each, expressions) for each in children(element, "input"))
     clauses = list(children(element, "output"))
@@ -72,7 +72,7 @@ def _output(element: etree._Element, policy: HitPolicy, expressions: Expressions
 
 
 def _ranks(element: etree._Element, expressions: Expressions) -> Mapping[object, int]:
-    """The place of each value of `outputValues`, which are read as the items of a list."""
+    """Return the place of each value of `outputValues`, which are read as the items of a list."""
     values = child(element, "outputValues")
     text = text_of(values)
     if values is None or not text:
