@@ -438,11 +438,17 @@ class RunningBroker:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="broker under test", daemon=True)
         self._thread.start()
-        ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
-        self.broker = Broker(Settings(data_dir=data_dir, **ports, **settings), self.clock)
+        self._settings = {"data_dir": data_dir, "grpc_port": 0, "http_port": 0, "management_port": 0, **settings}
+        self.broker = Broker(Settings(**self._settings), self.clock)
         self.run(self.broker.start())
         self.address = f"127.0.0.1:{self.broker.grpc_port}"
         self.client = osmia.SyncClient(self.address)
+
+    def restart(self, **settings: Any) -> None:
+        """Stop the broker, and start it again on its data, with *settings* over those it had."""
+        self.run(self.broker.stop())
+        self.broker = Broker(Settings(**{**self._settings, **settings}), self.clock)
+        self.run(self.broker.start())
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)

@@ -1,0 +1,132 @@
+"""zbctl, as published: every command of it."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compat import builds
+from tests.compat.scenarios import write_models
+from tests.doors import RunningBroker, running_broker
+
+Zbctl = Callable[..., str]
+
+
+@pytest.fixture
+def zbctl(tmp_path: Path) -> Any:
+    program = builds.zbctl()
+    write_models(tmp_path)
+    with running_broker(tmp_path / "data") as broker:
+        yield lambda *words, refused=False: _run(program, broker, tmp_path, words, refused)
+
+
+def _run(program: str, broker: RunningBroker, folder: Path, words: tuple[object, ...], refused: bool) -> str:
+    command = [program, "--address", broker.address, "--insecure", *map(str, words)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert bool(done.returncode) == refused, done.stdout + done.stderr
+    return done.stderr if refused else done.stdout
+
+
+def deploy(zbctl: Zbctl, *files: str) -> Any:
+    return json.loads(zbctl("deploy", "resource", *files))["deployments"]
+
+
+def create(zbctl: Zbctl, process: str, *options: str) -> int:
+    return int(json.loads(zbctl("create", "instance", process, *options))["processInstanceKey"])
+
+
+def activate(zbctl: Zbctl, type: str) -> Any:
+    [job] = json.loads(zbctl("activate", "jobs", type, "--maxJobsToActivate", 1))["jobs"]
+    return job
+
+
+def test_the_status_shows_a_healthy_leader(zbctl: Zbctl):
+    assert "Leader, Healthy" in zbctl("status")
+
+
+def test_an_instance_is_created_worked_on_and_completed(zbctl: Zbctl):
+    [deployed] = deploy(zbctl, "work.bpmn")
+    assert deployed["process"]["version"] == 1
+    instance = create(zbctl, "work", "--variables", '{"n": 2}')
+    job = activate(zbctl, "work")
+    assert (int(job["processInstanceKey"]), json.loads(job["variables"])) == (instance, {"n": 2})
+    zbctl("update", "retries", job["key"], "--retries", 5)
+    zbctl("update", "timeout", job["key"], "--timeout", 60_000)
+    zbctl("complete", "job", job["key"], "--variables", '{"m": 3}')
+    assert "NOT_FOUND" in zbctl("complete", "job", job["key"], refused=True)
+
+
+def test_a_failed_job_is_handed_out_again(zbctl: Zbctl):
+    deploy(zbctl, "work.bpmn")
+    create(zbctl, "work")
+    job = activate(zbctl, "work")
+    zbctl("fail", "job", job["key"], "--retries", 1, "--errorMessage", "not yet")
+    again = activate(zbctl, "work")
+    assert (again["key"], again["retries"]) == (job["key"], 1)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_its_worker_works_on_after_a_restart_of_the_broker(tmp_path: Path, streams: bool):
+    program = builds.zbctl()
+    write_models(tmp_path)
+    with running_broker(tmp_path / "data") as broker:
+        port = broker.broker.grpc_port
+        _run(program, broker, tmp_path, ("deploy", "resource", "work.bpmn"), False)
+        options = ["--handler", "cat", *(["--streamEnabled"] if streams else [])]
+        command = [program, "--address", broker.address, "--insecure", "create", "worker", "work", *options]
+        worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            first = finish_one(program, broker, tmp_path)
+            broker.restart(grpc_port=port)
+            assert finish_one(program, broker, tmp_path) != first
+        finally:
+            worker.kill()
+            worker.wait()
+
+
+def finish_one(program: str, broker: RunningBroker, folder: Path) -> int:
+    answer = _run(
+        program, broker, folder, ("create", "instance", "work", "--withResult", "--requestTimeout", "60s"), False
+    )
+    return int(json.loads(answer)["processInstanceKey"])
+
+
+def test_an_error_is_caught(zbctl: Zbctl):
+    deploy(zbctl, "error.bpmn")
+    create(zbctl, "error")
+    zbctl("throwError", "job", activate(zbctl, "error")["key"], "--errorCode", "E")
+
+
+def test_messages_and_signals_reach_their_events(zbctl: Zbctl):
+    deploy(zbctl, "message.bpmn", "signal.bpmn")
+    create(zbctl, "signal")
+    zbctl("broadcast", "signal", "go", "--variables", '{"said": "hello"}')
+    assert json.loads(activate(zbctl, "signalled")["variables"]) == {"said": "hello"}
+    zbctl("publish", "message", "go", "--correlationKey", "1", "--ttl", "1h", "--messageId", "a", "--variables", "{}")
+    assert "AlreadyExists" in zbctl(
+        "publish", "message", "go", "--correlationKey", "1", "--messageId", "a", refused=True
+    )
+    zbctl("create", "instance", "message", "--variables", '{"k": "1"}', "--withResult")
+
+
+def test_what_is_cancelled_or_deleted_is_gone(zbctl: Zbctl):
+    [deployed] = deploy(zbctl, "work.bpmn")
+    instance = create(zbctl, "work")
+    zbctl("set", "variables", instance, "--variables", '{"n": 1}')
+    zbctl("cancel", "instance", instance)
+    assert "NotFound" in zbctl("cancel", "instance", instance, refused=True)
+    zbctl("delete", "resource", deployed["process"]["processDefinitionKey"])
+    assert "NotFound" in zbctl("create", "instance", "work", refused=True)
+
+
+def test_a_decision_is_evaluated(zbctl: Zbctl):
+    deploy(zbctl, "dish.dmn")
+    answer = json.loads(zbctl("evaluate", "decision", "dish", "--variables", '{"season": "winter"}'))
+    assert answer["decisionOutput"] == '"stew"'
+
+
+def test_an_incident_that_is_not_there_is_refused(zbctl: Zbctl):
+    assert "NotFound" in zbctl("resolve", "incident", 4711, refused=True)
