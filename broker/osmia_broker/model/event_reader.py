@@ -25,7 +25,7 @@ from osmia_broker.model.faults import quote
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.timers import read_cycle, read_moment
-from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, local_name, name, text
+from osmia_broker.model.xml import BPMN, ZEEBE, Node, local_name, name, text
 
 
 class Place(StrEnum):
@@ -114,7 +114,7 @@ def _timer(source: Source, node: Node, place: Place) -> TimerEvent | None:
         source.fault(f"Must be exactly one type of timer: timeDuration, timeDate or timeCycle; but found {len(values)}")
         return None
     kind, child = values[0]
-    value, lenient = text(child), not expressions.is_feel(text(child)) and _is_activiti(source)
+    value, lenient = text(child), not expressions.is_feel(text(child)) and source.file.is_activiti
     if kind is TimerKind.CYCLE and not _may_repeat(source, place):
         source.fault("A timer cycle is only supported at start events and at events that do not interrupt", child)
         return None
@@ -180,7 +180,7 @@ def read_message(source: Source, at: Node, place: Place) -> MessageEvent | None:
 def _correlation_key(source: Source, message: Node) -> Expression | None:
     found = list(Source(message, source.faults).extensions.get(name(ZEEBE, "subscription"), ()))
     if not found:
-        if _is_activiti(source):
+        if source.file.is_activiti:
             return Static("")  # that dialect has no keys; a message reaches whoever waits for its name
         source.fault("Must have exactly one 'zeebe:subscription' extension element at its message", message)
         return None
@@ -306,7 +306,7 @@ def _referenced(source: Source, at: Node, attribute: str, tag: str) -> Node | No
     if not id:
         source.fault(f"Must reference a {tag}: attribute '{attribute}' must be present and not empty", at)
         return None
-    node = source.shared.get(id)
+    node = source.file.shared.get(id)
     if node is None or local_name(node) != tag:
         source.fault(f"Expected '{attribute}' to name a {tag} of this file, but found '{quote(id)}'", at)
         return None
@@ -317,20 +317,10 @@ def _value(source: Source, at: Node, value: str) -> Expression | None:
     """Compile a text that may be a constant or an expression of either dialect."""
     if expressions.is_feel(value):
         return source.compiled(at, expressions.feel, expressions.without_sign(value))
-    if expressions.is_juel(value) and ACTIVITI in _namespaces(source):
+    if expressions.is_juel(value) and source.file.declares_activiti:
         return source.compiled(at, expressions.juel, value)
     return Static(value)
 
 
 def _names(expression: Expression) -> str:
     return ", ".join(f"'{quote(one)}'" for one in sorted(expression.names))
-
-
-def _is_activiti(source: Source) -> bool:
-    """Whether the file is of the Activiti dialect: it declares that namespace, and has no element of Camunda's."""
-    root = source.node.getroottree().getroot()
-    return ACTIVITI in _namespaces(source) and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
-
-
-def _namespaces(source: Source) -> frozenset[str]:
-    return frozenset(source.node.getroottree().getroot().nsmap.values())

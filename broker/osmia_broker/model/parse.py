@@ -16,7 +16,7 @@ from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
 from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
-from osmia_broker.model.source import Source
+from osmia_broker.model.source import File, Source
 from osmia_broker.model.xml import BPMN, Node
 
 ELEMENTS_MAX = 10_000  # of one process
@@ -24,7 +24,6 @@ ELEMENTS_MAX = 10_000  # of one process
 _DEFINITIONS = xml.name(BPMN, "definitions")
 _PROCESS = xml.name(BPMN, "process")
 _FLOW_NODES = [xml.name(BPMN, tag) for tag in elements.FLOW_NODES]
-_SHARED = frozenset({"message", "signal", "error", "escalation"})
 _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
@@ -37,10 +36,8 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     faults = Faults()
     root = _read_definitions(resource_name, content)
     ids = schema.check(root, faults)
-    shared = {
-        node.get("id", ""): node for node in root if xml.namespace(node) == BPMN and xml.local_name(node) in _SHARED
-    }
-    sources = [Source(node, faults, shared) for node in root.iterchildren(_PROCESS)]
+    file = File.of(root)
+    sources = [Source(node, faults, file) for node in root.iterchildren(_PROCESS)]
     executable = [source for source in sources if source.is_true("isExecutable")]
     if not executable:
         faults.add(root, "Must contain at least one executable process")
@@ -86,7 +83,7 @@ class _Reading:
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
-        self._shared = source.shared
+        self._file = source.file
         self._boundaries: list[tuple[Source, Element]] = []
         self._associations: list[Source] = []
         self._flows: list[tuple[Source, Element]] = []
@@ -96,8 +93,7 @@ class _Reading:
         flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
         for gateway, element in self._defaults:
             self._read_default(gateway, element, flows)
-        for boundary, element in self._boundaries:
-            self._attach(boundary, element)
+        self._attach_boundaries()
         for association in self._associations:
             self._associate(association)
         connect_events(self.process, self.faults)
@@ -111,7 +107,7 @@ class _Reading:
                 if tag == "sequenceFlow":
                     self._flows.append((Source(node, self.faults), scope))
                 elif tag in elements.FLOW_NODES:
-                    child = Source(node, self.faults, self._shared)
+                    child = Source(node, self.faults, self._file)
                     element = self._read_element(tag, child, scope)
                     if elements.FLOW_NODES[tag].kind.contains_elements:
                         pending.append((child, element))
@@ -175,8 +171,17 @@ class _Reading:
             return
         gateway.default_flow = flow
 
+    def _attach_boundaries(self) -> None:
+        attached: dict[Element, list[Element]] = {}
+        for source, event in self._boundaries:
+            self._attach(source, event)
+            if event.attached_to is not None:
+                attached.setdefault(event.attached_to, []).append(event)
+        for host, events in attached.items():
+            host.boundaries = tuple(events)
+
     def _attach(self, source: Source, event: Element) -> None:
-        """Attach a boundary event to its activity."""
+        """Set the activity of a boundary event."""
         host = self.process.elements.get(source.node.get("attachedToRef", ""))
         if host is None:
             return  # `schema` has reported it, or the activity was refused
@@ -184,7 +189,6 @@ class _Reading:
             source.fault(f"Must be attached to an activity beside it, but found '{quote(host.id)}'")
             return
         event.attached_to = host
-        host.boundaries = (*host.boundaries, event)
 
     def _associate(self, source: Source) -> None:
         """Connect a compensation boundary event with its handler; other associations are comments."""

@@ -50,6 +50,7 @@ def check(process: Process, faults: Faults) -> None:
             rule(element, faults)
     for scope in process.elements.values():
         _check_starts(scope, children.get(scope, []), faults)
+        _check_compensated(scope, children.get(scope, []), faults)
     _check_loops(process, faults)
 
 
@@ -198,19 +199,27 @@ def _is_handler_without_flows(activity: Element, faults: Faults) -> None:
 
 
 @requires(ElementType.INTERMEDIATE_THROW_EVENT, ElementType.END_EVENT)
-def _compensates_an_activity(event: Element, faults: Faults) -> None:
-    trigger = event.event
-    if isinstance(trigger, CancelEvent) and (event.scope is None or event.scope.type is not ElementType.TRANSACTION):
+def _cancels_its_transaction(event: Element, faults: Faults) -> None:
+    if isinstance(event.event, CancelEvent) and (
+        event.scope is None or event.scope.type is not ElementType.TRANSACTION
+    ):
         faults.about(event.id, "A cancel end event must stand directly in a transaction")
-    if not isinstance(trigger, CompensationEvent) or not trigger.activity_id or event.scope is None:
+
+
+def _check_compensated(scope: Element, children: list[Element], faults: Faults) -> None:
+    """Require that an `activityRef` names an activity of the same scope. An event subprocess compensates the scope around it."""
+    throwing = [
+        (child, child.event.activity_id)
+        for child in children
+        if isinstance(child.event, CompensationEvent) and child.event.activity_id
+    ]
+    if not throwing:
         return
-    scope: Element | None = event.scope
-    if scope is not None and scope.type is ElementType.EVENT_SUB_PROCESS:
-        scope = scope.scope
-    if scope is None or all(child.id != trigger.activity_id for child in scope.children):
-        faults.about(
-            event.id, f"The referenced compensation activity '{trigger.activity_id}' doesn't exist in the same scope"
-        )
+    compensated = scope.scope if scope.type is ElementType.EVENT_SUB_PROCESS and scope.scope is not None else scope
+    ids = {child.id for child in compensated.children}
+    for event, id in throwing:
+        if id not in ids:
+            faults.about(event.id, f"The referenced compensation activity '{id}' doesn't exist in the same scope")
 
 
 @requires(ElementType.EVENT_SUB_PROCESS)
