@@ -38,7 +38,7 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     ids = schema.check(root, faults)
     file = File.of(root)
     sources = [Source(node, faults, file) for node in root.iterchildren(_PROCESS)]
-    executable = [source for source in sources if source.is_true("isExecutable")]
+    executable = [source for source in sources if _is_executable(source)]
     if not executable:
         faults.add(root, "Must contain at least one executable process")
     processes = tuple(_Reading(source, ids).process for source in executable if _is_bounded(source))
@@ -57,6 +57,10 @@ def _read_definitions(resource_name: str, content: bytes) -> Node:
         reason = f"Fatal Error: Expected 'definitions' of BPMN 2.0 as the outermost element, but found '{quote(str(root.tag))}'"
         raise InvalidModel(resource_name, [Fault("", "", reason, xml.line(root))])
     return root
+
+
+def _is_executable(process: Source) -> bool:
+    return process.is_true("isExecutable") if process.node.get("isExecutable") else process.file.is_only_activiti
 
 
 def _is_bounded(process: Source) -> bool:
@@ -83,6 +87,7 @@ class _Reading:
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
+        self._named: dict[str, int] = {}  # how many flows without an id lie between the same elements
         self._file = source.file
         self._boundaries: list[tuple[Source, Element]] = []
         self._associations: list[Source] = []
@@ -105,7 +110,7 @@ class _Reading:
             container, scope = pending.popleft()
             for tag, node in container.children():
                 if tag == "sequenceFlow":
-                    self._flows.append((Source(node, self.faults), scope))
+                    self._flows.append((Source(node, self.faults, self._file), scope))
                 elif tag in elements.FLOW_NODES:
                     child = Source(node, self.faults, self._file)
                     element = self._read_element(tag, child, scope)
@@ -122,6 +127,8 @@ class _Reading:
         elements.check_shape(source, tag, flow_node.kind, flow_node.activiti_attributes)
         element = _new_element(source, flow_node.type, scope)
         element.inputs, element.outputs = zeebe.mappings(source)
+        if element.type is ElementType.CALL_ACTIVITY and not (element.inputs or element.outputs):
+            element.inputs, element.outputs = activiti.call_mappings(source)
         element.is_for_compensation = source.is_true("isForCompensation")
         flow_node.read(source, element)
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
@@ -137,6 +144,8 @@ class _Reading:
         return element
 
     def _read_flow(self, source: Source, scope: Element) -> SequenceFlow | None:
+        if source.file.is_only_activiti and not source.id:
+            self._name_flow(source)
         id = source.required(source.node, "id")
         elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
         # BPMN 2.0.2, table 10.123: a condition on a default flow shall be ignored, so it need not even be readable.
@@ -150,6 +159,13 @@ class _Reading:
         flow.source.outgoing.append(flow)
         flow.target.incoming.append(flow)
         return flow
+
+    def _name_flow(self, source: Source) -> None:
+        """Give a flow an id, which Activiti does not ask for. The same file always gets the same ids."""
+        ends = f"{source.node.get('sourceRef', '')}_to_{source.node.get('targetRef', '')}"
+        self._named[ends] = self._named.get(ends, 0) + 1
+        id = ends if self._named[ends] == 1 else f"{ends}_{self._named[ends]}"
+        source.node.set("id", id if id not in self.ids else f"{id}_flow")
 
     def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
         """Return the element at one end of a flow; None if it is missing (which `schema` reports) or was refused."""

@@ -24,6 +24,7 @@ class File:
     shared: Mapping[str, Node] = field(default_factory=dict)  # the messages, signals, errors and escalations, by id
     declares_activiti: bool = False  # texts with `${…}` are expressions
     is_activiti: bool = False  # the file declares that namespace, and has no element of Camunda's
+    is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
 
     @staticmethod
     def of(root: Node) -> "File":
@@ -31,7 +32,7 @@ class File:
         namespaces = root.nsmap.values()
         shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
         is_activiti = ACTIVITI in namespaces and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
-        return File(shared, ACTIVITI in namespaces, is_activiti)
+        return File(shared, ACTIVITI in namespaces, is_activiti, is_activiti and ZEEBE not in namespaces)
 
 
 _NO_FILE = File()
