@@ -8,7 +8,7 @@ The time is linear in the file, and nothing recurses: subprocesses wait in a que
 from collections import deque
 from collections.abc import Collection
 
-from osmia_broker.model import elements, expressions, schema, validate, xml
+from osmia_broker.model import elements, expressions, recognition, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
 from osmia_broker.model.connecting import connect_events
 from osmia_broker.model.dialects import activiti, zeebe
@@ -40,11 +40,11 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     sources = [Source(node, faults, file) for node in root.iterchildren(_PROCESS)]
     executable = [source for source in sources if _is_executable(source)]
     if not executable:
-        faults.add(root, "Must contain at least one executable process")
+        faults.add(root, recognition.not_executable(root))
     processes = tuple(_Reading(source, ids).process for source in executable if _is_bounded(source))
     for process in processes:
         validate.check(process, faults)
-    faults.refuse(resource_name)
+    faults.refuse(resource_name, recognition.hints(root))
     return processes
 
 
@@ -54,8 +54,7 @@ def _read_definitions(resource_name: str, content: bytes) -> Node:
     except xml.Unreadable as unreadable:
         raise InvalidModel(resource_name, [Fault("", "", str(unreadable), unreadable.line)]) from None
     if root.tag != _DEFINITIONS:
-        reason = f"Fatal Error: Expected 'definitions' of BPMN 2.0 as the outermost element, but found '{quote(str(root.tag))}'"
-        raise InvalidModel(resource_name, [Fault("", "", reason, xml.line(root))])
+        raise InvalidModel(resource_name, [Fault("", "", recognition.not_bpmn(root), xml.line(root))])
     return root
 
 
