@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from osmia_broker.engine import commands
@@ -40,10 +41,12 @@ class Measured:
         self._partition = partition
 
     async def do(self, command: commands.Command) -> object:
+        """Carry a command out, its commit included."""
         return await self._partition.submit(command)
 
     async def rest(self) -> None:
-        while not self._partition.is_at_rest:
+        """Wait until all follow-ups have been carried out."""
+        while not self._partition.is_at_rest:  # noqa: ASYNC110 - a partition has no event for it, and needs none
             await asyncio.sleep(0.001)
 
     async def many(self, number: int, operation: Callable[[int], Awaitable[object]]) -> None:
@@ -66,6 +69,7 @@ class Measured:
         show(what, begun, number * parts)
 
     def create(self, id: str, **variables: str) -> Awaitable[object]:
+        """Start an instance of one of the MODELS; variables are JSON texts."""
         return self.do(commands.CreateProcessInstance(id, -1, 0, variables))
 
     async def work(self, type: str) -> int:
@@ -101,7 +105,7 @@ async def measure(number: int) -> None:
     async with opened() as it:
         for id, what in (("cycle", "one task: create, activate, complete"), ("mapped", "two tasks with mappings")):
             begun = time.process_time()
-            await it.many(number, lambda n, id=id: it.create(id, n=str(n)))
+            await it.many(number, partial(_create_numbered, it, id))
             await it.work(id)
             show(what, begun, number)
         await it.costs("create, wait for a message", number, lambda n: it.create("message", k=f'"{n}"'))
@@ -123,6 +127,10 @@ async def measure(number: int) -> None:
         await it.costs("a sequence of 100, for each element", instances, lambda _: it.create("sequence"), parts=100)
         for size in (1_000, LARGE):
             await _loop(it, size)
+
+
+def _create_numbered(it: Measured, id: str, number: int) -> Awaitable[object]:
+    return it.create(id, n=str(number))
 
 
 async def _loop(it: Measured, size: int) -> None:
