@@ -12,6 +12,7 @@ from osmia_broker.state.rows import (
     Compensation,
     CreatedOnce,
     Decision,
+    DecisionEvaluation,
     DecisionRequirements,
     ElementInstance,
     ElementState,
@@ -60,6 +61,7 @@ origin = InstanceOrigin(BASE + 18, PROCESS, PROCESS, "p", correlation_key=TEXT, 
 business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
 called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)
 loop = Loop(BASE + 21, PROCESS, TASK, "[1,2]", 2, 1, 1)
+evaluation = DecisionEvaluation(BASE + 27, PROCESS, TASK, BASE + 3, "dish", '"stew"', "", "", "[]")
 loop_result = LoopResult(BASE + 22, PROCESS, TASK, 0, "[null,2]")
 compensation = Compensation(BASE + 23, PROCESS, PROCESS, PROCESS, "ask", TASK, "undo", "{}")
 message = Message(BASE + 24, BASE + 24, "paid", "7", "one", "{}", "", 12, 0)
@@ -76,6 +78,7 @@ OF_EVENTS: tuple[Any, ...] = (
     called,
     loop,
     loop_result,
+    evaluation,
     compensation,
 )
 INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)

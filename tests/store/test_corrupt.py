@@ -76,6 +76,32 @@ CORRUPT = {
     ),
     "text as a definition": ("UPDATE incidents SET process_definition_key = 'p'", "column process_definition_key: 'p'"),
     "bytes as a follow-up": ("UPDATE follow_ups SET content = x'7b7d'", "column content: b'{}' of type bytes"),
+    "a variable that is no JSON": (
+        f"UPDATE variables SET value = 'oops' WHERE scope_key = {PROCESS}",
+        f"in table variables, key {PROCESS}, column value: 'oops', which is no JSON",
+    ),
+    "an empty variable": (f"UPDATE variables SET value = '' WHERE scope_key = {PROCESS}", "column value: '', which is"),
+    "a variable of two values": (
+        f"UPDATE variables SET value = '1 2' WHERE scope_key = {PROCESS}",
+        "column value: '1 2', which is no JSON",
+    ),
+    "headers that are cut off": (f"UPDATE jobs SET headers = '{{' WHERE key = {JOB}", "column headers: '{', which"),
+    "an element of an unknown type": (
+        f"UPDATE element_instances SET type = 'NOPE' WHERE key = {TASK}",
+        f"in table element_instances, key {TASK}: type 'NOPE', which this broker does not know",
+    ),
+    "a process of no type": (
+        f"UPDATE element_instances SET type = '' WHERE key = {PROCESS}",
+        f"in table element_instances, key {PROCESS}: type '', which",
+    ),
+    "an element that has completed without an end": (
+        f"UPDATE element_instances SET state = 'COMPLETED' WHERE key = {TASK}",
+        f"key {TASK}: state COMPLETED, but no time of its end",
+    ),
+    "an element that has been terminated without an end": (
+        f"UPDATE element_instances SET state = 'TERMINATED' WHERE key = {PROCESS}",
+        f"key {PROCESS}: state TERMINATED, but no time of its end",
+    ),
     "a job whose element has ended": (
         f"UPDATE element_instances SET ended_ms = 5 WHERE key = {TASK}",
         f"element_instance_key {TASK}, which is not living",

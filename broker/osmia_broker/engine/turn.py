@@ -89,6 +89,7 @@ class Turn:
         "called",
         "compensations",
         "created_once",
+        "decision_evaluations",
         "definitions",
         "depth",
         "elements",
@@ -130,6 +131,7 @@ class Turn:
         self.origins, self.business_ids, self.created_once = state.origins, state.business_ids, state.created_once
         self.called, self.compensations = state.called, state.compensations
         self.loops, self.loop_results = state.loops, state.loop_results
+        self.decision_evaluations = state.decision_evaluations
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions = state.start_subscriptions
         self.next_key = state.next_key

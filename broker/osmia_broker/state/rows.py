@@ -353,6 +353,23 @@ class LoopResult:
     ended_ms: int = changing(0)
 
 
+@stored("decision_evaluations", of_instance=True)
+@dataclass(slots=True)
+class DecisionEvaluation:
+    """An evaluation of a decision, by a business rule task or for a caller. It is history: its row ends in the commit that writes it."""
+
+    key: int
+    process_instance_key: int  # its own key if a caller asked for it
+    element_instance_key: int  # the business rule task; 0 if a caller asked for it
+    decision_key: int
+    decision_id: str
+    output: str  # JSON; empty if it failed
+    failed_decision_id: str  # empty if it did not fail
+    failure_message: str
+    evaluated: str  # JSON array of all decisions and knowledge models that were evaluated, in the order in which they were finished
+    ended_ms: int = changing(0)
+
+
 @stored("compensations", of_instance=True, lookups=("scope_key",), sized=("variables",))
 @dataclass(slots=True)
 class Compensation:

@@ -23,6 +23,7 @@ from osmia_broker.state.rows import (
     CalledInstance,
     Compensation,
     CreatedOnce,
+    DecisionEvaluation,
     ElementInstance,
     FollowUp,
     Incident,
@@ -76,6 +77,7 @@ class State:
         self.called: Table[CalledInstance] = Table(CalledInstance, *of_all)
         self.loops: Table[Loop] = Table(Loop, *of_all)
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
+        self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
         self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
