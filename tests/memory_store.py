@@ -106,7 +106,7 @@ class MemoryStore:
 
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()
-        owners = self._owners(wanted, loaded)
+        owners = {key for key in self._owners(wanted, loaded) if key not in wanted.newer}
         for kind in INSTANCE_KINDS if owners else ():
             place = kind.columns.index("process_instance_key")
             for values in [values for values in self._living[kind.row_type].values() if values[place] in owners]:

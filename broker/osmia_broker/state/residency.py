@@ -25,9 +25,9 @@ class Residency:
         self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
         self._last_batch: OrderedDict[int, int] = OrderedDict()  # instance -> last batch that changed it; coldest first
 
-    def __contains__(self, process_instance_key: int) -> bool:
-        """Whether rows of the instance are in memory."""
-        return process_instance_key in self._sizes
+    def __contains__(self, process_instance_key: object) -> bool:
+        """Whether memory is newer than the store: the instance is resident, or it has ended and no commit has taken that yet."""
+        return process_instance_key in self._last_batch or process_instance_key in self._open
 
     def __len__(self) -> int:
         return len(self._sizes)

@@ -98,9 +98,15 @@ class Table(Generic[R]):
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
 
-    def matching(self, columns: tuple[str, ...], values: tuple[str, ...]) -> list[R]:
-        """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys."""
-        return _in_order(self._matches[columns].get(values if len(values) > 1 else values[0]))
+    def matching(self, columns: tuple[str, ...], values: tuple[str, ...], after: int, through: int) -> list[R]:
+        """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys.
+
+        The keys are above *after* and at most *through*.
+        """
+        rows = self._matches[columns].get(values if len(values) > 1 else values[0])
+        if not rows:
+            return []
+        return [rows[key] for key in sorted(key for key in rows if after < key <= through)]
 
     # --- changing
 
