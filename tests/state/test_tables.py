@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from osmia_broker.errors import InvalidState
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     ElementState,
@@ -177,6 +178,42 @@ def test_an_end_that_is_undone_is_being_terminated_again():
     assert not state.elements.terminating
     state.journal.roll_back(mark)
     assert state.elements.terminating == {PROCESS}
+
+
+ABOUT_ELEMENTS = [row for row in KEYED if {"process_definition_key", "element_id"} <= {*KINDS[type(row)].columns}]
+
+
+@pytest.mark.parametrize("row", ABOUT_ELEMENTS, ids=lambda row: type(row).__name__)
+async def test_a_row_of_an_unknown_definition_makes_its_instance_unreadable(row: Any):
+    store, state = MemoryStore(), fresh_state()
+    await store.open()
+    corrupt = replace(row, process_definition_key=BASE + 99)
+    company = [one for one in (rows.process, rows.task) if one.key != row.key]
+    await store.write(rows.changes(*company, corrupt), None)
+    wanted = Wanted(rows=frozenset({(type(row), row.key)}))
+    loaded = (await store.write(None, wanted)).loaded
+    assert loaded is not None
+    state.admit(wanted, loaded)
+    for one in (*company, corrupt):
+        with pytest.raises(InvalidState, match=f"found no process definition with key '{BASE + 99}'"):
+            state.find(type(one), one.key)
+    assert not len(state.residency)
+
+
+async def test_a_timer_of_a_start_event_of_an_unknown_definition_is_unreadable():
+    store, state = MemoryStore(), fresh_state()
+    await store.open()
+    alone = replace(
+        rows.timer, process_instance_key=rows.timer.key, element_instance_key=0, process_definition_key=BASE + 99
+    )
+    await store.write(rows.changes(alone), None)
+    wanted = Wanted(rows=frozenset({(Timer, alone.key)}))
+    loaded = (await store.write(None, wanted)).loaded
+    assert loaded is not None
+    assert loaded.instances
+    state.admit(wanted, loaded)
+    with pytest.raises(InvalidState, match="no process definition"):
+        state.find(Timer, alone.key)
 
 
 # --- start subscriptions

@@ -52,6 +52,11 @@ from osmia_broker.state.table import Table
 from osmia_broker.state.tokens import TokenTable
 from osmia_broker.state.variables import VariableTable
 
+#: The row classes whose rows are about an element of a definition.
+_OF_ELEMENTS = tuple(
+    kind.row_type for kind in INSTANCE_KINDS if {"process_definition_key", "element_id"} <= {*kind.columns}
+)
+
 
 class State:
     """The tables of one partition and the journal that undoes their changes."""
@@ -236,7 +241,7 @@ class State:
 
     def _is_defined(self, process_instance_key: int, rows: InstanceRows) -> bool:
         """Return whether the definitions of all rows exist; if not, the rows of the instance are corrupt."""
-        keys = {row.process_definition_key for kind in (ElementInstance, Job, Incident) for row in rows.get(kind, ())}
+        keys = {row.process_definition_key for row_type in _OF_ELEMENTS for row in rows.get(row_type, ())}
         unknown = [key for key in keys if self.definitions.processes.get(key) is None]
         if unknown:
             reason = (
