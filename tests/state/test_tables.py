@@ -180,7 +180,9 @@ def test_an_end_that_is_undone_is_being_terminated_again():
     assert state.elements.terminating == {PROCESS}
 
 
-ABOUT_ELEMENTS = [row for row in KEYED if {"process_definition_key", "element_id"} <= {*KINDS[type(row)].columns}]
+ABOUT_ELEMENTS = [
+    row for row in rows.INSTANCE if {"process_definition_key", "element_id"} <= {*KINDS[type(row)].columns}
+]
 
 
 @pytest.mark.parametrize("row", ABOUT_ELEMENTS, ids=lambda row: type(row).__name__)
