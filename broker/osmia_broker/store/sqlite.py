@@ -51,6 +51,7 @@ def _prepared(of_types: dict[type, Any]) -> dict[type, Prepared]:
 
 
 _OWNERS = _prepared(statements.OWNERS)
+_KINDS_OF_INSTANCES = prepare(statements.KINDS_OF_INSTANCES)
 _OF_INSTANCES = _prepared(statements.OF_INSTANCES)
 _OF_SCOPES = _prepared(statements.OF_SCOPES)
 _DEFINITIONS = _prepared(statements.DEFINITIONS)
@@ -304,7 +305,8 @@ def _load_instances(
         assembly.add_owners(_OWNERS[row_type].rows(db, keys=packed(keys)))
     if instance_keys := [key for key in assembly.instance_keys if key not in newer]:
         keys_parameter = packed(instance_keys)
-        for kind in schema.KEYED_KINDS:
+        for (place,) in _KINDS_OF_INSTANCES.rows(db, keys=keys_parameter):
+            kind = schema.KEYED_KINDS[place]
             assembly.add_rows(kind, _OF_INSTANCES[kind.row_type].rows(db, keys=keys_parameter))
         scopes_parameter = packed(assembly.scope_keys)
         for kind in schema.SCOPED_KINDS:
