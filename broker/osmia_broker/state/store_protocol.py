@@ -61,7 +61,7 @@ class Wanted:
     matches: frozenset[MatchWanted] = frozenset()
     newer: Container[int] = field(
         default=frozenset(), compare=False
-    )  #: process instances that memory knows better, so that none of their rows is loaded; a store asks from its own thread
+    )  #: process instances of which memory is newer, so that none of their rows is loaded; a store asks from its own thread
 
     def __or__(self, other: "Wanted") -> "Wanted":
         """Both in one load."""

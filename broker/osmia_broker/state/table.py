@@ -155,7 +155,7 @@ class Table(Generic[R]):
         self._touch(row.process_instance_key)
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
-        """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
+        """Set the fields named in *changes* and the end of the row. From now on no look-up and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
         self._leave(row)
         self._note((self._enter, (row,)))
