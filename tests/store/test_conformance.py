@@ -144,6 +144,25 @@ async def test_rows_by_their_values_come_in_pages_and_without_ended_ones(store: 
     assert second == living[MATCHES_MAX:]
 
 
+async def test_instances_that_memory_knows_better_are_not_read(store: Store):
+    await write(store, *rows.INSTANCE, *rows.instance(1))
+    match = MatchWanted(Subscription, ("kind", "name", "correlation_key"), ("MESSAGE", TEXT, TEXT))
+    asked = wanted(JOB, JOB + 1_000, of=Job, matches=frozenset({match}), newer={PROCESS})
+    loaded = await load(store, asked)
+    assert loaded.matches == {match: [rows.subscription.key]}
+    assert list(loaded.instances) == [PROCESS + 1_000]
+    assert loaded.unreadable == {}
+
+
+async def test_half_a_surrogate_pair_matches_nothing(store: Store):
+    """No row can hold such a text, so none is found; a store that failed over it would fail again and again."""
+    await write(store, *rows.INSTANCE)
+    match = MatchWanted(Subscription, ("kind", "name", "correlation_key"), ("MESSAGE", "\ud800", TEXT))
+    loaded = await load(store, wanted(JOB, of=Job, matches=frozenset({match})))
+    assert loaded.matches == {match: []}
+    assert list(loaded.instances) == [PROCESS]
+
+
 async def test_a_start_knows_which_messages_are_kept(store: Store):
     await write(
         store,

@@ -1,6 +1,7 @@
 """Corrupt rows: an operator's UPDATE or a bad disk makes one process instance unreadable, and hurts no other."""
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, WaitingToken
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Message, WaitingToken
 from osmia_broker.state.store_protocol import DueWanted, Loaded, Wanted
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore
@@ -154,6 +155,44 @@ async def test_a_corrupt_row_makes_its_instance_unreadable_and_no_other(tmp_path
         assert text.startswith(f"Expected the stored rows of process instance '{PROCESS}' to be readable, but found ")
         assert reason in text
         assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "reason"),
+    [
+        (rows.message, "variables = x'00'", "column variables: b'\\x00' of type bytes"),
+        (rows.message, "process_instance_key = 99", "no living process"),
+        (rows.created_once, "version = 'one'", "column version: 'one' of type str"),
+        (rows.start_timer, "repetitions = 1.5", "column repetitions: 1.5 of type float"),
+        (rows.start_timer, f"process_instance_key = {PROCESS}", "element_instance_key 0, which is not living"),
+        (rows.signal, f"process_instance_key = {PROCESS + 5_000}", "no living process"),
+    ],
+)
+async def test_a_corrupt_row_that_stands_alone_hurts_no_other(tmp_path: Path, row: Any, change: str, reason: str):
+    kind = KINDS[type(row)]
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    await store.write(changes(*rows.ALONE, *rows.INSTANCE, *rows.instance(1)), None)
+    alter(tmp_path / "x.db", f"UPDATE {kind.table} SET {change} WHERE key = {row.key}")
+    asked = wanted(OTHER)
+    for one in rows.ALONE:
+        asked |= wanted(one.key, of=type(one))
+    loaded = (await store.write(None, asked)).loaded
+    await store.close()
+    assert loaded is not None
+    assert reason in loaded.unreadable[row.key]
+    assert loaded.instances.keys() == {OTHER, *(one.key for one in rows.ALONE if one is not row)}
+
+
+async def test_two_rows_do_not_stand_alone_together(tmp_path: Path):
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    other = dataclasses.replace(rows.start_timer, key=BASE + 60, process_instance_key=rows.message.key)
+    await store.write(changes(rows.message, other), None)
+    loaded = (await store.write(None, wanted(rows.message.key, of=Message))).loaded
+    await store.close()
+    assert loaded is not None
+    assert loaded.unreadable.keys() == {rows.message.key, other.key}
 
 
 ENDED = f"UPDATE element_instances SET ended_ms = 5 WHERE process_instance_key = {PROCESS}"

@@ -115,7 +115,7 @@ class WaitingToken:
     of_instance=True,
     lookups=("element_instance_key",),
     due="deadline_ms",
-    sized=("headers",),
+    sized=("headers", "error_message"),
     migrated=_MIGRATED,
 )
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Subscription:
     "messages",
     of_instance=True,
     due="expires_ms",
-    sized=("variables",),
+    sized=("variables", "correlated"),
     matches=(("name", "correlation_key"), ("name", "correlation_key", "message_id")),
 )
 @dataclass(slots=True)
@@ -340,7 +340,7 @@ class Loop:
     ended_ms: int = changing(0)
 
 
-@stored("loop_results", of_instance=True, lookups=("element_instance_key",))
+@stored("loop_results", of_instance=True, lookups=("element_instance_key",), sized=("results",))
 @dataclass(slots=True)
 class LoopResult:
     """The results (output elements) of some neighbouring instances of a loop."""
