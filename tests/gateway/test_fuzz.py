@@ -1,0 +1,227 @@
+"""Random requests of every call: no status is UNKNOWN or INTERNAL, and a refused request changes nothing.
+
+The values of a field are drawn from those that its name suggests (keys of things that exist, ids of elements, documents), and from all
+that a client could send by mistake. FUZZ_EXAMPLES=5000 looks longer than CI does; a failure prints the request.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
+from osmia_broker.state.kinds import KINDS
+from osmia_proto.methods import GATEWAY, Method
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker, running_broker
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+LONGEST_S = 0.05  # a poll, a stream or an awaited result is left after this; leaving is an answer too
+FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
+
+PROCESS = """
+    start > f:parallel [ a:job(type=t) > b:job(type=t) > j:parallel
+                       | m:catch(message=n, key="=id") > j
+                       | w:catch(timer=PT1H) > j
+                       | s:sub { start > c:job(type=t) > end } > k:job(type=t, items="=[1,2]") > j
+                       | h:adhoc(type=t) { x:task & y:job(type=t) } > j
+                       | g:exclusive [ missing > 1 -> d:task > j | missing > 2 -> e:task > j ] ] > end
+    & late:boundary(on=a, signal=n, cancel=false) > l:task > end2
+    & bad:boundary(on=b, error=n) > o:task > end3
+"""
+CALLED_BY_CONDITION = 'go:start(condition="=x > 5") > z:job(type=t) > end'
+
+INT64 = st.sampled_from([0, 1, -1, 2, 7, 1 << 51, (1 << 51) + (1 << 40), (1 << 63) - 1, -(1 << 63)]) | st.integers(
+    -(1 << 63), (1 << 63) - 1
+)
+INT32 = st.sampled_from([0, 1, -1, 3, 2**31 - 1, -(2**31)])
+UGLY = st.sampled_from(
+    ["", " ", "\0", "a\0b", "=", "=1 +", "'", "x" * 300, "ü" * 40_000, "\n", "<b>", "null", "%s", "\ud7ff"]
+)
+TEXT = UGLY | st.text(st.characters(codec="utf-8"), max_size=8)
+DOCUMENTS = st.sampled_from(
+    ["", "null", "{}", '{"x":1}', '{"id":7,"y":[1,{"a":null}]}', '{"x":9}', "[]", "1", '"a"', "{", "{'a':1}", '{"a":NaN}',
+     '{"a":1e999}', '{"a":18446744073709551616}', '{"a":"\\ud800"}', '{"":1}', '{"a\\u0000":1}', '{"a":1}x', "\ufeff{}",
+     "[" * 300, '{"a":' * 250 + "1" + "}" * 250, '{"nr of":1}', '{"id":null}', '{"x":"%s"}' % ("y" * 100_000)]
+) | TEXT  # fmt: skip
+ELEMENTS = st.sampled_from(
+    ["a", "b", "c", "d", "f", "g", "h", "j", "k", "m", "s", "w", "x", "y", "start", "end", "late", "p"]
+)
+NAMES: dict[str, st.SearchStrategy[str]] = {
+    "variables": DOCUMENTS,
+    "bpmnProcessId": st.sampled_from(["p", "q", "conditional"]),
+    "name": st.sampled_from(["n", "p.bpmn", "d.dmn", "f.form"]),
+    "type": st.just("t"),
+    "signalName": st.just("n"),
+    "errorCode": st.just("n"),
+    "correlationKey": st.sampled_from(["7", "8"]),
+    "messageId": st.sampled_from(["1", "2"]),
+    "tenantId": st.sampled_from(["", "<default>", "other"]),
+    "tenantIds": st.sampled_from(["", "<default>", "other"]),
+    "tags": st.sampled_from(["vip", "a:b", "1"]),
+    "decisionId": st.just("nothing"),
+}  #: what a text field is likely to hold, by its name
+
+
+class World:
+    """A broker with a process instance that holds an element of every kind, and the keys of all that there is."""
+
+    def __init__(self, broker: RunningBroker, database: Path) -> None:
+        self._broker = broker
+        self._database = database
+        self.channel = grpc.insecure_channel(broker.address)
+        self._client = broker.client
+        self.definitions = self._deploy()
+        self.instance = self._created()
+
+    def _deploy(self) -> list[int]:
+        files = [
+            ("p.bpmn", bpmn(PROCESS, id="p")),
+            ("q.bpmn", bpmn("start > a:job(type=t) > end", id="q")),
+            ("c.bpmn", bpmn(CALLED_BY_CONDITION, id="conditional")),
+        ]
+        return [one.key for one in self._client.deploy(*files).processes]
+
+    def _created(self) -> int:
+        return self._client.create_instance("p", {"id": 7, "missing": 0}, tags=["vip"], business_id="b").key
+
+    def renew(self) -> None:
+        """Make what earlier requests have ended again."""
+        self.definitions = self._deploy()
+        if str(self._client.get_instance(self.instance).state) != "ACTIVE":
+            self.instance = self._created()
+
+    def keys(self) -> list[int]:
+        """The keys of the instance, its element instances, jobs and incidents, and of the definitions."""
+        found = [row[0] for rows in self.rows().values() for row in rows]
+        return [*dict.fromkeys([self.instance, *self.definitions, *(key for key in found if isinstance(key, int))])]
+
+    def rows(self) -> dict[str, list[Any]]:
+        """All stored rows of the instance, by table."""
+        self._broker.run(self._quiet())
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+            return {
+                kind.table: db.execute(
+                    f"SELECT * FROM {kind.table} WHERE process_instance_key = ? ORDER BY 1, 2", (self.instance,)
+                ).fetchall()
+                for kind in KINDS.values()
+                if kind.of_instance
+            }
+
+    async def _quiet(self) -> None:
+        """Wait until the broker has noticed that earlier callers left, and has nothing to do."""
+        broker = self._broker.broker
+        while any(broker.metrics.gateway.streams_open.values()) or not broker.partition.is_at_rest:
+            await asyncio.sleep(0)
+
+    def answer(self, method: Method, request: Message) -> grpc.StatusCode:
+        """The status of the answer; details that are too long count as UNKNOWN."""
+        kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+        call = kind(method.full_name, method.request.SerializeToString, method.response.FromString)
+        try:
+            answers = call(request, timeout=LONGEST_S if _may_wait(method) else 30)
+            if method.server_streaming:
+                next(answers, None)
+                answers.cancel()
+        except grpc.RpcError as refusal:
+            note(f"{refusal.code()}: {refusal.details()}")
+            return refusal.code() if len(refusal.details() or "") <= DETAILS_CHARACTERS_MAX else grpc.StatusCode.UNKNOWN
+        return grpc.StatusCode.OK
+
+
+def _may_wait(method: Method) -> bool:
+    return method.server_streaming or method.name == "CreateProcessInstanceWithResult"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("fuzz")
+    with running_broker(directory) as broker:
+        world = World(broker, directory / "partition-1.db")
+        yield world
+        world.channel.close()
+
+
+@pytest.mark.parametrize("name", GATEWAY)
+def test_every_request_has_a_documented_answer_and_a_refused_one_changes_nothing(world: World, name: str):
+    method = GATEWAY[name]
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        world.renew()
+        request = data.draw(_messages(method.request.DESCRIPTOR, method.request, world.keys()))
+        note(f"{name} {request}")
+        before = world.rows()
+        status = world.answer(method, request)
+        assert status not in FAULTS
+        if status not in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED):
+            assert world.rows() == before, f"{status} changed the instance"
+
+    check()
+
+
+def _messages(descriptor: Descriptor, message: type[Message], keys: list[int]) -> st.SearchStrategy[Message]:
+    """Messages in which most fields hold something likely, and some nothing or anything."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Message:
+        made = message()
+        for field in descriptor.fields:
+            if draw(st.integers(0, 3)) == 0:
+                continue
+            values = _values(field, keys)
+            if field.is_repeated:
+                values = st.lists(values, max_size=3)
+            value = draw(values)
+            _put(made, field, value)
+        return made
+
+    return drawn()
+
+
+def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
+    if field.is_repeated:
+        getattr(message, field.name).extend(value)
+    elif field.type == FieldDescriptor.TYPE_MESSAGE:
+        getattr(message, field.name).CopyFrom(value)
+    else:
+        setattr(message, field.name, value)
+
+
+def _values(field: FieldDescriptor, keys: list[int]) -> st.SearchStrategy[Any]:
+    match field.type:
+        case FieldDescriptor.TYPE_MESSAGE:
+            return _messages(field.message_type, message_factory.GetMessageClass(field.message_type), keys)
+        case FieldDescriptor.TYPE_STRING:
+            return NAMES[field.name] | TEXT if field.name in NAMES else ELEMENTS | TEXT
+        case FieldDescriptor.TYPE_INT64:
+            return _one_of(keys) | INT64 if field.name.endswith("Key") else INT64
+        case FieldDescriptor.TYPE_INT32:
+            return INT32
+        case FieldDescriptor.TYPE_UINT64:
+            return st.sampled_from([0, 1, 2**64 - 1])
+        case FieldDescriptor.TYPE_BOOL:
+            return st.booleans()
+        case FieldDescriptor.TYPE_BYTES:
+            return st.sampled_from([b"", b"<x/>", b"{}", b"\xff", bpmn("start > a:job(type=t) > end", id="q")])
+        case FieldDescriptor.TYPE_ENUM:
+            return st.sampled_from([0, 1, 99, -1])
+        case _:
+            raise AssertionError(f"Expected a type of field that is drawn here, but found {field.full_name}")
+
+
+def _one_of(keys: list[int]) -> st.SearchStrategy[int]:
+    """One of the keys; what is drawn does not depend on how many there are now."""
+    return st.integers(0, 63).map(lambda place: keys[place % len(keys)])
