@@ -69,6 +69,8 @@ class CreatedInstance:
     process_definition_key: int
     bpmn_process_id: str
     version: int
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class CompletedInstance:
     bpmn_process_id: str
     version: int
     variables: dict[str, Any]
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Topology:
     partitions: int
     replication_factor: int
     brokers: list["Broker"]
+    cluster_id: str = ""  # empty before 8.9
 
 
 @dataclass(frozen=True, slots=True)

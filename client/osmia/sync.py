@@ -144,9 +144,15 @@ class SyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        idempotent_creations: bool = False,
     ) -> None:
         self.asynchronous = Client(
-            address, call_timeout_ms=call_timeout_ms, credentials=credentials, metadata=metadata, options=options
+            address,
+            call_timeout_ms=call_timeout_ms,
+            credentials=credentials,
+            metadata=metadata,
+            options=options,
+            idempotent_creations=idempotent_creations,
         )
         self.loop = LoopThread()
 
