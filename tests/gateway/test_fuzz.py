@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
 from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import ElementInstance, Incident, Job
 from osmia_proto.methods import GATEWAY, Method
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
@@ -45,33 +46,56 @@ CALLED_BY_CONDITION = 'go:start(condition="=x > 5") > z:job(type=t) > end'
 INT64 = st.sampled_from([0, 1, -1, 2, 7, 1 << 51, (1 << 51) + (1 << 40), (1 << 63) - 1, -(1 << 63)]) | st.integers(
     -(1 << 63), (1 << 63) - 1
 )
-INT32 = st.sampled_from([0, 1, -1, 3, 2**31 - 1, -(2**31)])
-UGLY = st.sampled_from(
-    ["", " ", "\0", "a\0b", "=", "=1 +", "'", "x" * 300, "ü" * 40_000, "\n", "<b>", "null", "%s", "\ud7ff"]
-)
+TIMES = st.sampled_from([-1, 0, 1, 60_000])
+LONG = ("x" * 300, "ü" * 40_000)
+UGLY = st.sampled_from(["", " ", "\0", "a\0b", "=", "=1 +", "'", *LONG, "\n", "<b>", "null", "%s", "\ud7ff"])
 TEXT = UGLY | st.text(st.characters(codec="utf-8"), max_size=8)
 DOCUMENTS = st.sampled_from(
-    ["", "null", "{}", '{"x":1}', '{"id":7,"y":[1,{"a":null}]}', '{"x":9}', "[]", "1", '"a"', "{", "{'a':1}", '{"a":NaN}',
-     '{"a":1e999}', '{"a":18446744073709551616}', '{"a":"\\ud800"}', '{"":1}', '{"a\\u0000":1}', '{"a":1}x', "\ufeff{}",
-     "[" * 300, '{"a":' * 250 + "1" + "}" * 250, '{"nr of":1}', '{"id":null}', '{"x":"%s"}' % ("y" * 100_000)]
-) | TEXT  # fmt: skip
-ELEMENTS = st.sampled_from(
-    ["a", "b", "c", "d", "f", "g", "h", "j", "k", "m", "s", "w", "x", "y", "start", "end", "late", "p"]
+    ["", "null", "{}", '{"x":1}', '{"id":7,"y":[1,{"a":null}]}', '{"x":9,"missing":2}', '{"nr of":1}']
 )
-NAMES: dict[str, st.SearchStrategy[str]] = {
+NO_DOCUMENTS = st.sampled_from(
+    ["[]", "1", '"a"', "{", "{'a':1}", '{"a":NaN}', '{"a":1e999}', '{"a":18446744073709551616}', '{"a":"\\ud800"}',
+     '{"a\\u0000":1}', '{"a":1}x', "\ufeff{}", "[" * 300, '{"a":' * 250 + "1" + "}" * 250, '{"x":"%s"}' % ("y" * 100_000)]
+) | TEXT  # fmt: skip
+ELEMENTS = st.sampled_from([*"abcdefghjklmnoswxyz", "start", "end", "late", "bad", "p"])
+NAMES: dict[str, st.SearchStrategy[Any]] = {
     "variables": DOCUMENTS,
     "bpmnProcessId": st.sampled_from(["p", "q", "conditional"]),
+    "version": st.sampled_from([-1, 1]),
     "name": st.sampled_from(["n", "p.bpmn", "d.dmn", "f.form"]),
     "type": st.just("t"),
     "signalName": st.just("n"),
     "errorCode": st.just("n"),
     "correlationKey": st.sampled_from(["7", "8"]),
-    "messageId": st.sampled_from(["1", "2"]),
-    "tenantId": st.sampled_from(["", "<default>", "other"]),
-    "tenantIds": st.sampled_from(["", "<default>", "other"]),
-    "tags": st.sampled_from(["vip", "a:b", "1"]),
+    "messageId": st.sampled_from(["1", "2", ""]),
+    "tenantId": st.sampled_from(["", "<default>"]),
+    "tenantIds": st.sampled_from(["", "<default>"]),
+    "tags": st.sampled_from(["vip", "a:b"]),
+    "businessId": st.sampled_from(["b", "c"]),
     "decisionId": st.just("nothing"),
-}  #: what a text field is likely to hold, by its name
+    "jobLeaseToken": st.just(""),
+    "withLease": st.just(False),
+    "denied": st.just(False),
+    "timeout": TIMES,
+    "timeToLive": TIMES,
+    "retryBackOff": TIMES,
+    "requestTimeout": st.sampled_from([-1, 1]),
+    "retries": st.sampled_from([0, 1, 3]),
+    "maxJobsToActivate": st.sampled_from([1, 100]),
+}  #: a likely value of a field, by its name; a key's and an element id's are found by the rest of their names
+SELDOM = ("corrections",)  # refused by name: a request with it would get no further
+
+
+class Keys:
+    """The keys that there are now. What is drawn to choose one does not depend on how many there are."""
+
+    def __init__(self, named: dict[str, list[int]], definitions: list[int]) -> None:
+        self._named = named
+        self._definitions = definitions
+
+    def of(self, field: str) -> st.SearchStrategy[int]:
+        found = self._named.get(field, self._definitions) or [0]
+        return st.integers(0, 63).map(lambda place: found[place % len(found)])
 
 
 class World:
@@ -99,20 +123,33 @@ class World:
     def renew(self) -> None:
         """Make what earlier requests have ended again."""
         self.definitions = self._deploy()
-        if str(self._client.get_instance(self.instance).state) != "ACTIVE":
+        has_work = any(not row[KINDS[Job].columns.index("ended_ms")] for row in self.rows()["Job"])
+        if not has_work or str(self._client.get_instance(self.instance).state) != "ACTIVE":
             self.instance = self._created()
 
-    def keys(self) -> list[int]:
-        """The keys of the instance, its element instances, jobs and incidents, and of the definitions."""
-        found = [row[0] for rows in self.rows().values() for row in rows]
-        return [*dict.fromkeys([self.instance, *self.definitions, *(key for key in found if isinstance(key, int))])]
+    def keys(self) -> "Keys":
+        elements, jobs, incidents = (self._living(kind) for kind in (ElementInstance, Job, Incident))
+        named = {
+            "jobKey": jobs,
+            "incidentKey": incidents,
+            "elementInstanceKey": elements,
+            "sourceElementInstanceKey": elements,
+            "ancestorElementInstanceKey": [0, -1, *elements],
+            "processInstanceKey": [self.instance],
+        }
+        return Keys(named, self.definitions)
+
+    def _living(self, kind: type) -> list[int]:
+        """The keys of rows that have not ended; of all, if there are none."""
+        rows, ended = self.rows()[kind.__name__], KINDS[kind].columns.index("ended_ms")
+        return [row[0] for row in rows if not row[ended]] or [row[0] for row in rows]
 
     def rows(self) -> dict[str, list[Any]]:
-        """All stored rows of the instance, by table."""
+        """All stored rows of the instance, by the name of their class."""
         self._broker.run(self._quiet())
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
             return {
-                kind.table: db.execute(
+                kind.row_type.__name__: db.execute(
                     f"SELECT * FROM {kind.table} WHERE process_instance_key = ? ORDER BY 1, 2", (self.instance,)
                 ).fetchall()
                 for kind in KINDS.values()
@@ -126,7 +163,7 @@ class World:
             await asyncio.sleep(0)
 
     def answer(self, method: Method, request: Message) -> grpc.StatusCode:
-        """The status of the answer; details that are too long count as UNKNOWN."""
+        """The status of the answer; details that are too long, or repeat too much of the request, count as UNKNOWN."""
         kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
         call = kind(method.full_name, method.request.SerializeToString, method.response.FromString)
         try:
@@ -135,8 +172,10 @@ class World:
                 next(answers, None)
                 answers.cancel()
         except grpc.RpcError as refusal:
-            note(f"{refusal.code()}: {refusal.details()}")
-            return refusal.code() if len(refusal.details() or "") <= DETAILS_CHARACTERS_MAX else grpc.StatusCode.UNKNOWN
+            details = refusal.details() or ""
+            note(f"{refusal.code()}: {details}")
+            is_readable = len(details) <= DETAILS_CHARACTERS_MAX and not any(text[:201] in details for text in LONG)
+            return refusal.code() if is_readable else grpc.StatusCode.UNKNOWN
         return grpc.StatusCode.OK
 
 
@@ -172,20 +211,18 @@ def test_every_request_has_a_documented_answer_and_a_refused_one_changes_nothing
     check()
 
 
-def _messages(descriptor: Descriptor, message: type[Message], keys: list[int]) -> st.SearchStrategy[Message]:
+def _messages(descriptor: Descriptor, message: type[Message], keys: Keys) -> st.SearchStrategy[Message]:
     """Messages in which most fields hold something likely, and some nothing or anything."""
 
     @st.composite
     def drawn(draw: st.DrawFn) -> Message:
         made = message()
         for field in descriptor.fields:
-            if draw(st.integers(0, 3)) == 0:
+            mood = draw(st.integers(0, 15))  # simple values are drawn more often: the likely ones
+            if mood > 13 or (mood < 13 and field.name in SELDOM):
                 continue
-            values = _values(field, keys)
-            if field.is_repeated:
-                values = st.lists(values, max_size=3)
-            value = draw(values)
-            _put(made, field, value)
+            values = _anything(field, keys) if mood == 13 else _likely(field, keys)
+            _put(made, field, draw(st.lists(values, max_size=3) if field.is_repeated else values))
         return made
 
     return drawn()
@@ -200,16 +237,24 @@ def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
         setattr(message, field.name, value)
 
 
-def _values(field: FieldDescriptor, keys: list[int]) -> st.SearchStrategy[Any]:
+def _likely(field: FieldDescriptor, keys: Keys) -> st.SearchStrategy[Any]:
+    if field.name in NAMES:
+        return NAMES[field.name]
+    if field.type == FieldDescriptor.TYPE_INT64 and field.name.endswith("Key"):
+        return keys.of(field.name)
+    return ELEMENTS if field.type == FieldDescriptor.TYPE_STRING else _anything(field, keys)
+
+
+def _anything(field: FieldDescriptor, keys: Keys) -> st.SearchStrategy[Any]:
     match field.type:
         case FieldDescriptor.TYPE_MESSAGE:
             return _messages(field.message_type, message_factory.GetMessageClass(field.message_type), keys)
         case FieldDescriptor.TYPE_STRING:
-            return NAMES[field.name] | TEXT if field.name in NAMES else ELEMENTS | TEXT
+            return NO_DOCUMENTS if field.name == "variables" else TEXT
         case FieldDescriptor.TYPE_INT64:
-            return _one_of(keys) | INT64 if field.name.endswith("Key") else INT64
+            return INT64
         case FieldDescriptor.TYPE_INT32:
-            return INT32
+            return st.sampled_from([0, 1, -1, 3, 2**31 - 1, -(2**31)])
         case FieldDescriptor.TYPE_UINT64:
             return st.sampled_from([0, 1, 2**64 - 1])
         case FieldDescriptor.TYPE_BOOL:
@@ -220,8 +265,3 @@ def _values(field: FieldDescriptor, keys: list[int]) -> st.SearchStrategy[Any]:
             return st.sampled_from([0, 1, 99, -1])
         case _:
             raise AssertionError(f"Expected a type of field that is drawn here, but found {field.full_name}")
-
-
-def _one_of(keys: list[int]) -> st.SearchStrategy[int]:
-    """One of the keys; what is drawn does not depend on how many there are now."""
-    return st.integers(0, 63).map(lambda place: keys[place % len(keys)])
