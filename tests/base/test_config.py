@@ -258,6 +258,7 @@ def test_a_broker_keeps_40_mib_of_instances_by_default():
 @pytest.mark.parametrize(("text", "is_on"), [("true", True), ("1", True), ("ON", True), ("no", False), (True, True)])
 def test_switches(text, is_on):
     assert load({"insecure": text}, environ={}).insecure is is_on
+    assert load({"unique_business_ids": text}, environ={}).unique_business_ids is is_on
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])
