@@ -55,6 +55,22 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "held jobs": lambda reader: reader.jobs(states=["ACTIVATED", "FAILED", "ERROR_THROWN"]),
     "jobs of an instance": lambda reader: reader.jobs(process_instance_key=PROCESS),
     "open incidents": lambda reader: reader.incidents(states=["OPEN"]),
+    "called by an instance": lambda reader: reader.process_instances(parent_process_instance_key=PROCESS),
+    "active and called": lambda reader: reader.process_instances(parent_process_instance_key=5, states=["ACTIVE"]),
     "variables": lambda reader: reader.variables(PROCESS),
+    "waiting timers": lambda reader: reader.timers(states=["WAITING"]),
+    "waiting timers of a process": lambda reader: reader.timers(states=["WAITING"], bpmn_process_id="p"),
+    "timers of start events": lambda reader: reader.timers(states=["WAITING"], of_start_event=True),
+    "timers of an instance": lambda reader: reader.timers(process_instance_key=PROCESS),
+    "subscriptions to messages": lambda reader: reader.subscriptions(kinds=["MESSAGE", "SIGNAL"], states=["OPEN"]),
+    "subscriptions to a name": lambda reader: reader.subscriptions(kinds=["MESSAGE"], name="paid", states=["OPEN"]),
+    "subscriptions with a key": lambda reader: reader.subscriptions(
+        name="paid", correlation_key="7", states=["OPEN"], kinds=["MESSAGE"]
+    ),
+    "subscriptions of an instance": lambda reader: reader.subscriptions(process_instance_key=PROCESS),
+    "subscriptions of start events": lambda reader: reader.subscriptions(of_start_event=True),
+    "buffered messages": lambda reader: reader.messages(),
+    "buffered messages of a name": lambda reader: reader.messages(name="paid", correlation_key="7"),
+    "one buffered message": lambda reader: reader.messages(name="paid", correlation_key="7", message_id="one"),
     "counts": lambda reader: reader.counts(),
 }
