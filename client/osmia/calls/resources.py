@@ -68,9 +68,12 @@ class ResourceCalls(Calls):
     async def delete_resource(self, resource_key: int, *, operation_reference: int | None = None) -> None:
         """Delete a process definition, a decision requirements graph or a form.
 
+        A deleted process takes no new instances; those that run go on to their end. Without its latest version, the version
+        before it is the latest again.
+
         Raises:
             NotFound: there is no such resource.
-            InvalidState: instances of it are running.
+            InvalidState: instances of it are running; only older Zeebe gateways refuse this.
         """
         await self._call(
             "DeleteResource",
