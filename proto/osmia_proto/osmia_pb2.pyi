@@ -510,11 +510,13 @@ class SearchJobsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     process_instance_key: _builtins.int
     user_tasks_only: _builtins.bool
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]: ...
     def __init__(
@@ -526,10 +528,11 @@ class SearchJobsRequest(_message.Message):
         states: _abc.Iterable[Global___JobState.ValueType] | None = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states", "type", b"type", "user_tasks_only", b"user_tasks_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "key", b"key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states", "type", b"type", "user_tasks_only", b"user_tasks_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -622,11 +625,13 @@ class SearchIncidentsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     process_instance_key: _builtins.int
     bpmn_process_id: _builtins.str
     error_type: _builtins.str
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___IncidentState.ValueType]: ...
     def __init__(
@@ -638,10 +643,11 @@ class SearchIncidentsRequest(_message.Message):
         states: _abc.Iterable[Global___IncidentState.ValueType] | None = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "error_type", b"error_type", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "error_type", b"error_type", "key", b"key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,11 +721,13 @@ class SearchProcessDefinitionsRequest(_message.Message):
     LATEST_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     bpmn_process_id: _builtins.str
     latest_only: _builtins.bool
     """Only the highest version of each process."""
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     def __init__(
         self,
         *,
@@ -727,10 +735,11 @@ class SearchProcessDefinitionsRequest(_message.Message):
         latest_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "latest_only", b"latest_only", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "key", b"key", "latest_only", b"latest_only", "limit", b"limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -108,6 +108,11 @@ async def test_an_incident_is_told_where_it_stopped_and_when_it_was_mended(wire:
     await wire.call("FailJob", jobKey=job.key, retries=0, errorMessage="no oven")
     (stop,) = (await ask("SearchIncidents", process_instance_key=key, states=["INCIDENT_STATE_OPEN"])).items
     assert (stop.error_type, stop.message, stop.job_key) == ("JOB_NO_RETRIES", "no oven", job.key)
+    assert [one.key for one in (await ask("SearchIncidents", key=stop.key)).items] == [stop.key]
+    assert [one.key for one in (await ask("SearchJobs", key=job.key)).items] == [job.key]
+    assert [one.version for one in (await ask("SearchProcessDefinitions", key=stop.process_definition_key)).items] == [
+        1
+    ]
     instance = await ask("GetProcessInstance", key=key)
     assert (instance.has_incident, instance.elements[0].incident_key) == (True, stop.key)
     assert [

@@ -54,6 +54,8 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "open jobs of a type": lambda reader: reader.jobs(type="type", states=LIVING_STATES),
     "held jobs": lambda reader: reader.jobs(states=["ACTIVATED", "FAILED", "ERROR_THROWN"]),
     "jobs of an instance": lambda reader: reader.jobs(process_instance_key=PROCESS),
+    "one job": lambda reader: reader.jobs(key=JOB, states=["FAILED"]),
+    "one incident": lambda reader: reader.incidents(key=INCIDENT, states=["OPEN"]),
     "open incidents": lambda reader: reader.incidents(states=["OPEN"]),
     "called by an instance": lambda reader: reader.process_instances(parent_process_instance_key=PROCESS),
     "active and called": lambda reader: reader.process_instances(parent_process_instance_key=5, states=["ACTIVE"]),

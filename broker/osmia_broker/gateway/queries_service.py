@@ -48,6 +48,7 @@ class Queries:
         if request.user_tasks_only and request.type not in ("", USER_TASK_JOB_TYPE):
             return queries.SearchJobsResponse()
         page = await self._reader.jobs(
+            key=request.key,
             type=USER_TASK_JOB_TYPE if request.user_tasks_only else request.type,
             process_instance_key=request.process_instance_key,
             states=_names(queries.JobState, JOB, request.states),
@@ -59,6 +60,7 @@ class Queries:
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
         """List incidents, open and resolved."""
         page = await self._reader.incidents(
+            key=request.key,
             process_instance_key=request.process_instance_key,
             bpmn_process_id=request.bpmn_process_id,
             error_type=request.error_type,
@@ -73,6 +75,7 @@ class Queries:
     ) -> queries.SearchProcessDefinitionsResponse:
         """List deployed processes."""
         page = await self._reader.process_definitions(
+            key=request.key,
             bpmn_process_id=request.bpmn_process_id,
             latest_only=request.latest_only,
             limit=request.limit,

@@ -93,6 +93,7 @@ class SearchCalls(Calls):
     async def search_jobs(
         self,
         *,
+        key: int = 0,
         type: str = "",
         process_instance_key: int = 0,
         user_tasks_only: bool = False,
@@ -100,7 +101,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[JobInfo]:
-        """Return jobs, open and ended ones.
+        """Return jobs, open and ended ones; with *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -108,6 +109,7 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchJobs",
             queries.SearchJobsRequest(
+                key=key,
                 type=type,
                 process_instance_key=process_instance_key,
                 user_tasks_only=user_tasks_only,
@@ -121,6 +123,7 @@ class SearchCalls(Calls):
     async def search_incidents(
         self,
         *,
+        key: int = 0,
         process_instance_key: int = 0,
         bpmn_process_id: str = "",
         error_type: str = "",
@@ -128,7 +131,7 @@ class SearchCalls(Calls):
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[Incident]:
-        """Return incidents, open and resolved ones.
+        """Return incidents, open and resolved ones; with *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -136,6 +139,7 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchIncidents",
             queries.SearchIncidentsRequest(
+                key=key,
                 process_instance_key=process_instance_key,
                 bpmn_process_id=bpmn_process_id,
                 error_type=error_type,
@@ -149,12 +153,13 @@ class SearchCalls(Calls):
     async def search_definitions(
         self,
         *,
+        key: int = 0,
         bpmn_process_id: str = "",
         latest_only: bool = False,
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessDefinition]:
-        """Return deployed process definitions; each version is an item.
+        """Return deployed process definitions; each version is an item. With *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -162,7 +167,7 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchProcessDefinitions",
             queries.SearchProcessDefinitionsRequest(
-                bpmn_process_id=bpmn_process_id, latest_only=latest_only, limit=limit, after=after
+                key=key, bpmn_process_id=bpmn_process_id, latest_only=latest_only, limit=limit, after=after
             ),
         )
         return Page([ProcessDefinition(**_fields(item)) for item in answer.items], answer.next)

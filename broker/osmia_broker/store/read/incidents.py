@@ -22,6 +22,7 @@ _incident = schema.incidents
 is_open = _incident.c.ended_ms == schema.NOT_ENDED
 
 _FILTERS = {
+    "key": _incident.c.key == bindparam("key"),
     "process_instance_key": _incident.c.process_instance_key == bindparam("process_instance_key"),
     "bpmn_process_id": _incident.c.process_definition_key.in_(keys_of_process("bpmn_process_id")),
     "error_type": _incident.c.error_type == bindparam("error_type"),
@@ -43,6 +44,7 @@ class SeenIncident(msgspec.Struct, frozen=True):
 async def search(
     sources: Sources,
     *,
+    key: int = 0,
     process_instance_key: int = 0,
     bpmn_process_id: str = "",
     error_type: str = "",
@@ -52,6 +54,7 @@ async def search(
 ) -> Page[SeenIncident]:
     """List the incidents that pass every filter. An empty filter lets all pass."""
     asked = {
+        "key": key,
         "process_instance_key": process_instance_key,
         "bpmn_process_id": bpmn_process_id,
         "error_type": error_type,
