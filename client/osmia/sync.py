@@ -190,6 +190,9 @@ class SyncClient:
     search_incidents = _blocking(Client.search_incidents)
     search_definitions = _blocking(Client.search_definitions)
     search_variables = _blocking(Client.search_variables)
+    search_timers = _blocking(Client.search_timers)
+    search_subscriptions = _blocking(Client.search_subscriptions)
+    search_messages = _blocking(Client.search_messages)
     status = _blocking(Client.status)
 
     @property

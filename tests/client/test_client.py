@@ -50,6 +50,9 @@ METHODS = {
     "SearchIncidents": "search_incidents",
     "SearchProcessDefinitions": "search_definitions",
     "SearchVariables": "search_variables",
+    "SearchTimers": "search_timers",
+    "SearchSubscriptions": "search_subscriptions",
+    "SearchMessages": "search_messages",
     "Status": "status",
 }
 
@@ -172,6 +175,34 @@ CALLS: list[tuple[str, Any, Any]] = [
         lambda c: c.search_jobs(user_tasks_only=True, states=[results.JobState.FAILED], after="x"),
         queries.SearchJobsRequest(user_tasks_only=True, states=[queries.JOB_STATE_FAILED], limit=50, after="x"),
     ),
+    (
+        "SearchProcessInstances",
+        lambda c: c.search_instances(parent_key=5, limit=1),
+        queries.SearchProcessInstancesRequest(parent_process_instance_key=5, limit=1),
+    ),
+    (
+        "SearchTimers",
+        lambda c: c.search_timers(bpmn_process_id="p", of_start_event=False, states=[results.TimerState.WAITING]),
+        queries.SearchTimersRequest(
+            bpmn_process_id="p", of_start_event=False, states=[queries.TIMER_STATE_WAITING], limit=50
+        ),
+    ),
+    (
+        "SearchSubscriptions",
+        lambda c: c.search_subscriptions(name="paid", kinds=["MESSAGE"], states=["OPEN"], element_id="wait"),
+        queries.SearchSubscriptionsRequest(
+            name="paid",
+            element_id="wait",
+            kinds=[queries.SUBSCRIPTION_KIND_MESSAGE],
+            states=[queries.SUBSCRIPTION_STATE_OPEN],
+            limit=50,
+        ),
+    ),
+    (
+        "SearchMessages",
+        lambda c: c.search_messages(correlation_key="7", after="x"),
+        queries.SearchMessagesRequest(correlation_key="7", limit=50, after="x"),
+    ),
 ]
 
 
@@ -237,6 +268,53 @@ async def test_jobs_incidents_variables_and_status_are_plain_values(gateway: Scr
     assert (await client.search_incidents()).items[0].state is results.IncidentState.OPEN
     assert (await client.search_variables(1)).items[0].value == [1]
     assert (await client.status()).partitions[0].role == "LEADER"
+
+
+async def test_timers_subscriptions_and_messages_are_plain_values(gateway: ScriptedGateway, client: Client) -> None:
+    gateway.answers |= {
+        "SearchTimers": queries.SearchTimersResponse(
+            items=[queries.Timer(key=1, state=queries.TIMER_STATE_SUSPENDED, due_ms=9, repetitions=-1)], next="c"
+        ),
+        "SearchSubscriptions": queries.SearchSubscriptionsResponse(
+            items=[
+                queries.Subscription(
+                    key=2, kind=queries.SUBSCRIPTION_KIND_CONDITION, state=queries.SUBSCRIPTION_STATE_ENDED
+                )
+            ]
+        ),
+        "SearchMessages": queries.SearchMessagesResponse(
+            items=[queries.BufferedMessage(key=3, variables='{"a":1}', correlated_process_ids=["p"])]
+        ),
+    }
+    page = await client.search_timers()
+    assert (page.items[0].state, page.items[0].due_ms, page.items[0].repetitions, page.next) == (
+        results.TimerState.SUSPENDED,
+        9,
+        -1,
+        "c",
+    )
+    (subscription,) = (await client.search_subscriptions()).items
+    assert (subscription.kind, subscription.state) == ("CONDITION", "ENDED")
+    (message,) = (await client.search_messages()).items
+    assert (message.variables, message.correlated_process_ids) == ({"a": 1}, ["p"])
+
+
+@pytest.mark.parametrize("value", ["1e999", "pizza", ""])
+async def test_a_value_that_python_cannot_read_hides_no_other(
+    gateway: ScriptedGateway, client: Client, value: str
+) -> None:
+    items = [queries.Variable(name="odd", value=value), queries.Variable(name="n", value="1")]
+    gateway.answers["SearchVariables"] = queries.SearchVariablesResponse(items=items)
+    assert [one.value for one in (await client.search_variables(1)).items] == [value, 1]
+
+
+@pytest.mark.parametrize(
+    "call", [lambda c: c.search_timers(states=["OPEN"]), lambda c: c.search_subscriptions(kinds=["X"])]
+)
+async def test_a_state_or_kind_that_is_none_is_refused(gateway: ScriptedGateway, client: Client, call: Any) -> None:
+    with pytest.raises(ValueError, match="but found"):
+        await call(client)
+    assert not gateway.requests
 
 
 @pytest.mark.parametrize(

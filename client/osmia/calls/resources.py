@@ -70,12 +70,12 @@ class ResourceCalls(Calls):
     ) -> None:
         """Delete a process definition, a decision requirements graph or a form.
 
-        Running instances of a process go on; it takes no new ones. *delete_history* asks for its ended instances to be
-        deleted, too; Osmia's broker keeps them.
+        A deleted process takes no new instances; those that run go on to their end. Without its latest version, the version
+        before it is the latest again. *delete_history* asks for its ended instances to be deleted, too; Osmia's broker keeps them.
 
         Raises:
             NotFound: there is no such resource.
-            InvalidState: instances of it are running (gateways before 8.10).
+            InvalidState: instances of it are running; only older Zeebe gateways refuse this.
         """
         await self._call(
             "DeleteResource",
