@@ -20,13 +20,15 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from osmia_broker.engine.jobs import MAY_END
 from osmia_broker.gateway.door import DETAILS_CHARACTERS_MAX
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, Incident, Job
-from osmia_proto.methods import GATEWAY, Method
+from osmia_proto.methods import GATEWAY, QUERIES, Method
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
+METHODS = {**GATEWAY, **QUERIES}
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 LONGEST_S = 0.05  # a poll, a stream or an awaited result is left after this; leaving is an answer too
 FAULTS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
@@ -35,10 +37,13 @@ PROCESS = """
     start > f:parallel [ a:job(type=t) > b:job(type=t) > j:parallel
                        | m:catch(message=n, key="=id") > j
                        | w:catch(timer=PT1H) > j
+                       | u:user(assignee=ada) > j
+                       | v:receive(message=n, key="=id") > j
                        | s:sub { start > c:job(type=t) > end } > k:job(type=t, items="=[1,2]") > j
                        | h:adhoc(type=t) { x:task & y:job(type=t) } > j
                        | g:exclusive [ missing > 1 -> d:task > j | missing > 2 -> e:task > j ] ] > end
     & late:boundary(on=a, signal=n, cancel=false) > l:task > end2
+    & i:eventsub { go:start(signal=n, interrupting=false) > r:job(type=t) > end4 }
     & bad:boundary(on=b, error=n) > o:task > end3
 """
 CALLED_BY_CONDITION = 'go:start(condition="=x > 5") > z:job(type=t) > end'
@@ -57,12 +62,13 @@ NO_DOCUMENTS = st.sampled_from(
     ["[]", "1", '"a"', "{", "{'a':1}", '{"a":NaN}', '{"a":1e999}', '{"a":18446744073709551616}', '{"a":"\\ud800"}',
      '{"a\\u0000":1}', '{"a":1}x', "\ufeff{}", "[" * 300, '{"a":' * 250 + "1" + "}" * 250, '{"x":"%s"}' % ("y" * 100_000)]
 ) | TEXT  # fmt: skip
-ELEMENTS = st.sampled_from([*"abcdefghjklmnoswxyz", "start", "end", "late", "bad", "p"])
+MODELS = st.sampled_from([bpmn(f"start > {id}:job(type=t) > end", id="q") for id in "abc"])
+ELEMENTS = st.sampled_from([*"abcdefghijklmnorsuvwxyz", "start", "end", "late", "bad", "p"])
 NAMES: dict[str, st.SearchStrategy[Any]] = {
     "variables": DOCUMENTS,
     "bpmnProcessId": st.sampled_from(["p", "q", "conditional"]),
     "version": st.sampled_from([-1, 1]),
-    "name": st.sampled_from(["n", "p.bpmn", "d.dmn", "f.form"]),
+    "name": st.sampled_from(["n", "q.bpmn"]),
     "type": st.just("t"),
     "signalName": st.just("n"),
     "errorCode": st.just("n"),
@@ -81,6 +87,11 @@ NAMES: dict[str, st.SearchStrategy[Any]] = {
     "retryBackOff": TIMES,
     "requestTimeout": st.sampled_from([-1, 1]),
     "retries": st.sampled_from([0, 1, 3]),
+    "limit": st.sampled_from([1, 1_000]),
+    "after": st.just(""),
+    "states": st.just(1),
+    "content": MODELS,
+    "definition": MODELS,
     "maxJobsToActivate": st.sampled_from([1, 100]),
 }  #: a likely value of a field, by its name; a key's and an element id's are found by the rest of their names
 SELDOM = ("corrections",)  # refused by name: a request with it would get no further
@@ -123,7 +134,7 @@ class World:
     def renew(self) -> None:
         """Make what earlier requests have ended again."""
         self.definitions = self._deploy()
-        has_work = any(not row[KINDS[Job].columns.index("ended_ms")] for row in self.rows()["Job"])
+        has_work = any(row[KINDS[Job].columns.index("state")] in MAY_END for row in self.rows()["Job"])
         if not has_work or str(self._client.get_instance(self.instance).state) != "ACTIVE":
             self.instance = self._created()
 
@@ -136,6 +147,8 @@ class World:
             "sourceElementInstanceKey": elements,
             "ancestorElementInstanceKey": [0, -1, *elements],
             "processInstanceKey": [self.instance],
+            "key": [self.instance],
+            "scopeKey": [self.instance, *elements],
         }
         return Keys(named, self.definitions)
 
@@ -192,9 +205,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.channel.close()
 
 
-@pytest.mark.parametrize("name", GATEWAY)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_request_has_a_documented_answer_and_a_refused_one_changes_nothing(world: World, name: str):
-    method = GATEWAY[name]
+    method = METHODS[name]
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(st.data())
@@ -238,10 +251,11 @@ def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
 
 
 def _likely(field: FieldDescriptor, keys: Keys) -> st.SearchStrategy[Any]:
-    if field.name in NAMES:
-        return NAMES[field.name]
-    if field.type == FieldDescriptor.TYPE_INT64 and field.name.endswith("Key"):
-        return keys.of(field.name)
+    name = field.camelcase_name  # the fields of osmia.v1 have underscores
+    if name in NAMES:
+        return NAMES[name]
+    if field.type == FieldDescriptor.TYPE_INT64 and name.lower().endswith("key"):
+        return keys.of(name)
     return ELEMENTS if field.type == FieldDescriptor.TYPE_STRING else _anything(field, keys)
 
 
