@@ -67,8 +67,8 @@ class InstanceCalls(Calls):
         *tags* (at most 10) and the *business_id* (1 to 256 characters) mark the instance; its jobs carry them.
 
         Without an *idempotency_key* the call is never repeated by itself: after `Unavailable` or `Timeout` the instance may or may not exist.
-        With one (at most 256 characters) it is repeated while the broker is away, and every repetition within 24 hours, by
-        whomever, returns the instance of the first call. A client with `idempotent_creations=True` gives each call a key of its own.
+        With one (at most 256 characters) it is repeated while the broker is away, and every repetition within 24 hours
+        returns the instance of the first call. A client with `idempotent_creations=True` gives each call a key of its own.
 
         Raises:
             NotFound: there is no such process or version.
