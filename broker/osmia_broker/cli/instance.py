@@ -1,25 +1,17 @@
-"""`osmia instance`: show one process instance, change it, cancel it."""
+"""`osmia instance`: show one process instance, change its variables, cancel it."""
 
 from typing import Annotated
 
 import msgspec
 import typer
 
-from osmia_broker.cli import changes
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import Key, Var, Vars
 from osmia_broker.cli.output import Output
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, variable_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer(
-    add_completion=False,
-    help="One process instance: show, variables, modify, migrate, business-id, cancel.",
-    no_args_is_help=True,
-)
-app.command()(changes.modify)
-app.command()(changes.migrate)
-app.command("business-id")(changes.name)
+app = typer.Typer(add_completion=False, help="One process instance: show, variables, cancel.", no_args_is_help=True)
 
 
 @app.command()

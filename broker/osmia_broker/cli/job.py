@@ -1,4 +1,4 @@
-"""`osmia job`: do a worker's part by hand: take jobs, report their outcome, change their retries and leases."""
+"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, give them retries."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,14 +7,12 @@ import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars, milliseconds
+from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, as_duration, with_session
 
 app = typer.Typer(
-    add_completion=False,
-    help="One job, as a worker: activate, complete, fail, throw-error, retries, lock.",
-    no_args_is_help=True,
+    add_completion=False, help="One job, as a worker: activate, complete, fail, retries.", no_args_is_help=True
 )
 
 LOCK = timedelta(minutes=5)
@@ -46,7 +44,7 @@ def activate(
     """
     with session.client() as client:
         jobs = client.activate_jobs(
-            type, max_jobs=max_jobs, worker=worker, timeout_ms=milliseconds(lock), wait_ms=milliseconds(wait)
+            type, max_jobs=max_jobs, worker=worker, timeout_ms=_milliseconds(lock), wait_ms=_milliseconds(wait)
         )
     rows = [
         {
@@ -95,7 +93,7 @@ def fail(
     Example: osmia job fail 2251799813685256 --retries 2 --message "bank is closed"
     """
     with session.client() as client:
-        client.fail_job(key, retries=retries, message=message, back_off_ms=milliseconds(back_off))
+        client.fail_job(key, retries=retries, message=message, back_off_ms=_milliseconds(back_off))
     session.one({"jobKey": str(key), "retries": retries}, key="jobKey", text=f"Failed {key}, {retries} retries left")
 
 
@@ -113,37 +111,5 @@ def retries(
     session.one({"jobKey": str(key), "retries": number}, key="jobKey", text=f"{key} has {number} retries")
 
 
-@app.command("throw-error")
-@with_session
-def throw_error(
-    session: Session,
-    key: Key,
-    code: Annotated[str, typer.Argument(help="The error code that an event of the model catches.")],
-    message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
-    var: Var = None,
-    vars: Vars = None,
-) -> None:
-    """Throw an error of the business from a job, for the model to catch.
-
-    Example: osmia job throw-error 2251799813685256 over-limit
-    """
-    variables = typed.read(var, vars)
-    with session.client() as client:
-        client.throw_error(key, code, message=message, variables=variables)
-    session.one({"jobKey": str(key), "errorCode": code}, key="jobKey", text=f"Threw {code} from {key}")
-
-
-@app.command()
-@with_session
-def lock(
-    session: Session,
-    key: Key,
-    span: Annotated[timedelta, typer.Argument(parser=as_duration, metavar="5m", help="From now; 0s ends it.")],
-) -> None:
-    """Hold an activated job for this long from now.
-
-    Example: osmia job lock 2251799813685256 10m
-    """
-    with session.client() as client:
-        client.update_job_timeout(key, milliseconds(span))
-    session.one({"jobKey": str(key)}, key="jobKey", text=f"{key} is held for {span}" if span else f"{key} is free")
+def _milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)

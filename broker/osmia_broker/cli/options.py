@@ -1,6 +1,5 @@
 """Define the arguments and options that several commands share, so that they read the same everywhere."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -19,8 +18,3 @@ Var = Annotated[
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
 Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
 Process = Annotated[str, typer.Option("--process", "-p", metavar="ID", help="Only of this process.")]
-
-
-def milliseconds(span: timedelta) -> int:
-    """Return a typed duration as the calls want it."""
-    return int(span.total_seconds() * 1000)

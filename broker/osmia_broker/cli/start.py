@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.options import INT32_MAX, Var, Vars
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, with_session
@@ -33,14 +33,6 @@ def start(
         int, typer.Option(min=LATEST, max=INT32_MAX, help="Its version; the latest unless given.", show_default=False)
     ] = LATEST,
     at: Annotated[list[str] | None, typer.Option("--at", metavar="ELEMENT", help="Start at this element.")] = None,
-    terminate_after: Annotated[
-        list[str] | None, typer.Option(metavar="ELEMENT", help="Terminate the instance when this element has ended.")
-    ] = None,
-    business_id: Annotated[str | None, typer.Option(metavar="ID", help="A business id.", show_default=False)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; at most 10.")] = None,
-    once: Annotated[
-        str, typer.Option(metavar="KEY", help="Start it once: a repetition with this key prints the first instance.")
-    ] = "",
     is_awaited: Annotated[bool, typer.Option("--await", help="Wait, up to --timeout, and print the result.")] = False,
 ) -> None:
     """Start a process instance and print its key.
@@ -49,25 +41,23 @@ def start(
     """
     from osmia.errors import NotFound
 
-    creation = {
-        "bpmn_process_id": process_id,
-        "variables": typed.read(var, vars),
-        "version": version,
-        "start_at": at or (),
-        "terminate_after": terminate_after or (),
-        "business_id": business_id,
-        "tags": tag or (),
-        "idempotency_key": once,
-    }
+    variables = typed.read(var, vars)
+    if is_awaited and at:
+        raise usage("--await and --at do not go together.", f"osmia start {process_id} --at {at[0]}")
     with session.client() as client:
         try:
-            (_await_result if is_awaited else _start)(session, client, creation)
+            if is_awaited:
+                _await_result(session, client, process_id, variables, version=version)
+            else:
+                _start(session, client, process_id, variables, version=version, at=at or [])
         except NotFound as error:
             raise _unknown_process(client, process_id, error.details) from error
 
 
-def _start(session: Session, client: "SyncClient", creation: dict[str, Any]) -> None:
-    created = client.create_instance(**creation)
+def _start(
+    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int, at: list[str]
+) -> None:
+    created = client.create_instance(process_id, variables, version=version, start_at=at)
     session.say(f"Started {created.bpmn_process_id} (version {created.version})")
     row = {
         "processInstanceKey": str(created.key),
@@ -78,10 +68,12 @@ def _start(session: Session, client: "SyncClient", creation: dict[str, Any]) -> 
     session.one(row, key="processInstanceKey", text=str(created.key))
 
 
-def _await_result(session: Session, client: "SyncClient", creation: dict[str, Any]) -> None:
+def _await_result(
+    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int
+) -> None:
     wait = session.timeout or AWAIT
     wait_ms = int(wait.total_seconds() * 1000)
-    result = client.create_instance_with_result(**creation, wait_ms=wait_ms)
+    result = client.create_instance_with_result(process_id, variables, version=version, wait_ms=wait_ms)
     row = {
         "processInstanceKey": str(result.key),
         "processDefinitionKey": str(result.process_definition_key),
