@@ -122,7 +122,7 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
             "ModifyProcessInstance",
             {"processInstanceKey": 1, "moveInstructions": [{"targetElementId": "a"}]},
             INVALID,
-            "either a source element instance key or a source element id",
+            "either a source element instance key or a source element id, but found neither",
         ),
         (
             "ModifyProcessInstance",
