@@ -185,6 +185,7 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path):
         ("shutdown_grace", "P9999999999999999D"),
         ("data_dir", ""),
         ("data_dir", "a\x00b"),
+        *(("gateway_version", value) for value in ("", "8.10", "8.10.0-alpha1", "v8.10.0", "8.10.0.1", 8)),
         *(
             ("advertised_address", value)
             for value in (

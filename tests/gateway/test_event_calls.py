@@ -109,6 +109,7 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
         ("PublishMessage", {"name": "m" * 40_000}, INVALID, "at most 32768 characters, but found 40000"),
         ("BroadcastSignal", {"signalName": "s", "variables": "{"}, INVALID, "JSON"),
         ("EvaluateConditional", {"processDefinitionKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
+        ("EvaluateConditional", {"processDefinitionKey": -1}, MISSING, "key '-1'"),
         ("ModifyProcessInstance", {}, MISSING, "no process instance found with key '0'"),
         ("ModifyProcessInstance", {"processInstanceKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
         (
@@ -121,7 +122,7 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
             "ModifyProcessInstance",
             {"processInstanceKey": 1, "moveInstructions": [{"targetElementId": "a"}]},
             INVALID,
-            "either a source element instance key or a source element id",
+            "either a source element instance key or a source element id, but found neither",
         ),
         (
             "ModifyProcessInstance",

@@ -59,6 +59,7 @@ def broker(
     http_host: Annotated[str | None, _option("http_host")] = None,
     management_host: Annotated[str | None, _option("management_host")] = None,
     advertised_address: Annotated[str | None, _option("advertised_address")] = None,
+    gateway_version: Annotated[str | None, _option("gateway_version")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help=config.about("insecure"))] = None,
     max_message_size: Annotated[str | None, _option("max_message_size")] = None,
     memory_limit: Annotated[str | None, _option("memory_limit")] = None,

@@ -66,8 +66,10 @@ def move(instruction: Modify.MoveInstruction) -> MoveInstruction:
 
     """
     if bool(instruction.sourceElementInstanceKey) == bool(instruction.sourceElementId):
+        found = "both" if instruction.sourceElementId else "neither"
         raise InvalidArgument(
-            "Expected a move instruction with either a source element instance key or a source element id"
+            "Expected a move instruction with either a source element instance key or a source element id,"
+            f" but found {found}"
         )
     return MoveInstruction(
         target_element_id=instruction.targetElementId,
