@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from osmia_broker.engine import Budget, Turn, commands, execute
@@ -136,10 +136,12 @@ def try_out(turn: Turn, wanted: commands.Command) -> None:
 
 STEP = st.tuples(st.integers(0, 15), st.integers(0, 40))
 STEPS = st.lists(STEP, max_size=25)
+FAIL, SOON = 4, 27  # fails the only job of the new instance, which is activatable at once
 
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, STEP, st.sampled_from([1, 2, 5, 1_000]))
+@example([(0, 0)], (FAIL, SOON), 1_000)
 def test_a_refused_command_leaves_no_trace(before: list[tuple[int, int]], last: tuple[int, int], steps_max: int):
     turn = fresh_turn(steps_max)
     for choice, value in before:

@@ -95,8 +95,7 @@ class JobTable(Table[Job]):
         """Take the job into, or out of, its window."""
         if job.state is JobState.ACTIVATABLE:
             window = self.windows.get(job.type)
-            if window is not None:
-                window.add(job.key)
+            if window is not None and window.add(job.key):
                 self._journal.note(window.discard, job.key)
             self.became_activatable.setdefault(job.type, []).append(job.key)
             return

@@ -28,15 +28,18 @@ class Window:
         self.through = through
         self.refilling = False
 
-    def add(self, key: int) -> None:
-        """Add the key of a job that has become activatable."""
+    def add(self, key: int) -> bool:
+        """Add the key of a job that has become activatable; return whether it is new here."""
+        if key in self._members:
+            return False
         if self.through is not None and key > self.through:
             if self.refilling:
                 self._late.append(key)
-            return
+            return False
         self._push(key)
         if self.through is None and len(self._members) > WINDOW_KEYS_MAX:
             self.through = max(self._members)
+        return True
 
     def pop(self) -> int | None:
         """Remove and return the lowest key; None when the window is empty."""

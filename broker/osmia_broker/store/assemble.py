@@ -214,12 +214,7 @@ def _fault_between(process_instance_key: int, rows: InstanceRows) -> str | None:
         return None
     if process_instance_key not in inside[0]:
         return "no living process"
-    living = {process_instance_key}
-    to_visit = [process_instance_key]
-    while to_visit:
-        found = [key for key in inside[to_visit.pop()] if key not in living]
-        living.update(found)
-        to_visit += found
+    living = _all_inside(process_instance_key, inside)
     for element in elements:
         if element.key not in living:
             return f"in table element_instances, key {element.key}: scope {element.scope_key}, which is not living in the process"
@@ -232,6 +227,17 @@ def _fault_between(process_instance_key: int, rows: InstanceRows) -> str | None:
             if owner not in living:
                 return f"in table {KINDS[row_type].table}, key {row.key}: {column} {owner}, which is not living"
     return None
+
+
+def _all_inside(outermost: int, inside: dict[int, list[int]]) -> set[int]:
+    """Return the keys of an element instance and of all that stands inside it, scope by scope."""
+    living = {outermost}
+    to_visit = [outermost]
+    while to_visit:
+        found = [key for key in inside[to_visit.pop()] if key not in living]
+        living.update(found)
+        to_visit += found
+    return living
 
 
 def _fault_of_element(element: ElementInstance) -> str | None:
