@@ -191,7 +191,7 @@ class EngineDoor:
         self._do(
             commands.ModifyProcessInstance(
                 instance,
-                tuple(commands.ActivateInstruction(id, 0, given) for id in activate),
+                tuple(commands.ActivateInstruction(id, key, given) for id, key in map(_with_ancestor, activate)),
                 tuple(
                     commands.TerminateInstruction(one)
                     if isinstance(one, int)
@@ -366,7 +366,7 @@ class GrpcDoor:
         self._do(
             lambda: self._client.modify_instance(
                 instance,
-                activate=[osmia.Activate(id, variables) for id in activate],
+                activate=[osmia.Activate(id, variables, key) for id, key in map(_with_ancestor, activate)],
                 terminate=[one for one in terminate if isinstance(one, int)],
                 terminate_elements=[one for one in terminate if isinstance(one, str)],
                 move=[osmia.Move(source, target) for source, target in move],
@@ -425,6 +425,12 @@ class GrpcDoor:
 
     def is_over(self, instance: int) -> bool:
         return str(self._do(lambda: self._client.get_instance(instance)).state) != "ACTIVE"
+
+
+def _with_ancestor(element: str) -> tuple[str, int]:
+    """`b@123` is the element b in the scope with key 123; without a key the scope is found."""
+    id, _, key = element.partition("@")
+    return id, int(key or 0)
 
 
 Door = EngineDoor | GrpcDoor

@@ -23,6 +23,7 @@
     variables amount=12                                     variables of the process, exactly these
     idle                                                    no job can be activated
     modify    +b -a a>b b.x=1                               activate, terminate, move; variables for the activated element's scopes
+    modify    +b@123 -123                                   activate b in the scope with this key, terminate the instance with this key
     migrate   other a>b                                     go on in the latest version of another process
     delete    process                                       delete the latest version
     suspend · resume                                        the instance

@@ -18,10 +18,11 @@ from osmia_broker.engine.lifecycle.moves import (
     plan_completion,
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
-from osmia_broker.engine.lifecycle.scopes import is_ending, open_scopes, put_into, terminate, terminate_inside
-from osmia_broker.engine.lifecycle.steps import take, take_step
+from osmia_broker.engine.lifecycle.scopes import is_ending, open_inner, open_scopes, put_into, terminate, terminate_inside
+from osmia_broker.engine.lifecycle.steps import CONTAINERS, take, take_step
 
 __all__ = [
+    "CONTAINERS",
     "PROCESSORS",
     "Processor",
     "advance",
@@ -31,6 +32,7 @@ __all__ = [
     "is_empty",
     "is_ending",
     "model_of",
+    "open_inner",
     "open_scopes",
     "plan_completion",
     "processes",

@@ -7,7 +7,7 @@ from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.graph import Element
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState, JobState
 
 TERMINATED_AT_ONCE = 1_000  # element instances that one step ends; about 50 ms
@@ -28,20 +28,37 @@ def open_scopes(turn: Turn, scope: Element, opened: dict[str, ElementInstance]) 
         inner = inner.scope
     for element in reversed(chain):
         assert element.scope is not None, "the process is open"
-        outer = opened[element.scope.id]
-        instance = insert(turn, element, outer)
-        if outer.state is ElementState.ACTIVATED:
-            turn.plan(instance)
-        opened[element.id] = instance
+        opened[element.id] = put_into(turn, element, opened[element.scope.id])
     return opened[scope.id]
 
 
 def put_into(turn: Turn, element: Element, scope: ElementInstance) -> ElementInstance:
-    """Put a token on *element* inside *scope*: planned now, or with the activation of a scope that is only prepared."""
-    instance = insert(turn, element, scope)
+    """Put a token on *element* inside *scope*: planned now, or with the activation of a scope that is only prepared.
+
+    In an ad-hoc subprocess, the token gets an inner instance of its own.
+    """
+    is_ad_hoc = scope.type == ElementType.AD_HOC_SUB_PROCESS
+    instance = insert(turn, element, open_inner(turn, scope) if is_ad_hoc else scope)
     if scope.state is ElementState.ACTIVATED:
         turn.plan(instance)
     return instance
+
+
+def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
+    """Return a new inner instance of the ad-hoc subprocess *scope*, which holds one path through it."""
+    inner = ElementInstance(
+        key=turn.next_key(),
+        process_instance_key=scope.process_instance_key,
+        process_definition_key=scope.process_definition_key,
+        element_id=scope.element_id,
+        type=ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE,
+        state=ElementState.ACTIVATING,
+        scope_key=scope.key,
+        started_ms=turn.now_ms,
+    )
+    turn.elements.insert(inner)
+    advance(turn, inner, ElementState.ACTIVATED)
+    return inner
 
 
 def terminate(turn: Turn, instance: ElementInstance) -> None:
