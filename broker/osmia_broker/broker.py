@@ -86,6 +86,7 @@ class Broker:
             counters,
             queue_max=settings.queue_limit,
             memory_bytes=settings.memory_limit,
+            unique_business_ids=settings.unique_business_ids,
         )
         opened.push_async_callback(partition.close)
         await partition.open()

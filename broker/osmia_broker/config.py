@@ -210,6 +210,9 @@ class Settings:
         "Memory for process instances kept at hand; colder ones are read from the database again.",
     )
     queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
+    unique_business_ids: bool = _setting(
+        False, _switch, "Refuse an instance whose business id a living root instance of its process has."
+    )
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
     log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
     shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")

@@ -127,7 +127,9 @@ def test_an_event_behind_a_gateway_is_refused(play: Play):
 # --- event subprocesses, ad-hoc subprocesses, loops
 
 
-HELP = 'deploy start > a:job > end & help:eventsub { go:start(message=help, key="=x") > b:job > c:job > end3 }; create x=1'
+HELP = (
+    'deploy start > a:job > end & help:eventsub { go:start(message=help, key="=x") > b:job > c:job > end3 }; create x=1'
+)
 AD_HOC = 'deploy start > a:job > h:adhoc(active="=ids") { b:job > c:job & d:job } > e:job > end; create ids=["b"]'
 DECIDED = "deploy start > a:job > h:adhoc(type=decide) { b:job > c:job & d:job } > e:job > end; create"
 EACH = 'deploy start > m:sub(items="=[1,2]") { start > a:job > b:job > end } > c:job > end; create'
@@ -211,7 +213,7 @@ def test_an_ancestor_that_is_no_open_scope_of_the_element_is_refused(play: Play,
     }[which]
     if which == "an ended element":
         scenario.play("complete b")
-    with pytest.raises(AssertionError, match="INVALID_ARGUMENT.* ancestor scope key"):
+    with pytest.raises(AssertionError, match=r"INVALID_ARGUMENT.* ancestor scope key"):
         scenario.play(f"modify +b@{key}")
 
 

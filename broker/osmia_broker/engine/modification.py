@@ -24,7 +24,9 @@ from osmia_broker.state.rows import ElementInstance, ElementState
 
 NOT_ACTIVATABLE = frozenset({ElementType.START_EVENT, ElementType.BOUNDARY_EVENT})  #: they are entered by their trigger
 _ANY = (0, -1)  # ancestor keys that mean: find the scope
-_INSIDE_ITS_OWN = frozenset({ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE})  # it lives in an instance of the same element
+_INSIDE_ITS_OWN = frozenset(
+    {ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE}
+)  # it lives in an instance of the same element
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +125,15 @@ class _Plan:
 
     def _element(self, id: str) -> Element:
         element = self._model.elements.get(id)
-        if element is None or element.type is ElementType.PROCESS:
+        is_flow = element is None and self._model.has_flow(id)
+        if not is_flow and (element is None or element.type is ElementType.PROCESS):
             raise InvalidArgument(
                 f"{self._prefix} activate instructions with an element that could not be found: '{id}'"
             )
-        if element.type in NOT_ACTIVATABLE:
+        if element is None or element.type in NOT_ACTIVATABLE:
             raise InvalidArgument(
                 f"{self._prefix} activate instructions for elements that are unsupported: '{id}'."
-                f" The activation of elements with type '{element.type}' is not supported."
+                f" The activation of elements with type '{'SEQUENCE_FLOW' if element is None else element.type}' is not supported."
             )
         if any(flow.source.type is ElementType.EVENT_BASED_GATEWAY for flow in element.incoming):
             raise InvalidArgument(
@@ -198,11 +201,7 @@ class _Plan:
 
     def _scopes_of_ancestor(self, element: Element, ancestor_key: int) -> dict[str, ElementInstance]:
         ancestor = self._turn.elements.get(ancestor_key)
-        if (
-            ancestor is None
-            or ancestor.process_instance_key != self._process.key
-            or not self._is_open(ancestor)
-        ):
+        if ancestor is None or ancestor.process_instance_key != self._process.key or not self._is_open(ancestor):
             raise InvalidArgument(
                 f"{self._prefix} activate instructions with an ancestor scope key that does not exist,"
                 f" or is not in an active state: '{ancestor_key}'"

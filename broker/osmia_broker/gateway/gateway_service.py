@@ -113,9 +113,9 @@ class Gateway:
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """Report success."""
         checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
-        checks.unused("businessId", given=bool(request.businessId))
         result = instructions.ad_hoc_result(request.result) if request.HasField("result") else None
-        await self._calls.complete_job(request.jobKey, request.variables, result)
+        business_id = request.businessId
+        await self._calls.complete_job(request.jobKey, request.variables, result, business_id=business_id)
         return gateway.CompleteJobResponse()
 
     async def FailJob(self, request: gateway.FailJobRequest) -> gateway.FailJobResponse:

@@ -18,8 +18,15 @@ from osmia_broker.engine.lifecycle.moves import (
     plan_completion,
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
-from osmia_broker.engine.lifecycle.scopes import is_ending, open_inner, open_scopes, put_into, terminate, terminate_inside
-from osmia_broker.engine.lifecycle.steps import CONTAINERS, take, take_step
+from osmia_broker.engine.lifecycle.scopes import (
+    is_ending,
+    open_inner,
+    open_scopes,
+    put_into,
+    terminate,
+    terminate_inside,
+)
+from osmia_broker.engine.lifecycle.steps import CONTAINERS, ends_process, take, take_step
 
 __all__ = [
     "CONTAINERS",
@@ -27,6 +34,7 @@ __all__ = [
     "Processor",
     "advance",
     "deployment_of",
+    "ends_process",
     "enter",
     "insert",
     "is_empty",

@@ -175,6 +175,5 @@ def _cancel(turn: Turn, process: ElementInstance) -> None:
     process_ended(turn, process, is_completed=False)
     for follow_up in turn.follow_ups.of_instance(process.key):
         turn.follow_ups.delete(follow_up)
-    waiting = turn.awaited.pop(process.key)
-    if waiting is not None:
-        turn.journal.note(turn.awaited.add, process.key, *waiting)
+    for ticket, names in turn.awaited.pop(process.key).items():
+        turn.journal.note(turn.awaited.add, process.key, ticket, names)
