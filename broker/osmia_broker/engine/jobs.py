@@ -146,7 +146,7 @@ def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
             if job.state is JobState.ACTIVATED:
                 _note(turn, job, "timed_out")
             turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
-        elif job.deadline_ms:  # it was moved, or the clock was set back since the look: wake up for it again
+        elif job.deadline_ms > 0:  # it was moved, or the clock was set back since the look: wake up for it again
             turn.state.deadlines.add(job.deadline_ms)
     return [key for key in command.job_keys if turn.state.is_unreadable(key)]
 
