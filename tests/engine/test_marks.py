@@ -336,6 +336,36 @@ async def test_an_unknown_element_to_end_after_is_refused(memory: dict[str, int]
             assert living(it, row_type) == []
 
 
+# --- marks and migration
+
+
+async def test_all_marks_follow_a_migration(memory: dict[str, int]):
+    async with opened(unique_business_ids=True, **memory) as it:
+        await it.do(DEPLOY)
+        deployed = await it.do(deploy("start > x:job(type=b) > y:job > end", id="other"))
+        key = (await it.do(marked(business_id="order-1", tags=("red",), terminate_after=("b",)))).process_instance_key
+        [job] = await it.do(activate("a"))
+        await it.do(complete(job))
+        await it.do(commands.MigrateProcessInstance(key, deployed.processes[0].key, (("b", "x"),)))
+        await it.do(marked(business_id="order-1"))
+        with pytest.raises(AlreadyExists):
+            await it.do(marked("other", business_id="order-1"))
+        [job] = await it.do(activate("b"))
+        assert (job.business_id, job.tags) == ("order-1", ("red",))
+        await it.do(complete(job))
+        assert running(it, "other") == []
+
+
+async def test_a_migration_that_would_repeat_a_unique_business_id_is_refused(memory: dict[str, int]):
+    async with opened(unique_business_ids=True, **memory) as it:
+        await it.do(DEPLOY)
+        deployed = await it.do(deploy("start > x:job(type=b) > y:job > end", id="other"))
+        key = (await it.do(marked(business_id="order-1"))).process_instance_key
+        await it.do(marked("other", business_id="order-1"))
+        with pytest.raises(AlreadyExists):
+            await it.do(commands.MigrateProcessInstance(key, deployed.processes[0].key, (("a", "x"),)))
+
+
 # --- start instructions
 
 
