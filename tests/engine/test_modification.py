@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from osmia_broker.engine import commands
+from osmia_broker.engine.lifecycle import scopes
+from osmia_broker.state.rows import ElementInstance
 from tests.harness import Scenario
+from tests.partition.opened import create, deploy, opened
 
 Play = Callable[..., Scenario]
 TWO = "deploy start > a:job > b:job > end; create"
@@ -220,3 +224,46 @@ def test_an_ancestor_that_is_no_open_scope_of_the_element_is_refused(play: Play,
 @pytest.mark.parametrize("line", ["modify process>b", "modify +a_to_b", "modify +", "modify -nothing"])
 def test_what_cannot_be_moved_activated_or_terminated(play: Play, line: str):
     play(f"{TWO}; {line}", refused="INVALID_ARGUMENT")
+
+
+# --- called instances
+
+
+CALLED = """
+    deploy   called_by_one:: start > w:job > v:job > end
+    deploy   start > c:call(process=called_by_one) > a:job > end
+    create
+    instance called_by_one
+"""
+
+
+def test_a_called_instance_is_modified_and_returns(play: Play):
+    play(f"{CALLED}; modify w>v; complete v; instance; at a")
+
+
+@pytest.mark.parametrize("line", ["modify -w", "modify -w -w", "modify -called_by_one"])
+def test_a_called_instance_is_not_ended_by_a_modification(play: Play, line: str):
+    play(f"{CALLED}; {line}", refused="INVALID_ARGUMENT")
+
+
+def test_a_call_activity_is_terminated_with_the_instance_that_it_has_called(play: Play):
+    called = CALLED.replace("by_one", "by_two")  # all tests share the broker behind the gRPC door
+    play(f"{called}; instance; modify c>a; instances called_by_two 0; at a")
+
+
+# --- large scopes
+
+
+async def test_a_large_scope_that_is_terminated_ends_the_instance_in_slices(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scopes, "TERMINATED_AT_ONCE", 2)
+    monkeypatch.setattr(scopes, "TERMINATED_PER_SLICE", 3)
+    for size in range(1, 8):
+        async with opened() as it:
+            await it.do(
+                deploy(f'start > s:sub {{ start > m:job(items="=for i in 1..{size} return i") > end }} > b:job > end')
+            )
+            key = (await it.do(create())).process_instance_key
+            await it.do(commands.ModifyProcessInstance(key, (), (commands.TerminateInstruction(0, "s"),)))
+            await it.settled()
+            assert it.store.living(ElementInstance) == []
+            assert it.store.row(ElementInstance, key).state == "TERMINATED"

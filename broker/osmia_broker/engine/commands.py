@@ -368,9 +368,13 @@ class CheckConditions(Command, frozen=True, gc=False):
 
 
 class ContinueTermination(Command, frozen=True, gc=False):
-    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up."""
+    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up.
+
+    With *ends_scopes*, every scope around it ends too in which nothing lives any longer; otherwise that goes on.
+    """
 
     element_instance_key: int
+    ends_scopes: bool = False
 
 
 class ContinueLoop(Command, frozen=True, gc=False):

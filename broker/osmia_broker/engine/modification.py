@@ -14,7 +14,15 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import CONTAINERS, PROCESSORS, is_empty, is_ending, open_scopes, put_into, terminate
+from osmia_broker.engine.lifecycle import (
+    CONTAINERS,
+    PROCESSORS,
+    is_ending,
+    open_scopes,
+    put_into,
+    terminate_with_scopes,
+)
+from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
@@ -59,6 +67,8 @@ def modify_process_instance(turn: Turn, command: ModifyProcessInstance) -> None:
         terminated += sources
     for activation in activations:
         _activate(turn, activation)
+    if terminated:
+        _refuse_end_of_called(turn, process, terminated)
     for instance in terminated:
         if not instance.ended_ms:
             _terminate(turn, instance)
@@ -272,24 +282,38 @@ def _activate(turn: Turn, activation: _Activation) -> None:
 
 
 def _terminate(turn: Turn, instance: ElementInstance) -> None:
-    """Terminate *instance*, and every scope around it in which nothing lives any longer."""
-    scope = turn.elements.get(instance.scope_key)
+    """Terminate *instance*, and every scope around it in which nothing lives any longer. A loop counts its terminated instances."""
     if instance.loop_counter:
         for loop in turn.loops.by("element_instance_key", instance.scope_key):
             turn.loops.update(loop, terminated=loop.terminated + 1)
-    terminate(turn, instance)
-    while scope is not None and scope.state is ElementState.ACTIVATED:
-        if not is_empty(turn, scope) or _goes_on(turn, scope):
-            PROCESSORS[scope.type].child_left(turn, scope)
-            return
-        outer = turn.elements.get(scope.scope_key)
-        terminate(turn, scope)
-        scope = outer
+    terminate_with_scopes(turn, instance)
 
 
-def _goes_on(turn: Turn, scope: ElementInstance) -> bool:
-    """Whether an empty scope still has something to do: a loop with results or further instances, an ad-hoc subprocess with a worker."""
-    if scope.type == ElementType.MULTI_INSTANCE_BODY:
-        [loop] = turn.loops.by("element_instance_key", scope.key)
-        return loop.completed > 0 or loop.size != loop.started
-    return turn.jobs.has_any("element_instance_key", scope.key)
+def _refuse_end_of_called(turn: Turn, process: ElementInstance, terminated: list[ElementInstance]) -> None:
+    """Refuse to end a called instance: its caller would wait for ever.
+
+    Raises:
+        InvalidArgument: nothing of the instance would live after *terminated*.
+
+    """
+    origin = origin_of(turn, process.key)
+    if origin is None or not origin.parent_process_instance_key:
+        return
+    inside = list(terminated)
+    for scope in inside:  # grows while it is walked
+        inside.extend(turn.elements.by("scope_key", scope.key))
+    ending = {one.key for one in inside}
+    living = turn.elements.of_instance(process.key)
+    if process.key in ending or not any(one.key not in ending and _lives_on(turn, one) for one in living):
+        raise InvalidArgument(
+            f"Expected to modify instance of process '{process.element_id}' but the given instructions would terminate the instance."
+            " The instance was created by a call activity in the parent process."
+            " To terminate this instance please modify the parent process instead."
+        )
+
+
+def _lives_on(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether *instance* lives on if everything in it is terminated."""
+    is_scope = turn.elements.has_any("scope_key", instance.key)
+    has_token = turn.tokens.has_any("scope_key", instance.key)
+    return not is_scope or has_token or PROCESSORS[instance.type].has_more(turn, instance)

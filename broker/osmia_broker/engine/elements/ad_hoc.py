@@ -70,6 +70,10 @@ class AdHocSubprocess(Processor):
         ):
             terminate_inside(turn, scope, spared=child)
 
+    def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
+        """Return whether a worker decides how to go on."""
+        return model_of(turn, scope).job is not None
+
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Complete the subprocess when nothing is left to do, or let the worker decide again."""
         if scope.state is not ElementState.ACTIVATED:

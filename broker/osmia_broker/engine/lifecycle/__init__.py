@@ -25,6 +25,7 @@ from osmia_broker.engine.lifecycle.scopes import (
     put_into,
     terminate,
     terminate_inside,
+    terminate_with_scopes,
 )
 from osmia_broker.engine.lifecycle.steps import CONTAINERS, ends_process, take, take_step
 
@@ -49,4 +50,5 @@ __all__ = [
     "take_step",
     "terminate",
     "terminate_inside",
+    "terminate_with_scopes",
 ]

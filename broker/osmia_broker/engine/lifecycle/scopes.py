@@ -4,7 +4,7 @@ from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE, JOB
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, insert
+from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
@@ -67,13 +67,41 @@ def terminate(turn: Turn, instance: ElementInstance) -> None:
     The scope around *instance* is left as it is, even if it is empty now. If there is very much inside, it ends in slices: at once it only becomes
     TERMINATING, and nothing inside it acts any more (`is_ending`); its scope is notified at the end.
     """
-    inside = _with_all_inside(turn, instance)
-    if len(inside) <= TERMINATED_AT_ONCE:
-        for inner in reversed(inside):
-            _end(turn, inner)
-    elif instance.state is not ElementState.TERMINATING:
+    if not _ends_at_once(turn, instance) and instance.state is not ElementState.TERMINATING:
         turn.elements.begin_to_terminate(instance)
         turn.follow(instance.process_instance_key, ContinueTermination(instance.key))
+
+
+def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
+    """End *instance* as `terminate` does, and every scope around it in which nothing lives any longer."""
+    scope = turn.elements.get(instance.scope_key)
+    if _ends_at_once(turn, instance):
+        _end_empty(turn, scope)
+    elif instance.state is not ElementState.TERMINATING:
+        turn.elements.begin_to_terminate(instance)
+        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes=True))
+
+
+def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
+    """End *instance* with all that lives in it, unless that is too much for one step; return whether it has ended."""
+    inside = _with_all_inside(turn, instance)
+    if len(inside) > TERMINATED_AT_ONCE:
+        return False
+    for inner in reversed(inside):
+        _end(turn, inner)
+    return True
+
+
+def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
+    """End *scope* and those around it as long as nothing lives in them and they have nothing more to do; notify the first other one."""
+    while scope is not None and scope.state is ElementState.ACTIVATED:
+        processor = PROCESSORS[scope.type]
+        if not is_empty(turn, scope) or processor.has_more(turn, scope):
+            processor.child_left(turn, scope)
+            return
+        outer = turn.elements.get(scope.scope_key)
+        _end(turn, scope)
+        scope = outer
 
 
 def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
@@ -118,11 +146,13 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
         for inner in _innermost(turn, root, left):
             _end(turn, inner)
             left -= 1
-        if not left:
+        if not root.ended_ms:
             turn.follow(instance.process_instance_key, command)
             return
     scope = turn.elements.get(instance.scope_key) if is_whole else instance
-    if scope is not None:
+    if command.ends_scopes:
+        _end_empty(turn, scope)
+    elif scope is not None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
 
