@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -286,6 +286,13 @@ class GrpcDoor:
         self._broker = broker
         self.clock = broker.clock
         self._client = broker.client
+        self._created: list[int] = []
+
+    def close(self) -> None:
+        """Cancel the instances of this test: their jobs would be handed to the next one."""
+        for key in self._created:
+            with suppress(osmia.NotFound):
+                self._client.cancel_instance(key)
 
     def _do(self, call: Callable[[], Any]) -> Any:
         try:
@@ -297,7 +304,9 @@ class GrpcDoor:
         return self._do(lambda: self._client.deploy(*files))
 
     def create(self, process_id: str, variables: str, version: int = -1) -> int:
-        return int(self._do(lambda: self._client.create_instance(process_id, variables, version=version)).key)
+        created = self._do(lambda: self._client.create_instance(process_id, variables, version=version))
+        self._created.append(created.key)
+        return int(created.key)
 
     def activate(self, type: str, max_jobs: int, timeout_ms: int, names: tuple[str, ...] = ()) -> list[SeenJob]:
         jobs = self._do(
