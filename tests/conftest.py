@@ -22,9 +22,9 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """A partition in memory, a partition restarted after every command, or a broker over gRPC."""
     if request.param == "grpc":
-        yield GrpcDoor(request.getfixturevalue("shared_broker"))
-        return
-    door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
+        door: Door = GrpcDoor(request.getfixturevalue("shared_broker"))
+    else:
+        door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
     try:
         yield door
     finally:

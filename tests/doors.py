@@ -8,7 +8,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ class EngineDoor:
         self._do(
             commands.ModifyProcessInstance(
                 instance,
-                tuple(commands.ActivateInstruction(id, 0, given) for id in activate),
+                tuple(commands.ActivateInstruction(id, key, given) for id, key in map(_with_ancestor, activate)),
                 tuple(
                     commands.TerminateInstruction(one)
                     if isinstance(one, int)
@@ -286,6 +286,13 @@ class GrpcDoor:
         self._broker = broker
         self.clock = broker.clock
         self._client = broker.client
+        self._created: list[int] = []
+
+    def close(self) -> None:
+        """Cancel the instances of this test: their jobs would be handed to the next one."""
+        for key in self._created:
+            with suppress(osmia.NotFound):
+                self._client.cancel_instance(key)
 
     def _do(self, call: Callable[[], Any]) -> Any:
         try:
@@ -297,7 +304,9 @@ class GrpcDoor:
         return self._do(lambda: self._client.deploy(*files))
 
     def create(self, process_id: str, variables: str, version: int = -1) -> int:
-        return int(self._do(lambda: self._client.create_instance(process_id, variables, version=version)).key)
+        created = self._do(lambda: self._client.create_instance(process_id, variables, version=version))
+        self._created.append(created.key)
+        return int(created.key)
 
     def activate(self, type: str, max_jobs: int, timeout_ms: int, names: tuple[str, ...] = ()) -> list[SeenJob]:
         jobs = self._do(
@@ -366,7 +375,7 @@ class GrpcDoor:
         self._do(
             lambda: self._client.modify_instance(
                 instance,
-                activate=[osmia.Activate(id, variables) for id in activate],
+                activate=[osmia.Activate(id, variables, key) for id, key in map(_with_ancestor, activate)],
                 terminate=[one for one in terminate if isinstance(one, int)],
                 terminate_elements=[one for one in terminate if isinstance(one, str)],
                 move=[osmia.Move(source, target) for source, target in move],
@@ -425,6 +434,12 @@ class GrpcDoor:
 
     def is_over(self, instance: int) -> bool:
         return str(self._do(lambda: self._client.get_instance(instance)).state) != "ACTIVE"
+
+
+def _with_ancestor(element: str) -> tuple[str, int]:
+    """`b@123` is the element b in the scope with key 123; without a key the scope is found."""
+    id, _, key = element.partition("@")
+    return id, int(key or 0)
 
 
 Door = EngineDoor | GrpcDoor

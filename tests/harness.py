@@ -23,6 +23,7 @@
     variables amount=12                                     variables of the process, exactly these
     idle                                                    no job can be activated
     modify    +b -a a>b b.x=1                               activate, terminate, move; variables for the activated element's scopes
+    modify    +b@123 -123                                   activate b in the scope with this key, terminate the instance with this key
     migrate   other a>b                                     go on in the latest version of another process
     delete    process                                       delete the latest version
     suspend · resume                                        the instance
@@ -201,10 +202,11 @@ class Scenario:
         self.door.modify(self.instance, activate, terminate, move, variables)
 
     def do_migrate(self, rest: str) -> None:
-        """`migrate other a>b c>d`: to the latest version of a process, with these mappings."""
+        """`migrate other a>b c>d`: to the latest version of a process (or the one deleted last), with these mappings."""
         process_id, words = first_word(rest)
         mappings = [tuple(word.split(">", 1)) for word in words.split()]
-        self.door.migrate(self.instance, self.door.definition(process_id), mappings)
+        key = self.deleted if process_id == "deleted" else self.door.definition(process_id)
+        self.door.migrate(self.instance, key, mappings)
 
     def do_delete(self, rest: str) -> None:
         """Delete the latest version of a process, or the definition of this key; `delete again` the one that was deleted last."""

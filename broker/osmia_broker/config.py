@@ -222,10 +222,10 @@ class Settings:
         _memory_size,
         "Memory for process instances kept at hand; colder ones are read from the database again.",
     )
-    unique_business_ids: bool = _setting(
-        False, _switch, "Refuse an instance whose business id a living instance of the same process has."
-    )
     queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
+    unique_business_ids: bool = _setting(
+        False, _switch, "Refuse an instance whose business id a living root instance of its process has."
+    )
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
     log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
     shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")

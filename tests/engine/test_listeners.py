@@ -75,7 +75,7 @@ def test_a_listener_without_retries_stops_at_its_own_kind_of_incident(play: Play
     ],
 )
 def test_listeners_work_on_elements_of_all_kinds(play: Play, element: str):
-    play(f"deploy start > {element} > a:job > end; create; waits x type=s1; complete x; at a")
+    play(f"deploy start > {element} > a:job > end; create; waits x type=s1; complete x; advance 0; at a")
 
 
 def test_a_scope_with_an_end_listener_completes_after_it(play: Play):

@@ -122,3 +122,194 @@ def test_a_new_event_that_cannot_be_opened_refuses_the_migration(play: Play):
     """,
         refused="FAILED_PRECONDITION",
     )
+
+
+# --- what waits follows
+
+
+def test_a_message_subscription_follows_with_its_key(play: Play):
+    play("""
+        deploy   start > m:catch(message=migrate_1, key="=x") > end
+        deploy   other:: start > n:catch(message=migrate_2, key="=y") > c:job > end
+        create   x=41
+        migrate  other m>n
+        publish  migrate_2 key=41
+        at       n
+        publish  migrate_1 key=41
+        at       c
+    """)
+
+
+def test_events_behind_a_gateway_follow(play: Play):
+    play("""
+        deploy   start > g:events [ t:catch(timer=PT10S) > a:job > e1:end | m:catch(message=migrate_3, key="=x") > e2:end ]
+        deploy   other:: start > h:events [ u:catch(timer=PT1H) > b:job > e1:end | n:catch(message=migrate_3, key="=x") > e2:end ]
+        create   x=1
+        migrate  other g>h t>u m>n
+        advance  10000
+        at       b
+    """)
+
+
+def test_an_event_subprocess_goes_on_waiting_and_one_that_runs_goes_on(play: Play):
+    play("""
+        deploy   start > a:job > end & s:eventsub { go:start(timer=PT10S, interrupting=false) > b:job > end3 }
+        deploy   other:: start > x:job > end & t:eventsub { gone:start(timer=PT1H, interrupting=false) > y:job > z:job > end3 }
+        create
+        migrate  other a>x go>gone
+        advance  10000
+        at       t x y
+    """)
+    play("""
+        deploy   start > a:job > end & s:eventsub { go:start(timer=PT10S, interrupting=false) > b:job > end3 }
+        deploy   other:: start > x:job > end & t:eventsub { gone:start(timer=PT1H, interrupting=false) > y:job > z:job > end3 }
+        create
+        advance  10000
+        migrate  other a>x s>t b>y go>gone
+        at       t x y
+        complete y
+        at       t x z
+    """)
+
+
+def test_a_called_instance_returns_to_its_migrated_caller(play: Play):
+    play("""
+        deploy   called_1:: start > w:job > end
+        deploy   start > c:call(process=called_1) > a:job > end
+        deploy   other:: start > d:call(process=nobody) > x:job > end
+        create
+        migrate  other c>d
+        instance called_1
+        complete w
+        completed
+        instance other
+        at       x
+    """)
+
+
+def test_a_called_instance_is_migrated_and_returns(play: Play):
+    play("""
+        deploy   called_2:: start > w:job > end
+        deploy   called_3:: start > v:job > u:job > end
+        deploy   start > c:call(process=called_2) > a:job > end
+        create
+        instance called_2
+        migrate  called_3 w>v
+        complete v
+        complete u
+        instance
+        at       a
+    """)
+
+
+def test_an_ad_hoc_subprocess_follows_with_its_paths(play: Play):
+    play("""
+        deploy   start > h:adhoc(active="=ids") { a:job > b:job } > end
+        deploy   other:: start > k:adhoc(active="=ids") { x:job > y:job } > z:job > end
+        create   ids=["a"]
+        migrate  other h>k a>x
+        complete x
+        at       k k y
+        complete y
+        at       z
+    """)
+
+
+def test_the_jobs_of_listeners_and_failed_jobs_follow(play: Play):
+    play("""
+        deploy   start > a:job(on_start=first, on_end=last) > end
+        deploy   other:: start > x:job(on_start=first, on_end=last) > y:job > end
+        create
+        migrate  other a>x
+        complete x
+        fail     x retries=0
+        incident x JOB_NO_RETRIES
+        migrate  process x>a
+        incident a JOB_NO_RETRIES
+        retries  a 1
+        resolve  a
+        migrate  other a>x
+        complete x
+        complete x
+        at       y
+    """)
+
+
+def test_a_compensation_handler_follows(play: Play):
+    play("""
+        deploy   start > a:job > b:job > end & k:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes)
+        deploy   other:: start > x:job > y:job > undo:throw(compensate=any) > end & l:boundary(on=x, compensate=any, handler=v) & v:job(compensates=yes)
+        create
+        complete a
+        migrate  other a>x b>y u>v
+        complete y
+        at       undo v
+        complete v
+        completed
+    """)
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "mapping"),
+    [
+        ("w:catch(timer=PT10S)", 'v:catch(message=m, key="=1")', "w>v"),
+        ("w:catch(timer=PT10S)", "v:catch(signal=m)", "w>v"),
+        ('w:job(items="=[1,2]")', 'v:job(items="=[1,2]", sequential=true)', "w>v"),
+        ('w:job(items="=[1,2]", sequential=true)', 'v:job(items="=[1,2]")', "w>v"),
+        ('w:job(items="=[1,2]")', "v:job", "w>v"),
+        ("w:job", 'v:job(items="=[1,2]")', "w>v"),
+        ('w:job(items="=[1,2]")', 'v:job(repeat="=true")', "w>v"),
+    ],
+)
+def test_another_trigger_or_another_loop_is_refused(play: Play, source: str, target: str, mapping: str):
+    play(
+        f"deploy start > {source} > end; deploy other:: start > {target} > end; create; migrate other {mapping}",
+        refused="FAILED_PRECONDITION",
+    )
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        "u:boundary(on=x, signal=m)",  # another trigger
+        "u:boundary(on=y, timer=PT1S)",  # at another activity
+    ],
+)
+def test_an_event_that_is_mapped_to_one_that_cannot_take_its_place_is_refused(play: Play, boundary: str):
+    play(
+        f"""
+        deploy   start > a:job > b:job > end & t:boundary(on=a, timer=PT1S) > e2:end
+        deploy   other:: start > x:job > y:job > end & {boundary} > e2:end
+        create
+        migrate  other a>x b>y t>u
+    """,
+        refused="FAILED_PRECONDITION",
+    )
+
+
+def test_two_events_that_wait_cannot_become_one(play: Play):
+    play(
+        """
+        deploy   start > a:job > end & t:boundary(on=a, timer=PT1S) > e2:end & s:boundary(on=a, timer=PT2S) > e3:end
+        deploy   other:: start > x:job > end & u:boundary(on=x, timer=PT1S) > e2:end
+        create
+        migrate  other a>x t>u s>u
+    """,
+        refused="FAILED_PRECONDITION",
+    )
+
+
+def test_a_deleted_definition_takes_no_instances_by_migration(play: Play):
+    play(
+        "deploy start > a:job > end; deploy gone_1:: start > x:job > end; create; delete gone_1; migrate deleted a>x",
+        refused="NOT_FOUND",
+    )
+
+
+def test_an_instance_migrates_out_of_a_deleted_definition(play: Play):
+    play(
+        "deploy gone_2:: start > a:job > end; deploy other:: start > x:job > y:job > end; create_of gone_2; delete gone_2; migrate other a>x; complete x; at y"
+    )

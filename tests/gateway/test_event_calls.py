@@ -1,10 +1,13 @@
 """Messages, signals, conditions, and calls that change instances and definitions: answers, statuses and texts (gateway-rpc.md)."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 
 from osmia_proto import gateway
 from tests.bpmn import bpmn
+from tests.doors import running_broker
 from tests.gateway.conftest import Wire
 
 INVALID, MISSING, EXISTS, STATE = (
@@ -72,16 +75,26 @@ async def test_a_business_id_is_given_once_to_a_running_root_instance(wire: Wire
     assert (await one_job(wire, unique)).businessId == "late"
 
 
-async def test_a_business_id_may_come_with_the_completion_of_a_job(wire: Wire, unique: str):
-    await deploy(wire, f"start > a:job(type={unique}) > done:job(type={unique}) > end", unique)
+async def test_a_worker_gives_the_business_id_with_its_success(wire: Wire, unique: str):
+    await deploy(wire, f"start > a:job(type={unique}) > b:job(type={unique}) > end", unique)
     await create(wire, unique)
-    first = await one_job(wire, unique)
-    await wire.call("CompleteJob", jobKey=first.key, businessId="late")
-    then = await one_job(wire, unique)
-    assert then.businessId == "late"
-    refusal = await wire.refusal("CompleteJob", jobKey=then.key, businessId="again")
+    await wire.call("CompleteJob", jobKey=(await one_job(wire, unique)).key, businessId="order-7")
+    job = await one_job(wire, unique)
+    assert job.businessId == "order-7"
+    refusal = await wire.refusal("CompleteJob", jobKey=job.key, businessId="order-8")
     assert refusal.code() is STATE
-    await wire.call("CompleteJob", jobKey=then.key)
+    refusal = await wire.refusal("CompleteJob", jobKey=job.key, businessId="b" * 257)
+    assert refusal.code() is INVALID
+
+
+async def test_a_broker_may_demand_unique_business_ids(tmp_path: Path):
+    with running_broker(tmp_path, unique_business_ids=True) as broker:
+        async with grpc.aio.insecure_channel(broker.address) as channel:
+            wire = Wire(channel)
+            await deploy(wire, "start > a:job > end", "p")
+            await create(wire, "p", businessId="order-7")
+            refusal = await wire.refusal("CreateProcessInstance", bpmnProcessId="p", version=-1, businessId="order-7")
+            assert refusal.code() is EXISTS
 
 
 async def test_an_instance_ends_after_the_element_that_its_caller_named(wire: Wire, unique: str):

@@ -10,6 +10,7 @@ import pytest
 
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.lifecycle import scopes
+from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import (
     ElementInstance,
@@ -21,6 +22,7 @@ from osmia_broker.state.rows import (
     Timer,
     WaitingToken,
 )
+from tests.bpmn import bpmn
 from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
 from tests.simulation.invariants import check_memory, check_rows
 from tests.simulation.models import Model
@@ -111,12 +113,53 @@ class Played:
             await self.advance()
             await self.do(commands.ResumeProcessInstance(key))
 
+    async def modify(self) -> None:
+        """Activate, terminate and move anything; much of it is refused."""
+        living = self.it.store.living(ElementInstance)
+        if not living or self.chance.random() < 0.5:
+            return
+        key = self.chance.choice(living).process_instance_key
+        own = [row for row in living if row.process_instance_key == key]
+        ids = sorted(self.elements())
+        activate = tuple(
+            commands.ActivateInstruction(
+                self.chance.choice(ids), self.chance.choice([0, -1, self.chance.choice(own).key])
+            )
+            for _ in range(self.chance.choice([0, 1, 1, 2]))
+        )
+        terminate = tuple(
+            commands.TerminateInstruction(self.chance.choice(own).key) for _ in range(self.chance.choice([0, 0, 1, 2]))
+        )
+        move = tuple(
+            commands.MoveInstruction(
+                self.chance.choice(ids),
+                source_element_id=self.chance.choice(own).element_id,
+                infers_ancestor=self.chance.random() < 0.5,
+            )
+            for _ in range(self.chance.choice([0, 0, 1]))
+        )
+        await self.do(commands.ModifyProcessInstance(key, activate, terminate, move))
+
+    async def migrate(self) -> None:
+        """Migrate an instance to the same model under another process id, or back."""
+        instances = [row for row in self.it.store.living(ElementInstance) if row.type == "PROCESS"]
+        if instances:
+            process = self.chance.choice(instances)
+            other = {"process": "twin", "twin": "process"}.get(process.element_id, process.element_id)
+            target = self.it.partition._state.definitions.processes.latest(other)
+            ids = [id for id in self.elements() if id != "process"] if other != "child" else ["start", "w", "end"]
+            await self.do(commands.MigrateProcessInstance(process.key, target.key, tuple((id, id) for id in ids)))
+
+    def elements(self) -> list[str]:
+        [file] = compile_resources([("m.bpmn", bpmn(self.model))])
+        return list(file.compiled.processes["process"].elements)
+
     async def to_the_end(self) -> None:
         """Do all that is waited for until no instance lives."""
-        for origin in self.it.store.living(InstanceOrigin):
-            if origin.suspended_ms:
-                await self.do(commands.ResumeProcessInstance(origin.process_instance_key))
         for _ in range(ROUNDS_TO_END):
+            for origin in self.it.store.living(InstanceOrigin):
+                if origin.suspended_ms:
+                    await self.do(commands.ResumeProcessInstance(origin.process_instance_key))
             for incident in self.it.store.living(Incident):
                 await self.do(commands.UpdateJobRetries(incident.job_key, 1))
                 await self.do(commands.ResolveIncident(incident.key))
@@ -160,6 +203,8 @@ ACTS = [
     Played.resolve,
     Played.cancel,
     Played.suspend,
+    Played.modify,
+    Played.migrate,
 ]
 
 
@@ -180,6 +225,7 @@ async def _play(seed: int) -> None:
         async with opened(store, **options) as it:
             played = Played(it, model, chance, said)
             await played.do(deploy(CHILD, id="child"))
+            await played.do(deploy(model, id="twin"))
             await played.do(deploy(model))
             await played.create()
             for _ in range(STEPS):

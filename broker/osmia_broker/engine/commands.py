@@ -240,7 +240,10 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompleteJob(Command, frozen=True, gc=False):
-    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess; a *business_id* is given to the root instance."""
+    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess.
+
+    *business_id*, if not empty, is assigned to the process instance, as by `AssignBusinessId`.
+    """
 
     intent: ClassVar[str] = "COMPLETE"
     job_key: int
@@ -365,9 +368,13 @@ class CheckConditions(Command, frozen=True, gc=False):
 
 
 class ContinueTermination(Command, frozen=True, gc=False):
-    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up."""
+    """Go on to terminate an element instance in the state TERMINATING, or the children of a scope in that state; inner command or follow-up.
+
+    With *ends_scopes*, every scope around it ends too in which nothing lives any longer; otherwise that goes on.
+    """
 
     element_instance_key: int
+    ends_scopes: bool = False
 
 
 class ContinueLoop(Command, frozen=True, gc=False):

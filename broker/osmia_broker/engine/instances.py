@@ -2,14 +2,12 @@
 
 from typing import NoReturn
 
-import msgspec
-
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
-from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
+from osmia_broker.engine.new_instances import add_origin, encode_tags, new_process, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
@@ -25,7 +23,9 @@ NOT_STARTABLE = frozenset(
 @handles(CreateProcessInstance)
 def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Created:
     """Start an instance. Unless its walk is long, the token is at a wait state or at the end when the answer leaves."""
-    if command.idempotency_key and (first := find_first(turn, command.idempotency_key)) is not None:
+    if command.idempotency_key and (first := find_first(turn, command)) is not None:
+        if command.result_ticket:
+            _await_first(turn, command, first)
         return first
     definition = _definition(turn, command)
     model = turn.definitions.process(definition.key)
@@ -35,8 +35,7 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     process = new_process(turn, definition)
     put_local(turn, process, command.variables)
     if command.result_ticket:
-        turn.awaited.add(process.key, command.result_ticket, command.fetch_variables)
-        turn.journal.note(turn.awaited.pop, process.key)
+        _await(turn, command, process.key)
     if command.business_id or command.tags or command.terminate_after:
         _mark(turn, process, command, model)
     _prepare(turn, process, starts)
@@ -52,6 +51,27 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     if command.idempotency_key:
         keep_first(turn, command.idempotency_key, created)
     return created
+
+
+def _await(turn: Turn, command: CreateProcessInstance, process_instance_key: int) -> None:
+    turn.awaited.add(process_instance_key, command.result_ticket, command.fetch_variables)
+    turn.journal.note(turn.awaited.forget, command.result_ticket)
+
+
+def _await_first(turn: Turn, command: CreateProcessInstance, first: Created) -> None:
+    """Let the caller who repeats a creation wait for the instance of the first one.
+
+    Raises:
+        InvalidState: that has ended, and its result has gone to those who waited for it.
+
+    """
+    process = turn.find_element(first.process_instance_key)
+    if process is None or is_ending(turn, process):
+        raise InvalidState(
+            f"Expected process instance '{first.process_instance_key}' of the first creation with this idempotency key to be running,"
+            " but it has ended"
+        )
+    _await(turn, command, process.key)
 
 
 def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, model: Process) -> None:
@@ -70,11 +90,11 @@ def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, 
     add_origin(
         turn,
         process,
-        tags=msgspec.json.encode(command.tags).decode() if command.tags else "",
+        tags=encode_tags(command.tags),
         terminate_after="\n".join(command.terminate_after),
     )
     if command.business_id:
-        give_business_id(turn, process, command.business_id)
+        give_business_id(turn, process, command.business_id, f"create instance of process '{process.element_id}'")
 
 
 def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition:
@@ -107,11 +127,12 @@ def _no_definition(named: str) -> NoReturn:
 def _start_element(model: Process, id: str) -> Element:
     prefix = "Expected to create instance of process with start instructions but"
     element = model.elements.get(id)
-    if element is None:
+    type = element.type if element is not None else "SEQUENCE_FLOW" if model.has_flow(id) else None
+    if type is None:
         raise InvalidArgument(f"{prefix} no element found with id '{id}'.")
-    if element.type in NOT_STARTABLE:
+    if element is None or type in NOT_STARTABLE:
         raise InvalidArgument(
-            f"{prefix} the element with id '{id}' targets unsupported element type '{element.type}'."
+            f"{prefix} the element with id '{id}' targets unsupported element type '{type}'."
             f" Supported element types are: {', '.join(sorted(set(ElementType) - NOT_STARTABLE))}"
         )
     scope = element.scope

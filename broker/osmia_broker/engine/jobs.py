@@ -22,7 +22,7 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, model_of, plan_completion
-from osmia_broker.engine.marks import business_id_of, give_late
+from osmia_broker.engine.marks import assign, business_id_of
 from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -146,7 +146,7 @@ def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
             if job.state is JobState.ACTIVATED:
                 _note(turn, job, "timed_out")
             turn.jobs.update(job, state=JobState.ACTIVATABLE, deadline_ms=0)
-        elif job.deadline_ms:  # it was moved, or the clock was set back since the look: wake up for it again
+        elif job.deadline_ms > 0:  # it was moved, or the clock was set back since the look: wake up for it again
             turn.state.deadlines.add(job.deadline_ms)
     return [key for key in command.job_keys if turn.state.is_unreadable(key)]
 
@@ -156,11 +156,16 @@ def reach_deadlines(turn: Turn, command: ReachDeadlines) -> list[int]:
 
 @handles(CompleteJob)
 def complete_job(turn: Turn, command: CompleteJob) -> None:
-    """Complete a job and its element. Without output mappings its variables are merged outwards; otherwise they stay local."""
+    """Complete a job and its element. Without output mappings its variables are merged outwards; otherwise they stay local.
+
+    Raises:
+        NotFound, InvalidState, AlreadyExists: the job cannot be completed, or the business id not be assigned.
+
+    """
     job = _reportable(turn, command.job_key, "complete job")
     element = turn.elements[job.element_instance_key]
     if command.business_id:
-        give_late(turn, turn.elements[job.process_instance_key], command.business_id)
+        assign(turn, turn.elements[job.process_instance_key], command.business_id)
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
     _note(turn, job, "completed")
     if job.kind is not JobKind.BPMN_ELEMENT:

@@ -4,7 +4,7 @@ Every active element is mapped to one of the same type. Its jobs, incidents, tim
 waited for follows if it is mapped too; otherwise it is closed, and the events that only the other definition has are opened.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from osmia_broker.engine.commands import MigrateProcessInstance
@@ -13,10 +13,12 @@ from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.lifecycle.joins import open_joins
+from osmia_broker.engine.marks import business_id_of, taken_by
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
-from osmia_broker.model.graph import Element, ElementType, Process
+from osmia_broker.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
+from osmia_broker.model.events import Trigger
+from osmia_broker.model.graph import Element, ElementType, MultiInstance, Process
 from osmia_broker.state.rows import (
     BusinessId,
     Compensation,
@@ -42,7 +44,7 @@ def migrate_process_instance(turn: Turn, command: MigrateProcessInstance) -> Non
         )
     refuse_suspended(turn, process.key, f"migrate process instance with key '{process.key}'")
     target = turn.definitions.processes.get(command.target_definition_key)
-    if target is None:
+    if target is None or target.deleted_ms:
         raise NotFound(
             "Expected to migrate process instance to process definition but no process definition found with key"
             f" '{command.target_definition_key}'"
@@ -54,6 +56,8 @@ def migrate_process_instance(turn: Turn, command: MigrateProcessInstance) -> Non
     living = turn.elements.of_instance(process.key)
     for instance in living:
         _check(process, instance, source_model, plan)
+        _check_events(turn, process, instance, source_model, plan)
+    _check_business_id(turn, process, target)
     tokens = [_moved(turn, process, token, source_model, plan) for token in turn.tokens.of_instance(process.key)]
     for token, moved in tokens:
         turn.tokens.end(token, turn.now_ms)
@@ -106,7 +110,12 @@ def _check(process: ElementInstance, instance: ElementInstance, source: Process,
             f"{prefix} active element with id '{id}' and type '{before.type}' is mapped to an element with id"
             f" '{element.id}' and different type '{element.type}'. Elements must be mapped to elements of the same type."
         )
-    if type(element.loop) is not type(before.loop):
+    if _trigger(element) is not _trigger(before):
+        raise InvalidState(
+            f"{prefix} active element with id '{id}' and event type '{_trigger(before)}' is mapped to an element with id"
+            f" '{element.id}' and different event type '{_trigger(element)}'."
+        )
+    if _kind_of_loop(element) != _kind_of_loop(before):
         raise InvalidState(
             f"{prefix} active element with id '{id}' is mapped to an element with id '{element.id}' and another loop."
             " Elements must be mapped to elements with the same kind of loop."
@@ -115,6 +124,54 @@ def _check(process: ElementInstance, instance: ElementInstance, source: Process,
         raise InvalidState(
             f"{prefix} the flow scope of the active element with id '{id}' is changed by its mapping to '{element.id}'."
             " The flow scope of an element must not change."
+        )
+
+
+def _trigger(element: Element) -> Trigger | None:
+    return element.event.trigger if element.event is not None else None
+
+
+def _kind_of_loop(element: Element) -> tuple[type, bool]:
+    return type(element.loop), isinstance(element.loop, MultiInstance) and element.loop.is_sequential
+
+
+def _check_events(
+    turn: Turn, process: ElementInstance, instance: ElementInstance, source: Process, plan: dict[str, Element]
+) -> None:
+    """Refuse to map an event that *instance* waits for to one that cannot take its place."""
+    prefix = f"Expected to migrate process instance '{process.key}' but"
+    places = {event.id for event in _events_of(instance, plan[instance.element_id])}
+    for row in _waiting(turn, instance):
+        before, event = source.elements[row.element_id], plan.get(row.element_id)
+        if event is None or before is source.elements[instance.element_id]:
+            continue
+        if event.type is not before.type or _trigger(event) is not _trigger(before):
+            raise InvalidState(
+                f"{prefix} the event with id '{before.id}' and event type '{_trigger(before)}' is mapped to an element with id"
+                f" '{event.id}' and different event type '{_trigger(event)}'."
+            )
+        if event.id not in places:
+            raise InvalidState(
+                f"{prefix} the event with id '{before.id}', which belongs to the active element with id '{instance.element_id}',"
+                f" is mapped to '{event.id}', which does not belong to the element that this is mapped to,"
+                " or is the target of two events."
+            )
+        places.remove(event.id)
+
+
+def _waiting(turn: Turn, instance: ElementInstance) -> Iterator[Timer | Subscription]:
+    yield from turn.timers.by("element_instance_key", instance.key)
+    yield from turn.subscriptions.by("element_instance_key", instance.key)
+
+
+def _check_business_id(turn: Turn, process: ElementInstance, target: ProcessDefinition) -> None:
+    business_id = business_id_of(turn, process.key)
+    if not business_id or target.bpmn_process_id == process.element_id:
+        return
+    if other := taken_by(turn, target.bpmn_process_id, business_id):
+        raise AlreadyExists(
+            f"Expected to migrate process instance '{process.key}' with business id '{business_id}' to process"
+            f" '{target.bpmn_process_id}', but process instance '{other}' has it"
         )
 
 
@@ -210,7 +267,9 @@ def _migrate_marks(turn: Turn, process: ElementInstance, target: ProcessDefiniti
     """Let the rows follow that name the process id, or activities that have completed. Each is written anew."""
     for origin in turn.origins.by("element_instance_key", process.key):
         turn.origins.end(origin, turn.now_ms)
-        turn.origins.insert(_anew(turn, origin, bpmn_process_id=target.bpmn_process_id))
+        ids = (plan[id].id if id in plan else id for id in origin.terminate_after.split("\n"))
+        changes = {"bpmn_process_id": target.bpmn_process_id, "terminate_after": "\n".join(ids)}
+        turn.origins.insert(_anew(turn, origin, **changes))
     for mark in turn.business_ids.by("element_instance_key", process.key):
         turn.business_ids.end(mark, turn.now_ms)
         turn.business_ids.insert(_anew(turn, mark, bpmn_process_id=target.bpmn_process_id))

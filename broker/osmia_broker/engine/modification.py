@@ -14,7 +14,15 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.lifecycle import PROCESSORS, is_empty, is_ending, open_scopes, put_into, terminate
+from osmia_broker.engine.lifecycle import (
+    CONTAINERS,
+    PROCESSORS,
+    is_ending,
+    open_scopes,
+    put_into,
+    terminate_with_scopes,
+)
+from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
@@ -24,11 +32,17 @@ from osmia_broker.state.rows import ElementInstance, ElementState
 
 NOT_ACTIVATABLE = frozenset({ElementType.START_EVENT, ElementType.BOUNDARY_EVENT})  #: they are entered by their trigger
 _ANY = (0, -1)  # ancestor keys that mean: find the scope
+_INSIDE_ITS_OWN = frozenset(
+    {ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE}
+)  # it lives in an instance of the same element
 
 
 @dataclass(frozen=True, slots=True)
 class _Activation:
-    """One element to activate: in which scopes, and with which variables by scope id."""
+    """One element to activate, and the variables by scope id.
+
+    *opened* are the scopes for it, by element id. Activations that find the same open scopes share it, and so the scopes that they open.
+    """
 
     element: Element
     opened: dict[str, ElementInstance]
@@ -53,6 +67,8 @@ def modify_process_instance(turn: Turn, command: ModifyProcessInstance) -> None:
         terminated += sources
     for activation in activations:
         _activate(turn, activation)
+    if terminated:
+        _refuse_end_of_called(turn, process, terminated)
     for instance in terminated:
         if not instance.ended_ms:
             _terminate(turn, instance)
@@ -66,6 +82,7 @@ class _Plan:
         self._process = process
         self._model: Process = turn.definitions.process(process.process_definition_key)
         self._living = turn.elements.of_instance(process.key)
+        self._shared: dict[frozenset[int], dict[str, ElementInstance]] = {}
         self._prefix = f"Expected to modify instance of process '{process.element_id}' but it contains one or more"
 
     def activation(self, instruction: ActivateInstruction) -> _Activation:
@@ -73,7 +90,13 @@ class _Plan:
         element = self._element(instruction.element_id)
         opened = self._scopes_for(element, instruction.ancestor_key)
         self._check_variables(element, instruction.variables)
-        return _Activation(element, opened, instruction.variables)
+        return self._activation(element, opened, instruction.variables)
+
+    def _activation(
+        self, element: Element, opened: dict[str, ElementInstance], variables: tuple[tuple[str, Variables], ...]
+    ) -> _Activation:
+        shared = self._shared.setdefault(frozenset(scope.key for scope in opened.values()), opened)
+        return _Activation(element, shared, variables)
 
     def terminated(self, instruction: TerminateInstruction) -> list[ElementInstance]:
         """Return the element instances that an instruction terminates."""
@@ -93,6 +116,10 @@ class _Plan:
             sources = self._instances_of(instruction.source_element_id, "move")
         else:
             sources = self.terminated(TerminateInstruction(instruction.source_element_instance_key))
+        if self._process in sources:
+            raise InvalidArgument(
+                f"{self._prefix} move instructions with a source that is not supported: the process '{self._process.element_id}'"
+            )
         element = self._element(instruction.target_element_id)
         self._check_variables(element, instruction.variables)
         activations = []
@@ -103,19 +130,20 @@ class _Plan:
                 opened = self._scopes_for(element, source.scope_key)
             else:
                 opened = self._scopes_for(element, instruction.ancestor_key)
-            activations.append(_Activation(element, opened, instruction.variables))
+            activations.append(self._activation(element, opened, instruction.variables))
         return activations, sources
 
     def _element(self, id: str) -> Element:
         element = self._model.elements.get(id)
-        if element is None or element.type is ElementType.PROCESS:
+        is_flow = element is None and self._model.has_flow(id)
+        if not is_flow and (element is None or element.type is ElementType.PROCESS):
             raise InvalidArgument(
                 f"{self._prefix} activate instructions with an element that could not be found: '{id}'"
             )
-        if element.type in NOT_ACTIVATABLE:
+        if element is None or element.type in NOT_ACTIVATABLE:
             raise InvalidArgument(
                 f"{self._prefix} activate instructions for elements that are unsupported: '{id}'."
-                f" The activation of elements with type '{element.type}' is not supported."
+                f" The activation of elements with type '{'SEQUENCE_FLOW' if element is None else element.type}' is not supported."
             )
         if any(flow.source.type is ElementType.EVENT_BASED_GATEWAY for flow in element.incoming):
             raise InvalidArgument(
@@ -129,7 +157,11 @@ class _Plan:
             raise InvalidArgument(
                 f"{self._prefix} {what} instructions with an element that could not be found: '{element_id}'"
             )
-        return [one for one in self._living if one.element_id == element_id and not one.loop_counter]
+        return [
+            one
+            for one in self._living
+            if one.element_id == element_id and not one.loop_counter and one.type not in _INSIDE_ITS_OWN
+        ]
 
     # --- scopes
 
@@ -140,7 +172,8 @@ class _Plan:
         opened: dict[str, ElementInstance] = {self._process.element_id: self._process}
         chain = _scopes_of(element)
         for scope in chain:
-            inside = [one for one in self._open_instances(scope) if one.scope_key == self._parent(opened, scope)]
+            around = self._holders(opened, scope)
+            inside = [one for one in self._open_instances(scope) if one.scope_key in around]
             if len(inside) > 1:
                 raise InvalidArgument(
                     f"{self._prefix} activate instructions for '{element.id}' but there are {len(inside)} instances of"
@@ -152,31 +185,33 @@ class _Plan:
         self._refuse_new_loops(element, chain, opened)
         return opened
 
-    def _parent(self, opened: dict[str, ElementInstance], scope: Element) -> int:
-        """Return the key of the element instance that instances of *scope* live in: the scope around it, or its multi-instance body."""
+    def _holders(self, opened: dict[str, ElementInstance], scope: Element) -> set[int]:
+        """Return the keys of the element instances that instances of *scope* may live in: the open scope around it, or what that holds.
+
+        An ad-hoc subprocess holds inner instances, a multi-instance its body.
+        """
         assert scope.scope is not None, "the process is open"
-        outer = opened[scope.scope.id].key
-        if scope.loop is None:
-            return outer
-        bodies = [one.key for one in self._living if one.scope_key == outer and one.element_id == scope.id]
-        return bodies[0] if bodies else 0
+        outer = opened[scope.scope.id]
+        keys = {outer.key}
+        if outer.type == ElementType.AD_HOC_SUB_PROCESS:
+            keys = {one.key for one in self._living if one.scope_key in keys}
+        if scope.loop is not None:
+            keys = {one.key for one in self._living if one.scope_key in keys and one.element_id == scope.id}
+        return keys
 
     def _open_instances(self, scope: Element) -> list[ElementInstance]:
         return [
             one
             for one in self._living
-            if one.element_id == scope.id
-            and one.type != ElementType.MULTI_INSTANCE_BODY
-            and one.state is ElementState.ACTIVATED
+            if one.element_id == scope.id and one.type not in CONTAINERS and self._is_open(one)
         ]
+
+    def _is_open(self, instance: ElementInstance) -> bool:
+        return instance.state is ElementState.ACTIVATED and not is_ending(self._turn, instance)
 
     def _scopes_of_ancestor(self, element: Element, ancestor_key: int) -> dict[str, ElementInstance]:
         ancestor = self._turn.elements.get(ancestor_key)
-        if (
-            ancestor is None
-            or ancestor.process_instance_key != self._process.key
-            or ancestor.state is not ElementState.ACTIVATED
-        ):
+        if ancestor is None or ancestor.process_instance_key != self._process.key or not self._is_open(ancestor):
             raise InvalidArgument(
                 f"{self._prefix} activate instructions with an ancestor scope key that does not exist,"
                 f" or is not in an active state: '{ancestor_key}'"
@@ -238,7 +273,7 @@ def _scopes_of(element: Element) -> list[Element]:
 
 
 def _activate(turn: Turn, activation: _Activation) -> None:
-    element, opened = activation.element, dict(activation.opened)
+    element, opened = activation.element, activation.opened
     assert element.scope is not None, "the process is never activated"
     instance = put_into(turn, element, open_scopes(turn, element.scope, opened))
     process = turn.elements[instance.process_instance_key]
@@ -247,13 +282,38 @@ def _activate(turn: Turn, activation: _Activation) -> None:
 
 
 def _terminate(turn: Turn, instance: ElementInstance) -> None:
-    """Terminate *instance*, and every scope around it in which nothing lives any longer."""
-    scope = turn.elements.get(instance.scope_key)
-    terminate(turn, instance)
-    while scope is not None and scope.state is ElementState.ACTIVATED:
-        if scope.type == ElementType.MULTI_INSTANCE_BODY or not is_empty(turn, scope):
-            PROCESSORS[scope.type].child_left(turn, scope)
-            return
-        outer = turn.elements.get(scope.scope_key)
-        terminate(turn, scope)
-        scope = outer
+    """Terminate *instance*, and every scope around it in which nothing lives any longer. A loop counts its terminated instances."""
+    if instance.loop_counter:
+        for loop in turn.loops.by("element_instance_key", instance.scope_key):
+            turn.loops.update(loop, terminated=loop.terminated + 1)
+    terminate_with_scopes(turn, instance)
+
+
+def _refuse_end_of_called(turn: Turn, process: ElementInstance, terminated: list[ElementInstance]) -> None:
+    """Refuse to end a called instance: its caller would wait for ever.
+
+    Raises:
+        InvalidArgument: nothing of the instance would live after *terminated*.
+
+    """
+    origin = origin_of(turn, process.key)
+    if origin is None or not origin.parent_process_instance_key:
+        return
+    inside = list(terminated)
+    for scope in inside:  # grows while it is walked
+        inside.extend(turn.elements.by("scope_key", scope.key))
+    ending = {one.key for one in inside}
+    living = turn.elements.of_instance(process.key)
+    if process.key in ending or not any(one.key not in ending and _lives_on(turn, one) for one in living):
+        raise InvalidArgument(
+            f"Expected to modify instance of process '{process.element_id}' but the given instructions would terminate the instance."
+            " The instance was created by a call activity in the parent process."
+            " To terminate this instance please modify the parent process instead."
+        )
+
+
+def _lives_on(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether *instance* lives on if everything in it is terminated."""
+    is_scope = turn.elements.has_any("scope_key", instance.key)
+    has_token = turn.tokens.has_any("scope_key", instance.key)
+    return not is_scope or has_token or PROCESSORS[instance.type].has_more(turn, instance)

@@ -49,4 +49,14 @@ def origin_of(turn: Turn, process_instance_key: int) -> InstanceOrigin | None:
 def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
     """Return the tags of a resident process instance."""
     origin = origin_of(turn, process_instance_key)
-    return tuple(msgspec.json.decode(origin.tags)) if origin is not None and origin.tags else ()
+    return () if origin is None else decode_tags(origin.tags)
+
+
+def encode_tags(tags: tuple[str, ...]) -> str:
+    """Return *tags* as they are stored."""
+    return msgspec.json.encode(tags).decode() if tags else ""
+
+
+def decode_tags(text: str) -> tuple[str, ...]:
+    """Return stored tags."""
+    return tuple(msgspec.json.decode(text)) if text else ()

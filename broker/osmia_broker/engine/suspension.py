@@ -1,10 +1,11 @@
 """Suspend process instances and let them go on (contract-8.10.md, section 2).
 
 While an instance is suspended, commands on it are refused, except to resume and to cancel it. Its jobs are not handed out, its timers, leases and
-back-offs wait, and no message or signal reaches it. On resuming, each due time is moved by the time of the suspension.
+back-offs wait, and no message or signal reaches it. On resuming, each due time is moved by the time of the suspension, and messages that are still kept
+arrive.
 """
 
-from osmia_broker.engine.commands import ResumeProcessInstance, SuspendProcessInstance
+from osmia_broker.engine.commands import CorrelateKept, ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import add_origin, origin_of
@@ -12,7 +13,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.model.graph import ElementType
 from osmia_broker.model.timers import LATEST_MS
-from osmia_broker.state.rows import ElementInstance, JobState
+from osmia_broker.state.rows import ElementInstance, JobState, SubscriptionKind
 
 
 @handles(SuspendProcessInstance)
@@ -28,8 +29,14 @@ def suspend_process_instance(turn: Turn, command: SuspendProcessInstance) -> Non
 def resume_process_instance(turn: Turn, command: ResumeProcessInstance) -> None:
     """Let a suspended instance go on, with the instances that it has called."""
     process = _running(turn, command.process_instance_key, "resume")
-    if not is_suspended(turn, process.key):
+    origin = origin_of(turn, process.key)
+    if origin is None or not origin.suspended_ms:
         raise InvalidState(f"Expected to resume process instance '{process.key}', but it is not suspended")
+    caller = turn.find_element(origin.parent_process_instance_key) if origin.parent_process_instance_key else None
+    if caller is not None and is_suspended(turn, caller.key):
+        raise InvalidState(
+            f"Expected to resume process instance '{process.key}', but process instance '{caller.key}', which has called it, is suspended"
+        )
     _resume(turn, process)
 
 
@@ -59,12 +66,11 @@ def _running(turn: Turn, key: int, verb: str) -> ElementInstance:
 
 def _with_called(turn: Turn, process: ElementInstance) -> list[ElementInstance]:
     """Return *process* and all instances that it has called, at any depth."""
-    found = [process]
-    for one in found:  # grows while it is walked
-        for called in turn.called.of_instance(one.key):
-            inner = turn.find_element(called.called_process_instance_key)
-            if inner is not None:
-                found.append(inner)
+    found, callers = [process], [process]
+    while callers:
+        called = (row for caller in callers for row in turn.called.of_instance(caller.key))
+        callers = turn.state.find_all(ElementInstance, [row.called_process_instance_key for row in called])
+        found += callers
     return found
 
 
@@ -97,6 +103,10 @@ def _resume(turn: Turn, outermost: ElementInstance) -> None:
             turn.timers.update(timer, due_ms=_moved(timer.due_ms, held_ms))
         for follow_up in turn.follow_ups.of_instance(process.key):
             turn.follow_ups.update(follow_up, due_ms=_moved(follow_up.due_ms, held_ms))
+        for subscription in turn.subscriptions.of_instance(process.key):
+            is_message = subscription.kind is SubscriptionKind.MESSAGE
+            if is_message and turn.state.may_have_message(subscription.name, subscription.correlation_key):
+                turn.follow(process.key, CorrelateKept(subscription.key))
 
 
 def _moved(held: int, held_ms: int) -> int:

@@ -122,7 +122,7 @@ class Turn:
         "variables",
     )
 
-    def __init__(self, state: State, budget: Budget | None = None, unique_business_ids: bool = False) -> None:
+    def __init__(self, state: State, budget: Budget | None = None, *, unique_business_ids: bool = False) -> None:
         self.state = state
         self.journal = state.journal
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
@@ -140,7 +140,7 @@ class Turn:
         self.budget = budget or Budget()
         self.slow = SlowDefinitions()
         self.allowance = feel.Allowance()  # for the expressions of one step
-        self.unique_business_ids = unique_business_ids
+        self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty

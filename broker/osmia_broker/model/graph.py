@@ -300,6 +300,10 @@ class Process:
     #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
     forms: Mapping[str, str] = field(default_factory=dict)
 
+    def has_flow(self, id: str) -> bool:
+        """Return whether a sequence flow has this id."""
+        return any(flow.id == id for element in self.elements.values() for flow in element.outgoing)
+
     @property
     def is_bound_to_deployment(self) -> bool:
         """Whether an element refers to a process, decision or form that is deployed together with this process."""

@@ -62,17 +62,16 @@ class Partition:
         partition_id: int = 1,
         queue_max: int = QUEUE_COMMANDS_MAX,
         memory_bytes: int = MEMORY_BYTES,
-        unique_business_ids: bool = False,
         budget: Budget | None = None,
         compiler: Compiler = compile_in_thread,
+        unique_business_ids: bool = False,
     ) -> None:
         self.id = partition_id
         self.write_failure = ""  #: why the last commit failed; empty again after one that succeeded
-        self._store = store
-        self._clock = clock
-        self._counters = counters
+        self._store, self._clock, self._counters = store, clock, counters
         self._queue_max, self._memory_bytes = queue_max, memory_bytes
-        self._turn_settings = budget or Budget(), unique_business_ids
+        self._unique_business_ids = unique_business_ids
+        self._budget = budget or Budget()
         self._compiler = compiler
         self._loop = asyncio.get_running_loop()
         self._publisher = Publisher(Counting(counters))
@@ -97,7 +96,7 @@ class Partition:
     def _begin_memory(self) -> None:
         self._life += 1
         self._state = State(self.id, self._memory_bytes)
-        self._turn = Turn(self._state, *self._turn_settings)
+        self._turn = Turn(self._state, self._budget, unique_business_ids=self._unique_business_ids)
         self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
         self._compilations = Compilations(self._compiler, self._compiled)
 

@@ -310,6 +310,8 @@ class CreatedOnce:
     version: int
     created_process_instance_key: int
     expires_ms: int = changing()
+    business_id: str = ""
+    tags: str = ""  # as those of an origin
 
 
 @stored("called_instances", of_instance=True, lookups=("element_instance_key",))

@@ -158,15 +158,20 @@ class State:
 
     def find_jobs(self, keys: Iterable[int]) -> list[Job]:
         """Return the living jobs among *keys*; corrupt ones are left out. Raises Missing once for all of them."""
-        found = {key: self.jobs.get(key) for key in keys}
+        return self.find_all(Job, keys)
+
+    def find_all(self, row_type: type, keys: Iterable[int]) -> list[Any]:
+        """Return the living rows among *keys*; corrupt ones are left out. Raises Missing once for all of them."""
+        table = self.tables[row_type]
+        found = {key: table.get(key) for key in keys}
         cold = frozenset(
-            (Job, key)
-            for key, job in found.items()
-            if job is None and key not in self._unreadable and self._may_exist(key)
+            (row_type, key)
+            for key, row in found.items()
+            if row is None and key not in self._unreadable and self._may_exist(key)
         )
         if cold:
             raise Missing(Wanted(rows=cold))
-        return [job for job in found.values() if job is not None]
+        return [row for row in found.values() if row is not None]
 
     def is_unreadable(self, key: int) -> bool:
         """Return whether *key* names a corrupt row, or a row of an instance that has one."""

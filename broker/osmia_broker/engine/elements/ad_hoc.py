@@ -11,10 +11,10 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
 from osmia_broker.engine.lifecycle import (
     Processor,
-    advance,
     enter,
     is_empty,
     model_of,
+    open_inner,
     plan_completion,
     processes,
     terminate_inside,
@@ -46,8 +46,9 @@ class AdHocSubprocess(Processor):
         if rules.output_collection:
             put_local(turn, instance, {rules.output_collection: "[]"})
         prepared = turn.elements.by("scope_key", instance.key)
-        for child in prepared:
-            turn.plan(child)
+        for inner in prepared:
+            for child in turn.elements.by("scope_key", inner.key):
+                turn.plan(child)
         if element.job is not None:
             create_task_job(turn, instance, element.job, JobKind.AD_HOC_SUB_PROCESS)
         elif rules.active_elements is not None and not prepared:
@@ -68,6 +69,10 @@ class AdHocSubprocess(Processor):
             and _is_complete(turn, child.key, rules)
         ):
             terminate_inside(turn, scope, spared=child)
+
+    def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
+        """Return whether a worker decides how to go on."""
+        return model_of(turn, scope).job is not None
 
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Complete the subprocess when nothing is left to do, or let the worker decide again."""
@@ -101,18 +106,7 @@ def _check(element: Element, id: str) -> None:
 def activate_inside(turn: Turn, scope: ElementInstance, element: Element, id: str, variables: Variables) -> None:
     """Activate the element *id* of the ad-hoc subprocess *scope*, with *variables* of its own."""
     child = next(one for one in element.children if one.id == id)
-    inner = ElementInstance(
-        key=turn.next_key(),
-        process_instance_key=scope.process_instance_key,
-        process_definition_key=scope.process_definition_key,
-        element_id=element.id,
-        type=ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE,
-        state=ElementState.ACTIVATING,
-        scope_key=scope.key,
-        started_ms=turn.now_ms,
-    )
-    turn.elements.insert(inner)
-    advance(turn, inner, ElementState.ACTIVATED)
+    inner = open_inner(turn, scope)
     put_local(turn, inner, variables)
     enter(turn, child, inner)
 

@@ -81,6 +81,11 @@ class LoopBody(Processor):
             turn.loops.update(row, size=row.started, terminated=row.started - row.completed)
             terminate_inside(turn, scope, spared=child)
 
+    def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
+        """Return whether there are results, or further instances to create."""
+        row = _row(turn, scope)
+        return row.completed > 0 or row.size != row.started
+
     def child_left(self, turn: Turn, scope: ElementInstance) -> None:
         """Create the next instance of a sequential loop, or complete the body with its last instance."""
         if scope.state is not ElementState.ACTIVATED or not is_empty(turn, scope):

@@ -71,7 +71,8 @@ def evaluate_conditional(turn: Turn, command: EvaluateConditional) -> Conditiona
 def _start_subscriptions(turn: Turn, definition_key: int) -> list[StartSubscription]:
     if definition_key <= 0:
         return turn.start_subscriptions.by_name(SubscriptionKind.CONDITION, "")
-    if turn.definitions.processes.get(definition_key) is None:
+    definition = turn.definitions.processes.get(definition_key)
+    if definition is None or definition.deleted_ms:
         raise NotFound(
             f"Expected to evaluate conditional start events of the process definition with key '{definition_key}',"
             " but no such definition was found"

@@ -4,6 +4,8 @@ A message reaches at most one subscription of each process id, the one that was 
 (bpmn-execution.md, section 5). A process that a message with a key has started takes the next message with this key when it has ended.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from osmia_broker.engine.commands import (
@@ -18,7 +20,7 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire, may_fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.marks import business_id_of
+from osmia_broker.engine.marks import business_id_of, give_business_id, taken_by
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
@@ -84,17 +86,29 @@ def _start_instances(turn: Turn, key: int, command: PublishMessage) -> list[str]
     reached = []
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
         process_id = subscription.bpmn_process_id
-        if process_id in reached or _is_running(turn, process_id, command.correlation_key):
+        if process_id in reached or not _may_start(turn, process_id, command):
             continue
-        _start(turn, subscription, command.variables, command.correlation_key)
+        _start(turn, subscription, command.variables, command)
         reached.append(process_id)
     _note_reached(turn, turn.messages.get(key), reached)
     return reached
 
 
-def _start(turn: Turn, subscription: StartSubscription, variables: Variables, correlation_key: str) -> None:
+def _may_start(turn: Turn, process_id: str, message: PublishMessage | Message) -> bool:
+    """Return whether no living instance of the process stands in the way: none with the same key, or with the same unique business id."""
+    if _is_running(turn, process_id, message.correlation_key):
+        return False
+    return not message.business_id or not taken_by(turn, process_id, message.business_id)
+
+
+def _start(
+    turn: Turn, subscription: StartSubscription, variables: Variables, message: PublishMessage | Message
+) -> None:
+    """Start an instance, which gets the business id of the message."""
     definition_key, element_id = subscription.process_definition_key, subscription.element_id
-    start_at(turn, definition_key, element_id, variables, correlation_key=correlation_key)
+    process = start_at(turn, definition_key, element_id, variables, correlation_key=message.correlation_key)
+    if message.business_id:
+        give_business_id(turn, process, message.business_id, f"start process '{subscription.bpmn_process_id}'")
 
 
 def _is_running(turn: Turn, process_id: str, correlation_key: str) -> bool:
@@ -158,21 +172,32 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     subscription = turn.subscriptions.get(command.subscription_key)
     if subscription is None:
         return
-    message = _oldest_kept(turn, subscription.name, subscription.correlation_key, subscription.bpmn_process_id)
-    if message is None or not _is_for(turn, message.business_id, subscription):
+    process_id = subscription.bpmn_process_id
+    message = _oldest_kept(
+        turn,
+        subscription.name,
+        subscription.correlation_key,
+        process_id,
+        lambda message: _is_for(turn, message.business_id, subscription),
+    )
+    if message is None:
         return
-    _note_reached(turn, message, [subscription.bpmn_process_id])
+    _note_reached(turn, message, [process_id])
     _correlate(turn, subscription, variables_of(message))
     turn.follow(subscription.process_instance_key, command)
 
 
-def _oldest_kept(turn: Turn, name: str, correlation_key: str, process_id: str) -> Message | None:
+def _oldest_kept(
+    turn: Turn, name: str, correlation_key: str, process_id: str, fits: Callable[[Message], bool]
+) -> Message | None:
+    """Return the oldest living message that *fits* and that the process has not had."""
     found: list[Message]
     after, has_more = 0, True
     while has_more:
         found, has_more = turn.state.match(Message, ("name", "correlation_key"), (name, correlation_key), after)
         for message in found:
-            if message.expires_ms > turn.now_ms and process_id not in message.correlated.split("\n"):
+            is_new = message.expires_ms > turn.now_ms and process_id not in message.correlated.split("\n")
+            if is_new and fits(message):
                 return message
         after = found[-1].key if found else 0
     return None
@@ -190,17 +215,21 @@ def start_from_kept(turn: Turn, command: StartFromKept) -> None:
     latest = turn.definitions.processes.latest(process_id)
     if latest is None or _is_running(turn, process_id, key):
         return
+
+    def may_start(message: Message) -> bool:
+        return _may_start(turn, process_id, message)
+
     waiting = [
         (message, subscription)
         for subscription in turn.start_subscriptions.of_definition(latest.key)
         if subscription.kind is SubscriptionKind.MESSAGE
         and turn.state.may_have_message(subscription.name, key)
-        and (message := _oldest_kept(turn, subscription.name, key, process_id))
+        and (message := _oldest_kept(turn, subscription.name, key, process_id, may_start))
     ]
     if waiting:
         message, subscription = min(waiting, key=lambda one: one[0].key)
         _note_reached(turn, message, [process_id])
-        _start(turn, subscription, variables_of(message), key)
+        _start(turn, subscription, variables_of(message), message)
 
 
 @handles(ExpireMessage)

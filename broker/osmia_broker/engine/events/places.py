@@ -4,6 +4,7 @@ from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.events.waiting import close_events
 from osmia_broker.engine.lifecycle import (
     advance,
+    ends_process,
     insert,
     is_ending,
     model_of,
@@ -92,4 +93,7 @@ def _fire_behind_gateway(turn: Turn, gateway: ElementInstance, event: Element, v
     advance(turn, instance, ElementState.ACTIVATED)
     plan_completion(turn, instance)
     advance(turn, gateway, ElementState.COMPLETING)
+    is_end = ends_process(turn, gateway)
     advance(turn, gateway, ElementState.COMPLETED)
+    if is_end:
+        terminate(turn, turn.elements[gateway.process_instance_key])

@@ -18,19 +18,30 @@ from osmia_broker.engine.lifecycle.moves import (
     plan_completion,
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
-from osmia_broker.engine.lifecycle.scopes import is_ending, open_scopes, put_into, terminate, terminate_inside
-from osmia_broker.engine.lifecycle.steps import take, take_step
+from osmia_broker.engine.lifecycle.scopes import (
+    is_ending,
+    open_inner,
+    open_scopes,
+    put_into,
+    terminate,
+    terminate_inside,
+    terminate_with_scopes,
+)
+from osmia_broker.engine.lifecycle.steps import CONTAINERS, ends_process, take, take_step
 
 __all__ = [
+    "CONTAINERS",
     "PROCESSORS",
     "Processor",
     "advance",
     "deployment_of",
+    "ends_process",
     "enter",
     "insert",
     "is_empty",
     "is_ending",
     "model_of",
+    "open_inner",
     "open_scopes",
     "plan_completion",
     "processes",
@@ -39,4 +50,5 @@ __all__ = [
     "take_step",
     "terminate",
     "terminate_inside",
+    "terminate_with_scopes",
 ]

@@ -37,6 +37,10 @@ class Processor:
         elif turn.tokens.has_any("scope_key", scope.key):
             open_joins(turn, scope)
 
+    def has_more(self, turn: Turn, scope: ElementInstance) -> bool:
+        """Return whether *scope* still has something to do although nothing lives in it: it is not ended with the last that was terminated."""
+        return False
+
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
         """Return the sequence flows to take at completion: all of them, unless the element or their conditions choose."""
         if not element.has_conditions:

@@ -4,10 +4,10 @@ from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE, JOB
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, insert
+from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.graph import Element
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState, JobState
 
 TERMINATED_AT_ONCE = 1_000  # element instances that one step ends; about 50 ms
@@ -28,20 +28,37 @@ def open_scopes(turn: Turn, scope: Element, opened: dict[str, ElementInstance]) 
         inner = inner.scope
     for element in reversed(chain):
         assert element.scope is not None, "the process is open"
-        outer = opened[element.scope.id]
-        instance = insert(turn, element, outer)
-        if outer.state is ElementState.ACTIVATED:
-            turn.plan(instance)
-        opened[element.id] = instance
+        opened[element.id] = put_into(turn, element, opened[element.scope.id])
     return opened[scope.id]
 
 
 def put_into(turn: Turn, element: Element, scope: ElementInstance) -> ElementInstance:
-    """Put a token on *element* inside *scope*: planned now, or with the activation of a scope that is only prepared."""
-    instance = insert(turn, element, scope)
+    """Put a token on *element* inside *scope*: planned now, or with the activation of a scope that is only prepared.
+
+    In an ad-hoc subprocess, the token gets an inner instance of its own.
+    """
+    is_ad_hoc = scope.type == ElementType.AD_HOC_SUB_PROCESS
+    instance = insert(turn, element, open_inner(turn, scope) if is_ad_hoc else scope)
     if scope.state is ElementState.ACTIVATED:
         turn.plan(instance)
     return instance
+
+
+def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
+    """Return a new inner instance of the ad-hoc subprocess *scope*, which holds one path through it."""
+    inner = ElementInstance(
+        key=turn.next_key(),
+        process_instance_key=scope.process_instance_key,
+        process_definition_key=scope.process_definition_key,
+        element_id=scope.element_id,
+        type=ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE,
+        state=ElementState.ACTIVATING,
+        scope_key=scope.key,
+        started_ms=turn.now_ms,
+    )
+    turn.elements.insert(inner)
+    advance(turn, inner, ElementState.ACTIVATED)
+    return inner
 
 
 def terminate(turn: Turn, instance: ElementInstance) -> None:
@@ -50,13 +67,41 @@ def terminate(turn: Turn, instance: ElementInstance) -> None:
     The scope around *instance* is left as it is, even if it is empty now. If there is very much inside, it ends in slices: at once it only becomes
     TERMINATING, and nothing inside it acts any more (`is_ending`); its scope is notified at the end.
     """
-    inside = _with_all_inside(turn, instance)
-    if len(inside) <= TERMINATED_AT_ONCE:
-        for inner in reversed(inside):
-            _end(turn, inner)
-    elif instance.state is not ElementState.TERMINATING:
+    if not _ends_at_once(turn, instance) and instance.state is not ElementState.TERMINATING:
         turn.elements.begin_to_terminate(instance)
         turn.follow(instance.process_instance_key, ContinueTermination(instance.key))
+
+
+def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
+    """End *instance* as `terminate` does, and every scope around it in which nothing lives any longer."""
+    scope = turn.elements.get(instance.scope_key)
+    if _ends_at_once(turn, instance):
+        _end_empty(turn, scope)
+    elif instance.state is not ElementState.TERMINATING:
+        turn.elements.begin_to_terminate(instance)
+        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes=True))
+
+
+def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
+    """End *instance* with all that lives in it, unless that is too much for one step; return whether it has ended."""
+    inside = _with_all_inside(turn, instance)
+    if len(inside) > TERMINATED_AT_ONCE:
+        return False
+    for inner in reversed(inside):
+        _end(turn, inner)
+    return True
+
+
+def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
+    """End *scope* and those around it as long as nothing lives in them and they have nothing more to do; notify the first other one."""
+    while scope is not None and scope.state is ElementState.ACTIVATED:
+        processor = PROCESSORS[scope.type]
+        if not is_empty(turn, scope) or processor.has_more(turn, scope):
+            processor.child_left(turn, scope)
+            return
+        outer = turn.elements.get(scope.scope_key)
+        _end(turn, scope)
+        scope = outer
 
 
 def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
@@ -101,11 +146,13 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
         for inner in _innermost(turn, root, left):
             _end(turn, inner)
             left -= 1
-        if not left:
+        if not root.ended_ms:
             turn.follow(instance.process_instance_key, command)
             return
     scope = turn.elements.get(instance.scope_key) if is_whole else instance
-    if scope is not None:
+    if command.ends_scopes:
+        _end_empty(turn, scope)
+    elif scope is not None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
 
@@ -158,6 +205,5 @@ def _cancel(turn: Turn, process: ElementInstance) -> None:
     process_ended(turn, process, is_completed=False)
     for follow_up in turn.follow_ups.of_instance(process.key):
         turn.follow_ups.delete(follow_up)
-    waiting = turn.awaited.pop(process.key)
-    if waiting is not None:
-        turn.journal.note(turn.awaited.add, process.key, *waiting)
+    for ticket, names in turn.awaited.pop(process.key).items():
+        turn.journal.note(turn.awaited.add, process.key, ticket, names)

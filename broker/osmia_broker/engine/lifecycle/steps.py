@@ -87,10 +87,11 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
     PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
     if instance.ended_ms:
         return  # it was the last act of a transaction that has been cancelled
-    for flow in flows:
+    is_end = ends_process(turn, instance)
+    for flow in () if is_end else flows:
         take(turn, flow, scope)
     advance(turn, instance, ElementState.COMPLETED)
-    if len(turn.origins) and _ends_process(turn, instance):
+    if is_end:
         terminate(turn, turn.elements[instance.process_instance_key])
     else:
         PROCESSORS[scope.type].child_left(turn, scope)
@@ -108,8 +109,13 @@ def _waits_at_its_end(turn: Turn, instance: ElementInstance, element: Element) -
     return bool(element.end_listeners) and _waits_for_listener(turn, instance, element.end_listeners, END)
 
 
-def _ends_process(turn: Turn, instance: ElementInstance) -> bool:
-    """Whether the caller who created the process instance wants it to be terminated after this element."""
+def ends_process(turn: Turn, instance: ElementInstance) -> bool:
+    """Return whether the caller who created the process instance wants it to be terminated after this element.
+
+    Of an element with a loop, the body counts, and of an ad-hoc subprocess the whole.
+    """
+    if not len(turn.origins) or instance.loop_counter or instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+        return False
     origin = origin_of(turn, instance.process_instance_key)
     return (
         origin is not None
@@ -126,10 +132,8 @@ def take(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
 def _end_process(turn: Turn, process: ElementInstance) -> None:
     """Complete a process instance and answer those who wait for its result: a caller, or a call activity."""
     turn.note(INSTANCE, "completed", process.element_id, process.key, process.key)
-    waiting = turn.awaited.pop(process.key)
-    if waiting is not None:
-        turn.journal.note(turn.awaited.add, process.key, *waiting)
-        ticket, names = waiting
+    for ticket, names in turn.awaited.pop(process.key).items():
+        turn.journal.note(turn.awaited.add, process.key, ticket, names)
         variables = {name: row.value for name, row in turn.variables.of_scope(process.key).items()}
         if names:
             variables = {name: variables[name] for name in names if name in variables}

@@ -75,6 +75,8 @@ TABLES: dict[str, tuple[tuple[str, sa.types.TypeEngine[int] | sa.types.TypeEngin
         ("version", INT64),
         ("created_process_instance_key", INT64),
         ("expires_ms", INT64),
+        ("business_id", TEXT),
+        ("tags", TEXT),
     ),
     "called_instances": (
         ("process_instance_key", INT64),
