@@ -73,7 +73,7 @@ def test_a_day_at_the_command_line(broker):
 @pytest.mark.parametrize(
     ("arguments", "exit", "printed"),
     [
-        (["task", "complete", "4711"], 4, "The broker refused."),
+        (["task", "complete", "4711"], 4, "There is no task with key 4711."),
         (["instance", "show", "4711"], 4, "The broker refused."),
         (["instance", "cancel", "4711", "--yes"], 4, "The broker refused."),
         (["start", "nosuch"], 4, "There is no such process 'nosuch'."),

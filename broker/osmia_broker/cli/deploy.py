@@ -1,7 +1,7 @@
 """`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -83,15 +83,21 @@ def deployed_rows(deployment: "Deployment") -> list[Row]:
     return [
         *(
             _row("process", one.key, one.bpmn_process_id, one.version, one.resource_name)
+            | {"processDefinitionKey": str(one.key), "processDefinitionId": one.bpmn_process_id}
             for one in deployment.processes
         ),
         *(
             _row("decision", one.key, one.decision_id, one.version, files.get(one.requirements_key, ""))
+            | {"decisionDefinitionKey": str(one.key), "decisionDefinitionId": one.decision_id}
             for one in deployment.decisions
         ),
-        *(_row("form", one.key, one.form_id, one.version, one.resource_name) for one in deployment.forms),
+        *(
+            _row("form", one.key, one.form_id, one.version, one.resource_name)
+            | {"formKey": str(one.key), "formId": one.form_id}
+            for one in deployment.forms
+        ),
     ]
 
 
-def _row(kind: str, key: int, id: str, version: int, resource_name: str) -> Row:
+def _row(kind: str, key: int, id: str, version: int, resource_name: str) -> dict[str, Any]:
     return {"key": str(key), "kind": kind, "id": id, "version": version, "resourceName": resource_name}

@@ -7,6 +7,7 @@
 With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
 """
 
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -116,25 +117,39 @@ SENTENCES = {
 }
 
 
-def from_call(error: "OsmiaError", address: str) -> Failure:
-    """Return the failure for a refused or failed call to the broker at *address*."""
+FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
+LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
+
+
+def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
+    """Return the failure for a refused or failed call to the broker at *address*. *found_by* is a command that lists what is there."""
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
         return _exhausted(error.details, address)
     if status == "UNAVAILABLE" and "connect" in error.details.lower():
-        return Failure(
-            Exit.UNREACHABLE,
-            f"No broker answers at {address}.",
-            mend="osmia demo   (starts one here)",
-            code=status,
-        )
+        return _unreachable(error.details, address)
     what, mend = SENTENCES.get(status, ("", ""))
+    if status == "NOT_FOUND":
+        mend = found_by
     if not what:
         refused = status in EXITS
         what = "The broker refused." if refused else f"The broker at {address} has a fault."
     return Failure(
-        EXITS.get(status, Exit.DEFECT), what.format(address=address), why=error.details, mend=mend, code=status
+        EXITS.get(status, Exit.DEFECT),
+        what.format(address=address),
+        why=FRAME.sub("", error.details, count=1),
+        mend=mend,
+        code=status,
     )
+
+
+def _unreachable(details: str, address: str) -> Failure:
+    """Return the failure for an address where nobody answers. A broker here can be started; of another the network says more."""
+    what = f"No broker answers at {address}."
+    if LOOPBACK.fullmatch(address):
+        return Failure(Exit.UNREACHABLE, what, mend="osmia demo   (starts one here)", code="UNAVAILABLE")
+    mend = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
+    return Failure(Exit.UNREACHABLE, what, why=details, mend=mend, code="UNAVAILABLE")
 
 
 def _exhausted(details: str, address: str) -> Failure:
