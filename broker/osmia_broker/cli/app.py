@@ -46,6 +46,8 @@ COMMANDS = {
     "bench": "bench",
     "completion": "completion",
 }  #: the module of each command, in the order of the help
+OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
+LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
 NOT_LISTED = frozenset({"condition"})  # so rare that the help, which fits one screen, goes without it
 
 
@@ -76,7 +78,7 @@ class Commands(TyperGroup):
         """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(args[0], COMMANDS, n=1)
-            mend = f"osmia {near[0]}" if near else "osmia --help"
+            mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
 
@@ -164,7 +166,11 @@ def _misuse(error: "typer.TyperException") -> Failure:
     """Return the failure for a wrong option or argument that Typer found."""
     context = getattr(error, "ctx", None)
     mend = f"{context.command_path} --help" if context is not None else "osmia --help"
-    return usage(error.format_message(), mend)
+    message = error.format_message()
+    if context is not None and message.startswith("No such command 'list'"):
+        wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
+        mend = f"osmia {wanted}" if wanted in COMMANDS else mend
+    return usage(message, mend)
 
 
 def _defect(error: Exception, arguments: list[str]) -> int:

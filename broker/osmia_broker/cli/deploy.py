@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.cli.deploy_faults import refused
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.output import Column, Output, Row
 from osmia_broker.cli.session import Session, with_session
@@ -34,9 +35,14 @@ def deploy(
 
     Example: osmia deploy examples/dinner.bpmn
     """
+    from osmia.errors import InvalidArgument
+
     resources = [_read(path) for path in found(files)]
     with session.client() as client:
-        deployment = client.deploy(*resources)
+        try:
+            deployment = client.deploy(*resources)
+        except InvalidArgument as error:
+            raise refused(error.details, resources) from error
     rows = deployed_rows(deployment)
     if session.output is Output.TABLE:
         for row in rows:

@@ -8,6 +8,7 @@ With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both 
 """
 
 import re
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -39,26 +40,35 @@ ERROR, WHY, TRY = "Error: ", "  why: ", "  try: "
 
 
 class Failure(Exception):
-    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now."""
+    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now.
 
-    def __init__(self, exit: Exit, what: str, *, why: str = "", mend: str = "", code: str = "") -> None:
+    *details* are for what has many reasons, such as a deployment: one line each, before the other two.
+    """
+
+    def __init__(
+        self, exit: Exit, what: str, *, why: str = "", mend: str = "", code: str = "", details: Sequence[str] = ()
+    ) -> None:
         super().__init__(what)
         self.exit = exit
         self.what = what
         self.why = why
         self.mend = mend
         self.code = code or exit.name
+        self.details = list(details)
 
     def text(self) -> str:
         """Return the lines for a person. Control characters in quoted text cannot reach the terminal."""
-        lines = [ERROR + self.what]
+        lines = [ERROR + self.what, *(f"  {detail}" for detail in self.details)]
         lines += [WHY + self.why] if self.why else []
         lines += [TRY + self.mend] if self.mend else []
         return "\n".join(_printable(line) for line in lines)
 
     def json(self) -> str:
         """Return the object for a program."""
-        error = {"code": self.code, "message": " ".join(filter(None, (self.what, self.why))), "hint": self.mend}
+        message = " ".join(filter(None, (self.what, self.why, "; ".join(self.details))))
+        error: dict[str, object] = {"code": self.code, "message": message, "hint": self.mend}
+        if self.details:
+            error["details"] = self.details
         return msgspec.json.encode({"error": error}).decode()
 
 
