@@ -23,6 +23,7 @@ COMMANDS = {
     "broker": "broker",
     "deploy": "deploy",
     "start": "start",
+    "run": "run",
     "tasks": "tasks",
     "task": "task",
     "instances": "instances",
@@ -32,6 +33,7 @@ COMMANDS = {
     "resource": "resource",
     "jobs": "jobs",
     "job": "job",
+    "work": "work",
     "incidents": "incidents",
     "incident": "incident",
     "timers": "timers",
@@ -48,7 +50,7 @@ COMMANDS = {
 }  #: the module of each command, in the order of the help
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
-NOT_LISTED = frozenset({"condition"})  # so rare that the help, which fits one screen, goes without it
+NOT_LISTED = frozenset({"condition", "resource"})  # so rare that the help, which fits one screen, goes without them
 
 
 class Commands(TyperGroup):

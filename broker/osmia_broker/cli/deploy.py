@@ -11,6 +11,7 @@ from osmia_broker.cli.output import Column, Output, Row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from osmia import SyncClient
     from osmia.results import Deployment
 
 app = typer.Typer(add_completion=False)
@@ -35,20 +36,29 @@ def deploy(
 
     Example: osmia deploy examples/dinner.bpmn
     """
-    from osmia.errors import InvalidArgument
-
-    resources = [_read(path) for path in found(files)]
     with session.client() as client:
-        try:
-            deployment = client.deploy(*resources)
-        except InvalidArgument as error:
-            raise refused(error.details, resources) from error
+        deployment = deploy_files(client, files)
     rows = deployed_rows(deployment)
     if session.output is Output.TABLE:
         for row in rows:
             typer.echo(f"Deployed {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
     else:
         session.list(rows, COLUMNS, empty="")
+
+
+def deploy_files(client: "SyncClient", names: list[str]) -> "Deployment":
+    """Deploy the files that *names* mean.
+
+    Raises:
+        Failure: USAGE, a file is not there; REFUSED, the broker takes none of them.
+    """
+    from osmia.errors import InvalidArgument
+
+    resources = [_read(path) for path in found(names)]
+    try:
+        return client.deploy(*resources)
+    except InvalidArgument as error:
+        raise refused(error.details, resources) from error
 
 
 def found(names: list[str]) -> list[Path]:

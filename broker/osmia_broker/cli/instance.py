@@ -7,11 +7,12 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import usage
+from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Output, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.session import TIMEOUT, Session, with_session
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -28,11 +29,20 @@ LIST = "osmia instances"
 
 @app.command()
 @with_session
-def show(session: Session, key: Key) -> None:
+def show(
+    session: Session,
+    key: Key,
+    is_followed: Annotated[
+        bool, typer.Option("--follow", "-f", help="Say each change until it ends, at most for --timeout.")
+    ] = False,
+) -> None:
     """Show the state of a process instance, the elements that hold its tokens, and what they wait for.
 
     Example: osmia instance show 2251799813685251
     """
+    if is_followed:
+        with session.client(found_by=LIST, call_timeout=TIMEOUT) as client:
+            follow(client, key, session.say, wait=session.timeout)
     with session.client(found_by=LIST) as client:
         instance = client.get_instance(key)
         waits = _waits(client, key) if session.output in (Output.TABLE, Output.WIDE) else {}

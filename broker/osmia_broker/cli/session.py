@@ -70,15 +70,18 @@ class Session:
     has_color: bool
 
     @contextmanager
-    def client(self, address: str | None = None, *, found_by: str = "") -> "Iterator[SyncClient]":
+    def client(
+        self, address: str | None = None, *, found_by: str = "", call_timeout: timedelta | None = None
+    ) -> "Iterator[SyncClient]":
         """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`.
 
-        *found_by* is the command to try if something is not there: it lists what is.
+        *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
+        where `--timeout` is for something longer.
         """
         from osmia import SyncClient
         from osmia.errors import OsmiaError
 
-        timeout_ms = milliseconds(self.timeout or TIMEOUT)
+        timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms)
         except ValueError as error:
