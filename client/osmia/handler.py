@@ -10,7 +10,7 @@ import functools
 import inspect
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -60,8 +60,11 @@ class Handler:
         threads: Executor | None = None,
         *,
         is_over: Callable[[], bool] = _never,
+        limit_ms: int | None = None,
     ) -> Outcome:
         """Work on *job* and return the outcome. If the task of this call is cancelled, so is an async handler.
+
+        An async handler that works for longer than *limit_ms* is cancelled too, and the job has failed.
 
         A function that is not async runs in *threads* (None: the event loop's own). It may wait there for a free thread.
         `sys.exit` in a handler fails the job like any other exception; it ends neither the worker nor its thread.
@@ -71,7 +74,7 @@ class Handler:
         """
         try:
             arguments = self.arguments(job)
-            outcome = self._completed(await self._call(arguments, threads, is_over))
+            outcome = self._completed(await self._call(arguments, threads, is_over, limit_ms))
         except (TooLate, GeneratorExit):
             raise
         except BaseException as error:
@@ -83,14 +86,27 @@ class Handler:
             pauses.forget(job.key)
         return outcome
 
-    async def _call(self, arguments: dict[str, Any], threads: Executor | None, is_over: Callable[[], bool]) -> object:
+    async def _call(
+        self, arguments: dict[str, Any], threads: Executor | None, is_over: Callable[[], bool], limit_ms: int | None
+    ) -> object:
         if self.is_async:
             if is_over():
                 raise TooLate
-            return await self._function(**arguments)
+            return await self._within(limit_ms, self._function(**arguments))
         context = contextvars.copy_context()
         call = functools.partial(context.run, _begin, is_over, functools.partial(self._function, **arguments))
         return await asyncio.get_running_loop().run_in_executor(threads, call)
+
+    async def _within(self, limit_ms: int | None, work: Coroutine[Any, Any, object]) -> object:
+        try:
+            async with asyncio.timeout(None if limit_ms is None else limit_ms / 1000) as limit:
+                return await work
+        except TimeoutError as error:
+            if not limit.expired():  # the handler's own
+                raise
+            raise TimeoutError(
+                f"Expected handler '{self.name}' to end within {limit_ms} ms, but it was cancelled"
+            ) from error
 
     def _completed(self, result: object) -> Outcome:
         if isinstance(result, AdHocResult):

@@ -20,6 +20,7 @@ class JobOptions(TypedDict, total=False):
     fetch_variables: bool | Sequence[str]
     stream: bool
     heartbeat: bool
+    handler_timeout_ms: int | None
     tenant_ids: Sequence[str]
 
 
@@ -45,6 +46,8 @@ class JobSettings:
             False: all; or a list of names. Default True.
         stream: have new jobs pushed, besides polling for those that wait. Default False. User tasks are always polled.
         heartbeat: extend the lease of a job while its handler runs. Default False.
+        handler_timeout_ms: how long an async handler may work on a job, at least 1; then it is cancelled, and the job has
+            failed. None: for ever. A handler that is not async cannot be stopped. Default None.
         tenant_ids: the tenants to take jobs of; empty for the default tenant. Default empty.
     """
 
@@ -53,11 +56,14 @@ class JobSettings:
     fetch_variables: bool | Sequence[str] = True
     stream: bool = False
     heartbeat: bool = False
+    handler_timeout_ms: int | None = None
     tenant_ids: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _expect_within("timeout_ms", self.timeout_ms, 1, TIMES_MAX_MS)
         _expect_within("max_jobs", self.max_jobs, 1, INT32_MAX)
+        if self.handler_timeout_ms is not None:
+            _expect_within("handler_timeout_ms", self.handler_timeout_ms, 1, TIMES_MAX_MS)
         for name in ("fetch_variables", "tenant_ids"):
             if isinstance(getattr(self, name), str):
                 raise TypeError(f"Expected {name} to be a list of names, but found '{getattr(self, name)}'")

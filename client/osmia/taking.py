@@ -46,6 +46,8 @@ log = logging.getLogger("osmia.worker")
 
 PAUSE_FIRST_MS = 100
 PAUSE_MAX_MS = 10_000
+REMIND_S = 60.0  # so often a worker says that it still cannot work
+REASON_CHARS_MAX = 200  # of gRPC's own words, which name every address that it has tried
 STEADY_S = 10.0  # a loop that worked for so long starts over with the first pause
 HASTY_S = 0.5  # a poll that ends empty before this did not wait
 NO_WAIT_MS = -1  # on the wire 0 is the gateway's own time
@@ -299,11 +301,13 @@ async def _is_answered(call: Coroutine[Any, Any, object]) -> bool:
 async def repeat(once: Callable[[], Coroutine[Any, Any, None]], type: str, *, optional: str = "") -> None:
     """Do *once* again and again until cancelled. A failure costs a growing pause and a line in the log, never the loop.
 
+    The line is a warning at first and once a minute; and another says when it works again.
+
     Only if the gateway does not have the call, the loop of something *optional* ends.
     """
     pauses = Backoff(first_ms=PAUSE_FIRST_MS, max_ms=PAUSE_MAX_MS)
     clock = asyncio.get_running_loop()
-    failing = False
+    outage = Outage(type)
     while True:
         started = clock.time()
         try:
@@ -316,16 +320,44 @@ async def repeat(once: Callable[[], Coroutine[Any, Any, None]], type: str, *, op
         except errors.Overloaded:
             log.debug("job type '%s' slows down: the broker is busy", type)
         except errors.OsmiaError as error:
-            log.log(logging.DEBUG if failing else logging.WARNING, "job type '%s' will try again: %s", type, error)
-            failing = True
+            outage.report(error, clock.time())
         except Exception:
             log.exception("job type '%s' will try again after a fault of the client", type)
         else:
-            if failing:
-                log.info("job type '%s' works again", type)
-            failing = False
+            outage.end(clock.time())
             pauses.reset()
             continue
         if clock.time() - started > STEADY_S:
             pauses.reset()
         await asyncio.sleep(pauses.next_s())
+
+
+class Outage:
+    """Reports that jobs of a type cannot be taken: at once, then once a minute, and when it is over."""
+
+    def __init__(self, type: str) -> None:
+        self._type = type
+        self._since_s: float | None = None
+        self._reported_s = 0.0
+
+    def report(self, error: errors.OsmiaError, now_s: float) -> None:
+        """Note a failed attempt."""
+        is_due = self._since_s is None or now_s - self._reported_s >= REMIND_S
+        if self._since_s is None:
+            self._since_s = now_s
+        if is_due:
+            self._reported_s = now_s
+        level = logging.WARNING if is_due else logging.DEBUG
+        log.log(level, "job type '%s' will try again: %s", self._type, _said(error))
+
+    def end(self, now_s: float) -> None:
+        """Note an attempt that succeeded. The line is as loud as the warning that it takes back."""
+        if self._since_s is not None:
+            log.warning("job type '%s' works again after %.0f s", self._type, now_s - self._since_s)
+        self._since_s = None
+
+
+def _said(error: errors.OsmiaError) -> str:
+    """Return a failure in one line. The usual reason of a broker that cannot be reached is that it does not run."""
+    text = " ".join(str(error).split())[:REASON_CHARS_MAX]
+    return f"is the broker running? {text}" if isinstance(error, errors.Unavailable) else text

@@ -11,6 +11,7 @@ await worker.run()
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from osmia.settings import JobOptions, JobSettings, WorkerOptions, WorkerSetting
 from osmia.threads import DaemonThreads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+log = logging.getLogger("osmia.worker")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -59,7 +62,8 @@ class Worker:
                 grace_ms: how long `stop` waits for jobs in work; default 10,000.
                 retry_first_ms: the pause after the first failure of a job, which doubles; default 1,000.
                 retry_max_ms: the longest such pause; default 60,000.
-                timeout_ms, max_jobs, fetch_variables, stream, heartbeat, tenant_ids: as for `job`, for all job types.
+                timeout_ms, max_jobs, fetch_variables, stream, heartbeat, handler_timeout_ms, tenant_ids: as for `job`,
+                    for all job types.
 
         Raises:
             ValueError: an option is out of its range.
@@ -93,6 +97,8 @@ class Worker:
                     False: all; or a list of names. Default True.
                 stream: have new jobs pushed, besides polling for those that wait; default False.
                 heartbeat: extend the lease of a job while its handler runs; default False.
+                handler_timeout_ms: how long an async handler may work on a job before it is cancelled and the job has
+                    failed; default for ever. A handler that is not async cannot be stopped.
                 tenant_ids: the tenants to take jobs of; default the default tenant.
 
         Raises:
@@ -127,13 +133,15 @@ class Worker:
         Raises:
             LookupError: no handler is registered for it.
         """
-        handler = self._handler_for(job)
-        if handler is None:
+        entry = self._entry_for(job)
+        if entry is None:
             raise LookupError(
                 f"Expected a handler for job type '{job.type}' (element '{job.element_id}'), but found none"
             )
         _, names = self._lane_of(job.type)
-        return await handler.run(job.with_variables_only(names) if names else job, self._pauses, self._threads)
+        handler, settings = entry
+        seen = job.with_variables_only(names) if names else job
+        return await handler.run(seen, self._pauses, self._threads, limit_ms=settings.handler_timeout_ms)
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`, then stop in good order. A second signal ends the process at once.
@@ -160,6 +168,7 @@ class Worker:
         self._stop_asked.clear()
         self._threads = DaemonThreads(self._settings.threads, f"{self.name}-job")
         self._lanes = [self._lane(type, *self._lane_of(type)) for type in self._types()]
+        log.info("worker %s works on %s at %s", self.name, ", ".join(self._types()), self._client.address)
         for lane in self._lanes:
             lane.start()
 
@@ -244,24 +253,25 @@ class Worker:
             type,
             settings,
             handle=self._work_on,
-            wanted=None if takes_all else lambda job: self._handler_for(job) is not None,
+            wanted=None if takes_all else lambda job: self._entry_for(job) is not None,
             fetch_variables=fetch_variables,
             worker=self.name,
             wait_ms=self._settings.wait_ms,
         )
 
     async def _work_on(self, job: Job, is_over: Callable[[], bool]) -> Outcome:
-        handler = self._handler_for(job)
-        assert handler, f"job {job.key} ({job.type}) was taken without a handler for it"
-        return await handler.run(job, self._pauses, self._threads, is_over=is_over)
+        entry = self._entry_for(job)
+        assert entry, f"job {job.key} ({job.type}) was taken without a handler for it"
+        handler, settings = entry
+        limit_ms = settings.handler_timeout_ms
+        return await handler.run(job, self._pauses, self._threads, is_over=is_over, limit_ms=limit_ms)
 
-    def _handler_for(self, job: Job) -> Handler | None:
-        """Return the handler of a user task's element, else of its form, else that of the job type."""
+    def _entry_for(self, job: Job) -> tuple[Handler, JobSettings] | None:
+        """Return the handler of a user task's element, else of its form, else that of the job type, with its settings."""
         entry = None
         if job.type == USER_TASK_TYPE and self._user_tasks:
             entry = self._user_tasks.get(job.element_id) or self._user_tasks.get(job.form_key)
-        entry = entry or self._handlers.get(job.type)
-        return entry[0] if entry else None
+        return entry or self._handlers.get(job.type)
 
 
 def _asked_variables(handler: Handler, settings: JobSettings) -> list[str]:

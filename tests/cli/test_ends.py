@@ -39,6 +39,30 @@ def test_a_missing_broker_is_reported_in_the_words_of_the_contract():
     assert failure.text() == ("Error: No broker answers at 127.0.0.1:26500.\n  try: osmia demo   (starts one here)")
 
 
+@pytest.mark.parametrize(
+    ("address", "mend", "has_why"),
+    [
+        ("127.0.0.1:26500", "osmia demo", False),
+        ("localhost:1", "osmia demo", False),
+        ("[::1]:26500", "osmia demo", False),
+        ("broker.example.org:26500", "another --address or OSMIA_ADDRESS", True),
+        ("10.0.0.1:26500", "another --address", True),
+    ],
+)
+def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_why):
+    error = _BY_CODE[StatusCode.UNAVAILABLE](StatusCode.UNAVAILABLE, "failed to connect: no route")
+    failure = from_call(error, address)
+    assert mend in failure.mend
+    assert bool(failure.why) is has_why
+
+
+def test_a_missing_thing_is_looked_for_in_its_list():
+    framed = "Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected a job"
+    failure = from_call(_BY_CODE[StatusCode.NOT_FOUND](StatusCode.NOT_FOUND, framed), "x:1", "osmia jobs")
+    assert (failure.why, failure.mend) == ("Expected a job", "osmia jobs")
+    assert called(StatusCode.INVALID_ARGUMENT).mend == ""
+
+
 def test_a_failure_has_three_lines_even_if_it_quotes_more():
     failure = Failure(Exit.REFUSED, "No.", why="line\nline\x1b[31m", mend="this")
     assert len(failure.text().splitlines()) == 3
@@ -93,6 +117,12 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("tsk", "osmia task"),
         ("instnces", "osmia instances"),
         ("xyzzy", "osmia --help"),
+        ("help", "osmia --help"),
+        ("version", "osmia --version"),
+        ("task list", "osmia tasks"),
+        ("process list", "osmia processes"),
+        ("instance list", "osmia instances"),
+        ("decision list", "osmia decision --help"),
         ("tasks --nosuch", "osmia tasks --help"),
         ("task complete notakey", "osmia task complete --help"),
         ("task complete 0", "osmia task complete --help"),
@@ -116,6 +146,14 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("demo --port-base 65534", "osmia demo --help"),
         ("demo --port-base -5", "osmia demo --help"),
         ("start", "osmia start --help"),
+        ("start p --await --tag vip", "osmia start p --await"),
+        ("start p --await --at a", "osmia start p --await"),
+        ("message publish", "osmia message publish --help"),
+        ("message publish m --ttl soon", "osmia message publish --help"),
+        ("timers --state lost", "osmia timers --help"),
+        ("subscriptions --type timer", "osmia subscriptions --help"),
+        ("incident resolve", "osmia incidents"),
+        ("instance migrate 1", "osmia instance migrate --help"),
         ("start p --var x", "--var amount=12"),
         ("deploy /no/such/file.bpmn", "osmia deploy my-process.bpmn"),
         ("tasks --timeout soon", "osmia tasks --help"),
@@ -138,6 +176,14 @@ def test_a_wrong_command_line_ends_with_2_and_the_mend(line, mend, capsys, monke
     told = capsys.readouterr().err
     assert told.startswith("Error: ")
     assert mend in told
+
+
+@pytest.mark.parametrize("command", ["task", "signal", "instance", "message", "incident"])
+def test_a_command_without_its_verb_prints_its_help(command, capsys):
+    assert run([command]) == 2
+    streams = capsys.readouterr()
+    assert f"osmia {command} [OPTIONS] COMMAND" in streams.out + streams.err
+    assert "Error:" not in streams.err
 
 
 def test_a_program_reads_of_a_wrong_command_line_as_json(capsys):

@@ -2,11 +2,24 @@ import csv
 import io
 import json
 import sys
+import time
 
 import pytest
 
 from osmia_broker.cli.output import Column, Output, moment, write, write_one
-from osmia_broker.cli.rows import first
+from osmia_broker.cli.rows import (
+    INCIDENT_COLUMNS,
+    INSTANCE_COLUMNS,
+    JOB_COLUMNS,
+    MESSAGE_COLUMNS,
+    PROCESS_COLUMNS,
+    SUBSCRIPTION_COLUMNS,
+    TASK_COLUMNS,
+    TIMER_COLUMNS,
+    VARIABLE_COLUMNS,
+    first,
+    state_of_instance,
+)
 from osmia_broker.cli.session import Session
 
 COLUMNS = (Column("jobKey", "KEY"), Column("name", "NAME"), Column("groups", "GROUPS", is_wide=True))
@@ -97,6 +110,122 @@ def test_an_empty_list_is_still_a_document_for_programs(capsys, output, text):
 def test_one_record_in_each_form(capsys, output, text):
     write_one({"key": "1", "n": 2}, "key", "Done 1", output)
     assert capsys.readouterr().out == text
+
+
+WIDE_ROWS = [
+    {
+        "incidentKey": "2251799813685251",
+        "errorType": "JOB_NO_RETRIES",
+        "processDefinitionId": "order-fulfilment",
+        "elementId": "charge-the-card",
+        "processInstanceKey": "2251799813685252",
+        "errorMessage": "Expected result of the expression to be a number, but found the text " * 5,
+        "startDate": "2026-11-25T13:29:17.871Z",
+    }
+]
+
+
+@pytest.fixture
+def terminal(capsys, monkeypatch):
+    """Print on a terminal of this width, and return the lines."""
+
+    def lines(rows, columns, width, output=Output.TABLE, term="xterm"):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", term)
+        monkeypatch.setenv("COLUMNS", str(width))
+        write(rows, columns, output, color=False)
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_a_table_fits_the_terminal_and_cuts_long_columns_only(terminal, width, term):
+    titles, line = terminal(WIDE_ROWS, INCIDENT_COLUMNS, width, term=term)
+    assert len(line) <= width
+    assert titles.split() == ["KEY", "TYPE", "PROCESS", "ELEMENT", "INSTANCE", "MESSAGE"]
+    assert {"2251799813685251", "2251799813685252"} <= set(line.split())
+    assert line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        INSTANCE_COLUMNS,
+        JOB_COLUMNS,
+        TASK_COLUMNS,
+        INCIDENT_COLUMNS,
+        PROCESS_COLUMNS,
+        VARIABLE_COLUMNS,
+        TIMER_COLUMNS,
+        SUBSCRIPTION_COLUMNS,
+        MESSAGE_COLUMNS,
+    ],
+    ids=lambda columns: columns[0].field,
+)
+def test_every_list_fits_80_columns(terminal, columns):
+    texts = {
+        "state": "ACTIVATABLE" if columns is JOB_COLUMNS else "SUSPENDED",
+        "type": "CONDITION",
+        "retries": 3,
+        "name": "guests",
+        "hasIncident": False,
+    }
+    row = {
+        column.field: texts.get(column.field, "2251799813685251" if column.field.endswith("Key") else "long " * 40)
+        for column in columns
+    }
+    row |= dict.fromkeys(("dueDate", "startDate", "expirationTime"), "2026-11-25T13:29:17.871Z")
+    row |= {"correlationKey": "order-" + "7" * 50, "processDefinitionVersion": 1, "version": 1, "suspendedDate": None}
+    for line in terminal([row], columns, 80):
+        assert len(line) <= 80, line
+
+
+def test_a_narrow_terminal_wraps_rather_than_cut_a_key(terminal):
+    _, line = terminal(WIDE_ROWS, INCIDENT_COLUMNS, 20)
+    assert {"2251799813685251", "2251799813685252"} <= set(line.split())
+
+
+def test_a_terminal_shows_short_local_times_and_wide_the_exact_ones(terminal, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        columns = (Column("processInstanceKey", "KEY"), Column("startDate", "STARTED", is_moment=True))
+        assert terminal(WIDE_ROWS, columns, 80)[1] == "2251799813685252  2026-11-25 22:29"
+        assert terminal(WIDE_ROWS, columns, 80, Output.WIDE)[1] == "2251799813685252  2026-11-25T13:29:17.871Z"
+        assert terminal([{**WIDE_ROWS[0], "startDate": "soon"}], columns, 80)[1] == "2251799813685252  soon"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_wide_characters_count_twice(terminal):
+    columns = (Column("name", "NAME", is_long=True), Column("jobKey", "KEY"))
+    titles, line = terminal([{"name": "夕食" * 30, "jobKey": "1"}], columns, 20)
+    assert line.endswith(("…   1", "…  1"))
+    assert titles.endswith("KEY")
+
+
+def test_a_table_shows_an_incident_as_the_state(capsys):
+    row = {"state": "ACTIVE", "hasIncident": True, "suspendedDate": None}
+    assert state_of_instance(row) == "INCIDENT"
+    assert state_of_instance({**row, "state": "COMPLETED"}) == "COMPLETED"
+    assert state_of_instance({**row, "hasIncident": False, "suspendedDate": "x"}) == "SUSPENDED"
+    assert state_of_instance({**row, "hasIncident": False}) == "ACTIVE"
+
+
+def test_one_record_in_yaml_is_a_mapping(capsys):
+    write_one({"key": "1", "n": 2}, "key", "Done 1", Output.YAML)
+    assert capsys.readouterr().out == 'key: "1"\nn: 2\n'
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(2**62, "9999-12-31T23:59:59.999Z"), (-(2**62), "0001-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z")],
+)
+def test_a_moment_beyond_the_calendar_is_its_end(ms, text):
+    assert moment(ms) == text
 
 
 def test_never_is_no_moment():

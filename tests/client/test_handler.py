@@ -1,5 +1,6 @@
 """What a handler's signature asks for, and what becomes of its result; no broker."""
 
+import asyncio
 import functools
 import inspect
 import json
@@ -358,3 +359,41 @@ def test_a_user_task_shows_its_people() -> None:
     )
     assert (job.assignee, job.form_key, job.due_date, job.follow_up_date) == ("ada", "f-1", "2030-01-31T10:00:00Z", "")
     assert (job.candidate_groups, job.candidate_users) == (["cooks", "guests"], [])
+
+
+# --- the time of a handler
+
+
+async def test_an_async_handler_that_takes_too_long_is_cancelled_and_its_job_has_failed() -> None:
+    worker = Worker(Client("127.0.0.1:1"), handler_timeout_ms=10)
+    ended: list[str] = []
+
+    @worker.job(TYPE)
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    outcome = await worker.handle(testing.job(TYPE))
+    assert isinstance(outcome, Failed)
+    assert (outcome.retries, ended) == (2, ["cancelled"])
+    assert "to end within 10 ms, but it was cancelled" in outcome.message
+
+
+async def test_the_timeout_of_a_handler_s_own_call_keeps_its_text() -> None:
+    worker = Worker(Client("127.0.0.1:1"))
+
+    @worker.job(TYPE, handler_timeout_ms=60_000)
+    async def call() -> None:
+        raise TimeoutError("the bank did not answer")
+
+    outcome = await worker.handle(testing.job(TYPE))
+    assert isinstance(outcome, Failed)
+    assert "the bank did not answer" in outcome.message
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError)])
+def test_a_time_for_handlers_that_is_none_is_refused(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="handler_timeout_ms"):
+        Worker(Client("127.0.0.1:1"), handler_timeout_ms=value)

@@ -73,12 +73,12 @@ def test_a_day_at_the_command_line(broker):
 @pytest.mark.parametrize(
     ("arguments", "exit", "printed"),
     [
-        (["task", "complete", "4711"], 4, "The broker refused."),
+        (["task", "complete", "4711"], 4, "There is no task with key 4711."),
         (["instance", "show", "4711"], 4, "The broker refused."),
         (["instance", "cancel", "4711", "--yes"], 4, "The broker refused."),
         (["start", "nosuch"], 4, "There is no such process 'nosuch'."),
         (["incident", "resolve", "4711"], 4, "There is no open incident with key 4711."),
-        (["deploy", "README.md"], 1, "The broker refused."),
+        (["deploy", "README.md"], 1, "The broker refused, and nothing was deployed."),
         (["job", "fail", "4711"], 4, "The broker refused."),
     ],
 )

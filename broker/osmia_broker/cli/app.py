@@ -16,35 +16,56 @@ from typer.core import TyperGroup
 from osmia_broker import __version__
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, report, usage
-from osmia_broker.cli.session import OPTIONS, Address, Form, NoColor, Quiet, Timeout, Yes
+from osmia_broker.cli.session import EVERYWHERE, OPTIONS, Address, Form, NoColor, Quiet, Timeout, Yes
 
 COMMANDS = {
     "demo": "demo",
     "broker": "broker",
     "deploy": "deploy",
     "start": "start",
+    "run": "run",
     "tasks": "tasks",
     "task": "task",
     "instances": "instances",
     "instance": "instance",
     "processes": "processes",
+    "process": "process",
+    "resource": "resource",
     "jobs": "jobs",
     "job": "job",
+    "work": "work",
     "incidents": "incidents",
     "incident": "incident",
+    "timers": "timers",
+    "subscriptions": "subscriptions",
+    "messages": "messages",
+    "message": "message",
+    "signal": "signal",
+    "condition": "condition",
+    "decision": "decision",
     "status": "status",
     "feel": "feel",
     "bench": "bench",
     "completion": "completion",
 }  #: the module of each command, in the order of the help
+OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
+LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
+NOT_LISTED = frozenset({"condition", "resource"})  # so rare that the help, which fits one screen, goes without them
 
 
 class Commands(TyperGroup):
     """The commands of `osmia`. Each is imported at its first use."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, listed with the other options: a panel of its own would not leave the help on one screen."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = EVERYWHERE  # read by Typer's help
+        return option
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help."""
-        return list(COMMANDS)
+        return [name for name in COMMANDS if name not in NOT_LISTED]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, or `None`."""
@@ -59,12 +80,19 @@ class Commands(TyperGroup):
         """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(args[0], COMMANDS, n=1)
-            mend = f"osmia {near[0]}" if near else "osmia --help"
+            mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=Commands, name="osmia", add_completion=False, rich_markup_mode="rich", no_args_is_help=False)
+app = typer.Typer(
+    cls=Commands,
+    name="osmia",
+    add_completion=False,
+    rich_markup_mode="rich",
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
 
 
 def _version(wanted: bool) -> None:
@@ -86,7 +114,10 @@ def osmia(
     yes: Yes = False,
     no_color: NoColor = False,
     version: Annotated[  # noqa: ARG001 - its callback does it
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_version, help="Print the version.", rich_help_panel=EVERYWHERE
+        ),
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. [bold]osmia demo[/bold] shows it in a minute."""
@@ -105,6 +136,8 @@ def run(arguments: list[str]) -> int:
     except typer.Abort:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
+        if not error.format_message():  # a command without its verb: Typer has printed the help of the command
+            return Exit.USAGE
         return report(_misuse(error), arguments)
     except OSError as error:
         if streams.output_error() is not None:
@@ -135,7 +168,11 @@ def _misuse(error: "typer.TyperException") -> Failure:
     """Return the failure for a wrong option or argument that Typer found."""
     context = getattr(error, "ctx", None)
     mend = f"{context.command_path} --help" if context is not None else "osmia --help"
-    return usage(error.format_message(), mend)
+    message = error.format_message()
+    if context is not None and message.startswith("No such command 'list'"):
+        wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
+        mend = f"osmia {wanted}" if wanted in COMMANDS else mend
+    return usage(message, mend)
 
 
 def _defect(error: Exception, arguments: list[str]) -> int:

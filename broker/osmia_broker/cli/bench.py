@@ -49,7 +49,7 @@ def bench(
     data_dir: Annotated[Path | None, typer.Option(help="The broker's data, to measure it.")] = None,
     seed: Annotated[int, typer.Option(help="For the arrivals of the open loop.")] = 1,
 ) -> None:
-    """Create, work off and check process instances; without --address on a broker of its own in a temporary directory.
+    """Create, work off and check process instances, on a broker of its own unless --address is given.
 
     Example: osmia bench --for 10s --in-flight 64
     """

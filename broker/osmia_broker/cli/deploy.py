@@ -1,15 +1,17 @@
 """`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.cli.deploy_faults import refused
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.output import Column, Output, Row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from osmia import SyncClient
     from osmia.results import Deployment
 
 app = typer.Typer(add_completion=False)
@@ -34,15 +36,29 @@ def deploy(
 
     Example: osmia deploy examples/dinner.bpmn
     """
-    resources = [_read(path) for path in found(files)]
     with session.client() as client:
-        deployment = client.deploy(*resources)
+        deployment = deploy_files(client, files)
     rows = deployed_rows(deployment)
     if session.output is Output.TABLE:
         for row in rows:
             typer.echo(f"Deployed {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
     else:
         session.list(rows, COLUMNS, empty="")
+
+
+def deploy_files(client: "SyncClient", names: list[str]) -> "Deployment":
+    """Deploy the files that *names* mean.
+
+    Raises:
+        Failure: USAGE, a file is not there; REFUSED, the broker takes none of them.
+    """
+    from osmia.errors import InvalidArgument
+
+    resources = [_read(path) for path in found(names)]
+    try:
+        return client.deploy(*resources)
+    except InvalidArgument as error:
+        raise refused(error.details, resources) from error
 
 
 def found(names: list[str]) -> list[Path]:
@@ -83,15 +99,21 @@ def deployed_rows(deployment: "Deployment") -> list[Row]:
     return [
         *(
             _row("process", one.key, one.bpmn_process_id, one.version, one.resource_name)
+            | {"processDefinitionKey": str(one.key), "processDefinitionId": one.bpmn_process_id}
             for one in deployment.processes
         ),
         *(
             _row("decision", one.key, one.decision_id, one.version, files.get(one.requirements_key, ""))
+            | {"decisionDefinitionKey": str(one.key), "decisionDefinitionId": one.decision_id}
             for one in deployment.decisions
         ),
-        *(_row("form", one.key, one.form_id, one.version, one.resource_name) for one in deployment.forms),
+        *(
+            _row("form", one.key, one.form_id, one.version, one.resource_name)
+            | {"formKey": str(one.key), "formId": one.form_id}
+            for one in deployment.forms
+        ),
     ]
 
 
-def _row(kind: str, key: int, id: str, version: int, resource_name: str) -> Row:
+def _row(kind: str, key: int, id: str, version: int, resource_name: str) -> dict[str, Any]:
     return {"key": str(key), "kind": kind, "id": id, "version": version, "resourceName": resource_name}

@@ -7,6 +7,8 @@
 With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
 """
 
+import re
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -38,26 +40,35 @@ ERROR, WHY, TRY = "Error: ", "  why: ", "  try: "
 
 
 class Failure(Exception):
-    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now."""
+    """A command failed. *what* is a sentence, *why* the broker's own words, *mend* a command or setting to try now.
 
-    def __init__(self, exit: Exit, what: str, *, why: str = "", mend: str = "", code: str = "") -> None:
+    *details* are for what has many reasons, such as a deployment: one line each, before the other two.
+    """
+
+    def __init__(
+        self, exit: Exit, what: str, *, why: str = "", mend: str = "", code: str = "", details: Sequence[str] = ()
+    ) -> None:
         super().__init__(what)
         self.exit = exit
         self.what = what
         self.why = why
         self.mend = mend
         self.code = code or exit.name
+        self.details = list(details)
 
     def text(self) -> str:
         """Return the lines for a person. Control characters in quoted text cannot reach the terminal."""
-        lines = [ERROR + self.what]
+        lines = [ERROR + self.what, *(f"  {detail}" for detail in self.details)]
         lines += [WHY + self.why] if self.why else []
         lines += [TRY + self.mend] if self.mend else []
         return "\n".join(_printable(line) for line in lines)
 
     def json(self) -> str:
         """Return the object for a program."""
-        error = {"code": self.code, "message": " ".join(filter(None, (self.what, self.why))), "hint": self.mend}
+        message = " ".join(filter(None, (self.what, self.why, "; ".join(self.details))))
+        error: dict[str, object] = {"code": self.code, "message": message, "hint": self.mend}
+        if self.details:
+            error["details"] = self.details
         return msgspec.json.encode({"error": error}).decode()
 
 
@@ -116,25 +127,39 @@ SENTENCES = {
 }
 
 
-def from_call(error: "OsmiaError", address: str) -> Failure:
-    """Return the failure for a refused or failed call to the broker at *address*."""
+FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
+LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
+
+
+def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
+    """Return the failure for a refused or failed call to the broker at *address*. *found_by* is a command that lists what is there."""
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
         return _exhausted(error.details, address)
     if status == "UNAVAILABLE" and "connect" in error.details.lower():
-        return Failure(
-            Exit.UNREACHABLE,
-            f"No broker answers at {address}.",
-            mend="osmia demo   (starts one here)",
-            code=status,
-        )
+        return _unreachable(error.details, address)
     what, mend = SENTENCES.get(status, ("", ""))
+    if status == "NOT_FOUND":
+        mend = found_by
     if not what:
         refused = status in EXITS
         what = "The broker refused." if refused else f"The broker at {address} has a fault."
     return Failure(
-        EXITS.get(status, Exit.DEFECT), what.format(address=address), why=error.details, mend=mend, code=status
+        EXITS.get(status, Exit.DEFECT),
+        what.format(address=address),
+        why=FRAME.sub("", error.details, count=1),
+        mend=mend,
+        code=status,
     )
+
+
+def _unreachable(details: str, address: str) -> Failure:
+    """Return the failure for an address where nobody answers. A broker here can be started; of another the network says more."""
+    what = f"No broker answers at {address}."
+    if LOOPBACK.fullmatch(address):
+        return Failure(Exit.UNREACHABLE, what, mend="osmia demo   (starts one here)", code="UNAVAILABLE")
+    mend = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
+    return Failure(Exit.UNREACHABLE, what, why=details, mend=mend, code="UNAVAILABLE")
 
 
 def _exhausted(details: str, address: str) -> Failure:

@@ -1,50 +1,146 @@
-"""`osmia incident`: resolve an incident."""
+"""`osmia incident`: show and resolve incidents."""
 
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import INT32_MAX, Key
-from osmia_broker.cli.rows import every
+from osmia_broker.cli.failures import Exit, Failure, from_call, usage
+from osmia_broker.cli.options import INT32_MAX, INT64_MAX, Key, Process
+from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from osmia import SyncClient
     from osmia.results import Incident
 
-app = typer.Typer(add_completion=False, help="One incident: resolve.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One incident: show, resolve.", no_args_is_help=True)
+
+LIST = "osmia incidents"
 
 
-@app.callback()
-def incident() -> None:
-    """One incident: resolve."""
+@app.command()
+@with_session
+def show(session: Session, key: Key) -> None:
+    """Show an incident: where it is, and the whole message.
+
+    Example: osmia incident show 2251799813685260
+    """
+    with session.client() as client:
+        found = client.search_incidents(key=key).items
+    if not found:
+        raise Failure(Exit.NOT_FOUND, f"There is no incident with key {key}.", mend=LIST, code="NOT_FOUND")
+    row, one = incident_row(found[0]), found[0]
+    lines = [
+        f"{key}  {one.error_type}  {one.state}",
+        f"  process   {one.bpmn_process_id}, element {one.element_id}, instance {one.process_instance_key}",
+        *([f"  job       {one.job_key}"] if one.job_key else []),
+        f"  since     {row['creationTime']}",
+        f"  message   {one.message}",
+    ]
+    session.one(row, key="incidentKey", text="\n".join(lines))
 
 
 @app.command()
 @with_session
 def resolve(
     session: Session,
-    key: Key,
+    keys: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="KEY...", min=1, max=INT64_MAX, help="The keys, as the list shows them."),
+    ] = None,
     retries: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="First give its job this many tries.")] = 0,
+    is_all: Annotated[
+        bool, typer.Option("--all", help="All that are open, or all that fit the other options.")
+    ] = False,
+    process: Process = "",
+    type: Annotated[str, typer.Option("--type", "-t", help="With --all: only of this kind.")] = "",
 ) -> None:
-    """Resolve an incident: the stopped element is tried again.
+    """Resolve incidents: the stopped elements are tried again.
 
     Example: osmia incident resolve 2251799813685260 --retries 3
     """
-    with session.client() as client:
-        stopped = _open_incident(client, key)
-        if retries and not stopped.job_key:
-            raise Failure(
-                Exit.REFUSED,
-                f"Incident {key} ({stopped.error_type}) is about no job.",
-                mend=f"osmia incident resolve {key}",
-                code="INVALID_ARGUMENT",
-            )
-        if retries:
-            client.update_job_retries(stopped.job_key, retries)
+    if bool(keys) == is_all:
+        raise usage("Expected keys or --all, but found " + ("both." if keys else "neither."), LIST)
+    if keys and (process or type):
+        raise usage("--process and --type go together with --all only.", f"osmia incident resolve {keys[0]}")
+    with session.client(found_by=LIST) as client:
+        stopped = _open_incidents(client, bpmn_process_id=process, error_type=type.upper()) if is_all else None
+        if stopped is None:
+            stopped = [_open_incident(client, key) for key in keys or ()]
+        elif stopped:
+            session.confirm(f"Resolve {len(stopped)} incidents?")
+        if len(stopped) == 1:
+            _resolve(client, stopped[0], retries)
+            session.one({"incidentKey": str(stopped[0].key)}, key="incidentKey", text=f"Resolved {stopped[0].key}")
+        else:
+            _resolve_all(session, client, stopped, retries)
+
+
+def _resolve_all(session: Session, client: "SyncClient", stopped: "Sequence[Incident]", retries: int) -> None:
+    """Resolve one after the other, print the keys of those that are resolved, and fail with PARTLY if one is not."""
+    from osmia.errors import Refused
+
+    failures = []
+    with _bar(session, len(stopped)) as step:
+        for incident in stopped:
+            try:
+                _resolve(client, incident, retries)
+            except (Refused, Failure) as error:
+                failure = error if isinstance(error, Failure) else from_call(error, client.address)
+                failures.append(f"{incident.key}: {failure.why or failure.what}")
+            else:
+                session.one({"incidentKey": str(incident.key)}, key="incidentKey", text=f"Resolved {incident.key}")
+            step()
+    if failures:
+        raise Failure(
+            Exit.PARTLY,
+            f"{len(stopped) - len(failures)} of {len(stopped)} incidents were resolved.",
+            why="; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else ""),
+            mend=LIST,
+            code="PARTLY",
+        )
+    if not stopped:
+        session.say("No such incidents.")
+
+
+@contextmanager
+def _bar(session: Session, total: int) -> "Iterator[Callable[[], None]]":
+    """Show a progress bar on a terminal; elsewhere nothing."""
+    if session.is_quiet or not sys.stderr.isatty() or total == 0:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, no_color=None if session.has_color else True)) as bar:
+        task = bar.add_task("resolve", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _resolve(client: "SyncClient", stopped: "Incident", retries: int) -> None:
+    from osmia.errors import NotFound
+
+    key = stopped.key
+    if retries and not stopped.job_key:
+        raise Failure(
+            Exit.REFUSED,
+            f"Incident {key} ({stopped.error_type}) is about no job.",
+            mend=f"osmia incident resolve {key}",
+            code="INVALID_ARGUMENT",
+        )
+    if retries:
+        client.update_job_retries(stopped.job_key, retries)
+    try:
         client.resolve_incident(key)
-        again = [one for one in _open_incidents(client, stopped.process_instance_key) if _is_same_stop(one, stopped)]
+    except NotFound as error:
+        raise _not_resolved(stopped, error, client.address) from error
+    same_instance = _open_incidents(client, process_instance_key=stopped.process_instance_key)
+    again = [one for one in same_instance if _is_same_stop(one, stopped)]
     if again:
         raise Failure(
             Exit.REFUSED,
@@ -53,23 +149,26 @@ def resolve(
             mend=f"osmia incident resolve {again[0].key}   (when the cause is mended)",
             code="INCIDENT",
         )
-    session.one({"incidentKey": str(key)}, key="incidentKey", text=f"Resolved {key}")
+
+
+def _not_resolved(stopped: "Incident", error: Exception, address: str) -> Failure:
+    """Return the failure of a refused resolve. The usual reason is a job without retries, and one option mends it."""
+    failure = from_call(error, address, LIST)  # type: ignore[arg-type]  # an OsmiaError
+    if stopped.job_key:
+        failure.mend = f"osmia incident resolve {stopped.key} --retries 3"
+    return failure
 
 
 def _open_incident(client: "SyncClient", key: int) -> "Incident":
-    for one in _open_incidents(client, 0):
-        if one.key == key:
-            return one
-    raise Failure(
-        Exit.NOT_FOUND, f"There is no open incident with key {key}.", mend="osmia incidents", code="NOT_FOUND"
-    )
+    for one in _open_incidents(client, key=key):
+        return one
+    raise Failure(Exit.NOT_FOUND, f"There is no open incident with key {key}.", mend=LIST, code="NOT_FOUND")
 
 
-def _open_incidents(client: "SyncClient", process_instance_key: int) -> "list[Incident]":
+def _open_incidents(client: "SyncClient", **filters: int | str) -> "list[Incident]":
     from osmia.results import IncidentState
 
-    found = every(client.search_incidents, process_instance_key=process_instance_key, states=[IncidentState.OPEN])
-    return list(found)
+    return list(every(client.search_incidents, states=[IncidentState.OPEN], **filters))
 
 
 def _is_same_stop(one: "Incident", before: "Incident") -> bool:

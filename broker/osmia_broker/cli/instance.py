@@ -1,33 +1,82 @@
-"""`osmia instance`: show one process instance, change its variables, cancel it."""
+"""`osmia instance`: show, change, move and cancel one process instance."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.options import Key, Var, Vars
-from osmia_broker.cli.output import Output
-from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, variable_row
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.failures import usage
+from osmia_broker.cli.follow import follow
+from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
+from osmia_broker.cli.output import Output, moment
+from osmia_broker.cli.processes import find_process
+from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
+from osmia_broker.cli.session import TIMEOUT, Session, with_session
 
-app = typer.Typer(add_completion=False, help="One process instance: show, variables, cancel.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from osmia import SyncClient
+    from osmia.results import ProcessInstance
+
+app = typer.Typer(
+    add_completion=False,
+    help="One process instance: show, variables, modify, migrate, business-id, cancel.",
+    no_args_is_help=True,
+)
+
+LIST = "osmia instances"
 
 
 @app.command()
 @with_session
-def show(session: Session, key: Key) -> None:
-    """Show the state of a process instance and the elements that hold its tokens.
+def show(
+    session: Session,
+    key: Key,
+    is_followed: Annotated[
+        bool, typer.Option("--follow", "-f", help="Say each change until it ends, at most for --timeout.")
+    ] = False,
+) -> None:
+    """Show the state of a process instance, the elements that hold its tokens, and what they wait for.
 
     Example: osmia instance show 2251799813685251
     """
-    with session.client() as client:
+    if is_followed:
+        with session.client(found_by=LIST, call_timeout=TIMEOUT) as client:
+            follow(client, key, session.say, wait=session.timeout)
+    with session.client(found_by=LIST) as client:
         instance = client.get_instance(key)
-    lines = [f"{instance.key}  {instance.bpmn_process_id} (version {instance.version})  {instance.state}"]
+        waits = _waits(client, key) if session.output in (Output.TABLE, Output.WIDE) else {}
+    row = instance_row(instance)
+    lines = [f"{key}  {instance.bpmn_process_id} (version {instance.version})  {state_of_instance(row)}"]
+    lines += [f"  {name}: {value}" for name, value in _marks(instance).items() if value]
     for element in instance.elements:
         incident = f"  incident {element.incident_key}" if element.incident_key else ""
-        lines.append(f"  {element.element_name or element.element_id}: {element.state}{incident}")
-    session.one(instance_row(instance), key="processInstanceKey", text="\n".join(lines))
+        called = f"  called {element.called_process_instance_key}" if element.called_process_instance_key else ""
+        lines.append(f"  {element.element_name or element.element_id}: {element.state}{incident}{called}")
+        lines += [f"    waits for {wait}" for wait in waits.get(element.key, ())]
+    session.one(row, key="processInstanceKey", text="\n".join(lines))
+
+
+def _marks(instance: "ProcessInstance") -> dict[str, str]:
+    return {
+        "called by": str(instance.parent_key or ""),
+        "business id": instance.business_id,
+        "tags": ", ".join(instance.tags),
+        "suspended since": moment(instance.suspended_ms) or "",
+    }
+
+
+def _waits(client: "SyncClient", key: int) -> dict[int, list[str]]:
+    """Return the timers, messages, signals and conditions that the element instances of an instance wait for."""
+    from osmia.results import SubscriptionState, TimerState
+
+    waits: dict[int, list[str]] = {}
+    for timer in every(client.search_timers, process_instance_key=key, states=[TimerState.WAITING]):
+        waits.setdefault(timer.element_instance_key, []).append(f"{moment(timer.due_ms)}  ({timer.element_id})")
+    for one in every(client.search_subscriptions, process_instance_key=key, states=[SubscriptionState.OPEN]):
+        name = f" {one.name} {one.correlation_key}".rstrip()
+        waits.setdefault(one.element_instance_key, []).append(f"{one.kind.lower()}{name}  ({one.element_id})")
+    return waits
 
 
 @app.command()
@@ -44,7 +93,7 @@ def variables(
     Example: osmia instance variables 2251799813685251 --var guests=5
     """
     given = typed.read(var, vars)
-    with session.client() as client:
+    with session.client(found_by=LIST) as client:
         if given:
             client.set_variables(key, given, local=is_local)
             session.say(f"Set {', '.join(given)}")
@@ -58,12 +107,105 @@ def variables(
 
 @app.command()
 @with_session
+def modify(
+    session: Session,
+    key: Key,
+    activate: Annotated[list[str] | None, typer.Option(metavar="ELEMENT", help="Activate this element.")] = None,
+    terminate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ELEMENT|KEY", help="Terminate all instances of this element, or this element instance."),
+    ] = None,
+    move: Annotated[
+        list[str] | None, typer.Option(metavar="FROM=TO", help="Move the tokens of one element to another.")
+    ] = None,
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Activate, terminate and move elements of a running instance: all of it, or nothing. The variables go to the instance.
+
+    Example: osmia instance modify 2251799813685251 --move decide=eat --var dinner=pizza
+    """
+    from osmia import Activate, Move
+
+    given = typed.read(var, vars)
+    moves = [_pair(one, "--move FROM=TO", "--move decide=eat") for one in move or ()]
+    if not (activate or terminate or moves):
+        raise usage("Expected --activate, --terminate or --move, but found none.", "--move decide=eat")
+    if given and not (activate or moves):
+        raise usage("Variables need an element to activate.", f"osmia instance variables {key} --var …")
+    with session.client(found_by=LIST) as client:
+        first = [{"": given} if given else {}]  # the variables go along with the first instruction
+        client.modify_instance(
+            key,
+            activate=[Activate(id, first.pop() if first else {}) for id in activate or ()],
+            move=[Move(_element(source), target, first.pop() if first else {}) for source, target in moves],
+            terminate=[int(one) for one in terminate or () if one.isdecimal()],
+            terminate_elements=[one for one in terminate or () if not one.isdecimal()],
+        )
+    session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Modified {key}")
+
+
+@app.command()
+@with_session
+def migrate(
+    session: Session,
+    key: Key,
+    to: Annotated[str, typer.Option(metavar="KEY|ID", help="A process version by its key, or the latest of an id.")],
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FROM=TO", help="The element to go on at, for each with another id there."),
+    ] = None,
+) -> None:
+    """Let a running instance go on in another process or version. Active elements go on where the same id is.
+
+    Example: osmia instance migrate 2251799813685251 --to dinner --map decide=choose
+    """
+    given = dict(_pair(one, "--map FROM=TO", "--map decide=choose") for one in maps or ())
+    with session.client(found_by=LIST) as client:
+        target = find_process(client, to)
+        active = {element.element_id for element in client.get_instance(key).elements}
+        mapping = {element: element for element in sorted(active)} | given
+        client.migrate_instance(key, target_definition_key=target.key, mapping=mapping)
+    row = {"processInstanceKey": str(key), "processDefinitionKey": str(target.key)}
+    text = f"Migrated {key} to {target.bpmn_process_id} (version {target.version})"
+    session.one(row, key="processInstanceKey", text=text)
+
+
+@app.command("business-id")
+@with_session
+def business_id(
+    session: Session, key: Key, id: Annotated[str, typer.Argument(metavar="ID", help="1 to 256 characters.")]
+) -> None:
+    """Give a running instance a business id, if it has none.
+
+    Example: osmia instance business-id 2251799813685251 order-7
+    """
+    with session.client(found_by=LIST) as client:
+        client.assign_business_id(key, id)
+    row = {"processInstanceKey": str(key), "businessId": id}
+    session.one(row, key="processInstanceKey", text=f"{key} has the business id {id}")
+
+
+@app.command()
+@with_session
 def cancel(session: Session, key: Key) -> None:
     """Cancel a process instance and all its work.
 
     Example: osmia instance cancel 2251799813685251 --yes
     """
     session.confirm(f"Cancel process instance {key} and everything in it?")
-    with session.client() as client:
+    with session.client(found_by=LIST) as client:
         client.cancel_instance(key)
     session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Canceled {key}")
+
+
+def _pair(text: str, form: str, example: str) -> tuple[str, str]:
+    source, equals, target = text.partition("=")
+    if not (source and equals and target):
+        raise usage(f"Expected {form}, but found '{text}'.", example)
+    return source, target
+
+
+def _element(text: str) -> str | int:
+    """Return an element instance key, or an element id. No id of XML begins with a digit."""
+    return int(text) if text.isdecimal() and int(text) <= INT64_MAX else text

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.options import INT64_MAX, Limit, Process
 from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -28,6 +28,10 @@ def instances(
     session: Session,
     state: Annotated[Filter, typer.Option(help="The state of the listed ones.")] = Filter.ACTIVE,
     process: Process = "",
+    parent: Annotated[
+        int,
+        typer.Option(metavar="KEY", min=0, max=INT64_MAX, help="Only those that this one called.", show_default=False),
+    ] = 0,
     limit: Limit = 50,
 ) -> None:
     """List process instances, newest first.
@@ -40,10 +44,13 @@ def instances(
         found = every(
             client.search_instances,
             bpmn_process_id=process,
+            parent_key=parent,
             states=[] if state is Filter.ALL else [InstanceState(_stored(state).upper())],
             has_incident=True if state is Filter.INCIDENT else None,
         )
         rows = [instance_row(one) for one in first(session, found, limit)]
+    if any(row["hasIncident"] for row in rows) and state is not Filter.INCIDENT:
+        session.say("Some have an incident: osmia incidents")
     session.list(rows, INSTANCE_COLUMNS, empty="No such instances. Start one: osmia start PROCESS_ID")
 
 

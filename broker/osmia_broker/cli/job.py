@@ -1,4 +1,4 @@
-"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, give them retries."""
+"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, throw errors, give them retries and time."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,13 +7,18 @@ import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
+from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
-from osmia_broker.cli.session import Session, as_duration, with_session
+from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
 
 app = typer.Typer(
-    add_completion=False, help="One job, as a worker: activate, complete, fail, retries.", no_args_is_help=True
+    add_completion=False,
+    help="One job, as a worker: activate, complete, fail, throw-error, retries, timeout.",
+    no_args_is_help=True,
 )
+
+LIST = "osmia jobs"
 
 LOCK = timedelta(minutes=5)
 ACTIVATED_COLUMNS = (
@@ -44,7 +49,7 @@ def activate(
     """
     with session.client() as client:
         jobs = client.activate_jobs(
-            type, max_jobs=max_jobs, worker=worker, timeout_ms=_milliseconds(lock), wait_ms=_milliseconds(wait)
+            type, max_jobs=max_jobs, worker=worker, timeout_ms=milliseconds(lock), wait_ms=milliseconds(wait)
         )
     rows = [
         {
@@ -70,7 +75,7 @@ def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> 
     Example: osmia job complete 2251799813685256 --var receipt=4711
     """
     variables = typed.read(var, vars)
-    with session.client() as client:
+    with session.client(found_by=LIST) as client:
         client.complete_job(key, variables)
     session.one({"jobKey": str(key)}, key="jobKey", text=f"Completed {key}")
 
@@ -92,24 +97,71 @@ def fail(
 
     Example: osmia job fail 2251799813685256 --retries 2 --message "bank is closed"
     """
-    with session.client() as client:
-        client.fail_job(key, retries=retries, message=message, back_off_ms=_milliseconds(back_off))
-    session.one({"jobKey": str(key), "retries": retries}, key="jobKey", text=f"Failed {key}, {retries} retries left")
+    with session.client(found_by=LIST) as client:
+        client.fail_job(key, retries=retries, message=message, back_off_ms=milliseconds(back_off))
+    session.one({"jobKey": str(key), "retries": retries}, key="jobKey", text=f"Failed {key}, {_tries(retries)} left")
+
+
+@app.command("throw-error")
+@with_session
+def throw_error(
+    session: Session,
+    key: Key,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The error code that an error event catches.")],
+    message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Throw a BPMN error from a job. Without an event that catches it, an incident is raised.
+
+    Example: osmia job throw-error 2251799813685256 over-limit --message "too expensive"
+    """
+    variables = typed.read(var, vars)
+    with session.client(found_by=LIST) as client:
+        client.throw_error(key, code, message=message, variables=variables)
+    session.one({"jobKey": str(key), "errorCode": code}, key="jobKey", text=f"Threw {code} from {key}")
 
 
 @app.command()
 @with_session
 def retries(
-    session: Session, key: Key, number: Annotated[int, typer.Argument(min=1, max=INT32_MAX, help="How many.")]
+    session: Session,
+    key: Key,
+    number: Annotated[int | None, typer.Argument(min=1, max=INT32_MAX, help="How many.")] = None,
+    option: Annotated[
+        int | None, typer.Option("--retries", min=1, max=INT32_MAX, help="The same as an option.")
+    ] = None,
 ) -> None:
-    """Give a job new tries. Its incident still has to be resolved.
+    """Give a job new tries. Its incident still has to be resolved: osmia incident resolve does both.
 
     Example: osmia job retries 2251799813685256 3
     """
-    with session.client() as client:
-        client.update_job_retries(key, number)
-    session.one({"jobKey": str(key), "retries": number}, key="jobKey", text=f"{key} has {number} retries")
+    given = [one for one in (number, option) if one is not None]
+    if len(given) != 1:
+        found = "both" if given else "neither"
+        raise usage(f"Expected a number or --retries, but found {found}.", f"osmia job retries {key} 3")
+    with session.client(found_by=LIST) as client:
+        client.update_job_retries(key, given[0])
+    session.one({"jobKey": str(key), "retries": given[0]}, key="jobKey", text=f"{key} has {_tries(given[0])}")
 
 
-def _milliseconds(span: timedelta) -> int:
-    return int(span.total_seconds() * 1000)
+@app.command("timeout")
+@with_session
+def lease(
+    session: Session,
+    key: Key,
+    lasts: Annotated[
+        timedelta, typer.Argument(parser=as_duration, metavar="5m", help="From now on; 0s gives it back.")
+    ],
+) -> None:
+    """Change how long a worker holds a job.
+
+    Example: osmia job timeout 2251799813685256 5m
+    """
+    with session.client(found_by=LIST) as client:
+        client.update_job_timeout(key, milliseconds(lasts))
+    session.one({"jobKey": str(key)}, key="jobKey", text=f"{key} is held for {lasts} more")
+
+
+def _tries(number: int) -> str:
+    return "1 retry" if number == 1 else f"{number} retries"

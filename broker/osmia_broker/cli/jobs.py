@@ -11,7 +11,7 @@ from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)
 
-OPEN = ("activatable", "activated", "failed", "error_thrown")
+OPEN = ("activatable", "activated", "failed", "error_thrown", "suspended")
 STATES = (*OPEN, "completed", "canceled")
 
 

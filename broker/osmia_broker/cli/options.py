@@ -18,3 +18,8 @@ Var = Annotated[
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
 Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
 Process = Annotated[str, typer.Option("--process", "-p", metavar="ID", help="Only of this process.")]
+Element = Annotated[str, typer.Option("--element", metavar="ID", help="Only of this element.")]
+CorrelationKey = Annotated[
+    str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="Only with this correlation key.")
+]
+BusinessId = Annotated[str, typer.Option(metavar="TEXT", help="Only for the instance with this business id.")]

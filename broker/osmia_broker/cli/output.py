@@ -4,16 +4,19 @@ Rows are mappings with the field names of the REST API v2. Keys are text; moment
 """
 
 import csv
+import os
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 Row = Mapping[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Output(StrEnum):
@@ -29,18 +32,26 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One field of a list: its name, its title in a table, and whether only `wide` shows it. The first column is the key."""
+    """One field of a list, and its title in a table. The first column is the key."""
 
     field: str
     title: str
-    is_wide: bool = False
+    is_wide: bool = False  # only `wide` shows it
+    is_long: bool = False  # it may be cut to fit the terminal
+    is_moment: bool = False  # ISO 8601; a terminal shows it as short local time
+    text: Callable[[Row], Any] | None = None  # makes what a table shows instead of the field
 
 
 def moment(ms: int) -> str | None:
-    """Return epoch milliseconds as ISO 8601 UTC; `None` for 0, which means never."""
+    """Return epoch milliseconds as ISO 8601 UTC; `None` for 0, which means never. Moments beyond the year 9999 are its end."""
     if not ms:
         return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    try:
+        at = EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        at = last if ms > 0 else first
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write(rows: Sequence[Row], columns: Sequence[Column], output: Output, *, color: bool = True) -> None:
@@ -53,9 +64,11 @@ def write(rows: Sequence[Row], columns: Sequence[Column], output: Output, *, col
         _csv(rows, [column.field for column in columns])
     elif output is Output.KEY:
         for row in rows:
-            _line(str(row[columns[0].field]))
+            _line(_cell(row[columns[0].field]))
     elif rows:
-        _table(rows, [column for column in columns if output is Output.WIDE or not column.is_wide], color=color)
+        is_wide = output is Output.WIDE
+        shown = [column for column in columns if is_wide or not column.is_wide]
+        _table(rows, shown, color=color, is_exact=is_wide)
 
 
 def write_one(row: Row, key: str, text: str, output: Output) -> None:
@@ -64,6 +77,8 @@ def write_one(row: Row, key: str, text: str, output: Output) -> None:
         _line(text)
     elif output is Output.JSON:
         _line(msgspec.json.encode(row).decode())
+    elif output is Output.YAML:
+        _line("\n".join(_yaml_lines(row)))
     else:
         write([row], [Column(key, key), *(Column(name, name) for name in row if name != key)], output)
 
@@ -73,9 +88,12 @@ def _line(text: str) -> None:
 
 
 def _yaml(row: Row) -> str:
-    """Return a block mapping with JSON values. YAML 1.2 contains JSON."""
-    lines = (f"{name}: {msgspec.json.encode(value).decode()}" for name, value in row.items())
-    return "- " + "\n  ".join(lines)
+    return "- " + "\n  ".join(_yaml_lines(row))
+
+
+def _yaml_lines(row: Row) -> list[str]:
+    """Return the lines of a block mapping with JSON values. YAML 1.2 contains JSON."""
+    return [f"{name}: {msgspec.json.encode(value).decode()}" for name, value in row.items()]
 
 
 def _csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
@@ -84,28 +102,81 @@ def _csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
     writer.writerows([_cell(row.get(field)) for field in fields] for row in rows)
 
 
-PLAIN_WIDTH = 10_000  # without a terminal a script reads the table, so nothing is cut
+def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool, is_exact: bool) -> None:
+    """Print a table. On a terminal it fits the width: the long columns are cut, and moments are short and local unless *is_exact*.
 
-
-def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool) -> None:
+    Without a terminal a script reads the table, so nothing is cut.
+    """
+    from rich.cells import cell_len, set_cell_size
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console(no_color=None if color else True, highlight=False)  # `None` asks NO_COLOR
-    if not console.is_terminal:
-        console = Console(no_color=True, highlight=False, width=PLAIN_WIDTH)
-    header_style = "" if console.no_color else "bold"  # Rich writes bold even without colours
-    table = Table(box=None, pad_edge=False, header_style=header_style, show_edge=False)
-    for column in columns:
-        is_key = column.field.endswith("Key")
-        width = max(len(_cell(row.get(column.field))) for row in rows)
-        table.add_column(column.title, no_wrap=True, overflow="ellipsis", min_width=width if is_key else None)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column.field))) for column in columns))
-    with console.capture() as captured:
-        console.print(table)
-    sys.stdout.writelines(line.rstrip() + "\n" for line in captured.get().splitlines())
+    console = Console(no_color=None if color else True)  # `None` asks NO_COLOR
+    is_short = console.is_terminal and not is_exact
+    lines = [[_shown(row, column, is_short=is_short) for column in columns] for row in rows]
+    natural = [max(cell_len(text) for text in texts) for texts in zip(*lines, [c.title for c in columns], strict=True)]
+    widths = _fitting(natural, columns, _terminal_width()) if console.is_terminal else natural
+
+    def line(texts: Sequence[str]) -> str:
+        cells = (
+            text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+            for text, width in zip(texts, widths, strict=True)
+        )
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(cells, widths, strict=True))
+        return GAP.join(padded).rstrip()
+
+    titles = line([column.title for column in columns])
+    is_styled = console.is_terminal and not console.is_dumb_terminal and not console.no_color
+    _line(f"\x1b[1m{titles}\x1b[0m" if is_styled else titles)
+    for texts in lines:
+        _line(line(texts))
+
+
+GAP = "  "
+LONG_COLUMN_WIDTH_MIN = 6  # so that the lists of jobs and of subscriptions fit 80 columns
+
+
+def _fitting(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
+    """Return the widths of the columns: the widest long one is cut again and again until the line fits into *room*.
+
+    All other columns keep their width. If that is too much for a narrow terminal, it wraps the lines.
+    """
+    widths = [min(width, room) if column.is_long else width for width, column in zip(natural, columns, strict=True)]
+    while sum(widths) + len(GAP) * (len(widths) - 1) > room:
+        long = [place for place, column in enumerate(columns) if column.is_long and widths[place] > _least(column)]
+        if not long:
+            break
+        widths[max(long, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _least(column: Column) -> int:
+    return max(LONG_COLUMN_WIDTH_MIN, len(column.title))
+
+
+def _terminal_width() -> int:
+    """Return the width of the terminal: COLUMNS if it is set, else the window of standard output, even with TERM=dumb."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    if not width:
+        try:
+            width = os.get_terminal_size(sys.stdout.fileno()).columns
+        except (OSError, ValueError):
+            width = 0
+    return width or 80
+
+
+def _shown(row: Row, column: Column, *, is_short: bool) -> str:
+    """Return the text of a cell in a table."""
+    value = column.text(row) if column.text is not None else row.get(column.field)
+    text = _cell(value)
+    return _local(text) if column.is_moment and is_short else text
+
+
+def _local(text: str) -> str:
+    """Return an ISO 8601 moment as local time of day without seconds; another text as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return text
 
 
 def _cell(value: Any) -> str:

@@ -1,12 +1,18 @@
-"""`osmia processes`: list deployed processes."""
+"""`osmia processes`: list deployed processes; and find one for the other commands."""
 
-from typing import Annotated
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import PROCESS_COLUMNS, every, first, process_row
 from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
+    from osmia.results import ProcessDefinition
 
 app = typer.Typer(add_completion=False)
 
@@ -26,4 +32,30 @@ def processes(
     with session.client() as client:
         found = every(client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version)
         rows = [process_row(one) for one in first(session, found, limit)]
-    session.list(rows, PROCESS_COLUMNS, empty="Nothing deployed yet: osmia deploy FILE")
+    empty = (
+        f"There is no process '{process}': osmia processes" if process else "Nothing deployed yet: osmia deploy FILE"
+    )
+    session.list(rows, PROCESS_COLUMNS, empty=empty)
+
+
+def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
+    """Return the definition with this key, or the latest version of the process with this id.
+
+    Raises:
+        Failure: NOT_FOUND, with the nearest process id.
+    """
+    if key_or_id.isdecimal() and len(key_or_id) <= len(str(2**63)):
+        found = client.search_definitions(key=int(key_or_id)).items if int(key_or_id) < 2**63 else []
+    else:
+        found = client.search_definitions(bpmn_process_id=key_or_id, latest_only=True).items
+    if found:
+        return found[0]
+    raise unknown_process(client, key_or_id, "osmia process show {}")
+
+
+def unknown_process(client: "SyncClient", process_id: str, command: str, *, why: str = "") -> Failure:
+    """Return the failure for a process that is not deployed. *command* has a place for the nearest one that is."""
+    known = {definition.bpmn_process_id for definition in every(client.search_definitions, latest_only=True)}
+    near = get_close_matches(process_id, sorted(known), n=1)
+    mend = command.format(near[0]) if near else "osmia processes" if known else "osmia deploy FILE"
+    return Failure(Exit.NOT_FOUND, f"There is no such process '{process_id}'.", why=why, mend=mend, code="NOT_FOUND")

@@ -8,66 +8,118 @@ from osmia_broker.cli.output import Column, Row, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
-    from osmia.results import Incident, JobInfo, Page, ProcessDefinition, ProcessInstance, Variable
+    from osmia.results import (
+        BufferedMessage,
+        Incident,
+        JobInfo,
+        Page,
+        ProcessDefinition,
+        ProcessInstance,
+        Subscription,
+        Timer,
+        Variable,
+    )
 
 Item = TypeVar("Item")
 PAGE = 200  # items a request: one round trip fills a screen or two
 
+
+def state_of_instance(row: Row) -> str:
+    """Return the state that a person should see: an instance that nothing moves looks like one that works otherwise."""
+    if row["state"] != "ACTIVE":
+        return str(row["state"])
+    if row["hasIncident"]:
+        return "INCIDENT"
+    return "SUSPENDED" if row["suspendedDate"] else "ACTIVE"
+
+
 INSTANCE_COLUMNS = (
     Column("processInstanceKey", "KEY"),
-    Column("processDefinitionId", "PROCESS"),
+    Column("processDefinitionId", "PROCESS", is_long=True),
     Column("processDefinitionVersion", "VERSION"),
-    Column("state", "STATE"),
-    Column("elements", "AT"),
-    Column("startDate", "STARTED"),
-    Column("endDate", "ENDED", is_wide=True),
+    Column("state", "STATE", text=state_of_instance),
+    Column("elements", "AT", is_long=True),
+    Column("startDate", "STARTED", is_moment=True),
+    Column("endDate", "ENDED", is_wide=True, is_moment=True),
     Column("hasIncident", "INCIDENT", is_wide=True),
     Column("parentProcessInstanceKey", "PARENT", is_wide=True),
+    Column("businessId", "BUSINESS ID", is_wide=True, is_long=True),
 )
 JOB_COLUMNS = (
     Column("jobKey", "KEY"),
-    Column("type", "TYPE"),
+    Column("type", "TYPE", is_long=True),
     Column("state", "STATE"),
-    Column("retries", "RETRIES"),
-    Column("worker", "WORKER"),
-    Column("elementId", "ELEMENT"),
+    Column("retries", "TRIES"),
+    Column("worker", "WORKER", is_long=True),
+    Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
-    Column("deadline", "DEADLINE", is_wide=True),
-    Column("errorMessage", "ERROR", is_wide=True),
-    Column("creationTime", "CREATED", is_wide=True),
+    Column("deadline", "DEADLINE", is_wide=True, is_moment=True),
+    Column("errorMessage", "ERROR", is_wide=True, is_long=True),
+    Column("creationTime", "CREATED", is_wide=True, is_moment=True),
 )
 TASK_COLUMNS = (
     Column("userTaskKey", "KEY"),
-    Column("name", "TASK"),
-    Column("assignee", "ASSIGNEE"),
-    Column("candidateGroups", "GROUPS"),
-    Column("dueDate", "DUE"),
-    Column("processDefinitionId", "PROCESS"),
+    Column("name", "TASK", is_long=True),
+    Column("assignee", "ASSIGNEE", is_long=True),
+    Column("candidateGroups", "GROUPS", is_long=True),
+    Column("dueDate", "DUE", is_long=True, is_moment=True),
+    Column("processDefinitionId", "PROCESS", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("state", "STATE", is_wide=True),
     Column("priority", "PRIORITY", is_wide=True),
-    Column("creationDate", "CREATED", is_wide=True),
+    Column("creationDate", "CREATED", is_wide=True, is_moment=True),
 )
 INCIDENT_COLUMNS = (
     Column("incidentKey", "KEY"),
-    Column("errorType", "TYPE"),
-    Column("processDefinitionId", "PROCESS"),
-    Column("elementId", "ELEMENT"),
+    Column("errorType", "TYPE", is_long=True),
+    Column("processDefinitionId", "PROCESS", is_long=True),
+    Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
-    Column("errorMessage", "MESSAGE"),
+    Column("errorMessage", "MESSAGE", is_long=True),
     Column("state", "STATE", is_wide=True),
     Column("jobKey", "JOB", is_wide=True),
-    Column("creationTime", "CREATED", is_wide=True),
+    Column("creationTime", "CREATED", is_wide=True, is_moment=True),
 )
 PROCESS_COLUMNS = (
     Column("processDefinitionKey", "KEY"),
-    Column("processDefinitionId", "PROCESS"),
-    Column("name", "NAME"),
+    Column("processDefinitionId", "PROCESS", is_long=True),
+    Column("name", "NAME", is_long=True),
     Column("version", "VERSION"),
-    Column("resourceName", "FILE"),
-    Column("deployedAt", "DEPLOYED", is_wide=True),
+    Column("resourceName", "FILE", is_long=True),
+    Column("deployedAt", "DEPLOYED", is_wide=True, is_moment=True),
 )
-VARIABLE_COLUMNS = (Column("name", "NAME"), Column("value", "VALUE"), Column("scopeKey", "SCOPE"))
+VARIABLE_COLUMNS = (Column("name", "NAME"), Column("value", "VALUE", is_long=True), Column("scopeKey", "SCOPE"))
+TIMER_COLUMNS = (
+    Column("timerKey", "KEY"),
+    Column("state", "STATE"),
+    Column("dueDate", "DUE", is_moment=True),
+    Column("elementId", "AT", is_long=True),
+    Column("processDefinitionId", "PROCESS", is_long=True),
+    Column("processInstanceKey", "INSTANCE"),
+    Column("repetitions", "REPEATS", is_wide=True),
+    Column("cycle", "CYCLE", is_wide=True, is_long=True),
+    Column("creationTime", "CREATED", is_wide=True, is_moment=True),
+)
+SUBSCRIPTION_COLUMNS = (
+    Column("subscriptionKey", "KEY"),
+    Column("type", "TYPE"),
+    Column("name", "NAME", is_long=True),
+    Column("correlationKey", "MATCHES", is_long=True),
+    Column("elementId", "ELEMENT", is_long=True),
+    Column("processDefinitionId", "PROCESS", is_long=True),
+    Column("processInstanceKey", "INSTANCE"),
+    Column("state", "STATE", is_wide=True),
+    Column("creationTime", "CREATED", is_wide=True, is_moment=True),
+)
+MESSAGE_COLUMNS = (
+    Column("messageKey", "KEY"),
+    Column("name", "NAME", is_long=True),
+    Column("correlationKey", "MATCHES", is_long=True),
+    Column("expirationTime", "EXPIRES", is_moment=True),
+    Column("messageId", "MESSAGE ID", is_long=True),
+    Column("processDefinitionIds", "REACHED", is_wide=True, is_long=True),
+    Column("publicationTime", "PUBLISHED", is_wide=True, is_moment=True),
+)
 
 
 def every(search: "Callable[..., Page[Item]]", **filters: Any) -> Iterator[Item]:
@@ -101,6 +153,11 @@ def instance_row(instance: "ProcessInstance") -> Row:
         "startDate": moment(instance.start_ms),
         "endDate": moment(instance.end_ms),
         "parentProcessInstanceKey": _key(instance.parent_key),
+        "parentElementInstanceKey": _key(instance.parent_element_key),
+        "rootProcessInstanceKey": _key(instance.root_key),
+        "businessId": instance.business_id or None,
+        "tags": instance.tags,
+        "suspendedDate": moment(instance.suspended_ms),
         "elements": [element.element_id for element in instance.elements],
     }
 
@@ -112,14 +169,14 @@ def job_row(job: "JobInfo") -> Row:
         "type": job.type,
         "state": str(job.state),
         "retries": job.retries,
-        "worker": job.worker,
+        "worker": job.worker or None,
         "elementId": job.element_id,
         "elementInstanceKey": str(job.element_instance_key),
         "processInstanceKey": str(job.process_instance_key),
         "processDefinitionKey": str(job.process_definition_key),
         "processDefinitionId": job.bpmn_process_id,
         "deadline": moment(job.deadline_ms),
-        "errorMessage": job.error_message,
+        "errorMessage": job.error_message or None,
         "customHeaders": job.headers,
         "creationTime": moment(job.created_ms),
         "endTime": moment(job.ended_ms),
@@ -132,7 +189,7 @@ def task_row(job: "JobInfo") -> Row:
         "userTaskKey": str(job.key),
         "name": job.element_name or job.element_id,
         "state": {"COMPLETED": "COMPLETED", "CANCELED": "CANCELED", "FAILED": "FAILED"}.get(job.state, "CREATED"),
-        "assignee": job.assignee,
+        "assignee": job.assignee or None,
         "candidateGroups": job.candidate_groups,
         "candidateUsers": job.candidate_users,
         "dueDate": job.due_date or None,
@@ -172,7 +229,7 @@ def process_row(definition: "ProcessDefinition") -> Row:
     return {
         "processDefinitionKey": str(definition.key),
         "processDefinitionId": definition.bpmn_process_id,
-        "name": definition.name,
+        "name": definition.name or None,
         "version": definition.version,
         "resourceName": definition.resource_name,
         "deployedAt": moment(definition.deployed_ms),
@@ -186,6 +243,61 @@ def variable_row(variable: "Variable") -> Row:
         "value": variable.value,
         "scopeKey": str(variable.scope_key),
         "processInstanceKey": str(variable.process_instance_key),
+    }
+
+
+def timer_row(timer: "Timer") -> Row:
+    """Return the row of a timer. That of a start event has no instance."""
+    return {
+        "timerKey": str(timer.key),
+        "state": str(timer.state),
+        "dueDate": moment(timer.due_ms),
+        "repetitions": timer.repetitions,
+        "cycle": timer.cycle or None,
+        **_waiting_event(timer),
+        "creationTime": moment(timer.created_ms),
+        "endTime": moment(timer.ended_ms),
+    }
+
+
+def subscription_row(subscription: "Subscription") -> Row:
+    """Return the row of a subscription. That of a start event has no instance."""
+    return {
+        "subscriptionKey": str(subscription.key),
+        "type": str(subscription.kind),
+        "state": str(subscription.state),
+        "name": subscription.name or None,
+        "correlationKey": subscription.correlation_key or None,
+        **_waiting_event(subscription),
+        "creationTime": moment(subscription.created_ms),
+        "endTime": moment(subscription.ended_ms),
+    }
+
+
+def _waiting_event(waiting: "Timer | Subscription") -> Row:
+    return {
+        "elementId": waiting.element_id,
+        "elementName": waiting.element_name or None,
+        "elementInstanceKey": _key(waiting.element_instance_key),
+        "processInstanceKey": _key(waiting.process_instance_key),
+        "processDefinitionKey": str(waiting.process_definition_key),
+        "processDefinitionId": waiting.bpmn_process_id,
+        "processDefinitionVersion": waiting.process_definition_version,
+    }
+
+
+def message_row(message: "BufferedMessage") -> Row:
+    """Return the row of a buffered message."""
+    return {
+        "messageKey": str(message.key),
+        "name": message.name,
+        "correlationKey": message.correlation_key or None,
+        "messageId": message.message_id or None,
+        "businessId": message.business_id or None,
+        "variables": message.variables,
+        "publicationTime": moment(message.published_ms),
+        "expirationTime": moment(message.expires_ms),
+        "processDefinitionIds": message.correlated_process_ids,
     }
 
 

@@ -31,6 +31,11 @@ def as_duration(text: str | timedelta) -> timedelta:
         raise typer.BadParameter(f"Expected {error}, but found '{text}'") from error
 
 
+def milliseconds(span: timedelta) -> int:
+    """Return a duration in whole milliseconds."""
+    return int(span.total_seconds() * 1000)
+
+
 Address = Annotated[str | None, typer.Option(help="HOST:PORT of the broker.", rich_help_panel=EVERYWHERE)]
 Form = Annotated[
     Output | None, typer.Option("--output", "-o", help="The form of the data.", rich_help_panel=EVERYWHERE)
@@ -65,12 +70,18 @@ class Session:
     has_color: bool
 
     @contextmanager
-    def client(self, address: str | None = None) -> "Iterator[SyncClient]":
-        """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`."""
+    def client(
+        self, address: str | None = None, *, found_by: str = "", call_timeout: timedelta | None = None
+    ) -> "Iterator[SyncClient]":
+        """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`.
+
+        *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
+        where `--timeout` is for something longer.
+        """
         from osmia import SyncClient
         from osmia.errors import OsmiaError
 
-        timeout_ms = int((self.timeout or TIMEOUT).total_seconds() * 1000)
+        timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms)
         except ValueError as error:
@@ -79,7 +90,7 @@ class Session:
             try:
                 yield client
             except OsmiaError as error:
-                raise from_call(error, client.address) from error
+                raise from_call(error, client.address, found_by) from error
 
     def say(self, text: str) -> None:
         """Write *text* to stderr for a person, unless `--quiet` is set."""

@@ -1,25 +1,28 @@
 """`osmia start`: start a process instance, and with `--await` wait for its result."""
 
+import re
 from datetime import timedelta
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.failures import FRAME, Exit, Failure, usage
 from osmia_broker.cli.options import INT32_MAX, Var, Vars
+from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.session import Session, milliseconds, with_session
 
 if TYPE_CHECKING:
     from osmia import SyncClient
+    from osmia.errors import OsmiaError
 
 app = typer.Typer(add_completion=False)
 
 LATEST = -1
 AWAIT = timedelta(seconds=60)
+INSTANCE_IN_TEXT = re.compile(r"process instance '(\d+)'")  # in the sentence of a broker that waited too long
 
 
 @app.command()
@@ -34,6 +37,11 @@ def start(
     ] = LATEST,
     at: Annotated[list[str] | None, typer.Option("--at", metavar="ELEMENT", help="Start at this element.")] = None,
     is_awaited: Annotated[bool, typer.Option("--await", help="Wait, up to --timeout, and print the result.")] = False,
+    business_id: Annotated[str, typer.Option(metavar="TEXT", help="A name of your own for the instance.")] = "",
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag for the instance.")] = None,
+    idempotency_key: Annotated[
+        str, typer.Option(metavar="TEXT", help="A repetition with this key prints the key of the first instance.")
+    ] = "",
 ) -> None:
     """Start a process instance and print its key.
 
@@ -42,22 +50,25 @@ def start(
     from osmia.errors import NotFound
 
     variables = typed.read(var, vars)
-    if is_awaited and at:
-        raise usage("--await and --at do not go together.", f"osmia start {process_id} --at {at[0]}")
+    marks = {"start_at": at, "business_id": business_id, "tags": tags, "idempotency_key": idempotency_key}
+    marks = {name: value for name, value in marks.items() if value}
+    if is_awaited and marks:
+        name = {"start_at": "at", "tags": "tag"}.get(next(iter(marks)), next(iter(marks)).replace("_", "-"))
+        raise usage(f"--await and --{name} do not go together.", f"osmia start {process_id} --await")
     with session.client() as client:
         try:
             if is_awaited:
                 _await_result(session, client, process_id, variables, version=version)
             else:
-                _start(session, client, process_id, variables, version=version, at=at or [])
+                _start(session, client, process_id, variables, version=version, **marks)
         except NotFound as error:
-            raise _unknown_process(client, process_id, error.details) from error
+            raise _not_found(client, process_id, version, error.details) from error
 
 
 def _start(
-    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int, at: list[str]
+    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int, **marks: Any
 ) -> None:
-    created = client.create_instance(process_id, variables, version=version, start_at=at)
+    created = client.create_instance(process_id, variables, version=version, **marks)
     session.say(f"Started {created.bpmn_process_id} (version {created.version})")
     row = {
         "processInstanceKey": str(created.key),
@@ -71,9 +82,14 @@ def _start(
 def _await_result(
     session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int
 ) -> None:
+    from osmia.errors import Timeout as OverTime
+
     wait = session.timeout or AWAIT
-    wait_ms = int(wait.total_seconds() * 1000)
-    result = client.create_instance_with_result(process_id, variables, version=version, wait_ms=wait_ms)
+    wait_ms = milliseconds(wait)
+    try:
+        result = client.create_instance_with_result(process_id, variables, version=version, wait_ms=wait_ms)
+    except OverTime as error:
+        raise _still_running(session, error, wait) from error
     row = {
         "processInstanceKey": str(result.key),
         "processDefinitionKey": str(result.process_definition_key),
@@ -85,9 +101,25 @@ def _await_result(
     session.one(row, key="processInstanceKey", text=msgspec.json.encode(result.variables).decode())
 
 
-def _unknown_process(client: "SyncClient", process_id: str, why: str) -> Failure:
-    """Return the refusal, with the nearest deployed process."""
-    known = {definition.bpmn_process_id for definition in every(client.search_definitions, latest_only=True)}
-    near = get_close_matches(process_id, sorted(known), n=1)
-    mend = f"osmia start {near[0]}" if near else "osmia processes" if known else "osmia deploy FILE"
-    return Failure(Exit.NOT_FOUND, f"There is no such process '{process_id}'.", why=why, mend=mend, code="NOT_FOUND")
+def _still_running(session: Session, error: "OsmiaError", wait: timedelta) -> "OsmiaError | Failure":
+    """Return the failure of a wait that was too short. The instance goes on, so its key is printed, and none needs to be started again."""
+    found = INSTANCE_IN_TEXT.search(error.details)
+    if found is None:
+        return error
+    key = found[1]
+    session.one({"processInstanceKey": key}, key="processInstanceKey", text=key)
+    return Failure(
+        Exit.TIMED_OUT,
+        f"Instance {key} has not completed within {wait.total_seconds():g}s; it goes on.",
+        mend=f"osmia instance show {key}",
+        code="DEADLINE_EXCEEDED",
+    )
+
+
+def _not_found(client: "SyncClient", process_id: str, version: int, why: str) -> Failure:
+    """Return the failure for a process or a version that is not there, with the nearest that is."""
+    versions = [one.version for one in every(client.search_definitions, bpmn_process_id=process_id)]
+    if not versions:
+        return unknown_process(client, process_id, "osmia start {}", why=FRAME.sub("", why, count=1))
+    what = f"Process '{process_id}' has no version {version}; the latest is {max(versions)}."
+    return Failure(Exit.NOT_FOUND, what, mend=f"osmia start {process_id}", code="NOT_FOUND")

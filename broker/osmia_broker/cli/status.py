@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 @with_session
 def status(session: Session) -> None:
-    """Show version, partitions, queues and open work; exit 0 only when all partitions can take and store work.
+    """Show version, partitions, queues and open work; exit 0 only when all partitions work.
 
     Example: osmia status -o json
     """

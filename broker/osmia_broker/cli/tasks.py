@@ -32,7 +32,7 @@ def tasks(
 
     Example: osmia tasks --group cooks -o key
     """
-    from osmia.results import JobState
+    from osmia.results import IncidentState, JobState
 
     done = [JobState.COMPLETED]
     wanted = done if is_completed else [state for state in JobState if state not in (*done, JobState.CANCELED)]
@@ -48,4 +48,9 @@ def tasks(
     with session.client() as client:
         open_tasks: Iterator[JobInfo] = every(client.search_jobs, user_tasks_only=True, states=wanted)
         rows = [task_row(one) for one in first(session, filter(fits, open_tasks), limit)]
-    session.list(rows, TASK_COLUMNS, empty="No such tasks. Start an instance: osmia start PROCESS_ID")
+        is_stopped = not rows and bool(
+            client.search_incidents(bpmn_process_id=process, states=[IncidentState.OPEN], limit=1).items
+        )
+    why = f"osmia incidents{f' -p {process}' if process else ''}" if is_stopped else ""
+    hint = f"An incident is open: {why}" if is_stopped else "Start an instance: osmia start PROCESS_ID"
+    session.list(rows, TASK_COLUMNS, empty=f"No such tasks. {hint}")

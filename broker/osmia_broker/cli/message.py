@@ -1,0 +1,53 @@
+"""`osmia message`: publish a message."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from osmia_broker.cli import variables as typed
+from osmia_broker.cli.options import BusinessId, Var, Vars
+from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
+
+app = typer.Typer(add_completion=False, help="One message: publish.", no_args_is_help=True)
+
+
+@app.callback()
+def message() -> None:
+    """One message: publish."""
+
+
+@app.command()
+@with_session
+def publish(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The name that the events wait for.")],
+    correlation_key: Annotated[
+        str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="The value that the events wait for.")
+    ] = "",
+    ttl: Annotated[
+        timedelta, typer.Option(parser=as_duration, metavar="0s", help="Keep it so long for events that wait later.")
+    ] = timedelta(0),
+    message_id: Annotated[
+        str, typer.Option("--id", metavar="TEXT", help="Refuse another one with this id while it is kept.")
+    ] = "",
+    business_id: BusinessId = "",
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Publish a message to the events that wait for its name and correlation key, and print its key.
+
+    Example: osmia message publish paid --correlation-key order-7 --ttl 1h --var amount=12
+    """
+    variables = typed.read(var, vars)
+    with session.client() as client:
+        key = client.publish_message(
+            name,
+            correlation_key,
+            variables,
+            time_to_live_ms=milliseconds(ttl),
+            message_id=message_id,
+            business_id=business_id or None,
+        )
+    session.say(f"Published {name}")
+    session.one({"messageKey": str(key)}, key="messageKey", text=str(key))

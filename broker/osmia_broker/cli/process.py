@@ -1,0 +1,58 @@
+"""`osmia process`: show or delete one deployed process."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osmia_broker.cli.output import moment
+from osmia_broker.cli.processes import find_process
+from osmia_broker.cli.rows import every, process_row
+from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia.results import ProcessDefinition
+
+app = typer.Typer(add_completion=False, help="One process: show, delete.", no_args_is_help=True)
+
+Which = Annotated[str, typer.Argument(metavar="KEY|ID", help="The key of a version, or a process id for its latest.")]
+
+
+@app.command()
+@with_session
+def show(session: Session, process: Which) -> None:
+    """Show a version of a process, and what its start events wait for.
+
+    Example: osmia process show dinner
+    """
+    from osmia.results import SubscriptionState, TimerState
+
+    with session.client() as client:
+        found = find_process(client, process)
+        of_process = {"bpmn_process_id": found.bpmn_process_id, "of_start_event": True}
+        timers = list(every(client.search_timers, states=[TimerState.WAITING], **of_process))
+        waits = list(every(client.search_subscriptions, states=[SubscriptionState.OPEN], **of_process))
+    lines = [f"{found.key}  {found.bpmn_process_id} (version {found.version})  {found.name}".rstrip()]
+    lines.append(f"  deployed {moment(found.deployed_ms)} from {found.resource_name}")
+    own_timers = [one for one in timers if one.process_definition_key == found.key]
+    own_waits = [one for one in waits if one.process_definition_key == found.key]
+    lines += [f"  {one.element_id} starts it at {moment(one.due_ms)}" for one in own_timers]
+    lines += [f"  {one.element_id} starts it by {one.kind.lower()} {one.name}".rstrip() for one in own_waits]
+    session.one(process_row(found), key="processDefinitionKey", text="\n".join(lines))
+
+
+@app.command()
+@with_session
+def delete(session: Session, process: Which) -> None:
+    """Delete a version of a process. Running instances go on to their end.
+
+    Example: osmia process delete 2251799813685249 --yes
+    """
+    with session.client() as client:
+        found = find_process(client, process)
+        session.confirm(f"Delete {_named(found)}? It starts no more instances.")
+        client.delete_resource(found.key)
+    session.one({"processDefinitionKey": str(found.key)}, key="processDefinitionKey", text=f"Deleted {_named(found)}")
+
+
+def _named(found: "ProcessDefinition") -> str:
+    return f"process {found.bpmn_process_id} (version {found.version})"

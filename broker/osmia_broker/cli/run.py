@@ -1,0 +1,39 @@
+"""`osmia run`: deploy a file, start its process, and follow the instance to its end."""
+
+from typing import Annotated
+
+import typer
+
+from osmia_broker.cli import variables as typed
+from osmia_broker.cli.deploy import deploy_files
+from osmia_broker.cli.failures import usage
+from osmia_broker.cli.follow import follow
+from osmia_broker.cli.options import Var, Vars
+from osmia_broker.cli.session import TIMEOUT, Session, with_session
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_session
+def run(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A BPMN file; its first process is started.")],
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Deploy a file, start its process, and follow the instance until it ends, at most for --timeout.
+
+    Example: osmia run examples/dinner.bpmn --var guests=4
+    """
+    variables = typed.read(var, vars)
+    with session.client(call_timeout=TIMEOUT) as client:
+        processes = deploy_files(client, [file]).processes
+        if not processes:
+            raise usage(f"There is no process in '{file}'.", f"osmia deploy {file}")
+        first = processes[0]
+        session.say(f"Deployed process {first.bpmn_process_id} (version {first.version})")
+        key = client.create_instance(process_definition_key=first.key, variables=variables).key
+        session.say(f"Started {key}")
+        state = follow(client, key, session.say, wait=session.timeout)
+    session.one({"processInstanceKey": str(key), "state": str(state)}, key="processInstanceKey", text=str(key))

@@ -1,0 +1,85 @@
+"""`osmia work`: a worker that runs a command for each job."""
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from osmia_broker.cli import streams
+from osmia_broker.cli.options import INT32_MAX
+from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
+
+if TYPE_CHECKING:
+    from osmia import Job
+
+app = typer.Typer(add_completion=False)
+
+LEASE = timedelta(minutes=5)
+ERROR_CHARACTERS = 1_000  # of what a command wrote to standard error, as the message of its failure
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+@with_session
+def work(
+    session: Session,
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="The job type.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.")],
+    at_a_time: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="Jobs at a time.")] = 1,
+    lock: Annotated[
+        timedelta, typer.Option(parser=as_duration, metavar="5m", help="How long to hold a job; it is extended.")
+    ] = LEASE,
+) -> None:
+    """Run a command for each job of a type until Ctrl-C: variables as JSON on its stdin, the result from its stdout.
+
+    Exit code 0 completes the job, any other fails it with the last words of stderr.
+
+    Example: osmia work charge-card -- python charge.py
+    """
+    from osmia import SyncWorker
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING if session.is_quiet else logging.INFO)
+    with session.client() as client:
+        client.topology()  # a wrong address is said at once; later outages are waited for
+        worker = SyncWorker(client, max_jobs=at_a_time, timeout_ms=milliseconds(lock), heartbeat=True)
+
+        @worker.job(type, fetch_variables=False)
+        async def run(job: "Job") -> dict[str, Any] | None:
+            return await outcome(command, job)
+
+        worker.run()
+
+
+async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
+    """Run *command* for *job*, and return the variables that it wrote.
+
+    Raises:
+        JobFailure: it cannot be started, its exit code is not 0, or it wrote something that is no JSON object.
+    """
+    import asyncio
+
+    from osmia import JobFailure
+
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise JobFailure(f"Expected to run {command[0]}, but found: {error.strerror or error}") from error
+    try:
+        out, err = await process.communicate(job.variables_json.encode())
+    finally:
+        if process.returncode is None:  # this worker stops
+            process.kill()
+    words = err.decode(errors="replace").strip()
+    if words:
+        streams.say(words)
+    if process.returncode:
+        raise JobFailure(f"{command[0]} ended with {process.returncode}: {words[-ERROR_CHARACTERS:]}".rstrip(": "))
+    if not out.strip():
+        return None
+    try:
+        found: dict[str, Any] = msgspec.json.decode(out, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise JobFailure(f"Expected a JSON object from {command[0]}, but found: {error}", retries=0) from error
+    return found

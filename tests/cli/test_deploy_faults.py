@@ -1,0 +1,80 @@
+"""What a person reads of a refused deployment: one line per problem, with file, line, element and name."""
+
+import json
+
+import pytest
+
+from osmia_broker.cli.deploy_faults import refused
+
+MANY = b"""<?xml version="1.0"?>
+<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" id="d" targetNamespace="x">
+<bpmn:process id="p" isExecutable="true">
+<bpmn:startEvent id="s"/><bpmn:sequenceFlow id="f" sourceRef="s" targetRef="t"/>
+<bpmn:serviceTask id="t" name="Charge"/>
+</bpmn:process></bpmn:definitions>"""
+HEAD = "Expected to deploy new resources, but encountered the following errors:\n"
+
+
+def lines(text, files=(("many.bpmn", MANY),)):
+    return refused(HEAD + text, files).text().splitlines()
+
+
+def test_each_problem_has_a_line_with_its_place_and_name():
+    text = (
+        "'many.bpmn': - Element: t\n    - ERROR: Must have one\n    - ERROR: Must be short\n"
+        "- Element: c > extensionElements > script\n    - ERROR: Must parse"
+    )
+    assert lines(text) == [
+        "Error: The broker refused, and nothing was deployed.",
+        '  many.bpmn:5 t "Charge": Must have one',
+        '  many.bpmn:5 t "Charge": Must be short',
+        "  many.bpmn c > extensionElements > script: Must parse",
+    ]
+
+
+def test_the_problems_of_several_files_name_their_file():
+    text = "'many.bpmn': - Element: s\n    - ERROR: one\n'other.bpmn': - Element: s\n    - ERROR: two\n'c.dmn': broken"
+    assert lines(text)[1:] == ["  many.bpmn:4 s: one", "  other.bpmn s: two", "  c.dmn: broken"]
+
+
+def test_a_reason_is_said_once_and_may_have_several_lines():
+    text = "'many.bpmn': - Element: t\n    - ERROR: failed to parse expression 'a b': failed to parse expression 'a b': Expected x\n   more"
+    assert lines(text)[1] == "  many.bpmn:5 t \"Charge\": failed to parse expression 'a b': Expected x more"
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [("'t.txt': unknown resource type", ".dmn or .form"), ("'e.bpmn': Fatal Error: no element found", "not empty")],
+)
+def test_a_file_that_is_none_is_refused_with_the_remedy(text, mend):
+    told = lines(text, [("e.bpmn", b"")])
+    assert told[1] == f"  {text.replace(chr(39), '')}"
+    assert mend in told[2]
+
+
+@pytest.mark.parametrize("text", ["", "Something else", "- Element: x", "'a': - Element: x"])
+def test_a_text_of_another_form_is_shown_as_it_is(text):
+    told = refused(text, [])
+    assert (told.details, told.why) == ([], text)
+
+
+def test_a_program_reads_the_problems_as_a_list():
+    error = json.loads(refused(HEAD + "'many.bpmn': - Element: t\n    - ERROR: one", [("many.bpmn", MANY)]).json())[
+        "error"
+    ]
+    assert error["details"] == ['many.bpmn:5 t "Charge": one']
+    assert "one" in error["message"]
+
+
+def test_a_refused_deployment_at_a_broker(osmia, tmp_path):
+    (tmp_path / "many.bpmn").write_bytes(MANY)
+    told = osmia.refused(1, "deploy", tmp_path / "many.bpmn")
+    assert 'many.bpmn:5 t "Charge": Must have' in told
+    (tmp_path / "notes.txt").write_text("x")
+    assert ".bpmn, .xml, .dmn or .form" in osmia.refused(1, "deploy", tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("content", [b"\x1b[31m", "é".encode("latin-1"), b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"])
+def test_a_file_that_cannot_be_read_has_no_lines(content):
+    told = refused(HEAD + "'a.bpmn': - Element: x\n    - ERROR: one", [("a.bpmn", content)])
+    assert told.details == ["a.bpmn x: one"]

@@ -1,0 +1,78 @@
+"""The commands about messages, signals, conditions, timers and decisions, at a broker."""
+
+import pytest
+
+DISH = """<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="food" name="Food" namespace="osmia">
+  <decision id="dish" name="Dish"><variable name="dish" />
+    <decisionTable id="table"><input id="in"><inputExpression id="e" typeRef="string"><text>season</text></inputExpression></input>
+      <output id="out" name="dish" typeRef="string" />
+      <rule id="winter"><inputEntry id="i"><text>"Winter"</text></inputEntry><outputEntry id="o"><text>"Roast"</text></outputEntry></rule>
+    </decisionTable></decision></definitions>"""
+
+
+def test_a_message_wakes_the_event_that_waits_for_its_key(osmia, unique):
+    osmia.deploy(f'start > w:catch(message={unique}, key="=id") > done:job(type={unique}) > end', unique)
+    key = osmia.create(unique, {"id": "order-7"})
+    (row,) = osmia.json("subscriptions", "--name", unique)
+    assert (row["type"], row["correlationKey"], row["processInstanceKey"]) == ("MESSAGE", "order-7", str(key))
+    assert osmia.done("subscriptions", "--name", unique, "-k", "other") == ""
+    assert int(osmia.done("message", "publish", unique, "-k", "order-7", "--var", "paid=true", "-q")) > 0
+    assert osmia.json("subscriptions", "--name", unique) == []
+    (ended,) = osmia.json("subscriptions", "--instance", key, "--state", "all")
+    assert ended["state"] == "ENDED"
+    assert osmia.client.search_jobs(type=unique).items[0].element_id == "done"
+
+
+def test_a_message_is_kept_for_its_time_to_live(osmia, unique):
+    message = osmia.done(
+        "message", "publish", unique, "-k", "7", "--ttl", "1h", "--id", "one", "--var", "x=1", "-q"
+    ).strip()
+    (row,) = osmia.json("messages", "--name", unique)
+    assert (row["messageKey"], row["messageId"], row["variables"]) == (message, "one", {"x": 1})
+    assert osmia.done("messages", "--name", unique, "-o", "key") == f"{message}\n"
+    assert "one" in osmia.refused(5, "message", "publish", unique, "-k", "7", "--ttl", "1h", "--id", "one")
+    assert osmia.json("messages", "--name", unique, "--id", "two") == []
+
+
+@pytest.mark.parametrize("words", [("signal", "broadcast"), ("signal",)])
+def test_a_signal_reaches_all_that_listen(osmia, unique, words):
+    osmia.deploy(f"go:start(signal={unique}) > work:job(type={unique}) > end", unique)
+    assert osmia.json("subscriptions", "--name", unique, "--type", "signal")[0]["processInstanceKey"] is None
+    assert "signalKey" in osmia.json(*words, unique, "--var", "floor=3")
+    (instance,) = osmia.json("instances", "-p", unique)
+    assert instance["elements"] == ["work"]
+
+
+def test_a_condition_starts_the_process_for_which_it_holds(osmia, unique):
+    definition = osmia.deploy(f'go:start(condition="=x > 5") > work:job(type={unique}) > end', unique)
+    assert osmia.json("condition", "evaluate", "--definition", definition, "--var", "x=1") == []
+    (started,) = osmia.json("condition", "evaluate", "--definition", definition, "--var", "x=6")
+    assert started["processDefinitionKey"] == str(definition)
+    assert "osmia processes" in osmia.refused(4, "condition", "evaluate", "--definition", "4711")
+
+
+def test_timers_are_listed_with_their_moment(osmia, unique):
+    osmia.deploy("start > late:catch(name=Too late, timer=PT1H) > end", unique)
+    key = osmia.create(unique)
+    (row,) = osmia.json("timers", "-p", unique)
+    assert (row["elementId"], row["state"], row["processInstanceKey"]) == ("late", "WAITING", str(key))
+    assert row["dueDate"].endswith("Z")
+    assert "waits for" in osmia.done("instance", "show", key)
+    osmia.done("instance", "cancel", key, "--yes")
+    assert osmia.done("timers", "-p", unique) == ""
+    assert [one["state"] for one in osmia.json("timers", "--instance", key, "--state", "ended")] == ["ENDED"]
+
+
+def test_a_process_shows_what_starts_it(osmia, unique):
+    osmia.deploy(f"go:start(message={unique}) > end", unique)
+    assert f"go starts it by message {unique}" in osmia.done("process", "show", unique)
+
+
+def test_a_decision_is_evaluated(osmia):
+    osmia.client.deploy(("food.dmn", DISH.encode()))
+    assert osmia.done("decision", "evaluate", "dish", "--var", "season=Winter") == '"Roast"\n'
+    assert "Dish: rule 1" in osmia.err
+    answer = osmia.json("decision", "evaluate", "dish", "--var", "season=Summer")
+    assert (answer["output"], answer["evaluatedDecisions"][0]["matchedRules"]) == (None, [])
+    assert osmia.done("decision", "evaluate", answer["decisionDefinitionKey"], "--var", "season=Winter") == '"Roast"\n'
+    assert "nosuch" in osmia.refused(1, "decision", "evaluate", "nosuch")

@@ -1,0 +1,100 @@
+"""`osmia run`, `osmia instance show --follow` and `osmia work`: what they say and how they end."""
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from osmia import JobFailure, testing
+from osmia_broker.cli import follow, work
+from tests.bpmn import bpmn
+
+
+@pytest.fixture
+def file(tmp_path, unique):
+    """Write a model to a file and return its path."""
+
+    def write(line, content=b""):
+        path = tmp_path / f"{unique}.bpmn"
+        path.write_bytes(content or bpmn(line, id=unique))
+        return path
+
+    return write
+
+
+def test_a_process_runs_to_its_end(osmia, file):
+    row = osmia.json("run", file('start > s:script(expression="=guests + 1", result=x) > end'), "--var", "guests=4")
+    assert row["state"] == "COMPLETED"
+    assert osmia.client.search_variables(int(row["processInstanceKey"])).items[0].name == "guests"
+
+
+def test_an_incident_ends_the_run_with_its_reason(osmia, file):
+    told = osmia.refused(
+        1, "run", file("start > g:exclusive [ nobody > 1 -> a:user > e1:end | nobody > 2 -> b:user > e2:end ]")
+    )
+    assert "is stopped at 'g'" in told
+    assert "osmia incident show" in told
+
+
+def test_a_run_that_waits_ends_with_its_time(osmia, file, monkeypatch):
+    monkeypatch.setattr(follow, "LOOK_EVERY_S", 0)
+    told = osmia.refused(6, "run", file("start > eat:user(name=Eat dinner) > end"), "--timeout", "1ms")
+    assert "  at Eat dinner" in told
+    assert "goes on" in told
+
+
+def test_a_file_without_a_process_is_not_run(osmia, tmp_path):
+    (tmp_path / "f.form").write_text('{"id": "f", "components": [], "type": "default"}')
+    assert "There is no process in" in osmia.refused(2, "run", tmp_path / "f.form")
+
+
+def test_an_ended_instance_is_followed_to_its_end(osmia, unique):
+    osmia.deploy("start > end", unique)
+    key = osmia.create(unique)
+    assert "COMPLETED" in osmia.done("instance", "show", key, "--follow")
+    assert osmia.err == f"{key} COMPLETED\n"
+    assert "try: osmia instances" in osmia.refused(4, "instance", "show", "4711", "--follow")
+
+
+def worked(code, **variables):
+    """What a job with *variables* ends with when its command is this Python code."""
+    return asyncio.run(work.outcome([sys.executable, "-c", code], testing.job("t", variables=variables)))
+
+
+def test_a_command_gets_the_variables_and_gives_a_result():
+    code = "import json, sys; print(json.dumps({'sum': sum(json.load(sys.stdin)['prices'])}))"
+    assert worked(code, prices=[1, 2]) == {"sum": 3}
+    assert worked("pass") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "retries"),
+    [
+        ("raise SystemExit('bank is closed')", "ended with 1: bank is closed", None),
+        ("raise SystemExit(7)", "ended with 7", None),
+        ("print('hello')", "Expected a JSON object from", 0),
+        ("print([1])", "Expected a JSON object from", 0),
+    ],
+)
+def test_a_command_that_fails_fails_its_job(code, text, retries):
+    with pytest.raises(JobFailure, match=text) as failure:
+        worked(code)
+    assert failure.value.retries == retries
+
+
+def test_a_command_that_is_not_there_fails_its_job():
+    with pytest.raises(JobFailure, match="Expected to run no-such-program, but found: No such file"):
+        asyncio.run(work.outcome(["no-such-program"], testing.job("t")))
+
+
+@pytest.mark.parametrize("words", [["work"], ["work", "t"]])
+def test_a_worker_needs_a_type_and_a_command(osmia, words):
+    assert "Missing argument" in osmia.refused(2, *words)
+
+
+def test_a_worker_without_a_broker_ends(capsys):
+    from osmia_broker.cli.app import run
+
+    assert run(["work", "t", "--address", "127.0.0.1:1", "--", "true"]) == 3
+    assert json.dumps("No broker answers at 127.0.0.1:1.")[1:-1] in capsys.readouterr().err
