@@ -65,12 +65,6 @@ public final class Scenarios {
     return Long.parseLong(INPUT.readLine());
   }
 
-  /** Has the broker restarted in each way, and returns what the worker of this type did to a job thereafter. */
-  private static Map<String, Object> restarted(String type) throws IOException {
-    deploy("any.bpmn");
-    return Map.of("stop", ask("stop", type), "kill", ask("kill", type));
-  }
-
   private static String code(Runnable call) {
     try {
       call.run();
@@ -189,13 +183,13 @@ public final class Scenarios {
         return Map.of("code", refusal.getStatusCode().name(), "names", refusal.getMessage().contains("'nowhere'"));
       }
     });
-    SCENARIOS.put("restart", () -> working("restart", false, doubles, () -> restarted("restart")));
-    SCENARIOS.put("restart_stream", () -> {
+    SCENARIOS.put("restart", () -> {
+      deploy("any.bpmn");
       // Short polls at the start and after a failure, and else none for an hour: nearly all jobs come from the stream.
-      var worker = client.newWorker().jobType("restart_stream").handler(doubles).pollInterval(Duration.ofHours(1))
+      var worker = client.newWorker().jobType("by_stream").handler(doubles).pollInterval(Duration.ofHours(1))
           .requestTimeout(Duration.ofMillis(1)).streamEnabled(true).open();
       try {
-        return restarted("restart_stream");
+        return working("by_poll", false, doubles, () -> Map.of("worked", ask("restart", "by_poll by_stream")));
       } finally {
         worker.close();
       }

@@ -174,7 +174,7 @@ const scenarios = {
   },
   restart: async () => {
     await deploy('any.bpmn')
-    return working('restart', double, async () => ({ stop: Number(await ask('stop', 'restart')), kill: Number(await ask('kill', 'restart')) }))
+    return working('by_poll', double, async () => ({ worked: Number(await ask('restart', 'by_poll')) }))
   },
   silence: async () => {
     const type = `silence${process.pid}`
