@@ -65,9 +65,13 @@ _CONDITIONAL = ("exclusiveGateway", "inclusiveGateway")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ELEMENT = re.compile(r"\s*([\w.-]+?)\s*(?::\s*(\w+))?\s*(?:\((.*)\))?\s*", re.DOTALL)
 
+_NAMESPACES = {  # of its own dialect only, as the tools write it
+    "zeebe": 'xmlns:zeebe="http://camunda.org/schema/zeebe/1.0"',
+    "activiti": 'xmlns:activiti="http://activiti.org/bpmn"',
+}
 _FILE = """<?xml version="1.0" encoding="UTF-8"?>
 <bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
-    xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" xmlns:activiti="http://activiti.org/bpmn"
+    {namespace}
     id="definitions" targetNamespace="http://bpmn.io/schema/bpmn">
   <bpmn:process id={id} name={name} isExecutable="true">
 {content}
@@ -86,7 +90,10 @@ def bpmn(line: str, *, id: str = "process", name: str = "", dialect: str = "zeeb
     _Reader(dialect).read(line, process)
     content = "\n".join([*process.lines("    "), extra])
     shared = "\n".join(f"  {one}" for one in process.shared())
-    return _FILE.format(id=quoteattr(id), name=quoteattr(name or id), content=content, shared=shared).encode()
+    namespace = _NAMESPACES[dialect]
+    return _FILE.format(
+        id=quoteattr(id), name=quoteattr(name or id), namespace=namespace, content=content, shared=shared
+    ).encode()
 
 
 @dataclass

@@ -51,8 +51,7 @@ class MemoryStore:
         definitions = {row_type: self.rows(row_type) for row_type in DEFINITION_TYPES}
         due = self._due(DueWanted(2**63 - 1, 0))
         kept = Filter()
-        for message in self.living(Message):
-            kept.add((message.name, message.correlation_key))
+        kept.add_all((message.name, message.correlation_key) for message in self.living(Message))
         return Start(self.next_key, definitions, due.next_ms, kept)
 
     async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
@@ -106,7 +105,7 @@ class MemoryStore:
 
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()
-        owners = self._owners(wanted, loaded)
+        owners = {key for key in self._owners(wanted, loaded) if key not in wanted.newer}
         for kind in INSTANCE_KINDS if owners else ():
             place = kind.columns.index("process_instance_key")
             for values in [values for values in self._living[kind.row_type].values() if values[place] in owners]:

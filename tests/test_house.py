@@ -16,6 +16,7 @@ LAYERS = {
     "errors": 0,
     "untrusted_xml": 0,
     "config": 0,
+    "cluster_id": 0,
     "logs": 0,
     "ports": 0,
     "metrics": 1,

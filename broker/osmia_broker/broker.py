@@ -8,10 +8,11 @@ import signal
 from contextlib import AsyncExitStack
 from time import monotonic
 
-from osmia_broker import __version__
+from osmia_broker import __version__, cluster_id
 from osmia_broker.calls import Calls
 from osmia_broker.config import Settings
 from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server
 from osmia_broker.management import ManagementServer, readiness
@@ -86,6 +87,7 @@ class Broker:
             counters,
             queue_max=settings.queue_limit,
             memory_bytes=settings.memory_limit,
+            unique_business_ids=settings.unique_business_ids,
         )
         opened.push_async_callback(partition.close)
         await partition.open()
@@ -94,7 +96,8 @@ class Broker:
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
         calls = Calls(partition)
-        server = Server(calls, queries, self.metrics.gateway, message_bytes_max=settings.max_message_size)
+        identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
+        server = Server(calls, queries, self.metrics.gateway, identity, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
         opened.callback(calls.stop, Unavailable("Expected the broker to be open, but it is stopping"))

@@ -71,6 +71,16 @@ def _host_and_port(value: object) -> str:
     return text
 
 
+VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")  # clients split it at the dots and compare the numbers
+GATEWAY_VERSION = "8.10.0"  # the level of the gateway contract that is offered
+
+
+def _version(value: object) -> str:
+    if not isinstance(value, str) or not VERSION.fullmatch(value.strip()):
+        raise ValueError(f"a version of three numbers, such as {GATEWAY_VERSION}")
+    return value.strip()
+
+
 def _integer(value: object, lowest: int, highest: int, expected: str) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
         value = int(value)
@@ -202,12 +212,18 @@ class Settings:
     http_port: int = _setting(8080, _port, "Reserved for the HTTP door, which this version does not open.")
     management_port: int = _setting(9600, _port, "Health and metrics; 0 takes a free port.")
     advertised_address: str = _setting("", _host_and_port, "HOST:PORT that Topology names; else where gRPC listens.")
+    gateway_version: str = _setting(
+        GATEWAY_VERSION, _version, "The level of the gateway contract that Topology names; clients compare its numbers."
+    )
     insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
     max_message_size: int = _setting(4 * 1024**2, _message_size, "The largest gRPC message, such as '4 MiB'.")
     memory_limit: int = _setting(
         24 * 1024**2,
         _memory_size,
         "Memory for process instances kept at hand; colder ones are read from the database again.",
+    )
+    unique_business_ids: bool = _setting(
+        False, _switch, "Refuse an instance whose business id a living instance of the same process has."
     )
     queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")

@@ -21,7 +21,7 @@ from osmia.errors import (
     Unavailable,
     Unimplemented,
 )
-from osmia.job import USER_TASK_TYPE, BpmnError, Job, JobFailure
+from osmia.job import USER_TASK_TYPE, AdHocResult, BpmnError, Job, JobFailure
 from osmia.signature import AllVariables
 from osmia.sync import SyncClient, SyncWorker
 from osmia.worker import Worker
@@ -29,6 +29,7 @@ from osmia.worker import Worker
 __all__ = [
     "USER_TASK_TYPE",
     "Activate",
+    "AdHocResult",
     "AllVariables",
     "AlreadyExists",
     "BpmnError",

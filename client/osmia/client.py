@@ -28,7 +28,7 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
 
     Besides the errors that a call names itself, each may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`,
     `Unimplemented` and `BrokerFailed`, and `InvalidArgument` for variables of more than 2 MiB. The client never repeats a
-    call by itself. It belongs to the event loop of its first call.
+    call by itself, but for creations with an idempotency key. It belongs to the event loop of its first call.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        idempotent_creations: bool = False,
     ) -> None:
         """Prepare a client; the connection opens with the first call.
 
@@ -48,12 +49,14 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
             credentials: for TLS with other than the system's certificates.
             metadata: sent with every call, such as `("authorization", "Bearer …")`.
             options: gRPC channel options; one with the name of a built-in option overrules it.
+            idempotent_creations: give each creation a key of its own and repeat it while the broker is away. Only for
+                Osmia's broker: another one passes over the key and would start an instance for each repetition.
 
         Raises:
             ValueError: *address* has no such form.
         """
         channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
-        super().__init__(channel, call_timeout_ms)
+        super().__init__(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
 
     @property
     def address(self) -> str:

@@ -12,11 +12,12 @@ import logging
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from osmia import errors, variables
 from osmia.backoff import RetryPauses
-from osmia.job import BpmnError, Completed, ErrorThrown, Failed, Job, JobFailure, Outcome
+from osmia.job import AdHocResult, BpmnError, Completed, ErrorThrown, Failed, Job, JobFailure, Outcome
 from osmia.signature import Signature, Unfit
 
 log = logging.getLogger("osmia.worker")
@@ -92,6 +93,9 @@ class Handler:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def _completed(self, result: object) -> Outcome:
+        if isinstance(result, AdHocResult):
+            activate = {id: _encoded(values) for id, values in result.activate.items()}
+            return Completed(_encoded(result.variables), replace(result, activate=activate, variables=None))
         if result is not None and not variables.is_object(result):
             raise Unfit(
                 f"Expected handler '{self.name}' to return None, a mapping or a model, but found {type(result).__name__}"

@@ -4,7 +4,7 @@ A handler returns the variables of the completed job, or raises `BpmnError` to e
 `JobFailure` to choose the retries. Each result or exception becomes one of three outcomes, which is reported to the broker.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +38,10 @@ class Job:
     retries: int = 3  # tries left, this one included
     deadline_ms: int = 0  # since 1970; then another worker may get the job
     tenant_id: str = "<default>"
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # of the process instance
+    business_id: str = ""  # of the process instance; empty if it has none
+    kind: str = "BPMN_ELEMENT"  # EXECUTION_LISTENER, TASK_LISTENER and AD_HOC_SUB_PROCESS are jobs about an element
+    listener_event: str = ""  # START, END … for the job of a listener
     variables_json: str = "{}"
     headers_json: str = "{}"
     _variables: dict[str, Any] | None = field(default=None, repr=False, compare=False)
@@ -107,6 +110,13 @@ class Job:
         return msgspec.json.decode(text, type=list[str]) if text else []
 
 
+ORDINARY = gateway.ActivatedJob.JobKind.Value("BPMN_ELEMENT")
+_KINDS = {number: name for name, number in gateway.ActivatedJob.JobKind.items()}
+_LISTENER_EVENTS = {
+    number: name for name, number in gateway.ActivatedJob.ListenerEventType.items() if name != "UNSPECIFIED"
+}
+
+
 def job_from_wire(message: gateway.ActivatedJob) -> Job:
     """Return the job of a gateway message. Its JSON stays text until it is read."""
     return Job(
@@ -123,6 +133,9 @@ def job_from_wire(message: gateway.ActivatedJob) -> Job:
         deadline_ms=message.deadline,
         tenant_id=message.tenantId,
         tags=tuple(message.tags),
+        business_id=message.businessId,
+        kind=_KINDS.get(message.kind, ""),
+        listener_event="" if message.kind == ORDINARY else _LISTENER_EVENTS.get(message.listenerEventType, ""),
         variables_json=message.variables,
         headers_json=message.customHeaders,
     )
@@ -160,10 +173,26 @@ class JobFailure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AdHocResult:
+    """The decision of the worker of an ad-hoc subprocess (a job of kind AD_HOC_SUB_PROCESS); its handler returns it.
+
+    *activate* names the elements to activate, each with its local variables or None. With *is_fulfilled* the completion
+    condition holds, and with *cancels_remaining* the elements that are still active are terminated then. *variables* go to the
+    subprocess.
+    """
+
+    activate: Mapping[str, object] = field(default_factory=dict)
+    is_fulfilled: bool = False
+    cancels_remaining: bool = False
+    variables: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The job is done. *variables_json* is merged into the process (empty text: no variables)."""
 
     variables_json: str = ""
+    result: AdHocResult | None = None  # of the worker of an ad-hoc subprocess
 
     @property
     def variables(self) -> dict[str, Any]:

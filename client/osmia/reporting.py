@@ -91,8 +91,8 @@ async def _release(client: Client, job: Job) -> None:
 
 async def _send(client: Client, job: Job, outcome: Outcome) -> None:
     match outcome:
-        case Completed(text):
-            await client.complete_job(job.key, text)
+        case Completed(text, result):
+            await client.complete_job(job.key, text, result=result)
         case Failed(message, retries, back_off_ms, text):
             await client.fail_job(job.key, retries=retries, message=message, back_off_ms=back_off_ms, variables=text)
         case ErrorThrown(code, message, text):

@@ -69,6 +69,8 @@ class CreatedInstance:
     process_definition_key: int
     bpmn_process_id: str
     version: int
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class CompletedInstance:
     bpmn_process_id: str
     version: int
     variables: dict[str, Any]
+    business_id: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Topology:
     partitions: int
     replication_factor: int
     brokers: list["Broker"]
+    cluster_id: str = ""  # empty before 8.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ class ElementInstance:
     state: str  # ACTIVATING, ACTIVATED ...
     start_ms: int
     incident_key: int  # 0: it has no incident
+    called_process_instance_key: int = 0  # the instance that this call activity has called; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +210,11 @@ class ProcessInstance:
     end_ms: int
     parent_key: int  # the instance that called it; 0: none
     elements: list[ElementInstance]
+    parent_element_key: int = 0  # the call activity that called it; 0: none
+    root_key: int = 0  # the outermost caller; 0: nobody called it
+    business_id: str = ""
+    tags: list[str] = field(default_factory=list)
+    suspended_ms: int = 0  # since when it is suspended; 0: it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +285,84 @@ class Variable:
     value: Any
     scope_key: int
     process_instance_key: int
+
+
+class TimerState(StrEnum):
+    """The state of a timer. SUSPENDED: it waits until its process instance is resumed."""
+
+    WAITING = "WAITING"
+    SUSPENDED = "SUSPENDED"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A moment at which an event of a process fires. That of a start event belongs to no process instance."""
+
+    key: int
+    state: TimerState
+    element_id: str  # the event that fires
+    element_name: str
+    element_instance_key: int  # the element instance that waits; 0: a start event
+    process_instance_key: int  # 0: a start event
+    process_definition_key: int
+    bpmn_process_id: str
+    process_definition_version: int
+    due_ms: int  # when it fires; when it was to fire, if it is suspended or has ended
+    repetitions: int  # how often it fires from now on; -1: without end
+    cycle: str  # the ISO 8601 interval or the cron expression of a timer that repeats
+    created_ms: int
+    ended_ms: int
+
+
+class SubscriptionKind(StrEnum):
+    """What a subscription waits for."""
+
+    MESSAGE = "MESSAGE"
+    SIGNAL = "SIGNAL"
+    CONDITION = "CONDITION"
+
+
+class SubscriptionState(StrEnum):
+    """The state of a subscription."""
+
+    OPEN = "OPEN"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An event of a process that waits for a message, a signal or a condition. That of a start event belongs to no process instance."""
+
+    key: int
+    kind: SubscriptionKind
+    state: SubscriptionState
+    name: str  # of the message or the signal; empty for a condition
+    correlation_key: str  # of a message; empty for a start event
+    element_id: str  # the event that waits
+    element_name: str
+    element_instance_key: int  # the element instance that waits; 0: a start event
+    process_instance_key: int  # 0: a start event
+    process_definition_key: int
+    bpmn_process_id: str
+    process_definition_version: int
+    created_ms: int
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedMessage:
+    """A published message that is kept until its time to live is over."""
+
+    key: int
+    name: str
+    correlation_key: str
+    message_id: str
+    variables: dict[str, Any]
+    business_id: str
+    published_ms: int
+    expires_ms: int
+    correlated_process_ids: list[str]  # the processes that it has reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,15 @@ class SyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        idempotent_creations: bool = False,
     ) -> None:
         self.asynchronous = Client(
-            address, call_timeout_ms=call_timeout_ms, credentials=credentials, metadata=metadata, options=options
+            address,
+            call_timeout_ms=call_timeout_ms,
+            credentials=credentials,
+            metadata=metadata,
+            options=options,
+            idempotent_creations=idempotent_creations,
         )
         self.loop = LoopThread()
 
@@ -184,6 +190,9 @@ class SyncClient:
     search_incidents = _blocking(Client.search_incidents)
     search_definitions = _blocking(Client.search_definitions)
     search_variables = _blocking(Client.search_variables)
+    search_timers = _blocking(Client.search_timers)
+    search_subscriptions = _blocking(Client.search_subscriptions)
+    search_messages = _blocking(Client.search_messages)
     status = _blocking(Client.status)
 
     @property

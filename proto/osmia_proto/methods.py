@@ -42,7 +42,7 @@ def _method(method: MethodDescriptor) -> Method:
 
 GATEWAY_SERVICE = "gateway_protocol.Gateway"
 GATEWAY = _methods(gateway_pb2.DESCRIPTOR, "Gateway")
-"""The 21 calls of gateway.proto by name."""
+"""The 24 calls of gateway.proto by name."""
 
 QUERIES_SERVICE = "osmia.v1.Queries"
 QUERIES = _methods(osmia_pb2.DESCRIPTOR, "Queries")

@@ -132,6 +132,67 @@ INCIDENT_STATE_OPEN: IncidentState.ValueType  # 1
 INCIDENT_STATE_RESOLVED: IncidentState.ValueType  # 2
 Global___IncidentState: _TypeAlias = IncidentState  # noqa: Y015
 
+class _TimerState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimerState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIMER_STATE_UNSPECIFIED: _TimerState.ValueType  # 0
+    TIMER_STATE_WAITING: _TimerState.ValueType  # 1
+    TIMER_STATE_SUSPENDED: _TimerState.ValueType  # 2
+    """Waits until its process instance is resumed."""
+    TIMER_STATE_ENDED: _TimerState.ValueType  # 3
+    """Has fired for the last time, or nobody waits for it any more."""
+
+class TimerState(_TimerState, metaclass=_TimerStateEnumTypeWrapper):
+    """Timers."""
+
+TIMER_STATE_UNSPECIFIED: TimerState.ValueType  # 0
+TIMER_STATE_WAITING: TimerState.ValueType  # 1
+TIMER_STATE_SUSPENDED: TimerState.ValueType  # 2
+"""Waits until its process instance is resumed."""
+TIMER_STATE_ENDED: TimerState.ValueType  # 3
+"""Has fired for the last time, or nobody waits for it any more."""
+Global___TimerState: _TypeAlias = TimerState  # noqa: Y015
+
+class _SubscriptionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubscriptionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBSCRIPTION_KIND_UNSPECIFIED: _SubscriptionKind.ValueType  # 0
+    SUBSCRIPTION_KIND_MESSAGE: _SubscriptionKind.ValueType  # 1
+    SUBSCRIPTION_KIND_SIGNAL: _SubscriptionKind.ValueType  # 2
+    SUBSCRIPTION_KIND_CONDITION: _SubscriptionKind.ValueType  # 3
+
+class SubscriptionKind(_SubscriptionKind, metaclass=_SubscriptionKindEnumTypeWrapper):
+    """Subscriptions."""
+
+SUBSCRIPTION_KIND_UNSPECIFIED: SubscriptionKind.ValueType  # 0
+SUBSCRIPTION_KIND_MESSAGE: SubscriptionKind.ValueType  # 1
+SUBSCRIPTION_KIND_SIGNAL: SubscriptionKind.ValueType  # 2
+SUBSCRIPTION_KIND_CONDITION: SubscriptionKind.ValueType  # 3
+Global___SubscriptionKind: _TypeAlias = SubscriptionKind  # noqa: Y015
+
+class _SubscriptionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBSCRIPTION_STATE_UNSPECIFIED: _SubscriptionState.ValueType  # 0
+    SUBSCRIPTION_STATE_OPEN: _SubscriptionState.ValueType  # 1
+    SUBSCRIPTION_STATE_ENDED: _SubscriptionState.ValueType  # 2
+
+class SubscriptionState(_SubscriptionState, metaclass=_SubscriptionStateEnumTypeWrapper): ...
+
+SUBSCRIPTION_STATE_UNSPECIFIED: SubscriptionState.ValueType  # 0
+SUBSCRIPTION_STATE_OPEN: SubscriptionState.ValueType  # 1
+SUBSCRIPTION_STATE_ENDED: SubscriptionState.ValueType  # 2
+Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
+
 @_typing.final
 class ProcessInstance(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -146,6 +207,11 @@ class ProcessInstance(_message.Message):
     END_MS_FIELD_NUMBER: _builtins.int
     PARENT_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
     ELEMENTS_FIELD_NUMBER: _builtins.int
+    PARENT_ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ROOT_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    BUSINESS_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    SUSPENDED_MS_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     process_definition_key: _builtins.int
     bpmn_process_id: _builtins.str
@@ -158,10 +224,19 @@ class ProcessInstance(_message.Message):
     """When it completed or was cancelled."""
     parent_process_instance_key: _builtins.int
     """The instance whose call activity started this one."""
+    parent_element_instance_key: _builtins.int
+    """The call activity that started this one."""
+    root_process_instance_key: _builtins.int
+    """The outermost caller of a called instance."""
+    business_id: _builtins.str
+    suspended_ms: _builtins.int
+    """Since when it is suspended."""
     @_builtins.property
     def elements(self) -> _containers.RepeatedCompositeFieldContainer[Global___ElementInstance]:
         """Where the tokens are: the element instances that have not ended, by ascending key, without the process itself."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -175,10 +250,15 @@ class ProcessInstance(_message.Message):
         end_ms: _builtins.int = ...,
         parent_process_instance_key: _builtins.int = ...,
         elements: _abc.Iterable[Global___ElementInstance] | None = ...,
+        parent_element_instance_key: _builtins.int = ...,
+        root_process_instance_key: _builtins.int = ...,
+        business_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        suspended_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "elements", b"elements", "end_ms", b"end_ms", "has_incident", b"has_incident", "key", b"key", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "start_ms", b"start_ms", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "business_id", b"business_id", "elements", b"elements", "end_ms", b"end_ms", "has_incident", b"has_incident", "key", b"key", "parent_element_instance_key", b"parent_element_instance_key", "parent_process_instance_key", b"parent_process_instance_key", "process_definition_key", b"process_definition_key", "root_process_instance_key", b"root_process_instance_key", "start_ms", b"start_ms", "state", b"state", "suspended_ms", b"suspended_ms", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -197,6 +277,7 @@ class ElementInstance(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     START_MS_FIELD_NUMBER: _builtins.int
     INCIDENT_KEY_FIELD_NUMBER: _builtins.int
+    CALLED_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     element_id: _builtins.str
     element_name: _builtins.str
@@ -207,6 +288,8 @@ class ElementInstance(_message.Message):
     start_ms: _builtins.int
     incident_key: _builtins.int
     """The incident that stops it."""
+    called_process_instance_key: _builtins.int
+    """The process instance that this call activity has called."""
     def __init__(
         self,
         *,
@@ -217,10 +300,11 @@ class ElementInstance(_message.Message):
         state: Global___ElementInstanceState.ValueType = ...,
         start_ms: _builtins.int = ...,
         incident_key: _builtins.int = ...,
+        called_process_instance_key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "element_name", b"element_name", "incident_key", b"incident_key", "key", b"key", "start_ms", b"start_ms", "state", b"state", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["called_process_instance_key", b"called_process_instance_key", "element_id", b"element_id", "element_name", b"element_name", "incident_key", b"incident_key", "key", b"key", "start_ms", b"start_ms", "state", b"state", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -245,6 +329,7 @@ class SearchProcessInstancesRequest(_message.Message):
     has_incident: _builtins.bool
     """Only those with, or only those without, an open incident."""
     parent_process_instance_key: _builtins.int
+    """Only those that call activities of this instance have started."""
     limit: _builtins.int
     after: _builtins.str
     @_builtins.property
@@ -425,11 +510,13 @@ class SearchJobsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     process_instance_key: _builtins.int
     user_tasks_only: _builtins.bool
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]: ...
     def __init__(
@@ -441,10 +528,11 @@ class SearchJobsRequest(_message.Message):
         states: _abc.Iterable[Global___JobState.ValueType] | None = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states", "type", b"type", "user_tasks_only", b"user_tasks_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "key", b"key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states", "type", b"type", "user_tasks_only", b"user_tasks_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -537,11 +625,13 @@ class SearchIncidentsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     process_instance_key: _builtins.int
     bpmn_process_id: _builtins.str
     error_type: _builtins.str
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___IncidentState.ValueType]: ...
     def __init__(
@@ -553,10 +643,11 @@ class SearchIncidentsRequest(_message.Message):
         states: _abc.Iterable[Global___IncidentState.ValueType] | None = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "error_type", b"error_type", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "error_type", b"error_type", "key", b"key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -630,11 +721,13 @@ class SearchProcessDefinitionsRequest(_message.Message):
     LATEST_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
     bpmn_process_id: _builtins.str
     latest_only: _builtins.bool
     """Only the highest version of each process."""
     limit: _builtins.int
     after: _builtins.str
+    key: _builtins.int
     def __init__(
         self,
         *,
@@ -642,10 +735,11 @@ class SearchProcessDefinitionsRequest(_message.Message):
         latest_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
+        key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "latest_only", b"latest_only", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "key", b"key", "latest_only", b"latest_only", "limit", b"limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -757,6 +851,377 @@ class SearchVariablesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchVariablesResponse: _TypeAlias = SearchVariablesResponse  # noqa: Y015
+
+@_typing.final
+class Timer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    ELEMENT_NAME_FIELD_NUMBER: _builtins.int
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    DUE_MS_FIELD_NUMBER: _builtins.int
+    REPETITIONS_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    CREATED_MS_FIELD_NUMBER: _builtins.int
+    ENDED_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    state: Global___TimerState.ValueType
+    element_id: _builtins.str
+    """The event that fires."""
+    element_name: _builtins.str
+    """The name in the model; empty if it has none."""
+    element_instance_key: _builtins.int
+    """The element instance that waits: the event itself, or the activity, scope or gateway that it belongs to. 0 for a start event."""
+    process_instance_key: _builtins.int
+    """0 for a start event."""
+    process_definition_key: _builtins.int
+    bpmn_process_id: _builtins.str
+    process_definition_version: _builtins.int
+    due_ms: _builtins.int
+    """When it fires next; for a suspended or an ended one, when it was to fire."""
+    repetitions: _builtins.int
+    """How often it fires from now on; -1 for without end."""
+    cycle: _builtins.str
+    """The ISO 8601 interval or the cron expression of a timer that repeats."""
+    created_ms: _builtins.int
+    ended_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        state: Global___TimerState.ValueType = ...,
+        element_id: _builtins.str = ...,
+        element_name: _builtins.str = ...,
+        element_instance_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        process_definition_key: _builtins.int = ...,
+        bpmn_process_id: _builtins.str = ...,
+        process_definition_version: _builtins.int = ...,
+        due_ms: _builtins.int = ...,
+        repetitions: _builtins.int = ...,
+        cycle: _builtins.str = ...,
+        created_ms: _builtins.int = ...,
+        ended_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "created_ms", b"created_ms", "cycle", b"cycle", "due_ms", b"due_ms", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "element_name", b"element_name", "ended_ms", b"ended_ms", "key", b"key", "process_definition_key", b"process_definition_key", "process_definition_version", b"process_definition_version", "process_instance_key", b"process_instance_key", "repetitions", b"repetitions", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timer: _TypeAlias = Timer  # noqa: Y015
+
+@_typing.final
+class SearchTimersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    OF_START_EVENT_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    process_instance_key: _builtins.int
+    element_id: _builtins.str
+    bpmn_process_id: _builtins.str
+    of_start_event: _builtins.bool
+    """Only those of start events, or only those of process instances."""
+    limit: _builtins.int
+    after: _builtins.str
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___TimerState.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        process_instance_key: _builtins.int = ...,
+        element_id: _builtins.str = ...,
+        bpmn_process_id: _builtins.str = ...,
+        of_start_event: _builtins.bool | None = ...,
+        states: _abc.Iterable[Global___TimerState.ValueType] | None = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event", "of_start_event", b"of_start_event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "element_id", b"element_id", "limit", b"limit", "of_start_event", b"of_start_event", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__of_start_event: _TypeAlias = _typing.Literal["of_start_event"]  # noqa: Y015
+    _WhichOneofArgType__of_start_event: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__of_start_event) -> _WhichOneofReturnType__of_start_event | None: ...
+
+Global___SearchTimersRequest: _TypeAlias = SearchTimersRequest  # noqa: Y015
+
+@_typing.final
+class SearchTimersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Timer]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___Timer] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchTimersResponse: _TypeAlias = SearchTimersResponse  # noqa: Y015
+
+@_typing.final
+class Subscription(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    ELEMENT_NAME_FIELD_NUMBER: _builtins.int
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_VERSION_FIELD_NUMBER: _builtins.int
+    CREATED_MS_FIELD_NUMBER: _builtins.int
+    ENDED_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    kind: Global___SubscriptionKind.ValueType
+    state: Global___SubscriptionState.ValueType
+    name: _builtins.str
+    """Of the message or the signal; empty for a condition."""
+    correlation_key: _builtins.str
+    """Of a message; empty for a start event."""
+    element_id: _builtins.str
+    """The event that waits."""
+    element_name: _builtins.str
+    """The name in the model; empty if it has none."""
+    element_instance_key: _builtins.int
+    """The element instance that waits, as in Timer. 0 for a start event."""
+    process_instance_key: _builtins.int
+    """0 for a start event."""
+    process_definition_key: _builtins.int
+    bpmn_process_id: _builtins.str
+    process_definition_version: _builtins.int
+    created_ms: _builtins.int
+    """When it was opened; for a start event, when its process was deployed."""
+    ended_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        kind: Global___SubscriptionKind.ValueType = ...,
+        state: Global___SubscriptionState.ValueType = ...,
+        name: _builtins.str = ...,
+        correlation_key: _builtins.str = ...,
+        element_id: _builtins.str = ...,
+        element_name: _builtins.str = ...,
+        element_instance_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        process_definition_key: _builtins.int = ...,
+        bpmn_process_id: _builtins.str = ...,
+        process_definition_version: _builtins.int = ...,
+        created_ms: _builtins.int = ...,
+        ended_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "correlation_key", b"correlation_key", "created_ms", b"created_ms", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "element_name", b"element_name", "ended_ms", b"ended_ms", "key", b"key", "kind", b"kind", "name", b"name", "process_definition_key", b"process_definition_key", "process_definition_version", b"process_definition_version", "process_instance_key", b"process_instance_key", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
+
+@_typing.final
+class SearchSubscriptionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    OF_START_EVENT_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    process_instance_key: _builtins.int
+    element_id: _builtins.str
+    bpmn_process_id: _builtins.str
+    name: _builtins.str
+    correlation_key: _builtins.str
+    of_start_event: _builtins.bool
+    """Only those of start events, or only those of process instances."""
+    limit: _builtins.int
+    after: _builtins.str
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___SubscriptionKind.ValueType]: ...
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___SubscriptionState.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        process_instance_key: _builtins.int = ...,
+        element_id: _builtins.str = ...,
+        bpmn_process_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        correlation_key: _builtins.str = ...,
+        kinds: _abc.Iterable[Global___SubscriptionKind.ValueType] | None = ...,
+        of_start_event: _builtins.bool | None = ...,
+        states: _abc.Iterable[Global___SubscriptionState.ValueType] | None = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event", "of_start_event", b"of_start_event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "correlation_key", b"correlation_key", "element_id", b"element_id", "kinds", b"kinds", "limit", b"limit", "name", b"name", "of_start_event", b"of_start_event", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__of_start_event: _TypeAlias = _typing.Literal["of_start_event"]  # noqa: Y015
+    _WhichOneofArgType__of_start_event: _TypeAlias = _typing.Literal["_of_start_event", b"_of_start_event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__of_start_event) -> _WhichOneofReturnType__of_start_event | None: ...
+
+Global___SearchSubscriptionsRequest: _TypeAlias = SearchSubscriptionsRequest  # noqa: Y015
+
+@_typing.final
+class SearchSubscriptionsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subscription]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___Subscription] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchSubscriptionsResponse: _TypeAlias = SearchSubscriptionsResponse  # noqa: Y015
+
+@_typing.final
+class BufferedMessage(_message.Message):
+    """Messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    BUSINESS_ID_FIELD_NUMBER: _builtins.int
+    PUBLISHED_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    CORRELATED_PROCESS_IDS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    name: _builtins.str
+    correlation_key: _builtins.str
+    message_id: _builtins.str
+    variables: _builtins.str
+    """JSON object."""
+    business_id: _builtins.str
+    published_ms: _builtins.int
+    expires_ms: _builtins.int
+    @_builtins.property
+    def correlated_process_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The processes that it has reached."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        name: _builtins.str = ...,
+        correlation_key: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        variables: _builtins.str = ...,
+        business_id: _builtins.str = ...,
+        published_ms: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+        correlated_process_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_id", b"business_id", "correlated_process_ids", b"correlated_process_ids", "correlation_key", b"correlation_key", "expires_ms", b"expires_ms", "key", b"key", "message_id", b"message_id", "name", b"name", "published_ms", b"published_ms", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BufferedMessage: _TypeAlias = BufferedMessage  # noqa: Y015
+
+@_typing.final
+class SearchMessagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    correlation_key: _builtins.str
+    message_id: _builtins.str
+    limit: _builtins.int
+    after: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        correlation_key: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "correlation_key", b"correlation_key", "limit", b"limit", "message_id", b"message_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesRequest: _TypeAlias = SearchMessagesRequest  # noqa: Y015
+
+@_typing.final
+class SearchMessagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BufferedMessage]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BufferedMessage] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchMessagesResponse: _TypeAlias = SearchMessagesResponse  # noqa: Y015
 
 @_typing.final
 class StatusRequest(_message.Message):

@@ -185,6 +185,7 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path):
         ("shutdown_grace", "P9999999999999999D"),
         ("data_dir", ""),
         ("data_dir", "a\x00b"),
+        *(("gateway_version", value) for value in ("", "8.10", "8.10.0-alpha1", "v8.10.0", "8.10.0.1", 8)),
         *(
             ("advertised_address", value)
             for value in (
@@ -257,6 +258,7 @@ def test_a_broker_keeps_40_mib_of_instances_by_default():
 @pytest.mark.parametrize(("text", "is_on"), [("true", True), ("1", True), ("ON", True), ("no", False), (True, True)])
 def test_switches(text, is_on):
     assert load({"insecure": text}, environ={}).insecure is is_on
+    assert load({"unique_business_ids": text}, environ={}).unique_business_ids is is_on
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])

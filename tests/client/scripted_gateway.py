@@ -25,6 +25,7 @@ FIRST_KEY = 1 << 51
 class ScriptedGateway:
     def __init__(self) -> None:
         self.requests: list[tuple[str, Message]] = []
+        self._metadata: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Message] = {}
         self.refusals: dict[str, collections.deque[grpc.StatusCode]] = collections.defaultdict(collections.deque)
         self.jobs: dict[int, gateway.ActivatedJob] = {}
@@ -82,6 +83,10 @@ class ScriptedGateway:
     def asked(self, name: str) -> list[Message]:
         return [request for called, request in self.requests if called == name]
 
+    def metadata(self, name: str, key: str) -> list[Any]:
+        """The value of *key* in the metadata of each call of this name."""
+        return [given.get(key) for called, given in self._metadata if called == name]
+
     async def until(self, holds: Any) -> None:
         """Wait until *holds()* is true; looked at whenever a call came in or a job changed."""
         async with asyncio.timeout(10), self._changed:
@@ -118,6 +123,7 @@ class ScriptedGateway:
         copy = type(request)()
         copy.CopyFrom(request)
         self.requests.append((name, copy))
+        self._metadata.append((name, dict(context.invocation_metadata() or ())))
         await self._announce()
         if name in self.held:
             await self.held[name].wait()

@@ -13,7 +13,7 @@ import pytest
 from scripted_gateway import ScriptedGateway
 
 import osmia
-from osmia import Activate, Client, SyncClient, SyncWorker, errors, results
+from osmia import Activate, AdHocResult, Client, Move, SyncClient, SyncWorker, errors, results
 from osmia._channel import Channel, parse_address
 from osmia_proto import gateway as wire
 from osmia_proto import queries
@@ -50,6 +50,9 @@ METHODS = {
     "SearchIncidents": "search_incidents",
     "SearchProcessDefinitions": "search_definitions",
     "SearchVariables": "search_variables",
+    "SearchTimers": "search_timers",
+    "SearchSubscriptions": "search_subscriptions",
+    "SearchMessages": "search_messages",
     "Status": "status",
 }
 
@@ -126,11 +129,79 @@ CALLS: list[tuple[str, Any, Any]] = [
         lambda c: c.publish_message("m", "k", time_to_live_ms=9, message_id="i"),
         wire.PublishMessageRequest(name="m", correlationKey="k", timeToLive=9, messageId="i"),
     ),
+    (
+        "CreateProcessInstanceWithResult",
+        lambda c: c.create_instance_with_result(
+            "p", start_at=["x"], tags=["t"], business_id="b", fetch_variables=["v"], wait_ms=7
+        ),
+        wire.CreateProcessInstanceWithResultRequest(
+            request=wire.CreateProcessInstanceRequest(
+                bpmnProcessId="p",
+                version=-1,
+                startInstructions=[wire.ProcessInstanceCreationStartInstruction(elementId="x")],
+                tags=["t"],
+                businessId="b",
+            ),
+            requestTimeout=7,
+            fetchVariables=["v"],
+        ),
+    ),
+    (
+        "ModifyProcessInstance",
+        lambda c: c.modify_instance(1, terminate_elements=["z"], move=[Move(9, "b", use_source_parent=True)]),
+        wire.ModifyProcessInstanceRequest(
+            processInstanceKey=1,
+            terminateInstructions=[wire.ModifyProcessInstanceRequest.TerminateInstruction(elementId="z")],
+            moveInstructions=[
+                wire.ModifyProcessInstanceRequest.MoveInstruction(
+                    sourceElementInstanceKey=9, targetElementId="b", useSourceParentKeyAsAncestorScopeKey=True
+                )
+            ],
+        ),
+    ),
+    (
+        "EvaluateConditional",
+        lambda c: c.evaluate_conditional({"x": 1}, process_definition_key=3),
+        wire.EvaluateConditionalRequest(processDefinitionKey=3, variables='{"x":1}'),
+    ),
+    (
+        "AssignProcessInstanceBusinessId",
+        lambda c: c.assign_business_id(5, "b"),
+        wire.AssignProcessInstanceBusinessIdRequest(processInstanceKey=5, businessId="b"),
+    ),
     ("BroadcastSignal", lambda c: c.broadcast_signal("s"), wire.BroadcastSignalRequest(signalName="s")),
     (
         "SearchJobs",
         lambda c: c.search_jobs(user_tasks_only=True, states=[results.JobState.FAILED], after="x"),
         queries.SearchJobsRequest(user_tasks_only=True, states=[queries.JOB_STATE_FAILED], limit=50, after="x"),
+    ),
+    (
+        "SearchProcessInstances",
+        lambda c: c.search_instances(parent_key=5, limit=1),
+        queries.SearchProcessInstancesRequest(parent_process_instance_key=5, limit=1),
+    ),
+    (
+        "SearchTimers",
+        lambda c: c.search_timers(bpmn_process_id="p", of_start_event=False, states=[results.TimerState.WAITING]),
+        queries.SearchTimersRequest(
+            bpmn_process_id="p", of_start_event=False, states=[queries.TIMER_STATE_WAITING], limit=50
+        ),
+    ),
+    (
+        "SearchSubscriptions",
+        lambda c: c.search_subscriptions(name="paid", kinds=["MESSAGE"], states=["OPEN"], element_id="wait"),
+        queries.SearchSubscriptionsRequest(
+            name="paid",
+            element_id="wait",
+            kinds=[queries.SUBSCRIPTION_KIND_MESSAGE],
+            states=[queries.SUBSCRIPTION_STATE_OPEN],
+            limit=50,
+        ),
+    ),
+    (
+        "SearchMessages",
+        lambda c: c.search_messages(correlation_key="7", after="x"),
+        queries.SearchMessagesRequest(correlation_key="7", limit=50, after="x"),
     ),
 ]
 
@@ -199,6 +270,53 @@ async def test_jobs_incidents_variables_and_status_are_plain_values(gateway: Scr
     assert (await client.status()).partitions[0].role == "LEADER"
 
 
+async def test_timers_subscriptions_and_messages_are_plain_values(gateway: ScriptedGateway, client: Client) -> None:
+    gateway.answers |= {
+        "SearchTimers": queries.SearchTimersResponse(
+            items=[queries.Timer(key=1, state=queries.TIMER_STATE_SUSPENDED, due_ms=9, repetitions=-1)], next="c"
+        ),
+        "SearchSubscriptions": queries.SearchSubscriptionsResponse(
+            items=[
+                queries.Subscription(
+                    key=2, kind=queries.SUBSCRIPTION_KIND_CONDITION, state=queries.SUBSCRIPTION_STATE_ENDED
+                )
+            ]
+        ),
+        "SearchMessages": queries.SearchMessagesResponse(
+            items=[queries.BufferedMessage(key=3, variables='{"a":1}', correlated_process_ids=["p"])]
+        ),
+    }
+    page = await client.search_timers()
+    assert (page.items[0].state, page.items[0].due_ms, page.items[0].repetitions, page.next) == (
+        results.TimerState.SUSPENDED,
+        9,
+        -1,
+        "c",
+    )
+    (subscription,) = (await client.search_subscriptions()).items
+    assert (subscription.kind, subscription.state) == ("CONDITION", "ENDED")
+    (message,) = (await client.search_messages()).items
+    assert (message.variables, message.correlated_process_ids) == ({"a": 1}, ["p"])
+
+
+@pytest.mark.parametrize("value", ["1e999", "pizza", ""])
+async def test_a_value_that_python_cannot_read_hides_no_other(
+    gateway: ScriptedGateway, client: Client, value: str
+) -> None:
+    items = [queries.Variable(name="odd", value=value), queries.Variable(name="n", value="1")]
+    gateway.answers["SearchVariables"] = queries.SearchVariablesResponse(items=items)
+    assert [one.value for one in (await client.search_variables(1)).items] == [value, 1]
+
+
+@pytest.mark.parametrize(
+    "call", [lambda c: c.search_timers(states=["OPEN"]), lambda c: c.search_subscriptions(kinds=["X"])]
+)
+async def test_a_state_or_kind_that_is_none_is_refused(gateway: ScriptedGateway, client: Client, call: Any) -> None:
+    with pytest.raises(ValueError, match="but found"):
+        await call(client)
+    assert not gateway.requests
+
+
 @pytest.mark.parametrize(
     ("code", "error", "parent"),
     [
@@ -229,6 +347,79 @@ async def test_each_status_is_an_error_of_its_own(
     with pytest.raises(error):
         await client.activate_jobs("t")
     assert len(gateway.asked("CreateProcessInstance")) == 1  # never repeated by itself
+
+
+KEY = "osmia-idempotency-key"
+
+
+async def test_a_creation_with_a_key_is_repeated_with_it_until_the_broker_answers(
+    gateway: ScriptedGateway, client: Client
+) -> None:
+    gateway.refusals["CreateProcessInstance"].append(grpc.StatusCode.UNAVAILABLE)
+    await client.create_instance("p", idempotency_key="k")
+    assert gateway.metadata("CreateProcessInstance", KEY) == ["k", "k"]
+
+
+async def test_a_client_can_give_each_creation_a_key_of_its_own(gateway: ScriptedGateway) -> None:
+    async with Client(gateway.address, idempotent_creations=True) as client:
+        gateway.refusals["CreateProcessInstance"].append(grpc.StatusCode.UNAVAILABLE)
+        await client.create_instance("p")
+        await client.create_instance("p")
+        await client.create_instance("p", idempotency_key="mine")
+    first, again, second, own = gateway.metadata("CreateProcessInstance", KEY)
+    assert first == again != second
+    assert own == "mine"
+
+
+async def test_a_refused_creation_is_not_repeated(gateway: ScriptedGateway, client: Client) -> None:
+    for status in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED):
+        gateway.refusals["CreateProcessInstance"].append(status)
+        with pytest.raises(errors.OsmiaError):
+            await client.create_instance("p", idempotency_key="k")
+    assert len(gateway.asked("CreateProcessInstance")) == 3
+
+
+async def test_a_creation_with_a_key_ends_with_its_time(gateway: ScriptedGateway) -> None:
+    async with Client(gateway.address, call_timeout_ms=1) as client:
+        gateway.refusals["CreateProcessInstance"].extend([grpc.StatusCode.UNAVAILABLE] * 100)
+        with pytest.raises((errors.Unavailable, errors.Timeout)):
+            await client.create_instance("p", idempotency_key="k")
+
+
+async def test_the_decision_of_an_ad_hoc_worker_travels_with_the_completion(
+    gateway: ScriptedGateway, client: Client
+) -> None:
+    key = await gateway.add_job("choose")
+    decision = AdHocResult({"x": {"y": 2}, "z": None}, is_fulfilled=True)
+    await client.complete_job(key, {"a": 1}, result=decision, business_id="b")
+    assert gateway.ended[key] == wire.CompleteJobRequest(
+        jobKey=key,
+        variables='{"a":1}',
+        result=wire.JobResult(
+            type="adHocSubProcess",
+            activateElements=[
+                wire.JobResultActivateElement(elementId="x", variables='{"y":2}'),
+                wire.JobResultActivateElement(elementId="z"),
+            ],
+            isCompletionConditionFulfilled=True,
+            isCancelRemainingInstances=False,
+        ),
+        businessId="b",
+    )
+
+
+async def test_a_job_knows_its_kind_and_the_marks_of_its_instance(gateway: ScriptedGateway, client: Client) -> None:
+    kind, event = wire.ActivatedJob.JobKind, wire.ActivatedJob.ListenerEventType
+    unspecified = event.Value("UNSPECIFIED")
+    await gateway.add_job("t", listenerEventType=unspecified, businessId="b", tags=["vip"])
+    await gateway.add_job("t", kind=kind.Value("EXECUTION_LISTENER"), listenerEventType=event.Value("END"))
+    await gateway.add_job("t", kind=kind.Value("AD_HOC_SUB_PROCESS"), listenerEventType=unspecified)
+    seen = [(job.kind, job.listener_event, job.business_id, job.tags) for job in await client.activate_jobs("t")]
+    assert seen == [
+        ("BPMN_ELEMENT", "", "b", ("vip",)),
+        ("EXECUTION_LISTENER", "END", "", ()),
+        ("AD_HOC_SUB_PROCESS", "", "", ()),
+    ]
 
 
 async def test_a_poll_ends_without_jobs(client: Client) -> None:

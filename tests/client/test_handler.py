@@ -15,7 +15,7 @@ import msgspec
 import pydantic
 import pytest
 
-from osmia import AllVariables, BpmnError, Client, Job, JobFailure, Worker, testing
+from osmia import AdHocResult, AllVariables, BpmnError, Client, Job, JobFailure, Worker, testing
 from osmia.handler import Handler
 from osmia.testing import Completed, ErrorThrown, Failed
 from osmia.variables import VARIABLES_BYTES_MAX
@@ -252,6 +252,20 @@ def raising(error: BaseException) -> Callable[[], None]:
         raise error
 
     return handle
+
+
+def test_an_ad_hoc_decision_becomes_an_outcome_with_variables_as_text() -> None:
+    outcome = outcome_of(lambda: AdHocResult({"x": {"n": 1}, "y": None}, is_fulfilled=True, variables={"v": 2}))
+    assert outcome == Completed('{"v":2}', AdHocResult({"x": '{"n":1}', "y": ""}, is_fulfilled=True))
+
+
+@pytest.mark.parametrize(
+    "decision", [AdHocResult({"x": [1]}), AdHocResult(variables=3), AdHocResult({"x": {"a": object()}})]
+)
+def test_an_ad_hoc_decision_that_cannot_be_sent_is_not_tried_again(decision: AdHocResult) -> None:
+    outcome = outcome_of(lambda: decision)
+    assert isinstance(outcome, Failed)
+    assert outcome.retries == 0
 
 
 def test_an_exception_costs_one_retry_and_a_growing_pause() -> None:

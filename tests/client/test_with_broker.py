@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from osmia import USER_TASK_TYPE, Client, Job, Worker
+from osmia import USER_TASK_TYPE, AdHocResult, Client, Job, Worker
 from osmia.results import JobInfo, JobState
 from osmia_broker.child import ChildBroker
 from tests.bpmn import bpmn
@@ -212,3 +213,37 @@ async def test_a_worker_that_stops_leaves_no_task_of_others_behind(people: Site)
         jobs = await people.client.activate_jobs(USER_TASK_TYPE, max_jobs=40, timeout_ms=LEASE_MS, wait_ms=10_000)
         assert jobs, f"Expected 40 user tasks to be there for others, but found {len(seen)}"
         seen |= {job.key for job in jobs}
+
+
+async def test_the_worker_of_an_ad_hoc_subprocess_decides_what_is_activated(site: Site) -> None:
+    type = f"{site.type}-choose"
+    await site.deploy(f'start > p:adhoc(type={type}) {{ a:task(out.seen="=x") & b:task }} > end', f"{site.type}-p")
+    worker, seen = Worker(site.client), []
+
+    @worker.job(type)
+    async def choose(job: Job) -> AdHocResult:
+        seen.append((job.kind, job.business_id))
+        if len(seen) == 1:
+            return AdHocResult({"a": {"x": 1}}, variables={"chosen": "a"})
+        return AdHocResult(is_fulfilled=True)
+
+    async with worker:
+        done = await site.client.create_instance_with_result(f"{site.type}-p", business_id="b", wait_ms=30_000)
+    assert (done.variables, done.business_id) == ({"chosen": "a", "seen": 1}, "b")
+    assert seen == [("AD_HOC_SUB_PROCESS", "b")] * 2
+
+
+async def test_a_creation_with_a_key_waits_for_a_broker_that_restarts(tmp_path: Path) -> None:
+    broker = ChildBroker(tmp_path)
+    broker.start()
+    address = broker.address
+    async with Client(address, idempotent_creations=True, call_timeout_ms=60_000) as client:
+        await client.deploy(("p.bpmn", bpmn("start > a:job > end", id="p")))
+        await asyncio.to_thread(broker.stop)
+        waiting = asyncio.create_task(client.create_instance("p"))
+        await asyncio.to_thread(broker.start)
+        try:
+            assert (await waiting).key
+            assert len((await client.search_instances(bpmn_process_id="p")).items) == 1
+        finally:
+            await asyncio.to_thread(broker.stop)

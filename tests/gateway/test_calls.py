@@ -1,6 +1,7 @@
 """Every other call: answers, statuses and texts as measured (gateway-rpc.md)."""
 
 import asyncio
+from uuid import UUID
 
 import grpc
 import pytest
@@ -20,7 +21,8 @@ INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 async def test_topology_names_a_leader(wire: Wire, gateway_broker: RunningBroker):
     topology = await wire.call("Topology")
     assert (topology.clusterSize, topology.partitionsCount, topology.replicationFactor) == (1, 1, 1)
-    assert len(topology.gatewayVersion.split(".")) == 3
+    assert (topology.gatewayVersion, topology.brokers[0].version) == ("8.10.0", "8.10.0")
+    assert UUID(topology.clusterId)
     (broker,) = topology.brokers
     assert f"{broker.host}:{broker.port}" == gateway_broker.address
     assert [(one.partitionId, one.role, one.health) for one in broker.partitions] == [(1, 0, 0)]
@@ -242,7 +244,11 @@ def test_clients_may_ping():
     ("call", "fields"),
     [
         ("ActivateJobs", {"withLease": True}),
-        ("CompleteJob", {"jobLeaseToken": "token"}),
+        ("StreamActivatedJobs", {"withLease": True}),
+        *(
+            (call, {"jobLeaseToken": "token"})
+            for call in ("CompleteJob", "FailJob", "ThrowError", "UpdateJobRetries", "UpdateJobTimeout")
+        ),
         ("CompleteJob", {"result": {"denied": True}}),
         ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
     ],

@@ -72,6 +72,18 @@ async def test_a_business_id_is_given_once_to_a_running_root_instance(wire: Wire
     assert (await one_job(wire, unique)).businessId == "late"
 
 
+async def test_a_business_id_may_come_with_the_completion_of_a_job(wire: Wire, unique: str):
+    await deploy(wire, f"start > a:job(type={unique}) > done:job(type={unique}) > end", unique)
+    await create(wire, unique)
+    first = await one_job(wire, unique)
+    await wire.call("CompleteJob", jobKey=first.key, businessId="late")
+    then = await one_job(wire, unique)
+    assert then.businessId == "late"
+    refusal = await wire.refusal("CompleteJob", jobKey=then.key, businessId="again")
+    assert refusal.code() is STATE
+    await wire.call("CompleteJob", jobKey=then.key)
+
+
 async def test_an_instance_ends_after_the_element_that_its_caller_named(wire: Wire, unique: str):
     await deploy(wire, f"start > a:task > b:job(type={unique}) > end", unique)
     stop = [{"terminate": {"afterElementId": "a"}}]
@@ -97,6 +109,7 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
         ("PublishMessage", {"name": "m" * 40_000}, INVALID, "at most 32768 characters, but found 40000"),
         ("BroadcastSignal", {"signalName": "s", "variables": "{"}, INVALID, "JSON"),
         ("EvaluateConditional", {"processDefinitionKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
+        ("EvaluateConditional", {"processDefinitionKey": -1}, MISSING, "key '-1'"),
         ("ModifyProcessInstance", {}, MISSING, "no process instance found with key '0'"),
         ("ModifyProcessInstance", {"processInstanceKey": UNKNOWN_KEY}, MISSING, str(UNKNOWN_KEY)),
         (
@@ -109,7 +122,7 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
             "ModifyProcessInstance",
             {"processInstanceKey": 1, "moveInstructions": [{"targetElementId": "a"}]},
             INVALID,
-            "either a source element instance key or a source element id",
+            "either a source element instance key or a source element id, but found neither",
         ),
         (
             "ModifyProcessInstance",
@@ -130,6 +143,8 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
             MISSING,
             str(UNKNOWN_KEY),
         ),
+        ("CompleteJob", {"jobKey": UNKNOWN_KEY, "businessId": ""}, INVALID, "1 to 256 characters"),
+        ("CompleteJob", {"jobKey": UNKNOWN_KEY, "businessId": "b" * 257}, INVALID, "at most 256 characters"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "businessId": ""}, INVALID, "1 to 256 characters"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["1"]}, INVALID, "a tag to begin with a letter"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["t"] * 11}, INVALID, "at most 10 tags, but found 11"),

@@ -27,18 +27,18 @@ class Asking:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
-    async def __call__(self, name: str, **fields: Any) -> Any:
+    async def __call__(self, name: str, /, **fields: Any) -> Any:
         method = QUERIES[name]
         stub = self._channel.unary_unary(method.full_name, method.request.SerializeToString, method.response.FromString)
         return await stub(method.request(**fields))
 
-    async def refusal(self, name: str, **fields: Any) -> tuple[grpc.StatusCode, str]:
+    async def refusal(self, name: str, /, **fields: Any) -> tuple[grpc.StatusCode, str]:
         """Status and text of a question that must be refused."""
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await self(name, **fields)
         return refused.value.code(), refused.value.details() or ""
 
-    async def everything(self, name: str, **fields: Any) -> list[Any]:
+    async def everything(self, name: str, /, **fields: Any) -> list[Any]:
         """The items of all pages."""
         page = await self(name, **fields)
         items = [*page.items]
@@ -108,6 +108,11 @@ async def test_an_incident_is_told_where_it_stopped_and_when_it_was_mended(wire:
     await wire.call("FailJob", jobKey=job.key, retries=0, errorMessage="no oven")
     (stop,) = (await ask("SearchIncidents", process_instance_key=key, states=["INCIDENT_STATE_OPEN"])).items
     assert (stop.error_type, stop.message, stop.job_key) == ("JOB_NO_RETRIES", "no oven", job.key)
+    assert [one.key for one in (await ask("SearchIncidents", key=stop.key)).items] == [stop.key]
+    assert [one.key for one in (await ask("SearchJobs", key=job.key)).items] == [job.key]
+    assert [one.version for one in (await ask("SearchProcessDefinitions", key=stop.process_definition_key)).items] == [
+        1
+    ]
     instance = await ask("GetProcessInstance", key=key)
     assert (instance.has_incident, instance.elements[0].incident_key) == (True, stop.key)
     assert [
@@ -180,7 +185,96 @@ async def test_a_question_stops_when_its_caller_leaves(ask: Asking, monkeypatch:
     assert (await ask("Status")).broker_version
 
 
-LISTS = ["SearchProcessInstances", "SearchJobs", "SearchIncidents", "SearchProcessDefinitions"]
+async def test_timers_are_listed_with_their_moment_and_their_event(wire: Wire, ask: Asking, unique: str):
+    await wire.deploy("start > late:catch(name=Too late, timer=PT1H) > end", unique)
+    key = await wire.create(unique)
+    (timer,) = (await ask("SearchTimers", process_instance_key=key, states=["TIMER_STATE_WAITING"])).items
+    assert (timer.element_id, timer.element_name, timer.bpmn_process_id) == ("late", "Too late", unique)
+    assert (timer.due_ms - timer.created_ms, timer.repetitions) == (3_600_000, 1)
+    assert timer.key in [one.key for one in await ask.everything("SearchTimers", bpmn_process_id=unique)]
+    await wire.call("CancelProcessInstance", processInstanceKey=key)
+    (ended,) = (await ask("SearchTimers", bpmn_process_id=unique)).items
+    assert (ended.state, ended.ended_ms > 0) == (queries.TimerState.TIMER_STATE_ENDED, True)
+
+
+async def test_the_timer_of_a_start_event_belongs_to_no_instance(wire: Wire, ask: Asking, unique: str):
+    await wire.deploy("go:start(cycle=R/PT1H) > end", unique)
+    (timer,) = (await ask("SearchTimers", bpmn_process_id=unique, of_start_event=True)).items
+    assert (timer.element_id, timer.process_instance_key, timer.element_instance_key) == ("go", 0, 0)
+    assert (timer.repetitions, timer.cycle != "") == (-1, True)
+    assert (await ask("SearchTimers", bpmn_process_id=unique, of_start_event=False)).items == []
+    assert (await ask("SearchSubscriptions", bpmn_process_id=unique)).items == []
+
+
+async def test_subscriptions_are_listed_with_what_they_wait_for(wire: Wire, ask: Asking, unique: str):
+    waits = 'm:catch(message=paid, key="=id") > e1:end | s:catch(signal=alarm) > e2:end | c:catch(condition="=full") > e3:end'
+    await wire.deploy(f"start > fork:parallel [{waits}]", unique)
+    key = await wire.create(unique, '{"id": 7, "full": false}')
+    found = (await ask("SearchSubscriptions", process_instance_key=key, states=["SUBSCRIPTION_STATE_OPEN"])).items
+    kinds = queries.SubscriptionKind
+    assert sorted((one.element_id, kinds.Name(one.kind), one.name, one.correlation_key) for one in found) == [
+        ("c", "SUBSCRIPTION_KIND_CONDITION", "", ""),
+        ("m", "SUBSCRIPTION_KIND_MESSAGE", "paid", "7"),
+        ("s", "SUBSCRIPTION_KIND_SIGNAL", "alarm", ""),
+    ]
+    await wire.call("PublishMessage", name="paid", correlationKey="7")
+    (ended,) = (await ask("SearchSubscriptions", process_instance_key=key, states=["SUBSCRIPTION_STATE_ENDED"])).items
+    assert (ended.element_id, ended.ended_ms > 0) == ("m", True)
+
+
+async def test_the_subscription_of_a_start_event_is_listed_since_its_deployment(wire: Wire, ask: Asking, unique: str):
+    await wire.deploy(f"go:start(message={unique}) > end", unique)
+    (found,) = (await ask("SearchSubscriptions", name=unique, states=["SUBSCRIPTION_STATE_OPEN"])).items
+    assert (found.element_id, found.process_instance_key, found.created_ms) == ("go", 0, START_MS)
+    await wire.deploy(f"go:start(message={unique}) > other:end", unique)
+    states = [one.state for one in (await ask("SearchSubscriptions", name=unique)).items]
+    assert states == [1, 2], "the latest version waits, the older one does not"
+
+
+async def test_a_buffered_message_is_listed_until_it_expires(wire: Wire, ask: Asking, unique: str, gateway_broker: Any):
+    await wire.deploy(f'start > m:catch(message={unique}, key="=id") > end', unique)
+    await wire.call("PublishMessage", name=unique, correlationKey="7", timeToLive=5_000, variables='{"x": 1}')
+    (kept,) = (await ask("SearchMessages", name=unique)).items
+    assert (kept.correlation_key, kept.variables, kept.expires_ms - kept.published_ms) == ("7", '{"x":1}', 5_000)
+    assert list(kept.correlated_process_ids) == []
+    await wire.create(unique, '{"id": 7}')
+    (kept,) = (await ask("SearchMessages", name=unique, correlation_key="7")).items
+    assert list(kept.correlated_process_ids) == [unique]
+    gateway_broker.clock.ms += 5_001
+    await asyncio.to_thread(gateway_broker.look_at_clock)
+    assert (await ask("SearchMessages", name=unique)).items == []
+
+
+async def test_called_instances_are_listed_by_their_caller_and_name_it(wire: Wire, ask: Asking, unique: str):
+    await wire.deploy("start > work:job > end", f"{unique}_inner")
+    await wire.deploy(f"start > c:call(process={unique}_inner) > end", unique)
+    outer = await wire.create(unique)
+    (inner,) = (await ask("SearchProcessInstances", parent_process_instance_key=outer)).items
+    seen = await ask("GetProcessInstance", key=outer)
+    assert (inner.parent_process_instance_key, inner.root_process_instance_key) == (outer, outer)
+    assert inner.parent_element_instance_key == seen.elements[0].key
+    assert (seen.elements[0].called_process_instance_key, seen.parent_process_instance_key) == (inner.key, 0)
+    assert (await ask("SearchProcessInstances", parent_process_instance_key=inner.key)).items == []
+
+
+async def test_an_instance_shows_its_marks(wire: Wire, ask: Asking, unique: str):
+    await wire.deploy("start > work:job > end", unique)
+    created = await wire.call(
+        "CreateProcessInstance", bpmnProcessId=unique, version=-1, businessId="order-7", tags=["vip", "a:b"]
+    )
+    seen = await ask("GetProcessInstance", key=created.processInstanceKey)
+    assert (seen.business_id, list(seen.tags), seen.suspended_ms) == ("order-7", ["vip", "a:b"], 0)
+
+
+LISTS = [
+    "SearchProcessInstances",
+    "SearchJobs",
+    "SearchIncidents",
+    "SearchProcessDefinitions",
+    "SearchTimers",
+    "SearchSubscriptions",
+    "SearchMessages",
+]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -221,11 +315,23 @@ async def test_an_unknown_process_instance_is_not_found(ask: Asking, key: int):
 
 @pytest.mark.parametrize(
     ("name", "states"),
-    [("SearchJobs", [0]), ("SearchJobs", [1, 99]), ("SearchProcessInstances", [-1]), ("SearchIncidents", [3])],
+    [
+        ("SearchJobs", [0]),
+        ("SearchJobs", [1, 99]),
+        ("SearchProcessInstances", [-1]),
+        ("SearchIncidents", [3]),
+        ("SearchTimers", [4]),
+        ("SearchSubscriptions", [0]),
+    ],
 )
 async def test_a_state_that_is_none_is_refused(ask: Asking, name: str, states: list[int]):
     status, text = await ask.refusal(name, states=states)
     assert (status, "Expected states of" in text) == (INVALID, True), text
+
+
+async def test_a_kind_of_subscription_that_is_none_is_refused(ask: Asking):
+    status, text = await ask.refusal("SearchSubscriptions", kinds=[7])
+    assert (status, "Expected kinds of SUBSCRIPTION_KIND_MESSAGE" in text) == (INVALID, True), text
 
 
 async def test_variables_are_asked_for_by_their_instance(ask: Asking):

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from osmia_broker.calls import Calls
 from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.server import Server
 from osmia_broker.metrics import GatewayCounters
 from tests.calls.scripted import ScriptedPartition
@@ -35,7 +36,8 @@ class Served:
     def __init__(self) -> None:
         self.partition = ScriptedPartition()
         self.calls = Calls(self.partition)  # type: ignore[arg-type]
-        self.server = Server(self.calls, object(), GatewayCounters(), message_bytes_max=4 * 1024**2)  # type: ignore[arg-type]
+        identity = Identity(gateway_version="8.10.0", cluster_id="")
+        self.server = Server(self.calls, object(), GatewayCounters(), identity, message_bytes_max=4 * 1024**2)  # type: ignore[arg-type]
         self.stopped: asyncio.Future[None] | None = None
 
     async def start(self) -> None:

@@ -529,6 +529,9 @@ def test_what_is_no_deployable_file(file: bytes, reason: str) -> None:
         ("start > a:parallel [b:exclusive > a | end]", "a > b > a"),
         ("start > a > s:sub { start > c > end } > a", "a > s > a"),
         ("start > s:sub { start > c > d > c }", "c > d > c"),
+        ("start > a > b:throw > a", "a > b > a"),
+        ("start > a > b:throw(signal=s) > a", "a > b > a"),
+        ("start > a:catch(link=x) > b > c:throw(link=x)", "a > b > c > a"),
     ],
 )
 def test_a_loop_without_a_wait_is_reported_with_its_way(line: str, loop: str) -> None:
@@ -547,6 +550,10 @@ def test_a_loop_without_a_wait_is_reported_with_its_way(line: str, loop: str) ->
         "start > s:sub { start > c:user > end } > s",
         'start > a:script(expression="=i + 1", result=i) > b:exclusive [i > 3 -> end | else -> a]',
         "start > a > b > c:exclusive [=x -> d:exclusive | else -> d] > end",
+        "start > a:manual(items==[1], item=i) > a",
+        "start > a:task(on_start=audit) > a",
+        "start > a > b:throw(escalation=e) > a",
+        "start > a > b:throw(message=m, type=send) > a",
     ],
 )
 def test_a_loop_that_waits_or_computes_is_allowed(line: str) -> None:
@@ -571,12 +578,12 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_file_and_grouped_by
         model.parse("test.bpmn", process(fragment))
     assert str(refused.value).splitlines() == [
         "- Element: it > extensionElements > taskSchedule",
-        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'x'",
-        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'y'",
+        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'x' (line 7)",
+        f"    - ERROR: {NOT_A_DATE}, e.g. '2023-03-02T15:35+02:00', but found 'y' (line 7)",
         "- Element: f",
-        "    - ERROR: Expected 'targetRef' to name an element of this file, but found 'nowhere'",
+        "    - ERROR: Expected 'targetRef' to name an element of this file, but found 'nowhere' (line 8)",
         "- Element: t",
-        "    - ERROR: Elements of type 'complexGateway' are currently not supported",
+        "    - ERROR: Elements of type 'complexGateway' are currently not supported (line 9)",
     ]
     assert [fault.line for fault in refused.value.faults] == [7, 7, 8, 9]
 

@@ -22,7 +22,7 @@ from osmia_broker.state.rows import (
     WaitingToken,
 )
 from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
-from tests.simulation.invariants import check_rows
+from tests.simulation.invariants import check_memory, check_rows
 from tests.simulation.models import Model
 
 CHILD = "start > w:job(type=t) > end"
@@ -55,6 +55,7 @@ class Played:
         await self.it.wait_open()
         await self.it.settled()
         check_rows(self.it.store)
+        check_memory(self.it.partition, self.it.store)
 
     async def create(self) -> None:
         await self.do(create(k="1", x=str(self.chance.choice([1, 5, 7]))))
@@ -128,6 +129,7 @@ class Played:
             self.it.partition.check_clock()
             await self.it.settled()
             check_rows(self.it.store)
+            check_memory(self.it.partition, self.it.store)
             if not self._still_moves():
                 return
         kinds = (ElementInstance, Job, Incident, Timer, Subscription)

@@ -47,8 +47,18 @@ def fresh_turn(steps_max: int = 1_000) -> Turn:
 
 def picture(turn: Turn) -> dict[str, Any]:
     """Everything that a command could have touched, as values."""
-    state = turn.state
+    return {
+        **picture_of(turn.state),
+        "events": list(turn.events),
+        "results": list(turn.results),
+        "agenda": list(turn.agenda),
+    }
+
+
+def picture_of(state: State) -> dict[str, Any]:
+    """All rows in memory and all indexes of them, as values."""
     tables = state.tables.values()
+    starts = state.start_subscriptions
     return {
         "rows": [{key: repr(row) for key, row in table._rows.items()} for table in tables],
         "by instance": [{key: sorted(rows) for key, rows in table._by_instance.items()} for table in tables],
@@ -71,9 +81,22 @@ def picture(turn: Turn) -> dict[str, Any]:
         "bytes": state.residency.total_bytes,
         "next key": state._next_key,
         "awaited": sorted(state.awaited.tickets()),
-        "events": list(turn.events),
-        "results": list(turn.results),
-        "agenda": list(turn.agenda),
+        "matches": [
+            {
+                columns: {values: sorted(rows) for values, rows in index.items()}
+                for columns, index in table._matches.items()
+            }
+            for table in tables
+        ],
+        "terminating": sorted(state.elements.terminating),
+        "start subscriptions": {what: list(rows) for what, rows in starts._by_name.items()},
+        "start subscriptions by definition": {key: list(rows) for key, rows in starts._by_definition.items()},
+        "changed start subscriptions": {key: repr(row) for key, row in starts._changed.items()},
+        "definitions": {
+            kind: {key: repr(row) for key, row in table._rows.items()}
+            for kind, table in state.definitions.tables().items()
+        },
+        "changed definitions": {kind: sorted(table._changed) for kind, table in state.definitions.tables().items()},
     }
 
 

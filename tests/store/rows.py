@@ -12,6 +12,7 @@ from osmia_broker.state.rows import (
     Compensation,
     CreatedOnce,
     Decision,
+    DecisionEvaluation,
     DecisionRequirements,
     ElementInstance,
     ElementState,
@@ -60,10 +61,13 @@ origin = InstanceOrigin(BASE + 18, PROCESS, PROCESS, "p", correlation_key=TEXT, 
 business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
 called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)
 loop = Loop(BASE + 21, PROCESS, TASK, "[1,2]", 2, 1, 1)
+evaluation = DecisionEvaluation(BASE + 27, PROCESS, TASK, BASE + 3, "dish", '"stew"', "", "", "[]")
 loop_result = LoopResult(BASE + 22, PROCESS, TASK, 0, "[null,2]")
 compensation = Compensation(BASE + 23, PROCESS, PROCESS, PROCESS, "ask", TASK, "undo", "{}")
 message = Message(BASE + 24, BASE + 24, "paid", "7", "one", "{}", "", 12, 0)
 created_once = CreatedOnce(BASE + 25, BASE + 25, TEXT, BASE + 1, "p", 1, PROCESS, 0)
+start_timer = Timer(BASE + 27, BASE + 27, BASE + 1, 0, "start", 0, -1, "R/PT1S", 10)
+signal = FollowUp(BASE + 28, BASE + 28, 1, "DeliverSignal", "{}", 0)
 
 start_subscription = StartSubscription(BASE + 26, BASE + 1, "p", "go", SubscriptionKind.MESSAGE, "go")
 
@@ -76,10 +80,11 @@ OF_EVENTS: tuple[Any, ...] = (
     called,
     loop,
     loop_result,
+    evaluation,
     compensation,
 )
 INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)
-ALONE: tuple[Any, ...] = (message, created_once)  # they come into memory by their own key
+ALONE: tuple[Any, ...] = (message, created_once, start_timer, signal)  # they come into memory by their own key
 DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
@@ -143,6 +144,25 @@ async def test_rows_by_their_values_come_in_pages_and_without_ended_ones(store: 
     assert second == living[MATCHES_MAX:]
 
 
+async def test_instances_that_memory_knows_better_are_not_read(store: Store):
+    await write(store, *rows.INSTANCE, *rows.instance(1))
+    match = MatchWanted(Subscription, ("kind", "name", "correlation_key"), ("MESSAGE", TEXT, TEXT))
+    asked = wanted(JOB, JOB + 1_000, of=Job, matches=frozenset({match}), newer={PROCESS})
+    loaded = await load(store, asked)
+    assert loaded.matches == {match: [rows.subscription.key]}
+    assert list(loaded.instances) == [PROCESS + 1_000]
+    assert loaded.unreadable == {}
+
+
+async def test_half_a_surrogate_pair_matches_nothing(store: Store):
+    """No row can hold such a text, so none is found; a store that failed over it would fail again and again."""
+    await write(store, *rows.INSTANCE)
+    match = MatchWanted(Subscription, ("kind", "name", "correlation_key"), ("MESSAGE", "\ud800", TEXT))
+    loaded = await load(store, wanted(JOB, of=Job, matches=frozenset({match})))
+    assert loaded.matches == {match: []}
+    assert list(loaded.instances) == [PROCESS]
+
+
 async def test_a_start_knows_which_messages_are_kept(store: Store):
     await write(
         store,
@@ -222,7 +242,7 @@ async def test_a_row_is_brought_up_to_date(store: Store):
 )
 async def test_every_field_that_may_change_is_changed_in_the_store(store: Store, row: Any, column: str):
     await write(store, *rows.INSTANCE)
-    now = {str: "changed", int: 123}.get(type(getattr(row, column))) or list(type(getattr(row, column)))[2]
+    now = {str: '"changed"', int: 123}.get(type(getattr(row, column))) or list(type(getattr(row, column)))[2]
     changed = replace(row, **{column: now})
     await write(store, changed)
     assert changed in (await load(store, wanted(PROCESS))).instances[PROCESS][type(row)]
@@ -413,10 +433,11 @@ async def test_numbers_of_64_bits_survive(store: Store, number: int):
 
 @pytest.mark.parametrize("text", ["", " ", "'", '"', "%_\\", "\u00e9\u0301", "\U0001f600", "\ufeffx", "x" * 100_000])
 async def test_texts_survive(store: Store, text: str):
-    await write(store, *rows.INSTANCE, replace(rows.variable, name=text, value=text))
-    assert (text, text) in {
-        (row.name, row.value) for row in (await load(store, wanted(PROCESS))).instances[PROCESS][Variable]
-    }
+    value = msgspec.json.encode(text).decode()
+    await write(store, *rows.INSTANCE, replace(rows.variable, name=text, value=value), replace(rows.job, worker=text))
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert found[Job][0].worker == text
+    assert (text, value) in {(row.name, row.value) for row in found[Variable]}
 
 
 REFUSED = {

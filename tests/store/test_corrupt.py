@@ -1,6 +1,7 @@
 """Corrupt rows: an operator's UPDATE or a bad disk makes one process instance unreadable, and hurts no other."""
 
 import asyncio
+import dataclasses
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, WaitingToken
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Message, WaitingToken
 from osmia_broker.state.store_protocol import DueWanted, Loaded, Wanted
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore
@@ -76,6 +77,32 @@ CORRUPT = {
     ),
     "text as a definition": ("UPDATE incidents SET process_definition_key = 'p'", "column process_definition_key: 'p'"),
     "bytes as a follow-up": ("UPDATE follow_ups SET content = x'7b7d'", "column content: b'{}' of type bytes"),
+    "a variable that is no JSON": (
+        f"UPDATE variables SET value = 'oops' WHERE scope_key = {PROCESS}",
+        f"in table variables, key {PROCESS}, column value: 'oops', which is no JSON",
+    ),
+    "an empty variable": (f"UPDATE variables SET value = '' WHERE scope_key = {PROCESS}", "column value: '', which is"),
+    "a variable of two values": (
+        f"UPDATE variables SET value = '1 2' WHERE scope_key = {PROCESS}",
+        "column value: '1 2', which is no JSON",
+    ),
+    "headers that are cut off": (f"UPDATE jobs SET headers = '{{' WHERE key = {JOB}", "column headers: '{', which"),
+    "an element of an unknown type": (
+        f"UPDATE element_instances SET type = 'NOPE' WHERE key = {TASK}",
+        f"in table element_instances, key {TASK}: type 'NOPE', which this broker does not know",
+    ),
+    "a process of no type": (
+        f"UPDATE element_instances SET type = '' WHERE key = {PROCESS}",
+        f"in table element_instances, key {PROCESS}: type '', which",
+    ),
+    "an element that has completed without an end": (
+        f"UPDATE element_instances SET state = 'COMPLETED' WHERE key = {TASK}",
+        f"key {TASK}: state COMPLETED, but no time of its end",
+    ),
+    "an element that has been terminated without an end": (
+        f"UPDATE element_instances SET state = 'TERMINATED' WHERE key = {PROCESS}",
+        f"key {PROCESS}: state TERMINATED, but no time of its end",
+    ),
     "a job whose element has ended": (
         f"UPDATE element_instances SET ended_ms = 5 WHERE key = {TASK}",
         f"element_instance_key {TASK}, which is not living",
@@ -128,6 +155,44 @@ async def test_a_corrupt_row_makes_its_instance_unreadable_and_no_other(tmp_path
         assert text.startswith(f"Expected the stored rows of process instance '{PROCESS}' to be readable, but found ")
         assert reason in text
         assert len(text) < 300
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "reason"),
+    [
+        (rows.message, "variables = x'00'", "column variables: b'\\x00' of type bytes"),
+        (rows.message, "process_instance_key = 99", "no living process"),
+        (rows.created_once, "version = 'one'", "column version: 'one' of type str"),
+        (rows.start_timer, "repetitions = 1.5", "column repetitions: 1.5 of type float"),
+        (rows.start_timer, f"process_instance_key = {PROCESS}", "element_instance_key 0, which is not living"),
+        (rows.signal, f"process_instance_key = {PROCESS + 5_000}", "no living process"),
+    ],
+)
+async def test_a_corrupt_row_that_stands_alone_hurts_no_other(tmp_path: Path, row: Any, change: str, reason: str):
+    kind = KINDS[type(row)]
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    await store.write(changes(*rows.ALONE, *rows.INSTANCE, *rows.instance(1)), None)
+    alter(tmp_path / "x.db", f"UPDATE {kind.table} SET {change} WHERE key = {row.key}")
+    asked = wanted(OTHER)
+    for one in rows.ALONE:
+        asked |= wanted(one.key, of=type(one))
+    loaded = (await store.write(None, asked)).loaded
+    await store.close()
+    assert loaded is not None
+    assert reason in loaded.unreadable[row.key]
+    assert loaded.instances.keys() == {OTHER, *(one.key for one in rows.ALONE if one is not row)}
+
+
+async def test_two_rows_do_not_stand_alone_together(tmp_path: Path):
+    store = SqliteStore(tmp_path / "x.db")
+    await store.open()
+    other = dataclasses.replace(rows.start_timer, key=BASE + 60, process_instance_key=rows.message.key)
+    await store.write(changes(rows.message, other), None)
+    loaded = (await store.write(None, wanted(rows.message.key, of=Message))).loaded
+    await store.close()
+    assert loaded is not None
+    assert loaded.unreadable.keys() == {rows.message.key, other.key}
 
 
 ENDED = f"UPDATE element_instances SET ended_ms = 5 WHERE process_instance_key = {PROCESS}"

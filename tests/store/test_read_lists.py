@@ -166,6 +166,10 @@ JOBS = {
         ({"process_instance_key": PROCESS + 2_000}, [2]),
         ({"process_instance_key": PROCESS + 2_000, "type": "type", "states": ["ACTIVATABLE"]}, []),
         ({"type": "unknown", "states": LIVING_STATES}, []),
+        ({"key": JOB + 2_000}, [2]),
+        ({"key": JOB + 2_000, "states": ["FAILED"]}, [2]),
+        ({"key": JOB + 2_000, "type": "other"}, []),
+        ({"key": 99}, []),
     ],
 )
 @pytest.mark.parametrize("limit", [1, 50])
@@ -196,6 +200,8 @@ async def test_jobs_pass_every_filter_that_is_given(
         ({"process_instance_key": PROCESS}, [INCIDENT + 7]),
         ({"bpmn_process_id": "q"}, []),  # they name the first version of p
         ({"error_type": "CONDITION_ERROR"}, []),
+        ({"key": INCIDENT + 7}, [INCIDENT + 7]),
+        ({"key": INCIDENT + 7, "states": ["OPEN"]}, []),
     ],
 )
 async def test_incidents_pass_every_filter_that_is_given(reader: Reader, asked: dict[str, Any], found: list[int]):
@@ -210,6 +216,9 @@ async def test_definitions_are_listed_whole_or_by_their_latest_versions(reader: 
     assert await listed(latest_only=True) == [("q", 1), ("p", 2)]
     assert await listed(latest_only=True, bpmn_process_id="p") == [("p", 2)]
     assert await listed(bpmn_process_id="unknown") == []
+    assert await listed(key=BASE + 1) == [("p", 1)]
+    assert await listed(key=BASE + 1, latest_only=True) == []
+    assert await listed(key=BASE + 1, bpmn_process_id="q") == []
 
 
 async def test_variables_of_one_instance_come_by_scope_and_name(written: Written):

@@ -297,20 +297,6 @@ async def test_a_reader_answers_once_the_database_is_whole(tmp_path: Path, conte
     await made.close()
 
 
-async def test_a_row_that_cannot_be_read_fails_its_list_alone(written: Written):
-    reader = await written(*instance(0))
-    with sqlite3.connect(written.path) as db:
-        db.execute("UPDATE jobs SET worker = CAST(x'ff' AS TEXT)")
-        db.commit()
-        with pytest.raises(StoreFailed, match="UTF-8"):
-            await reader.jobs()
-        assert (await reader.counts()).jobs == 1
-        db.execute("UPDATE jobs SET worker = ''")
-        db.commit()
-    db.close()
-    assert len((await reader.jobs()).items) == 1
-
-
 # --- closing
 
 

@@ -179,9 +179,13 @@ class Calls(EventCalls, InstanceCalls):
 
     # --- reports of workers
 
-    def complete_job(self, job_key: int, variables: str, result: AdHocResult | None = None) -> Awaitable[None]:
-        """Report success. *result* is of a worker of an ad-hoc subprocess."""
-        return self._partition.submit(CompleteJob(checks.int64("jobKey", job_key), parse_variables(variables), result))
+    def complete_job(
+        self, job_key: int, variables: str, result: AdHocResult | None = None, business_id: str | None = None
+    ) -> Awaitable[None]:
+        """Report success. *result* is of a worker of an ad-hoc subprocess; *business_id* is for a root instance that has none yet."""
+        given = "" if business_id is None else checks.business_id(business_id)
+        key = checks.int64("jobKey", job_key)
+        return self._partition.submit(CompleteJob(key, parse_variables(variables), result, given))
 
     def fail_job(
         self, job_key: int, *, retries: int, error_message: str, back_off_ms: int, variables: str

@@ -78,6 +78,18 @@ def at_most(field: str, text: str, characters: int) -> str:
     return storable(field, text)
 
 
+def business_id(text: str) -> str:
+    """Return *text* if it is a business id: 1 to 256 characters.
+
+    Raises:
+        InvalidArgument: it is empty, longer, or cannot be kept.
+
+    """
+    if not text:
+        raise InvalidArgument("Expected a business id of 1 to 256 characters, but found an empty one")
+    return at_most("businessId", text, BUSINESS_ID_CHARACTERS)
+
+
 def tag(text: str, characters: int) -> str:
     """Return *text* if it is a tag: a letter, then letters, digits and `_-:.`.
 

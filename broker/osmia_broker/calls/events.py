@@ -7,7 +7,7 @@ from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import ConditionalsEvaluated
 from osmia_broker.engine.commands import BroadcastSignal, EvaluateConditional, PublishMessage
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.errors import InvalidArgument, NotFound
 
 
 class EventCalls(PartitionCalls):
@@ -44,4 +44,8 @@ class EventCalls(PartitionCalls):
     def evaluate_conditional(self, process_definition_key: int, variables: str) -> Awaitable[ConditionalsEvaluated]:
         """Start the processes whose conditional start event holds for *variables*: all (key 0), or only one."""
         key = checks.int64("processDefinitionKey", process_definition_key)
+        if key < 0:
+            raise NotFound(
+                f"Expected to evaluate the process definition with key '{key}', but no such definition was found"
+            )
         return self._partition.submit(EvaluateConditional(key, parse_variables(variables)))

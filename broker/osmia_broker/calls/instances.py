@@ -92,11 +92,8 @@ class InstanceCalls(PartitionCalls):
 
     def assign_business_id(self, process_instance_key: int, business_id: str) -> Awaitable[None]:
         """Give a running instance that has no business id this one."""
-        if not business_id:
-            raise InvalidArgument("Expected a business id of 1 to 256 characters, but found an empty one")
-        checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS)
-        key = checks.int64("processInstanceKey", process_instance_key)
-        return self._partition.submit(AssignBusinessId(key, business_id))
+        given = checks.business_id(business_id)
+        return self._partition.submit(AssignBusinessId(checks.int64("processInstanceKey", process_instance_key), given))
 
     def suspend_instance(self, process_instance_key: int) -> Awaitable[None]:
         """Suspend a running instance."""

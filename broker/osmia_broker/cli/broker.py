@@ -59,9 +59,13 @@ def broker(
     http_host: Annotated[str | None, _option("http_host")] = None,
     management_host: Annotated[str | None, _option("management_host")] = None,
     advertised_address: Annotated[str | None, _option("advertised_address")] = None,
+    gateway_version: Annotated[str | None, _option("gateway_version")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help=config.about("insecure"))] = None,
     max_message_size: Annotated[str | None, _option("max_message_size")] = None,
     memory_limit: Annotated[str | None, _option("memory_limit")] = None,
+    unique_business_ids: Annotated[
+        bool | None, typer.Option("--unique-business-ids", help=config.about("unique_business_ids"))
+    ] = None,
     queue_limit: Annotated[str | None, _option("queue_limit")] = None,
     shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,

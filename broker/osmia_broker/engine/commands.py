@@ -240,12 +240,13 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompleteJob(Command, frozen=True, gc=False):
-    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess."""
+    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess; a *business_id* is given to the root instance."""
 
     intent: ClassVar[str] = "COMPLETE"
     job_key: int
     variables: Variables
     result: AdHocResult | None = None
+    business_id: str = ""
 
 
 class FailJob(Command, frozen=True, gc=False):

@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.dmn import DecisionGraph
+from osmia_broker.dmn import DecisionGraph, Evaluation
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.engine.commands import EvaluateDecision
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.state.rows import Decision, ErrorType
+from osmia_broker.state.rows import Decision, DecisionEvaluation, ErrorType
 
 
 def find_decision(
@@ -53,7 +53,34 @@ def evaluate_decision(turn: Turn, command: EvaluateDecision) -> EvaluatedDecisio
     scope: dict[str, Any] = {name: msgspec.Raw(value) for name, value in command.variables.items()}
     evaluation = graph.evaluate(decision.decision_id, scope, turn.now)
     rows = {row.decision_id: row for row in turn.definitions.decisions_of(decision.decision_requirements_key)}
-    return EvaluatedDecision(decision, evaluation, rows, turn.next_key())
+    key = turn.next_key()
+    keep_evaluation(turn, key, decision, evaluation, process_instance_key=key)
+    return EvaluatedDecision(decision, evaluation, rows, key)
+
+
+def keep_evaluation(
+    turn: Turn,
+    key: int,
+    decision: Decision,
+    evaluation: Evaluation,
+    *,
+    process_instance_key: int,
+    element_instance_key: int = 0,
+) -> None:
+    """Write an evaluation to the history; without an element instance it stands alone, under its own key."""
+    row = DecisionEvaluation(
+        key=key,
+        process_instance_key=process_instance_key,
+        element_instance_key=element_instance_key,
+        decision_key=decision.key,
+        decision_id=decision.decision_id,
+        output=evaluation.output,
+        failed_decision_id=evaluation.failed_decision_id,
+        failure_message=evaluation.failure_message,
+        evaluated=msgspec.json.encode(evaluation.evaluated_decisions).decode(),
+    )
+    turn.decision_evaluations.insert(row)
+    turn.decision_evaluations.end(row, turn.now_ms)
 
 
 def _called(turn: Turn, command: EvaluateDecision) -> Decision:

@@ -22,7 +22,7 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, model_of, plan_completion
-from osmia_broker.engine.marks import business_id_of
+from osmia_broker.engine.marks import business_id_of, give_late
 from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -159,6 +159,8 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     """Complete a job and its element. Without output mappings its variables are merged outwards; otherwise they stay local."""
     job = _reportable(turn, command.job_key, "complete job")
     element = turn.elements[job.element_instance_key]
+    if command.business_id:
+        give_late(turn, turn.elements[job.process_instance_key], command.business_id)
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
     _note(turn, job, "completed")
     if job.kind is not JobKind.BPMN_ELEMENT:

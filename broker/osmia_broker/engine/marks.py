@@ -50,6 +50,18 @@ def assign_business_id(turn: Turn, command: AssignBusinessId) -> None:
             f"Expected to assign a business id to process instance with key '{key}', but no such process was found"
         )
     refuse_suspended(turn, key, f"assign a business id to process instance '{key}'")
+    give_late(turn, process, command.business_id)
+
+
+def give_late(turn: Turn, process: ElementInstance, business_id: str) -> None:
+    """Give a running root instance its business id.
+
+    Raises:
+        InvalidState: it was called by another instance, or has a business id already.
+        AlreadyExists: another living instance of the process has it, and business ids are unique here.
+
+    """
+    key = process.key
     origin = origin_of(turn, key)
     if origin is not None and origin.parent_process_instance_key:
         raise InvalidState(
@@ -57,7 +69,7 @@ def assign_business_id(turn: Turn, command: AssignBusinessId) -> None:
         )
     if has := business_id_of(turn, key):
         raise InvalidState(f"Expected process instance '{key}' to have no business id, but found '{has}'")
-    give_business_id(turn, process, command.business_id)
+    give_business_id(turn, process, business_id)
 
 
 # --- creations that are repeated

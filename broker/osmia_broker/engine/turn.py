@@ -89,6 +89,7 @@ class Turn:
         "called",
         "compensations",
         "created_once",
+        "decision_evaluations",
         "definitions",
         "depth",
         "elements",
@@ -121,7 +122,7 @@ class Turn:
         "variables",
     )
 
-    def __init__(self, state: State, budget: Budget | None = None) -> None:
+    def __init__(self, state: State, budget: Budget | None = None, unique_business_ids: bool = False) -> None:
         self.state = state
         self.journal = state.journal
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
@@ -130,6 +131,7 @@ class Turn:
         self.origins, self.business_ids, self.created_once = state.origins, state.business_ids, state.created_once
         self.called, self.compensations = state.called, state.compensations
         self.loops, self.loop_results = state.loops, state.loop_results
+        self.decision_evaluations = state.decision_evaluations
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions = state.start_subscriptions
         self.next_key = state.next_key
@@ -138,7 +140,7 @@ class Turn:
         self.budget = budget or Budget()
         self.slow = SlowDefinitions()
         self.allowance = feel.Allowance()  # for the expressions of one step
-        self.unique_business_ids = False  # a setting of the broker
+        self.unique_business_ids = unique_business_ids
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()
         self.inner: deque[Inner] = deque()  # commands to carry out when the agenda is empty

@@ -3,13 +3,15 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import Message
 
 from osmia_broker.calls import Caller
+from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.errors import OsmiaError, Rejection, Unsupported
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto.methods import Method
@@ -91,7 +93,7 @@ class Door:
                 answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                await self._refuse(name, error, begun, context)
+                await self._refuse(name, error, begun, request, context)
             finally:
                 self._left()
             answered(name, "OK", perf_counter() - begun)
@@ -123,7 +125,7 @@ class Door:
                 counters.answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                await self._refuse(name, error, begun, context)
+                await self._refuse(name, error, begun, request, context)
             else:
                 counters.answered(name, "OK", perf_counter() - begun)
             finally:
@@ -138,14 +140,14 @@ class Door:
         if not self._busy and self._idle is not None:
             self._idle.set()
 
-    async def _refuse(self, name: str, error: Exception, begun: float, context: Any) -> NoReturn:
+    async def _refuse(self, name: str, error: Exception, begun: float, request: Message, context: Any) -> NoReturn:
         if isinstance(error, OsmiaError):
             status, text = error.status, _framed(error)
         else:
             log.error("call failed", exc_info=error, extra={"method": name})
             status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
         self._counters.answered(name, status, perf_counter() - begun)
-        await context.abort(grpc.StatusCode[status], _cut(text))
+        await context.abort(grpc.StatusCode[status], _cut(_without_long_texts(text, request)))
         raise AssertionError("abort raises")
 
 
@@ -154,6 +156,24 @@ def _framed(error: OsmiaError) -> str:
     if isinstance(error, Rejection) and error.intent:
         return f"Command '{error.intent}' rejected with code '{error.code}': {error}"
     return str(error)
+
+
+def _without_long_texts(text: str, request: Message) -> str:
+    """Shorten each text of *request* that an error repeats in full: the reasons come from everywhere, and none needs to care."""
+    for given in _texts(request):
+        if len(given) > QUOTED_CHARACTERS and given in text:
+            text = text.replace(given, quoted(given))
+    return text
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """Yield the text fields of a message, and of the messages in it."""
+    for _, value in message.ListFields():
+        for one in (value,) if isinstance(value, (str, bytes, int, Message)) else value:
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, Message):
+                yield from _texts(one)
 
 
 def _cut(text: str) -> str:

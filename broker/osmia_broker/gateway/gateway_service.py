@@ -5,30 +5,42 @@ them on the wire. A call of the contract that has no method here answers UNIMPLE
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from osmia_broker.calls import Caller, Calls, checks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
-API_VERSION = (
-    "8.10.0"  #: the level of the contract that is offered; clients compare its numbers (clients.md, section 5)
-)
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The level of the contract and the cluster, as Topology names them. Clients compare the numbers of *gateway_version*."""
+
+    gateway_version: str
+    cluster_id: str
 
 
 class Gateway:
     """The calls as coroutines; ActivateJobs and StreamActivatedJobs as streams of messages."""
 
-    def __init__(self, calls: Calls, address: tuple[str, int]) -> None:
+    def __init__(self, calls: Calls, identity: Identity, address: tuple[str, int]) -> None:
         self._calls = calls
+        self._identity = identity
         self.address = address  # of the gRPC door, as Topology names it
 
     async def Topology(self, request: gateway.TopologyRequest) -> gateway.TopologyResponse:
         """Name the leader of each partition. A partition that is away has none."""
         host, port = self.address
+        version = self._identity.gateway_version
         partitions = [gateway.Partition(partitionId=id) for id in self._calls.leaders()]
-        broker = gateway.BrokerInfo(nodeId=0, host=host, port=port, partitions=partitions, version=API_VERSION)
+        broker = gateway.BrokerInfo(nodeId=0, host=host, port=port, partitions=partitions, version=version)
         return gateway.TopologyResponse(
-            brokers=[broker], clusterSize=1, partitionsCount=1, replicationFactor=1, gatewayVersion=API_VERSION
+            brokers=[broker],
+            clusterSize=1,
+            partitionsCount=1,
+            replicationFactor=1,
+            gatewayVersion=version,
+            clusterId=self._identity.cluster_id,
         )
 
     async def DeployResource(self, request: gateway.DeployResourceRequest) -> gateway.DeployResourceResponse:
@@ -113,13 +125,14 @@ class Gateway:
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """Report success."""
         checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
-        checks.unused("businessId", given=bool(request.businessId))
         result = instructions.ad_hoc_result(request.result) if request.HasField("result") else None
-        await self._calls.complete_job(request.jobKey, request.variables, result)
+        business_id = request.businessId if request.HasField("businessId") else None
+        await self._calls.complete_job(request.jobKey, request.variables, result, business_id)
         return gateway.CompleteJobResponse()
 
     async def FailJob(self, request: gateway.FailJobRequest) -> gateway.FailJobResponse:
         """Report a failure."""
+        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.fail_job(
             request.jobKey,
             retries=request.retries,
@@ -131,6 +144,7 @@ class Gateway:
 
     async def ThrowError(self, request: gateway.ThrowErrorRequest) -> gateway.ThrowErrorResponse:
         """Report an error of the business."""
+        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.throw_error(
             request.jobKey,
             error_code=request.errorCode,
@@ -141,11 +155,13 @@ class Gateway:
 
     async def UpdateJobRetries(self, request: gateway.UpdateJobRetriesRequest) -> gateway.UpdateJobRetriesResponse:
         """Give a job new tries."""
+        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.update_retries(request.jobKey, request.retries)
         return gateway.UpdateJobRetriesResponse()
 
     async def UpdateJobTimeout(self, request: gateway.UpdateJobTimeoutRequest) -> gateway.UpdateJobTimeoutResponse:
         """Move the end of a job's lease."""
+        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.update_timeout(request.jobKey, request.timeout)
         return gateway.UpdateJobTimeoutResponse()
 

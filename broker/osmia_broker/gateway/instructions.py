@@ -28,8 +28,8 @@ def marks(request: gateway.CreateProcessInstanceRequest, idempotency_key: str) -
     """
     if not (idempotency_key or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS
-    if request.HasField("businessId") and not request.businessId:
-        raise InvalidArgument("Expected a business id of 1 to 256 characters, but found an empty one")
+    if request.HasField("businessId"):
+        checks.business_id(request.businessId)
     terminate_after = []
     for instruction in request.runtimeInstructions:
         if not instruction.terminate.afterElementId:
@@ -66,8 +66,10 @@ def move(instruction: Modify.MoveInstruction) -> MoveInstruction:
 
     """
     if bool(instruction.sourceElementInstanceKey) == bool(instruction.sourceElementId):
+        found = "both" if instruction.sourceElementId else "neither"
         raise InvalidArgument(
-            "Expected a move instruction with either a source element instance key or a source element id"
+            "Expected a move instruction with either a source element instance key or a source element id,"
+            f" but found {found}"
         )
     return MoveInstruction(
         target_element_id=instruction.targetElementId,

@@ -4,18 +4,14 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
-import msgspec
-
 from osmia_broker import __version__
-from osmia_broker.calls.checks import INT32
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
+from osmia_broker.gateway import seen
+from osmia_broker.gateway.seen import INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
+from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.partition import Partition
-from osmia_broker.state.rows import ProcessDefinition, Variable
-from osmia_broker.store.read import Reader, SeenElement, SeenIncident, SeenInstance, SeenJob
+from osmia_broker.store.read import Reader
 from osmia_proto import queries
-
-INSTANCE, ELEMENT, JOB, INCIDENT = "PROCESS_INSTANCE_STATE_", "ELEMENT_INSTANCE_STATE_", "JOB_STATE_", "INCIDENT_STATE_"
 
 
 class Queries:
@@ -31,39 +27,40 @@ class Queries:
         self, request: queries.SearchProcessInstancesRequest
     ) -> queries.SearchProcessInstancesResponse:
         """List process instances, running and ended."""
-        if request.parent_process_instance_key:
-            return queries.SearchProcessInstancesResponse()  # no call activity yet, so no instance has a parent
         page = await self._reader.process_instances(
             bpmn_process_id=request.bpmn_process_id,
             version=request.version,
             process_definition_key=request.process_definition_key,
             states=_names(queries.ProcessInstanceState, INSTANCE, request.states),
             has_incident=request.has_incident if request.HasField("has_incident") else None,
+            parent_process_instance_key=request.parent_process_instance_key,
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchProcessInstancesResponse(items=map(_instance, page.items), next=page.next)
+        return queries.SearchProcessInstancesResponse(items=map(seen.instance, page.items), next=page.next)
 
     async def GetProcessInstance(self, request: queries.GetProcessInstanceRequest) -> queries.ProcessInstance:
         """Return one process instance."""
-        return _instance(await self._reader.process_instance(request.key))
+        return seen.instance(await self._reader.process_instance(request.key))
 
     async def SearchJobs(self, request: queries.SearchJobsRequest) -> queries.SearchJobsResponse:
         """List jobs, open and ended."""
         if request.user_tasks_only and request.type not in ("", USER_TASK_JOB_TYPE):
             return queries.SearchJobsResponse()
         page = await self._reader.jobs(
+            key=request.key,
             type=USER_TASK_JOB_TYPE if request.user_tasks_only else request.type,
             process_instance_key=request.process_instance_key,
             states=_names(queries.JobState, JOB, request.states),
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchJobsResponse(items=map(_job, page.items), next=page.next)
+        return queries.SearchJobsResponse(items=map(seen.job, page.items), next=page.next)
 
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
         """List incidents, open and resolved."""
         page = await self._reader.incidents(
+            key=request.key,
             process_instance_key=request.process_instance_key,
             bpmn_process_id=request.bpmn_process_id,
             error_type=request.error_type,
@@ -71,19 +68,20 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchIncidentsResponse(items=map(_incident, page.items), next=page.next)
+        return queries.SearchIncidentsResponse(items=map(seen.incident, page.items), next=page.next)
 
     async def SearchProcessDefinitions(
         self, request: queries.SearchProcessDefinitionsRequest
     ) -> queries.SearchProcessDefinitionsResponse:
         """List deployed processes."""
         page = await self._reader.process_definitions(
+            key=request.key,
             bpmn_process_id=request.bpmn_process_id,
             latest_only=request.latest_only,
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchProcessDefinitionsResponse(items=map(_definition, page.items), next=page.next)
+        return queries.SearchProcessDefinitionsResponse(items=map(seen.definition, page.items), next=page.next)
 
     async def SearchVariables(self, request: queries.SearchVariablesRequest) -> queries.SearchVariablesResponse:
         """List the variables of one process instance."""
@@ -95,7 +93,49 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchVariablesResponse(items=map(_variable, page.items), next=page.next)
+        return queries.SearchVariablesResponse(items=map(seen.variable, page.items), next=page.next)
+
+    async def SearchTimers(self, request: queries.SearchTimersRequest) -> queries.SearchTimersResponse:
+        """List timers, waiting and ended."""
+        page = await self._reader.timers(
+            process_instance_key=request.process_instance_key,
+            element_id=request.element_id,
+            bpmn_process_id=request.bpmn_process_id,
+            of_start_event=request.of_start_event if request.HasField("of_start_event") else None,
+            states=_names(queries.TimerState, TIMER, request.states),
+            limit=request.limit,
+            after=request.after,
+        )
+        return queries.SearchTimersResponse(items=map(seen.timer, page.items), next=page.next)
+
+    async def SearchSubscriptions(
+        self, request: queries.SearchSubscriptionsRequest
+    ) -> queries.SearchSubscriptionsResponse:
+        """List subscriptions to messages, signals and conditions, open and ended."""
+        page = await self._reader.subscriptions(
+            process_instance_key=request.process_instance_key,
+            element_id=request.element_id,
+            bpmn_process_id=request.bpmn_process_id,
+            name=request.name,
+            correlation_key=request.correlation_key,
+            kinds=_names(queries.SubscriptionKind, KIND, request.kinds),
+            of_start_event=request.of_start_event if request.HasField("of_start_event") else None,
+            states=_names(queries.SubscriptionState, SUBSCRIPTION, request.states),
+            limit=request.limit,
+            after=request.after,
+        )
+        return queries.SearchSubscriptionsResponse(items=map(seen.subscription, page.items), next=page.next)
+
+    async def SearchMessages(self, request: queries.SearchMessagesRequest) -> queries.SearchMessagesResponse:
+        """List the messages that are buffered now."""
+        page = await self._reader.messages(
+            name=request.name,
+            correlation_key=request.correlation_key,
+            message_id=request.message_id,
+            limit=request.limit,
+            after=request.after,
+        )
+        return queries.SearchMessagesResponse(items=map(seen.message, page.items), next=page.next)
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""
@@ -120,110 +160,12 @@ class Queries:
 
 
 def _names(enum: Any, prefix: str, numbers: Iterable[int]) -> list[str]:
-    """Return the states of the request by the names that the rows use."""
+    """Return the values of an enum in a request by the names that the rows use."""
     names = [enum.Name(number).removeprefix(prefix) if number in enum.values() else "UNSPECIFIED" for number in numbers]
     if "UNSPECIFIED" in names:
-        raise InvalidArgument(f"Expected states of {', '.join(enum.keys()[1:])}, but found {list(numbers)}")
+        raise InvalidArgument(f"Expected {_plural(prefix)} of {', '.join(enum.keys()[1:])}, but found {list(numbers)}")
     return names
 
 
-def _instance(seen: SeenInstance) -> queries.ProcessInstance:
-    return queries.ProcessInstance(
-        key=seen.row.key,
-        process_definition_key=seen.definition.key,
-        bpmn_process_id=seen.definition.bpmn_process_id,
-        version=seen.definition.version,
-        state=queries.ProcessInstanceState.Value(INSTANCE + seen.state),
-        has_incident=seen.has_incident,
-        start_ms=seen.row.started_ms,
-        end_ms=seen.row.ended_ms,
-        elements=map(_element, seen.elements),
-    )
-
-
-def _element(seen: SeenElement) -> queries.ElementInstance:
-    return queries.ElementInstance(
-        key=seen.row.key,
-        element_id=seen.row.element_id,
-        element_name=seen.name,
-        type=seen.row.type,
-        state=queries.ElementInstanceState.Value(ELEMENT + seen.row.state),
-        start_ms=seen.row.started_ms,
-        incident_key=seen.incident_key,
-    )
-
-
-def _job(seen: SeenJob) -> queries.Job:
-    row = seen.row
-    message = queries.Job(
-        key=row.key,
-        type=row.type,
-        state=queries.JobState.Value(JOB + row.state),
-        element_id=row.element_id,
-        element_name=seen.element_name,
-        element_instance_key=row.element_instance_key,
-        process_instance_key=row.process_instance_key,
-        process_definition_key=row.process_definition_key,
-        bpmn_process_id=seen.definition.bpmn_process_id,
-        process_definition_version=seen.definition.version,
-        worker=row.worker,
-        retries=min(max(row.retries, INT32.start), INT32.stop - 1),  # no row may spoil the list for the others
-        deadline_ms=row.deadline_ms if row.state == "ACTIVATED" else 0,
-        custom_headers=row.headers,
-        error_message=row.error_message,
-        created_ms=row.created_ms,
-        ended_ms=row.ended_ms,
-    )
-    if row.type == USER_TASK_JOB_TYPE:
-        _assign(message, msgspec.json.decode(row.headers))
-    return message
-
-
-def _assign(message: queries.Job, headers: dict[str, str]) -> None:
-    """Fill in the assignment of a user task from its headers."""
-    own = {
-        name.removeprefix(RESERVED_HEADERS): value
-        for name, value in headers.items()
-        if name.startswith(RESERVED_HEADERS)
-    }
-    message.assignee = own.get("assignee", "")
-    message.candidate_groups.extend(msgspec.json.decode(own.get("candidateGroups", "[]")))
-    message.candidate_users.extend(msgspec.json.decode(own.get("candidateUsers", "[]")))
-    message.due_date = own.get("dueDate", "")
-    message.follow_up_date = own.get("followUpDate", "")
-    message.form_key = own.get("formKey", "")
-
-
-def _incident(seen: SeenIncident) -> queries.Incident:
-    row = seen.row
-    return queries.Incident(
-        key=row.key,
-        error_type=row.error_type,
-        message=row.message,
-        element_id=row.element_id,
-        element_instance_key=row.element_instance_key,
-        process_instance_key=row.process_instance_key,
-        process_definition_key=row.process_definition_key,
-        bpmn_process_id=seen.definition.bpmn_process_id,
-        job_key=row.job_key,
-        created_ms=row.created_ms,
-        resolved_ms=row.ended_ms,
-        state=queries.IncidentState.Value(INCIDENT + ("RESOLVED" if row.ended_ms else "OPEN")),
-    )
-
-
-def _definition(row: ProcessDefinition) -> queries.ProcessDefinition:
-    return queries.ProcessDefinition(
-        key=row.key,
-        bpmn_process_id=row.bpmn_process_id,
-        name=row.name,
-        version=row.version,
-        resource_name=row.resource_name,
-        deployed_ms=row.deployed_ms,
-    )
-
-
-def _variable(row: Variable) -> queries.Variable:
-    return queries.Variable(
-        name=row.name, value=row.value, scope_key=row.scope_key, process_instance_key=row.process_instance_key
-    )
+def _plural(prefix: str) -> str:
+    return "kinds" if prefix == KIND else "states"

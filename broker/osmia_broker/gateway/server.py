@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from osmia_broker.calls import Calls
 from osmia_broker.gateway.door import Door
-from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.metrics import GatewayCounters
@@ -43,10 +43,11 @@ class Server:
         calls: Calls,
         queries: Queries,
         counters: GatewayCounters,
+        identity: Identity,
         *,
         message_bytes_max: int,
     ) -> None:
-        self._gateway = Gateway(calls, ("", 0))
+        self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters)
         self._server = grpc.aio.server(options=options(message_bytes_max))
         self._health = Health((GATEWAY_SERVICE, QUERIES_SERVICE))

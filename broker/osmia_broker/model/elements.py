@@ -242,6 +242,8 @@ def read_throw_event(source: Source, element: Element) -> None:
     element.event = read_event(source, Place.END if is_end else Place.THROW)
     if isinstance(element.event, MessageEvent):
         element.publish = zeebe.publish(source, element.event.name)
+        if element.publish is None and not zeebe.has(source, "taskDefinition"):
+            element.publish = activiti.publish(source, element.event.name)
         if element.publish is None:
             element.job = _connector(source) or zeebe.job(source)
 
@@ -262,6 +264,7 @@ def read_receive_task(source: Source, element: Element) -> None:
     ElementType.CALL_ACTIVITY,
     attributes=_ACTIVITY | {"calledElement"},
     children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.CALL_ACTIVITY,
 )
 def read_call_activity(source: Source, element: Element) -> None:
     """Read the call of another process, in one of the dialects."""
@@ -284,6 +287,7 @@ def read_user_task(source: Source, element: Element) -> None:
         source.fault(
             "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
         )
+    in_activiti = in_activiti or (source.file.is_activiti and activiti.has_owners(source))
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
     element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
 
@@ -338,6 +342,8 @@ def _job_if_defined(source: Source) -> JobDefinition | None:
 def _has_one_of(source: Source, *definitions: str) -> bool:
     if sum(zeebe.has(source, definition) for definition in definitions) == 1:
         return True
+    if source.faults.touch(source.id):
+        return False
     names = " or ".join(f"one 'zeebe:{definition}'" for definition in definitions)
     source.fault(f"Must have either {names} extension element")
     return False

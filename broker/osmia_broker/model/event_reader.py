@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import read_period
+from osmia_broker.model.dialects import activiti
 from osmia_broker.model.events import (
     CancelEvent,
     CompensationEvent,
@@ -25,7 +26,7 @@ from osmia_broker.model.faults import quote
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.timers import read_cycle, read_moment
-from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, local_name, name, text
+from osmia_broker.model.xml import BPMN, ZEEBE, Node, local_name, name, text
 
 
 class Place(StrEnum):
@@ -114,7 +115,7 @@ def _timer(source: Source, node: Node, place: Place) -> TimerEvent | None:
         source.fault(f"Must be exactly one type of timer: timeDuration, timeDate or timeCycle; but found {len(values)}")
         return None
     kind, child = values[0]
-    value, lenient = text(child), not expressions.is_feel(text(child)) and _is_activiti(source)
+    value, lenient = text(child), not expressions.is_feel(text(child)) and source.file.is_activiti
     if kind is TimerKind.CYCLE and not _may_repeat(source, place):
         source.fault("A timer cycle is only supported at start events and at events that do not interrupt", child)
         return None
@@ -165,23 +166,24 @@ def read_message(source: Source, at: Node, place: Place) -> MessageEvent | None:
     """Read the message that *at* (an event definition, a receive or send task) refers to."""
     if place in _THROWING and not at.get("messageRef"):
         return MessageEvent(Static(""))  # thrown by a job, which knows what it sends
-    message = _referenced(source, at, "messageRef", "message")
+    compiled = _by_expression(source, at, "messageExpression", place)
+    message = at if compiled is not None else _referenced(source, at, "messageRef", "message")
     if message is None:
         return None
-    compiled = _named(source, message, place)
+    compiled = compiled or _named(source, message, place)
     if compiled is None:
         return None
     if place is Place.START or place in _THROWING:
         return MessageEvent(compiled)
-    key = _correlation_key(source, message)
+    key = _correlation_key(source, at, message)
     return None if key is None else MessageEvent(compiled, key)
 
 
-def _correlation_key(source: Source, message: Node) -> Expression | None:
+def _correlation_key(source: Source, at: Node, message: Node) -> Expression | None:
     found = list(Source(message, source.faults).extensions.get(name(ZEEBE, "subscription"), ()))
     if not found:
-        if _is_activiti(source):
-            return Static("")  # that dialect has no keys; a message reaches whoever waits for its name
+        if source.file.is_activiti:
+            return activiti.correlation_key(source, at) or Static("")  # without a key, all wait under the empty one
         source.fault("Must have exactly one 'zeebe:subscription' extension element at its message", message)
         return None
     value = found[0].get("correlationKey", "")
@@ -198,9 +200,18 @@ def _correlation_key(source: Source, message: Node) -> Expression | None:
 
 @_reads("signalEventDefinition", Trigger.SIGNAL)
 def _signal(source: Source, node: Node, place: Place) -> SignalEvent | None:
+    by_expression = _by_expression(source, node, "signalExpression", place)
+    if by_expression is not None:
+        return SignalEvent(by_expression)
     signal = _referenced(source, node, "signalRef", "signal")
     compiled = None if signal is None else _named(source, signal, place)
     return None if compiled is None else SignalEvent(compiled)
+
+
+def _by_expression(source: Source, at: Node, attribute: str, place: Place) -> Expression | None:
+    """Return the name that Activiti writes at the event itself; None without, or if the event refers to a definition."""
+    is_start = place is Place.START
+    return None if is_start or not source.file.is_activiti else activiti.event_name(source, at, attribute)
 
 
 def _named(source: Source, shared: Node, place: Place) -> Expression | None:
@@ -225,6 +236,9 @@ def _named(source: Source, shared: Node, place: Place) -> Expression | None:
 def _error(source: Source, node: Node, place: Place) -> ErrorEvent | None:
     if not node.get("errorRef") and place not in _THROWING:
         return ErrorEvent()
+    id = node.get("errorRef", "").strip()
+    if source.file.is_activiti and id and id not in source.file.shared:
+        return ErrorEvent(Static(id))  # Activiti takes a reference without a definition as the code itself
     error = _referenced(source, node, "errorRef", "error")
     code = None if error is None else _code(source, error, "errorCode", place)
     return None if code is None else ErrorEvent(code)
@@ -306,7 +320,7 @@ def _referenced(source: Source, at: Node, attribute: str, tag: str) -> Node | No
     if not id:
         source.fault(f"Must reference a {tag}: attribute '{attribute}' must be present and not empty", at)
         return None
-    node = source.shared.get(id)
+    node = source.file.shared.get(id)
     if node is None or local_name(node) != tag:
         source.fault(f"Expected '{attribute}' to name a {tag} of this file, but found '{quote(id)}'", at)
         return None
@@ -317,20 +331,10 @@ def _value(source: Source, at: Node, value: str) -> Expression | None:
     """Compile a text that may be a constant or an expression of either dialect."""
     if expressions.is_feel(value):
         return source.compiled(at, expressions.feel, expressions.without_sign(value))
-    if expressions.is_juel(value) and ACTIVITI in _namespaces(source):
+    if expressions.is_juel(value) and source.file.declares_activiti:
         return source.compiled(at, expressions.juel, value)
     return Static(value)
 
 
 def _names(expression: Expression) -> str:
     return ", ".join(f"'{quote(one)}'" for one in sorted(expression.names))
-
-
-def _is_activiti(source: Source) -> bool:
-    """Whether the file is of the Activiti dialect: it declares that namespace, and has no element of Camunda's."""
-    root = source.node.getroottree().getroot()
-    return ACTIVITI in _namespaces(source) and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
-
-
-def _namespaces(source: Source) -> frozenset[str]:
-    return frozenset(source.node.getroottree().getroot().nsmap.values())

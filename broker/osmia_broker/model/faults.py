@@ -7,7 +7,7 @@ A refused deployment says `'<resource name>': ` and then the text of the `Invali
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from osmia_broker.model.text import shown
+from osmia_broker.model.text import shown, trimmed
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
 QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
@@ -18,13 +18,15 @@ class Fault:
     """One fault of a file.
 
     *element_id* is the nearest BPMN element with an id, empty for the file as a whole; *path* goes from there to the place
-    (`approve > extensionElements > taskSchedule`); *line* counts from 1, and is 0 where there is none.
+    (`approve > extensionElements > taskSchedule`); *line* counts from 1, and is 0 where there is none. *name* is the one that people see in
+    the diagram, empty for an element without.
     """
 
     element_id: str
     path: str
     reason: str
     line: int = 0
+    name: str = ""
 
 
 class InvalidModel(Exception):
@@ -43,6 +45,7 @@ class Faults:
         self._found: list[Fault] = []
         self._touched: set[str] = set()
         self._lines: dict[str, int] = {}
+        self._names: dict[str, str] = {}
 
     def add(self, node: Node, reason: str) -> None:
         """Add a fault at *node*. If no element around it has an id, the reason names the line."""
@@ -56,24 +59,31 @@ class Faults:
             reason = f"{reason} (line {line(node)})"
         else:
             steps.append(quote(element_id))
-        self._note(Fault(element_id, " > ".join(reversed(steps)), reason, line(node)))
+        name = "" if at is None else at.get("name", "")
+        self._note(Fault(element_id, " > ".join(reversed(steps)), reason, line(node), name))
 
     def about(self, element_id: str, reason: str) -> None:
         """Add a fault of the element with this id."""
-        self._note(Fault(element_id, quote(element_id), reason, self._lines.get(element_id, 0)))
+        self._note(
+            Fault(
+                element_id, quote(element_id), reason, self._lines.get(element_id, 0), self._names.get(element_id, "")
+            )
+        )
 
-    def places(self, lines: dict[str, int]) -> None:
-        """Set the line of each id, which the faults of `about` carry."""
+    def places(self, lines: dict[str, int], names: dict[str, str]) -> None:
+        """Set the line and the name of each id, which the faults of `about` carry."""
         self._lines = lines
+        self._names = names
 
     def touch(self, element_id: str) -> bool:
         """Whether the element itself has a fault; faults of the elements inside it do not count."""
         return element_id in self._touched
 
-    def refuse(self, resource_name: str) -> None:
-        """Raise InvalidModel if there is any fault."""
+    def refuse(self, resource_name: str, hints: Iterable[str] = ()) -> None:
+        """Raise InvalidModel if there is any fault. The *hints* about the file as a whole come first."""
         if self._found:
-            raise InvalidModel(resource_name, sorted(self._found, key=lambda fault: fault.line))
+            about_file = [Fault("", "", hint) for hint in hints]
+            raise InvalidModel(resource_name, [*about_file, *sorted(self._found, key=lambda fault: fault.line)])
 
     def _note(self, fault: Fault) -> None:
         self._touched.add(fault.element_id)
@@ -83,6 +93,14 @@ class Faults:
 def quote(text: str) -> str:
     """Return a model's own text for a reason: cut to the length of an answer, invisible characters as their codes."""
     return shown(text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…")
+
+
+def _where(fault: Fault) -> str:
+    """Return the place as people find it: the line of the file, and the name in the diagram."""
+    places = [f"line {fault.line}"] if fault.line else []
+    if trimmed(fault.name):
+        places.append(f"'{quote(trimmed(fault.name))}'")
+    return f" ({', '.join(places)})" if places else ""
 
 
 def _report(faults: list[Fault]) -> str:
@@ -95,5 +113,5 @@ def _report(faults: list[Fault]) -> str:
         if fault.path != path:
             lines.append(f"- Element: {fault.path}")
             path = fault.path
-        lines.append(f"    - ERROR: {fault.reason}")
+        lines.append(f"    - ERROR: {fault.reason}{_where(fault)}")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ The time is linear in the file, and nothing recurses: subprocesses wait in a que
 from collections import deque
 from collections.abc import Collection
 
-from osmia_broker.model import elements, expressions, schema, validate, xml
+from osmia_broker.model import elements, expressions, recognition, schema, validate, xml
 from osmia_broker.model.activity_reader import read_loop
 from osmia_broker.model.connecting import connect_events
 from osmia_broker.model.dialects import activiti, zeebe
@@ -16,7 +16,7 @@ from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
 from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
-from osmia_broker.model.source import Source
+from osmia_broker.model.source import File, Source
 from osmia_broker.model.xml import BPMN, Node
 
 ELEMENTS_MAX = 10_000  # of one process
@@ -24,7 +24,6 @@ ELEMENTS_MAX = 10_000  # of one process
 _DEFINITIONS = xml.name(BPMN, "definitions")
 _PROCESS = xml.name(BPMN, "process")
 _FLOW_NODES = [xml.name(BPMN, tag) for tag in elements.FLOW_NODES]
-_SHARED = frozenset({"message", "signal", "error", "escalation"})
 _CONDITION = xml.name(BPMN, "conditionExpression")
 
 
@@ -37,17 +36,15 @@ def parse(resource_name: str, content: bytes) -> tuple[Process, ...]:
     faults = Faults()
     root = _read_definitions(resource_name, content)
     ids = schema.check(root, faults)
-    shared = {
-        node.get("id", ""): node for node in root if xml.namespace(node) == BPMN and xml.local_name(node) in _SHARED
-    }
-    sources = [Source(node, faults, shared) for node in root.iterchildren(_PROCESS)]
-    executable = [source for source in sources if source.is_true("isExecutable")]
+    file = File.of(root)
+    sources = [Source(node, faults, file) for node in root.iterchildren(_PROCESS)]
+    executable = [source for source in sources if _is_executable(source)]
     if not executable:
-        faults.add(root, "Must contain at least one executable process")
+        faults.add(root, recognition.not_executable(root))
     processes = tuple(_Reading(source, ids).process for source in executable if _is_bounded(source))
     for process in processes:
         validate.check(process, faults)
-    faults.refuse(resource_name)
+    faults.refuse(resource_name, recognition.hints(root))
     return processes
 
 
@@ -57,9 +54,12 @@ def _read_definitions(resource_name: str, content: bytes) -> Node:
     except xml.Unreadable as unreadable:
         raise InvalidModel(resource_name, [Fault("", "", str(unreadable), unreadable.line)]) from None
     if root.tag != _DEFINITIONS:
-        reason = f"Fatal Error: Expected 'definitions' of BPMN 2.0 as the outermost element, but found '{quote(str(root.tag))}'"
-        raise InvalidModel(resource_name, [Fault("", "", reason, xml.line(root))])
+        raise InvalidModel(resource_name, [Fault("", "", recognition.not_bpmn(root), xml.line(root))])
     return root
+
+
+def _is_executable(process: Source) -> bool:
+    return process.is_true("isExecutable") if process.node.get("isExecutable") else process.file.is_only_activiti
 
 
 def _is_bounded(process: Source) -> bool:
@@ -86,7 +86,8 @@ class _Reading:
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
-        self._shared = source.shared
+        self._named: dict[str, int] = {}  # how many flows without an id lie between the same elements
+        self._file = source.file
         self._boundaries: list[tuple[Source, Element]] = []
         self._associations: list[Source] = []
         self._flows: list[tuple[Source, Element]] = []
@@ -96,8 +97,7 @@ class _Reading:
         flows = {source.id: flow for source, scope in self._flows if (flow := self._read_flow(source, scope))}
         for gateway, element in self._defaults:
             self._read_default(gateway, element, flows)
-        for boundary, element in self._boundaries:
-            self._attach(boundary, element)
+        self._attach_boundaries()
         for association in self._associations:
             self._associate(association)
         connect_events(self.process, self.faults)
@@ -109,9 +109,9 @@ class _Reading:
             container, scope = pending.popleft()
             for tag, node in container.children():
                 if tag == "sequenceFlow":
-                    self._flows.append((Source(node, self.faults), scope))
+                    self._flows.append((Source(node, self.faults, self._file), scope))
                 elif tag in elements.FLOW_NODES:
-                    child = Source(node, self.faults, self._shared)
+                    child = Source(node, self.faults, self._file)
                     element = self._read_element(tag, child, scope)
                     if elements.FLOW_NODES[tag].kind.contains_elements:
                         pending.append((child, element))
@@ -126,6 +126,8 @@ class _Reading:
         elements.check_shape(source, tag, flow_node.kind, flow_node.activiti_attributes)
         element = _new_element(source, flow_node.type, scope)
         element.inputs, element.outputs = zeebe.mappings(source)
+        if element.type is ElementType.CALL_ACTIVITY and not (element.inputs or element.outputs):
+            element.inputs, element.outputs = activiti.call_mappings(source)
         element.is_for_compensation = source.is_true("isForCompensation")
         flow_node.read(source, element)
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
@@ -141,6 +143,8 @@ class _Reading:
         return element
 
     def _read_flow(self, source: Source, scope: Element) -> SequenceFlow | None:
+        if source.file.is_only_activiti and not source.id:
+            self._name_flow(source)
         id = source.required(source.node, "id")
         elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
         # BPMN 2.0.2, table 10.123: a condition on a default flow shall be ignored, so it need not even be readable.
@@ -154,6 +158,13 @@ class _Reading:
         flow.source.outgoing.append(flow)
         flow.target.incoming.append(flow)
         return flow
+
+    def _name_flow(self, source: Source) -> None:
+        """Give a flow an id, which Activiti does not ask for. The same file always gets the same ids."""
+        ends = f"{source.node.get('sourceRef', '')}_to_{source.node.get('targetRef', '')}"
+        self._named[ends] = self._named.get(ends, 0) + 1
+        id = ends if self._named[ends] == 1 else f"{ends}_{self._named[ends]}"
+        source.node.set("id", id if id not in self.ids else f"{id}_flow")
 
     def _end(self, source: Source, attribute: str, scope: Element) -> Element | None:
         """Return the element at one end of a flow; None if it is missing (which `schema` reports) or was refused."""
@@ -175,8 +186,17 @@ class _Reading:
             return
         gateway.default_flow = flow
 
+    def _attach_boundaries(self) -> None:
+        attached: dict[Element, list[Element]] = {}
+        for source, event in self._boundaries:
+            self._attach(source, event)
+            if event.attached_to is not None:
+                attached.setdefault(event.attached_to, []).append(event)
+        for host, events in attached.items():
+            host.boundaries = tuple(events)
+
     def _attach(self, source: Source, event: Element) -> None:
-        """Attach a boundary event to its activity."""
+        """Set the activity of a boundary event."""
         host = self.process.elements.get(source.node.get("attachedToRef", ""))
         if host is None:
             return  # `schema` has reported it, or the activity was refused
@@ -184,7 +204,6 @@ class _Reading:
             source.fault(f"Must be attached to an activity beside it, but found '{quote(host.id)}'")
             return
         event.attached_to = host
-        host.boundaries = (*host.boundaries, event)
 
     def _associate(self, source: Source) -> None:
         """Connect a compensation boundary event with its handler; other associations are comments."""

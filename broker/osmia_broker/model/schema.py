@@ -81,7 +81,7 @@ def check(root: Node, faults: Faults) -> Collection[str]:
         _check_id(node, ids, faults)
         if namespace(node) == BPMN:
             _check_element(node, faults)
-    faults.places(ids)
+    faults.places(ids, {id: node.get("name", "") for node in nodes if (id := node.get("id")) and node.get("name")})
     for node in nodes:
         if namespace(node) == BPMN:
             _check_references(node, ids, faults)

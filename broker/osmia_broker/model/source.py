@@ -1,28 +1,52 @@
 """Access to one BPMN element while the file is read: its children, its attributes, its extensions and its faults."""
 
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from osmia_broker.model import expressions
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Faults, quote
 from osmia_broker.model.text import trimmed
-from osmia_broker.model.xml import BPMN, Node, local_name, name, text
+from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, Node, local_name, name, namespace, text
 
 EXTENSIONS = name(BPMN, "extensionElements")
 DOCUMENTATION = name(BPMN, "documentation")
 TRUE = ("true", "1")  # xsd:boolean
 
 
+_SHARED = frozenset({"message", "signal", "error", "escalation"})
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The facts about a file that its elements share. They are found once, because a walk of the file for each element is quadratic."""
+
+    shared: Mapping[str, Node] = field(default_factory=dict)  # the messages, signals, errors and escalations, by id
+    declares_activiti: bool = False  # texts with `${…}` are expressions
+    is_activiti: bool = False  # the file declares that namespace, and has no element of Camunda's
+    is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
+
+    @staticmethod
+    def of(root: Node) -> "File":
+        """Find the facts about the file with this outermost element."""
+        namespaces = root.nsmap.values()
+        shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
+        is_activiti = ACTIVITI in namespaces and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
+        return File(shared, ACTIVITI in namespaces, is_activiti, is_activiti and ZEEBE not in namespaces)
+
+
+_NO_FILE = File()
+
+
 class Source:
     """The node of an element. If a reader asks for something that is faulty, it gets None, and the fault is noted."""
 
-    __slots__ = ("extensions", "faults", "node", "shared")
+    __slots__ = ("extensions", "faults", "file", "node")
 
-    def __init__(self, node: Node, faults: Faults, shared: Mapping[str, Node] = MappingProxyType({})) -> None:
+    def __init__(self, node: Node, faults: Faults, file: "File | None" = None) -> None:
         self.node = node
         self.faults = faults
-        self.shared = shared  #: the messages, signals, errors and escalations of the file, by id
+        self.file = file or _NO_FILE
         #: children of `extensionElements` by tag, each list in document order
         self.extensions: dict[str, list[Node]] = {}
         for container in node.iterchildren(EXTENSIONS):

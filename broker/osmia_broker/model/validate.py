@@ -25,6 +25,7 @@ Rule = Callable[[Element, Faults], None]
 STRAIGHT_THROUGH = frozenset(
     {
         ElementType.START_EVENT,
+        ElementType.INTERMEDIATE_THROW_EVENT,  # without a job, an escalation or a compensation
         ElementType.END_EVENT,
         ElementType.EXCLUSIVE_GATEWAY,
         ElementType.INCLUSIVE_GATEWAY,
@@ -50,6 +51,7 @@ def check(process: Process, faults: Faults) -> None:
             rule(element, faults)
     for scope in process.elements.values():
         _check_starts(scope, children.get(scope, []), faults)
+        _check_compensated(scope, children.get(scope, []), faults)
     _check_loops(process, faults)
 
 
@@ -198,19 +200,27 @@ def _is_handler_without_flows(activity: Element, faults: Faults) -> None:
 
 
 @requires(ElementType.INTERMEDIATE_THROW_EVENT, ElementType.END_EVENT)
-def _compensates_an_activity(event: Element, faults: Faults) -> None:
-    trigger = event.event
-    if isinstance(trigger, CancelEvent) and (event.scope is None or event.scope.type is not ElementType.TRANSACTION):
+def _cancels_its_transaction(event: Element, faults: Faults) -> None:
+    if isinstance(event.event, CancelEvent) and (
+        event.scope is None or event.scope.type is not ElementType.TRANSACTION
+    ):
         faults.about(event.id, "A cancel end event must stand directly in a transaction")
-    if not isinstance(trigger, CompensationEvent) or not trigger.activity_id or event.scope is None:
+
+
+def _check_compensated(scope: Element, children: list[Element], faults: Faults) -> None:
+    """Require that an `activityRef` names an activity of the same scope. An event subprocess compensates the scope around it."""
+    throwing = [
+        (child, child.event.activity_id)
+        for child in children
+        if isinstance(child.event, CompensationEvent) and child.event.activity_id
+    ]
+    if not throwing:
         return
-    scope: Element | None = event.scope
-    if scope is not None and scope.type is ElementType.EVENT_SUB_PROCESS:
-        scope = scope.scope
-    if scope is None or all(child.id != trigger.activity_id for child in scope.children):
-        faults.about(
-            event.id, f"The referenced compensation activity '{trigger.activity_id}' doesn't exist in the same scope"
-        )
+    compensated = scope.scope if scope.type is ElementType.EVENT_SUB_PROCESS and scope.scope is not None else scope
+    ids = {child.id for child in compensated.children}
+    for event, id in throwing:
+        if id not in ids:
+            faults.about(event.id, f"The referenced compensation activity '{id}' doesn't exist in the same scope")
 
 
 @requires(ElementType.EVENT_SUB_PROCESS)
@@ -294,18 +304,36 @@ def _straight_loops(process: Process) -> Iterator[list[Element]]:
     for first in straight:
         if first in done:
             continue
-        path = {first: iter(first.outgoing)}  # a dict keeps the order and finds an element at once
+        path = {first: iter(_next(first))}  # a dict keeps the order and finds an element at once
         while path:
-            element, flows = next(reversed(path.items()))
-            flow = next(flows, None)
-            if flow is None:
+            element, targets = next(reversed(path.items()))
+            target = next(targets, None)
+            if target is None:
                 path.popitem()
                 done.add(element)
-            elif flow.target in path:
+            elif target in path:
                 way = list(path)
-                yield [*way[way.index(flow.target) :], flow.target]
-            elif flow.target in straight and flow.target not in done:
-                path[flow.target] = iter(flow.target.outgoing)
+                yield [*way[way.index(target) :], target]
+            elif target in straight and target not in done:
+                path[target] = iter(_next(target))
+
+
+def _next(element: Element) -> list[Element]:
+    targets = [flow.target for flow in element.outgoing]
+    return targets if element.link_target is None else [*targets, element.link_target]
+
+
+def _is_straight(element: Element) -> bool:
+    """Whether a token passes an element at once. A loop or a listener makes it wait; an escalation or a compensation changes the way."""
+    if element.type is ElementType.INTERMEDIATE_CATCH_EVENT and isinstance(element.event, LinkEvent):
+        return True
+    if element.type not in STRAIGHT_THROUGH or element.loop is not None or element.job is not None:
+        return False
+    if element.type is ElementType.INTERMEDIATE_THROW_EVENT and isinstance(
+        element.event, EscalationEvent | CompensationEvent
+    ):
+        return False
+    return not (element.start_listeners or element.end_listeners)
 
 
 def _straight_elements(process: Process) -> dict[Element, None]:
@@ -316,7 +344,7 @@ def _straight_elements(process: Process) -> dict[Element, None]:
     waiting_inside: set[Element] = set()
     straight: list[Element] = []
     for element in reversed(process.elements.values()):
-        if element.type in STRAIGHT_THROUGH and element not in waiting_inside:
+        if _is_straight(element) and element not in waiting_inside:
             straight.append(element)
         elif element.scope is not None:
             waiting_inside.add(element.scope)

@@ -62,6 +62,7 @@ class Partition:
         partition_id: int = 1,
         queue_max: int = QUEUE_COMMANDS_MAX,
         memory_bytes: int = MEMORY_BYTES,
+        unique_business_ids: bool = False,
         budget: Budget | None = None,
         compiler: Compiler = compile_in_thread,
     ) -> None:
@@ -70,9 +71,8 @@ class Partition:
         self._store = store
         self._clock = clock
         self._counters = counters
-        self._queue_max = queue_max
-        self._memory_bytes = memory_bytes
-        self._budget = budget or Budget()
+        self._queue_max, self._memory_bytes = queue_max, memory_bytes
+        self._turn_settings = budget or Budget(), unique_business_ids
         self._compiler = compiler
         self._loop = asyncio.get_running_loop()
         self._publisher = Publisher(Counting(counters))
@@ -97,7 +97,7 @@ class Partition:
     def _begin_memory(self) -> None:
         self._life += 1
         self._state = State(self.id, self._memory_bytes)
-        self._turn = Turn(self._state, self._budget)
+        self._turn = Turn(self._state, *self._turn_settings)
         self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
         self._compilations = Compilations(self._compiler, self._compiled)
 

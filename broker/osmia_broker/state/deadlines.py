@@ -1,8 +1,8 @@
 """The earliest moment at which something may become due.
 
-Leases, back-offs and follow-ups (later timers and times to live) stand in the store, each table with an index by its due time; that index
-is the window, so a million waiting timers take no memory. Here is only the earliest of these times. It may be too early, when
-its row has changed since; then a look finds nothing and learns the next time. It is never too late.
+Leases, back-offs, follow-ups, timers and times to live stand in the store. Each of these tables has an index by its due time, so a million
+waiting timers take no memory. Here is only the earliest of these times. It may be too early, if its row has changed since; then a look
+finds nothing and learns the next time. It is never too late.
 """
 
 from osmia_broker.state.store_protocol import Due

@@ -103,7 +103,9 @@ class VersionedTable(Generic[V]):
             self._by_id.setdefault(self._id(row), {})[row.version] = row
 
     def take_changes(self) -> list[RowValues]:
-        """Return the values of all rows added since the last call."""
+        """Return the values of all rows added or deleted since the last call."""
+        if not self._changed:
+            return []
         taken = [self._values(row) for row in self._changed.values()]
         self._changed.clear()
         return taken

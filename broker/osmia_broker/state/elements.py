@@ -1,5 +1,7 @@
 """Element instances in memory, and those of them that are being terminated in slices."""
 
+from typing import Any
+
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.residency import Residency
@@ -28,3 +30,10 @@ class ElementTable(Table[ElementInstance]):
 
     def _left(self, row: ElementInstance) -> None:
         self.terminating.discard(row.key)
+
+    def _undo_update(self, row: ElementInstance, before: list[tuple[str, Any]], was_changed: bool) -> None:
+        super()._undo_update(row, before, was_changed)
+        if (
+            row.state is ElementState.TERMINATING
+        ):  # its end is undone: when the row entered again, it still said TERMINATED
+            self.terminating.add(row.key)

@@ -86,19 +86,10 @@ class JobTable(Table[Job]):
         self._order(row)
 
     def update(self, row: Job, **changes: Any) -> None:
-        """Set the fields named in *changes*; window, deadlines and size follow."""
-        size = len(row.error_message)
+        """Set the fields named in *changes*; the window follows."""
         super().update(row, **changes)
-        if "error_message" in changes:
-            grown = len(row.error_message) - size
-            if grown:
-                self._residency.grow(row.process_instance_key, grown)
-                self._journal.note(self._residency.grow, row.process_instance_key, -grown)
         if "state" in changes or "deadline_ms" in changes:
             self._order(row)
-
-    def _size(self, row: Job) -> int:
-        return super()._size(row) + len(row.error_message)
 
     def _order(self, job: Job) -> None:
         """Take the job into, or out of, its window."""

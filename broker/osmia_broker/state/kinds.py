@@ -58,8 +58,8 @@ def stored(
         columns = {one.name: one for one in fields(row_type)}
         may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes")) | {*migrated}
         fixed = columns.keys() - may_change
-        assert {*primary_key, *lookups, *sized, *chain(*matches)} <= fixed, (
-            f"{row_type.__name__}: keys, look-ups and sizes never change"
+        assert {*primary_key, *lookups, *chain(*matches)} <= fixed, (
+            f"{row_type.__name__}: keys and look-ups never change"
         )
         assert not due or due in may_change, f"{row_type.__name__}: {due} is no changing column"
         KINDS[row_type] = Kind(

@@ -17,5 +17,7 @@ class MessageTable(Table[Message]):
         super().__init__(Message, journal, residency, deadlines)
         self.kept = Filter()
 
-    def _entered(self, row: Message) -> None:
-        self.kept.add((row.name, row.correlation_key))
+    def insert(self, row: Message) -> None:
+        """Keep a new message. The filter keeps it even if this is undone: that costs a question to the store, no answer."""
+        super().insert(row)
+        self.kept.add((row.name, row.correlation_key), row.expires_ms, row.published_ms)

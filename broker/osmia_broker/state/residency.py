@@ -1,7 +1,8 @@
 """The process instances in memory: a cache of hot ones, bounded in bytes.
 
 Rows come into memory and leave it as whole process instances. An instance with a change that is not committed is always resident, so an
-instance that is not resident can be read from the store as it is. This module counts what each instance takes and picks those to evict.
+instance that is not resident can be read from the store as it is. One whose last row has ended is not read before that is committed: it
+would live again. This module counts the bytes of each instance and picks those to evict.
 """
 
 from collections import OrderedDict
@@ -25,9 +26,9 @@ class Residency:
         self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
         self._last_batch: OrderedDict[int, int] = OrderedDict()  # instance -> last batch that changed it; coldest first
 
-    def __contains__(self, process_instance_key: int) -> bool:
-        """Whether rows of the instance are in memory."""
-        return process_instance_key in self._sizes
+    def __contains__(self, process_instance_key: object) -> bool:
+        """Whether memory is newer than the store: the instance is resident, or its end is not committed."""
+        return process_instance_key in self._last_batch or process_instance_key in self._open
 
     def __len__(self) -> int:
         return len(self._sizes)

@@ -115,7 +115,7 @@ class WaitingToken:
     of_instance=True,
     lookups=("element_instance_key",),
     due="deadline_ms",
-    sized=("headers",),
+    sized=("headers", "error_message"),
     migrated=_MIGRATED,
 )
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Subscription:
     "messages",
     of_instance=True,
     due="expires_ms",
-    sized=("variables",),
+    sized=("variables", "correlated"),
     matches=(("name", "correlation_key"), ("name", "correlation_key", "message_id")),
 )
 @dataclass(slots=True)
@@ -340,7 +340,7 @@ class Loop:
     ended_ms: int = changing(0)
 
 
-@stored("loop_results", of_instance=True, lookups=("element_instance_key",))
+@stored("loop_results", of_instance=True, lookups=("element_instance_key",), sized=("results",))
 @dataclass(slots=True)
 class LoopResult:
     """The results (output elements) of some neighbouring instances of a loop."""
@@ -350,6 +350,23 @@ class LoopResult:
     element_instance_key: int  # the multi-instance body
     chunk: int  # which neighbours, counted from 0
     results: str = changing()  # JSON array; null where there is no result yet
+    ended_ms: int = changing(0)
+
+
+@stored("decision_evaluations", of_instance=True)
+@dataclass(slots=True)
+class DecisionEvaluation:
+    """An evaluation of a decision, by a business rule task or for a caller. It is history: its row ends in the commit that writes it."""
+
+    key: int
+    process_instance_key: int  # its own key if a caller asked for it
+    element_instance_key: int  # the business rule task; 0 if a caller asked for it
+    decision_key: int
+    decision_id: str
+    output: str  # JSON; empty if it failed
+    failed_decision_id: str  # empty if it did not fail
+    failure_message: str
+    evaluated: str  # JSON array of all decisions and knowledge models that were evaluated, in the order in which they were finished
     ended_ms: int = changing(0)
 
 

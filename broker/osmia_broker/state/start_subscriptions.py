@@ -6,7 +6,7 @@ from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import StartSubscription, SubscriptionKind
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import values_of
+from osmia_broker.state.table import drop, in_order, values_of
 
 
 class StartSubscriptions:
@@ -23,11 +23,11 @@ class StartSubscriptions:
 
     def by_name(self, kind: SubscriptionKind, name: str) -> list[StartSubscription]:
         """Return those that wait for a message or signal of this *name* (empty for conditions), in order of their keys."""
-        return list(self._by_name.get((kind, name), {}).values())
+        return in_order(self._by_name.get((kind, name)))
 
     def of_definition(self, process_definition_key: int) -> list[StartSubscription]:
         """Return those of one process definition, in order of their keys."""
-        return list(self._by_definition.get(process_definition_key, {}).values())
+        return in_order(self._by_definition.get(process_definition_key))
 
     def insert(self, row: StartSubscription) -> None:
         """Add a row."""
@@ -44,12 +44,14 @@ class StartSubscriptions:
 
     def admit(self, rows: Iterable[StartSubscription]) -> None:
         """Take in rows that were loaded; ended ones are passed over."""
-        for row in sorted(rows, key=lambda one: one.key):
+        for row in rows:
             if not row.ended_ms:
                 self._enter(row)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
+        if not self._changed:
+            return []
         taken = [self._values(row) for row in self._changed.values()]
         self._changed.clear()
         return taken
@@ -59,8 +61,8 @@ class StartSubscriptions:
         self._by_definition.setdefault(row.process_definition_key, {})[row.key] = row
 
     def _leave(self, row: StartSubscription) -> None:
-        del self._by_name[row.kind, row.name][row.key]
-        del self._by_definition[row.process_definition_key][row.key]
+        drop(self._by_name, (row.kind, row.name), row.key)
+        drop(self._by_definition, row.process_definition_key, row.key)
 
     def _undo_insert(self, row: StartSubscription) -> None:
         self._leave(row)

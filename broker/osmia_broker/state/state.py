@@ -23,6 +23,7 @@ from osmia_broker.state.rows import (
     CalledInstance,
     Compensation,
     CreatedOnce,
+    DecisionEvaluation,
     ElementInstance,
     FollowUp,
     Incident,
@@ -52,6 +53,11 @@ from osmia_broker.state.table import Table
 from osmia_broker.state.tokens import TokenTable
 from osmia_broker.state.variables import VariableTable
 
+#: The row classes whose rows are about an element of a definition.
+_OF_ELEMENTS = tuple(
+    kind.row_type for kind in INSTANCE_KINDS if {"process_definition_key", "element_id"} <= {*kind.columns}
+)
+
 
 class State:
     """The tables of one partition and the journal that undoes their changes."""
@@ -76,6 +82,7 @@ class State:
         self.called: Table[CalledInstance] = Table(CalledInstance, *of_all)
         self.loops: Table[Loop] = Table(Loop, *of_all)
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
+        self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
         self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
@@ -170,23 +177,30 @@ class State:
     def match(
         self, row_type: type, columns: tuple[str, ...], values: tuple[str, ...], after: int = 0
     ) -> tuple[list[Any], bool]:
-        """Return living rows whose *columns* (one of the kind's `matches`) have these *values*, in order of their keys, from *after* on.
+        """Return a page of living rows whose *columns* (one of the kind's `matches`) have these *values*, and whether there may be more.
 
-        Also returns whether there may be more beyond the last of them. Corrupt rows are left out.
+        The page has the first rows with keys beyond *after*, in order of their keys, at most MATCHES_MAX; if it is empty, there are no
+        more. Corrupt rows are left out.
 
         Raises:
             Missing: the store must be asked first.
 
         """
-        wanted = MatchWanted(row_type, columns, values, after)
-        found = self._answered.get(wanted)
-        if found is None:
-            raise Missing(Wanted(matches=frozenset({wanted})))
-        has_more = len(found) >= MATCHES_MAX
-        through = found[-1] if has_more else self._next_key
-        # What the store has found is resident now, and what is resident is newer than the store.
-        rows = [row for row in self.tables[row_type].matching(columns, values) if after < row.key <= through]
-        return rows, has_more
+        rows: list[Any] = []
+        has_more = True
+        while (
+            has_more and not rows
+        ):  # a page of the store whose rows have all ended since, or are corrupt, is passed over
+            wanted = MatchWanted(row_type, columns, values, after)
+            found = self._answered.get(wanted)
+            if found is None:
+                raise Missing(Wanted(matches=frozenset({wanted})))
+            has_more = len(found) >= MATCHES_MAX
+            through = found[-1] if has_more else self._next_key
+            # What the store has found is resident now, and what is resident is newer than the store.
+            rows = self.tables[row_type].matching(columns, values, after, through)
+            after = through
+        return rows[:MATCHES_MAX], has_more or len(rows) > MATCHES_MAX
 
     def may_have_message(self, name: str, correlation_key: str) -> bool:
         """Return whether a kept message of this name and key may exist; False is certain."""
@@ -208,10 +222,10 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.job_types, wanted.due, wanted.matches)
+        return Wanted(rows, resources, wanted.job_types, wanted.due, wanted.matches, self.residency)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
-        """Take in rows that were *loaded* because they were *wanted*. A resident instance is newer than a loaded one and stays."""
+        """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
         for process_instance_key, rows in loaded.instances.items():
             if process_instance_key not in self.residency and self._is_defined(process_instance_key, rows):
                 self._admit_instance(process_instance_key, rows)
@@ -229,7 +243,7 @@ class State:
 
     def _is_defined(self, process_instance_key: int, rows: InstanceRows) -> bool:
         """Return whether the definitions of all rows exist; if not, the rows of the instance are corrupt."""
-        keys = {row.process_definition_key for kind in (ElementInstance, Job, Incident) for row in rows.get(kind, ())}
+        keys = {row.process_definition_key for row_type in _OF_ELEMENTS for row in rows.get(row_type, ())}
         unknown = [key for key in keys if self.definitions.processes.get(key) is None]
         if unknown:
             reason = (

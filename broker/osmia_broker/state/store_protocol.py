@@ -4,7 +4,7 @@ The partition calls a store from its event loop, one call at a time and in order
 store does its work (a thread, a pipeline of statements) is its own affair.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,9 @@ class Wanted:
     job_types: frozenset[tuple[str, int]] = frozenset()  #: (type, after this key): the next window of activatable jobs
     due: DueWanted | None = None
     matches: frozenset[MatchWanted] = frozenset()
+    newer: Container[int] = field(
+        default=frozenset(), compare=False
+    )  #: process instances of which memory is newer, so that none of their rows is loaded; a store asks from its own thread
 
     def __or__(self, other: "Wanted") -> "Wanted":
         """Both in one load."""

@@ -41,9 +41,11 @@ class Table(Generic[R]):
         "_lookups",
         "_match_items",
         "_matches",
+        "_may_grow",
         "_note",
         "_residency",
         "_rows",
+        "_settable",
         "_sized",
         "_touch",
         "_values",
@@ -62,6 +64,8 @@ class Table(Generic[R]):
         self._values = values_of(kind)
         self._changing = kind.changing
         self._sized = kind.sized
+        self._may_grow = tuple(name for name in kind.sized if name in kind.changing)
+        self._settable = kind.changing - {kind.due, *kind.sized}
         self._rows: dict[int, R] = {}
         self._by_instance: dict[int, dict[int, R]] = {}
         self._lookups: dict[str, dict[int, dict[int, R]]] = {name: {} for name in kind.lookups}
@@ -88,19 +92,25 @@ class Table(Generic[R]):
 
     def of_instance(self, process_instance_key: int) -> list[R]:
         """Return the living rows of a resident process instance, in order of their keys."""
-        return _in_order(self._by_instance.get(process_instance_key))
+        return in_order(self._by_instance.get(process_instance_key))
 
     def by(self, lookup: str, value: int) -> list[R]:
         """Return the living rows whose column *lookup* has this *value*, in order of their keys."""
-        return _in_order(self._lookups[lookup].get(value))
+        return in_order(self._lookups[lookup].get(value))
 
     def has_any(self, lookup: str, value: int) -> bool:
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
 
-    def matching(self, columns: tuple[str, ...], values: tuple[str, ...]) -> list[R]:
-        """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys."""
-        return _in_order(self._matches[columns].get(values if len(values) > 1 else values[0]))
+    def matching(self, columns: tuple[str, ...], values: tuple[str, ...], after: int, through: int) -> list[R]:
+        """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys.
+
+        The keys are above *after* and at most *through*.
+        """
+        rows = self._matches[columns].get(values if len(values) > 1 else values[0])
+        if not rows:
+            return []
+        return [rows[key] for key in sorted(key for key in rows if after < key <= through)]
 
     # --- changing
 
@@ -118,6 +128,10 @@ class Table(Generic[R]):
         """Set the fields named in *changes*; each must be declared as changing in `rows`."""
         key = row.key
         before = []
+        grown = 0
+        for name in self._may_grow:
+            if name in changes:
+                grown += len(changes[name]) - len(getattr(row, name))
         for name, value in changes.items():
             assert name in self._changing, f"{name} of {row} never changes"
             before.append((name, getattr(row, name)))
@@ -125,12 +139,15 @@ class Table(Generic[R]):
         self._note((self._undo_update, (row, before, key in self._changed)))
         self._changed[key] = row
         self._touch(row.process_instance_key)
+        if grown:
+            self._grow(row.process_instance_key, grown)
+            self._note((self._grow, (row.process_instance_key, -grown)))
         if self._due:
             self._schedule(row)
 
     def set(self, row: Any, name: str, value: Any) -> None:
-        """Set one field, as `update` does, at two thirds of its cost."""
-        assert name in self._changing, f"{name} of {row} never changes"
+        """Set one field that is neither a due time nor sized, as `update` does, at two thirds of its cost."""
+        assert name in self._settable, f"{name} of {row} never changes, or only by `update`"
         key = row.key
         self._note((self._undo_set, (row, name, getattr(row, name), key in self._changed)))
         setattr(row, name, value)
@@ -138,7 +155,7 @@ class Table(Generic[R]):
         self._touch(row.process_instance_key)
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
-        """Set the fields named in *changes* and the end of the row; it lives no longer and no load finds it."""
+        """Set the fields named in *changes* and the end of the row. From now on no look-up and no load finds it."""
         self.update(row, ended_ms=ended_ms, **changes)
         self._leave(row)
         self._note((self._enter, (row,)))
@@ -211,11 +228,11 @@ class Table(Generic[R]):
     def _leave(self, row: Any) -> None:
         key, process_instance_key = row.key, row.process_instance_key
         del self._rows[key]
-        _drop(self._by_instance, process_instance_key, key)
+        drop(self._by_instance, process_instance_key, key)
         for value_of, index in self._lookup_items:
-            _drop(index, value_of(row), key)
+            drop(index, value_of(row), key)
         for values_of_match, matched in self._match_items:
-            _drop(matched, values_of_match(row), key)
+            drop(matched, values_of_match(row), key)
         self._grow(process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
         self._left(row)
 
@@ -255,7 +272,8 @@ class Table(Generic[R]):
             self._changed[row.key] = row
 
 
-def _in_order(rows: dict[int, R] | None) -> list[R]:
+def in_order(rows: dict[int, R] | None) -> list[R]:
+    """Return the rows of one place of an index, in order of their keys."""
     if not rows:
         return []
     if len(rows) == 1:
@@ -263,7 +281,8 @@ def _in_order(rows: dict[int, R] | None) -> list[R]:
     return [rows[key] for key in sorted(rows)]
 
 
-def _drop(index: dict[Any, dict[int, R]], value: Any, key: int) -> None:
+def drop(index: dict[Any, dict[int, R]], value: Any, key: int) -> None:
+    """Remove a row from its place in an index; an empty place is removed, too."""
     rows = index[value]
     del rows[key]
     if not rows:

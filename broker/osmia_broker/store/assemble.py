@@ -5,9 +5,9 @@ unreadable, because the engine relies on an instance being complete. It never ma
 
 The rows of an instance are readable when all of these hold:
 
-- every value has the type of its column, and an enum's column holds one of its members
+- every value has the type of its column, an enum's column holds one of its members, and a document is JSON
 - the process itself is among them, or the row stands alone: a kept message, or a timer of a start event, is its own instance
-- every element instance stands, scope by scope, inside the process
+- every element instance stands, scope by scope, inside the process, has a type that this broker knows, and is in a state of the living
 - every other row belongs to an element instance that is among them
 """
 
@@ -16,12 +16,43 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
+from osmia_broker.model import ElementType
 from osmia_broker.state.kinds import KINDS, Kind
-from osmia_broker.state.rows import CreatedOnce, ElementInstance, FollowUp, Message, Timer
+from osmia_broker.state.rows import (
+    Compensation,
+    CreatedOnce,
+    ElementInstance,
+    ElementState,
+    FollowUp,
+    InstanceOrigin,
+    Job,
+    Loop,
+    LoopResult,
+    Message,
+    Timer,
+    Variable,
+)
 from osmia_broker.state.store_protocol import InstanceRows, Loaded, RowValues
 from osmia_broker.store import schema
 
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted in a reason
+
+_DOCUMENTS: dict[type, str] = {  # the column that holds JSON; empty where a row has none
+    Compensation: "variables",
+    InstanceOrigin: "tags",
+    Job: "headers",
+    Loop: "items",
+    LoopResult: "results",
+    Message: "variables",
+    Variable: "value",
+}
+_MAY_BE_EMPTY = frozenset({Compensation, InstanceOrigin, Loop})
+_ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
+_ELEMENT_TYPES = frozenset(ElementType)
+
+_read_document = msgspec.json.Decoder(msgspec.Raw).decode  # checks the text, and makes no objects of it
 
 
 class CorruptRow(Exception):
@@ -38,16 +69,21 @@ class RowReader:
             (kind.columns.index(name), {member.value: member for member in enum}) for name, enum in kind.enums.items()
         )
         self.place_of_key = kind.columns.index(kind.primary_key[0])
+        document = _DOCUMENTS.get(kind.row_type)
+        self._document = -1 if document is None else kind.columns.index(document)
+        self._may_lack_document = kind.row_type in _MAY_BE_EMPTY
 
     def row(self, values: RowValues) -> Any:
         """Return the row.
 
         Raises:
-            CorruptRow: a value has the wrong type or is no member of its enum.
+            CorruptRow: a value has the wrong type, is no member of its enum, or is no JSON.
 
         """
         if tuple(map(type, values)) != self._types:
             raise CorruptRow(self._wrong_type(values))
+        if self._document >= 0:
+            self._check_document(values)
         if self._enums:
             converted = list(values)
             for place, members in self._enums:
@@ -57,6 +93,14 @@ class RowReader:
                     raise CorruptRow(self._named(values, place)) from None
             values = tuple(converted)
         return self._kind.row_type(*values)
+
+    def _check_document(self, values: RowValues) -> None:
+        text = values[self._document]
+        if text or not self._may_lack_document:
+            try:
+                _read_document(text)
+            except msgspec.DecodeError:
+                raise CorruptRow(f"{self._named(values, self._document)}, which is no JSON") from None
 
     def _wrong_type(self, values: RowValues) -> str:
         place = next(place for place, value in enumerate(values) if type(value) is not self._types[place])
@@ -179,11 +223,22 @@ def _fault_between(process_instance_key: int, rows: InstanceRows) -> str | None:
     for element in elements:
         if element.key not in living:
             return f"in table element_instances, key {element.key}: scope {element.scope_key}, which is not living in the process"
+        fault = _fault_of_element(element)
+        if fault is not None:
+            return f"in table element_instances, key {element.key}: {fault}"
     for row_type, column in _OWNER_COLUMNS.items():
         for row in rows.get(row_type, ()):
             owner = getattr(row, column)
             if owner not in living:
                 return f"in table {KINDS[row_type].table}, key {row.key}: {column} {owner}, which is not living"
+    return None
+
+
+def _fault_of_element(element: ElementInstance) -> str | None:
+    if element.type not in _ELEMENT_TYPES:
+        return f"type {element.type!r:.{VALUE_CHARACTERS_MAX}}, which this broker does not know"
+    if element.state in _ENDED:
+        return f"state {element.state}, but no time of its end"
     return None
 
 

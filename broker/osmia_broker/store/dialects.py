@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, bindparam, column, select
+from sqlalchemy import ColumnElement, Table, TableValuedAlias, bindparam, column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -47,8 +47,12 @@ def _unpack_json(element: _Unpacked, compiler: SQLCompiler, **options: Any) -> s
 
 def among(what: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Compare *what* with many keys that are given as one parameter; the statement stays the same for any number of keys."""
-    keys = _Unpacked(bindparam(parameter)).table_valued(column("value"))
-    return what.in_(select(keys.c.value))
+    return what.in_(select(unpacked(parameter).c.value))
+
+
+def unpacked(parameter: str) -> TableValuedAlias:
+    """Return the keys that are given as one parameter as a table with the column `value`."""
+    return _Unpacked(bindparam(parameter)).table_valued(column("value"))
 
 
 def packed(keys: Collection[int] | Collection[str]) -> str:

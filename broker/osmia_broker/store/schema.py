@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
 from osmia_broker.state.kinds import KINDS, Kind
-from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS
+from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
 
 metadata = MetaData()
 
@@ -148,6 +148,9 @@ for _kind in KINDS.values():
             *(_columns[name] for name in _match),
             where=matched_where(_kind, _match),
         )
+
+# Listing the evaluations of a decision, newest first.
+_index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(

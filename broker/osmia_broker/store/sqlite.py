@@ -13,7 +13,7 @@ import os
 import sqlite3
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
-from osmia_broker.state.store_protocol import Changes, Due, DueWanted, Loaded, Start, Wanted, Written
+from osmia_broker.state.store_protocol import Changes, Due, DueWanted, Loaded, MatchWanted, Start, Wanted, Written
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
@@ -51,6 +51,7 @@ def _prepared(of_types: dict[type, Any]) -> dict[type, Prepared]:
 
 
 _OWNERS = _prepared(statements.OWNERS)
+_KINDS_OF_INSTANCES = prepare(statements.KINDS_OF_INSTANCES)
 _OF_INSTANCES = _prepared(statements.OF_INSTANCES)
 _OF_SCOPES = _prepared(statements.OF_SCOPES)
 _DEFINITIONS = _prepared(statements.DEFINITIONS)
@@ -262,12 +263,10 @@ def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
     loaded = Loaded()
     rows = wanted.rows
     for match in wanted.matches:
-        values = {f"value_{place}": value for place, value in enumerate(match.values)}
-        found = _MATCHES[match.row_type, match.columns].rows(db, after=match.after, **values)
-        loaded.matches[match] = [key for (key,) in found]
-        rows |= {(match.row_type, key) for (key,) in found}
+        loaded.matches[match] = keys = _matching(db, match)
+        rows |= {(match.row_type, key) for key in keys}
     if rows:
-        _load_instances(db, rows, loaded)
+        _load_instances(db, rows, wanted.newer, loaded)
     if wanted.resources:
         found = _RESOURCES.rows(db, keys=packed(wanted.resources))
         loaded.resources = {checksum: content for checksum, content in found if isinstance(content, bytes)}
@@ -278,24 +277,36 @@ def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
     return loaded
 
 
+def _matching(db: sqlite3.Connection, match: MatchWanted) -> list[int]:
+    """Return the keys of the rows with the values of *match*."""
+    values = {f"value_{place}": value for place, value in enumerate(match.values)}
+    try:
+        return [key for (key,) in _MATCHES[match.row_type, match.columns].rows(db, after=match.after, **values)]
+    except UnicodeEncodeError:  # half a surrogate pair; no row can hold it
+        return []
+
+
 def _kept_messages(db: sqlite3.Connection) -> Filter:
+    """Read which names and correlation keys have messages: 2.3 µs each, half of it in SQLite. A covering index saves only 0.2 µs."""
     kept = Filter()
-    for name, correlation_key in _KEPT_MESSAGES.run(db):
-        kept.add((str(name), str(correlation_key)))
+    kept.add_all(_KEPT_MESSAGES.run(db))
     return kept
 
 
-def _load_instances(db: sqlite3.Connection, wanted: frozenset[tuple[type, int]], loaded: Loaded) -> None:
-    """Read all living rows of the process instances that own the rows of these keys."""
+def _load_instances(
+    db: sqlite3.Connection, wanted: frozenset[tuple[type, int]], newer: Container[int], loaded: Loaded
+) -> None:
+    """Read all living rows of the process instances that own the rows of these keys, but not of the *newer* ones."""
     keys_of: dict[type, list[int]] = defaultdict(list)
     for row_type, key in wanted:
         keys_of[row_type].append(key)
     assembly = Assembly()
     for row_type, keys in keys_of.items():
         assembly.add_owners(_OWNERS[row_type].rows(db, keys=packed(keys)))
-    if instance_keys := assembly.instance_keys:
+    if instance_keys := [key for key in assembly.instance_keys if key not in newer]:
         keys_parameter = packed(instance_keys)
-        for kind in schema.KEYED_KINDS:
+        for (place,) in _KINDS_OF_INSTANCES.rows(db, keys=keys_parameter):
+            kind = schema.KEYED_KINDS[place]
             assembly.add_rows(kind, _OF_INSTANCES[kind.row_type].rows(db, keys=keys_parameter))
         scopes_parameter = packed(assembly.scope_keys)
         for kind in schema.SCOPED_KINDS:

@@ -5,13 +5,25 @@ Many keys are one parameter (`dialects.among`), called `keys`. Rows that have en
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Update, bindparam, literal_column, select, text
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    exists,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
 
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS
 from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS
 from osmia_broker.store import schema
-from osmia_broker.store.dialects import among
+from osmia_broker.store.dialects import among, unpacked
 
 LATEST_MS = 2**63 - 1  #: the largest integer of a column; in SQLite every text is larger
 
@@ -34,6 +46,23 @@ def _owners(kind: Kind) -> Select[Any]:
 def _of_instances(kind: Kind) -> Select[Any]:
     table = schema.TABLES[kind.row_type]
     return rows_of(kind.row_type).where(among(table.c.process_instance_key, "keys"), *_is_living(kind, table))
+
+
+def _kinds_of_instances() -> CompoundSelect[Any]:
+    """Select the places in KEYED_KINDS of the kinds of which the instances have living rows at all.
+
+    Most instances have rows of few kinds. This costs 17 µs for one instance, where asking every table for its rows costs 11 µs a table.
+    """
+    wanted = select(unpacked("keys").c.value).cte("wanted").prefix_with("MATERIALIZED")
+
+    def has_rows(kind: Kind) -> ColumnElement[bool]:
+        table = schema.TABLES[kind.row_type]
+        of_instance = table.c.process_instance_key == wanted.c.value
+        return exists().select_from(wanted.join(table, of_instance)).where(*_is_living(kind, table))
+
+    return union_all(
+        *(select(literal_column(str(place))).where(has_rows(kind)) for place, kind in enumerate(schema.KEYED_KINDS))
+    )
 
 
 def _due(kind: Kind) -> Select[Any]:
@@ -93,6 +122,7 @@ def _save_next_key() -> Update:
 OWNERS = {
     kind.row_type: _owners(kind) for kind in schema.KEYED_KINDS
 }  #: (key, process_instance_key) of rows by their keys
+KINDS_OF_INSTANCES = _kinds_of_instances()  #: places in KEYED_KINDS
 OF_INSTANCES = {kind.row_type: _of_instances(kind) for kind in schema.KEYED_KINDS}  #: rows by process instances
 OF_SCOPES = {  #: rows by their scopes
     kind.row_type: rows_of(kind.row_type).where(among(schema.TABLES[kind.row_type].c.scope_key, "keys"))

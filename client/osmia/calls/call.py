@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 from google.protobuf.message import Message
 
@@ -15,19 +16,27 @@ ANSWER_SLACK_MS = 5_000  # added to the time for which the gateway itself waits
 
 
 class Calls:
-    """Sends requests over a channel. *call_timeout_ms* None waits for an answer for ever."""
+    """Sends requests over a channel. *call_timeout_ms* None waits for an answer for ever.
 
-    def __init__(self, channel: Channel, call_timeout_ms: int | None) -> None:
+    With *idempotent_creations* each creation gets a key by which the broker recognises a repetition, and is repeated.
+    """
+
+    def __init__(self, channel: Channel, call_timeout_ms: int | None, *, idempotent_creations: bool = False) -> None:
         self._channel = channel
+        self._idempotent_creations = idempotent_creations
         self._timeout_s = None if call_timeout_ms is None else call_timeout_ms / 1000
 
     async def _call(self, name: str, request: Message) -> Any:
         return await self._channel.unary(name, request, timeout_s=self._timeout_s)
 
-    async def _call_once(self, name: str, request: Message, idempotency_key: str) -> Any:
-        """Send a creation that the broker recognises by its key, again and again until it answers or the time is over."""
+    async def _create(self, name: str, request: Message, timeout_s: float | None, idempotency_key: str) -> Any:
+        """Send a creation: once, or with a key until the broker answers or the time is over."""
+        if not idempotency_key and self._idempotent_creations:
+            idempotency_key = uuid4().hex
+        if not idempotency_key:
+            return await self._channel.unary(name, request, timeout_s=timeout_s)
         loop = asyncio.get_running_loop()
-        end_s = None if self._timeout_s is None else loop.time() + self._timeout_s
+        end_s = None if timeout_s is None else loop.time() + timeout_s
         pauses = Backoff(first_ms=100, max_ms=2_000)
         while True:
             left_s = None if end_s is None else end_s - loop.time()
@@ -39,9 +48,6 @@ class Calls:
                 if end_s is not None and loop.time() + pause_s >= end_s:
                     raise
                 await asyncio.sleep(pause_s)
-
-    async def _call_waiting(self, name: str, request: Message, wait_ms: int) -> Any:
-        return await self._channel.unary(name, request, timeout_s=(wait_ms + ANSWER_SLACK_MS) / 1000)
 
     def _stream(self, name: str, request: Message, timeout_ms: int | None) -> AsyncIterator[Any]:
         return self._channel.stream(name, request, timeout_s=None if timeout_ms is None else timeout_ms / 1000)

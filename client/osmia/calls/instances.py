@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from osmia import variables as variables_json
-from osmia.calls.call import Calls
+from osmia.calls.call import ANSWER_SLACK_MS, Calls
 from osmia.results import CompletedInstance, CreatedInstance
 from osmia_proto import gateway
 
@@ -29,7 +30,7 @@ class Move:
     """Tokens to be moved by `modify_instance`: *target* is activated once for each instance of *source* that is terminated.
 
     *source* is an element id (all its instances) or the key of one element instance. The scope of the target is found; else name it by
-    *ancestor_key*, or take the scopes of the source (*infer_ancestor*).
+    *ancestor_key*, or take the scopes of the source (*infer_ancestor*), or the parent of the source (*use_source_parent*).
     """
 
     source: str | int
@@ -37,6 +38,7 @@ class Move:
     variables: Mapping[str, object] = field(default_factory=dict)
     ancestor_key: int = 0
     infer_ancestor: bool = False
+    use_source_parent: bool = False
 
 
 class InstanceCalls(Calls):
@@ -62,34 +64,38 @@ class InstanceCalls(Calls):
         The instance is stored when this returns. *start_at* names elements to start at instead of the start event.
         *terminate_after* names elements; when one of them ends, the instance ends.
 
+        *tags* (at most 10) and the *business_id* (1 to 256 characters) mark the instance; its jobs carry them.
+
         Without an *idempotency_key* the call is never repeated by itself: after `Unavailable` or `Timeout` the instance may or may not exist.
-        With one (at most 256 characters) it is repeated while the broker is away, and every repetition within 24 hours, by
-        whomever, returns the instance of the first call.
+        With one (at most 256 characters) it is repeated while the broker is away, and every repetition within 24 hours
+        returns the instance of the first call. A client with `idempotent_creations=True` gives each call a key of its own.
 
         Raises:
             NotFound: there is no such process or version.
-            InvalidArgument: an element of *start_at* does not exist or cannot be started at.
+            InvalidArgument: an element of *start_at* does not exist or cannot be started at, or a mark is against its rule.
             InvalidState: the process has no none start event.
+            AlreadyExists: another instance of the process has the *business_id*, and the broker wants them unique.
         """
-        _expect_one_of(bpmn_process_id, process_definition_key)
-        request = gateway.CreateProcessInstanceRequest(
-            bpmnProcessId=bpmn_process_id,
-            version=version,
-            processDefinitionKey=process_definition_key,
+        request = _creation(
+            bpmn_process_id,
+            version,
+            process_definition_key,
+            start_at,
+            terminate_after,
             variables=variables_json.encode(variables),
-            startInstructions=[gateway.ProcessInstanceCreationStartInstruction(elementId=id) for id in start_at],
-            runtimeInstructions=map(_terminate, terminate_after),
             tags=tags,
             businessId=business_id,
             tenantId=tenant_id,
             operationReference=operation_reference,
         )
-        if idempotency_key:
-            answer = await self._call_once("CreateProcessInstance", request, idempotency_key)
-        else:
-            answer = await self._call("CreateProcessInstance", request)
+        answer = await self._create("CreateProcessInstance", request, self._timeout_s, idempotency_key)
         return CreatedInstance(
-            answer.processInstanceKey, answer.processDefinitionKey, answer.bpmnProcessId, answer.version
+            answer.processInstanceKey,
+            answer.processDefinitionKey,
+            answer.bpmnProcessId,
+            answer.version,
+            answer.businessId,
+            tuple(answer.tags),
         )
 
     async def create_instance_with_result(
@@ -99,35 +105,49 @@ class InstanceCalls(Calls):
         *,
         version: int = LATEST,
         process_definition_key: int = 0,
+        start_at: Sequence[str] = (),
+        terminate_after: Sequence[str] = (),
+        tags: Sequence[str] = (),
+        business_id: str | None = None,
+        idempotency_key: str = "",
         fetch_variables: Sequence[str] = (),
         wait_ms: int = 15_000,
         tenant_id: str = "",
+        operation_reference: int | None = None,
     ) -> CompletedInstance:
         """Start an instance, wait up to *wait_ms* (> 0) for its end, and return its variables.
 
+        With an *idempotency_key* a repetition waits for the instance of the first call.
+
         Raises:
-            NotFound, InvalidState: as `create_instance`.
+            NotFound, InvalidArgument, InvalidState, AlreadyExists: as `create_instance`.
             Timeout: it did not complete in time; it continues.
         """
-        _expect_one_of(bpmn_process_id, process_definition_key)
-        request = gateway.CreateProcessInstanceWithResultRequest(
-            request=gateway.CreateProcessInstanceRequest(
-                bpmnProcessId=bpmn_process_id,
-                version=version,
-                processDefinitionKey=process_definition_key,
-                variables=variables_json.encode(variables),
-                tenantId=tenant_id,
-            ),
-            requestTimeout=wait_ms,
-            fetchVariables=fetch_variables,
+        creation = _creation(
+            bpmn_process_id,
+            version,
+            process_definition_key,
+            start_at,
+            terminate_after,
+            variables=variables_json.encode(variables),
+            tags=tags,
+            businessId=business_id,
+            tenantId=tenant_id,
+            operationReference=operation_reference,
         )
-        answer = await self._call_waiting("CreateProcessInstanceWithResult", request, wait_ms)
+        request = gateway.CreateProcessInstanceWithResultRequest(
+            request=creation, requestTimeout=wait_ms, fetchVariables=fetch_variables
+        )
+        timeout_s = (wait_ms + ANSWER_SLACK_MS) / 1000
+        answer = await self._create("CreateProcessInstanceWithResult", request, timeout_s, idempotency_key)
         return CompletedInstance(
             answer.processInstanceKey,
             answer.processDefinitionKey,
             answer.bpmnProcessId,
             answer.version,
             variables_json.decode(answer.variables),
+            answer.businessId,
+            tuple(answer.tags),
         )
 
     async def cancel_instance(self, process_instance_key: int, *, operation_reference: int | None = None) -> None:
@@ -261,12 +281,32 @@ class InstanceCalls(Calls):
         )
 
 
-def _expect_one_of(bpmn_process_id: str, process_definition_key: int) -> None:
+def _creation(
+    bpmn_process_id: str,
+    version: int,
+    process_definition_key: int,
+    start_at: Sequence[str],
+    terminate_after: Sequence[str],
+    **fields: Any,
+) -> gateway.CreateProcessInstanceRequest:
+    """Write the request of both creations; *fields* are those of the wire.
+
+    Raises:
+        ValueError: the process is named twice or not at all.
+    """
     if bool(bpmn_process_id) == bool(process_definition_key):
         raise ValueError(
             "Expected either bpmn_process_id or process_definition_key, "
             f"but found '{bpmn_process_id}' and {process_definition_key}"
         )
+    return gateway.CreateProcessInstanceRequest(
+        bpmnProcessId=bpmn_process_id,
+        version=version,
+        processDefinitionKey=process_definition_key,
+        startInstructions=[gateway.ProcessInstanceCreationStartInstruction(elementId=id) for id in start_at],
+        runtimeInstructions=map(_terminate, terminate_after),
+        **fields,
+    )
 
 
 def _terminate(element_id: str) -> gateway.ProcessInstanceCreationRuntimeInstruction:
@@ -284,6 +324,7 @@ def _move(move: Move) -> gateway.ModifyProcessInstanceRequest.MoveInstruction:
         variableInstructions=_variable_instructions(move.variables),
         ancestorElementInstanceKey=move.ancestor_key,
         inferAncestorScopeFromSourceHierarchy=move.infer_ancestor,
+        useSourceParentKeyAsAncestorScopeKey=move.use_source_parent,
     )
 
 

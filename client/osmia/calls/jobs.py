@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from osmia import variables as variables_json
 from osmia.calls.call import ANSWER_SLACK_MS, Calls
-from osmia.job import Job, job_from_wire
+from osmia.job import AdHocResult, Job, job_from_wire
 from osmia_proto import gateway
 
 LONG_POLL_MS = 10_000  # the time that gateways wait by default
@@ -77,15 +77,31 @@ class JobCalls(Calls):
         async for message in self._stream("StreamActivatedJobs", request, timeout_ms=None):
             yield job_from_wire(message)
 
-    async def complete_job(self, job_key: int, variables: object = None) -> None:
+    async def complete_job(
+        self,
+        job_key: int,
+        variables: object = None,
+        *,
+        result: AdHocResult | None = None,
+        business_id: str | None = None,
+    ) -> None:
         """Complete a job. Its *variables* (a mapping or a model) go to the process, or to the task's output mappings.
+
+        *result* is for the job of an ad-hoc subprocess. *business_id* is given to the
+        process instance, as by `assign_business_id`.
 
         Raises:
             NotFound: there is no such job, or it is done already.
             InvalidState: it has failed and waits for its back-off, or for its incident to be resolved.
         """
         await self._call(
-            "CompleteJob", gateway.CompleteJobRequest(jobKey=job_key, variables=variables_json.encode(variables))
+            "CompleteJob",
+            gateway.CompleteJobRequest(
+                jobKey=job_key,
+                variables=variables_json.encode(variables),
+                result=None if result is None else _ad_hoc(result),
+                businessId=business_id,
+            ),
         )
 
     async def fail_job(
@@ -166,3 +182,15 @@ class JobCalls(Calls):
             "UpdateJobTimeout",
             gateway.UpdateJobTimeoutRequest(jobKey=job_key, timeout=timeout_ms, operationReference=operation_reference),
         )
+
+
+def _ad_hoc(result: AdHocResult) -> gateway.JobResult:
+    return gateway.JobResult(
+        type="adHocSubProcess",
+        activateElements=[
+            gateway.JobResultActivateElement(elementId=id, variables=variables_json.encode(values))
+            for id, values in result.activate.items()
+        ],
+        isCompletionConditionFulfilled=result.is_fulfilled,
+        isCancelRemainingInstances=result.cancels_remaining,
+    )

@@ -65,16 +65,23 @@ class ResourceCalls(Calls):
         )
         return Deployment(answer.key, processes=[_process(process) for process in answer.processes])
 
-    async def delete_resource(self, resource_key: int, *, operation_reference: int | None = None) -> None:
+    async def delete_resource(
+        self, resource_key: int, *, delete_history: bool | None = None, operation_reference: int | None = None
+    ) -> None:
         """Delete a process definition, a decision requirements graph or a form.
+
+        A deleted process takes no new instances; those that run go on to their end. Without its latest version, the version
+        before it is the latest again. *delete_history* asks for its ended instances to be deleted, too; Osmia's broker keeps them.
 
         Raises:
             NotFound: there is no such resource.
-            InvalidState: instances of it are running.
+            InvalidState: instances of it are running; only older Zeebe gateways refuse this.
         """
         await self._call(
             "DeleteResource",
-            gateway.DeleteResourceRequest(resourceKey=resource_key, operationReference=operation_reference),
+            gateway.DeleteResourceRequest(
+                resourceKey=resource_key, deleteHistory=delete_history, operationReference=operation_reference
+            ),
         )
 
     async def evaluate_decision(
@@ -111,6 +118,7 @@ class ResourceCalls(Calls):
             partitions=answer.partitionsCount,
             replication_factor=answer.replicationFactor,
             brokers=[_broker(broker) for broker in answer.brokers],
+            cluster_id=answer.clusterId,
         )
 
 

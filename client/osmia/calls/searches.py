@@ -1,4 +1,4 @@
-"""Searches: lists of instances, jobs, incidents, definitions and variables (`osmia.v1.Queries`).
+"""Searches: lists of instances, jobs, incidents, definitions, variables, timers, subscriptions, messages (`osmia.v1.Queries`).
 
 Only Osmia answers these calls. A Zeebe gateway raises `Unimplemented`.
 """
@@ -11,6 +11,7 @@ import msgspec
 from osmia import variables as variables_json
 from osmia.calls.call import Calls
 from osmia.results import (
+    BufferedMessage,
     ElementInstance,
     Incident,
     IncidentState,
@@ -22,6 +23,11 @@ from osmia.results import (
     ProcessDefinition,
     ProcessInstance,
     Status,
+    Subscription,
+    SubscriptionKind,
+    SubscriptionState,
+    Timer,
+    TimerState,
     Variable,
 )
 from osmia_proto import queries
@@ -31,10 +37,13 @@ _INSTANCE = "PROCESS_INSTANCE_STATE_"
 _ELEMENT = "ELEMENT_INSTANCE_STATE_"
 _JOB = "JOB_STATE_"
 _INCIDENT = "INCIDENT_STATE_"
+_TIMER = "TIMER_STATE_"
+_KIND = "SUBSCRIPTION_KIND_"
+_SUBSCRIPTION = "SUBSCRIPTION_STATE_"
 
 
 class SearchCalls(Calls):
-    """Search instances, jobs, incidents, definitions and variables.
+    """Search instances, jobs, incidents, definitions, variables, timers, subscriptions and messages.
 
     A search returns a page of at most *limit* items (1 to 1000), newest first. To get the next page, give the `next` of the
     last one as *after*. An item must match all filters that are given.
@@ -46,13 +55,13 @@ class SearchCalls(Calls):
         bpmn_process_id: str = "",
         version: int = 0,
         process_definition_key: int = 0,
-        states: Iterable[InstanceState] = (),
+        states: Iterable[InstanceState | str] = (),
         has_incident: bool | None = None,
         parent_key: int = 0,
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessInstance]:
-        """Return process instances, each with its active elements.
+        """Return process instances, each with its active elements. With *parent_key*, only those that this instance has called.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -63,7 +72,7 @@ class SearchCalls(Calls):
                 bpmn_process_id=bpmn_process_id,
                 version=version,
                 process_definition_key=process_definition_key,
-                states=[queries.ProcessInstanceState.Value(_INSTANCE + state) for state in states],
+                states=_numbers(queries.ProcessInstanceState, _INSTANCE, states),
                 has_incident=has_incident,
                 parent_process_instance_key=parent_key,
                 limit=limit,
@@ -84,14 +93,15 @@ class SearchCalls(Calls):
     async def search_jobs(
         self,
         *,
+        key: int = 0,
         type: str = "",
         process_instance_key: int = 0,
         user_tasks_only: bool = False,
-        states: Iterable[JobState] = (),
+        states: Iterable[JobState | str] = (),
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[JobInfo]:
-        """Return jobs, open and ended ones.
+        """Return jobs, open and ended ones; with *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -99,10 +109,11 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchJobs",
             queries.SearchJobsRequest(
+                key=key,
                 type=type,
                 process_instance_key=process_instance_key,
                 user_tasks_only=user_tasks_only,
-                states=[queries.JobState.Value(_JOB + state) for state in states],
+                states=_numbers(queries.JobState, _JOB, states),
                 limit=limit,
                 after=after,
             ),
@@ -112,14 +123,15 @@ class SearchCalls(Calls):
     async def search_incidents(
         self,
         *,
+        key: int = 0,
         process_instance_key: int = 0,
         bpmn_process_id: str = "",
         error_type: str = "",
-        states: Iterable[IncidentState] = (),
+        states: Iterable[IncidentState | str] = (),
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[Incident]:
-        """Return incidents, open and resolved ones.
+        """Return incidents, open and resolved ones; with *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -127,10 +139,11 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchIncidents",
             queries.SearchIncidentsRequest(
+                key=key,
                 process_instance_key=process_instance_key,
                 bpmn_process_id=bpmn_process_id,
                 error_type=error_type,
-                states=[queries.IncidentState.Value(_INCIDENT + state) for state in states],
+                states=_numbers(queries.IncidentState, _INCIDENT, states),
                 limit=limit,
                 after=after,
             ),
@@ -140,12 +153,13 @@ class SearchCalls(Calls):
     async def search_definitions(
         self,
         *,
+        key: int = 0,
         bpmn_process_id: str = "",
         latest_only: bool = False,
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessDefinition]:
-        """Return deployed process definitions; each version is an item.
+        """Return deployed process definitions; each version is an item. With *key*, only this one.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -153,7 +167,7 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchProcessDefinitions",
             queries.SearchProcessDefinitionsRequest(
-                bpmn_process_id=bpmn_process_id, latest_only=latest_only, limit=limit, after=after
+                key=key, bpmn_process_id=bpmn_process_id, latest_only=latest_only, limit=limit, after=after
             ),
         )
         return Page([ProcessDefinition(**_fields(item)) for item in answer.items], answer.next)
@@ -177,13 +191,115 @@ class SearchCalls(Calls):
                 process_instance_key=process_instance_key, scope_key=scope_key, limit=limit, after=after
             ),
         )
-        items = [Variable(**_fields(item, value=msgspec.json.decode(item.value))) for item in answer.items]
-        return Page(items, answer.next)
+        return Page([Variable(**_fields(item, value=_value(item.value))) for item in answer.items], answer.next)
+
+    async def search_timers(
+        self,
+        *,
+        process_instance_key: int = 0,
+        element_id: str = "",
+        bpmn_process_id: str = "",
+        of_start_event: bool | None = None,
+        states: Iterable[TimerState | str] = (),
+        limit: int = DEFAULT_LIMIT,
+        after: str = "",
+    ) -> Page[Timer]:
+        """Return timers, waiting and ended ones. *of_start_event*: only those of start events, or (False) only those of instances.
+
+        Raises:
+            InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
+        """
+        answer = await self._call(
+            "SearchTimers",
+            queries.SearchTimersRequest(
+                process_instance_key=process_instance_key,
+                element_id=element_id,
+                bpmn_process_id=bpmn_process_id,
+                of_start_event=of_start_event,
+                states=_numbers(queries.TimerState, _TIMER, states),
+                limit=limit,
+                after=after,
+            ),
+        )
+        return Page([_timer(item) for item in answer.items], answer.next)
+
+    async def search_subscriptions(
+        self,
+        *,
+        process_instance_key: int = 0,
+        element_id: str = "",
+        bpmn_process_id: str = "",
+        name: str = "",
+        correlation_key: str = "",
+        kinds: Iterable[SubscriptionKind | str] = (),
+        of_start_event: bool | None = None,
+        states: Iterable[SubscriptionState | str] = (),
+        limit: int = DEFAULT_LIMIT,
+        after: str = "",
+    ) -> Page[Subscription]:
+        """Return subscriptions to messages, signals and conditions, open and ended ones. *of_start_event* is as in `search_timers`.
+
+        Raises:
+            InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
+        """
+        answer = await self._call(
+            "SearchSubscriptions",
+            queries.SearchSubscriptionsRequest(
+                process_instance_key=process_instance_key,
+                element_id=element_id,
+                bpmn_process_id=bpmn_process_id,
+                name=name,
+                correlation_key=correlation_key,
+                kinds=_numbers(queries.SubscriptionKind, _KIND, kinds),
+                of_start_event=of_start_event,
+                states=_numbers(queries.SubscriptionState, _SUBSCRIPTION, states),
+                limit=limit,
+                after=after,
+            ),
+        )
+        return Page([_subscription(item) for item in answer.items], answer.next)
+
+    async def search_messages(
+        self,
+        *,
+        name: str = "",
+        correlation_key: str = "",
+        message_id: str = "",
+        limit: int = DEFAULT_LIMIT,
+        after: str = "",
+    ) -> Page[BufferedMessage]:
+        """Return the published messages that are buffered now.
+
+        Raises:
+            InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
+        """
+        answer = await self._call(
+            "SearchMessages",
+            queries.SearchMessagesRequest(
+                name=name, correlation_key=correlation_key, message_id=message_id, limit=limit, after=after
+            ),
+        )
+        return Page([_message(item) for item in answer.items], answer.next)
 
     async def status(self) -> Status:
         """Return the state of the broker that answers."""
         answer = await self._call("Status", queries.StatusRequest())
         return Status(**_fields(answer, partitions=[PartitionStatus(**_fields(each)) for each in answer.partitions]))
+
+
+def _numbers(enum: Any, prefix: str, names: Iterable[str]) -> list[Any]:
+    """Return the numbers of *names* in an enum of the contract.
+
+    Raises:
+        ValueError: the enum has no such name.
+    """
+    known = [name.removeprefix(prefix) for name in enum.keys()[1:]]
+    numbers = []
+    for name in names:
+        if name not in known:
+            raise ValueError(f"Expected one of {', '.join(known)}, but found '{name}'")
+        numbers.append(enum.Value(prefix + name))
+    return numbers
 
 
 def _fields(message: Any, **changed: Any) -> dict[str, Any]:
@@ -204,6 +320,11 @@ def _instance(item: queries.ProcessInstance) -> ProcessInstance:
         end_ms=item.end_ms,
         parent_key=item.parent_process_instance_key,
         elements=[_element(element) for element in item.elements],
+        parent_element_key=item.parent_element_instance_key,
+        root_key=item.root_process_instance_key,
+        business_id=item.business_id,
+        tags=list(item.tags),
+        suspended_ms=item.suspended_ms,
     )
 
 
@@ -227,3 +348,32 @@ def _incident(item: queries.Incident) -> Incident:
     return Incident(
         **_fields(item, state=IncidentState(queries.IncidentState.Name(item.state).removeprefix(_INCIDENT)))
     )
+
+
+def _timer(item: queries.Timer) -> Timer:
+    return Timer(**_fields(item, state=TimerState(queries.TimerState.Name(item.state).removeprefix(_TIMER))))
+
+
+def _subscription(item: queries.Subscription) -> Subscription:
+    kind = SubscriptionKind(queries.SubscriptionKind.Name(item.kind).removeprefix(_KIND))
+    state = SubscriptionState(queries.SubscriptionState.Name(item.state).removeprefix(_SUBSCRIPTION))
+    return Subscription(**_fields(item, kind=kind, state=state))
+
+
+def _message(item: queries.BufferedMessage) -> BufferedMessage:
+    variables = _value(item.variables)
+    return BufferedMessage(
+        **_fields(
+            item,
+            variables=variables if isinstance(variables, dict) else {},
+            correlated_process_ids=list(item.correlated_process_ids),
+        )
+    )
+
+
+def _value(text: str) -> Any:
+    """Return a JSON value. A text that Python cannot read as one (such as 1e999) stays text, so that it hides no other item."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text

@@ -1,7 +1,7 @@
 """Tasks: done by a worker (a job), or by the broker itself (a script, a decision)."""
 
 from osmia_broker import feel
-from osmia_broker.engine.decisions import find_decision
+from osmia_broker.engine.decisions import find_decision, keep_evaluation
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.expressions import (
     VariableScope,
@@ -66,6 +66,14 @@ class BusinessRuleTask(Processor):
         evaluation = graph.evaluate(decision.decision_id, VariableScope(turn, instance.key), turn.now)
         if evaluation.failure_message:
             raise IncidentRaised(ErrorType.DECISION_EVALUATION_ERROR, evaluation.failure_message)
+        keep_evaluation(
+            turn,
+            turn.next_key(),
+            decision,
+            evaluation,
+            process_instance_key=instance.process_instance_key,
+            element_instance_key=instance.key,
+        )
         _finish_with(turn, instance, element, call.result_variable, evaluation.output)
 
 

@@ -13,10 +13,16 @@ from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
 from osmia_broker.model.expressions import Converted, Expression, Static
 from osmia_broker.model.faults import quote
-from osmia_broker.model.graph import CallDefinition, JobDefinition, UserTaskDefinition
+from osmia_broker.model.graph import (
+    CallDefinition,
+    JobDefinition,
+    PublishDefinition,
+    UserTaskDefinition,
+    VariableMapping,
+)
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
-from osmia_broker.model.xml import ACTIVITI, Node, local_name, name
+from osmia_broker.model.xml import ACTIVITI, BPMN, Node, local_name, name, text
 
 DEFAULT_RETRIES = 3
 
@@ -25,9 +31,22 @@ START_EVENT = frozenset(
     {"initiator", "formKey", "formFieldValidation"}
 )  # the initiator is set with the tasks for people
 #: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
+CALL_ACTIVITY = frozenset({"inheritVariables"})
+CALL_EXTENSIONS = frozenset({"in", "out"})
+#: The attributes and extension elements that run Java code inside Activiti's own process. Each with the way to do the same here.
+JAVA = {
+    "class": "give the task an 'implementation', and let a worker take jobs of that type",
+    "delegateExpression": "give the task an 'implementation', and let a worker take jobs of that type",
+    "expression": "use a script task, or a service task with an 'implementation'",
+    "executionListener": "put a service task before or behind the element",
+    "taskListener": "put a service task before or behind the user task",
+    "eventListener": "put a service task where the event is to be noticed",
+}
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
 _PREFIX = f"{{{ACTIVITI}}}"
+_PARTS = re.compile(r",(?![^{]*\})")  # a comma inside `${…}` separates nothing
+_OWNER = re.compile(r"(user|group)\s*\(\s*(.+?)\s*\)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _INTEGERS = range(-(2**31), 2**31)  # a Java int, as Activiti keeps a priority
 _AN_INTEGER = f"a whole number from {_INTEGERS[0]} to {_INTEGERS[-1]}"
@@ -38,10 +57,16 @@ def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
     for attribute in source.node.attrib:
         local = str(attribute).removeprefix(_PREFIX)
         if local != attribute and local not in supported and local not in HARMLESS:
-            source.fault(f"'activiti:{quote(local)}' is currently not supported")
+            source.fault(_unsupported(local))
     for tag, nodes in source.extensions.items():
-        if tag.startswith(_PREFIX):
-            source.fault(f"'activiti:{quote(local_name(nodes[0]))}' is currently not supported")
+        local = local_name(nodes[0])
+        if tag.startswith(_PREFIX) and not (local in CALL_EXTENSIONS and local_name(source.node) == "callActivity"):
+            source.fault(_unsupported(local))
+
+
+def _unsupported(local: str) -> str:
+    text = f"'activiti:{quote(local)}' is currently not supported"
+    return f"{text}, because it runs Java code; {JAVA[local]}" if local in JAVA else text
 
 
 def has(source: Source, attributes: frozenset[str]) -> bool:
@@ -61,11 +86,12 @@ def job(source: Source) -> JobDefinition | None:
 
 
 def user_task(source: Source) -> UserTaskDefinition:
-    """Read the `activiti:` attributes of a user task."""
+    """Read the `activiti:` attributes of a user task, and its `potentialOwner`, whose names are more candidates."""
+    owners = _owners(source)
     return UserTaskDefinition(
-        assignee=_value(source, "assignee", convert=_as_text),
-        candidate_groups=_list(source, "candidateGroups"),
-        candidate_users=_list(source, "candidateUsers"),
+        assignee=_value(source, "assignee", convert=_as_text, otherwise=_performer(source)),
+        candidate_groups=_list(source, "candidateGroups", owners["group"]),
+        candidate_users=_list(source, "candidateUsers", owners["user"]),
         due_date=_value(source, "dueDate", _date),
         form_key=_value(source, "formKey"),
         priority=_value(source, "priority", _priority, _as_integer),
@@ -91,6 +117,72 @@ def call(source: Source) -> CallDefinition | None:
     return None if compiled is None else CallDefinition(compiled)
 
 
+def call_mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
+    """Read `activiti:in` and `activiti:out` of a call activity: a variable or an expression, and the variable it goes to."""
+    read = {
+        way: [_mapping(source, node) for node in source.extensions.get(name(ACTIVITI, way), [])]
+        for way in ["in", "out"]
+    }
+    return tuple(filter(None, read["in"])), tuple(filter(None, read["out"]))
+
+
+def _mapping(source: Source, node: Node) -> VariableMapping | None:
+    target = source.required(node, "target")
+    expression, variable = trimmed(node.get("sourceExpression", "")), trimmed(node.get("source", ""))
+    if bool(expression) == bool(variable):
+        source.fault("Expected exactly one of the attributes 'source' and 'sourceExpression'", node)
+        return None
+    value = text_or_juel(source, node, expression) if expression else collection(source, node, variable)
+    return VariableMapping(value, (target,)) if value is not None and target else None
+
+
+def correlation_key(source: Source, at: Node) -> Expression | None:
+    """Read `activiti:correlationKey` of a message event definition; None without."""
+    text = trimmed(at.get(name(ACTIVITI, "correlationKey"), ""))
+    return text_or_juel(source, at, text) if text else None
+
+
+def event_name(source: Source, at: Node, attribute: str) -> Expression | None:
+    """Read `activiti:messageExpression` or `activiti:signalExpression` of an event definition; None without."""
+    text = trimmed(at.get(name(ACTIVITI, attribute), ""))
+    return text_or_juel(source, at, text) if text else None
+
+
+def publish(source: Source, message_name: Expression) -> PublishDefinition | None:
+    """Read what a throwing message event publishes in an Activiti file, where no worker does it; None in other files."""
+    if not source.file.is_activiti or message_name == Static("") or job(source) is not None:
+        return None
+    definition = next(node for tag, node in source.children() if tag == "messageEventDefinition")
+    return PublishDefinition(message_name, correlation_key(source, definition))
+
+
+def has_owners(source: Source) -> bool:
+    """Whether a user task names people by `potentialOwner` or `humanPerformer`."""
+    return any(tag in ("potentialOwner", "humanPerformer") for tag, _ in source.children())
+
+
+def _owners(source: Source) -> dict[str, list[str]]:
+    """Return the users and groups of each `potentialOwner`: `user(ada), group(hr)`; a plain name is a group, as in Activiti."""
+    found: dict[str, list[str]] = {"user": [], "group": []}
+    for tag, node in source.children():
+        if tag == "potentialOwner":
+            for part in _PARTS.split(_formal_expression(node)):
+                match = _OWNER.fullmatch(trimmed(part))
+                if match is not None:
+                    found[match[1]].append(match[2])
+                elif trimmed(part):
+                    found["group"].append(part)
+    return found
+
+
+def _performer(source: Source) -> str:
+    return next((_formal_expression(node) for tag, node in source.children() if tag == "humanPerformer"), "")
+
+
+def _formal_expression(node: Node) -> str:
+    return next((text(one) for one in node.iter(name(BPMN, "formalExpression"))), "")
+
+
 def condition(source: Source, text: str) -> Expression | None:
     """Compile the JUEL condition of a sequence flow."""
     return source.compiled(source.node, expressions.juel, text)
@@ -101,8 +193,9 @@ def _value(
     attribute: str,
     static: Callable[[str], Expression] = Static,
     convert: Callable[[Any], Any] | None = None,
+    otherwise: str = "",
 ) -> Expression | None:
-    text = trimmed(source.node.get(name(ACTIVITI, attribute), ""))
+    text = trimmed(source.node.get(name(ACTIVITI, attribute), "")) or otherwise
     if not text:
         return None
     if expressions.is_juel(text):
@@ -115,8 +208,8 @@ def _value(
         return None
 
 
-def _list(source: Source, attribute: str) -> Expression | None:
-    text = source.node.get(name(ACTIVITI, attribute), "")
+def _list(source: Source, attribute: str, owners: list[str]) -> Expression | None:
+    text = ",".join(one for one in (source.node.get(name(ACTIVITI, attribute), ""), *owners) if trimmed(one))
     return source.compiled(source.node, expressions.list_of, text) if trimmed(text) else None
 
 

@@ -89,7 +89,8 @@ def job(source: Source) -> JobDefinition | None:
     """Read the job of a task: exactly one `zeebe:taskDefinition`, and `zeebe:taskHeaders`."""
     found = source.extensions.get(_tag("taskDefinition"), [])
     if len(found) != 1:
-        source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
+        if found or not source.faults.touch(source.id):  # a Java class of Activiti is reported once
+            source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
         return None
     [node] = found
     type = _value(source, node, "type", _name) if source.required(node, "type") else None

@@ -10,5 +10,18 @@ from osmia_broker.store.read.jobs import SeenJob
 from osmia_broker.store.read.pages import Page, cursor
 from osmia_broker.store.read.process_instances import SeenElement, SeenInstance
 from osmia_broker.store.read.reader import Reader
+from osmia_broker.store.read.subscriptions import SeenSubscription
+from osmia_broker.store.read.timers import SeenTimer
 
-__all__ = ["Counts", "Page", "Reader", "SeenElement", "SeenIncident", "SeenInstance", "SeenJob", "cursor"]
+__all__ = [
+    "Counts",
+    "Page",
+    "Reader",
+    "SeenElement",
+    "SeenIncident",
+    "SeenInstance",
+    "SeenJob",
+    "SeenSubscription",
+    "SeenTimer",
+    "cursor",
+]

@@ -40,5 +40,5 @@ _COUNTS = select(
 async def count(sources: Sources) -> Counts:
     """Count open process instances, jobs and incidents."""
     async with sources.database.snapshot() as snapshot:
-        (found,) = await snapshot.rows(Counts, _COUNTS, {})
-    return found
+        (found,) = await snapshot.values(_COUNTS, {})
+    return Counts(*found)

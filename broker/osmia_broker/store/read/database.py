@@ -6,7 +6,7 @@ connection when the statement has stopped.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ from sqlalchemy import Executable
 
 from osmia_broker.errors import StoreFailed, Unavailable
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.tables import readable
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -50,9 +51,9 @@ class Snapshot:
         """Open a connection, or take one from the pool, and begin a transaction."""
         await self._take(self._begin())
 
-    async def rows(self, row_type: Callable[..., R], statement: Executable, values: Mapping[str, Any]) -> list[R]:
-        """Read rows of one class. The columns of *statement* are the fields of *row_type*, in their order."""
-        return [row_type(*found) for found in await self.values(statement, values)]
+    async def rows(self, row_type: type[R], statement: Executable, values: Mapping[str, Any]) -> list[R]:
+        """Read rows of one class, without corrupt ones. The columns of *statement* are the fields of *row_type*, in their order."""
+        return readable(row_type, await self.values(statement, values))
 
     async def values(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
         """Read the result of *statement* with these parameter values.

@@ -38,7 +38,20 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
         connect_args={"isolation_level": None},  # `begin` alone opens transactions
     )
     event.listen(engine.sync_engine, "handle_error", _replace)
+    event.listen(engine.sync_engine, "connect", _take_any_text)
     return engine
+
+
+def _take_any_text(connection: Any, _record: Any) -> None:
+    """Let a text that is not UTF-8, which only a corrupt file holds, come as bytes. Without this, its whole list fails."""
+    connection.driver_connection.text_factory = _text_or_bytes
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def _replace(context: "ExceptionContext") -> None:

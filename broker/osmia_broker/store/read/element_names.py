@@ -78,6 +78,8 @@ class ElementNames:
         if not found:
             return {}
         ((content,),) = found
+        if type(content) is not bytes:  # a corrupt row
+            return {}
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, _names_in, definition, content)
 

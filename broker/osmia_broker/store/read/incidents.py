@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, select
 from osmia_broker.state.rows import Incident, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
+from osmia_broker.store.read.definitions import keys_of_process
 from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.sources import Sources, question
 from osmia_broker.store.read.tables import columns_of
@@ -17,14 +18,13 @@ from osmia_broker.store.read.tables import columns_of
 LIST = "incidents"  #: the name in its cursors
 OPEN, RESOLVED = "OPEN", "RESOLVED"
 
-_incident, _definition = schema.incidents, schema.process_definitions
+_incident = schema.incidents
 is_open = _incident.c.ended_ms == schema.NOT_ENDED
 
 _FILTERS = {
+    "key": _incident.c.key == bindparam("key"),
     "process_instance_key": _incident.c.process_instance_key == bindparam("process_instance_key"),
-    "bpmn_process_id": _incident.c.process_definition_key.in_(
-        select(_definition.c.key).where(_definition.c.bpmn_process_id == bindparam("bpmn_process_id"))
-    ),
+    "bpmn_process_id": _incident.c.process_definition_key.in_(keys_of_process("bpmn_process_id")),
     "error_type": _incident.c.error_type == bindparam("error_type"),
 }
 _STATES = {
@@ -44,6 +44,7 @@ class SeenIncident(msgspec.Struct, frozen=True):
 async def search(
     sources: Sources,
     *,
+    key: int = 0,
     process_instance_key: int = 0,
     bpmn_process_id: str = "",
     error_type: str = "",
@@ -53,6 +54,7 @@ async def search(
 ) -> Page[SeenIncident]:
     """List the incidents that pass every filter. An empty filter lets all pass."""
     asked = {
+        "key": key,
         "process_instance_key": process_instance_key,
         "bpmn_process_id": bpmn_process_id,
         "error_type": error_type,

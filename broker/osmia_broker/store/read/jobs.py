@@ -21,6 +21,7 @@ _job, _incident = schema.jobs, schema.incidents
 _is_open = _job.c.ended_ms == schema.NOT_ENDED
 
 _FILTERS = {
+    "key": _job.c.key == bindparam("key"),
     "type": _job.c.type == bindparam("type"),
     "process_instance_key": _job.c.process_instance_key == bindparam("process_instance_key"),
     "states": _job.c.state.in_(bindparam("states", expanding=True)),
@@ -39,6 +40,7 @@ class SeenJob(msgspec.Struct, frozen=True):
 async def search(
     sources: Sources,
     *,
+    key: int = 0,
     type: str = "",
     process_instance_key: int = 0,
     states: Iterable[str] = (),
@@ -46,10 +48,10 @@ async def search(
     after: str = "",
 ) -> Page[SeenJob]:
     """List the jobs that pass every filter. An empty filter lets all pass."""
-    asked = {"type": type, "process_instance_key": process_instance_key, "states": sorted(set(states))}
+    asked = {"key": key, "type": type, "process_instance_key": process_instance_key, "states": sorted(set(states))}
     given = {name: value for name, value in asked.items() if value}
     values = pages.values_of(LIST, limit, after) | {"type": type} | given
-    statement = _statement(frozenset(given), _reads_open_jobs(type, process_instance_key, set(states)))
+    statement = _statement(frozenset(given), not key and _reads_open_jobs(type, process_instance_key, set(states)))
     async with sources.database.snapshot() as snapshot:
         page = await pages.read(snapshot, LIST, Job, statement, values)
         definitions = await sources.definitions.of(snapshot, (row.process_definition_key for row in page.items))

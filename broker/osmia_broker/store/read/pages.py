@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Select, bindparam
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, union_all
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.tables import readable
 
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000
@@ -83,16 +84,38 @@ def newest_first(statement: Select[Any], row_type: type) -> Select[Any]:
     return statement.where(key < bindparam("before")).order_by(key.desc()).limit(bindparam("size"))
 
 
+def newest_open(keys: Select[Any], row_type: type) -> Select[Any]:
+    """Order *keys*, a selection from a partial index of open rows, newest first, and limit it as `newest_first` does.
+
+    The index holds open rows only, so all of it can be read. The sum keeps the database from walking down the primary key instead,
+    through the rows that have ended.
+    """
+    key = schema.TABLES[row_type].c.key + literal_column("0")
+    return keys.where(key < bindparam("before")).order_by(key.desc()).limit(bindparam("size"))
+
+
+def among_all(key: ColumnElement[int], selections: Iterable[Select[Any]]) -> ColumnElement[bool]:
+    """Whether *key* is among the keys of one of *selections*, each of which has an order and a limit of its own."""
+    return key.in_(union_all(*(select(each.subquery().c.key) for each in selections)))
+
+
 async def read(
-    snapshot: Snapshot, list_name: str, row_type: Callable[..., R], statement: Select[Any], values: Mapping[str, Any]
+    snapshot: Snapshot, list_name: str, row_type: type[R], statement: Select[Any], values: Mapping[str, Any]
 ) -> Page[R]:
-    """Read a page of rows that have keys. *statement* comes from `newest_first`, and *values* from `values_of`."""
-    rows = await snapshot.rows(row_type, statement, values)
+    """Read a page of rows that have keys. *statement* comes from `newest_first`, and *values* from `values_of`.
+
+    The key is the first column. It is an integer even in a corrupt row, so the next page begins behind that one too.
+    """
+    found = await snapshot.values(statement, values)
 
     def mark(row: Any) -> str:
         return cursor(list_name, row.key)
 
-    return cut(rows, values["size"] - 1, size_of_texts, mark)
+    limit = values["size"] - 1
+    page = cut(readable(row_type, found[:limit]), limit, size_of_texts, mark)
+    if page.next or len(found) <= limit:
+        return page
+    return Page(page.items, cursor(list_name, found[limit - 1][0]))
 
 
 def values_of(list_name: str, limit: int, after: str) -> dict[str, Any]:

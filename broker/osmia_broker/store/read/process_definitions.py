@@ -20,20 +20,26 @@ _NOT_DELETED = 0
 
 @question
 async def search(
-    sources: Sources, *, bpmn_process_id: str = "", latest_only: bool = False, limit: int = 0, after: str = ""
+    sources: Sources,
+    *,
+    key: int = 0,
+    bpmn_process_id: str = "",
+    latest_only: bool = False,
+    limit: int = 0,
+    after: str = "",
 ) -> Page[ProcessDefinition]:
     """List the definitions of every process or of one, in all versions or only the latest. Deleted ones are left out."""
-    values = pages.values_of(LIST, limit, after) | {"bpmn_process_id": bpmn_process_id}
-    statement = _statement(bool(bpmn_process_id), latest_only)
+    given = {name: value for name, value in (("key", key), ("bpmn_process_id", bpmn_process_id)) if value}
+    values = pages.values_of(LIST, limit, after) | given
+    statement = _statement(frozenset(given), latest_only)
     async with sources.database.snapshot() as snapshot:
         return await pages.read(snapshot, LIST, ProcessDefinition, statement, values)
 
 
 @cache
-def _statement(of_one_process: bool, latest_only: bool) -> Select[Any]:
-    statement = columns_of(ProcessDefinition).where(_definition.c.deleted_ms == _NOT_DELETED)
-    if of_one_process:
-        statement = statement.where(_definition.c.bpmn_process_id == bindparam("bpmn_process_id"))
+def _statement(given: frozenset[str], latest_only: bool) -> Select[Any]:
+    filters = (_definition.c[name] == bindparam(name) for name in sorted(given))
+    statement = columns_of(ProcessDefinition).where(_definition.c.deleted_ms == _NOT_DELETED, *filters)
     if latest_only:
         other = _definition.alias()
         latest = (

@@ -7,9 +7,17 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
-from osmia_broker.errors import NotFound
-from osmia_broker.state.rows import ElementInstance, Incident, ProcessDefinition
+from osmia_broker.errors import InvalidState, NotFound
+from osmia_broker.state.rows import (
+    BusinessId,
+    CalledInstance,
+    ElementInstance,
+    Incident,
+    InstanceOrigin,
+    ProcessDefinition,
+)
 from osmia_broker.store import schema
+from osmia_broker.store.assemble import READERS, CorruptRow
 from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.incidents import is_open as incident_is_open
@@ -26,6 +34,8 @@ STATES = {  #: the states of a process instance, and those of the element instan
 }
 
 _element, _incident, _definition = schema.element_instances, schema.incidents, schema.process_definitions
+_called, _origin = schema.TABLES[CalledInstance], schema.TABLES[InstanceOrigin]
+_business_id = schema.TABLES[BusinessId]
 is_process = _element.c.type == schema.PROCESS
 
 
@@ -35,6 +45,7 @@ class SeenElement(msgspec.Struct, frozen=True):
     row: ElementInstance
     name: str  # in the model; empty if it has none
     incident_key: int  # 0 if no incident stops it
+    called_process_instance_key: int  # 0 unless it is a call activity that has called
 
 
 class SeenInstance(msgspec.Struct, frozen=True):
@@ -45,6 +56,8 @@ class SeenInstance(msgspec.Struct, frozen=True):
     state: str
     has_incident: bool
     elements: list[SeenElement]
+    origin: InstanceOrigin | None  # None if it was simply created
+    business_id: str
 
 
 class _Found(msgspec.Struct):
@@ -53,6 +66,9 @@ class _Found(msgspec.Struct):
     instances: list[ElementInstance]
     elements: list[ElementInstance]
     incidents: dict[int, Incident]  # by the element instance that they stop
+    origins: dict[int, InstanceOrigin]  # by the process instance, as the business ids
+    business_ids: dict[int, BusinessId]
+    called: dict[int, CalledInstance]  # by the call activity
     definitions: dict[int, ProcessDefinition]
 
 
@@ -65,15 +81,17 @@ async def search(
     process_definition_key: int = 0,
     states: Iterable[str] = (),
     has_incident: bool | None = None,
+    parent_process_instance_key: int = 0,
     limit: int = 0,
     after: str = "",
 ) -> Page[SeenInstance]:
-    """List the process instances that pass every filter. An empty filter lets all pass."""
+    """List the process instances that pass every filter. An empty filter lets all pass. A parent is the instance that has called."""
     element_states = [state for name in states for state in STATES[name]]
     asked = {
         "bpmn_process_id": bpmn_process_id,
         "version": version,
         "process_definition_key": process_definition_key,
+        "parent_process_instance_key": parent_process_instance_key,
         "states": dialect.array(element_states or _ALL_STATES),
     }
     given = frozenset(name for name, value in asked.items() if value and (name != "states" or element_states))
@@ -93,15 +111,22 @@ async def find(sources: Sources, key: int) -> SeenInstance:
 
     Raises:
         NotFound: there is none with this key.
+        InvalidState: its row is corrupt.
 
     """
     async with sources.database.snapshot() as snapshot:
-        rows = await snapshot.rows(ElementInstance, _ONE, {"key": key})
-        if not rows:
+        values = await snapshot.values(_ONE, {"key": key})
+        if not values:
             raise NotFound(
                 f"Expected to find process instance with key '{key}', but no such process instance was found"
             )
-        found = await _find(sources, snapshot, rows)
+        try:
+            row = READERS[ElementInstance].row(tuple(values[0]))
+        except CorruptRow as fault:
+            raise InvalidState(
+                f"Expected the stored rows of process instance '{key}' to be readable, but found {fault}"
+            ) from None
+        found = await _find(sources, snapshot, [row])
     return (await _seen(sources, found))[0]
 
 
@@ -110,10 +135,21 @@ async def _find(sources: Sources, snapshot: Snapshot, instances: list[ElementIns
     keys = {"keys": dialect.array(row.key for row in instances)}
     elements = await snapshot.rows(ElementInstance, _PLACES, keys)
     incidents = await snapshot.rows(Incident, _STOPS, keys)
+    called = await snapshot.rows(CalledInstance, _CALLS, keys)
+    origins = await snapshot.rows(InstanceOrigin, _ORIGINS, keys)
+    business_ids = await snapshot.rows(BusinessId, _BUSINESS_IDS, keys)
     definitions = await sources.definitions.of(
         snapshot, (row.process_definition_key for row in (*instances, *elements))
     )
-    return _Found(instances, elements, {row.element_instance_key: row for row in incidents}, definitions)
+    return _Found(
+        instances=instances,
+        elements=elements,
+        incidents={row.element_instance_key: row for row in incidents},
+        origins={row.process_instance_key: row for row in origins},
+        business_ids={row.process_instance_key: row for row in business_ids},
+        called={row.element_instance_key: row for row in called},
+        definitions=definitions,
+    )
 
 
 async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
@@ -121,9 +157,15 @@ async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
     names = await sources.element_names.of(found.definitions[key] for key in with_elements)
     elements: dict[int, list[SeenElement]] = {row.key: [] for row in found.instances}
     for row in found.elements:
-        incident = found.incidents.get(row.key)
-        name = names[row.process_definition_key].get(row.element_id, "")
-        elements[row.process_instance_key].append(SeenElement(row, name, incident.key if incident else 0))
+        incident, called = found.incidents.get(row.key), found.called.get(row.key)
+        elements[row.process_instance_key].append(
+            SeenElement(
+                row,
+                name=names[row.process_definition_key].get(row.element_id, ""),
+                incident_key=incident.key if incident else 0,
+                called_process_instance_key=called.called_process_instance_key if called else 0,
+            )
+        )
     stopped = {row.process_instance_key for row in found.incidents.values()}
     return [
         SeenInstance(
@@ -132,15 +174,17 @@ async def _seen(sources: Sources, found: _Found) -> list[SeenInstance]:
             state={"COMPLETED": COMPLETED, "TERMINATED": CANCELED}.get(row.state, ACTIVE),
             has_incident=row.key in stopped,
             elements=elements[row.key],
+            origin=found.origins.get(row.key),
+            business_id=found.business_ids[row.key].business_id if row.key in found.business_ids else "",
         )
         for row in found.instances
     ]
 
 
 def _size(seen: SeenInstance) -> int:
-    return pages.size_of_texts(seen.row) + sum(
-        pages.size_of_texts(one.row) + len(one.name.encode()) for one in seen.elements
-    )
+    marks = pages.size_of_texts(seen.origin) if seen.origin else 0
+    places = sum(pages.size_of_texts(one.row) + len(one.name.encode()) for one in seen.elements)
+    return pages.size_of_texts(seen.row) + marks + len(seen.business_id.encode()) + places
 
 
 # --- statements
@@ -157,8 +201,18 @@ _PLACES = (
     .order_by(_element.c.key)
 )
 _STOPS = columns_of(Incident).where(dialect.among(_incident.c.process_instance_key, "keys"), incident_is_open)
+_CALLS = columns_of(CalledInstance).where(
+    dialect.among(_called.c.process_instance_key, "keys"), _called.c.ended_ms == schema.NOT_ENDED
+)
+_ORIGINS = columns_of(InstanceOrigin).where(dialect.among(_origin.c.process_instance_key, "keys"))
+_BUSINESS_IDS = columns_of(BusinessId).where(dialect.among(_business_id.c.process_instance_key, "keys"))
 _STOPPED = select(_incident.c.process_instance_key).where(incident_is_open)
 
+_CALLED = select(_called.c.called_process_instance_key).where(
+    _called.c.process_instance_key == bindparam("parent_process_instance_key")
+)
+
+_NO_DEFINITION = frozenset({"states", "parent_process_instance_key"})  #: the filters that name no definition
 _OF_DEFINITION = {
     "bpmn_process_id": _definition.c.bpmn_process_id == bindparam("bpmn_process_id"),
     "version": _definition.c.version == bindparam("version"),
@@ -170,15 +224,24 @@ _OF_DEFINITION = {
 def _statement(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
     """Build the statement with these filters, once: building costs more than running it."""
     statement = columns_of(ElementInstance).where(is_process)
-    if has_incident:  # open incidents are few, so every one is read
-        statement = statement.where(_element.c.key.in_(_STOPPED))
-        if given - {"states"}:
+    few = _few(given, has_incident)
+    if few:
+        statement = statement.where(*(_element.c.key.in_(keys) for keys in few))
+        if given - _NO_DEFINITION:
             statement = statement.where(_element.c.process_definition_key.in_(_definitions(given)))
         if "states" in given:
             statement = statement.where(dialect.among(_element.c.state, "states"))
+        if has_incident is False:
+            statement = statement.where(_element.c.key.not_in(_STOPPED))
     elif given or has_incident is not None:
         statement = statement.where(_element.c.key.in_(_newest(given, has_incident)))
     return pages.newest_first(statement, ElementInstance)
+
+
+def _few(given: frozenset[str], has_incident: bool | None) -> list[Select[Any]]:
+    """Return the selections of few keys that the filters name. Every one of these keys is read."""
+    open_incidents = [_STOPPED] if has_incident else []
+    return [*open_incidents, _CALLED] if "parent_process_instance_key" in given else open_incidents
 
 
 def _newest(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
@@ -198,7 +261,7 @@ def _newest(given: frozenset[str], has_incident: bool | None) -> Select[Any]:
 
 def _definitions(given: frozenset[str]) -> Select[Any]:
     """Select the keys of the definitions that the filters name; of all that have instances, if they name none."""
-    named = given - {"states"}
+    named = given - _NO_DEFINITION
     if named == {"process_definition_key"}:
         return select(bindparam("process_definition_key", type_=schema.Int64).label("key"))
     if named:

@@ -1,17 +1,23 @@
 """The read side of a partition: all lists as the methods of one class.
 
 Every answer includes each command that was answered before the question. A page, and all rows that belong to it, were committed at one
-moment. No list of open instances, jobs or incidents reads the history: its statement is written so that SQLite uses an index of
-`schema.py` and does not walk down the keys (tests/store/test_read_plans.py checks the plans).
+moment. No list of open rows reads the history: its statement is written so that SQLite uses an index of `schema.py` and does not walk
+down the keys (tests/store/test_read_plans.py checks the plans). There are three exceptions, which have no index: activatable jobs without
+a job type, suspended timers without an instance, and subscriptions to conditions without an instance.
+
+A corrupt row is left out of every list, with a warning in the log.
 """
 
 from osmia_broker.store.read.counts import count
 from osmia_broker.store.read.incidents import search as search_incidents
 from osmia_broker.store.read.jobs import search as search_jobs
+from osmia_broker.store.read.messages import search as search_messages
 from osmia_broker.store.read.process_definitions import search as search_process_definitions
 from osmia_broker.store.read.process_instances import find as find_process_instance
 from osmia_broker.store.read.process_instances import search as search_process_instances
 from osmia_broker.store.read.sources import Sources
+from osmia_broker.store.read.subscriptions import search as search_subscriptions
+from osmia_broker.store.read.timers import search as search_timers
 from osmia_broker.store.read.variables import search as search_variables
 
 
@@ -24,4 +30,7 @@ class Reader(Sources):
     incidents = search_incidents
     process_definitions = search_process_definitions
     variables = search_variables
+    timers = search_timers
+    subscriptions = search_subscriptions
+    messages = search_messages
     counts = count

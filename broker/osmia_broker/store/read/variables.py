@@ -1,5 +1,6 @@
 """The list of the variables of a process instance, by scope and name, ascending. Scopes that have ended count too."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page, cursor
 from osmia_broker.store.read.sources import Sources, question
-from osmia_broker.store.read.tables import columns_of
+from osmia_broker.store.read.tables import columns_of, readable
 
 LIST = "variables"  #: the name in its cursors
 
@@ -28,8 +29,24 @@ async def search(
     if place:
         values |= {"after_scope": place[0], "after_name": place[1]}
     async with sources.database.snapshot() as snapshot:
-        rows = await snapshot.rows(Variable, _statement(bool(scope_key), place is not None), values)
-    return pages.cut(rows, size, pages.size_of_texts, lambda row: cursor(LIST, row.scope_key, row.name))
+        found = await snapshot.values(_statement(bool(scope_key), place is not None), values)
+    page = pages.cut(
+        readable(Variable, found[:size]), size, pages.size_of_texts, lambda row: cursor(LIST, row.scope_key, row.name)
+    )
+    if page.next or len(found) <= size:
+        return page
+    return Page(page.items, _cursor_behind(found[:size]))
+
+
+def _cursor_behind(found: Sequence[Any]) -> str:
+    """Make the cursor behind *found*, the values of a full page with corrupt rows: behind the last row whose name is text.
+
+    If there is none, the page has no place of its own, and the next one begins with the next scope.
+    """
+    for scope_key, name, *_ in reversed(found):
+        if isinstance(name, str):
+            return cursor(LIST, scope_key, name)
+    return cursor(LIST, found[-1][0] + 1, "")
 
 
 @cache
