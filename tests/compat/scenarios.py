@@ -40,6 +40,7 @@ MODELS = {
     "steps": "start > a:job(type=step_a) > b:job(type=step_b) > end",
     "migrated": "start > x:job(type=step_x) > y:job(type=step_y) > end",
     "gone": "start > a:job(type=gone) > end",
+    "any": 'start > a:job(type="=kind") > end',
 }
 
 _DISH = """<?xml version="1.0" encoding="UTF-8"?>

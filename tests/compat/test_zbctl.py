@@ -12,6 +12,8 @@ from tests.compat import builds
 from tests.compat.scenarios import write_models
 from tests.doors import RunningBroker, running_broker
 
+pytestmark = pytest.mark.timeout(builds.BUILD_S + 60)
+
 Zbctl = Callable[..., str]
 
 
@@ -38,8 +40,8 @@ def create(zbctl: Zbctl, process: str, *options: str) -> int:
     return int(json.loads(zbctl("create", "instance", process, *options))["processInstanceKey"])
 
 
-def activate(zbctl: Zbctl, type: str) -> Any:
-    [job] = json.loads(zbctl("activate", "jobs", type, "--maxJobsToActivate", 1))["jobs"]
+def activate(zbctl: Zbctl, type: str, *options: str) -> Any:
+    [job] = json.loads(zbctl("activate", "jobs", type, "--maxJobsToActivate", 1, *options))["jobs"]
     return job
 
 
@@ -130,3 +132,115 @@ def test_a_decision_is_evaluated(zbctl: Zbctl):
 
 def test_an_incident_that_is_not_there_is_refused(zbctl: Zbctl):
     assert "NotFound" in zbctl("resolve", "incident", 4711, refused=True)
+
+
+# --- every command ---
+
+WITHOUT_BROKER = {"completion", "generate", "help"}
+
+
+def test_every_command_that_speaks_to_a_broker_does_its_work(tmp_path: Path):
+    program = builds.zbctl()
+    write_models(tmp_path)
+    used: list[tuple[object, ...]] = []
+    with running_broker(tmp_path / "data") as broker:
+
+        def zbctl(*words: object, refused: bool = False) -> str:
+            used.append(words)
+            return _run(program, broker, tmp_path, words, refused)
+
+        _deploy_and_evaluate(zbctl)
+        _repair_an_incident(zbctl, broker)
+        _fail_and_throw(zbctl)
+        _publish_and_broadcast(zbctl)
+        _work_with_a_worker(zbctl, program, broker, tmp_path)
+        _cancel_and_delete(zbctl)
+    unused = {command for command in _commands_of(program) if not any(_is(command, words) for words in used)}
+    assert unused == {("create", "worker")}  # it runs until it is ended, so it was started in another way
+
+
+def _commands_of(program: str) -> set[tuple[str, ...]]:
+    """Return the commands of zbctl by its own help: `("activate", "jobs")`, `("status",)`."""
+    verbs = {verb: _listed(program, verb) for verb in _listed(program) if verb not in WITHOUT_BROKER}
+    return {(verb, noun) if noun else (verb,) for verb, nouns in verbs.items() for noun in nouns or [""]}
+
+
+def _listed(program: str, *command: str) -> list[str]:
+    text = subprocess.run([program, "help", *command], capture_output=True, text=True, timeout=60, check=True).stdout
+    listed = text.partition("Available Commands:\n")[2].partition("\n\n")[0]
+    return [line.split()[0] for line in listed.splitlines()]
+
+
+def _is(command: tuple[str, ...], words: tuple[object, ...]) -> bool:
+    return words[: len(command)] == command
+
+
+def _deploy_and_evaluate(zbctl: Zbctl) -> None:
+    zbctl("version")
+    assert json.loads(zbctl("status", "-o", "json"))["brokers"][0]["partitions"][0]["role"] == "LEADER"
+    deployed = deploy(zbctl, "incident.bpmn", "error.bpmn", "message.bpmn", "signal.bpmn", "dish.dmn")
+    [decision] = [one["decision"] for one in deployed if "decision" in one]
+    for name in (decision["dmnDecisionId"], decision["decisionKey"]):
+        answer = json.loads(zbctl("evaluate", "decision", name, "--variables", '{"season": "winter"}'))
+        assert answer["decisionOutput"] == '"stew"'
+
+
+def _repair_an_incident(zbctl: Zbctl, broker: RunningBroker) -> None:
+    instance = create(zbctl, "incident")
+    [incident] = broker.client.search_incidents(process_instance_key=instance).items
+    zbctl("set", "variables", instance, "--variables", '{"kind": "repaired", "n": 1}', "--local")
+    zbctl("resolve", "incident", incident.key)
+    job = activate(zbctl, "repaired", "--variables", "n", "--worker", "ada", "--timeout", "1h")
+    assert (json.loads(job["variables"]), job["worker"], job["retries"]) == ({"n": 1}, "ada", 3)
+    zbctl("update", "retries", job["key"], "--retries", 5)
+    zbctl("update", "timeout", job["key"], "--timeout", 60_000)
+    [seen] = broker.client.search_jobs(process_instance_key=instance).items
+    assert (seen.retries, seen.deadline_ms) == (5, broker.clock.ms + 60_000)
+    zbctl("complete", "job", job["key"], "--variables", '{"m": 3}')
+    assert "NotFound" in zbctl("resolve", "incident", incident.key, refused=True)
+
+
+def _fail_and_throw(zbctl: Zbctl) -> None:
+    create(zbctl, "error")
+    job = activate(zbctl, "error")
+    zbctl("fail", "job", job["key"], "--retries", 1, "--errorMessage", "not yet", "--variables", '{"why": "tired"}')
+    again = activate(zbctl, "error")
+    assert (again["key"], again["retries"], json.loads(again["variables"])) == (job["key"], 1, {"why": "tired"})
+    zbctl("throwError", "job", job["key"], "--errorCode", "E", "--errorMessage", "no", "--variables", '{"a": 1}')
+    assert "NotFound" in zbctl("complete", "job", job["key"], refused=True)
+
+
+def _publish_and_broadcast(zbctl: Zbctl) -> None:
+    create(zbctl, "signal")
+    zbctl("broadcast", "signal", "go", "--variables", '{"said": "hello"}')
+    assert json.loads(activate(zbctl, "signalled")["variables"]) == {"said": "hello"}
+    zbctl("publish", "message", "go", "--correlationKey", "1", "--ttl", "1h", "--variables", '{"said": "hello"}')
+    answer = json.loads(zbctl("create", "instance", "message", "--variables", '{"k": "1"}', "--withResult=said"))
+    assert json.loads(answer["variables"]) == {"said": "hello"}
+
+
+def _work_with_a_worker(zbctl: Zbctl, program: str, broker: RunningBroker, folder: Path) -> None:
+    """Its handler gets the variables as its input, and what it prints becomes the job's variables."""
+    deploy(zbctl, "work.bpmn")
+    command = [program, "--address", broker.address, "--insecure", "create", "worker", "work"]
+    worker = subprocess.Popen(
+        [*command, "--handler", "sed s/n/m/"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        answer = zbctl(
+            "create", "instance", "work", "--variables", '{"n": 1}', "--withResult", "--requestTimeout", "60s"
+        )
+        assert json.loads(json.loads(answer)["variables"]) == {"n": 1, "m": 1}
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def _cancel_and_delete(zbctl: Zbctl) -> None:
+    [deployed] = deploy(zbctl, "gone.bpmn")
+    key = deployed["process"]["processDefinitionKey"]
+    instance = create(zbctl, key)
+    zbctl("cancel", "instance", instance)
+    assert "NotFound" in zbctl("cancel", "instance", instance, refused=True)
+    zbctl("delete", "resource", key)
+    assert "NotFound" in zbctl("delete", "resource", key, refused=True)

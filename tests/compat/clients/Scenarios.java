@@ -1,6 +1,6 @@
 // Plays the scenarios of ../scenarios.py with a published Java client: zeebe-client-java, or its successor camunda-client-java (the names in
-// capitals below are replaced when it is built). Arguments: the address of the broker, and the folder of the models. Prints one JSON line for each
-// scenario; asks for an incident key by a line with "ask", and reads it from standard input.
+// capitals below are replaced when it is built). Arguments: the address of the broker, the folder of the models, and the names of the scenarios.
+// Prints one JSON line for each scenario; asks the test by a line with "ask", and reads the answer from standard input.
 import CLIENT_PACKAGE.CLIENT_TYPE;
 import CLIENT_PACKAGE.api.command.ClientStatusException;
 import CLIENT_PACKAGE.api.command.MigrationPlan;
@@ -8,6 +8,7 @@ import CLIENT_PACKAGE.api.response.ActivatedJob;
 import CLIENT_PACKAGE.api.response.DeploymentEvent;
 import CLIENT_PACKAGE.api.worker.JobHandler;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.URI;
 import java.nio.file.Path;
@@ -57,6 +58,11 @@ public final class Scenarios {
     } finally {
       worker.close();
     }
+  }
+
+  private static long ask(String what, Object of) throws IOException {
+    System.out.println("{\"ask\": " + json(what) + ", \"of\": " + json(of) + "}");
+    return Long.parseLong(INPUT.readLine());
   }
 
   private static String code(Runnable call) {
@@ -119,8 +125,7 @@ public final class Scenarios {
       deploy("incident.bpmn");
       long instance = create("incident", Map.of());
       client.newSetVariablesCommand(instance).variables(Map.of("kind", "repaired")).send().join();
-      System.out.println("{\"ask\": \"incident\", \"of\": " + instance + "}");
-      client.newResolveIncidentCommand(Long.parseLong(INPUT.readLine())).send().join();
+      client.newResolveIncidentCommand(ask("incident", instance)).send().join();
       var job = activate("repaired");
       complete(job);
       return Map.of("same", job.getProcessInstanceKey() == instance);
@@ -178,6 +183,24 @@ public final class Scenarios {
         return Map.of("code", refusal.getStatusCode().name(), "names", refusal.getMessage().contains("'nowhere'"));
       }
     });
+    SCENARIOS.put("restart", () -> {
+      deploy("any.bpmn");
+      // Short polls at the start and after a failure, and else none for an hour: nearly all jobs come from the stream.
+      var worker = client.newWorker().jobType("by_stream").handler(doubles).pollInterval(Duration.ofHours(1))
+          .requestTimeout(Duration.ofMillis(1)).streamEnabled(true).open();
+      try {
+        return working("by_poll", false, doubles, () -> Map.of("worked", ask("restart", "by_poll by_stream")));
+      } finally {
+        worker.close();
+      }
+    });
+    SCENARIOS.put("silence", () -> {
+      var type = "silence" + ProcessHandle.current().pid();
+      var polled = client.newActivateJobsCommand().jobType(type).maxJobsToActivate(1).timeout(Duration.ofMinutes(1))
+          .workerName("java").requestTimeout(Duration.ofMinutes(10)).send();
+      long instance = ask("silence", type);
+      return Map.of("same", polled.join().getJobs().get(0).getProcessInstanceKey() == instance);
+    });
   }
 
   private static String json(Object value) {
@@ -195,16 +218,16 @@ public final class Scenarios {
     models = Path.of(arguments[1]);
     client = CLIENT_TYPE.newClientBuilder().grpcAddress(URI.create("http://" + arguments[0])).preferRestOverGrpc(false).USE_PLAINTEXT build();
     scenarios();
-    for (var scenario : SCENARIOS.entrySet()) {
+    for (String name : List.of(arguments).subList(2, arguments.length)) {
       String field = "saw";
       Object found;
       try {
-        found = scenario.getValue().call();
+        found = SCENARIOS.get(name).call();
       } catch (Exception failure) {
         field = "failed";
         found = failure;
       }
-      System.out.println("{\"scenario\": " + json(scenario.getKey()) + ", " + json(field) + ": " + json(found) + "}");
+      System.out.println("{\"scenario\": " + json(name) + ", " + json(field) + ": " + json(found) + "}");
     }
     client.close();
     System.exit(0);

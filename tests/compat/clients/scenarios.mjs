@@ -1,12 +1,12 @@
 // Plays the scenarios of ../scenarios.py with a published Node client. Arguments: the package (zeebe-node, or @camunda8/sdk), the address of
-// the broker, and the folder of the models. Prints one JSON line for each scenario; asks for an incident key by a line with "ask", and reads it
-// from standard input.
+// the broker, the folder of the models, and the names of the scenarios. Prints one JSON line for each scenario; asks the test by a line with
+// "ask", and reads the answer from standard input.
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const [name, address, models] = process.argv.slice(2)
+const [name, address, models, ...wanted] = process.argv.slice(2)
 const required = createRequire(import.meta.url)(name)
 const isSdk = name !== 'zeebe-node'
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
@@ -52,6 +52,10 @@ const working = async (taskType, taskHandler, during) => {
   } finally {
     await worker.close()
   }
+}
+const ask = async (what, of) => {
+  console.log(JSON.stringify({ ask: what, of }))
+  return (await lines.next()).value
 }
 const double = (job) => job.complete({ doubled: 2 * job.variables.n })
 
@@ -102,8 +106,7 @@ const scenarios = {
     await deploy('incident.bpmn')
     const instance = await create('incident')
     await client.setVariables({ elementInstanceKey: instance, variables: { kind: 'repaired' }, local: false })
-    console.log(JSON.stringify({ ask: 'incident', of: instance }))
-    await client.resolveIncident({ incidentKey: (await lines.next()).value })
+    await client.resolveIncident({ incidentKey: await ask('incident', instance) })
     const job = await activate('repaired')
     await complete(job)
     return { same: job.processInstanceKey === instance }
@@ -169,12 +172,20 @@ const scenarios = {
       return { code: refusal.code === 5 ? 'NOT_FOUND' : refusal.message, names: refusal.message.includes("'nowhere'") }
     }
   },
-}
-if (!isSdk) {
-  for (const missing of ['stream', 'migrate', 'delete']) delete scenarios[missing]
+  restart: async () => {
+    await deploy('any.bpmn')
+    return working('by_poll', double, async () => ({ worked: Number(await ask('restart', 'by_poll')) }))
+  },
+  silence: async () => {
+    const type = `silence${process.pid}`
+    const polled = client.activateJobs({ type, maxJobsToActivate: 1, timeout: 60000, worker: 'node', requestTimeout: 600000 })
+    const instance = await ask('silence', type)
+    return { same: (await polled)[0].processInstanceKey === instance }
+  },
 }
 
-for (const [scenario, play] of Object.entries(scenarios)) {
+for (const scenario of wanted) {
+  const play = scenarios[scenario]
   try {
     console.log(JSON.stringify({ scenario, saw: await play() }))
   } catch (failure) {
