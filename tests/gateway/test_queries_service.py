@@ -225,7 +225,8 @@ async def test_subscriptions_are_listed_with_what_they_wait_for(wire: Wire, ask:
 async def test_the_subscription_of_a_start_event_is_listed_since_its_deployment(wire: Wire, ask: Asking, unique: str):
     await wire.deploy(f"go:start(message={unique}) > end", unique)
     (found,) = (await ask("SearchSubscriptions", name=unique, states=["SUBSCRIPTION_STATE_OPEN"])).items
-    assert (found.element_id, found.process_instance_key, found.created_ms) == ("go", 0, START_MS)
+    assert (found.element_id, found.process_instance_key) == ("go", 0)
+    assert found.created_ms >= START_MS, "other tests move the clock of the shared broker forward"
     await wire.deploy(f"go:start(message={unique}) > other:end", unique)
     states = [one.state for one in (await ask("SearchSubscriptions", name=unique)).items]
     assert states == [1, 2], "the latest version waits, the older one does not"
