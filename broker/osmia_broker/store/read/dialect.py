@@ -5,14 +5,31 @@ SQLAlchemy's asyncio part and the driver are imported at the first question, not
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import URL, ColumnElement, FromClause, Select, bindparam, event, func, select
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    event,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
+
+from osmia_broker.store import schema
+from osmia_broker.store.read import numbers
 
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
@@ -38,13 +55,15 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
         connect_args={"isolation_level": None},  # `begin` alone opens transactions
     )
     event.listen(engine.sync_engine, "handle_error", _replace)
-    event.listen(engine.sync_engine, "connect", _take_any_text)
+    event.listen(engine.sync_engine, "connect", _prepare)
     return engine
 
 
-def _take_any_text(connection: Any, _record: Any) -> None:
-    """Let a text that is not UTF-8, which only a corrupt file holds, come as bytes. Without this, its whole list fails."""
+def _prepare(connection: Any, _record: Any) -> None:
+    """Let a text that is not UTF-8, which only a corrupt file holds, come as bytes, or its whole list would fail; add functions."""
     connection.driver_connection.text_factory = _text_or_bytes
+    connection.create_function("osmia_variable_key", 2, numbers.variable_key, deterministic=True)
+    connection.create_function("osmia_error_hash", 1, numbers.error_hash, deterministic=True)
 
 
 def _text_or_bytes(stored: bytes) -> str | bytes:
@@ -90,7 +109,7 @@ def reason(error: Exception) -> str:
 # --- expressions
 
 
-def array(values: Iterable[int] | Iterable[str]) -> str:
+def array(values: Iterable[Any]) -> str:
     """Make the value of an array parameter."""
     return msgspec.json.encode(list(values)).decode()
 
@@ -105,6 +124,40 @@ def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     return column.in_(select(each(parameter).c.value))
 
 
+def among_rows(columns: Sequence[ColumnElement[Any]], parameter: str) -> ColumnElement[bool]:
+    """Whether the values of *columns* are an item of an array parameter whose items are arrays."""
+    item = each(parameter).c.value
+    parts = (func.json_extract(item, literal_column(f"'$[{number}]'")) for number in range(len(columns)))
+    return tuple_(*columns).in_(select(*parts))
+
+
+def begins_as(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether *column* begins as the value of a parameter does. An index has these first characters."""
+    return beginning(column) == beginning(bindparam(parameter))
+
+
+def beginning(text: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return the first characters of a text, as `schema.VALUE_BEGINNING` has them."""
+    return func.substr(text, literal_column("1"), literal_column(str(schema.BEGINNING_CHARACTERS)))
+
+
+def holds(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether a stored array of texts has the value of a parameter among its items. A corrupt array has none."""
+    whole = case((func.json_valid(column) == 1, column))
+    items = func.json_each(whole).table_valued("value", name=f"items_{parameter}", joins_implicitly=True)
+    return bindparam(parameter).in_(select(items.c.value))
+
+
+def error_hash(message: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the 32-bit number by which the contract names equal error messages."""
+    return func.osmia_error_hash(message, type_=Integer())
+
+
+def variable_key(scope_key: ColumnElement[Any], name: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the key that the contract gives a variable; see `numbers.variable_key`."""
+    return func.osmia_variable_key(scope_key, name, type_=BigInteger())
+
+
 def lateral(keys: Select[Any], name: str) -> FromClause:
     """Return a table of the *keys* that are selected for each row of the tables before it; its only column is `value`.
 
@@ -113,3 +166,22 @@ def lateral(keys: Select[Any], name: str) -> FromClause:
     found = keys.subquery(f"{name}_found")
     as_array = select(func.json_group_array(found.c[0])).scalar_subquery()
     return func.json_each(as_array).table_valued("value", name=name, joins_implicitly=True)
+
+
+ANY, ONE = "\0*", "\0?"  #: the pieces of a pattern that stand for any characters, and for one; no piece of text begins like them
+
+
+def like(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether *column* fits a pattern. Case counts."""
+    return column.op("GLOB", is_comparison=True)(bindparam(parameter))
+
+
+def pattern(*pieces: str) -> str:
+    """Make the value of a parameter of `like`: texts that stand for themselves, ANY and ONE."""
+    return "".join(_glob(piece) for piece in pieces)
+
+
+def _glob(piece: str) -> str:
+    if piece in (ANY, ONE):
+        return piece[-1]
+    return "".join(f"[{one}]" if one in "*?[" else one for one in piece)
