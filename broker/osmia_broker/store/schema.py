@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 from osmia_broker.state import rows
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
+from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent
 
 metadata = MetaData()
 
@@ -151,6 +152,14 @@ for _kind in KINDS.values():
 
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)
+
+# Listing the open user tasks of a person or a group, newest first.
+_candidates = TABLES[TaskCandidate].c
+_index("task_candidates_open", _candidates.kind, _candidates.name, _candidates.user_task_key, where="ended_ms = 0")
+
+# Listing the history and the comments of a user task, oldest first.
+_index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
+_index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(
