@@ -32,6 +32,7 @@ from osmia_broker.state.rows import (
     InstanceOrigin,
     Job,
     Loop,
+    MessageCorrelation,
     LoopResult,
     Resource,
     StartSubscription,
@@ -70,7 +71,7 @@ _OF_ELEMENTS = tuple(
 )
 
 #: The row classes that the engine writes and never reads.
-NOTE_TYPES: tuple[type, ...] = (TaskCandidate, TaskEvent, TaskComment, TaskDraft)
+NOTE_TYPES: tuple[type, ...] = (TaskCandidate, TaskEvent, TaskComment, TaskDraft, MessageCorrelation)
 
 
 class State:

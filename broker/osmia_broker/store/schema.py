@@ -22,6 +22,8 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -78,7 +80,7 @@ def _table(kind: Kind) -> Table:
     return Table(kind.table, metadata, *columns, sqlite_with_rowid=len(kind.primary_key) == 1)
 
 
-def _index(name: str, *columns: ColumnElement[int] | ColumnElement[str], where: str = "") -> Index:
+def _index(name: str, *columns: ColumnElement[Any], where: str = "") -> Index:
     """Make an index, a partial one if *where* is given. A query uses that only if it repeats the condition word for word."""
     condition = text(where) if where else None
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
@@ -149,6 +151,19 @@ for _kind in KINDS.values():
             *(_columns[name] for name in _match),
             where=matched_where(_kind, _match),
         )
+
+# Searching variables by their value: an index entry has its first characters only, because a value may have 4 MiB.
+BEGINNING_CHARACTERS = 40
+_variable = variables.c
+_index(
+    "variables_by_value",
+    _variable.name,
+    func.substr(_variable.value, literal_column("1"), literal_column(str(BEGINNING_CHARACTERS))),
+)
+
+# Listing the messages that a process instance has had.
+_correlation = TABLES[rows.MessageCorrelation].c
+_index("message_correlations_of_instance", _correlation.process_instance_key, _correlation.subscription_key)
 
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)

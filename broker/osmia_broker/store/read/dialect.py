@@ -18,16 +18,21 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    TableValuedAlias,
+    Text,
     bindparam,
     case,
+    cast,
     event,
     func,
     literal_column,
     select,
     tuple_,
 )
+from sqlalchemy import column as sql_column
 from sqlalchemy.exc import DBAPIError
 
+from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.read import numbers
 
@@ -146,6 +151,32 @@ def holds(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     whole = case((func.json_valid(column) == 1, column))
     items = func.json_each(whole).table_valued("value", name=f"items_{parameter}", joins_implicitly=True)
     return bindparam(parameter).in_(select(items.c.value))
+
+
+def array_items(column: ColumnElement[Any], name: str) -> TableValuedAlias:
+    """Return a table of the items of a stored array; its columns are the place `key`, from 0, and the JSON `value`."""
+    return func.json_each(column).table_valued(sql_column("key", BigInteger()), sql_column("value"), name=name)
+
+
+NAMES = "element_names"  #: the parameter of `names_table`: an array of [definition key, element id, name]
+
+
+def names_table() -> FromClause:
+    """Return a table of element names, from the parameter NAMES."""
+    item = func.json_each(bindparam(NAMES)).table_valued("value", name="name_items").c.value
+    parts = ("definition_key", "element_id", "name")
+    columns = (func.json_extract(item, literal_column(f"'$[{place}]'")).label(part) for place, part in enumerate(parts))
+    return select(*columns).subquery("element_names")
+
+
+def as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return *column* as text."""
+    return cast(column, Text())
+
+
+def partition_of(key: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the partition that has made *key*."""
+    return key.op(">>")(literal_column(str(PARTITION_BITS)))
 
 
 def error_hash(message: ColumnElement[Any]) -> ColumnElement[int]:
