@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 from osmia_broker.state import rows
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
-from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent
+from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, UserTask
 
 metadata = MetaData()
 
@@ -168,9 +168,27 @@ _index("message_correlations_of_instance", _correlation.process_instance_key, _c
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)
 
-# Listing the open user tasks of a person or a group, newest first.
+# The user tasks that a person or a group may claim. With `ended_ms`, SQLite need not look at the rows.
 _candidates = TABLES[TaskCandidate].c
-_index("task_candidates_open", _candidates.kind, _candidates.name, _candidates.user_task_key, where="ended_ms = 0")
+_index("task_candidates_by_name", _candidates.kind, _candidates.name, _candidates.ended_ms, _candidates.user_task_key)
+
+# Searching user tasks. The open ones have an index with every column that filters need, a quarter as large as the rows, and one for
+# each order of lists. SQLite takes a value from a partial index only if it is a column there, so `ended_ms` is one.
+_task = TABLES[UserTask].c
+_index(
+    "user_tasks_open",
+    *(_task.key, _task.state, _task.assignee, _task.priority, _task.due_ms, _task.follow_up_ms, _task.created_ms),
+    *(_task.process_definition_key, _task.process_instance_key, _task.element_instance_key),
+    *(_task.element_id, _task.name, _task.ended_ms),
+    where="ended_ms = 0",
+)
+_index("user_tasks_by_assignee", _task.assignee, _task.ended_ms)
+_index("user_tasks_by_completion", _task.ended_ms)
+_index("user_tasks_by_creation", _task.created_ms, where="ended_ms = 0")
+_index("user_tasks_by_due_date", _task.due_ms, where="ended_ms = 0 AND due_ms <> 0")
+_index("user_tasks_by_follow_up_date", _task.follow_up_ms, where="ended_ms = 0 AND follow_up_ms <> 0")
+_index("user_tasks_by_priority", _task.priority, _task.due_ms, where="ended_ms = 0")
+_index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)

@@ -10,6 +10,7 @@ from sqlalchemy import FromClause
 
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
+from osmia_broker.store.read.search.filters import Group, Leaf
 from osmia_broker.store.read.sources import Sources
 
 CHUNK = 500  # items read by one statement
@@ -43,7 +44,11 @@ class Entity:
     add: Callable[[Sources, list[Item]], Awaitable[None]] = _nothing_to_add
     #: adds to the items of a page what the database does not have
     key_types: tuple[type, ...] = (int,)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    index: str = ""  #: an index with every column that filters need
+    walks: Mapping[str, str] = field(default_factory=dict)  #: indexes that give the rows in the order of a field, by its name
+    drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: operators by field that leave few rows, which the database finds by an index of its own choice
+    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None  #: returns a smaller entity that has all rows of a filter
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -84,6 +89,11 @@ def joins_of(fields: Iterable[Field]) -> list[Join]:
         for join in one.joins:
             take(join)
     return list(found)
+
+
+def drives(entity: Entity, leaf: Leaf) -> bool:
+    """Whether a condition leaves few rows."""
+    return not leaf.negated and leaf.operator in entity.drivers.get(leaf.field, ())
 
 
 def sort_type(known: Field) -> type:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, func, literal_column, or_
+from sqlalchemy import ColumnElement, FromClause, case, func, literal_column, or_, true
 
 Column = ColumnElement[Any]
 Condition = ColumnElement[bool]
@@ -48,7 +48,7 @@ class Nested:
     table: FromClause
     link: Column  #: its column that refers to *owner*
     owner: Column  #: a column of the main table
-    where: Condition
+    where: Condition = true()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,13 @@ class Field:
     kind: Kind
     column: Column
     joins: tuple[Join, ...] = ()
-    nested: Nested | None = None
+    nested: Nested | None = None  #: answers filters, instead of *joins*
+    filtered: Column | None = None  #: what a filter compares instead of *column*
     filters: bool = True
     sorts: bool = False
     shows: bool = True
     optional: bool = True  #: an absent value is null in an answer
+    absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
@@ -73,6 +75,11 @@ class Field:
     def absent(self) -> Column:
         """The stored value that means that there is none."""
         return literal_column("''" if self.kind in (Kind.TEXT, Kind.CHOICE) else "0")
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a sorted list has rows with a value first, then rows without one."""
+        return self.optional and self.absent_last
 
     @property
     def sort_column(self) -> Column:

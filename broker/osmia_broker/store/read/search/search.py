@@ -5,18 +5,19 @@
 An answer includes each command that was answered before, and all of it is of one moment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import Select
 
 from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import cursors, filters, statements
-from osmia_broker.store.read.search.entity import Entity, Item, sort_type
-from osmia_broker.store.read.search.filters import Parsed
-from osmia_broker.store.read.search.statements import TOTAL_MAX, Order, Place
+from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_type
+from osmia_broker.store.read.search.filters import Leaf, Parsed
+from osmia_broker.store.read.search.statements import TOTAL_MAX, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
 from osmia_broker.store.read.sources import Sources, question
 
@@ -66,12 +67,12 @@ async def search(
     parsed = filters.parse(entity.fields, asked.filter, scope=scope)
     order = order_of(entity, asked.sort)
     page = _page_of(entity, order, asked.page)
-    own = await entity.prepare(sources, statements.field_names(entity, parsed.shape, order))
+    used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
+    own = await entity.prepare(sources, used_names)
     parsed.parameters.update(own)
     async with sources.database.snapshot() as snapshot:
-        keys = await _keys(snapshot, entity, parsed, order, page)
+        keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()
         items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys], own)
-        total = await _total(snapshot, entity, parsed, page, len(keys))
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
@@ -155,7 +156,7 @@ def _page_of(entity: Entity, order: Order, asked: Any) -> _Page:
     fields = [entity.fields[name] for name, _ in order]
     kinds = [*map(sort_type, fields), *entity.key_types]
     at = cursors.read(entity.name, _signature(order), kinds, cursor, f"page.{way}")
-    return _Page(size, 0, Place(way == "before", bool(fields) and fields[0].optional and at[0] in (0, "")), at)
+    return _Page(size, 0, Place(way == "before", bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
 
 
 def _whole(value: Any, place: str, allowed: range) -> int:
@@ -169,12 +170,50 @@ def _whole(value: Any, place: str, allowed: range) -> int:
 # --- the answer
 
 
-async def _keys(snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page) -> list[tuple[Any, ...]]:
-    """Read the sort values and keys of a page, in the order away from the cursor."""
-    statement = statements.page_keys(entity, parsed.shape, order, page.place)
-    at = {f"at{number}": value for number, value in enumerate(page.at)}
-    found = await snapshot.values(statement, parsed.parameters | at | {"size": page.size, "skipped": page.skipped})
-    return [tuple(row) for row in found]
+class _Way:
+    """The way of one search to the keys of its page. See `statements`."""
+
+    def __init__(self, snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page) -> None:
+        self._snapshot = snapshot
+        self._entity = entity
+        self._parsed = parsed
+        self._order = order
+        self._page = page
+        is_driven = any(isinstance(one, Leaf) and drives(entity, one) for one in parsed.shape.nodes)
+        self._sight = Sight(entity, "" if is_driven else entity.index)
+        self._walk = "" if is_driven else entity.walks.get(order[0][0] if order else "", "")
+        at = {f"at{number}": value for number, value in enumerate(page.at)}
+        self._values = parsed.parameters | at | {"size": page.size, "skipped": page.skipped}
+
+    async def find(self) -> tuple[list[tuple[Any, ...]], int]:
+        """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
+        if self._walk and self._may_begin():
+            keys = await self._read(statements.begun, Sight(self._entity, self._walk))
+            if len(keys) == self._page.size:
+                return keys, await self._total()
+        found = await self._read(statements.few, self._sight)
+        if found:
+            total = found[0][0]
+        else:
+            total = 0 if self._page.place is None and not self._page.skipped else await self._total()
+        if total <= TOTAL_MAX:
+            return [row[1:] for row in found], total
+        sight = Sight(self._entity, self._walk) if self._walk else self._sight
+        return await self._read(statements.page_keys, sight), total
+
+    def _may_begin(self) -> bool:
+        """Whether the page begins among the rows that the index has: those with a value."""
+        place = self._page.place
+        is_split = bool(self._order) and self._entity.fields[self._order[0][0]].is_split
+        return place is None or not is_split or not (place.is_absent or place.is_before)
+
+    async def _read(self, build: Callable[..., Select[Any]], sight: Sight) -> list[tuple[Any, ...]]:
+        statement = build(sight, self._parsed.shape, self._order, self._page.place)
+        return [tuple(row) for row in await self._snapshot.values(statement, self._values)]
+
+    async def _total(self) -> int:
+        ((total,),) = await self._snapshot.values(statements.counted(self._sight, self._parsed.shape), self._values)
+        return int(total)
 
 
 async def _items(
@@ -203,11 +242,3 @@ async def _items(
 
 def _size(stored: Sequence[Any]) -> int:
     return sum(len(value) if isinstance(value, (str, bytes)) else 20 for value in stored)
-
-
-async def _total(snapshot: Snapshot, entity: Entity, parsed: Parsed, page: _Page, found: int) -> int:
-    """Count all that pass the filter. A first page that is not full has them all."""
-    if page.place is None and (found or not page.skipped) and found < page.size:
-        return page.skipped + found
-    ((total,),) = await snapshot.values(statements.counted(entity, parsed.shape), parsed.parameters)
-    return int(total)

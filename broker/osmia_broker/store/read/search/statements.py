@@ -1,7 +1,11 @@
 """The statements of a search, built once for each shape of filter, order and place.
 
 A search reads the keys of its page with as few tables as the filter and the order need, then the items by their keys. So the columns of
-an item are read for the items of the page only, whatever the database sorts on the way.
+an item are read for the items of the page only, whatever the database sorts on the way. There are three ways to the keys:
+
+1. `begun`, if an index has the order: look at its next rows only. It finds a full page when many rows pass the filter.
+2. `few`: one pass over all that pass, which counts them too. Its work is bounded, so the page is right only if they are not too many.
+3. `page_keys`, for the rest: in the order of the list until the page is full.
 
 Absent values come last. For a list that is sorted by a field with absent values first of all, this takes two parts, those with a value
 and those without, because an index can give each part in its order.
@@ -14,7 +18,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     Select,
     and_,
     bindparam,
@@ -33,9 +36,10 @@ from sqlalchemy import (
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
-from osmia_broker.store.read.search.filters import Group, Leaf, Node
+from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
+WALK_MAX = 2_000  # rows of an index that are looked at before all rows are; each costs about 1 µs
 TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
 
 Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
@@ -60,55 +64,63 @@ class Place:
     is_absent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An entity, and the way to its rows: through an index, if one is named."""
+
+    entity: Entity
+    index: str = ""
+    row_by_row: bool = False  #: nested tables are looked up for each row, rather than read as a whole first
+
+
 # --- conditions
 
 
-def condition_of(entity: Entity, node: Node) -> Condition:
+def condition_of(sight: Sight, node: Node) -> Condition:
     """Return the condition of a filter."""
     if isinstance(node, Leaf):
-        return _of_leaf(entity, node)
+        return _of_leaf(sight, node)
     if not node.needs_all:
-        return any_of([condition_of(entity, one) for one in node.nodes])
+        return any_of([condition_of(sight, one) for one in node.nodes])
     nested: dict[Nested, list[Condition]] = {}
     conditions = []
     for one in node.nodes:
-        known = entity.fields[one.field] if isinstance(one, Leaf) else None
-        if known is not None and known.nested is not None and known.kind is not Kind.VARIABLES:
-            assert isinstance(one, Leaf), "a field has a leaf"
-            if one.negated:
-                conditions.append(not_(_exists(known.nested, [_positive(known, one)])))
-            else:
-                nested.setdefault(known.nested, []).append(_positive(known, one))
+        known = sight.entity.fields[one.field] if isinstance(one, Leaf) else None
+        if known is None or known.nested is None or known.kind is Kind.VARIABLES or one.negated:
+            conditions.append(condition_of(sight, one))
         else:
-            conditions.append(condition_of(entity, one))
-    conditions += [_exists(table, inner) for table, inner in nested.items()]
+            nested.setdefault(known.nested, []).append(_positive(known, one))
+    conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
     return and_(true(), *conditions) if conditions else true()
 
 
-def _of_leaf(entity: Entity, leaf: Leaf) -> Condition:
-    known = entity.fields[leaf.field]
+def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
+    known = sight.entity.fields[leaf.field]
     if known.kind is Kind.VARIABLES:
-        return _of_variable(known, leaf)
+        return _of_variable(sight, known, leaf)
     positive = _positive(known, leaf)
     if known.nested is not None:
-        positive = _exists(known.nested, [positive])
+        positive = _exists(sight, known.nested, [positive])
     if not leaf.negated:
         return positive
-    return positive.is_not(true()) if known.joins else not_(positive)  # without the joined row, it is NULL
+    if known.joins and known.nested is None:
+        return positive.is_not(true())  # without the joined row, it is NULL
+    return not_(positive)
 
 
 def _positive(known: Field, leaf: Leaf) -> Condition:
     """Return the condition of a leaf as if it were not negated."""
     if known.match is not None:
         return known.match(leaf.parameter)
+    column = known.column if known.filtered is None else known.filtered
     if known.choices is not None and leaf.operator == "$in":
         return any_of([known.choices[name] for name in sorted(leaf.names)]) if leaf.names else false()
     if known.kind is Kind.FLAG:
-        return known.column
-    has_value = known.column != known.absent
+        return column
+    has_value = column != known.absent
     if leaf.operator == "$exists":
         return has_value if known.optional else true()
-    compared = _compared(known.column, leaf)
+    compared = _compared(column, leaf)
     return and_(has_value, compared) if known.optional and leaf.operator in ("$lt", "$lte", "$like") else compared
 
 
@@ -129,11 +141,13 @@ def _compared(column: Column, leaf: Leaf) -> Condition:
     return compared[leaf.operator]
 
 
-def _exists(nested: Nested, conditions: Sequence[Condition]) -> Condition:
+def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Condition:
+    if sight.row_by_row:
+        return select(literal_column("1")).where(nested.link == nested.owner, nested.where, *conditions).exists()
     return nested.owner.in_(select(nested.link).where(nested.where, *conditions))
 
 
-def _of_variable(known: Field, leaf: Leaf) -> Condition:
+def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
     """Return the condition that a variable has this name, and a value that passes. An index has names and the first characters of values."""
     nested = known.nested
     assert nested is not None, "variables lie in a table of their own"
@@ -145,70 +159,111 @@ def _of_variable(known: Field, leaf: Leaf) -> Condition:
             continue
         compared = _compared(table.value, one)
         if one.operator == "$eq" and not one.negated:
-            compared = and_(dialect.begins_as(table.value, one.parameter), compared)
+            # IS, because SQLite puts the value of an `=` into the first condition, which then fits the index no more.
+            same = table.value.is_not_distinct_from(bindparam(one.parameter))
+            compared = and_(dialect.begins_as(table.value, one.parameter), same)
         conditions.append(not_(compared) if one.negated else compared)
-    return _exists(nested, conditions)
+    return _exists(sight, nested, conditions)
 
 
 # --- statements
 
 
-def _fields_of(entity: Entity, shape: Group, order: Order) -> list[Field]:
-    names: dict[str, None] = {}
-
-    def take(node: Node) -> None:
-        if isinstance(node, Leaf):
-            names[node.field] = None
-        else:
-            for one in node.nodes:
-                take(one)
-
-    take(shape)
-    return [entity.fields[name] for name in (*names, *(name for name, _ in order))]
+def names_of(shape: Node) -> list[str]:
+    """Return the names of the fields that a filter uses."""
+    if isinstance(shape, Leaf):
+        return [shape.field]
+    return [name for node in shape.nodes for name in names_of(node)]
 
 
-def field_names(entity: Entity, shape: Group, order: Order) -> frozenset[str]:
-    """Return the names of the fields that a filter and an order use."""
-    return frozenset(one.name for one in _fields_of(entity, shape, order))
+def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
+    """Return the fields whose tables must be joined: those of the order, and those of the filter that no nested table answers."""
+    filtered = (entity.fields[name] for name in names_of(shape))
+    needed = [one for one in filtered if one.nested is None and one.match is None]
+    return [*needed, *(entity.fields[name] for name, _ in order)]
 
 
-def _source(entity: Entity, fields: Sequence[Field]) -> FromClause:
+def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
+    entity = sight.entity
     source = entity.table
-    for join in joins_of(fields):
+    for join in joins_of(_joined(entity, shape, order)):
         source = source.outerjoin(join.table, join.on)
-    return source
-
-
-def _filtered(entity: Entity, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
-    statement = select(*columns).select_from(_source(entity, _fields_of(entity, shape, order)))
+    statement = select(*columns).select_from(source)
+    statement = dialect.by_index(statement, entity.table, sight.index)
     if entity.where is not None:
         statement = statement.where(entity.where)
-    return statement.where(condition_of(entity, shape)) if shape.nodes else statement
+    return statement.where(condition_of(sight, shape)) if shape.nodes else statement
 
 
 @lru_cache(STATEMENTS_MAX)
-def counted(entity: Entity, shape: Group) -> Select[Any]:
+def counted(sight: Sight, shape: Group) -> Select[Any]:
     """Count what passes the filter, up to one more than TOTAL_MAX."""
-    found = _filtered(entity, shape, (), [literal_column("1").label("one")]).limit(TOTAL_MAX + 1)
+    found = _filtered(sight, shape, (), [literal_column("1").label("one")]).limit(TOTAL_MAX + 1)
     return select(func.count()).select_from(found.subquery())
 
 
+def _labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
+    columns = [*(entity.fields[name].sort_column for name, _ in order), *entity.key]
+    return [column.label(f"s{number}") for number, column in enumerate(columns)]
+
+
 @lru_cache(STATEMENTS_MAX)
-def page_keys(entity: Entity, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+    """Select a page, as `page_keys` does, with the number of all that pass the filter, in one pass over them.
+
+    At most TOTAL_MAX + 1 of them are read. If that many are counted, the page is of the wrong ones.
+    """
+    entity = sight.entity
+    found = _filtered(sight, shape, order, _labelled(entity, order)).limit(TOTAL_MAX + 1).cte("found")
+    columns = [found.c[f"s{number}"] for number in range(len(order) + len(entity.key))]
+    total = select(func.count()).select_from(found).scalar_subquery()
+    fields = [entity.fields[name] for name, _ in order]
+    terms = _terms(order, fields, columns, place, has_parts=False)
+    statement = select(total.label("total"), *columns)
+    if place is not None:
+        at: list[ColumnElement[Any]] = [bindparam(f"at{number}") for number in range(len(columns))]
+        statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=False)))
+    return statement.order_by(*map(_sorted, terms)).limit(bindparam("size")).offset(bindparam("skipped"))
+
+
+@lru_cache(STATEMENTS_MAX)
+def begun(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+    """Select a page among the next WALK_MAX rows of an index that has the order. The page may be short although there is more."""
+    entity, is_split = sight.entity, bool(order) and sight.entity.fields[order[0][0]].is_split
+    nearest = _part(sight, NOTHING, order, place, False if is_split else None)
+    keys = nearest.limit(WALK_MAX).subquery("nearest")
+    number = range(len(order) + len(entity.key))
+    source = keys.join(entity.table, entity.key[0] == keys.c[f"s{len(order)}"])
+    for join in joins_of(_joined(entity, shape, ())):
+        source = source.outerjoin(join.table, join.on)
+    columns = [keys.c[f"s{n}"] for n in number]
+    statement = dialect.by_index(select(*columns).select_from(source), entity.table, entity.index)
+    if entity.where is not None:
+        statement = statement.where(entity.where)
+    # They keep their order: the database takes them one by one, and can so stop when the page is full.
+    return (
+        statement.where(condition_of(Sight(entity, row_by_row=True), shape))
+        .limit(bindparam("size"))
+        .offset(bindparam("skipped"))
+    )
+
+
+@lru_cache(STATEMENTS_MAX)
+def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
     """Select the sort values and the keys of a page, in the order of the way to it: backwards if it lies before its cursor.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
+    entity = sight.entity
     fields = [entity.fields[name] for name, _ in order]
-    shown = [one.sort_column for one in fields] + list(entity.key)
-    has_parts = bool(fields) and fields[0].optional
+    has_parts = bool(fields) and fields[0].is_split
     parts = [False, True] if has_parts else [None]
     if place is not None and has_parts:
         parts = [part for part in parts if _is_reached(bool(part), place)]
-    selections = [_part(entity, shape, order, place, is_absent) for is_absent in parts]
+    selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts]
     if len(selections) == 1:
         return selections[0].limit(bindparam("size")).offset(bindparam("skipped"))
-    number, label = [*range(len(shown))], "s{}".format
+    number, label = [*range(len(order) + len(entity.key))], "s{}".format
     ends = [one.limit(bindparam("size") + bindparam("skipped")).subquery() for one in selections]
     both = union_all(
         *(
@@ -230,11 +285,13 @@ def _is_reached(is_absent: bool, place: Place) -> bool:
     return is_absent == place.is_absent or is_absent != place.is_before
 
 
-def _part(entity: Entity, shape: Group, order: Order, place: Place | None, is_absent: bool | None) -> Select[Any]:
+def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_absent: bool | None) -> Select[Any]:
     """Select one part of a list in its order; all of it if *is_absent* is None."""
-    fields = [entity.fields[name] for name, _ in order]
-    columns = [one.sort_column for one in fields] + list(entity.key)
-    statement = _filtered(entity, shape, order, [one.label(f"s{number}") for number, one in enumerate(columns)])
+    fields = [sight.entity.fields[name] for name, _ in order]
+    columns = [*(one.sort_column for one in fields), *sight.entity.key]
+    if is_absent:  # the index of an order has no rows without a value
+        sight = Sight(sight.entity, sight.entity.index)
+    statement = _filtered(sight, shape, order, _labelled(sight.entity, order))
     if is_absent is not None:
         absent = fields[0].absent
         statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
@@ -245,11 +302,16 @@ def _part(entity: Entity, shape: Group, order: Order, place: Place | None, is_ab
     return statement.order_by(*map(_sorted, terms))
 
 
-def _terms(order: Order, fields: Sequence[Field], columns: Sequence[Column], place: Place | None) -> list[Term]:
-    """Return what rows are sorted by. Equal ones are sorted by their keys, in the direction of the last field."""
+def _terms(
+    order: Order, fields: Sequence[Field], columns: Sequence[Column], place: Place | None, *, has_parts: bool = True
+) -> list[Term]:
+    """Return what rows are sorted by. Equal ones are sorted by their keys, in the direction of the last field.
+
+    *has_parts* says that the rows with a first sort value, and those without, come from different selections.
+    """
     terms = []
     for number, (_, is_descending) in enumerate(order):
-        if number and fields[number].optional:
+        if fields[number].is_split and not (has_parts and number == 0):
             terms.append(Term(case((columns[number] == fields[number].absent, 1), else_=0), False))
         terms.append(Term(columns[number], is_descending))
     keys_descend = order[-1][1] if order else False
@@ -277,7 +339,10 @@ def _beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
 @lru_cache(STATEMENTS_MAX)
 def items(entity: Entity) -> Select[Any]:
     """Select the keys and the shown fields of the rows whose keys are the parameter `keys`: an array of keys, or of arrays."""
-    statement = select(*entity.key, *(one.shown_column for one in entity.shown)).select_from(_source(entity, entity.shown))
+    source = entity.table
+    for join in joins_of(entity.shown):
+        source = source.outerjoin(join.table, join.on)
+    statement = select(*entity.key, *(one.shown_column for one in entity.shown)).select_from(source)
     if entity.where is not None:
         statement = statement.where(entity.where)
     if len(entity.key) == 1:
