@@ -37,10 +37,16 @@ def task_rows(number: int, *, is_open: bool) -> list[Any]:
     at_ms, ended_ms = START_MS + number * 7, 0 if is_open else START_MS + number * 7 + 60_000
     group = f"group-{number * 7 % GROUPS}"
     assignee = "" if number % 5 else f"user-{number // 5 % USERS}"
-    state = (ElementState.ACTIVATED, UserTaskState.CREATED) if is_open else (ElementState.COMPLETED, UserTaskState.COMPLETED)
+    state = (
+        (ElementState.ACTIVATED, UserTaskState.CREATED)
+        if is_open
+        else (ElementState.COMPLETED, UserTaskState.COMPLETED)
+    )
     due_ms = START_MS + number * 131 % 8_640_000_00 if number % 3 else 0
     return [
-        ElementInstance(key, key, definition, f"process-{number % DEFINITIONS}", "PROCESS", state[0], 0, "", at_ms, ended_ms),
+        ElementInstance(
+            key, key, definition, f"process-{number % DEFINITIONS}", "PROCESS", state[0], 0, "", at_ms, ended_ms
+        ),
         ElementInstance(key + 1, key, definition, "decide", "USER_TASK", state[0], key, "flow", at_ms, ended_ms),
         UserTask(
             key=key + 2,
@@ -149,7 +155,8 @@ FILTERS: dict[str, dict[str, Any]] = {
     "tags": OPEN | {"tags": ["vip"]},
     "business id": OPEN | {"businessId": "b-1"},
     "or": OPEN | {"$or": [{"assignee": "user-7"}, {"candidateGroup": "group-4"}]},
-    "group, priority, due": OPEN | {"candidateGroup": "group-4", "priority": {"$gte": 50}, "dueDate": {"$exists": True}},
+    "group, priority, due": OPEN
+    | {"candidateGroup": "group-4", "priority": {"$gte": 50}, "dueDate": {"$exists": True}},
 }
 
 

@@ -13,6 +13,7 @@ from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.global_listeners import GlobalTaskListeners
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
@@ -32,7 +33,6 @@ from osmia_broker.state.rows import (
     InstanceOrigin,
     Job,
     Loop,
-    MessageCorrelation,
     LoopResult,
     Resource,
     StartSubscription,

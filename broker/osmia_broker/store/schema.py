@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
 from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, UserTask
@@ -162,8 +163,15 @@ _index(
 )
 
 # Listing the messages that a process instance has had.
-_correlation = TABLES[rows.MessageCorrelation].c
+_correlation = TABLES[MessageCorrelation].c
 _index("message_correlations_of_instance", _correlation.process_instance_key, _correlation.subscription_key)
+
+# Searching process instances by state, by end, by business id, by caller; the suspended ones, of which there are few.
+_index("process_instances_by_end", element_instances.c.ended_ms, where="type = 'PROCESS'")
+_index("business_ids_by_id", TABLES[rows.BusinessId].c.business_id)
+_origin = TABLES[rows.InstanceOrigin].c
+_index("called_by", _origin.parent_process_instance_key, where="parent_process_instance_key <> 0")
+_index("instances_suspended", _origin.process_instance_key, where="suspended_ms > 0")
 
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)

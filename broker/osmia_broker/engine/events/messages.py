@@ -27,11 +27,11 @@ from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import (
     ElementInstance,
     InstanceOrigin,
     Message,
-    MessageCorrelation,
     StartSubscription,
     Subscription,
     SubscriptionKind,

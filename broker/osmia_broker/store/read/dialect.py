@@ -128,7 +128,7 @@ def by_index(statement: Select[Any], table: FromClause, name: str) -> Select[Any
 class _Compiler(SQLiteCompiler):
     """Writes the hints of statements, which SQLAlchemy leaves out for SQLite."""
 
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - the base class has it
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
         return text
 
 
@@ -179,6 +179,12 @@ def array_items(column: ColumnElement[Any], name: str) -> TableValuedAlias:
     return func.json_each(column).table_valued(sql_column("key", BigInteger()), sql_column("value"), name=name)
 
 
+def items(parameter: str, name: str) -> TableValuedAlias:
+    """Return a table of the items of an array parameter; its columns are the place `key`, from 0, and the `value`."""
+    found = func.json_each(bindparam(parameter))
+    return found.table_valued(sql_column("key", BigInteger()), sql_column("value", BigInteger()), name=name)
+
+
 NAMES = "element_names"  #: the parameter of `names_table`: an array of [definition key, element id, name]
 
 
@@ -220,7 +226,10 @@ def lateral(keys: Select[Any], name: str) -> FromClause:
     return func.json_each(as_array).table_valued("value", name=name, joins_implicitly=True)
 
 
-ANY, ONE = "\0*", "\0?"  #: the pieces of a pattern that stand for any characters, and for one; no piece of text begins like them
+ANY, ONE = (
+    "\0*",
+    "\0?",
+)  #: the pieces of a pattern that stand for any characters, and for one; no piece of text begins like them
 
 
 def like(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:

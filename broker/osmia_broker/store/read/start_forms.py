@@ -32,7 +32,15 @@ class StartForm(msgspec.Struct, frozen=True):
     embedded: str | None  # the form itself, if the model has it
 
 
-_kept: "OrderedDict[str, dict[str, StartForm]]" = OrderedDict()  # by checksum, then by process id; a file never changes
+class Forms(msgspec.Struct, frozen=True):
+    """The forms that a file has and refers to."""
+
+    starts: dict[str, StartForm]  # by process id
+    embedded: dict[str, dict[str, str]]  # by process id, then by form id
+
+
+NONE = Forms({}, {})
+_kept: "OrderedDict[str, Forms]" = OrderedDict()  # by checksum; a file never changes
 
 
 async def definitions_with_form(sources: Sources, keys: Iterable[int] | None = None) -> set[int]:
@@ -45,23 +53,35 @@ async def definitions_with_form(sources: Sources, keys: Iterable[int] | None = N
 
 async def start_form(snapshot: Snapshot, definition: ProcessDefinition) -> StartForm | None:
     """Return the form of the start event of *definition*; None if it has none."""
+    return (await _forms(snapshot, definition)).starts.get(definition.bpmn_process_id)
+
+
+async def embedded_form(snapshot: Snapshot, definition: ProcessDefinition, id: str) -> str | None:
+    """Return the form that the model of *definition* has under this id; None if it has none."""
+    return (await _forms(snapshot, definition)).embedded.get(definition.bpmn_process_id, {}).get(id)
+
+
+async def _forms(snapshot: Snapshot, definition: ProcessDefinition) -> Forms:
     if definition.checksum not in _kept:
         found = await snapshot.values(_CONTENT, {"checksum": definition.checksum})
         content = found[0][0] if found else b""
-        _kept[definition.checksum] = _forms_in(content) if type(content) is bytes and b"formDefinition" in content else {}
+        has_forms = type(content) is bytes and b"formDefinition" in content
+        _kept[definition.checksum] = _forms_in(content) if has_forms else NONE
         while len(_kept) > FILES_MAX:
             _kept.popitem(last=False)
-    return _kept.get(definition.checksum, {}).get(definition.bpmn_process_id)
+    return _kept.get(definition.checksum, NONE)
 
 
-def _forms_in(content: bytes) -> dict[str, StartForm]:
+def _forms_in(content: bytes) -> Forms:
     try:
         root = untrusted_xml.read(content)
     except untrusted_xml.Unreadable:  # the broker would not have taken it
-        return {}
-    forms: dict[str, StartForm] = {}
+        return NONE
+    starts: dict[str, StartForm] = {}
+    embedded_by_process: dict[str, dict[str, str]] = {}
     for process in root.iterchildren(name(BPMN, "process")):
         embedded = {node.get("id", ""): node.text or "" for node in process.iter(name(ZEEBE, "userTaskForm"))}
+        embedded_by_process[process.get("id", "")] = embedded
         for event in process.iterchildren(name(BPMN, "startEvent")):
             for node in event.iter(name(ZEEBE, "formDefinition")):
                 form_key = node.get("formKey", "").removeprefix("camunda-forms:bpmn:")
@@ -72,5 +92,5 @@ def _forms_in(content: bytes) -> dict[str, StartForm]:
                     embedded=embedded.get(form_key),
                 )
                 if form.form_id or form.embedded is not None:
-                    forms[process.get("id", "")] = form
-    return forms
+                    starts[process.get("id", "")] = form
+    return Forms(starts, embedded_by_process)

@@ -69,9 +69,7 @@ _of_task = schema.TABLES[UserTask].alias("task")
 _joined = Join(_of_task, _of_task.c.key == _log.c.user_task_key)
 _origin = beside.Origin(_log.c.process_instance_key)
 _definition_table = schema.process_definitions.alias("definition")
-_definition = Join(
-    _definition_table, _definition_table.c.key == _of_task.c.process_definition_key, needs=(_joined,)
-)
+_definition = Join(_definition_table, _definition_table.c.key == _of_task.c.process_definition_key, needs=(_joined,))
 
 _OPERATIONS = (
     *(one.value for one in TaskOperation),
@@ -107,7 +105,9 @@ AUDIT_LOGS = Entity(
         named("operationType", _log.c.operation, {one: _log.c.operation == one for one in _OPERATIONS}, sorts=True),
         date("timestamp", _log.c.at_ms, sorts=True),
         maybe("actorId", _log.c.user, sorts=True),
-        named("actorType", _actor, {one: _actor == one for one in ("USER", "UNKNOWN", "ANONYMOUS", "CLIENT")}, sorts=True),
+        named(
+            "actorType", _actor, {one: _actor == one for one in ("USER", "UNKNOWN", "ANONYMOUS", "CLIENT")}, sorts=True
+        ),
         _fixed("result", "SUCCESS", ("FAIL",)),
         _fixed("category", "USER_TASKS", ("ADMIN", "DEPLOYED_RESOURCES")),
         key("userTaskKey", _log.c.user_task_key, sorts=True),

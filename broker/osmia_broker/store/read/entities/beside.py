@@ -10,7 +10,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind, Nested, key, maybe
 
-_EMPTY = literal_column("''")
+_EMPTY: Column = literal_column("''")
 
 
 class Definition:

@@ -1,7 +1,6 @@
 """Element instances: one visit of an element each. The process itself is in the list of process instances."""
 
 from collections import defaultdict
-from typing import Any
 
 from sqlalchemy import case, func, select
 
@@ -54,7 +53,8 @@ _incident_key = (
 
 _names = dialect.names_table()
 _named = Join(
-    _names, (_names.c.definition_key == _element.c.process_definition_key) & (_names.c.element_id == _element.c.element_id)
+    _names,
+    (_names.c.definition_key == _element.c.process_definition_key) & (_names.c.element_id == _element.c.element_id),
 )
 
 _DEFINITIONS = columns_of(ProcessDefinition)
@@ -81,9 +81,9 @@ async def add_names(sources: Sources, items: list[Item]) -> None:
     async with sources.database.snapshot() as snapshot:
         definitions = await sources.definitions.of(snapshot, by_definition)
     names = await sources.element_names.of(definitions.values())
-    for key, some in by_definition.items():
+    for definition_key, some in by_definition.items():
         for item in some:
-            item["elementName"] = names[key].get(item["elementId"], item["elementId"])
+            item["elementName"] = names[definition_key].get(item["elementId"], item["elementId"])
 
 
 ELEMENT_INSTANCES = Entity(
@@ -100,9 +100,14 @@ ELEMENT_INSTANCES = Entity(
         date("endDate", _element.c.ended_ms, sorts=True),
         text("elementId", _element.c.element_id, sorts=True),
         text("elementName", func.coalesce(_names.c.name, _element.c.element_id), joins=(_named,), sorts=True),
-        named("type", case((_element.c.type == "TRANSACTION", "SUB_PROCESS"), else_=_element.c.type), TYPES, sorts=True),
         named(
-            "state", case((_element.c.ended_ms == schema.NOT_ENDED, "ACTIVE"), else_=_element.c.state), STATES, sorts=True
+            "type", case((_element.c.type == "TRANSACTION", "SUB_PROCESS"), else_=_element.c.type), TYPES, sorts=True
+        ),
+        named(
+            "state",
+            case((_element.c.ended_ms == schema.NOT_ENDED, "ACTIVE"), else_=_element.c.state),
+            STATES,
+            sorts=True,
         ),
         flag("hasIncident", _element.c.key.in_(beside.stopped("element_instance_key"))),
         key("incidentKey", _incident_key, sorts=True),

@@ -28,7 +28,7 @@ _is_open = _incident.c.ended_ms == schema.NOT_ENDED
 STATES: dict[str, Condition] = {
     "ACTIVE": _is_open,
     "RESOLVED": _incident.c.ended_ms > 0,
-} | {name: _incident.c.key < 0 for name in ("MIGRATED", "PENDING", "UNKNOWN")}
+} | dict.fromkeys(("MIGRATED", "PENDING", "UNKNOWN"), _incident.c.key < 0)
 #: The names of the contract; some of them no broker of ours writes.
 _TYPES = (
     *(one.value for one in ErrorType if one is not ErrorType.UNKNOWN),

@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, literal_column, not_, select, union_all
 
-from osmia_broker.state.rows import MessageCorrelation, StartSubscription, Subscription
+from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.rows import StartSubscription, Subscription
 from osmia_broker.store import schema
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import Entity
@@ -21,7 +22,7 @@ from osmia_broker.store.read.search.fields import (
     text,
 )
 
-_MESSAGE = literal_column("'MESSAGE'")
+_MESSAGE: Column = literal_column("'MESSAGE'")
 _NONE: Column = literal_column("0")
 _COLUMNS = ("key", "process_definition_key", "bpmn_process_id", "element_id", "name", "ended_ms")
 _OF_INSTANCES = ("process_instance_key", "element_instance_key", "correlation_key", "created_ms")
@@ -79,10 +80,7 @@ MESSAGE_SUBSCRIPTIONS = Entity(
         named(
             "messageSubscriptionType",
             _subscription.c.type,
-            {
-                name: _subscription.c.type == literal_column(f"'{name}'")
-                for name in ("PROCESS_EVENT", "START_EVENT")
-            },
+            {name: _subscription.c.type == literal_column(f"'{name}'") for name in ("PROCESS_EVENT", "START_EVENT")},
             sorts=True,
         ),
         text("messageName", _subscription.c.name, sorts=True),

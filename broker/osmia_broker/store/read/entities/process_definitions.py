@@ -59,9 +59,7 @@ PROCESS_DEFINITIONS = Entity(
         text("resourceName", _definition.c.resource_name, sorts=True),
         integer("version", _definition.c.version, sorts=True),
         maybe("versionTag", _definition.c.version_tag, sorts=True),
-        named(
-            "state", case((_is_there, "ACTIVE"), (_has_instances, "DRAINING"), else_="DELETED"), STATES
-        ),
+        named("state", case((_is_there, "ACTIVE"), (_has_instances, "DRAINING"), else_="DELETED"), STATES),
         flag("hasStartForm", dialect.among(_definition.c.key, FORMS)),
         SORTED_TENANT,
         flag("isLatestVersion", and_(_is_there, _is_latest), shows=False),

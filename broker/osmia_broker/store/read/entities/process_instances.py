@@ -36,14 +36,10 @@ STATES: dict[str, Condition] = {
     "COMPLETED": and_(_process.c.ended_ms > 0, _process.c.state == "COMPLETED"),
     "TERMINATED": and_(_process.c.ended_ms > 0, _process.c.state == "TERMINATED"),
 }
-_state = case(
-    (_process.c.ended_ms > 0, _process.c.state), (_is_suspended, "SUSPENDED"), else_="ACTIVE"
-)
+_state = case((_process.c.ended_ms > 0, _process.c.state), (_is_suspended, "SUSPENDED"), else_="ACTIVE")
 
 _elements = Nested(_inner, _inner.c.process_instance_key, _process.c.key, _inner.c.type != schema.PROCESS)
-_stops = Nested(
-    _incident, _incident.c.process_instance_key, _process.c.key, _incident.c.ended_ms == schema.NOT_ENDED
-)
+_stops = Nested(_incident, _incident.c.process_instance_key, _process.c.key, _incident.c.ended_ms == schema.NOT_ENDED)
 #: A job that has failed and may be tried again.
 _failed_jobs = Nested(
     _job,
@@ -74,8 +70,16 @@ PROCESS_INSTANCES = Entity(
         named("state", _state, STATES, sorts=True),
         date("suspendedDate", _origin.c.suspended_ms, **_origin.of("suspended_ms")),
         flag("hasIncident", _process.c.key.in_(beside.stopped("process_instance_key")), sorts=True),
-        key("parentProcessInstanceKey", _origin.c.parent_process_instance_key, **_origin.of("parent_process_instance_key")),
-        key("parentElementInstanceKey", _origin.c.parent_element_instance_key, **_origin.of("parent_element_instance_key")),
+        key(
+            "parentProcessInstanceKey",
+            _origin.c.parent_process_instance_key,
+            **_origin.of("parent_process_instance_key"),
+        ),
+        key(
+            "parentElementInstanceKey",
+            _origin.c.parent_element_instance_key,
+            **_origin.of("parent_element_instance_key"),
+        ),
         _origin.root_field(),
         beside.tags(_process.c.key, _origin),
         beside.business_id(_process.c.key, sorts=True),

@@ -1,12 +1,13 @@
 """Deployed resources: every process, decision graph and form, in all versions, by the key of what was made of it."""
 
+from typing import Any
+
 from sqlalchemy import Select, literal_column, select, union_all
 
 from osmia_broker.state.rows import DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import SORTED_TENANT, integer, key, maybe, text
-from typing import Any
 
 _IDS = {
     ProcessDefinition: "bpmn_process_id",

@@ -130,6 +130,4 @@ def _narrowed(shape: Group) -> Entity | None:
 
 
 _task = schema.TABLES[UserTask].alias("task")
-USER_TASKS = Entity(
-    "user tasks", _task, (_task.c.key,), _fields(_task, of_open=False), narrowed=_narrowed
-)
+USER_TASKS = Entity("user tasks", _task, (_task.c.key,), _fields(_task, of_open=False), narrowed=_narrowed)

@@ -16,7 +16,8 @@ from osmia_broker.store.read.search.fields import TENANT, Column, Join, integer,
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.sources import Sources
 
-_NONE, _NOTHING = literal_column("0"), literal_column("''")
+_NONE: Column = literal_column("0")
+_NOTHING: Column = literal_column("''")
 
 
 def _waiting(row_type: type, type_: Column, **details: Column) -> Select[Any]:
@@ -58,7 +59,10 @@ _element = schema.element_instances.alias("element")
 _place = Join(_element, _element.c.key == _wait.c.element_instance_key)
 #: A boundary event waits at its activity, the start event of an event subprocess at its scope, events behind a gateway at the gateway.
 _element_type = case(
-    (_element.c.element_id == _wait.c.element_id, case((_element.c.type == "TRANSACTION", "SUB_PROCESS"), else_=_element.c.type)),
+    (
+        _element.c.element_id == _wait.c.element_id,
+        case((_element.c.type == "TRANSACTION", "SUB_PROCESS"), else_=_element.c.type),
+    ),
     (_element.c.type == "EVENT_BASED_GATEWAY", "INTERMEDIATE_CATCH_EVENT"),
     (_element.c.type == "PROCESS", "START_EVENT"),
     else_="BOUNDARY_EVENT",
@@ -68,7 +72,13 @@ WAIT_TYPES = ("JOB", "MESSAGE", "USER_TASK", "TIMER", "SIGNAL", "CONDITION")
 
 def _job_details(item: Item) -> Item:
     event = item["event"] or "UNSPECIFIED"
-    return {"jobKey": item["key"], "jobType": item["name"], "jobKind": item["detail"], "listenerEventType": event, "retries": item["number"]}
+    return {
+        "jobKey": item["key"],
+        "jobType": item["name"],
+        "jobKind": item["detail"],
+        "listenerEventType": event,
+        "retries": item["number"],
+    }
 
 
 _DETAILS: dict[str, Callable[[Item], Item]] = {
@@ -98,9 +108,7 @@ WAIT_STATES = Entity(
     (
         key("elementInstanceKey", _wait.c.element_instance_key, sorts=True),
         text("elementId", _wait.c.element_id, sorts=True),
-        named(
-            "elementType", _element_type, {name: _element_type == name for name in TYPES}, joins=(_place,)
-        ),
+        named("elementType", _element_type, {name: _element_type == name for name in TYPES}, joins=(_place,)),
         key("processInstanceKey", _wait.c.process_instance_key, sorts=True),
         _origin.root_field(filters=True, sorts=True),
         maybe("bpmnProcessId", _definition.c.bpmn_process_id, joins=(_definition.join,), filters=False),

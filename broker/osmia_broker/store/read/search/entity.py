@@ -45,10 +45,14 @@ class Entity:
     #: adds to the items of a page what the database does not have
     key_types: tuple[type, ...] = (int,)
     index: str = ""  #: an index with every column that filters need
-    walks: Mapping[str, str] = field(default_factory=dict)  #: indexes that give the rows in the order of a field, by its name
+    walks: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: indexes that give the rows in the order of a field, by its name
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: operators by field that leave few rows, which the database finds by an index of its own choice
-    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: None  #: returns a smaller entity that has all rows of a filter
+    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
+        None
+    )  #: returns a smaller entity that has all rows of a filter
 
     @cached_property
     def fields(self) -> dict[str, Field]:
@@ -66,9 +70,7 @@ class Entity:
         for one, value in zip(self.shown, stored, strict=True):
             try:
                 item[one.name] = (
-                    one.show(value)
-                    if one.show is not None
-                    else values.write(one.kind, value, optional=one.optional)
+                    one.show(value) if one.show is not None else values.write(one.kind, value, optional=one.optional)
                 )
             except (ValueError, TypeError, KeyError) as fault:
                 log.warning("a corrupt row is left out of the search for %s: %s: %s", self.name, one.name, fault)

@@ -69,7 +69,9 @@ class Field:
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
-    match: Callable[[str], Condition] | None = None  #: makes a condition from the name of a parameter, for TAGS and `equals`
+    match: Callable[[str], Condition] | None = (
+        None  #: makes a condition from the name of a parameter, for TAGS and `equals`
+    )
 
     @property
     def absent(self) -> Column:

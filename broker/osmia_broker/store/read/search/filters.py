@@ -216,5 +216,3 @@ def _variables(parsed: Parsed, known: Field, value: Any, place: str) -> list[Lea
 
 def _count(node: Node) -> int:
     return sum(map(_count, node.nodes)) if isinstance(node, Group) else 1 + len(node.inner)
-
-

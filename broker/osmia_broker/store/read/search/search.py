@@ -35,6 +35,9 @@ class Search(msgspec.Struct, frozen=True):
     page: Any = None
 
 
+ALL = Search()
+
+
 class Found(msgspec.Struct, frozen=True):
     """A page of items, the number of all that pass the filter, and the cursors of its ends, which are None on an empty page."""
 
@@ -56,9 +59,14 @@ class _Page(msgspec.Struct, frozen=True):
 
 @question
 async def search(
-    sources: Sources, entity: Entity, asked: Search = Search(), *, scope: dict[str, Any] | None = None
+    sources: Sources,
+    entity: Entity,
+    asked: Search = ALL,
+    *,
+    scope: dict[str, Any] | None = None,
+    given: dict[str, Any] | None = None,
 ) -> Found:
-    """Find a page of items. *scope* is a filter that the caller of this function adds.
+    """Find a page of items. *scope* is a filter that the caller of this function adds; *given* are parameters of the entity.
 
     Raises:
         InvalidArgument: a member of *asked* is wrong.
@@ -68,7 +76,7 @@ async def search(
     order = order_of(entity, asked.sort)
     page = _page_of(entity, order, asked.page)
     used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
-    own = await entity.prepare(sources, used_names)
+    own = await entity.prepare(sources, used_names) | (given or {})
     parsed.parameters.update(own)
     async with sources.database.snapshot() as snapshot:
         keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()

@@ -53,6 +53,7 @@ class Term:
     is_descending: bool
 
     def turned(self) -> "Term":
+        """Return the term for the other direction."""
         return Term(self.column, not self.is_descending)
 
 
@@ -85,13 +86,21 @@ def condition_of(sight: Sight, node: Node) -> Condition:
     nested: dict[Nested, list[Condition]] = {}
     conditions = []
     for one in node.nodes:
-        known = sight.entity.fields[one.field] if isinstance(one, Leaf) else None
-        if known is None or known.nested is None or known.kind is Kind.VARIABLES or one.negated:
-            conditions.append(condition_of(sight, one))
+        table = _shared_table(sight.entity, one)
+        if table is not None and isinstance(one, Leaf):
+            nested.setdefault(table, []).append(_positive(sight.entity.fields[one.field], one))
         else:
-            nested.setdefault(known.nested, []).append(_positive(known, one))
+            conditions.append(condition_of(sight, one))
     conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
     return and_(true(), *conditions) if conditions else true()
+
+
+def _shared_table(entity: Entity, node: Node) -> Nested | None:
+    """Return the nested table of a condition that one row there must pass together with others."""
+    if not isinstance(node, Leaf) or node.negated:
+        return None
+    known = entity.fields[node.field]
+    return None if known.kind is Kind.VARIABLES else known.nested
 
 
 def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
@@ -202,6 +211,11 @@ def counted(sight: Sight, shape: Group) -> Select[Any]:
     return select(func.count()).select_from(found.subquery())
 
 
+def selected(sight: Sight, shape: Group) -> Select[Any]:
+    """Select the keys of all that pass the filter, for another statement."""
+    return _filtered(sight, shape, (), sight.entity.key)
+
+
 def _labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
     columns = [*(entity.fields[name].sort_column for name, _ in order), *entity.key]
     return [column.label(f"s{number}") for number, column in enumerate(columns)]
@@ -257,7 +271,7 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> 
     entity = sight.entity
     fields = [entity.fields[name] for name, _ in order]
     has_parts = bool(fields) and fields[0].is_split
-    parts = [False, True] if has_parts else [None]
+    parts: list[bool | None] = [False, True] if has_parts else [None]
     if place is not None and has_parts:
         parts = [part for part in parts if _is_reached(bool(part), place)]
     selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts]

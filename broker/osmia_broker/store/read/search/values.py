@@ -131,14 +131,12 @@ def write(kind: Kind, value: Any, *, optional: bool) -> Any:
     """
     if value is None or (optional and value in (0, "")):
         return "" if kind is Kind.TEXT and not optional else None
-    expected = str if kind in (Kind.TEXT, Kind.CHOICE) else int
-    if type(value) is not expected:
-        raise ValueError(f"{type(value).__name__} where {kind} was expected")
-    if kind is Kind.KEY:
-        return str(value)
-    if kind is Kind.DATE:
-        return moment(value)
-    return bool(value) if kind is Kind.FLAG else value
+    if kind in (Kind.TEXT, Kind.CHOICE):
+        if isinstance(value, str):
+            return value
+    elif isinstance(value, int):
+        return _WRITERS[kind](value)
+    raise ValueError(f"{type(value).__name__} where {kind} was expected")
 
 
 def moment(epoch_ms: int) -> str | None:
@@ -150,3 +148,6 @@ def moment(epoch_ms: int) -> str | None:
     except (ValueError, OverflowError, OSError) as fault:
         raise ValueError(f"epoch milliseconds {epoch_ms}, which no calendar has") from fault
     return f"{text.zfill(19)}.{epoch_ms % 1000:03d}Z"
+
+
+_WRITERS: dict[Kind, Callable[[int], Any]] = {Kind.KEY: str, Kind.DATE: moment, Kind.FLAG: bool, Kind.INTEGER: int}
