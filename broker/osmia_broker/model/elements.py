@@ -20,7 +20,7 @@ Read = Callable[[Source, Element], None]
 
 _NAMED = frozenset({"id", "name"})
 _GATEWAY = _NAMED | {"gatewayDirection"}
-_ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity"}
+_ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity", "default"}
 _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
 #: Attributes that are allowed with these values only; they have no effect then.
@@ -209,6 +209,7 @@ def read_start_event(source: Source, element: Element) -> None:
     else:
         place = Place.SUBPROCESS_START
     element.event = read_event(source, place)
+    element.initiator_variable = activiti.initiator_variable(source)
 
 
 @reads(
@@ -287,13 +288,25 @@ def read_user_task(source: Source, element: Element) -> None:
         source.fault(
             "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
         )
-    in_activiti = in_activiti or (source.file.is_activiti and activiti.has_owners(source))
+    in_activiti = in_activiti or source.file.is_activiti
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
     element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
 
 
-@reads("serviceTask", ElementType.SERVICE_TASK, attributes=_TASK_BY_JOB, children=_ACTIVITY_CHILDREN)
-@reads("sendTask", ElementType.SEND_TASK, attributes=_TASK_BY_JOB | {"messageRef"}, children=_ACTIVITY_CHILDREN)
+@reads(
+    "serviceTask",
+    ElementType.SERVICE_TASK,
+    attributes=_TASK_BY_JOB,
+    children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.TASK,
+)
+@reads(
+    "sendTask",
+    ElementType.SEND_TASK,
+    attributes=_TASK_BY_JOB | {"messageRef"},
+    children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.TASK,
+)
 def read_service_task(source: Source, element: Element) -> None:
     """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
     element.job = _connector(source)

@@ -83,6 +83,7 @@ class _Reading:
             root=self.root,
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
+            is_extensible=source.file.is_extensible,
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
@@ -103,7 +104,7 @@ class _Reading:
         connect_events(self.process, self.faults)
 
     def _read_scopes(self, source: Source) -> None:
-        elements.check_shape(source, "process", elements.PROCESS)
+        elements.check_shape(source, "process", elements.PROCESS, activiti.PROCESS)
         pending = deque([(source, self.root)])
         while pending:
             container, scope = pending.popleft()
@@ -129,6 +130,7 @@ class _Reading:
         if element.type is ElementType.CALL_ACTIVITY and not (element.inputs or element.outputs):
             element.inputs, element.outputs = activiti.call_mappings(source)
         element.is_for_compensation = source.is_true("isForCompensation")
+        element.skip = activiti.skip(source)
         flow_node.read(source, element)
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
             element.loop = read_loop(source)
@@ -185,6 +187,8 @@ class _Reading:
             source.fault(f"Default flow must start at gateway, but found '{quote(id)}'")
             return
         gateway.default_flow = flow
+        if source.file.is_activiti:
+            gateway.has_conditions = True
 
     def _attach_boundaries(self) -> None:
         attached: dict[Element, list[Element]] = {}

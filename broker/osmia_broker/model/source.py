@@ -25,14 +25,16 @@ class File:
     declares_activiti: bool = False  # texts with `${…}` are expressions
     is_activiti: bool = False  # the file declares that namespace, and has no element of Camunda's
     is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
+    is_extensible: bool = False  # it has no element of Camunda's, so an Activiti extension file may stand beside it
 
     @staticmethod
     def of(root: Node) -> "File":
         """Find the facts about the file with this outermost element."""
         namespaces = root.nsmap.values()
         shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
-        is_activiti = ACTIVITI in namespaces and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
-        return File(shared, ACTIVITI in namespaces, is_activiti, is_activiti and ZEEBE not in namespaces)
+        is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
+        is_activiti = ACTIVITI in namespaces and is_extensible
+        return File(shared, ACTIVITI in namespaces, is_activiti, is_activiti and ZEEBE not in namespaces, is_extensible)
 
 
 _NO_FILE = File()

@@ -71,9 +71,12 @@ _CHOOSING = (ElementType.EXCLUSIVE_GATEWAY, ElementType.INCLUSIVE_GATEWAY)
 
 @requires(*_CHOOSING)
 def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
-    """Require a condition on each of several flows, except on the default flow. A single flow needs none."""
+    """Require a condition on each of several flows, except on the default flow. A single flow needs none.
+
+    Beside conditions of the Activiti dialect, a flow without one counts as true.
+    """
     for flow in gateway.outgoing:
-        is_open = flow.condition is None and flow is not gateway.default_flow
+        is_open = flow.condition is None and flow is not gateway.default_flow and not gateway.has_conditions
         if is_open and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
             faults.about(flow.id, "Must have a condition or be the default flow")
 
