@@ -101,7 +101,8 @@ def _refuse_expressions(mapping: ElementMapping, variables: Variables) -> None:
     if not mapping.is_written:
         return
     for name, value in variables.items():
-        if "{" in value and contains_expression(msgspec.json.decode(value)):
+        may_hold_one = "{" in value or "\\u" in value
+        if may_hold_one and contains_expression(msgspec.json.decode(value)):
             raise InvalidArgument(
                 f"Expressions are not allowed as variable values in the output mapping, but found one in variable '{name}'"
             )
@@ -139,12 +140,12 @@ def _chosen(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> V
 def _value(
     source: Source, scope: VariableScope | Mapping[str, msgspec.Raw], variable: str | None, current: str | None
 ) -> str | None:
-    """Return the JSON of a mapped value; None if there is nothing to map.
+    """Return the JSON of a mapped value; None if there is nothing to map, or a variable that is null.
 
     *variable* is the JSON of the variable that the source names, *current* that of the target.
     """
     if source.kind == VARIABLE:
-        return variable
+        return None if variable == "null" else variable
     try:
         assert source.value is not None, "a value or a patch has a template"
         value = source.value.evaluate(scope)
