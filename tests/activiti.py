@@ -48,7 +48,9 @@ def deployed(door: Any, line: str, *, extra: str = "", id: str = "process", **ex
     door.deploy(*files)
 
 
-def played(door: Any, line: str, scenario: str, *, refused: str | None = None, extra: str = "", **extensions: Any) -> Scenario:
+def played(
+    door: Any, line: str, scenario: str, *, refused: str | None = None, extra: str = "", **extensions: Any
+) -> Scenario:
     """Deploy *line* and its extensions, then play."""
     deployed(door, line, extra=extra, **extensions)
     scenario_at_door = Scenario(door)

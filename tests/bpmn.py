@@ -108,7 +108,11 @@ class _Node:
     kind: str = ""
 
     def lines(self, indent: str) -> Iterator[str]:
-        attributes = {"id": self.id, "name": self.arguments.get("name", ""), "default": self.default or self.arguments.get("default", "")}
+        attributes = {
+            "id": self.id,
+            "name": self.arguments.get("name", ""),
+            "default": self.default or self.arguments.get("default", ""),
+        }
         attributes |= events.attributes(self.tag, self.kind, self.arguments, self.id)
         extensions = _zeebe(self)
         if self.dialect == "activiti":

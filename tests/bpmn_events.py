@@ -60,7 +60,11 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
 def _loop(given: dict[str, str]) -> Iterator[str]:
     if any(one in given for one in _ACTIVITY_LOOP):
         sequential = f'isSequential="{given.get("sequential", "false")}"'
-        for argument, attribute in {"collection": "collection", "element": "elementVariable", "index": "elementIndexVariable"}.items():
+        for argument, attribute in {
+            "collection": "collection",
+            "element": "elementVariable",
+            "index": "elementIndexVariable",
+        }.items():
             if argument in given:
                 sequential += f" activiti:{attribute}={quoteattr(given[argument])}"
         names = {

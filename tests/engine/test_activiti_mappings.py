@@ -68,9 +68,7 @@ def test_a_task_sees_what_the_mapping_makes(door: Door, extensions: dict[str, An
 
 
 def test_a_variable_that_is_null_is_not_mapped(door: Door):
-    played(
-        door, ASK, f"create a=null; activate {USER_TASK}; sees", mappings={"ask": {"inputs": {"c": variable("a")}}}
-    )
+    played(door, ASK, f"create a=null; activate {USER_TASK}; sees", mappings={"ask": {"inputs": {"c": variable("a")}}})
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,9 @@ def read_user_task(source: Source, element: Element) -> None:
         source.fault(
             "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
         )
-    in_activiti = in_activiti or source.file.is_only_activiti or (source.file.is_activiti and activiti.has_owners(source))
+    in_activiti = (
+        in_activiti or source.file.is_only_activiti or (source.file.is_activiti and activiti.has_owners(source))
+    )
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
     element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
 
