@@ -183,7 +183,7 @@ def test_a_called_process_gets_and_returns_what_is_mapped(door: Door):
     deployed(door, "start > w:user > end", id="process2")
     scenario = Scenario(door)
     scenario.play(
-        f"create a=1; instance process2; variables c=1 d=2; complete w x=hot y=1; instance;"
+        "create a=1; instance process2; variables c=1 d=2; complete w x=hot y=1; instance;"
         'at rest; variables a=1 flavor=hot order={"size":1}'
     )
 

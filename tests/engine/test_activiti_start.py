@@ -60,7 +60,7 @@ def test_all_missing_variables_are_named(door: Door):
     deployed(
         door, ASK, properties=properties(a={"type": "string", "required": True}, b={"required": True, "type": "json"})
     )
-    with pytest.raises(Refused, match="without required variables - a, b$"):
+    with pytest.raises(Refused, match=r"without required variables - a, b$"):
         Scenario(door).do_create("")
 
 
@@ -86,7 +86,8 @@ def test_a_variable_has_its_declared_type(door: Door, type: str, fitting: list[s
         Scenario(door).do_create(f'variables={{"count":{text}}}')
     for text in wrong:
         with pytest.raises(
-            Refused, match="^INVALID_ARGUMENT: Can't start process 'process' as variables fail type validation - count$"
+            Refused,
+            match=r"^INVALID_ARGUMENT: Can't start process 'process' as variables fail type validation - count$",
         ):
             Scenario(door).do_create(f'variables={{"count":{text}}}')
 
