@@ -4,7 +4,7 @@ import pytest
 from bpmn_fragments import faults, flow, read
 
 from osmia_broker import model
-from osmia_broker.model.events import ErrorEvent
+from osmia_broker.model.events import ErrorEvent, MessageEvent
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.graph import MultiInstance, UserTaskDefinition
 
@@ -190,3 +190,27 @@ def test_the_process_says_whether_it_is_of_the_dialect() -> None:
         '<bpmn:userTask id="it"><bpmn:extensionElements><zeebe:userTask/></bpmn:extensionElements></bpmn:userTask>'
     )
     assert not read(camunda).is_extensible
+
+
+@pytest.mark.parametrize("exporter", ["Activiti Modeler", "Alfresco Process Modeler", "activiti"])
+def test_a_file_of_the_modeller_needs_no_namespace(exporter: str) -> None:
+    text = file('<bpmn:userTask id="it" name="${a}"/>').decode()
+    bare = text.replace('xmlns:activiti="http://activiti.org/bpmn"', f'exporter="{exporter}"')
+    task = read(bare.encode()).elements["it"].user_task
+    assert task is not None
+    assert task.name is not None
+
+
+def test_a_reference_may_be_qualified_with_the_namespace_of_the_file() -> None:
+    event = '<bpmn:messageEventDefinition messageRef="own:ask"/>'
+    content = f'<bpmn:intermediateCatchEvent id="it">{event}</bpmn:intermediateCatchEvent>'
+    found = read(file(content, namespaces='xmlns:own="urn:test"')).elements["it"].event
+    assert isinstance(found, MessageEvent)
+    assert found.name == Static("ask")
+    assert [one.element_id for one in faults(file(content, namespaces='xmlns:own="urn:another"'))] == ["it"]
+
+
+@pytest.mark.parametrize("gateway", ["exclusiveGateway", "inclusiveGateway"])
+def test_a_gateway_needs_no_conditions(gateway: str) -> None:
+    ends = "".join(f'<bpmn:endEvent id="{id}"/>{flow(f"to_{id}", "it", id)}' for id in "ab")
+    assert len(activity(f'<bpmn:{gateway} id="it"/>{ends}').outgoing) == 2

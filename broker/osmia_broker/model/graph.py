@@ -64,6 +64,9 @@ ACTIVITIES = frozenset(
     }
 )
 
+#: The gateways that choose flows by their conditions.
+CHOOSING = frozenset({ElementType.EXCLUSIVE_GATEWAY, ElementType.INCLUSIVE_GATEWAY})
+
 #: The types that hold elements of their own.
 SCOPES = frozenset(
     {

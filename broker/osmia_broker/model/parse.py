@@ -15,7 +15,15 @@ from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
-from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
+from osmia_broker.model.graph import (
+    ACTIVITIES,
+    CHOOSING,
+    Element,
+    ElementType,
+    ListenerDefinition,
+    Process,
+    SequenceFlow,
+)
 from osmia_broker.model.source import File, Source
 from osmia_broker.model.xml import BPMN, Node
 
@@ -131,6 +139,7 @@ class _Reading:
             element.inputs, element.outputs = activiti.call_mappings(source)
         element.is_for_compensation = source.is_true("isForCompensation")
         element.skip = activiti.skip(source)
+        element.has_conditions = source.file.is_only_activiti and element.type in CHOOSING
         flow_node.read(source, element)
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
             element.loop = read_loop(source)
