@@ -214,3 +214,21 @@ def test_a_reference_may_be_qualified_with_the_namespace_of_the_file() -> None:
 def test_a_gateway_needs_no_conditions(gateway: str) -> None:
     ends = "".join(f'<bpmn:endEvent id="{id}"/>{flow(f"to_{id}", "it", id)}' for id in "ab")
     assert len(activity(f'<bpmn:{gateway} id="it"/>{ends}').outgoing) == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "extensions", "passes_all"),
+    [
+        ("", "", True),
+        ("", '<activiti:out source="a" target="b"/>', True),
+        ("", '<activiti:in source="a" target="b"/>', False),
+        ('activiti:inheritVariables="true"', '<activiti:in source="a" target="b"/>', True),
+        ('activiti:inheritVariables="false" activiti:inheritBusinessKey="true"', "", True),
+    ],
+)
+def test_a_called_process_gets_all_variables_unless_some_are_named(
+    attributes: str, extensions: str, passes_all: bool
+) -> None:
+    it = activity(call(extensions).replace('calledElement="other"', f'calledElement="other" {attributes}'))
+    assert it.call is not None
+    assert it.call.propagates_parent_variables is passes_all

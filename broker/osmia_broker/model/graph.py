@@ -266,6 +266,7 @@ class Element:
     inputs: tuple[VariableMapping, ...] = ()
     outputs: tuple[VariableMapping, ...] = ()
     skip: Expression | None = None  # `activiti:skipExpression`: pass the element without its work if this is true
+    is_extensible: bool = False  # as its process
     initiator_variable: str = ""  # of a start event: the variable that takes the user who starts the process
     job: JobDefinition | None = None  # also of a user task: its type, its one retry and the model's headers
     user_task: UserTaskDefinition | None = None

@@ -239,6 +239,7 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
         name=source.node.get("name", ""),
         documentation=source.documentation,
         scope=scope,
+        is_extensible=source.file.is_extensible,
     )
 
 

@@ -52,10 +52,13 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
         return
     if element.boundaries or element.catches:
         _open_events(turn, instance, element)
-    _begin(turn, instance, element)
+    if element.is_extensible:
+        _begin_mapped(turn, instance, element)
+    else:
+        PROCESSORS[instance.type].activate(turn, instance, element)
 
 
-def _begin(turn: Turn, instance: ElementInstance, element: Element) -> None:
+def _begin_mapped(turn: Turn, instance: ElementInstance, element: Element) -> None:
     """Begin the work of the element. What an Activiti extension file maps into it is not seen by its own attributes, but by a called process."""
     mapping = mapping_of(turn, instance)
     calls = element.call is not None
@@ -124,7 +127,7 @@ def _waits_at_its_end(turn: Turn, instance: ElementInstance, element: Element) -
         close_events(turn, instance, frozenset(event.id for event in element.catches))
     if element.outputs and not instance.listeners_done:
         apply_outputs(turn, instance, element.outputs)
-    elif (mapping := mapping_of(turn, instance)) is not None:
+    elif element.is_extensible and (mapping := mapping_of(turn, instance)) is not None:
         apply_mapped_outputs(turn, instance, mapping)
     return bool(element.end_listeners) and _waits_for_listener(turn, instance, element.end_listeners, END)
 

@@ -20,7 +20,7 @@ from osmia_broker.model.graph import (
     UserTaskDefinition,
     VariableMapping,
 )
-from osmia_broker.model.source import Source
+from osmia_broker.model.source import TRUE, Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ACTIVITI, BPMN, Node, local_name, name, text
 
@@ -144,10 +144,12 @@ def text_or_juel(source: Source, node: Node, text: str) -> Expression | None:
 
 
 def call(source: Source) -> CallDefinition | None:
-    """Read the `calledElement` of a call activity; None without."""
+    """Read the `calledElement` of a call activity; None without. Beside `activiti:in`, no other variables go into the called process."""
     text = trimmed(source.node.get("calledElement", ""))
     compiled = text_or_juel(source, source.node, text) if text else None
-    return None if compiled is None else CallDefinition(compiled)
+    inherits = source.node.get(name(ACTIVITI, "inheritVariables"), "").strip() in TRUE
+    passes_all = inherits or name(ACTIVITI, "in") not in source.extensions
+    return None if compiled is None else CallDefinition(compiled, propagates_parent_variables=passes_all)
 
 
 def call_mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:
