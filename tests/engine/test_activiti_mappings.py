@@ -152,6 +152,16 @@ def test_a_worker_of_a_service_task_sees_only_mapped_variables_and_may_send_any_
     )
 
 
+def test_what_is_set_at_a_mapped_task_stays_there_until_it_completes(door: Door):
+    played(
+        door,
+        ASK,
+        f"create a=1; set ask draft=x a=2; activate {USER_TASK}; sees c=1 draft=x a=2; complete ask;"
+        'variables a=1 flavor=x order={"size":1}',
+        **mapped(inputs={"c": variable("a")}, outputs={"flavor": variable("draft")}),
+    )
+
+
 def test_a_failed_job_offers_the_same_variables_again(door: Door):
     played(
         door,

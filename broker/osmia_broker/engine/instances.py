@@ -5,6 +5,7 @@ from typing import NoReturn
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, encode_tags, new_process, origin_of
@@ -174,7 +175,8 @@ def set_variables(turn: Turn, command: SetVariables) -> int:
             " but no such element was found"
         )
     refuse_suspended(turn, element.process_instance_key, f"update variables for element with key '{element.key}'")
-    (put_local if command.local else merge)(turn, element, command.variables)
+    stays = command.local or mapping_of(turn, element) is not None  # a mapped element shares nothing until it completes
+    (put_local if stays else merge)(turn, element, command.variables)
     return turn.next_key()
 
 
