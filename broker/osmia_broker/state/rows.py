@@ -275,6 +275,7 @@ class InstanceOrigin:
     terminate_after: str = ""  # element ids, one per line
     suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
     ended_ms: int = changing(0)
+    initiator: str = ""  # the user who started it or its outermost caller; empty if nobody was named
 
 
 @stored(
@@ -405,6 +406,7 @@ class ProcessDefinition:
     deployment_key: int
     deployed_ms: int
     deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
+    extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
 
 
 @stored("start_subscriptions")
