@@ -93,6 +93,7 @@ class Turn:
         "definitions",
         "depth",
         "elements",
+        "event_log",
         "events",
         "find_element",
         "find_incident",
@@ -133,7 +134,7 @@ class Turn:
         self.loops, self.loop_results = state.loops, state.loop_results
         self.decision_evaluations = state.decision_evaluations
         self.definitions, self.awaited = state.definitions, state.awaited
-        self.start_subscriptions = state.start_subscriptions
+        self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
