@@ -60,8 +60,8 @@ def test_a_new_instance_tells_each_step_in_order() -> None:
         "ELEMENT_INSTANCE start completing",
         "ELEMENT_INSTANCE work activating",
         "ELEMENT_INSTANCE start completed",
-        "JOB work created",
         "ELEMENT_INSTANCE work activated",
+        "JOB work created",
     ]
 
 

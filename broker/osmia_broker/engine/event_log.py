@@ -12,7 +12,7 @@ def record_events(turn: Turn, command: RecordEvents) -> EventLogState:
     log = turn.state.event_log
     if command.begins and not log.is_recording:
         log.record(turn.state.last_key, is_recording=True)
-    return EventLogState(log.is_recording, log.complete_after, turn.state.last_key)
+    return _state(turn)
 
 
 @handles(StopRecording)
@@ -21,7 +21,13 @@ def stop_recording(turn: Turn, _command: StopRecording) -> EventLogState:
     log = turn.state.event_log
     if log.is_recording:
         log.record(turn.state.last_key, is_recording=False)
-    return EventLogState(log.is_recording, log.complete_after, turn.state.last_key)
+    return _state(turn)
+
+
+def _state(turn: Turn) -> EventLogState:
+    """Return the state of the log. While nothing is recorded, what happens next is missing: only the newest position is good."""
+    log, last = turn.state.event_log, turn.state.last_key
+    return EventLogState(log.is_recording, log.complete_after if log.is_recording else last, last)
 
 
 @handles(DropEvents)
