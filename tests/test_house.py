@@ -35,6 +35,7 @@ LAYERS = {
     "broker": 9,
     "child": 9,
     "loadtest": 10,
+    "testing": 10,
     "cli": 11,
     "__main__": 12,
 }
@@ -51,7 +52,7 @@ NO_GRPC = (
     "http",
 )  # a call means the same behind every door, so only one door speaks gRPC
 SDK_MAY_IMPORT = {"osmia", "osmia_proto", "grpc", "msgspec", "google"} | sys.stdlib_module_names
-SDK_USERS = ("child", "cli", "loadtest")  # the broker's own parts never talk to a broker
+SDK_USERS = ("child", "cli", "loadtest", "testing")  # the broker's own parts never talk to a broker
 
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 500

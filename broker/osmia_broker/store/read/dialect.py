@@ -14,6 +14,8 @@ import msgspec
 from sqlalchemy import URL, ColumnElement, FromClause, Select, bindparam, event, func, select
 from sqlalchemy.exc import DBAPIError
 
+from osmia_broker.store.memory import IN_MEMORY
+
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,7 +32,8 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
 
     # At level debug, the driver logs every statement with its values.
     logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    place = {"vfs": "memdb"} if path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
+    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={**place, "uri": "true"})
     engine = create_async_engine(
         url,
         pool_size=connections,
