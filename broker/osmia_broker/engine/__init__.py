@@ -5,11 +5,16 @@
 """
 
 from osmia_broker.engine import (  # each registers its handlers
+    batches,
     carrying_out,
+    cluster_variables,
     decisions,
     deletion,
     deployments,
+    evaluation,
+    history_deletion,
     instances,
+    job_updates,
     jobs,
     marks,
     migration,
@@ -19,6 +24,7 @@ from osmia_broker.engine import (  # each registers its handlers
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
+    ad_hoc_activation,
     calls,
     compensation,
     events,
@@ -29,7 +35,7 @@ from osmia_broker.engine.elements import (
     user_tasks,
 )  # each registers its processors
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
-from osmia_broker.engine.events import conditions, messages, signals, timers  # each registers its handlers
+from osmia_broker.engine.events import conditions, correlation, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.engine.turn import Budget, Turn
 
@@ -40,17 +46,24 @@ __all__ = [
     "Turn",
     "UndoFailed",
     "ad_hoc",
+    "ad_hoc_activation",
+    "batches",
     "calls",
     "carrying_out",
+    "cluster_variables",
     "compensation",
     "conditions",
+    "correlation",
     "decisions",
     "deletion",
     "deployments",
+    "evaluation",
     "events",
     "execute",
     "gateways",
+    "history_deletion",
     "instances",
+    "job_updates",
     "jobs",
     "loops",
     "marks",

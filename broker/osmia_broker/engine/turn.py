@@ -84,9 +84,12 @@ class Turn:
         "agenda",
         "allowance",
         "awaited",
+        "batch_items",
+        "batches",
         "budget",
         "business_ids",
         "called",
+        "cluster_variables",
         "compensations",
         "created_once",
         "decision_evaluations",
@@ -134,6 +137,7 @@ class Turn:
         self.decision_evaluations = state.decision_evaluations
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions = state.start_subscriptions
+        self.batches, self.batch_items, self.cluster_variables = state.batches, state.batch_items, state.cluster_variables
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident

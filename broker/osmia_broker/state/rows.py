@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.kinds import KINDS, Kind, changing, stored
 
 
@@ -491,4 +492,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     Decision,
     Form,
     StartSubscription,
+    ClusterVariable,
 )  #: resident as a whole

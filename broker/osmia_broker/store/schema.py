@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
+from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
 
@@ -151,6 +152,9 @@ for _kind in KINDS.values():
 
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)
+
+# Listing the items of a batch operation by their states, those that were worked off too.
+_index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(
