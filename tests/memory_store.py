@@ -97,11 +97,20 @@ class MemoryStore:
             for key in keys:
                 self.values[row_type].pop(key, None)
                 self._living[row_type].pop(key, None)
+        for instance_key in changes.erased:
+            self._erase(instance_key)
         self.next_key = changes.next_key
         self.commits += 1
         if failure is not None:
             self.is_open = False
             raise failure
+
+    def _erase(self, instance_key: int) -> None:
+        for kind in INSTANCE_KINDS:
+            place = kind.columns.index("process_instance_key")
+            for rows in (self.values[kind.row_type], self._living[kind.row_type]):
+                for key in [key for key, values in rows.items() if values[place] == instance_key]:
+                    del rows[key]
 
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
@@ -90,6 +91,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         StartSubscription: [],
         GlobalTaskListener: [],
         EventRecording: [],
+        ClusterVariable: [rows.cluster_variable],
     }
 
 
@@ -117,6 +119,26 @@ async def test_a_row_that_stands_alone_survives_a_start(store: Store, row: Any):
     await write(store, row)
     await store.open()
     assert (await load(store, wanted(row.key, of=type(row)))).instances == {row.key: {type(row): [row]}}
+
+
+async def test_an_erased_instance_leaves_no_row_behind(store: Store):
+    others = rows.instance(1)
+    await write(store, *rows.INSTANCE, *others, replace(rows.token, key=BASE + 50, ended_ms=9))
+    await store.write(Changes(next_key=BASE + 200, erased=[PROCESS]), None)
+    await store.open()
+    asked = wanted(PROCESS, others[0].key) | wanted(rows.variable.scope_key, of=ElementInstance)
+    assert (await load(store, asked)).instances.keys() == {others[0].key}
+    await write(store, rows.process)
+    assert (await load(store, wanted(PROCESS))).instances == {PROCESS: {ElementInstance: [rows.process]}}
+
+
+async def test_an_instance_that_ends_and_is_erased_in_one_batch_is_gone(store: Store):
+    await write(store, *rows.INSTANCE)
+    ended = changes(replace(rows.process, ended_ms=9), next_key=BASE + 200)
+    ended.erased = [PROCESS]
+    await store.write(ended, None)
+    await write(store, rows.process)
+    assert (await load(store, wanted(PROCESS))).instances == {PROCESS: {ElementInstance: [rows.process]}}
 
 
 # --- rows by their values

@@ -198,6 +198,16 @@ class PublishMessage(Command, frozen=True, gc=False):
     business_id: str = ""
 
 
+class CorrelateAtOnce(Command, frozen=True, gc=False):
+    """Publish a message that is not kept. It is refused if nothing waits for it now."""
+
+    intent: ClassVar[str] = "CORRELATE"
+    name: str
+    correlation_key: str
+    variables: Variables
+    business_id: str = ""
+
+
 class BroadcastSignal(Command, frozen=True, gc=False):
     """Send a signal to all events that wait for its name now, and to all signal start events."""
 
@@ -240,6 +250,15 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
 
     element_id: str
     variables: Variables
+
+
+class ActivateAdHocElements(Command, frozen=True, gc=False):
+    """Activate elements of a running ad-hoc subprocess from outside."""
+
+    intent: ClassVar[str] = "ACTIVATE"
+    ad_hoc_key: int
+    elements: tuple[ElementToActivate, ...]
+    cancels_remaining_instances: bool = False
 
 
 class AdHocResult(msgspec.Struct, frozen=True, gc=False):
@@ -298,6 +317,15 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
     intent: ClassVar[str] = "UPDATE_TIMEOUT"
     job_key: int
     timeout_ms: int
+
+
+class UpdateJob(Command, frozen=True, gc=False):
+    """Change the values of a job that are given: all of them, or none."""
+
+    intent: ClassVar[str] = "UPDATE"
+    job_key: int
+    retries: int | None = None
+    timeout_ms: int | None = None
 
 
 class ReachDeadlines(Command, frozen=True, gc=False):

@@ -84,9 +84,12 @@ class Turn:
         "agenda",
         "allowance",
         "awaited",
+        "batch_items",
+        "batches",
         "budget",
         "business_ids",
         "called",
+        "cluster_variables",
         "compensations",
         "created_once",
         "decision_evaluations",
@@ -141,6 +144,11 @@ class Turn:
         self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
+        self.batches, self.batch_items, self.cluster_variables = (
+            state.batches,
+            state.batch_items,
+            state.cluster_variables,
+        )
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
@@ -495,4 +496,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     StartSubscription,
     GlobalTaskListener,
     EventRecording,
+    ClusterVariable,
 )  #: resident as a whole

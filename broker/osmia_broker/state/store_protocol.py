@@ -27,6 +27,7 @@ class Changes:
         default_factory=dict
     )  #: to insert, or to replace by primary key
     deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
+    erased: Sequence[int] = ()  #: process instances of which all rows are to be deleted, after the others are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class MatchWanted:
 
     row_type: type
     columns: tuple[str, ...]
-    values: tuple[str, ...]
+    values: tuple[str | int, ...]
     after: int = 0
 
 

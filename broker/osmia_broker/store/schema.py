@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
+from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
@@ -201,6 +202,8 @@ _index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
 _index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
+# Listing the items of a batch operation by their states, those that were worked off too.
+_index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(

@@ -13,7 +13,7 @@ import os
 import sqlite3
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -63,6 +63,8 @@ _ACTIVATABLE_JOBS = prepare(statements.ACTIVATABLE_JOBS)
 _PARTITION = prepare(statements.PARTITION)
 _TAKE_OVER = prepare(statements.TAKE_OVER)
 _SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
+_ERASE_SCOPED = [prepare(statement) for statement in statements.ERASE_SCOPED]
+_ERASE = [prepare(statement) for statement in statements.ERASE]
 
 
 class SqliteStore:
@@ -237,12 +239,21 @@ class SqliteStore:
                 db.execute(upsert(table, len(group)), flattened(group))
         for row_type, keys in changes.deleted.items():
             db.executemany(delete(schema.TABLES[row_type]), keys)
+        if changes.erased:
+            self._erase(db, changes.erased)
         saved = _SAVE_NEXT_KEY.run(
             db, after_batch=changes.next_key, partition=self._partition_id, own_epoch=self._epoch
         )
         if saved.rowcount != 1:
             raise self._fenced()
         db.execute("COMMIT")
+
+    @staticmethod
+    def _erase(db: sqlite3.Connection, process_instance_keys: Sequence[int]) -> None:
+        """Delete all rows of process instances; those of a scope first, which are found by its element instances."""
+        keys = packed(process_instance_keys)
+        for statement in (*_ERASE_SCOPED, *_ERASE):
+            statement.run(db, keys=keys)
 
     def _value_refused(self, changes: Changes, error: Exception) -> Exception:
         """Return `ValueRefused` if one value made the commit fail, else the *error* itself."""

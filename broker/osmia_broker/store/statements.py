@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Delete,
     Select,
     Table,
     Update,
@@ -93,6 +94,20 @@ def _matches(kind: Kind, columns: tuple[str, ...]) -> Select[Any]:
     )
 
 
+def _erase(kind: Kind) -> Delete:
+    """Delete the rows of process instances."""
+    table = schema.TABLES[kind.row_type]
+    return table.delete().where(among(table.c.process_instance_key, "keys"))
+
+
+def _erase_scoped(kind: Kind) -> Delete:
+    """Delete the rows of the scopes of process instances."""
+    scopes = schema.element_instances
+    of_instances = select(scopes.c.key).where(among(scopes.c.process_instance_key, "keys"))
+    table = schema.TABLES[kind.row_type]
+    return table.delete().where(table.c.scope_key.in_(of_instances))
+
+
 def _activatable() -> Select[Any]:
     """Select the keys of the next window of activatable jobs of a *type*: those *after* a key, ascending."""
     jobs = schema.jobs.c
@@ -140,6 +155,8 @@ RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).wher
     among(schema.resources.c.checksum, "keys")
 )
 ACTIVATABLE_JOBS = _activatable()
+ERASE_SCOPED = [_erase_scoped(kind) for kind in schema.SCOPED_KINDS]  #: to be run before ERASE
+ERASE = [_erase(kind) for kind in schema.KEYED_KINDS]
 
 PARTITION = select(schema.partition.c.next_key, schema.partition.c.epoch).where(
     schema.partition.c.id == bindparam("partition")
