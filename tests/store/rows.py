@@ -106,7 +106,7 @@ ALONE: tuple[Any, ...] = (  # they come into memory by their own key
     batch,
     batch_item,
 )
-DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource, cluster_variable)
+DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
 
 def changes(*rows: Any, next_key: int = BASE + 100, deleted: Iterable[Any] = ()) -> Changes:

@@ -80,7 +80,7 @@ async def test_a_new_store_begins_with_the_first_key(store: Store):
 
 
 async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
-    await write(store, *rows.DEPLOYED, *rows.INSTANCE, next_key=BASE + 77)
+    await write(store, *rows.DEPLOYED, rows.cluster_variable, *rows.INSTANCE, next_key=BASE + 77)
     start = await store.open()
     assert start.next_key == BASE + 77
     assert start.definitions == {
