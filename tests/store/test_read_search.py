@@ -166,7 +166,7 @@ async def _forwards(reader: Reader, asked: Search, items: int) -> list[Found]:
 
 
 async def _backwards(reader: Reader, asked: Search, pages: list[Found]) -> None:
-    for earlier, later in zip(pages, pages[1:], strict=False):
+    for earlier, later in itertools.pairwise(pages):
         page = {**asked.page, "before": later.start}
         back = await search(reader, USER_TASKS, Search(asked.filter, asked.sort, page))
         assert keys(back) == keys(earlier)
