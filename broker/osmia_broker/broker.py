@@ -10,8 +10,10 @@ from time import monotonic
 
 from osmia_broker import __version__, cluster_id
 from osmia_broker.calls import Calls
+from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
 from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server, parse_address
@@ -104,12 +106,30 @@ class Broker:
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
         calls = Calls(partition)
+        events = EventStream(
+            partition,
+            reader,
+            self._clock,
+            retention_ms=int(settings.event_retention.total_seconds() * 1000),
+            events_max=settings.event_limit,
+            is_always_on=settings.event_log == "always",
+        )
+        await events.start()
         identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
-        server = Server(calls, queries, self.metrics.gateway, identity, message_bytes_max=settings.max_message_size)
+        server = Server(
+            calls,
+            queries,
+            Events(events),
+            self.metrics.gateway,
+            identity,
+            message_bytes_max=settings.max_message_size,
+        )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
         await self._open_http(opened, calls, reader, identity)
-        opened.callback(calls.stop, Unavailable("Expected the broker to be open, but it is stopping"))
+        stopping = Unavailable("Expected the broker to be open, but it is stopping")
+        opened.callback(calls.stop, stopping)
+        opened.callback(events.stop, stopping)
 
     async def _open_http(self, opened: AsyncExitStack, calls: Calls, reader: Reader, identity: Identity) -> None:
         from osmia_broker.http.server import HttpServer

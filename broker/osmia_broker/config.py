@@ -25,6 +25,7 @@ CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
 OTHERS = frozenset({CONFIG_VARIABLE, "OSMIA_ADDRESS"})  # variables with a meaning of their own, not settings
 DATA_DIR = Path("osmia-data")
+EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
 DOORS = ("grpc", "http", "management")
 
@@ -224,6 +225,15 @@ class Settings:
     unique_business_ids: bool = _setting(
         False, _switch, "Refuse an instance whose business id a living root instance of its process has."
     )
+    event_log: str = _setting(
+        "on-demand",
+        _one_of("on-demand", "always"),
+        "Record events for those who follow them: on-demand, from the first one on, or always.",
+    )
+    event_retention: timedelta = _setting(
+        EVENT_RETENTION, duration, "How long events are kept, and recorded after the last reader has left."
+    )
+    event_limit: int = _setting(1_000_000, _count, "The most events that are kept; each takes about 400 bytes.")
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
     log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
     shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")

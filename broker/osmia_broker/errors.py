@@ -10,6 +10,7 @@
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
+    ├── OutOfRange             OUT_OF_RANGE; events after the given position are not kept any more
     ├── Unsupported            UNIMPLEMENTED
     ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
@@ -83,6 +84,12 @@ class TimedOut(OsmiaError):
     """The wait ran out. A command goes on; a question is stopped."""
 
     status = "DEADLINE_EXCEEDED"
+
+
+class OutOfRange(OsmiaError):
+    """Events after the given position are not kept any more."""
+
+    status = "OUT_OF_RANGE"
 
 
 class Unsupported(OsmiaError):

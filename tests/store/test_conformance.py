@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
@@ -88,6 +89,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         Form: [rows.form],
         StartSubscription: [],
         GlobalTaskListener: [],
+        EventRecording: [],
     }
 
 

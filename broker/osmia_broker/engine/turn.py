@@ -93,6 +93,7 @@ class Turn:
         "definitions",
         "depth",
         "elements",
+        "event_log",
         "events",
         "find_element",
         "find_incident",
@@ -139,7 +140,7 @@ class Turn:
         self.user_tasks, self.task_transitions = state.user_tasks, state.task_transitions
         self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited
-        self.start_subscriptions = state.start_subscriptions
+        self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident

@@ -1,6 +1,7 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-A row class is declared once, here (those of user tasks in `task_rows`); `kinds` says what follows from its declaration.
+A row class is declared once, here (those of user tasks in `task_rows`, those of the event log in `event_rows`); `kinds` says what follows
+from its declaration.
 
 Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
 
@@ -275,6 +277,7 @@ class InstanceOrigin:
     terminate_after: str = ""  # element ids, one per line
     suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
     ended_ms: int = changing(0)
+    initiator: str = ""  # the user who started it or its outermost caller; empty if nobody was named
 
 
 @stored(
@@ -405,6 +408,7 @@ class ProcessDefinition:
     deployment_key: int
     deployed_ms: int
     deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
+    extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
 
 
 @stored("start_subscriptions")
@@ -490,4 +494,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     Form,
     StartSubscription,
     GlobalTaskListener,
+    EventRecording,
 )  #: resident as a whole

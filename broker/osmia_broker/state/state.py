@@ -12,6 +12,8 @@ from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
+from osmia_broker.state.event_log import EventLog
+from osmia_broker.state.event_rows import EventRecording, LoggedEvent
 from osmia_broker.state.global_listeners import GlobalTaskListeners
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.jobs import JobTable
@@ -106,6 +108,7 @@ class State:
         self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
         self.start_subscriptions = StartSubscriptions(self.journal)
+        self.event_log = EventLog(self.journal)
         self.tables: dict[type, Table[Any]] = {
             table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
@@ -125,6 +128,11 @@ class State:
         self._next_key = key + 1
         self.journal.note(self._reset_next_key, key)
         return key
+
+    @property
+    def last_key(self) -> int:
+        """The last key that was given out."""
+        return self._next_key - 1
 
     @property
     def key_counter(self) -> int:
@@ -238,6 +246,7 @@ class State:
         self.definitions.admit(start)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
         self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
+        self.event_log.admit(start.definitions.get(EventRecording, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
         if start.next_due_ms is not None:
@@ -290,6 +299,7 @@ class State:
         self.residency.close_batch(batch)
         written = {row_type: rows for row_type, rows in self._taken() if rows}
         deleted = {row_type: keys for row_type, table in self.tables.items() if (keys := table.take_deleted())}
+        deleted |= self.event_log.take_deleted()
         if not written and not deleted and self._next_key == self._taken_key:
             self.residency.committed(batch)
             return None
@@ -305,6 +315,8 @@ class State:
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
         yield StartSubscription, self.start_subscriptions.take_changes()
+        yield LoggedEvent, self.event_log.take_events()
+        yield EventRecording, self.event_log.take_recording()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 

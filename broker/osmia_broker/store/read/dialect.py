@@ -35,6 +35,7 @@ from sqlalchemy.exc import DBAPIError
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
+from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import numbers
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def open_engine(path: Path, connections: int) -> "AsyncEngine":
 
     # At level debug, the driver logs every statement with its values.
     logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    place = {"vfs": "memdb"} if path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
+    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={**place, "uri": "true"})
     engine = create_async_engine(
         url,
         pool_size=connections,
