@@ -7,7 +7,7 @@ from osmia_broker.cli.failures import Failure
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "sub").mkdir()
-    for name in ("b.bpmn", "a.bpmn", "d.dmn", "notes.txt", "sub/c.form"):
+    for name in ("b.bpmn", "a.bpmn", "d.dmn", "notes.txt", "sub/c.form", "sub/a-extensions.json", "own.json"):
         (tmp_path / name).write_text("x")
     return tmp_path
 
@@ -16,7 +16,7 @@ def folder(tmp_path):
     ("given", "files"),
     [
         (["a.bpmn"], ["a.bpmn"]),
-        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/c.form"]),
+        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/a-extensions.json", "sub/c.form"]),
         (["*.bpmn"], ["a.bpmn", "b.bpmn"]),
         (["b.bpmn", "*.bpmn"], ["b.bpmn", "a.bpmn"]),
         (["notes.txt"], ["notes.txt"]),

@@ -1,4 +1,4 @@
-"""`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
+"""`osmia deploy`: send BPMN, DMN, form and extension files to the broker, all of them or none."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-SUFFIXES = (".bpmn", ".dmn", ".form")  # of the files that a directory means
+SUFFIXES = (".bpmn", ".dmn", ".form", "-extensions.json")  # of the files that a directory means
 COLUMNS = (
     Column("key", "KEY"),
     Column("kind", "KIND"),
@@ -32,7 +32,7 @@ def deploy(
     session: Session,
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, directories or patterns.")],
 ) -> None:
-    """Deploy BPMN, DMN and form files: all of them or none.
+    """Deploy BPMN, DMN and form files, and extension files beside their processes: all of them or none.
 
     Example: osmia deploy examples/dinner.bpmn
     """
@@ -85,7 +85,7 @@ def _read(path: Path) -> tuple[str, bytes]:
 
 def _matches(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        return sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
     if path.is_file():
         return [path]
     if any(character in path.name for character in "*?["):
