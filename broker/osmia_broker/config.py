@@ -28,10 +28,6 @@ DATA_DIR = Path("osmia-data")
 EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
 DOORS = ("grpc", "http", "management")
-OPENED_DOORS = (
-    "grpc",
-    "management",
-)  # the HTTP door has settings, but no version opens it yet: its port blocks nothing
 
 
 class ConfigError(ValueError):
@@ -207,17 +203,19 @@ class Settings:
     data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")
     host: str = _setting("127.0.0.1", _text, "The address that all doors listen on.")
     grpc_host: str = _setting("", _optional_text, "The gRPC door's address, when it is not host.")
-    http_host: str = _setting("", _optional_text, "Reserved for the HTTP door, which this version does not open.")
+    http_host: str = _setting("", _optional_text, "The HTTP door's address, when it is not host.")
     management_host: str = _setting("", _optional_text, "The management door's address, when it is not host.")
     grpc_port: int = _setting(26500, _port, "The gRPC door; 0 takes a free port.")
-    http_port: int = _setting(8080, _port, "Reserved for the HTTP door, which this version does not open.")
+    http_port: int = _setting(8080, _port, "The HTTP door, with the REST API; 0 takes a free port.")
     management_port: int = _setting(9600, _port, "Health and metrics; 0 takes a free port.")
     advertised_address: str = _setting("", _host_and_port, "HOST:PORT that Topology names; else where gRPC listens.")
     gateway_version: str = _setting(
         GATEWAY_VERSION, _version, "The level of the gateway contract that Topology names; clients compare its numbers."
     )
     insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
-    max_message_size: int = _setting(4 * 1024**2, _message_size, "The largest gRPC message, such as '4 MiB'.")
+    max_message_size: int = _setting(
+        4 * 1024**2, _message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
+    )
     memory_limit: int = _setting(
         24 * 1024**2,
         _memory_size,
@@ -257,7 +255,7 @@ class Settings:
                 )
 
     def _refuse_shared_ports(self) -> None:
-        for one, other in itertools.combinations(OPENED_DOORS, 2):
+        for one, other in itertools.combinations(DOORS, 2):
             port = self.port_of(other)
             if port and port == self.port_of(one) and _overlap(self.host_of(one), self.host_of(other)):
                 raise ConfigError(

@@ -100,6 +100,7 @@ class Turn:
         "find_job",
         "find_jobs",
         "follow_ups",
+        "global_listeners",
         "incidents",
         "inner",
         "jobs",
@@ -108,6 +109,7 @@ class Turn:
         "loops",
         "messages",
         "next_key",
+        "notes",
         "now_ms",
         "origins",
         "results",
@@ -117,9 +119,11 @@ class Turn:
         "steps",
         "steps_before",
         "subscriptions",
+        "task_transitions",
         "timers",
         "tokens",
         "unique_business_ids",
+        "user_tasks",
         "variables",
     )
 
@@ -133,6 +137,8 @@ class Turn:
         self.called, self.compensations = state.called, state.compensations
         self.loops, self.loop_results = state.loops, state.loop_results
         self.decision_evaluations = state.decision_evaluations
+        self.user_tasks, self.task_transitions = state.user_tasks, state.task_transitions
+        self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
         self.next_key = state.next_key

@@ -14,10 +14,13 @@ from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.event_log import EventLog
 from osmia_broker.state.event_rows import EventRecording, LoggedEvent
+from osmia_broker.state.global_listeners import GlobalTaskListeners
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
 from osmia_broker.state.missing import Missing
+from osmia_broker.state.notes import Notes
 from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
@@ -52,6 +55,15 @@ from osmia_broker.state.store_protocol import (
     Wanted,
 )
 from osmia_broker.state.table import Table
+from osmia_broker.state.task_rows import (
+    GlobalTaskListener,
+    TaskCandidate,
+    TaskComment,
+    TaskDraft,
+    TaskEvent,
+    TaskTransition,
+    UserTask,
+)
 from osmia_broker.state.tokens import TokenTable
 from osmia_broker.state.variables import VariableTable
 
@@ -59,6 +71,9 @@ from osmia_broker.state.variables import VariableTable
 _OF_ELEMENTS = tuple(
     kind.row_type for kind in INSTANCE_KINDS if {"process_definition_key", "element_id"} <= {*kind.columns}
 )
+
+#: The row classes that the engine writes and never reads.
+NOTE_TYPES: tuple[type, ...] = (TaskCandidate, TaskEvent, TaskComment, TaskDraft, MessageCorrelation)
 
 
 class State:
@@ -86,6 +101,10 @@ class State:
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
         self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
+        self.user_tasks: Table[UserTask] = Table(UserTask, *of_all)
+        self.task_transitions: Table[TaskTransition] = Table(TaskTransition, *of_all)
+        self.notes = {kind: Notes(kind, self.journal) for kind in NOTE_TYPES}
+        self.global_listeners = GlobalTaskListeners(self.journal)
         self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
         self.start_subscriptions = StartSubscriptions(self.journal)
@@ -226,6 +245,7 @@ class State:
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
+        self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
         self.event_log.admit(start.definitions.get(EventRecording, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
@@ -289,6 +309,9 @@ class State:
     def _taken(self) -> Iterable[tuple[type, list[RowValues]]]:
         for row_type, table in self.tables.items():
             yield row_type, table.take_changes()
+        for row_type, notes in self.notes.items():
+            yield row_type, notes.take_changes()
+        yield GlobalTaskListener, self.global_listeners.take_changes()
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
         yield StartSubscription, self.start_subscriptions.take_changes()

@@ -17,7 +17,7 @@ from osmia_broker.engine.lifecycle.moves import (
     model_of,
     plan_completion,
 )
-from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
+from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, no_flow, processes
 from osmia_broker.engine.lifecycle.scopes import (
     is_ending,
     open_inner,
@@ -41,6 +41,7 @@ __all__ = [
     "is_empty",
     "is_ending",
     "model_of",
+    "no_flow",
     "open_inner",
     "open_scopes",
     "plan_completion",
