@@ -1,5 +1,6 @@
 """The broker under test as its users know it: time, expectations and their texts, workers, doors."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -343,6 +344,23 @@ async def test_the_client_answers_as_over_the_wire(broker: Broker):
     [task] = (await broker.client.search_jobs(process_instance_key=instance.key)).items
     assert task.candidate_groups == ["cooks"]
     assert (await broker.client.status()).database == "sqlite in memory"
+
+
+async def test_events_are_followed_in_this_process(broker: Broker):
+    async def process_events() -> list[str]:
+        seen = []
+        async for event in broker.client.events(kinds=["PROCESS_INSTANCE"]):
+            seen.append(event.intent)
+            if event.intent == "completed":
+                break
+        return seen
+
+    following = asyncio.ensure_future(process_events())
+    while not (await broker.client.event_log()).is_recording:
+        await asyncio.sleep(0)
+    instance = await started(broker, "start > ask:user > end")
+    await instance.complete_task("ask")
+    assert await following == ["created", "completed"]
 
 
 async def test_two_brokers_know_nothing_of_each_other(broker: Broker):
