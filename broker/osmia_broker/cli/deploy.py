@@ -119,7 +119,8 @@ def _matches(path: Path) -> list[Path]:
         return sorted(_models_below(path))
     if path.is_file():
         return [path]
-    return sorted(file for file in map(Path, glob.glob(str(path), recursive=True)) if file.is_file())
+    matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - `Path.glob` takes no absolute pattern
+    return sorted(file for file in map(Path, matches) if file.is_file())
 
 
 def _models_below(directory: Path) -> list[Path]:
