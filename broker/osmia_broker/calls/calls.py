@@ -14,7 +14,7 @@ from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.operators import OperatorCalls
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.results import Results
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -43,12 +43,13 @@ EARLY_SHARE = (
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls(EventCalls, InstanceCalls, OperatorCalls, UserTaskCalls):
+class Calls(EventCalls, InstanceCalls, OperatorCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(self, partition: Partition) -> None:
         super().__init__(partition)
         self._dispatcher = Dispatcher(partition)
+        self._results = Results(partition)
 
     def stop(self, reason: OsmiaError) -> None:
         """End every idle wait with *reason* at once: parked polls, open streams, awaited results. Refuse new ones."""

@@ -22,8 +22,6 @@ from osmia_broker.engine import (  # each registers its handlers
     modification,
     resolution,
     suspension,
-    task_changes,
-    task_listeners,
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
@@ -78,8 +76,6 @@ __all__ = [
     "scopes",
     "signals",
     "suspension",
-    "task_changes",
-    "task_listeners",
     "tasks",
     "timers",
     "user_tasks",

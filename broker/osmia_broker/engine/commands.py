@@ -269,27 +269,8 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
     cancels_remaining_instances: bool = False
 
 
-class TaskChanges(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """New values of a user task; None leaves a value as it is. Dates are date-times with an offset, empty for none."""
-
-    assignee: str | None = None
-    candidate_users: tuple[str, ...] | None = None
-    candidate_groups: tuple[str, ...] | None = None
-    due_date: str | None = None
-    follow_up_date: str | None = None
-    priority: int | None = None
-
-
-class TaskListenerResult(msgspec.Struct, frozen=True, gc=False):
-    """What the worker of a task listener decided: to deny the change, or to correct values of the task."""
-
-    denied: bool = False
-    denied_reason: str = ""
-    corrections: TaskChanges = TaskChanges()
-
-
 class CompleteJob(Command, frozen=True, gc=False):
-    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess, or of a task listener.
+    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess.
 
     *business_id*, if not empty, is assigned to the process instance, as by `AssignBusinessId`.
     """
@@ -297,7 +278,7 @@ class CompleteJob(Command, frozen=True, gc=False):
     intent: ClassVar[str] = "COMPLETE"
     job_key: int
     variables: Variables
-    result: AdHocResult | TaskListenerResult | None = None
+    result: AdHocResult | None = None
     business_id: str = ""
 
 
@@ -435,12 +416,6 @@ class ContinueTermination(Command, frozen=True, gc=False):
     ends_scopes: bool = False
 
 
-class ContinueTransition(Command, frozen=True, gc=False):
-    """Go on with a change of a user task that waits for task listeners; inner command or follow-up."""
-
-    transition_key: int
-
-
 class ContinueLoop(Command, frozen=True, gc=False):
     """Create the next instances of a loop; inner command or follow-up. *body_key* is the multi-instance body."""
 
@@ -494,54 +469,3 @@ class DropEvents(Command, frozen=True, gc=False):
     """Delete these logged events, of which there is at least one. They are the oldest."""
 
     keys: tuple[int, ...]
-
-
-class AssignUserTask(Command, frozen=True, gc=False):
-    """Assign a user task. Without *overrides*, only a task that is free, or assigned to the same person already.
-
-    *user* is the acting person, if known, *action* a free text for the history. *ticket*, if not 0, awaits the end of the task listeners.
-    """
-
-    intent: ClassVar[str] = "ASSIGN"
-    user_task_key: int
-    assignee: str
-    overrides: bool = True
-    action: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    ticket: int = 0
-
-
-class UnassignUserTask(Command, frozen=True, gc=False):
-    """Take a user task from its assignee."""
-
-    intent: ClassVar[str] = "ASSIGN"
-    user_task_key: int
-    action: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    ticket: int = 0
-
-
-class UpdateUserTask(Command, frozen=True, gc=False):
-    """Change attributes of a user task."""
-
-    intent: ClassVar[str] = "UPDATE"
-    user_task_key: int
-    changes: TaskChanges
-    action: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    ticket: int = 0
-
-
-class CompleteUserTask(Command, frozen=True, gc=False):
-    """Complete a user task, and its job if it has one."""
-
-    intent: ClassVar[str] = "COMPLETE"
-    user_task_key: int
-    variables: Variables
-    action: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    ticket: int = 0

@@ -26,11 +26,9 @@ from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign, business_id_of
 from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.suspension import refuse_suspended
-from osmia_broker.engine.task_records import complete_task, task_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
-from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
 
@@ -39,7 +37,7 @@ ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
 _NO_RETRIES = {
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
     JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
-    JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
+    JobKind.TASK_LISTENER: ErrorType.JOB_NO_RETRIES,
     JobKind.AD_HOC_SUB_PROCESS: ErrorType.AD_HOC_SUB_PROCESS_NO_RETRIES,
 }
 TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
@@ -174,8 +172,6 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     if job.kind is not JobKind.BPMN_ELEMENT:
         COMPLETED[job.kind](turn, job, element, command)
         return
-    if job.type == USER_TASK_JOB_TYPE and (task := task_of(turn, element.key)) is not None:
-        complete_task(turn, task)
     keep_result(turn, element, command.variables)
     plan_completion(turn, element)
 

@@ -212,8 +212,6 @@ def _migrate(turn: Turn, instance: ElementInstance, target: ProcessDefinition, p
         turn.jobs.update(job, **moved)
     for incident in turn.incidents.by("element_instance_key", instance.key):
         turn.incidents.update(incident, **moved)
-    for task in turn.user_tasks.by("element_instance_key", instance.key):
-        turn.user_tasks.update(task, **moved)
     if instance.state in (ElementState.ACTIVATED, ElementState.COMPLETING):
         _migrate_events(turn, instance, element, target, plan)
 

@@ -122,7 +122,6 @@ class Turn:
         "steps",
         "steps_before",
         "subscriptions",
-        "task_policy",
         "task_transitions",
         "timers",
         "tokens",
@@ -131,14 +130,7 @@ class Turn:
         "variables",
     )
 
-    def __init__(
-        self,
-        state: State,
-        budget: Budget | None = None,
-        *,
-        unique_business_ids: bool = False,
-        task_policy: str = "open",
-    ) -> None:
+    def __init__(self, state: State, budget: Budget | None = None, *, unique_business_ids: bool = False) -> None:
         self.state = state
         self.journal = state.journal
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
@@ -163,7 +155,6 @@ class Turn:
         self.budget = budget or Budget()
         self.slow = SlowDefinitions()
         self.allowance = feel.Allowance()  # for the expressions of one step
-        self.task_policy = task_policy  # who may change user tasks: `task_policy.Policy`
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()

@@ -136,9 +136,6 @@ class UserTaskDefinition:
     lenient: bool = False
     is_native: bool = False  # `zeebe:userTask`: no job is made for it
     external_reference: Expression | None = None  # of a native task: its form elsewhere
-    listeners: Mapping[str, tuple["ListenerDefinition", ...]] = field(
-        default_factory=dict
-    )  # task listeners of a native task, by event
 
 
 @dataclass(frozen=True, slots=True)

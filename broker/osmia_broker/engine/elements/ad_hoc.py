@@ -5,7 +5,7 @@ has completed. Every activated element lives in an inner instance of its own, wi
 """
 
 from osmia_broker import feel
-from osmia_broker.engine.commands import AdHocResult, CompleteJob, Variables
+from osmia_broker.engine.commands import CompleteJob, Variables
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_text_list, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
@@ -157,7 +157,7 @@ def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) 
     """
     element = model_of(turn, scope)
     merge(turn, scope, command.variables)
-    result = command.result if isinstance(command.result, AdHocResult) else None
+    result = command.result
     if result is None:
         return
     for one in result.activate:

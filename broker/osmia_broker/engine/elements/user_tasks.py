@@ -1,73 +1,42 @@
-"""User tasks: work for a person, in the list of tasks and, unless they are native, as a job for workers (user-tasks.md, sections 1 to 3)."""
+"""User tasks: work for a person, as a job whose headers say who may do it and until when (user-tasks.md, section 2)."""
 
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.elements.activiti_tasks import category_of, priority_of, shown_documentation, shown_name
 from osmia_broker.engine.elements.dates import due_text
 from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
-from osmia_broker.engine.task_listeners import begin_creation
-from osmia_broker.engine.task_records import insert_task
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
-from osmia_broker.state.task_rows import UserTaskState
 
 USER_TASK_RETRIES = 1
-PRIORITIES = range(101)  # of a native task
 
 
 @processes(ElementType.USER_TASK)
-class UserTaskElement(Processor):
-    """Waits for a person: with a job for workers, or without one (native). If an attribute cannot be evaluated, there is an incident and no task."""
+class UserTask(Processor):
+    """Waits for a person. If the assignment cannot be evaluated, it raises an incident and creates no job."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
-        """Evaluate the attributes, and create the task and its job."""
-        task = element.user_task
-        assert task is not None, f"'{element.id}' was deployed without a user task definition"
-        own_headers = element.job.headers if element.job else {}
-        priority = _priority(turn, instance, task)
-        values = _assignment(turn, instance, task)
-        job_key = 0
-        if not task.is_native:
-            headers = {
-                **own_headers,
-                **{RESERVED_HEADERS + name: value for name, value in values.items() if value is not None},
-            }
-            job = create_job(
-                turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers)
-            )
-            job_key = job.key
-        form_key, external_form = _form_of(turn, instance, task, values["formKey"])
-        created = insert_task(
-            turn,
-            instance,
-            job_key=job_key,
-            name=shown_name(turn, instance, element),
-            documentation=shown_documentation(turn, instance, element),
-            category=category_of(turn, instance, task),
-            state=UserTaskState.CREATING if task.is_native else UserTaskState.CREATED,
-            assignee="" if task.is_native else values["assignee"] or "",
-            candidate_users=values["candidateUsers"] or "[]",
-            candidate_groups=values["candidateGroups"] or "[]",
-            due_date=values["dueDate"] or "",
-            follow_up_date=values["followUpDate"] or "",
-            priority=priority,
-            form_key=form_key,
-            external_form=external_form,
-            headers=json_object(own_headers),
-        )
-        if task.is_native:
-            begin_creation(turn, created, assignee=values["assignee"] or "")
+        """Evaluate the assignment and create the job."""
+        assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
+        headers = dict(element.job.headers) if element.job else {}
+        headers |= _assignment(turn, instance, element.user_task)
+        if element.user_task.is_native:
+            return  # no worker gets it; it waits for a person, an event or a modification
+        create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
 
 
-def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str | None]:
-    return {
+def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
+        priority = evaluate(turn, task.priority, instance.key)
+        if task.is_native and not _is_priority(priority.value):
+            raise wrong_type(task.priority, priority, "a number between 0 and 100")
+    values = {
         "assignee": _text(turn, instance, task, task.assignee),
         "candidateGroups": _list(turn, instance, task, task.candidate_groups),
         "candidateUsers": _list(turn, instance, task, task.candidate_users),
@@ -75,35 +44,11 @@ def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition)
         "followUpDate": _date(turn, instance, task, task.follow_up_date),
         "formKey": _form_key(turn, instance, task),
     }
+    return {RESERVED_HEADERS + name: value for name, value in values.items() if value is not None}
 
 
-def _priority(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> int:
-    """Return the priority: from 0 to 100 of a native task, any number in the Activiti dialect, 50 if the model sets none."""
-    if task.priority is None or not task.is_native:
-        return priority_of(turn, instance, task)
-    result = evaluate(turn, task.priority, instance.key)
-    if feel.type_name(result.value) != "NUMBER":
-        raise wrong_type(task.priority, result, "'NUMBER'")
-    if result.value != int(result.value):
-        raise IncidentRaised(
-            ErrorType.EXTRACT_VALUE_ERROR,
-            f"Expected result of the expression '{task.priority.text}' to be an integer, but was a decimal.",
-        )
-    priority = int(result.value)
-    if priority not in PRIORITIES:
-        raise IncidentRaised(
-            ErrorType.EXTRACT_VALUE_ERROR, f"Expected priority to be in the range [0,100] but was '{priority}'."
-        )
-    return priority
-
-
-def _form_of(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, form_key: str | None) -> tuple[int, str]:
-    """Return the key of the deployed form, and the reference to a form that is kept elsewhere."""
-    if task.form_id is not None and form_key is not None:
-        return int(form_key), ""
-    if task.external_reference is not None:
-        return 0, evaluate_text(turn, task.external_reference, instance.key)
-    return 0, form_key or ""
+def _is_priority(value: object) -> bool:
+    return feel.type_name(value) == "NUMBER" and 0 <= value <= 100  # type: ignore[operator]  # a number of FEEL
 
 
 def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:

@@ -6,7 +6,6 @@ from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
-from osmia_broker.engine.task_records import cancel_tasks
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState, JobState
@@ -191,8 +190,6 @@ def _clear(turn: Turn, instance: ElementInstance) -> None:
     for job in turn.jobs.by("element_instance_key", instance.key):
         turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
         turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)
-    if instance.type == ElementType.USER_TASK:
-        cancel_tasks(turn, instance.key)
     for token in turn.tokens.by("scope_key", instance.key):
         turn.tokens.end(token, turn.now_ms)
     for table in (turn.incidents, turn.timers, turn.subscriptions, turn.called, turn.loops, turn.loop_results):

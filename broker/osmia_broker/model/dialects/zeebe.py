@@ -35,12 +35,6 @@ PRIORITIES = range(101)  # of a native user task
 BINDINGS = ("latest", "deployment", "versionTag")
 
 LISTENER_EVENTS = ("start", "end", "beforeAll")
-TASK_LISTENER_EVENTS = (
-    "creating",
-    "assigning",
-    "updating",
-    "completing",
-)  # "canceling" would hold up every end of a scope
 
 #: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
 SUPPORTED = frozenset(
@@ -60,7 +54,6 @@ SUPPORTED = frozenset(
         "script",
         "subscription",
         "taskDefinition",
-        "taskListeners",
         "taskHeaders",
         "taskSchedule",
         "userTask",
@@ -68,6 +61,9 @@ SUPPORTED = frozenset(
         "versionTag",
     }
 )
+
+#: Not supported yet; an empty one has no effect.
+LISTS = frozenset({"taskListeners"})
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
@@ -80,7 +76,8 @@ def check(source: Source) -> None:
         local = local_name(nodes[0])
         if not tag.startswith(f"{{{ZEEBE}}}") or local in SUPPORTED:
             continue
-        source.fault(f"'zeebe:{quote(local)}' is currently not supported")
+        if local not in LISTS or any(len(node) for node in nodes):
+            source.fault(f"'zeebe:{quote(local)}' is currently not supported")
 
 
 def has(source: Source, *locals: str) -> bool:
@@ -150,12 +147,7 @@ def user_task(source: Source) -> UserTaskDefinition:
     if has(source, "userTask"):
         priority = source.extension(_tag("priorityDefinition"))
         fields["priority"] = None if priority is None else _value(source, priority, "priority", _priority)
-        listeners = task_listeners(source)
-        return UserTaskDefinition(**fields, **_native_form(source), is_native=True, listeners=listeners)
-    if task_listeners(source):
-        source.fault(
-            "Task listeners are only supported by user tasks of the Camunda kind, which have a 'zeebe:userTask'"
-        )
+        return UserTaskDefinition(**fields, **_native_form(source), is_native=True)
     return UserTaskDefinition(**fields, **_form(source))
 
 
@@ -299,28 +291,21 @@ Listeners = tuple[ListenerDefinition, ...]
 
 def listeners(source: Source) -> dict[str, Listeners]:
     """Read `zeebe:executionListeners`: the listeners by event type (`start`, `end`, `beforeAll`), in document order."""
-    return _listeners(source, "execution", LISTENER_EVENTS)
-
-
-def task_listeners(source: Source) -> dict[str, Listeners]:
-    """Read `zeebe:taskListeners`: the listeners by event type, in document order."""
-    return _listeners(source, "task", TASK_LISTENER_EVENTS)
-
-
-def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, Listeners]:
     found: dict[str, list[ListenerDefinition]] = {}
     seen: set[tuple[str, str]] = set()
-    for container in source.extensions.get(_tag(f"{kind}Listeners"), []):
-        for node in container.iterchildren(_tag(f"{kind}Listener")):
+    for container in source.extensions.get(_tag("executionListeners"), []):
+        for node in container.iterchildren(_tag("executionListener")):
             event = source.required(node, "eventType")
             type = source.required(node, "type")
             if not event or not type:
                 continue
-            if event not in events:
-                source.fault(f"Expected an eventType of {', '.join(events)}, but found '{quote(event)}'", node)
+            if event not in LISTENER_EVENTS:
+                source.fault(f"Expected an eventType of {', '.join(LISTENER_EVENTS)}, but found '{quote(event)}'", node)
                 continue
             if (event, type) in seen:
-                source.fault(f"Found duplicate {kind} listener of eventType '{event}' and type '{quote(type)}'", node)
+                source.fault(
+                    f"Found duplicate execution listener of eventType '{event}' and type '{quote(type)}'", node
+                )
                 continue
             seen.add((event, type))
             compiled = _value(source, node, "type", _name)
