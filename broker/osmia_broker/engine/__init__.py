@@ -13,6 +13,7 @@ from osmia_broker.engine import (  # each registers its handlers
     deployments,
     evaluation,
     event_log,
+    global_listeners,
     history_deletion,
     instances,
     job_updates,
@@ -22,6 +23,7 @@ from osmia_broker.engine import (  # each registers its handlers
     modification,
     resolution,
     suspension,
+    user_tasks,
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
@@ -33,8 +35,8 @@ from osmia_broker.engine.elements import (
     loops,
     scopes,
     tasks,
-    user_tasks,
 )  # each registers its processors
+from osmia_broker.engine.elements import user_tasks as user_task_elements
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
 from osmia_broker.engine.events import conditions, correlation, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
@@ -63,6 +65,7 @@ __all__ = [
     "events",
     "execute",
     "gateways",
+    "global_listeners",
     "history_deletion",
     "instances",
     "job_updates",
@@ -78,5 +81,6 @@ __all__ = [
     "suspension",
     "tasks",
     "timers",
+    "user_task_elements",
     "user_tasks",
 ]
