@@ -52,10 +52,7 @@ class Desk(Scenario):
 
     def tasks(self) -> list[UserTask]:
         """All tasks of the instance, ended ones too, as they are stored."""
-        if self.engine._path is None:
-            rows = self.engine._store.rows(UserTask)
-        else:
-            rows = self.engine._rows(UserTask)
+        rows = self.engine._store.rows(UserTask) if self.engine._path is None else self.engine._rows(UserTask)
         return [row for row in rows if row.process_instance_key == self.instance]
 
     def task(self, element: str) -> UserTask:

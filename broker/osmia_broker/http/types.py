@@ -4,23 +4,36 @@ Clients of many languages send keys as numbers or as text, and numbers where tex
 keys as text, because a JavaScript number cannot hold one.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from osmia_broker.calls.checks import INT64, quoted
 
 
-class Key(int):
-    """A key of 64 bits, in a request: a number, or a text of digits."""
+class _Plain(type):
+    """Makes every value of the plain type an instance: what a request brings must be no subclass, because encoders know none."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, cls.__mro__[1])
+
+
+class Key(int, metaclass=_Plain):
+    """A key of 64 bits, in a request: a number, or a text of digits. Its values are plain integers."""
+
+    def __new__(cls, value: int) -> Self:
+        """Return a plain integer."""
+        return int(value)  # type: ignore[return-value]
+
+
+class Text(str, metaclass=_Plain):
+    """A text in a request. A number or a boolean is taken as its text. Its values are plain texts."""
 
     __slots__ = ()
 
-
-class Text(str):
-    """A text in a request. A number or a boolean is taken as its text."""
-
-    __slots__ = ()
+    def __new__(cls, value: object) -> Self:
+        """Return a plain text."""
+        return str(value)  # type: ignore[return-value]
 
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):

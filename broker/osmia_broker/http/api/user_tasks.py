@@ -71,9 +71,7 @@ async def unassign_user_task(call: Call, user_task_key: Key) -> None:
 async def update_user_task(call: Call, user_task_key: Key, body: Update | None = None) -> None:
     """Change candidates, dates or priority of a user task."""
     given = body or Update()
-    await call.calls.user_tasks.update(
-        user_task_key, _values(given.changeset), caller=call.caller, action=given.action
-    )
+    await call.calls.user_tasks.update(user_task_key, _values(given.changeset), caller=call.caller, action=given.action)
 
 
 @operation("POST", TASK + "/completion", tag=TAG, status=204, waits=True)
