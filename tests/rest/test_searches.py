@@ -82,7 +82,7 @@ def test_an_instance_is_found_in_the_first_answer_after_its_creation(rest: Rest,
 @pytest.fixture
 def three(rest: Rest, unique: str) -> tuple[str, str, str]:
     """Instances of one process: active with a business id and tags, with an incident, canceled."""
-    rest.deploy("start > a:job(type=%s, retries=1) > end" % unique, unique)
+    rest.deploy(f"start > a:job(type={unique}, retries=1) > end", unique)
     body = {
         "processDefinitionId": unique,
         "variables": {"n": 1, "s": "x"},

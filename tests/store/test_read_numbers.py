@@ -57,5 +57,5 @@ def test_a_period_has_parts(resolution: str | None, period_ms: int, length: int)
 
 @pytest.mark.parametrize("resolution", ["", "P", "PT", "1H", "PT0S", "P9999D", "P1M", 60, "PT1.5S", ["PT1H"]])
 def test_what_is_no_length_of_a_part(resolution: Any):
-    with pytest.raises(InvalidArgument, match="filter.resolution to be a duration"):
+    with pytest.raises(InvalidArgument, match=r"filter\.resolution to be a duration"):
         bucket_ms(resolution, HOUR)

@@ -23,9 +23,9 @@ class Key(int, metaclass=_Plain):
 
     __slots__ = ()
 
-    def __new__(cls, value: int) -> int:  # type: ignore[misc]  # see _Plain
+    def __new__(cls, value: int) -> "Key":
         """Return the plain integer."""
-        return int(value)
+        return int(value)  # type: ignore[return-value]  # see _Plain
 
 
 class Text(str, metaclass=_Plain):
@@ -33,9 +33,9 @@ class Text(str, metaclass=_Plain):
 
     __slots__ = ()
 
-    def __new__(cls, value: object = "") -> str:  # type: ignore[misc]  # see _Plain
+    def __new__(cls, value: object = "") -> "Text":
         """Return the plain text."""
-        return str(value)
+        return str(value)  # type: ignore[return-value]  # see _Plain
 
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):
