@@ -4,7 +4,7 @@ Clients of many languages send keys as numbers or as text, and numbers where tex
 keys as text, because a JavaScript number cannot hold one.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Key(int, metaclass=_Plain):
 
     __slots__ = ()
 
-    def __new__(cls, value: int) -> "Key":
+    def __new__(cls, value: int) -> Self:
         """Return the plain integer."""
         return int(value)  # type: ignore[return-value]  # see _Plain
 
@@ -33,7 +33,7 @@ class Text(str, metaclass=_Plain):
 
     __slots__ = ()
 
-    def __new__(cls, value: object = "") -> "Text":
+    def __new__(cls, value: object = "") -> Self:
         """Return the plain text."""
         return str(value)  # type: ignore[return-value]  # see _Plain
 
