@@ -36,6 +36,7 @@ LAYERS = {
     "child": 9,
     "loadtest": 10,
     "testing": 10,
+    "pytest_plugin": 11,
     "cli": 11,
     "__main__": 12,
 }

@@ -209,7 +209,9 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     suspended, resumed. The name is the job type.
     """
     EVENT_KIND_USER_TASK: _EventKind.ValueType  # 4
-    """created, completed, canceled. The name is the element id."""
+    """created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
+    canceling. The name is the element id.
+    """
     EVENT_KIND_INCIDENT: _EventKind.ValueType  # 5
     """raised, resolved. The name is the error type."""
     EVENT_KIND_VARIABLE: _EventKind.ValueType  # 6
@@ -229,7 +231,9 @@ EVENT_KIND_JOB: EventKind.ValueType  # 3
 suspended, resumed. The name is the job type.
 """
 EVENT_KIND_USER_TASK: EventKind.ValueType  # 4
-"""created, completed, canceled. The name is the element id."""
+"""created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
+canceling. The name is the element id.
+"""
 EVENT_KIND_INCIDENT: EventKind.ValueType  # 5
 """raised, resolved. The name is the error type."""
 EVENT_KIND_VARIABLE: EventKind.ValueType  # 6

@@ -81,9 +81,18 @@ def test_an_awaited_start_that_times_out_prints_the_key(osmia, unique):
     told = osmia.refused(6, "start", unique, "--await", "--timeout", "50ms")
     key = osmia.out.strip()
     assert (
-        told == f"Error: Instance {key} has not completed within 0.05s; it goes on.\n  try: osmia instance show {key}\n"
+        told == f"Error: Instance {key} has not completed within 50ms; it goes on.\n  try: osmia instance show {key}\n"
     )
     assert osmia.json("instance", "show", key)["state"] == "ACTIVE"
+
+
+def test_an_awaited_start_says_that_an_incident_stops_it(osmia, unique):
+    osmia.deploy("start > g:exclusive [ nobody > 1 -> a:user > e1:end | nobody > 2 -> b:user > e2:end ]", unique)
+    told = osmia.refused(6, "start", unique, "--await", "--timeout", "50ms").splitlines()
+    incident = osmia.client.search_incidents(bpmn_process_id=unique).items[0]
+    assert told[0].endswith("within 50ms; it is stopped by an incident at 'g'.")
+    assert told[1] == f"  why: {' '.join(incident.message.split(chr(10)))}"
+    assert told[2] == f"  try: osmia incident show {incident.key}"
 
 
 def test_a_missing_version_is_not_a_missing_process(osmia, unique):
@@ -127,7 +136,7 @@ def test_a_job_throws_an_error_and_gets_time_and_tries(osmia, unique):
     osmia.deploy(f"start > a:job(type={unique}) > end & e:boundary(on=a, error=too-much) > b:user > e2:end", unique)
     key = osmia.create(unique)
     (job,) = (row["jobKey"] for row in osmia.json("job", "activate", unique))
-    assert osmia.done("job", "timeout", job, "5m") == f"{job} is held for 0:05:00 more\n"
+    assert osmia.done("job", "timeout", job, "5m") == f"{job} is held for 5m more\n"
     assert osmia.done("job", "retries", job, 1) == f"{job} has 1 retry\n"
     assert osmia.done("job", "retries", job, "--retries", 2) == f"{job} has 2 retries\n"
     osmia.refused(2, "job", "retries", job)

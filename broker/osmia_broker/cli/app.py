@@ -77,6 +77,7 @@ class Commands(TyperGroup):
         module = importlib.import_module(f"osmia_broker.cli.{COMMANDS[cmd_name]}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        _name_the_values(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -86,6 +87,19 @@ class Commands(TyperGroup):
             mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
+
+
+def _name_the_values(command: Any) -> None:
+    """Write NUMBER and PROCESS_ID into the help, as other values are named there, and nothing at switches."""
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        elif parameter.metavar is None and getattr(parameter, "min", None) is not None:
+            parameter.metavar = "NUMBER"
+        elif parameter.metavar is None and parameter.param_type_name == "argument":
+            parameter.metavar = parameter.name.upper()
+    for one in getattr(command, "commands", {}).values():
+        _name_the_values(one)
 
 
 app = typer.Typer(
@@ -152,6 +166,7 @@ def run(arguments: list[str]) -> int:
 
 def _called(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
+    _name_the_values(command)
     try:
         "".join(arguments).encode()
         ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)

@@ -11,6 +11,7 @@ import typer
 from osmia_broker import config, logs
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -38,13 +39,16 @@ def _option(name: str) -> Any:
     """Return the option of the setting *name*, with its help text and its default in the form that a person would type."""
     default = config.NAMES[name].default
     return typer.Option(
-        help=config.about(name), show_default=_typed(name, default) or False, metavar=FORMS.get(name, "TEXT")
+        help=config.about(name),
+        show_default=_typed(name, default) or False,
+        metavar=FORMS.get(name, "TEXT"),
+        hidden=any(name.startswith(f"{door}_") for door in config.DOORS if door not in config.OPENED_DOORS),
     )
 
 
 def _typed(name: str, default: Any) -> str:
     if isinstance(default, timedelta):
-        return f"{default.total_seconds():g}s"
+        return spelt(default)
     if FORMS.get(name) == "SIZE":
         return f"{default // MIB}MiB"
     return str(default)

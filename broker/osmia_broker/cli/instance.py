@@ -12,7 +12,7 @@ from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Output, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
-from osmia_broker.cli.session import TIMEOUT, Session, with_session
+from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_session_and_timeout
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -28,7 +28,7 @@ LIST = "osmia instances"
 
 
 @app.command()
-@with_session
+@with_session_and_timeout("How long to wait for an answer, 10s unless given; with --follow, for its end.")
 def show(
     session: Session,
     key: Key,

@@ -10,7 +10,7 @@ from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Column, moment
-from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
+from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
 
 app = typer.Typer(
     add_completion=False,
@@ -38,9 +38,9 @@ def activate(
     type: Annotated[str, typer.Argument(help="The job type.")],
     max_jobs: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="How many at most.")] = 1,
     worker: Annotated[str, typer.Option(help="The name to hold them under.")] = "osmia",
-    lock: Annotated[timedelta, typer.Option(parser=as_duration, metavar="5m", help="How long to hold them.")] = LOCK,
+    lock: Annotated[timedelta, duration_option(help="How long to hold them", default=LOCK)] = LOCK,
     wait: Annotated[
-        timedelta, typer.Option(parser=as_duration, metavar="0s", help="How long to wait for the first.")
+        timedelta, duration_option(help="How long to wait for the first", default=timedelta(0))
     ] = timedelta(0),
 ) -> None:
     """Take jobs of a type, to be completed or failed by their keys.
@@ -90,7 +90,7 @@ def fail(
     ] = 0,
     message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
     back_off: Annotated[
-        timedelta, typer.Option(parser=as_duration, metavar="0s", help="The pause before the next try.")
+        timedelta, duration_option(help="The pause before the next try", default=timedelta(0))
     ] = timedelta(0),
 ) -> None:
     """Report that a job went wrong.
@@ -151,7 +151,8 @@ def lease(
     session: Session,
     key: Key,
     lasts: Annotated[
-        timedelta, typer.Argument(parser=as_duration, metavar="5m", help="From now on; 0s gives it back.")
+        timedelta,
+        typer.Argument(parser=as_duration, metavar="DURATION", help="From now on, such as 5m; 0s gives it back."),
     ],
 ) -> None:
     """Change how long a worker holds a job.
@@ -160,7 +161,7 @@ def lease(
     """
     with session.client(found_by=LIST) as client:
         client.update_job_timeout(key, milliseconds(lasts))
-    session.one({"jobKey": str(key)}, key="jobKey", text=f"{key} is held for {lasts} more")
+    session.one({"jobKey": str(key)}, key="jobKey", text=f"{key} is held for {spelt(lasts)} more")
 
 
 def _tries(number: int) -> str:

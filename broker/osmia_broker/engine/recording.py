@@ -27,6 +27,7 @@ from osmia_broker.state.rows import (
     ProcessDefinition,
     Variable,
 )
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 
 TEXT_CHARACTERS_MAX = 32_768  # of a value in an event; a longer one is left out, and `isTruncated` says so
 
@@ -65,14 +66,19 @@ def describes(*row_types: type) -> Callable[[Describe], Describe]:
 
 
 def record(turn: Turn) -> None:
-    """Log the events of the command that has just been carried out."""
+    """Log the events of the command that has just been carried out.
+
+    A user task with a row of its own tells of itself; one that is only a job is told by that.
+    """
     changes = [change for change in changes_of(turn.journal) if type(change.row) in DESCRIBE]
     definition_of = _definitions_of_instances(changes)
+    told = {change.row.job_key for change in changes if type(change.row) is UserTask}
     turn.event_log.extend(
         [
             _logged(turn, event, definition_of)
             for change in changes
             for event in DESCRIBE[type(change.row)](turn, change)
+            if event.kind is not EventKind.USER_TASK or type(change.row) is not Job or event.key not in told
         ]
     )
 
@@ -174,7 +180,7 @@ _JOB_INTENTS = {
     JobState.CANCELED: "canceled",
     JobState.SUSPENDED: "suspended",
 }
-_TASK_INTENTS = frozenset({"created", "completed", "canceled"})
+_TASK_OF_JOB_INTENTS = frozenset({"created", "completed", "canceled"})
 
 
 @describes(Job)
@@ -197,7 +203,7 @@ def _job(turn: Turn, change: Change) -> list[Event]:
     if error_code := change.value("error_code"):
         details["errorCode"] = error_code
     events = [Event(EventKind.JOB, intent, **place, name=job.type, details=details)]
-    if job.type == USER_TASK_JOB_TYPE and intent in _TASK_INTENTS:
+    if job.type == USER_TASK_JOB_TYPE and intent in _TASK_OF_JOB_INTENTS:
         headers = msgspec.Raw(job.headers.encode())
         events.append(
             Event(EventKind.USER_TASK, intent, **place, name=change.value("element_id"), details={"headers": headers})
@@ -221,6 +227,36 @@ def _became_activatable(turn: Turn, change: Change) -> str:
     if before is JobState.ACTIVATED:
         return "timed_out" if 0 < deadline_ms <= turn.now_ms else "given_back"
     return "resumed" if before is JobState.SUSPENDED else "retried"
+
+
+@describes(UserTask)
+def _user_task(_turn: Turn, change: Change) -> list[Event]:
+    intent = _task_intent(change)
+    if not intent:
+        return []
+    task = change.row
+    details: Details = {
+        "name": task.name or change.value("element_id"),
+        "state": str(change.value("state")),
+        "assignee": change.value("assignee") or None,
+        "candidateUsers": msgspec.Raw(change.value("candidate_users").encode()),
+        "candidateGroups": msgspec.Raw(change.value("candidate_groups").encode()),
+        "dueDate": change.value("due_date") or None,
+        "followUpDate": change.value("follow_up_date") or None,
+        "priority": change.value("priority"),
+    }
+    return [Event(EventKind.USER_TASK, intent, **_place(change), name=change.value("element_id"), details=details)]
+
+
+def _task_intent(change: Change) -> str:
+    """Return the verb; a task that is open again after its listeners were asked has been assigned, updated, or is as before."""
+    state = change.value("state")
+    is_open_again = state == UserTaskState.CREATED and change.was("state") not in (None, UserTaskState.CREATING)
+    if change.is_set("state") and not is_open_again:
+        return str(state).lower()
+    if change.is_set("assignee"):
+        return "assigned" if change.value("assignee") else "unassigned"
+    return "updated" if change.before else ""
 
 
 # --- incidents and variables

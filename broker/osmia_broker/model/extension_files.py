@@ -24,7 +24,7 @@ _ALL_OUTPUTS = frozenset({"MAP_ALL", "MAP_ALL_OUTPUTS"})
 
 
 class InvalidExtensions(Exception):
-    """An extension file that cannot be deployed; the text has one fault per line."""
+    """An extension file that cannot be deployed; the text has the form of `faults`, with paths in the file for elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class _Reading:
         return read
 
     def _fault(self, where: str, reason: str) -> None:
-        self._faults.append(f"- {quote(where)}: {reason}")
+        self._faults.append(f"- Element: {quote(where)}\n    - ERROR: {reason}")
 
     def _object(self, where: str, value: Any) -> dict[str, Any]:
         """Return *value* if it is an object; nothing counts as an empty one."""

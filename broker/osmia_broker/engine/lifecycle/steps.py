@@ -11,9 +11,10 @@ from osmia_broker.engine.events.waiting import close_events, open_event
 from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, model_of, plan_completion
+from osmia_broker.engine.lifecycle.moves import advance, plan_completion
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.lifecycle.scopes import terminate
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
 from osmia_broker.engine.skipping import is_skipped
