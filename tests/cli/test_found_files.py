@@ -7,7 +7,16 @@ from osmia_broker.cli.failures import Failure
 @pytest.fixture
 def folder(tmp_path):
     strangers = (".venv/e.bpmn", ".git/f.bpmn", "node_modules/x/g.bpmn", "lib/site-packages/h.bpmn")
-    for name in ("b.bpmn", "a.bpmn", "d.dmn", "notes.txt", "sub/c.form", "sub/a-extensions.json", "own.json", *strangers):
+    for name in (
+        "b.bpmn",
+        "a.bpmn",
+        "d.dmn",
+        "notes.txt",
+        "sub/c.form",
+        "sub/a-extensions.json",
+        "own.json",
+        *strangers,
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     return tmp_path

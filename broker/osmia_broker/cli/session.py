@@ -205,5 +205,3 @@ def _session(options: dict[str, Any]) -> Session:
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
     )
-
-
