@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli import streams
-from osmia_broker.cli.failures import Failure, from_call, usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.config import duration
 
