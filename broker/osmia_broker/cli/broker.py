@@ -42,7 +42,6 @@ def _option(name: str) -> Any:
         help=config.about(name),
         show_default=_typed(name, default) or False,
         metavar=FORMS.get(name, "TEXT"),
-        hidden=any(name.startswith(f"{door}_") for door in config.DOORS if door not in config.OPENED_DOORS),
     )
 
 
