@@ -470,6 +470,14 @@ def test_message_subscriptions_and_what_has_reached_them(rest: Rest, unique: str
     assert all(DATE_TIME.fullmatch(item["lastUpdatedDate"]) for item in items)
     numbers = rest.post("/process-definitions/statistics/message-subscriptions", {"filter": subscriptions})["items"]
     assert [(one["activeSubscriptions"], one["processInstancesWithActiveSubscriptions"]) for one in numbers] == [(1, 1)]
+    for filter, count in [
+        ({"correlationKey": "7"}, 1),
+        ({"correlationKey": "8"}, 0),
+        ({"elementId": {"$like": "w*"}}, 1),
+    ]:
+        body = {"filter": subscriptions | filter}
+        found_numbers = rest.post("/process-definitions/statistics/message-subscriptions", body)
+        assert len(found_numbers["items"]) == count, filter
 
     message = rest.broker.client.publish_message(unique, "7")
     started = rest.broker.client.publish_message(f"{unique}go", "")
