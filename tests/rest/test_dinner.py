@@ -106,6 +106,7 @@ def test_dinner(kind: str, tmp_path: Path):
         assert dinner.claim(task["userTaskKey"], "demo") == 204
         (mine,) = dinner.tasks(instance, assignee="demo")
 
+        dinner.http.close()
         broker.restart()
         dinner = Dinner(broker)
         assert dinner.tasks(instance, assignee="demo") == [mine], "6"

@@ -12,28 +12,30 @@ from osmia_broker.calls.checks import INT64, quoted
 
 
 class _Plain(type):
-    """Makes every value of the plain type an instance: what a request brings must be no subclass, because encoders know none."""
+    """Lets plain values stand for those of a class, so that what a request holds can go anywhere: into JSON, into a row."""
 
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__mro__[1])
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, cls.__bases__[0])
 
 
 class Key(int, metaclass=_Plain):
-    """A key of 64 bits, in a request: a number, or a text of digits. Its values are plain integers."""
-
-    def __new__(cls, value: int) -> Self:
-        """Return a plain integer."""
-        return int(value)  # type: ignore[return-value]
-
-
-class Text(str, metaclass=_Plain):
-    """A text in a request. A number or a boolean is taken as its text. Its values are plain texts."""
+    """A key of 64 bits, in a request: a number, or a text of digits. The value is a plain integer."""
 
     __slots__ = ()
 
-    def __new__(cls, value: object) -> Self:
-        """Return a plain text."""
-        return str(value)  # type: ignore[return-value]
+    def __new__(cls, value: int) -> Self:
+        """Return the plain integer."""
+        return int(value)  # type: ignore[return-value]  # see _Plain
+
+
+class Text(str, metaclass=_Plain):
+    """A text in a request. A number or a boolean is taken as its text. The value is a plain text."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: object = "") -> Self:
+        """Return the plain text."""
+        return str(value)  # type: ignore[return-value]  # see _Plain
 
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):
