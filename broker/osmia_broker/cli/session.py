@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli import streams
-from osmia_broker.cli.failures import Failure, from_call, usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.config import duration
 
@@ -205,5 +205,3 @@ def _session(options: dict[str, Any]) -> Session:
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
     )
-
-
