@@ -25,6 +25,7 @@ BPMN tag as it stands (`wait:receiveTask`).
 Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition; link; compensate (an activity,
 or `any`); terminate=yes; cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
+Of the Activiti dialect: collection, element, output, output_item, index; user: category, skip; start: initiator; any: doc, default.
 Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).
 Arguments: `name`; in., out. (mappings) and header.; user: assignee, groups, users, due, follow_up, form, form_id, priority;
 job, send, script, rule: type, retries; script: expression, result; rule: decision, result.
@@ -107,7 +108,11 @@ class _Node:
     kind: str = ""
 
     def lines(self, indent: str) -> Iterator[str]:
-        attributes = {"id": self.id, "name": self.arguments.get("name", ""), "default": self.default}
+        attributes = {
+            "id": self.id,
+            "name": self.arguments.get("name", ""),
+            "default": self.default or self.arguments.get("default", ""),
+        }
         attributes |= events.attributes(self.tag, self.kind, self.arguments, self.id)
         extensions = _zeebe(self)
         if self.dialect == "activiti":
@@ -119,6 +124,8 @@ class _Node:
             yield f"{indent}  <bpmn:extensionElements>{extensions}</bpmn:extensionElements>"
         if self.content is not None:
             yield from self.content.lines(indent + "  ")
+        if "doc" in self.arguments:
+            yield f"{indent}  <bpmn:documentation>{escape(self.arguments['doc'])}</bpmn:documentation>"
         for line in events.children(self.tag, self.id, self.arguments):
             yield f"{indent}  {line}"
         yield f"{indent}</bpmn:{self.tag}>"
@@ -329,8 +336,12 @@ def _zeebe_definitions(node: _Node) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _activiti(node: _Node) -> dict[str, str]:
     if node.tag in ("serviceTask", "sendTask"):
-        return {"implementation": node.arguments.get("type", node.id)}
+        taken = _taken(node.arguments, skip="activiti:skipExpression")
+        return {"implementation": node.arguments.get("type", node.id), **taken}
     names = {
+        "category": "category",
+        "skip": "skipExpression",
+        "initiator": "initiator",
         "assignee": "assignee",
         "groups": "candidateGroups",
         "users": "candidateUsers",

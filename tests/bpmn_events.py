@@ -60,7 +60,11 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
 def _loop(given: dict[str, str]) -> Iterator[str]:
     if any(one in given for one in _ACTIVITY_LOOP):
         sequential = f'isSequential="{given.get("sequential", "false")}"'
-        for argument, attribute in {"collection": "collection", "element": "elementVariable"}.items():
+        for argument, attribute in {
+            "collection": "collection",
+            "element": "elementVariable",
+            "index": "elementIndexVariable",
+        }.items():
             if argument in given:
                 sequential += f" activiti:{attribute}={quoteattr(given[argument])}"
         names = {
@@ -76,6 +80,10 @@ def _loop(given: dict[str, str]) -> Iterator[str]:
         inner = extension
         if "cardinality" in given:
             inner += f"<bpmn:loopCardinality>{escape(given['cardinality'])}</bpmn:loopCardinality>"
+        if "output" in given:
+            inner += f"<bpmn:loopDataOutputRef>{escape(given['output'])}</bpmn:loopDataOutputRef>"
+        if "output_item" in given:
+            inner += f"<bpmn:outputDataItem name={quoteattr(given['output_item'])}/>"
         if "done" in given:
             inner += f"<bpmn:completionCondition>{escape(given['done'])}</bpmn:completionCondition>"
         yield f"<bpmn:multiInstanceLoopCharacteristics {sequential}>{inner}</bpmn:multiInstanceLoopCharacteristics>"

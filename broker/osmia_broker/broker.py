@@ -10,11 +10,15 @@ from time import monotonic
 
 from osmia_broker import __version__, cluster_id
 from osmia_broker.calls import Calls
+from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
 from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.queries_service import Queries
-from osmia_broker.gateway.server import Server
+from osmia_broker.gateway.server import Server, parse_address
+from osmia_broker.http.operation import Identity as HttpIdentity
+from osmia_broker.http.operation import Services
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import Clock, Partition, SystemClock
@@ -66,7 +70,13 @@ class Broker:
         gc.collect()
         gc.freeze()  # what was imported and opened stays
         Ports(self.grpc_port, self.http_port, self.management_port, os.getpid()).write(self.settings.data_dir)
-        where = {"grpc": self.grpc_port, "management": self.management_port, "database": "sqlite", "partitions": 1}
+        where = {
+            "grpc": self.grpc_port,
+            "http": self.http_port,
+            "management": self.management_port,
+            "database": "sqlite",
+            "partitions": 1,
+        }
         took = f"{monotonic() - begun:.2f}s"
         log.info("broker ready", extra={"version": __version__, **where, "pid": os.getpid(), "took": took})
 
@@ -96,11 +106,41 @@ class Broker:
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
         calls = Calls(partition)
+        events = EventStream(
+            partition,
+            reader,
+            self._clock,
+            retention_ms=int(settings.event_retention.total_seconds() * 1000),
+            events_max=settings.event_limit,
+            is_always_on=settings.event_log == "always",
+        )
+        await events.start()
         identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
-        server = Server(calls, queries, self.metrics.gateway, identity, message_bytes_max=settings.max_message_size)
+        server = Server(
+            calls,
+            queries,
+            Events(events),
+            self.metrics.gateway,
+            identity,
+            message_bytes_max=settings.max_message_size,
+        )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
-        opened.callback(calls.stop, Unavailable("Expected the broker to be open, but it is stopping"))
+        await self._open_http(opened, calls, reader, identity)
+        stopping = Unavailable("Expected the broker to be open, but it is stopping")
+        opened.callback(calls.stop, stopping)
+        opened.callback(events.stop, stopping)
+
+    async def _open_http(self, opened: AsyncExitStack, calls: Calls, reader: Reader, identity: Identity) -> None:
+        from osmia_broker.http.server import HttpServer
+
+        settings = self.settings
+        host, port = parse_address(settings.advertised(self.grpc_port))
+        about = HttpIdentity(identity.gateway_version, identity.cluster_id, host, port)
+        services = Services(calls, reader, about)
+        http = HttpServer(services, self.metrics.http, body_bytes_max=settings.max_message_size)
+        opened.push_async_callback(http.stop, settings.shutdown_grace)
+        self.http_port = await http.start(settings.host_of("http"), settings.http_port)
 
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""

@@ -25,12 +25,9 @@ CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
 OTHERS = frozenset({CONFIG_VARIABLE, "OSMIA_ADDRESS"})  # variables with a meaning of their own, not settings
 DATA_DIR = Path("osmia-data")
+EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
 DOORS = ("grpc", "http", "management")
-OPENED_DOORS = (
-    "grpc",
-    "management",
-)  # the HTTP door has settings, but no version opens it yet: its port blocks nothing
 
 
 class ConfigError(ValueError):
@@ -206,17 +203,19 @@ class Settings:
     data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")
     host: str = _setting("127.0.0.1", _text, "The address that all doors listen on.")
     grpc_host: str = _setting("", _optional_text, "The gRPC door's address, when it is not host.")
-    http_host: str = _setting("", _optional_text, "Reserved for the HTTP door, which this version does not open.")
+    http_host: str = _setting("", _optional_text, "The HTTP door's address, when it is not host.")
     management_host: str = _setting("", _optional_text, "The management door's address, when it is not host.")
     grpc_port: int = _setting(26500, _port, "The gRPC door; 0 takes a free port.")
-    http_port: int = _setting(8080, _port, "Reserved for the HTTP door, which this version does not open.")
+    http_port: int = _setting(8080, _port, "The HTTP door, with the REST API; 0 takes a free port.")
     management_port: int = _setting(9600, _port, "Health and metrics; 0 takes a free port.")
     advertised_address: str = _setting("", _host_and_port, "HOST:PORT that Topology names; else where gRPC listens.")
     gateway_version: str = _setting(
         GATEWAY_VERSION, _version, "The level of the gateway contract that Topology names; clients compare its numbers."
     )
     insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
-    max_message_size: int = _setting(4 * 1024**2, _message_size, "The largest gRPC message, such as '4 MiB'.")
+    max_message_size: int = _setting(
+        4 * 1024**2, _message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
+    )
     memory_limit: int = _setting(
         24 * 1024**2,
         _memory_size,
@@ -226,6 +225,15 @@ class Settings:
     unique_business_ids: bool = _setting(
         False, _switch, "Refuse an instance whose business id a living root instance of its process has."
     )
+    event_log: str = _setting(
+        "on-demand",
+        _one_of("on-demand", "always"),
+        "Record events for those who follow them: on-demand, from the first one on, or always.",
+    )
+    event_retention: timedelta = _setting(
+        EVENT_RETENTION, duration, "How long events are kept, and recorded after the last reader has left."
+    )
+    event_limit: int = _setting(1_000_000, _count, "The most events that are kept; each takes about 400 bytes.")
     log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
     log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
     shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")
@@ -247,7 +255,7 @@ class Settings:
                 )
 
     def _refuse_shared_ports(self) -> None:
-        for one, other in itertools.combinations(OPENED_DOORS, 2):
+        for one, other in itertools.combinations(DOORS, 2):
             port = self.port_of(other)
             if port and port == self.port_of(one) and _overlap(self.host_of(one), self.host_of(other)):
                 raise ConfigError(

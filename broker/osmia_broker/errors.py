@@ -5,17 +5,19 @@
     │   ├── NotFound           NOT_FOUND
     │   ├── AlreadyExists      ALREADY_EXISTS
     │   ├── InvalidArgument    INVALID_ARGUMENT
-    │   └── InvalidState       FAILED_PRECONDITION
+    │   ├── InvalidState       FAILED_PRECONDITION
+    │   └── Forbidden          PERMISSION_DENIED; the acting person may not do it
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
+    ├── OutOfRange             OUT_OF_RANGE; events after the given position are not kept any more
     ├── Unsupported            UNIMPLEMENTED
     ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
         ├── StoreFull          the same, because the disk is full
         └── ValueRefused       the same, because one value cannot be stored
 
-The gateway alone adds the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection.
+The doors add the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection (`framed`).
 """
 
 from typing import ClassVar
@@ -59,6 +61,13 @@ class InvalidState(Rejection):
     code = "INVALID_STATE"
 
 
+class Forbidden(Rejection):
+    """The policy does not let the acting person do this."""
+
+    status = "PERMISSION_DENIED"
+    code = "FORBIDDEN"
+
+
 class Overloaded(OsmiaError):
     """The queue is full."""
 
@@ -75,6 +84,12 @@ class TimedOut(OsmiaError):
     """The wait ran out. A command goes on; a question is stopped."""
 
     status = "DEADLINE_EXCEEDED"
+
+
+class OutOfRange(OsmiaError):
+    """Events after the given position are not kept any more."""
+
+    status = "OUT_OF_RANGE"
 
 
 class Unsupported(OsmiaError):
@@ -104,3 +119,10 @@ class StoreFull(StoreFailed):
 
 class ValueRefused(StoreFailed):
     """A commit held a value that the store cannot keep; nothing of it was written."""
+
+
+def framed(error: OsmiaError) -> str:
+    """Put a refused command into the wire's frame; leave other errors as they are (gateway-rpc.md, section 1)."""
+    if isinstance(error, Rejection) and error.intent:
+        return f"Command '{error.intent}' rejected with code '{error.code}': {error}"
+    return str(error)

@@ -129,10 +129,28 @@ class GatewayCounters:
 
 
 @dataclass(slots=True)
+class HttpCounters:
+    """The counts of the HTTP door, by route (a path with {placeholders}), method and status."""
+
+    requests: Tally = field(default_factory=Tally)  #: (route, method, status)
+    seconds: dict[Labels, Histogram] = field(default_factory=dict)
+
+    def answered(self, route: str, method: str, status: str, seconds: float) -> None:
+        """Count one answer that took *seconds* since its request arrived."""
+        labels = (route, method, status)
+        self.requests.add(*labels)
+        histogram = self.seconds.get(labels)
+        if histogram is None:
+            histogram = self.seconds[labels] = Histogram(SECONDS)
+        histogram.observe(seconds)
+
+
+@dataclass(slots=True)
 class Metrics:
     """All counts of one broker process. Its parts share the members and increment them."""
 
     gateway: GatewayCounters = field(default_factory=GatewayCounters)
+    http: HttpCounters = field(default_factory=HttpCounters)
     partitions: list[PartitionCounters] = field(default_factory=list)
 
     def partition(self, partition: int) -> PartitionCounters:
@@ -161,6 +179,7 @@ class _Families:
     def collect(self) -> "Iterator[Metric]":
         yield _build_info()
         yield from _gateway_families(self._metrics.gateway)
+        yield from _http_families(self._metrics.http)
         yield from _partition_families(self._metrics.partitions)
         yield from _summed_families(self._metrics.partitions)
 
@@ -177,6 +196,12 @@ def _gateway_families(gateway: GatewayCounters) -> "Iterator[Metric]":
     yield _counter("osmia_grpc_requests", "Answers given.", ["method", "code"], gateway.requests)
     yield _histogram("osmia_grpc_request_seconds", "From request to answer.", ["method", "code"], gateway.seconds)
     yield _gauge("osmia_grpc_streams_open", "Polls and job streams open now.", ["method"], gateway.streams_open)
+
+
+def _http_families(http: HttpCounters) -> "Iterator[Metric]":
+    labels = ["route", "method", "status"]
+    yield _counter("osmia_http_requests", "Answers given.", labels, http.requests)
+    yield _histogram("osmia_http_request_seconds", "From request to answer.", labels, http.seconds)
 
 
 def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":

@@ -14,6 +14,7 @@ from typing import Any, Self
 import grpc
 
 from osmia._channel import Channel
+from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
 from osmia.calls.jobs import JobCalls
@@ -23,7 +24,7 @@ from osmia.calls.searches import SearchCalls
 CALL_TIMEOUT_MS = 20_000
 
 
-class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
+class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, EventStreamCalls, SearchCalls):
     """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
 
     Besides the errors that a call names itself, each may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`,

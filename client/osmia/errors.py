@@ -4,7 +4,8 @@
     ├── Refused              the broker understood the call and did nothing; the same call fails again
     │   ├── NotFound         NOT_FOUND
     │   ├── AlreadyExists    ALREADY_EXISTS
-    │   ├── InvalidArgument  INVALID_ARGUMENT, OUT_OF_RANGE; also a message or variables that are too large
+    │   ├── InvalidArgument  INVALID_ARGUMENT; also a message or variables that are too large
+    │   │   └── OutOfRange   OUT_OF_RANGE: events after the given position are not kept any more
     │   ├── InvalidState     FAILED_PRECONDITION
     │   ├── NotAllowed       PERMISSION_DENIED, UNAUTHENTICATED
     │   └── Unimplemented    UNIMPLEMENTED: this gateway has no such call
@@ -47,6 +48,10 @@ class InvalidArgument(Refused):
     """A value of the call is not allowed, or too large. If it is too large for a message, the client refuses it itself."""
 
 
+class OutOfRange(InvalidArgument):
+    """Events after the given position are not kept any more. The text names the oldest position."""
+
+
 class InvalidState(Refused):
     """The job, instance or resource is in a state that does not allow the call."""
 
@@ -79,7 +84,7 @@ _BY_CODE = {
     StatusCode.NOT_FOUND: NotFound,
     StatusCode.ALREADY_EXISTS: AlreadyExists,
     StatusCode.INVALID_ARGUMENT: InvalidArgument,
-    StatusCode.OUT_OF_RANGE: InvalidArgument,
+    StatusCode.OUT_OF_RANGE: OutOfRange,
     StatusCode.FAILED_PRECONDITION: InvalidState,
     StatusCode.PERMISSION_DENIED: NotAllowed,
     StatusCode.UNAUTHENTICATED: NotAllowed,

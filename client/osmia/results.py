@@ -365,6 +365,46 @@ class BufferedMessage:
     correlated_process_ids: list[str]  # the processes that it has reached
 
 
+class EventKind(StrEnum):
+    """The kinds of events. UNKNOWN is one that a newer broker knows."""
+
+    PROCESS_INSTANCE = "PROCESS_INSTANCE"
+    ELEMENT_INSTANCE = "ELEMENT_INSTANCE"
+    JOB = "JOB"
+    USER_TASK = "USER_TASK"
+    INCIDENT = "INCIDENT"
+    VARIABLE = "VARIABLE"
+    DEPLOYMENT = "DEPLOYMENT"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at the broker."""
+
+    position: int  # give it as `after` to go on behind this event
+    kind: EventKind
+    intent: str  # the verb, in the past: created, activated, completed …
+    at_ms: int
+    key: int  # of what it happened to; of a variable, its scope
+    process_instance_key: int  # 0 of a definition
+    process_definition_key: int  # 0 of a decision and a form
+    bpmn_process_id: str
+    element_id: str
+    element_instance_key: int
+    name: str  # process id, element type, job type, error type, name of the variable, id of the definition
+    details: dict[str, Any]  # fields of the REST API, by kind; keys in it are text
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """The events that are kept."""
+
+    is_recording: bool
+    oldest_position: int  # the oldest that can be given as `after`
+    newest_position: int
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
     """One partition of the broker that answered."""

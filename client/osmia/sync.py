@@ -184,6 +184,9 @@ class SyncClient:
     broadcast_signal = _blocking(Client.broadcast_signal)
     evaluate_conditional = _blocking(Client.evaluate_conditional)
 
+    events = _iterating(Client.events)
+    event_log = _blocking(Client.event_log)
+
     search_instances = _blocking(Client.search_instances)
     get_instance = _blocking(Client.get_instance)
     search_jobs = _blocking(Client.search_jobs)

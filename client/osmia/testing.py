@@ -1,13 +1,25 @@
-"""Tests of handlers without a broker: make a job, give it to the worker, check the outcome.
+"""Tests of handlers without a broker, and of processes with one in the test's own process.
+
+A handler: make a job, give it to the worker, check the outcome. In a test that is itself async, `await worker.handle(job(...))` does the
+same.
 
     outcome = handle(worker, job("charge-card", variables={"amount": 12}))
     assert outcome == Completed('{"receipt":"r-1"}')
     assert outcome.variables == {"receipt": "r-1"}
 
-In a test that is itself async, `await worker.handle(job(...))` does the same.
+A process: with pytest, ask for the fixture `broker` (or `sync_broker` in a test that is not async). These names need
+`pip install 'osmia[broker]'`:
+
+    async def test_dinner(broker):
+        await broker.deploy("dinner.bpmn")
+        instance = await broker.start("dinner", {"guests": 4})
+        await instance.waits_at("decide").complete_task("decide", {"dinner": "Pasta"})
+        await broker.advance(days=2)
+        instance.passed("hungry", "decide").has_variables(dinner="Pasta")
 """
 
 import asyncio
+import importlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +30,23 @@ from osmia.sync import SyncWorker
 from osmia.variables import encode
 from osmia.worker import Worker
 
-__all__ = ["Completed", "ErrorThrown", "Failed", "Outcome", "handle", "job", "user_task"]
+__all__ = [
+    "Broker",  # noqa: F822 - these are loaded by `__getattr__`
+    "Case",  # noqa: F822
+    "Completed",
+    "Coverage",  # noqa: F822
+    "ErrorThrown",
+    "Failed",
+    "Instance",  # noqa: F822
+    "Outcome",
+    "SyncBroker",  # noqa: F822
+    "SyncInstance",  # noqa: F822
+    "handle",
+    "job",
+    "read_cases",  # noqa: F822
+    "user_task",
+]
+OF_BROKER = frozenset({"Broker", "Case", "Coverage", "Instance", "SyncBroker", "SyncInstance", "read_cases"})
 
 _keys = itertools.count((1 << 51) + 1)  # as partition 1 counts them
 
@@ -65,3 +93,15 @@ def handle(worker: Worker | SyncWorker, job: Job) -> Outcome:
         LookupError: the worker has no handler for it.
     """
     return worker.handle(job) if isinstance(worker, SyncWorker) else asyncio.run(worker.handle(job))
+
+
+def __getattr__(name: str) -> Any:
+    """Import the broker when one of its names is asked for: the SDK itself does without it."""
+    if name not in OF_BROKER:
+        raise AttributeError(f"module 'osmia.testing' has no attribute '{name}'")
+    try:
+        return getattr(importlib.import_module("osmia_broker.testing"), name)
+    except ModuleNotFoundError as missing:
+        raise ImportError(
+            f"Expected the broker for osmia.testing.{name}, but found no {missing.name}; pip install 'osmia[broker]'"
+        ) from missing

@@ -187,6 +187,15 @@ class Worker:
                 self._threads = None
 
     @property
+    def types(self) -> list[str]:
+        """The job types that it takes."""
+        return self._types()
+
+    def takes(self, job: Job) -> bool:
+        """Whether a handler is registered for *job*."""
+        return self._entry_for(job) is not None
+
+    @property
     def in_flight(self) -> int:
         """The number of jobs in work now, of all types."""
         return sum(lane.in_flight for lane in self._lanes)

@@ -47,3 +47,7 @@ GATEWAY = _methods(gateway_pb2.DESCRIPTOR, "Gateway")
 QUERIES_SERVICE = "osmia.v1.Queries"
 QUERIES = _methods(osmia_pb2.DESCRIPTOR, "Queries")
 """The calls of `osmia.v1.Queries` by name."""
+
+EVENTS_SERVICE = "osmia.v1.Events"
+EVENTS = _methods(osmia_pb2.DESCRIPTOR, "Events")
+"""The calls of `osmia.v1.Events` by name."""

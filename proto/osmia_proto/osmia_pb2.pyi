@@ -193,6 +193,55 @@ SUBSCRIPTION_STATE_OPEN: SubscriptionState.ValueType  # 1
 SUBSCRIPTION_STATE_ENDED: SubscriptionState.ValueType  # 2
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
+class _EventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
+    EVENT_KIND_PROCESS_INSTANCE: _EventKind.ValueType  # 1
+    """created, completed, canceled, suspended, resumed, migrated."""
+    EVENT_KIND_ELEMENT_INSTANCE: _EventKind.ValueType  # 2
+    """activating, activated, completing, completed, terminating, terminated. The name is the BPMN type."""
+    EVENT_KIND_JOB: _EventKind.ValueType  # 3
+    """created, activated, completed, failed, error_thrown, timed_out, given_back, retried, retries_updated, timeout_updated, canceled,
+    suspended, resumed. The name is the job type.
+    """
+    EVENT_KIND_USER_TASK: _EventKind.ValueType  # 4
+    """created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
+    canceling. The name is the element id.
+    """
+    EVENT_KIND_INCIDENT: _EventKind.ValueType  # 5
+    """raised, resolved. The name is the error type."""
+    EVENT_KIND_VARIABLE: _EventKind.ValueType  # 6
+    """created, updated. The name is the name of the variable, the key that of its scope."""
+    EVENT_KIND_DEPLOYMENT: _EventKind.ValueType  # 7
+    """created, deleted: a version of a process, a decision, a form. The name is its id."""
+
+class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper): ...
+
+EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
+EVENT_KIND_PROCESS_INSTANCE: EventKind.ValueType  # 1
+"""created, completed, canceled, suspended, resumed, migrated."""
+EVENT_KIND_ELEMENT_INSTANCE: EventKind.ValueType  # 2
+"""activating, activated, completing, completed, terminating, terminated. The name is the BPMN type."""
+EVENT_KIND_JOB: EventKind.ValueType  # 3
+"""created, activated, completed, failed, error_thrown, timed_out, given_back, retried, retries_updated, timeout_updated, canceled,
+suspended, resumed. The name is the job type.
+"""
+EVENT_KIND_USER_TASK: EventKind.ValueType  # 4
+"""created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
+canceling. The name is the element id.
+"""
+EVENT_KIND_INCIDENT: EventKind.ValueType  # 5
+"""raised, resolved. The name is the error type."""
+EVENT_KIND_VARIABLE: EventKind.ValueType  # 6
+"""created, updated. The name is the name of the variable, the key that of its scope."""
+EVENT_KIND_DEPLOYMENT: EventKind.ValueType  # 7
+"""created, deleted: a version of a process, a decision, a form. The name is its id."""
+Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
+
 @_typing.final
 class ProcessInstance(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -1320,3 +1369,169 @@ class PartitionStatus(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PartitionStatus: _TypeAlias = PartitionStatus  # noqa: Y015
+
+@_typing.final
+class Event(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    kind: Global___EventKind.ValueType
+    intent: _builtins.str
+    """The verb, in the past. A reader passes over those that it does not know."""
+    at_ms: _builtins.int
+    key: _builtins.int
+    """What it happened to."""
+    process_instance_key: _builtins.int
+    process_definition_key: _builtins.int
+    bpmn_process_id: _builtins.str
+    element_id: _builtins.str
+    element_instance_key: _builtins.int
+    name: _builtins.str
+    details: _builtins.str
+    """A JSON object with the fields of the REST API, by kind; keys in it are text. A value or an error text of more than 32768 characters
+    is left out or cut, and `isTruncated` is true.
+    """
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        kind: Global___EventKind.ValueType = ...,
+        intent: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+        key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        process_definition_key: _builtins.int = ...,
+        bpmn_process_id: _builtins.str = ...,
+        element_id: _builtins.str = ...,
+        element_instance_key: _builtins.int = ...,
+        name: _builtins.str = ...,
+        details: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "bpmn_process_id", b"bpmn_process_id", "details", b"details", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "intent", b"intent", "key", b"key", "kind", b"kind", "name", b"name", "position", b"position", "process_definition_key", b"process_definition_key", "process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Event: _TypeAlias = Event  # noqa: Y015
+
+@_typing.final
+class FollowEventsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    FROM_OLDEST_FIELD_NUMBER: _builtins.int
+    UNTIL_NOW_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    from_oldest: _builtins.bool
+    """Begin with the oldest event that is kept. Not together with `after`."""
+    until_now: _builtins.bool
+    """End the stream when all that has happened so far is told."""
+    bpmn_process_id: _builtins.str
+    process_instance_key: _builtins.int
+    @_builtins.property
+    def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The position up to which the reader has everything, for each partition. None: begin with what happens from now on."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
+        """Only events of these kinds, of this process, of this process instance (not of those that it calls)."""
+
+    def __init__(
+        self,
+        *,
+        after: _abc.Iterable[_builtins.int] | None = ...,
+        from_oldest: _builtins.bool = ...,
+        until_now: _builtins.bool = ...,
+        kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
+        bpmn_process_id: _builtins.str = ...,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "from_oldest", b"from_oldest", "kinds", b"kinds", "process_instance_key", b"process_instance_key", "until_now", b"until_now"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowEventsRequest: _TypeAlias = FollowEventsRequest  # noqa: Y015
+
+@_typing.final
+class FollowEventsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """All events of the partition up to this position are told. It grows also while the filter lets nothing through."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """In the order of their positions."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___Event] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowEventsResponse: _TypeAlias = FollowEventsResponse  # noqa: Y015
+
+@_typing.final
+class GetEventLogRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventLogRequest: _TypeAlias = GetEventLogRequest  # noqa: Y015
+
+@_typing.final
+class EventLog(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_RECORDING_FIELD_NUMBER: _builtins.int
+    OLDEST_POSITION_FIELD_NUMBER: _builtins.int
+    NEWEST_POSITION_FIELD_NUMBER: _builtins.int
+    is_recording: _builtins.bool
+    oldest_position: _builtins.int
+    """The oldest position that can be given as `after`."""
+    newest_position: _builtins.int
+    def __init__(
+        self,
+        *,
+        is_recording: _builtins.bool = ...,
+        oldest_position: _builtins.int = ...,
+        newest_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_recording", b"is_recording", "newest_position", b"newest_position", "oldest_position", b"oldest_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventLog: _TypeAlias = EventLog  # noqa: Y015

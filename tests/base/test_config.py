@@ -301,7 +301,7 @@ def test_two_doors_cannot_share_a_port(settings):
     [
         {"grpc_port": 0, "management_port": 0},
         {"management_port": 26500, "management_host": "127.0.0.2"},
-        {"management_port": 8080},  # the HTTP door does not open
+        {"management_port": 8080, "management_host": "127.0.0.2"},
     ],
 )
 def test_doors_that_do_not_meet_may_have_one_number(settings):

@@ -121,3 +121,14 @@ def test_a_refused_deployment_at_a_broker(osmia, tmp_path):
 def test_a_file_that_cannot_be_read_has_no_lines(content):
     told = refused(HEAD + "'a.bpmn': - Element: x\n    - ERROR: one", [("a.bpmn", content)])
     assert told.what == "Nothing was deployed: a.bpmn x: one"
+
+
+def test_a_fault_of_an_extension_file_has_its_path():
+    text = (
+        "'p-extensions.json': - Element: extensions.p.mappings.t\n    - ERROR: Expected one\n"
+        "- Element: extensions.p.mappings.u\n    - ERROR: Expected two"
+    )
+    assert lines(text, (("p-extensions.json", b"{}"),))[1:] == [
+        "  p-extensions.json extensions.p.mappings.t: Expected one",
+        "  p-extensions.json extensions.p.mappings.u: Expected two",
+    ]

@@ -7,7 +7,16 @@ from osmia_broker.cli.failures import Failure
 @pytest.fixture
 def folder(tmp_path):
     strangers = (".venv/e.bpmn", ".git/f.bpmn", "node_modules/x/g.bpmn", "lib/site-packages/h.bpmn")
-    for name in ("b.bpmn", "a.bpmn", "d.dmn", "notes.txt", "sub/c.form", *strangers):
+    for name in (
+        "b.bpmn",
+        "a.bpmn",
+        "d.dmn",
+        "notes.txt",
+        "sub/c.form",
+        "sub/a-extensions.json",
+        "own.json",
+        *strangers,
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     return tmp_path
@@ -17,7 +26,7 @@ def folder(tmp_path):
     ("given", "files"),
     [
         (["a.bpmn"], ["a.bpmn"]),
-        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/c.form"]),
+        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/a-extensions.json", "sub/c.form"]),
         (["*.bpmn"], ["a.bpmn", "b.bpmn"]),
         (["b.bpmn", "*.bpmn"], ["b.bpmn", "a.bpmn"]),
         (["notes.txt"], ["notes.txt"]),

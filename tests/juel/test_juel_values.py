@@ -273,3 +273,19 @@ def test_only_names_on_the_taken_way_are_asked_for() -> None:
 
     assert juel.compile("${a ? b : c}").evaluate(Asked()).value is True
     assert asked == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${a}", 1),
+        ("${b}", "${b}"),  # it fails: it stays as it is written
+        ("${ b . c }", "${ b . c }"),
+        ("x ${a} ${b} #{1 / 0} ${a + 1}", "x 1 ${b} #{1 / 0} 2"),
+        (r"\${b} ${b}", "${b} ${b}"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_a_lenient_evaluation_leaves_what_fails(text: str, value: object) -> None:
+    assert juel.compile(text).evaluate_leniently({"a": 1}) == value

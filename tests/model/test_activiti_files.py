@@ -4,8 +4,9 @@ import pytest
 from bpmn_fragments import faults, flow, read
 
 from osmia_broker import model
-from osmia_broker.model.events import ErrorEvent
+from osmia_broker.model.events import ErrorEvent, MessageEvent
 from osmia_broker.model.expressions import Static
+from osmia_broker.model.graph import MultiInstance, UserTaskDefinition
 
 FILE = """<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:activiti="http://activiti.org/bpmn"
     targetNamespace="urn:test" {namespaces}>
@@ -125,3 +126,109 @@ def test_an_error_without_a_definition_is_caught_by_its_reference() -> None:
 def test_java_code_is_refused_once_and_with_a_way_to_do_without(content: str, code: str) -> None:
     [fault] = faults(file(content))
     assert fault.reason.startswith(f"'{code}' is currently not supported, because it runs Java code; ")
+
+
+def loop(attributes: str, inside: str = "") -> MultiInstance:
+    """The loop of the element `it`."""
+    characteristics = (
+        f"<bpmn:multiInstanceLoopCharacteristics {attributes}>{inside}</bpmn:multiInstanceLoopCharacteristics>"
+    )
+    found = activity(f'<bpmn:userTask id="it">{characteristics}</bpmn:userTask>').loop
+    assert isinstance(found, MultiInstance)
+    return found
+
+
+def test_a_loop_may_name_its_collection_as_bpmn_does() -> None:
+    inside = (
+        "<bpmn:loopDataInputRef>people</bpmn:loopDataInputRef><bpmn:loopDataOutputRef>meals</bpmn:loopDataOutputRef>"
+        '<bpmn:inputDataItem name="person"/><bpmn:outputDataItem name="meal"/>'
+    )
+    found = loop("", inside)
+    assert found.collection is not None
+    assert (found.collection.names, found.element_variable) == ({"people"}, "person")
+    assert (found.output_collection, found.output_variable, found.collects_locals) == ("meals", "meal", True)
+
+
+def test_a_loop_may_name_its_counter() -> None:
+    found = loop('activiti:collection="${people}" activiti:elementVariable="p" activiti:elementIndexVariable="n"')
+    assert (found.names.counter, found.names.counts_from, found.names.instances) == ("n", 0, "nrOfInstances")
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ['candidateStarterUsers="ada"', 'candidateStarterGroups="hr"', 'versionTag="1"'],
+)
+def test_what_only_the_tools_of_activiti_read_is_no_fault(attribute: str) -> None:
+    assert read(file("", f"activiti:{attribute}")).id == "p"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "inside", "task"),
+    [
+        ("", "", UserTaskDefinition(lenient=True)),
+        ('name="Ask"', "<bpmn:documentation>Why?</bpmn:documentation>", UserTaskDefinition(lenient=True)),
+        ('activiti:owner="ada"', "", UserTaskDefinition(lenient=True)),
+    ],
+)
+def test_a_bare_task_is_of_the_dialect_of_its_file(attributes: str, inside: str, task: UserTaskDefinition) -> None:
+    assert activity(f'<bpmn:userTask id="it" {attributes}>{inside}</bpmn:userTask>').user_task == task
+
+
+def test_the_texts_of_a_task_are_computed_where_they_hold_expressions() -> None:
+    task = activity(
+        '<bpmn:userTask id="it" name="For ${a}"><bpmn:documentation>${b}</bpmn:documentation></bpmn:userTask>'
+    ).user_task
+    assert task is not None
+    assert task.name is not None
+    assert task.documentation is not None
+    assert (task.name.names, task.documentation.names) == ({"a"}, {"b"})
+
+
+def test_the_process_says_whether_it_is_of_the_dialect() -> None:
+    assert read(file("")).is_extensible
+    camunda = (
+        '<bpmn:userTask id="it"><bpmn:extensionElements><zeebe:userTask/></bpmn:extensionElements></bpmn:userTask>'
+    )
+    assert not read(camunda).is_extensible
+
+
+@pytest.mark.parametrize("exporter", ["Activiti Modeler", "Alfresco Process Modeler", "activiti"])
+def test_a_file_of_the_modeller_needs_no_namespace(exporter: str) -> None:
+    text = file('<bpmn:userTask id="it" name="${a}"/>').decode()
+    bare = text.replace('xmlns:activiti="http://activiti.org/bpmn"', f'exporter="{exporter}"')
+    task = read(bare.encode()).elements["it"].user_task
+    assert task is not None
+    assert task.name is not None
+
+
+def test_a_reference_may_be_qualified_with_the_namespace_of_the_file() -> None:
+    event = '<bpmn:messageEventDefinition messageRef="own:ask"/>'
+    content = f'<bpmn:intermediateCatchEvent id="it">{event}</bpmn:intermediateCatchEvent>'
+    found = read(file(content, namespaces='xmlns:own="urn:test"')).elements["it"].event
+    assert isinstance(found, MessageEvent)
+    assert found.name == Static("ask")
+    assert [one.element_id for one in faults(file(content, namespaces='xmlns:own="urn:another"'))] == ["it"]
+
+
+@pytest.mark.parametrize("gateway", ["exclusiveGateway", "inclusiveGateway"])
+def test_a_gateway_needs_no_conditions(gateway: str) -> None:
+    ends = "".join(f'<bpmn:endEvent id="{id}"/>{flow(f"to_{id}", "it", id)}' for id in "ab")
+    assert len(activity(f'<bpmn:{gateway} id="it"/>{ends}').outgoing) == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "extensions", "passes_all"),
+    [
+        ("", "", True),
+        ("", '<activiti:out source="a" target="b"/>', True),
+        ("", '<activiti:in source="a" target="b"/>', False),
+        ('activiti:inheritVariables="true"', '<activiti:in source="a" target="b"/>', True),
+        ('activiti:inheritVariables="false" activiti:inheritBusinessKey="true"', "", True),
+    ],
+)
+def test_a_called_process_gets_all_variables_unless_some_are_named(
+    attributes: str, extensions: str, passes_all: bool
+) -> None:
+    it = activity(call(extensions).replace('calledElement="other"', f'calledElement="other" {attributes}'))
+    assert it.call is not None
+    assert it.call.propagates_parent_variables is passes_all

@@ -320,7 +320,13 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "Expected one dialect for a user task",
         ),
         (
-            user(attributes='activiti:skipExpression="${x}"'),
+            user(attributes='activiti:skipExpression="yes"'),
+            "it",
+            "Expected an expression '${…}' in 'activiti:skipExpression', but found 'yes'",
+        ),
+        (user(attributes='activiti:skipExpression="${x"'), "it", "failed to parse expression '${x'"),
+        (
+            '<bpmn:manualTask id="it" activiti:skipExpression="${x}"/>',
             "it",
             "'activiti:skipExpression' is currently not supported",
         ),

@@ -36,6 +36,7 @@ from osmia_broker.state.rows import (
     WaitingToken,
 )
 from osmia_broker.state.store_protocol import Changes, Wanted
+from osmia_broker.state.task_rows import TaskOperation, TaskTransition, UserTask, UserTaskState
 
 BASE = 1 << 51
 PROCESS, TASK, JOB, INCIDENT, TOKEN, FOLLOW_UP = (BASE + n for n in (10, 11, 12, 13, 14, 15))
@@ -62,6 +63,13 @@ business_id = BusinessId(BASE + 19, PROCESS, PROCESS, "p", TEXT)
 called = CalledInstance(BASE + 20, PROCESS, TASK, BASE + 1_000_010)
 loop = Loop(BASE + 21, PROCESS, TASK, "[1,2]", 2, 1, 1)
 evaluation = DecisionEvaluation(BASE + 27, PROCESS, TASK, BASE + 3, "dish", '"stew"', "", "", "[]")
+user_task = UserTask(
+    BASE + 29, PROCESS, BASE + 1, TASK, "ask", JOB, TEXT, TEXT, "food", UserTaskState.CREATED, "ada",
+    '["ben"]', '["family"]', "2030-01-01T01:00:00Z", "", LARGEST, 0, 70, BASE + 4, "", '{"a":"b"}', 13,
+)  # fmt: skip
+transition = TaskTransition(
+    BASE + 30, PROCESS, TASK, BASE + 29, "assigning", TaskOperation.ASSIGN, "claim", "ada", '{"assignee":"ada"}'
+)
 loop_result = LoopResult(BASE + 22, PROCESS, TASK, 0, "[null,2]")
 compensation = Compensation(BASE + 23, PROCESS, PROCESS, PROCESS, "ask", TASK, "undo", "{}")
 message = Message(BASE + 24, BASE + 24, "paid", "7", "one", "{}", "", 12, 0)
@@ -82,6 +90,8 @@ OF_EVENTS: tuple[Any, ...] = (
     loop_result,
     evaluation,
     compensation,
+    user_task,
+    transition,
 )
 INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)
 ALONE: tuple[Any, ...] = (message, created_once, start_timer, signal)  # they come into memory by their own key

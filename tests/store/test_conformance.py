@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
@@ -39,6 +40,7 @@ from osmia_broker.state.store_protocol import (
     Store,
     Wanted,
 )
+from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
@@ -86,6 +88,8 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         Decision: [rows.decision],
         Form: [rows.form],
         StartSubscription: [],
+        GlobalTaskListener: [],
+        EventRecording: [],
     }
 
 

@@ -25,6 +25,7 @@ from osmia_broker.errors import InvalidArgument
 TAGS_MAX = 10  # of one process instance, as the reference allows
 TAG_CHARACTERS = 100
 IDEMPOTENCY_KEY_CHARACTERS = 256
+USER_CHARACTERS = 256  # of the name of a user
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Marks:
     tags: tuple[str, ...] = ()
     terminate_after: tuple[str, ...] = ()
     idempotency_key: str = ""
+    initiator: str = ""  # the user who calls
 
     def added_to(self, command: CreateProcessInstance) -> CreateProcessInstance:
         """Return *command* with these marks.
@@ -53,6 +55,7 @@ class Marks:
             tags=tuple(checks.tag(tag, TAG_CHARACTERS) for tag in self.tags),
             terminate_after=self.terminate_after,
             idempotency_key=checks.at_most("idempotency key", self.idempotency_key, IDEMPOTENCY_KEY_CHARACTERS),
+            initiator=checks.at_most("osmia-user", self.initiator, USER_CHARACTERS),
         )
 
 

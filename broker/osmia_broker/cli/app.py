@@ -44,6 +44,7 @@ COMMANDS = {
     "signal": "signal",
     "condition": "condition",
     "decision": "decision",
+    "events": "events",
     "status": "status",
     "feel": "feel",
     "bench": "bench",
@@ -51,7 +52,9 @@ COMMANDS = {
 }  #: the module of each command, in the order of the help
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
-NOT_LISTED = frozenset({"condition", "resource"})  # so rare that the help, which fits one screen, goes without them
+NOT_LISTED = frozenset(
+    {"condition", "resource", "signal"}
+)  # so rare that the help, which fits one screen, goes without them
 
 
 class Commands(TyperGroup):

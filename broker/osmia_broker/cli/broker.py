@@ -28,6 +28,8 @@ FORMS = {
     "max_message_size": "SIZE",
     "memory_limit": "SIZE",
     "queue_limit": "NUMBER",
+    "event_retention": "DURATION",
+    "event_limit": "NUMBER",
     "shutdown_grace": "DURATION",
 }  # the form of an option's value; any text for the others
 MIB = 1024**2
@@ -40,7 +42,6 @@ def _option(name: str) -> Any:
         help=config.about(name),
         show_default=_typed(name, default) or False,
         metavar=FORMS.get(name, "TEXT"),
-        hidden=any(name.startswith(f"{door}_") for door in config.DOORS if door not in config.OPENED_DOORS),
     )
 
 
@@ -72,6 +73,9 @@ def broker(
     ] = None,
     queue_limit: Annotated[str | None, _option("queue_limit")] = None,
     shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
+    event_log: Annotated[str | None, _option("event_log")] = None,
+    event_retention: Annotated[str | None, _option("event_retention")] = None,
+    event_limit: Annotated[str | None, _option("event_limit")] = None,
     log_level: Annotated[str | None, _option("log_level")] = None,
     log_format: Annotated[str | None, _option("log_format")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings as TOML.")] = None,

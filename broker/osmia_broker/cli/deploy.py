@@ -1,4 +1,4 @@
-"""`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
+"""`osmia deploy`: send BPMN, DMN, form and extension files to the broker, all of them or none."""
 
 import glob
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-SUFFIXES = (".bpmn", ".dmn", ".form")  # of the files that a directory means
+SUFFIXES = (".bpmn", ".dmn", ".form", "-extensions.json")  # of the files that a directory means
 NOT_SEARCHED = frozenset(
     {"node_modules", "__pycache__", "site-packages"}
 )  # copies and files of others; hidden ones, too
@@ -40,11 +40,11 @@ def deploy(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="Files, patterns, or directories: all .bpmn, .dmn and .form files below, without hidden directories.",
+            help="Files, patterns, or directories: all .bpmn, .dmn, .form and -extensions.json files below, without hidden directories.",
         ),
     ],
 ) -> None:
-    """Deploy BPMN, DMN and form files: all of them or none.
+    """Deploy BPMN, DMN and form files, and extension files beside their processes: all of them or none.
 
     Example: osmia deploy examples/dinner.bpmn
     """

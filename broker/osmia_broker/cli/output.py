@@ -45,6 +45,7 @@ class Column:
     is_long: bool = False  # it may be cut to fit the terminal
     is_moment: bool = False  # ISO 8601; a terminal shows it as short local time
     text: Callable[[Row], Any] | None = None  # makes what a table shows instead of the field
+    width: int = 0  # at least, in a list without end
 
 
 def moment(ms: int) -> str | None:
@@ -86,6 +87,28 @@ def write_one(row: Row, key: str, text: str, output: Output) -> None:
         _line("\n".join(_yaml_lines(row)))
     else:
         write([row], [Column(key, key), *(Column(name, name) for name in row if name != key)], output)
+
+
+def write_next(row: Row, columns: Sequence[Column], output: Output, *, is_first: bool) -> None:
+    """Print the next row of a list without end, at once. A table has columns of fixed width, JSON an object a line."""
+    if output is Output.JSON:
+        _line(msgspec.json.encode(row).decode())
+    elif output is Output.YAML:
+        _line(_yaml(row))
+    elif output is Output.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([[column.field for column in columns]] if is_first else [])
+        writer.writerow([_cell(row.get(column.field)) for column in columns])
+    elif output is Output.KEY:
+        _line(_cell(row[columns[0].field]))
+    else:
+        shown = [column for column in columns if output is Output.WIDE or not column.is_wide]
+        lines = [[column.title for column in shown]] if is_first else []
+        lines.append([_shown(row, column, is_short=False) for column in shown])
+        for cells in lines:
+            padded = (text.ljust(column.width) for text, column in zip(cells, shown, strict=True))
+            _line(GAP.join(padded).rstrip())
+    sys.stdout.flush()
 
 
 def _line(text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from osmia_broker import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.config import OPENED_DOORS, Settings
+from osmia_broker.config import DOORS, Settings
 
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
@@ -23,7 +23,7 @@ def refuse_mistakes(settings: Settings) -> None:
     Raises:
         Failure: USAGE; the text says which setting is wrong.
     """
-    for door in OPENED_DOORS:
+    for door in DOORS:
         refuse_port(door, settings.host_of(door), settings.port_of(door))
     prepare_data_dir(settings.data_dir, mend=OTHER_DIR)
 

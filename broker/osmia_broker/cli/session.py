@@ -74,14 +74,13 @@ Form = Annotated[
 
 
 def timeout_option(help: str) -> Any:
-    """Return the type of `--timeout` with its help: what is waited for, and for how long unless it is given."""
-    option = typer.Option(
+    """Return the option `--timeout` with its help: what is waited for, and for how long unless it is given."""
+    return typer.Option(
         parser=as_duration, metavar="DURATION", help=help, show_default=False, rich_help_panel=EVERYWHERE
     )
-    return Annotated[timedelta | None, option]
 
 
-Timeout = timeout_option("How long to wait (500ms, 10s, 5m); 10s unless given.")
+Timeout = Annotated[timedelta | None, timeout_option("How long to wait (500ms, 10s, 5m); 10s unless given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the data.", rich_help_panel=EVERYWHERE)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
@@ -168,7 +167,7 @@ def with_session(function: Callable[..., None]) -> Callable[..., None]:
 
 def with_session_and_timeout(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return `with_session` for a command that waits for more than an answer. *help* is that of its `--timeout`."""
-    options = {**OPTIONS, "timeout": (timeout_option(help), None)}
+    options = {**OPTIONS, "timeout": (Annotated[timedelta | None, timeout_option(help)], None)}
     return lambda function: _with_session(function, options)
 
 

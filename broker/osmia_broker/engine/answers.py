@@ -64,3 +64,11 @@ class EvaluatedDecision(msgspec.Struct, frozen=True):
     evaluation: Any
     decisions: dict[str, Decision]
     key: int
+
+
+class EventLogState(msgspec.Struct, frozen=True, gc=False):
+    """The answer about the event log: *complete_after* is the position after which no event is missing, *last* the newest position."""
+
+    is_recording: bool
+    complete_after: int
+    last: int

@@ -19,7 +19,10 @@ class Command(msgspec.Struct, frozen=True, gc=False):
 
 
 class NewResource(msgspec.Struct, frozen=True, gc=False):
-    """A file to deploy, already parsed. *kind* is `bpmn`, `dmn` or `form`; *form_id* and *version_tag* are of a form."""
+    """A file to deploy, already parsed. *kind* is `bpmn`, `dmn` or `form`; *form_id* and *version_tag* are of a form.
+
+    *extensions* is the Activiti extension file that is deployed beside a BPMN file, of the kind `extensions`.
+    """
 
     name: str
     kind: str
@@ -28,6 +31,12 @@ class NewResource(msgspec.Struct, frozen=True, gc=False):
     compiled: Compiled
     form_id: str = ""
     version_tag: str = ""
+    extensions: "NewResource | None" = None
+
+    @property
+    def extensions_checksum(self) -> str:
+        """The checksum of the extension file; empty without one."""
+        return "" if self.extensions is None else self.extensions.checksum
 
 
 class DeployResources(Command, frozen=True, gc=False):
@@ -45,6 +54,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     instance has completed: the root variables, or only *fetch_variables*.
 
     *business_id* and *tags* are the caller's own marks. A repeat with the same *idempotency_key* gets the answer of the first call.
+    *initiator* is the user who starts the instance; empty if the call names none.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -59,6 +69,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     business_id: str = ""
     tags: tuple[str, ...] = ()
     idempotency_key: str = ""
+    initiator: str = ""
 
 
 class CancelProcessInstance(Command, frozen=True, gc=False):
@@ -414,3 +425,19 @@ class EvaluateDecision(Command, frozen=True, gc=False):
     decision_id: str
     decision_key: int
     variables: Variables
+
+
+class RecordEvents(Command, frozen=True, gc=False):
+    """Record events for those who follow them, if that is not done already; without *begins* only say whether it is done."""
+
+    begins: bool = True
+
+
+class StopRecording(Command, frozen=True, gc=False):
+    """Stop to record events, because nobody follows them any longer."""
+
+
+class DropEvents(Command, frozen=True, gc=False):
+    """Delete these logged events, of which there is at least one. They are the oldest."""
+
+    keys: tuple[int, ...]

@@ -93,6 +93,7 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
                 checksum=resource.checksum,
                 deployment_key=deployed.key,
                 deployed_ms=turn.now_ms,
+                extensions_checksum=resource.extensions_checksum,
             )
             if before is not None:
                 close_starts(turn, before.key)
@@ -101,6 +102,10 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
             new.append(latest)
         deployed.processes.append(latest)
     turn.definitions.keep_model(resource.checksum, resource.compiled)
+    if (extensions := resource.extensions) is not None:
+        turn.definitions.keep_model(extensions.checksum, extensions.compiled)
+        if new:
+            turn.definitions.add_resource(extensions.checksum, extensions.content)
     for definition in new:
         open_starts(turn, definition)
 
@@ -164,8 +169,11 @@ def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdate
 
 
 def _is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: NewResource) -> bool:
-    """Whether content and name of the file equal those of the latest version."""
-    return latest.checksum == resource.checksum and latest.resource_name == resource.name
+    """Whether content and name of the file, and the extension file beside it, equal those of the latest version."""
+    is_extended_alike = not isinstance(latest, ProcessDefinition) or (
+        latest.extensions_checksum == resource.extensions_checksum
+    )
+    return latest.checksum == resource.checksum and latest.resource_name == resource.name and is_extended_alike
 
 
 _TABLES: dict[str, Callable[[Definitions], VersionedTable[Any]]] = {

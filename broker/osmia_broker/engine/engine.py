@@ -14,6 +14,7 @@ from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
 from osmia_broker.engine.lifecycle import is_ending, take_step
+from osmia_broker.engine.recording import record
 from osmia_broker.engine.slow import SLOW_STEP_S
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
@@ -65,6 +66,8 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
                 _walk(turn, is_due_work=is_due_work)
             else:
                 leave_walk(turn)
+        if turn.event_log.is_recording:
+            record(turn)
     except BaseException as reason:
         turn.agenda.clear()
         turn.inner.clear()

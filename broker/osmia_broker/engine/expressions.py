@@ -7,6 +7,7 @@ A failed evaluation, or a result of another type, stops the step with an inciden
 import msgspec
 
 from osmia_broker import feel
+from osmia_broker.engine.implied_variables import INITIATOR, implied_initiator, loop_variable
 from osmia_broker.engine.incidents import IncidentRaised, storable
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression, Result, Static
@@ -27,6 +28,7 @@ class VariableScope:
 
     def __getitem__(self, name: str) -> msgspec.Raw:
         turn, key = self._turn, self._key
+        element = None
         while key:
             variable = turn.variables.of_scope(key).get(name)
             if variable is not None:
@@ -34,7 +36,11 @@ class VariableScope:
             element = turn.elements.get(key)
             if element is None:
                 break
+            if element.loop_counter and (implied := loop_variable(turn, element, name)) is not None:
+                return implied
             key = element.scope_key
+        if name == INITIATOR and element is not None:
+            return implied_initiator(turn, element)
         raise KeyError(name)
 
 

@@ -5,9 +5,11 @@ from typing import NoReturn
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle import is_ending, open_scopes, put_into, terminate
 from osmia_broker.engine.marks import find_first, give_business_id, keep_first
 from osmia_broker.engine.new_instances import add_origin, encode_tags, new_process, origin_of
+from osmia_broker.engine.process_variables import given_initiator, initial_variables, with_initiator
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
@@ -32,12 +34,14 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     starts = [_start_element(model, id) for id in command.start_elements]
     if not starts and model.root.start is None:
         raise InvalidState("Expected to create instance of process with none start event, but there is no such event")
+    initiator = given_initiator(model, command.variables, command.initiator)
+    variables = initial_variables(turn, definition, command.variables)
     process = new_process(turn, definition)
-    put_local(turn, process, command.variables)
+    put_local(turn, process, with_initiator(model, model.root.start, variables, initiator))
     if command.result_ticket:
         _await(turn, command, process.key)
-    if command.business_id or command.tags or command.terminate_after:
-        _mark(turn, process, command, model)
+    if command.business_id or command.tags or command.terminate_after or initiator:
+        _mark(turn, process, command, model, initiator)
     _prepare(turn, process, starts)
     turn.plan(process)
     created = Created(
@@ -74,7 +78,7 @@ def _await_first(turn: Turn, command: CreateProcessInstance, first: Created) -> 
     _await(turn, command, process.key)
 
 
-def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, model: Process) -> None:
+def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, model: Process, initiator: str) -> None:
     """Keep the marks of a new instance.
 
     Raises:
@@ -92,6 +96,7 @@ def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, 
         process,
         tags=encode_tags(command.tags),
         terminate_after="\n".join(command.terminate_after),
+        initiator=initiator,
     )
     if command.business_id:
         give_business_id(turn, process, command.business_id, f"create instance of process '{process.element_id}'")
@@ -170,7 +175,8 @@ def set_variables(turn: Turn, command: SetVariables) -> int:
             " but no such element was found"
         )
     refuse_suspended(turn, element.process_instance_key, f"update variables for element with key '{element.key}'")
-    (put_local if command.local else merge)(turn, element, command.variables)
+    stays = command.local or mapping_of(turn, element) is not None  # a mapped element shares nothing until it completes
+    (put_local if stays else merge)(turn, element, command.variables)
     return turn.next_key()
 
 

@@ -17,11 +17,12 @@ from osmia_broker.engine.commands import (
     UpdateJobTimeout,
 )
 from osmia_broker.engine.domain_events import JOB
+from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
-from osmia_broker.engine.lifecycle import is_ending, model_of, plan_completion
+from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign, business_id_of
 from osmia_broker.engine.new_instances import tags_of
 from osmia_broker.engine.suspension import refuse_suspended
@@ -171,8 +172,7 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     if job.kind is not JobKind.BPMN_ELEMENT:
         COMPLETED[job.kind](turn, job, element, command)
         return
-    keep = put_local if model_of(turn, element).outputs else merge
-    keep(turn, element, command.variables)
+    keep_result(turn, element, command.variables)
     plan_completion(turn, element)
 
 

@@ -1,13 +1,19 @@
-"""Parse and compile files that are deployed; the ending of the name says the kind. Slow for a large model, so never called on the event loop."""
+"""Parse and compile files that are deployed; the ending of the name says the kind. Slow for a large model, so never called on the event loop.
 
-from collections.abc import Callable
+The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
+"""
+
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import replace
 
 from osmia_broker import dmn, model
 from osmia_broker.engine.commands import NewResource
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.model import extension_files
+from osmia_broker.model.faults import quote
 from osmia_broker.state.definitions import Compiled
 
 PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
@@ -36,9 +42,49 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
             resources.append(compile_resource(name, content))
         except BadResource as fault:
             faults.append(f"'{name}': {fault}")
+    if not faults:
+        resources, faults = _with_extensions(resources)
     if faults:
         raise InvalidArgument(PREFIX + "\n".join(faults))
     return tuple(resources)
+
+
+def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], list[str]]:
+    """Give each BPMN file its extension file; return the other resources as they are, and the faults."""
+    faults: list[str] = []
+    files = [one for one in resources if one.kind == _EXTENSIONS]
+    extensions = {extension_files.stem_of(one.name): one for one in files}
+    faults += [
+        f"'{one.name}': Expected one file of this name, but found two"
+        for one in files
+        if one not in extensions.values()
+    ]
+    kept = []
+    for resource in resources:
+        if resource.kind == _EXTENSIONS:
+            continue
+        beside = extensions.get(extension_files.stem_of(resource.name)) if resource.kind == "bpmn" else None
+        kept.append(resource if beside is None else replace(resource, extensions=beside))
+    for stem, one in extensions.items():
+        processes = [resource for resource in kept if resource.extensions is one]
+        if not processes:
+            faults.append(
+                f"'{one.name}': Expected the BPMN file '{stem}.bpmn' of the process in the same deployment, but found none"
+            )
+        faults += [f"'{one.name}': {fault}" for resource in processes for fault in _mismatches(resource, one)]
+    return kept, faults
+
+
+def _mismatches(resource: NewResource, extensions: NewResource) -> Iterator[str]:
+    """Yield the reasons why an extension file does not fit its BPMN file."""
+    processes = resource.compiled.processes
+    known = ", ".join(f"'{id}'" for id in processes)
+    for id in extensions.compiled.extensions:
+        if id not in processes:
+            yield f"Expected extensions of the processes of '{resource.name}' ({known}), but found '{quote(id)}'"
+    for id, process in processes.items():
+        if not process.is_extensible:
+            yield f"Expected process '{id}' of '{resource.name}' to be written in the Activiti dialect, but found elements of 'zeebe:'"
 
 
 def compile_resource(name: str, content: bytes) -> NewResource:
@@ -76,6 +122,13 @@ def _compile_dmn(name: str, content: bytes) -> tuple[Compiled, _Form]:
         raise BadResource(str(fault).removeprefix(f"'{name}': ")) from fault
 
 
+def _compile_extensions(_name: str, content: bytes) -> tuple[Compiled, _Form]:
+    try:
+        return Compiled({}, extensions=extension_files.parse(content)), _NO_FORM
+    except extension_files.InvalidExtensions as fault:
+        raise BadResource(str(fault)) from fault
+
+
 class _FormFile(msgspec.Struct, rename={"version_tag": "versionTag"}):
     id: str | None = None
     version_tag: str | None = None
@@ -93,9 +146,17 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
     return Compiled({}), (form.id, (form.version_tag or "").strip())
 
 
-_KINDS = {".bpmn": "bpmn", ".xml": "bpmn", ".dmn": "dmn", ".form": "form"}
+_EXTENSIONS = "extensions"
+_KINDS = {
+    ".bpmn": "bpmn",
+    ".xml": "bpmn",
+    ".dmn": "dmn",
+    ".form": "form",
+    extension_files.SUFFIX: _EXTENSIONS,
+}
 _COMPILE: dict[str, Callable[[str, bytes], tuple[Compiled, _Form]]] = {
     "bpmn": _compile_bpmn,
     "dmn": _compile_dmn,
     "form": _compile_form,
+    _EXTENSIONS: _compile_extensions,
 }

@@ -93,12 +93,14 @@ class Turn:
         "definitions",
         "depth",
         "elements",
+        "event_log",
         "events",
         "find_element",
         "find_incident",
         "find_job",
         "find_jobs",
         "follow_ups",
+        "global_listeners",
         "incidents",
         "inner",
         "jobs",
@@ -107,6 +109,7 @@ class Turn:
         "loops",
         "messages",
         "next_key",
+        "notes",
         "now_ms",
         "origins",
         "results",
@@ -116,9 +119,11 @@ class Turn:
         "steps",
         "steps_before",
         "subscriptions",
+        "task_transitions",
         "timers",
         "tokens",
         "unique_business_ids",
+        "user_tasks",
         "variables",
     )
 
@@ -132,8 +137,10 @@ class Turn:
         self.called, self.compensations = state.called, state.compensations
         self.loops, self.loop_results = state.loops, state.loop_results
         self.decision_evaluations = state.decision_evaluations
+        self.user_tasks, self.task_transitions = state.user_tasks, state.task_transitions
+        self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited
-        self.start_subscriptions = state.start_subscriptions
+        self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
         self.next_key = state.next_key
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident

@@ -7,6 +7,7 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.engine.commands import CheckConditions, Variables
 from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.turn import Turn
@@ -64,9 +65,15 @@ def _owner(turn: Turn, scope: ElementInstance, name: str) -> int:
 
 
 def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> Variables:
-    """Return the variables visible from *element*; inner ones hide outer ones. With *names*, return only those that exist."""
+    """Return the variables visible from *element*; inner ones hide outer ones. With *names*, return only those that exist.
+
+    The work of a mapped Activiti element sees its own variables alone.
+    """
     scopes = []
     key = element.key
+    if sees_only_own(turn, element):
+        scopes.append(turn.variables.of_scope(key))
+        key = 0
     while key:
         scopes.append(turn.variables.of_scope(key))
         key = turn.elements[key].scope_key

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from osmia_broker.calls import Caller
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
-from osmia_broker.errors import OsmiaError, Rejection, Unsupported
+from osmia_broker.errors import OsmiaError, Unsupported, framed
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto.methods import Method
 
@@ -142,20 +142,13 @@ class Door:
 
     async def _refuse(self, name: str, error: Exception, begun: float, request: Message, context: Any) -> NoReturn:
         if isinstance(error, OsmiaError):
-            status, text = error.status, _framed(error)
+            status, text = error.status, framed(error)
         else:
             log.error("call failed", exc_info=error, extra={"method": name})
             status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
         self._counters.answered(name, status, perf_counter() - begun)
         await context.abort(grpc.StatusCode[status], _cut(_without_long_texts(text, request)))
         raise AssertionError("abort raises")
-
-
-def _framed(error: OsmiaError) -> str:
-    """Put a refused command into the wire's frame; leave other errors as they are (gateway-rpc.md, section 1)."""
-    if isinstance(error, Rejection) and error.intent:
-        return f"Command '{error.intent}' rejected with code '{error.code}': {error}"
-    return str(error)
 
 
 def _without_long_texts(text: str, request: Message) -> str:

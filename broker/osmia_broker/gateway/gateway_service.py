@@ -66,7 +66,7 @@ class Gateway:
                 process_definition_key=request.processDefinitionKey,
                 variables=request.variables,
                 start_elements=tuple(instruction.elementId for instruction in request.startInstructions),
-                marks=instructions.marks(request, caller.idempotency_key),
+                marks=instructions.marks(request, caller),
             )
         )
 
@@ -82,7 +82,7 @@ class Gateway:
             process_definition_key=creation.processDefinitionKey,
             variables=creation.variables,
             start_elements=tuple(instruction.elementId for instruction in creation.startInstructions),
-            marks=instructions.marks(creation, caller.idempotency_key),
+            marks=instructions.marks(creation, caller),
             fetch_variables=tuple(request.fetchVariables),
             wait_ms=request.requestTimeout,
         )

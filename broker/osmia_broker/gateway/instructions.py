@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from osmia_broker.calls import checks
+from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import NO_MARKS, Marks
 from osmia_broker.engine.commands import (
@@ -19,14 +19,15 @@ from osmia_proto import gateway
 Modify = gateway.ModifyProcessInstanceRequest
 
 
-def marks(request: gateway.CreateProcessInstanceRequest, idempotency_key: str) -> Marks:
-    """Return the marks of a new instance.
+def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Marks:
+    """Return the marks of a new instance that *caller* starts.
 
     Raises:
         InvalidArgument: a runtime instruction is empty, or the business id is.
 
     """
-    if not (idempotency_key or request.tags or request.runtimeInstructions or request.HasField("businessId")):
+    idempotency_key, user = caller.idempotency_key, caller.user
+    if not (idempotency_key or user or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS
     if request.HasField("businessId"):
         checks.business_id(request.businessId)
@@ -35,7 +36,7 @@ def marks(request: gateway.CreateProcessInstanceRequest, idempotency_key: str) -
         if not instruction.terminate.afterElementId:
             raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
         terminate_after.append(instruction.terminate.afterElementId)
-    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), idempotency_key)
+    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), idempotency_key, user)
 
 
 def activation(instruction: Modify.ActivateInstruction) -> ActivateInstruction:

@@ -3,6 +3,7 @@
 Evaluation takes time linear in the text and never loops; the text, the nesting and the result are bounded.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import DecimalException
 
@@ -40,11 +41,21 @@ def compile(text: str) -> "Expression":
     return Expression(text, frozenset(names), parts)
 
 
-def _compile_part(text: str, tokens: list[Token], names: set[str]) -> Evaluate:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One `${…}` of a text: its evaluation, and how it is written there."""
+
+    evaluate: Evaluate
+    text: str
+
+
+def _compile_part(text: str, tokens: list[Token], names: set[str]) -> Part:
     parser = Parser(text, tokens)
     evaluate = parser.parse()
     names |= parser.names
-    return evaluate
+    first, last = tokens[0].position, tokens[-1].position
+    start = max(text.rfind("${", 0, first), text.rfind("#{", 0, first))
+    return Part(evaluate, text[start : last + 1])
 
 
 class Expression:
@@ -52,7 +63,7 @@ class Expression:
 
     __slots__ = ("_parts", "names", "text")
 
-    def __init__(self, text: str, names: frozenset[str], parts: list[str | Evaluate]) -> None:
+    def __init__(self, text: str, names: frozenset[str], parts: list[str | Part]) -> None:
         self.text = text
         self.names = names  #: of the variables that it may read
         self._parts = parts
@@ -77,18 +88,38 @@ class Expression:
         except DecimalException as failed:
             return Result(failure=f"failed to evaluate expression '{shorten(self.text)}': {failed!r} in arithmetic")
 
+    def evaluate_leniently(self, scope: Scope) -> Value:
+        """Evaluate against *scope*. An expression that fails stays as it is written, beside the values of the others.
+
+        Raises:
+            ValueError: the result is too long.
+        """
+        if len(self._parts) == 1:
+            return _value_or_text(self._parts[0], scope)
+        return _join(to_text(_value_or_text(part, scope)) for part in self._parts)
+
     def _evaluate(self, scope: Scope) -> Value:
         if len(self._parts) == 1:
             [part] = self._parts
-            return part if isinstance(part, str) else part(scope)
-        return self._join(scope)
+            return part if isinstance(part, str) else part.evaluate(scope)
+        return _join(part if isinstance(part, str) else to_text(part.evaluate(scope)) for part in self._parts)
 
-    def _join(self, scope: Scope) -> str:
-        texts: list[str] = []
-        characters = 0
-        for part in self._parts:
-            texts.append(part if isinstance(part, str) else to_text(part(scope)))
-            characters += len(texts[-1])
-            if characters > RESULT_CHARACTERS_MAX:
-                raise EvaluationFailed(f"Expected a text of at most {RESULT_CHARACTERS_MAX} characters, but found more")
-        return "".join(texts)
+
+def _value_or_text(part: str | Part, scope: Scope) -> Value:
+    if isinstance(part, str):
+        return part
+    try:
+        return part.evaluate(scope)
+    except (EvaluationFailed, DecimalException):
+        return part.text
+
+
+def _join(parts: Iterable[str]) -> str:
+    texts: list[str] = []
+    characters = 0
+    for text in parts:
+        texts.append(text)
+        characters += len(text)
+        if characters > RESULT_CHARACTERS_MAX:
+            raise EvaluationFailed(f"Expected a text of at most {RESULT_CHARACTERS_MAX} characters, but found more")
+    return "".join(texts)

@@ -1,5 +1,7 @@
 """Read what activities of all kinds may have: loops, listeners, calls, and the rules of ad-hoc subprocesses."""
 
+from dataclasses import replace
+
 from osmia_broker.model import expressions
 from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.expressions import Expression
@@ -41,8 +43,15 @@ def _multi_instance(source: Source, node: Node) -> MultiInstance | None:
     completion = _condition(source, node, "completionCondition")
     if zeebe.has(loop, "loopCharacteristics"):
         return zeebe.multi_instance(loop, is_sequential=is_sequential, completion_condition=completion)
-    cardinality = next((text(one) for one in node.iterchildren(name(BPMN, "loopCardinality"))), "")
-    collection = trimmed(node.get(name(ACTIVITI, "collection"), ""))
+    return _activiti_loop(source, node, is_sequential=is_sequential, completion_condition=completion)
+
+
+def _activiti_loop(
+    source: Source, node: Node, *, is_sequential: bool, completion_condition: Expression | None
+) -> MultiInstance | None:
+    """Read the loop of the Activiti dialect, or of a file without any dialect."""
+    cardinality = _child_text(node, "loopCardinality")
+    collection = _attribute(node, "collection") or _child_text(node, "loopDataInputRef")
     if not cardinality and not collection:
         source.fault("Must have exactly one 'zeebe:loopCharacteristics' extension element", node)
         return None
@@ -53,10 +62,26 @@ def _multi_instance(source: Source, node: Node) -> MultiInstance | None:
         is_sequential=is_sequential,
         collection=activiti.collection(source, node, collection) if collection else None,
         cardinality=activiti.text_or_juel(source, node, cardinality) if cardinality else None,
-        element_variable=trimmed(node.get(name(ACTIVITI, "elementVariable"), "")),
-        completion_condition=completion,
-        names=ACTIVITI_LOOP,
+        element_variable=_attribute(node, "elementVariable") or _item_name(node, "inputDataItem"),
+        output_collection=_child_text(node, "loopDataOutputRef"),
+        completion_condition=completion_condition,
+        names=replace(ACTIVITI_LOOP, counter=_attribute(node, "elementIndexVariable") or ACTIVITI_LOOP.counter),
+        collects_locals=True,
+        output_variable=_item_name(node, "outputDataItem"),
     )
+
+
+def _attribute(node: Node, local: str) -> str:
+    return trimmed(node.get(name(ACTIVITI, local), ""))
+
+
+def _child_text(node: Node, tag: str) -> str:
+    return next((text(one) for one in node.iterchildren(name(BPMN, tag))), "")
+
+
+def _item_name(node: Node, tag: str) -> str:
+    """Return the name of the variable for one item."""
+    return next((trimmed(one.get("name", "")) for one in node.iterchildren(name(BPMN, tag))), "")
 
 
 def read_ad_hoc(source: Source) -> AdHocDefinition:

@@ -21,6 +21,7 @@ Read = Callable[[Source, Element], None]
 _NAMED = frozenset({"id", "name"})
 _GATEWAY = _NAMED | {"gatewayDirection"}
 _ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity"}
+_ACTIVITI_ACTIVITY = frozenset({"default"})  # in a file of that dialect, whose tasks choose flows by conditions
 _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
 #: Attributes that are allowed with these values only; they have no effect then.
@@ -133,11 +134,14 @@ def reads(
 
 def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: frozenset[str] = frozenset()) -> None:
     """Refuse every attribute, child and extension that *kind* does not allow."""
+    attributes = kind.attributes
+    if source.file.is_only_activiti and attributes >= _ACTIVITY:
+        attributes = attributes | _ACTIVITI_ACTIVITY
     for attribute, value in source.node.attrib.items():
         local = str(attribute)
         if local.startswith("{") or not str(value).strip():
             continue  # each dialect checks its own namespace, the reference ignores all others; an empty attribute has no effect
-        if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
+        if local not in attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():
         if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
@@ -209,6 +213,7 @@ def read_start_event(source: Source, element: Element) -> None:
     else:
         place = Place.SUBPROCESS_START
     element.event = read_event(source, place)
+    element.initiator_variable = activiti.initiator_variable(source)
 
 
 @reads(
@@ -287,13 +292,27 @@ def read_user_task(source: Source, element: Element) -> None:
         source.fault(
             "Expected one dialect for a user task, but found extension elements of 'zeebe:' and attributes of 'activiti:'"
         )
-    in_activiti = in_activiti or (source.file.is_activiti and activiti.has_owners(source))
+    in_activiti = (
+        in_activiti or source.file.is_only_activiti or (source.file.is_activiti and activiti.has_owners(source))
+    )
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
     element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
 
 
-@reads("serviceTask", ElementType.SERVICE_TASK, attributes=_TASK_BY_JOB, children=_ACTIVITY_CHILDREN)
-@reads("sendTask", ElementType.SEND_TASK, attributes=_TASK_BY_JOB | {"messageRef"}, children=_ACTIVITY_CHILDREN)
+@reads(
+    "serviceTask",
+    ElementType.SERVICE_TASK,
+    attributes=_TASK_BY_JOB,
+    children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.TASK,
+)
+@reads(
+    "sendTask",
+    ElementType.SEND_TASK,
+    attributes=_TASK_BY_JOB | {"messageRef"},
+    children=_ACTIVITY_CHILDREN,
+    activiti_attributes=activiti.TASK,
+)
 def read_service_task(source: Source, element: Element) -> None:
     """Read a task for a worker: from `zeebe:taskDefinition`, else from `implementation`, which names a connector."""
     element.job = _connector(source)

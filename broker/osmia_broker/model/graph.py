@@ -64,6 +64,9 @@ ACTIVITIES = frozenset(
     }
 )
 
+#: The gateways that choose flows by their conditions.
+CHOOSING = frozenset({ElementType.EXCLUSIVE_GATEWAY, ElementType.INCLUSIVE_GATEWAY})
+
 #: The types that hold elements of their own.
 SCOPES = frozenset(
     {
@@ -113,8 +116,12 @@ class UserTaskDefinition:
     are an incident in both (Activiti refuses the command; user-tasks.md, section 3).
 
     A constant date has one of the forms of `dates.py` for its dialect.
+
+    *name* and *documentation* are set where these texts of the element hold expressions. They may fail: the text itself is shown then.
     """
 
+    name: Expression | None = None
+    documentation: Expression | None = None
     assignee: Expression | None = None
     candidate_groups: Expression | None = None
     candidate_users: Expression | None = None
@@ -189,12 +196,15 @@ class LoopNames:
     terminated: str  # empty where the dialect has none
     counter: str = "loopCounter"
     counts_from: int = 1  # the counter of the first instance
+    are_variables: bool = False  # whether they can be read everywhere in the loop, or by its completion condition alone
 
 
 ZEEBE_LOOP = LoopNames(
     "numberOfInstances", "numberOfActiveInstances", "numberOfCompletedInstances", "numberOfTerminatedInstances"
 )
-ACTIVITI_LOOP = LoopNames("nrOfInstances", "nrOfActiveInstances", "nrOfCompletedInstances", "", counts_from=0)
+ACTIVITI_LOOP = LoopNames(
+    "nrOfInstances", "nrOfActiveInstances", "nrOfCompletedInstances", "", counts_from=0, are_variables=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +219,8 @@ class MultiInstance:
     output_element: Expression | None = None
     completion_condition: Expression | None = None
     names: LoopNames = ZEEBE_LOOP
+    collects_locals: bool = False  # in the Activiti dialect: results are local variables, in the order of completion
+    output_variable: str = ""  # the one that is collected; empty for an object of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +265,14 @@ class Element:
     children: "list[Element]" = field(default_factory=list)  # the elements directly inside a scope, in document order
     inputs: tuple[VariableMapping, ...] = ()
     outputs: tuple[VariableMapping, ...] = ()
+    skip: Expression | None = None  # `activiti:skipExpression`: pass the element without its work if this is true
+    is_extensible: bool = False  # as its process
+    initiator_variable: str = ""  # of a start event: the variable that takes the user who starts the process
     job: JobDefinition | None = None  # also of a user task: its type, its one retry and the model's headers
     user_task: UserTaskDefinition | None = None
     script: ScriptDefinition | None = None
     decision: DecisionCall | None = None
-    default_flow: SequenceFlow | None = None  # of an exclusive or inclusive gateway
+    default_flow: SequenceFlow | None = None  # of an exclusive or inclusive gateway, and of an activity with conditions
     start: "Element | None" = (
         None  # the none start event of a process or subprocess; the only start event of an event subprocess
     )
@@ -281,7 +296,7 @@ class Element:
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event
     has_conditions: bool = (
-        False  # of an element that is no gateway: some of its flows are taken only if their condition is true
+        False  # some of its flows have conditions of the Activiti dialect, which any element may have
     )
 
     def __repr__(self) -> str:
@@ -299,6 +314,7 @@ class Process:
     elements: dict[str, Element]  # includes the root
     #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
     forms: Mapping[str, str] = field(default_factory=dict)
+    is_extensible: bool = False  # the file has no elements of Camunda's, so it may be of the Activiti dialect
 
     def has_flow(self, id: str) -> bool:
         """Return whether a sequence flow has this id."""

@@ -15,7 +15,15 @@ from osmia_broker.model.dialects import activiti, zeebe
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.faults import Fault, Faults, InvalidModel, quote
-from osmia_broker.model.graph import ACTIVITIES, Element, ElementType, ListenerDefinition, Process, SequenceFlow
+from osmia_broker.model.graph import (
+    ACTIVITIES,
+    CHOOSING,
+    Element,
+    ElementType,
+    ListenerDefinition,
+    Process,
+    SequenceFlow,
+)
 from osmia_broker.model.source import File, Source
 from osmia_broker.model.xml import BPMN, Node
 
@@ -83,6 +91,7 @@ class _Reading:
             root=self.root,
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
+            is_extensible=source.file.is_extensible,
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
@@ -103,7 +112,7 @@ class _Reading:
         connect_events(self.process, self.faults)
 
     def _read_scopes(self, source: Source) -> None:
-        elements.check_shape(source, "process", elements.PROCESS)
+        elements.check_shape(source, "process", elements.PROCESS, activiti.PROCESS)
         pending = deque([(source, self.root)])
         while pending:
             container, scope = pending.popleft()
@@ -129,6 +138,8 @@ class _Reading:
         if element.type is ElementType.CALL_ACTIVITY and not (element.inputs or element.outputs):
             element.inputs, element.outputs = activiti.call_mappings(source)
         element.is_for_compensation = source.is_true("isForCompensation")
+        element.skip = activiti.skip(source)
+        element.has_conditions = source.file.is_only_activiti and element.type in CHOOSING
         flow_node.read(source, element)
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
             element.loop = read_loop(source)
@@ -185,6 +196,8 @@ class _Reading:
             source.fault(f"Default flow must start at gateway, but found '{quote(id)}'")
             return
         gateway.default_flow = flow
+        if source.file.is_activiti:
+            gateway.has_conditions = True
 
     def _attach_boundaries(self) -> None:
         attached: dict[Element, list[Element]] = {}
@@ -226,6 +239,7 @@ def _new_element(source: Source, type: ElementType, scope: Element | None = None
         name=source.node.get("name", ""),
         documentation=source.documentation,
         scope=scope,
+        is_extensible=source.file.is_extensible,
     )
 
 

@@ -68,6 +68,7 @@ REFERENCES = {
     "boundaryEvent": ("attachedToRef",),
 }
 _IDS = ("id", "default", *sorted({attribute for attributes in REFERENCES.values() for attribute in attributes}))
+_QUALIFIED = ("messageRef", "signalRef", "errorRef", "escalationRef", "dataObjectRef", "operationRef", "processRef")
 _WHITE_SPACE = " \t\r\n"  # of XML; any other blank is no character of an id
 _REFERS_BY_TEXT = frozenset({"flowNodeRef"})
 
@@ -76,8 +77,10 @@ def check(root: Node, faults: Faults) -> Collection[str]:
     """Add what the schema refuses to *faults*, with the line of each id. Return all ids of the file."""
     ids: dict[str, int] = {}
     nodes = list(_outside_extensions(root))
+    target_namespace = root.get("targetNamespace", "")
     for node in nodes:
         _trim_ids(node)
+        _shorten_names(node, target_namespace)
         _check_id(node, ids, faults)
         if namespace(node) == BPMN:
             _check_element(node, faults)
@@ -105,6 +108,14 @@ def _trim_ids(node: Node) -> None:
         value = node.get(attribute)
         if value is not None and value != (id := value.strip(_WHITE_SPACE)):
             node.set(attribute, id)
+
+
+def _shorten_names(node: Node, target_namespace: str) -> None:
+    """Remove the prefix of references that are qualified with the namespace of the file itself (xsd:QName)."""
+    for attribute in _QUALIFIED if namespace(node) == BPMN else ():
+        prefix, colon, local = node.get(attribute, "").strip(_WHITE_SPACE).partition(":")
+        if colon and node.nsmap.get(prefix) == target_namespace:
+            node.set(attribute, local)
 
 
 def _check_id(node: Node, ids: dict[str, int], faults: Faults) -> None:

@@ -14,6 +14,7 @@ DOCUMENTATION = name(BPMN, "documentation")
 TRUE = ("true", "1")  # xsd:boolean
 
 
+_ACTIVITI_TOOLS = ("activiti", "alfresco")  # a file without any attribute of the dialect names its tool alone
 _SHARED = frozenset({"message", "signal", "error", "escalation"})
 
 
@@ -22,17 +23,23 @@ class File:
     """The facts about a file that its elements share. They are found once, because a walk of the file for each element is quadratic."""
 
     shared: Mapping[str, Node] = field(default_factory=dict)  # the messages, signals, errors and escalations, by id
-    declares_activiti: bool = False  # texts with `${…}` are expressions
-    is_activiti: bool = False  # the file declares that namespace, and has no element of Camunda's
+    declares_activiti: bool = (
+        False  # it declares that namespace, or Activiti's modeller wrote it: texts with `${…}` are expressions
+    )
+    is_activiti: bool = False  # and has no element of Camunda's
     is_only_activiti: bool = False  # and does not declare that of Camunda: optional parts may be missing
+    is_extensible: bool = False  # it has no element of Camunda's, so an Activiti extension file may stand beside it
 
     @staticmethod
     def of(root: Node) -> "File":
         """Find the facts about the file with this outermost element."""
         namespaces = root.nsmap.values()
         shared = {node.get("id", ""): node for node in root if namespace(node) == BPMN and local_name(node) in _SHARED}
-        is_activiti = ACTIVITI in namespaces and next(root.iter(f"{{{ZEEBE}}}*"), None) is None
-        return File(shared, ACTIVITI in namespaces, is_activiti, is_activiti and ZEEBE not in namespaces)
+        is_extensible = next(root.iter(f"{{{ZEEBE}}}*"), None) is None
+        exporter = root.get("exporter", "").lower()
+        declares = ACTIVITI in namespaces or any(tool in exporter for tool in _ACTIVITI_TOOLS)
+        is_activiti = declares and is_extensible
+        return File(shared, declares, is_activiti, is_activiti and ZEEBE not in namespaces, is_extensible)
 
 
 _NO_FILE = File()

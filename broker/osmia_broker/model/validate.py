@@ -17,7 +17,7 @@ from osmia_broker.model.events import (
 )
 from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import Faults
-from osmia_broker.model.graph import ACTIVITIES, SCOPES, Element, ElementType, MultiInstance, Process
+from osmia_broker.model.graph import ACTIVITIES, CHOOSING, SCOPES, Element, ElementType, MultiInstance, Process
 
 Rule = Callable[[Element, Faults], None]
 
@@ -66,19 +66,19 @@ def requires(*types: ElementType) -> Callable[[Rule], Rule]:
     return enter
 
 
-_CHOOSING = (ElementType.EXCLUSIVE_GATEWAY, ElementType.INCLUSIVE_GATEWAY)
-
-
-@requires(*_CHOOSING)
+@requires(*CHOOSING)
 def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
-    """Require a condition on each of several flows, except on the default flow. A single flow needs none."""
+    """Require a condition on each of several flows, except on the default flow. A single flow needs none.
+
+    In the Activiti dialect, a flow without one counts as true.
+    """
     for flow in gateway.outgoing:
-        is_open = flow.condition is None and flow is not gateway.default_flow
+        is_open = flow.condition is None and flow is not gateway.default_flow and not gateway.has_conditions
         if is_open and len(gateway.outgoing) > 1 and not faults.touch(flow.id):
             faults.about(flow.id, "Must have a condition or be the default flow")
 
 
-@requires(*(set(ElementType) - {*_CHOOSING}))
+@requires(*(set(ElementType) - {*CHOOSING}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
     """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them."""
     for flow in element.outgoing:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.errors import OsmiaError
+from osmia_broker.state.store_protocol import RowValues
 
 
 class Listener:
@@ -17,6 +18,9 @@ class Listener:
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
         """A batch is durable in which these things happened."""
+
+    def events_logged(self, events: Sequence[RowValues]) -> None:
+        """A batch is durable with these events in the log: values of LoggedEvent rows, by ascending position."""
 
     def result_ready(self, ticket: int, variables: str) -> None:
         """A process instance has completed durably; the caller with *ticket* waits for its *variables*, a JSON object."""

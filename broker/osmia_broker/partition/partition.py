@@ -30,7 +30,7 @@ from osmia_broker.errors import (
     ValueRefused,
 )
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
+from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter, logged_in
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.due_work import DueWork
@@ -90,8 +90,7 @@ class Partition:
         self._drained: asyncio.Future[None] | None = None
         self._pace = Pace(self._loop)
         self._begin_memory()
-        counters.queue_commands = lambda: self.queued
-        counters.resident_instances = lambda: self.resident_instances
+        counters.queue_commands, counters.resident_instances = lambda: self.queued, lambda: self.resident_instances
 
     def _begin_memory(self) -> None:
         self._life += 1
@@ -210,9 +209,10 @@ class Partition:
         """Forget the caller with this *ticket*, who waits for a result no longer."""
         self._state.awaited.forget(ticket)
 
-    def check_clock(self) -> None:
-        """Act on everything that has become due."""
+    def check_clock(self) -> int | None:
+        """Act on everything that has become due; return the next moment at which something may become due."""
         self._schedule()
+        return self._state.deadlines.next_ms
 
     def has_activatable(self, type: str) -> bool:
         """Whether it is worth activating jobs of *type*."""
@@ -281,6 +281,7 @@ class Partition:
         batch = self._batch
         self._pace.closed(len(batch))
         changes = self._state.take_changes(batch.number)
+        batch.logged = logged_in(changes)
         if changes is None and not batch.wanted:
             self._batch = Batch(batch.number + 1)
             self._publisher.publish(batch)

@@ -31,6 +31,9 @@ class Publisher:
         if batch.events:
             for listener in self.listeners:
                 self._call(listener.events_committed, batch.events)
+        if batch.logged:
+            for listener in self.listeners:
+                self._call(listener.events_logged, batch.logged)
 
     def answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
         """Give one waiter its answer, or the reason for which there is none."""

@@ -1,13 +1,14 @@
 """Deployed definitions. The row of every version is in memory, its compiled model only while it is in use."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from osmia_broker.errors import InvalidState
+from osmia_broker.model.extension_files import SUFFIX, ProcessExtensions, stem_of
 from osmia_broker.model.graph import Process
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
@@ -126,10 +127,11 @@ class VersionedTable(Generic[V]):
 
 @dataclass(slots=True)
 class Compiled:
-    """The compiled content of one resource: processes by id, or a graph of decisions; a form has neither."""
+    """The compiled content of one resource: processes, or a graph of decisions, or extensions; a form has none of them."""
 
-    processes: dict[str, Process]
+    processes: dict[str, Process]  # by id
     decisions: Any = None  # dmn.DecisionGraph
+    extensions: Mapping[str, ProcessExtensions] = field(default_factory=dict)  # by process id
 
 
 class Definitions:
@@ -183,6 +185,18 @@ class Definitions:
         self._hot[definition_key] = process
         return process
 
+    def extensions(self, definition_key: int) -> ProcessExtensions | None:
+        """Return what the extension file says about the process of a definition that exists; None without such a file.
+
+        Raises:
+            Missing: the file must be read and compiled first.
+
+        """
+        definition = self.processes.get(definition_key)
+        if definition is None or not definition.extensions_checksum:
+            return None
+        return self.model(definition.extensions_checksum).extensions.get(definition.bpmn_process_id)
+
     def model(self, checksum: str) -> Compiled:
         """Return the compiled content of the resource of this checksum.
 
@@ -213,7 +227,9 @@ class Definitions:
         The ending of the name says how to read the resource.
         """
         rows: Iterable[ProcessDefinition | DecisionRequirements] = chain(self.processes.all(), self.requirements.all())
-        return next((row.resource_name for row in rows if row.checksum == checksum), checksum)
+        names = (row.resource_name for row in rows if row.checksum == checksum)
+        extended = (row for row in self.processes.all() if row.extensions_checksum == checksum)
+        return next(chain(names, (stem_of(row.resource_name) + SUFFIX for row in extended)), checksum)
 
     def keep_model(self, checksum: str, compiled: Compiled | InvalidState) -> None:
         """Keep a compiled resource at hand. An undone command need not drop it, since it can be compiled again at any time."""

@@ -3,7 +3,7 @@
 A refused command is rolled back whole; a step that ends in an incident, to where the step began (a savepoint).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -30,6 +30,10 @@ class Journal:
         while len(notes) > mark:
             undo, args = notes.pop()
             undo(*args)
+
+    def notes(self) -> Sequence[tuple[Callable[..., object], tuple[Any, ...]]]:
+        """Return the notes, oldest first."""
+        return self._undo
 
     def clear(self) -> None:
         """Forget the notes: the command stands."""

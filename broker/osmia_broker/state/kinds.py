@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T", bound=type)
 
+MIGRATED = ("process_definition_key", "element_id")  #: the columns of a row about an element that a migration changes
+
 
 def changing(default: Any = MISSING) -> Any:
     """Declare a field that may be set again after its row was inserted."""

@@ -1,6 +1,7 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-A row class is declared once, here; `kinds` says what follows from its declaration.
+A row class is declared once, here (those of user tasks in `task_rows`, those of the event log in `event_rows`); `kinds` says what follows
+from its declaration.
 
 Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from osmia_broker.state.kinds import KINDS, Kind, changing, stored
+from osmia_broker.state.event_rows import EventRecording
+from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
+from osmia_broker.state.task_rows import GlobalTaskListener
 
 
 class ElementState(StrEnum):
@@ -74,10 +77,7 @@ class ErrorType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-_MIGRATED = ("process_definition_key", "element_id")
-
-
-@stored("element_instances", of_instance=True, lookups=("scope_key",), migrated=_MIGRATED)
+@stored("element_instances", of_instance=True, lookups=("scope_key",), migrated=MIGRATED)
 @dataclass(slots=True)
 class ElementInstance:
     """One visit of a BPMN element. The process instance itself is the one of type PROCESS; its key is the instance's key."""
@@ -116,7 +116,7 @@ class WaitingToken:
     lookups=("element_instance_key",),
     due="deadline_ms",
     sized=("headers", "error_message"),
-    migrated=_MIGRATED,
+    migrated=MIGRATED,
 )
 @dataclass(slots=True)
 class Job:
@@ -154,7 +154,7 @@ class Variable:
     process_instance_key: int = 0
 
 
-@stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",), migrated=_MIGRATED)
+@stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",), migrated=MIGRATED)
 @dataclass(slots=True)
 class Incident:
     """A stop that needs a person: where, and why."""
@@ -187,7 +187,7 @@ class FollowUp:
     depth: int = 0  # how many steps led to it without a wait state
 
 
-@stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms", migrated=_MIGRATED)
+@stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms", migrated=MIGRATED)
 @dataclass(slots=True)
 class Timer:
     """A moment at which an event fires. A timer that repeats is moved on when it fires."""
@@ -211,7 +211,7 @@ class Timer:
     of_instance=True,
     lookups=("element_instance_key",),
     matches=(("kind", "name", "correlation_key"),),
-    migrated=(*_MIGRATED, "bpmn_process_id"),
+    migrated=(*MIGRATED, "bpmn_process_id"),
 )
 @dataclass(slots=True)
 class Subscription:
@@ -277,6 +277,7 @@ class InstanceOrigin:
     terminate_after: str = ""  # element ids, one per line
     suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
     ended_ms: int = changing(0)
+    initiator: str = ""  # the user who started it or its outermost caller; empty if nobody was named
 
 
 @stored(
@@ -407,6 +408,7 @@ class ProcessDefinition:
     deployment_key: int
     deployed_ms: int
     deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
+    extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
 
 
 @stored("start_subscriptions")
@@ -491,4 +493,6 @@ DEFINITION_TYPES: tuple[type, ...] = (
     Decision,
     Form,
     StartSubscription,
+    GlobalTaskListener,
+    EventRecording,
 )  #: resident as a whole

@@ -12,10 +12,15 @@ from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
+from osmia_broker.state.event_log import EventLog
+from osmia_broker.state.event_rows import EventRecording, LoggedEvent
+from osmia_broker.state.global_listeners import GlobalTaskListeners
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
 from osmia_broker.state.missing import Missing
+from osmia_broker.state.notes import Notes
 from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
     INSTANCE_KINDS,
@@ -50,6 +55,15 @@ from osmia_broker.state.store_protocol import (
     Wanted,
 )
 from osmia_broker.state.table import Table
+from osmia_broker.state.task_rows import (
+    GlobalTaskListener,
+    TaskCandidate,
+    TaskComment,
+    TaskDraft,
+    TaskEvent,
+    TaskTransition,
+    UserTask,
+)
 from osmia_broker.state.tokens import TokenTable
 from osmia_broker.state.variables import VariableTable
 
@@ -57,6 +71,9 @@ from osmia_broker.state.variables import VariableTable
 _OF_ELEMENTS = tuple(
     kind.row_type for kind in INSTANCE_KINDS if {"process_definition_key", "element_id"} <= {*kind.columns}
 )
+
+#: The row classes that the engine writes and never reads.
+NOTE_TYPES: tuple[type, ...] = (TaskCandidate, TaskEvent, TaskComment, TaskDraft, MessageCorrelation)
 
 
 class State:
@@ -84,9 +101,14 @@ class State:
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
         self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
+        self.user_tasks: Table[UserTask] = Table(UserTask, *of_all)
+        self.task_transitions: Table[TaskTransition] = Table(TaskTransition, *of_all)
+        self.notes = {kind: Notes(kind, self.journal) for kind in NOTE_TYPES}
+        self.global_listeners = GlobalTaskListeners(self.journal)
         self.variables = VariableTable(self.journal, self.residency)
         self.definitions = Definitions(self.journal)
         self.start_subscriptions = StartSubscriptions(self.journal)
+        self.event_log = EventLog(self.journal)
         self.tables: dict[type, Table[Any]] = {
             table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
@@ -106,6 +128,11 @@ class State:
         self._next_key = key + 1
         self.journal.note(self._reset_next_key, key)
         return key
+
+    @property
+    def last_key(self) -> int:
+        """The last key that was given out."""
+        return self._next_key - 1
 
     @property
     def key_counter(self) -> int:
@@ -218,6 +245,8 @@ class State:
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
+        self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
+        self.event_log.admit(start.definitions.get(EventRecording, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
         if start.next_due_ms is not None:
@@ -270,6 +299,7 @@ class State:
         self.residency.close_batch(batch)
         written = {row_type: rows for row_type, rows in self._taken() if rows}
         deleted = {row_type: keys for row_type, table in self.tables.items() if (keys := table.take_deleted())}
+        deleted |= self.event_log.take_deleted()
         if not written and not deleted and self._next_key == self._taken_key:
             self.residency.committed(batch)
             return None
@@ -279,9 +309,14 @@ class State:
     def _taken(self) -> Iterable[tuple[type, list[RowValues]]]:
         for row_type, table in self.tables.items():
             yield row_type, table.take_changes()
+        for row_type, notes in self.notes.items():
+            yield row_type, notes.take_changes()
+        yield GlobalTaskListener, self.global_listeners.take_changes()
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
         yield StartSubscription, self.start_subscriptions.take_changes()
+        yield LoggedEvent, self.event_log.take_events()
+        yield EventRecording, self.event_log.take_recording()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 

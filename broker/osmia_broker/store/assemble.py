@@ -35,6 +35,7 @@ from osmia_broker.state.rows import (
     Variable,
 )
 from osmia_broker.state.store_protocol import InstanceRows, Loaded, RowValues
+from osmia_broker.state.task_rows import TaskTransition, UserTask
 from osmia_broker.store import schema
 
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted in a reason
@@ -46,6 +47,8 @@ _DOCUMENTS: dict[type, str] = {  # the column that holds JSON; empty where a row
     Loop: "items",
     LoopResult: "results",
     Message: "variables",
+    TaskTransition: "changes",
+    UserTask: "headers",
     Variable: "value",
 }
 _MAY_BE_EMPTY = frozenset({Compensation, InstanceOrigin, Loop})

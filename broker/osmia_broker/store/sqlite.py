@@ -145,7 +145,6 @@ class SqliteStore:
             raise
 
     def _start(self) -> Start:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         self._db = db = self._connect(self._path)
         bring_up_to_date(db, self._path, self._partition_id)
@@ -182,6 +181,7 @@ class SqliteStore:
         """Allow one broker per file: a lock of the operating system, which ends with its process however that ends."""
         if self._lock is not None:
             return
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

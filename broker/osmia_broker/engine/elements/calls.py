@@ -1,15 +1,19 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
 from osmia_broker.engine.bindings import find_process
-from osmia_broker.engine.commands import ReturnFromCall
+from osmia_broker.engine.commands import ReturnFromCall, Variables
+from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.implied_variables import initiator_of
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, is_ending, model_of, plan_completion, processes, terminate
 from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
+from osmia_broker.engine.process_variables import initial_variables, with_initiator
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local, visible
+from osmia_broker.engine.variables import put_local, visible
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import CallDefinition, Element, ElementType
 from osmia_broker.state.rows import (
     BusinessId,
@@ -48,16 +52,13 @@ class CallActivity(Processor):
             parent_element_instance_key=instance.key,
             root_process_instance_key=root,
             call_depth=depth,
+            initiator="" if caller is None else caller.initiator,
         )
         if business_id := business_id_of(turn, instance.process_instance_key):
             mark = BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id)
             turn.business_ids.insert(mark)
         turn.called.insert(CalledInstance(turn.next_key(), instance.process_instance_key, instance.key, process.key))
-        if call.propagates_parent_variables:
-            put_local(turn, process, visible(turn, instance))
-        else:
-            own = turn.variables.of_scope(instance.key)
-            put_local(turn, process, {name: row.value for name, row in own.items()})
+        put_local(turn, process, _passed_on(turn, instance, call, definition))
         turn.plan(process)
 
     def terminated(self, turn: Turn, instance: ElementInstance) -> None:
@@ -66,6 +67,20 @@ class CallActivity(Processor):
             process = turn.find_element(called.called_process_instance_key)
             if process is not None:
                 terminate(turn, process)
+
+
+def _passed_on(turn: Turn, instance: ElementInstance, call: CallDefinition, definition: ProcessDefinition) -> Variables:
+    """Return the variables of the called instance: those that the call passes on, and the defaults of an Activiti process."""
+    if call.propagates_parent_variables:
+        given = visible(turn, instance)
+    else:
+        given = {name: row.value for name, row in turn.variables.of_scope(instance.key).items()}
+    model = turn.definitions.process(definition.key)
+    initiator = initiator_of(turn, instance.process_instance_key)
+    try:
+        return with_initiator(model, model.root.start, initial_variables(turn, definition, given), initiator)
+    except InvalidArgument as refused:
+        raise IncidentRaised(ErrorType.CALLED_ELEMENT_ERROR, str(refused)) from refused
 
 
 def _called(turn: Turn, instance: ElementInstance, call: CallDefinition) -> ProcessDefinition:
@@ -92,8 +107,6 @@ def return_from_call(turn: Turn, command: ReturnFromCall) -> None:
     assert element.call is not None, "only a call activity calls"
     for called in turn.called.by("element_instance_key", instance.key):
         turn.called.end(called, turn.now_ms)
-    if element.outputs:
-        put_local(turn, instance, command.variables)
-    elif element.call.propagates_child_variables:
-        merge(turn, instance, command.variables)
+    if element.outputs or element.call.propagates_child_variables:
+        keep_result(turn, instance, command.variables)
     plan_completion(turn, instance)

@@ -1,11 +1,10 @@
 """Gateways: they send a token over one flow or over all of them, or let tokens wait for each other."""
 
 from osmia_broker.engine.expressions import evaluate_boolean
-from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, enter, processes
+from osmia_broker.engine.lifecycle import Processor, enter, no_flow, processes
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ErrorType, WaitingToken
+from osmia_broker.state.rows import ElementInstance, WaitingToken
 
 
 @processes(ElementType.EXCLUSIVE_GATEWAY)
@@ -23,7 +22,7 @@ class ExclusiveGateway(Processor):
             return [element.default_flow]
         if not element.outgoing:
             return []
-        raise _no_flow(element)
+        raise no_flow(element)
 
 
 @processes(ElementType.PARALLEL_GATEWAY)
@@ -41,6 +40,10 @@ class ParallelGateway(Processor):
             for waiting in turn.tokens.oldest_of_each_flow(scope.key, gateway.id):
                 turn.tokens.end(waiting, turn.now_ms)
             enter(turn, gateway, scope, flow.id)
+
+    def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
+        """Return all flows: a parallel gateway does not look at conditions."""
+        return element.outgoing
 
 
 @processes(ElementType.INCLUSIVE_GATEWAY)
@@ -66,14 +69,7 @@ class InclusiveGateway(Processor):
             return chosen
         if element.default_flow is not None:
             return [element.default_flow]
-        raise _no_flow(element)
-
-
-def _no_flow(element: Element) -> IncidentRaised:
-    return IncidentRaised(
-        ErrorType.CONDITION_ERROR,
-        f"Expected at least one condition of '{element.id}' to evaluate to true, or to have a default flow, but found neither",
-    )
+        raise no_flow(element)
 
 
 def _wait(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.engine.commands import ContinueLoop
 from osmia_broker.engine.expressions import VariableScope, evaluate, wrong_type
+from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import (
@@ -24,7 +25,7 @@ from osmia_broker.engine.lifecycle import (
     terminate_inside,
 )
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local
+from osmia_broker.engine.variables import document, merge, put_local
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
@@ -55,6 +56,7 @@ class LoopBody(Processor):
         assert loop is not None, f"'{element.id}' has no loop"
         items, size = _size_of(turn, instance, loop)
         row = _add(turn, instance, items, size)
+        _show_counters(turn, instance, loop, row)
         if loop.output_collection:
             put_local(turn, instance, {loop.output_collection: _collected(turn, instance, size)})
         if size == 0:
@@ -72,11 +74,9 @@ class LoopBody(Processor):
                 turn.loops.update(row, size=row.started)
             return
         assert loop is not None, f"'{element.id}' has no loop"
-        if loop.output_element is not None:
-            result = evaluate(turn, loop.output_element, child.key)
-            _keep(turn, scope, row, child.loop_counter, feel.to_json(result.value))
-            if row.size <= LIVE_RESULTS_MAX:
-                put_local(turn, scope, {loop.output_collection: _collected(turn, scope, row.size)})
+        _show_counters(turn, scope, loop, row)
+        if loop.output_element is not None or (loop.collects_locals and loop.output_collection):
+            _keep_result(turn, scope, child, loop, row)
         if loop.completion_condition is not None and _is_complete(turn, child, loop, row):
             turn.loops.update(row, size=row.started, terminated=row.started - row.completed)
             terminate_inside(turn, scope, spared=child)
@@ -160,6 +160,28 @@ def _row(turn: Turn, body: ElementInstance) -> Loop:
     return row
 
 
+def _counters(row: Loop, loop: MultiInstance) -> dict[str, int]:
+    """Return the counters of a loop by the names of its dialect."""
+    names = loop.names
+    created = row.started if loop.is_sequential else row.size
+    counters = {
+        names.instances: len(_items(row.items)) if row.items else row.size,
+        names.active: created - row.completed - row.terminated,
+        names.completed: row.completed,
+    }
+    if names.terminated:
+        counters[names.terminated] = row.terminated
+    if names.are_variables and loop.is_sequential:
+        counters[names.active] = 1  # as Activiti, which does not count it down
+    return counters
+
+
+def _show_counters(turn: Turn, body: ElementInstance, loop: MultiInstance, row: Loop) -> None:
+    """Set the counters as variables of the body, where the dialect has them."""
+    if loop.names.are_variables:
+        put_local(turn, body, {name: str(count) for name, count in _counters(row, loop).items()})
+
+
 def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item: msgspec.Raw | None) -> None:
     number = row.started + 1
     turn.loops.update(row, started=number)
@@ -170,7 +192,8 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
-    put_local(turn, instance, variables)
+    if not sees_only_own(turn, instance):  # else an expression still reads them (`implied_variables`)
+        put_local(turn, instance, variables)
     turn.plan(instance)
 
 
@@ -178,6 +201,7 @@ def _finish(turn: Turn, body: ElementInstance, row: Loop, element: Element) -> N
     loop = element.loop
     if isinstance(loop, MultiInstance) and loop.output_collection:
         size = len(_items(row.items)) if row.items else row.size
+        size = row.completed if loop.collects_locals else size
         results = _collected(turn, body, size)
         merge(turn, turn.elements[body.scope_key], {loop.output_collection: results})
     for result in turn.loop_results.by("element_instance_key", body.key):
@@ -202,16 +226,10 @@ class _Counted:
 
 def _is_complete(turn: Turn, child: ElementInstance, loop: MultiInstance, row: Loop) -> bool:
     assert loop.completion_condition is not None, "asked only with a condition"
-    names = loop.names
-    created = row.started if loop.is_sequential else row.size
-    counters = {
-        names.instances: len(_items(row.items)) if row.items else row.size,
-        names.active: created - row.completed - row.terminated,
-        names.completed: row.completed,
-    }
-    if names.terminated:
-        counters[names.terminated] = row.terminated
-    result = loop.completion_condition.evaluate(_Counted(VariableScope(turn, child.key), counters), turn.now)
+    if loop.names.are_variables and row.completed >= row.size:
+        return False  # Activiti does not ask after the last instance
+    scope = _Counted(VariableScope(turn, child.key), _counters(row, loop))
+    result = loop.completion_condition.evaluate(scope, turn.now)
     if result.failure is not None:
         raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
     if not isinstance(result.value, bool):
@@ -232,6 +250,28 @@ def _holds(turn: Turn, condition: Expression | None, scope: VariableScope) -> bo
 
 
 # --- results
+
+
+def _keep_result(turn: Turn, body: ElementInstance, child: ElementInstance, loop: MultiInstance, row: Loop) -> None:
+    """Keep the result of one instance: at the place of its item, or (Activiti) behind those that completed before."""
+    if loop.collects_locals:
+        _keep(turn, body, row, row.completed, _local_result(turn, child, loop))
+        size = row.completed
+    else:
+        assert loop.output_element is not None, "a collection has an expression for its results"
+        _keep(turn, body, row, child.loop_counter, feel.to_json(evaluate(turn, loop.output_element, child.key).value))
+        size = row.size
+    if row.size <= LIVE_RESULTS_MAX:
+        put_local(turn, body, {loop.output_collection: _collected(turn, body, size)})
+
+
+def _local_result(turn: Turn, child: ElementInstance, loop: MultiInstance) -> str:
+    """Return the local variable that the loop collects, or an object of all of them without the loop's own."""
+    own = turn.variables.of_scope(child.key)
+    if loop.output_variable:
+        return own[loop.output_variable].value if loop.output_variable in own else "null"
+    hidden = {loop.names.counter, loop.output_collection}
+    return document({name: row.value for name, row in own.items() if name not in hidden})
 
 
 def _keep(turn: Turn, body: ElementInstance, row: Loop, loop_counter: int, value: str) -> None:

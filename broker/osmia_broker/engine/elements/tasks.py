@@ -2,6 +2,7 @@
 
 from osmia_broker import feel
 from osmia_broker.engine.decisions import find_decision, keep_evaluation
+from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.elements.publishing import publish
 from osmia_broker.engine.expressions import (
     VariableScope,
@@ -12,7 +13,6 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, deployment_of, plan_completion, processes
 from osmia_broker.engine.new_jobs import create_task_job
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
@@ -46,7 +46,7 @@ class ScriptTask(Processor):
             create_task_job(turn, instance, element.job)
             return
         result = evaluate(turn, element.script.expression, instance.key)
-        _finish_with(turn, instance, element, element.script.result_variable, feel.to_json(result.value))
+        _finish_with(turn, instance, element.script.result_variable, feel.to_json(result.value))
 
 
 @processes(ElementType.BUSINESS_RULE_TASK)
@@ -74,10 +74,10 @@ class BusinessRuleTask(Processor):
             process_instance_key=instance.process_instance_key,
             element_instance_key=instance.key,
         )
-        _finish_with(turn, instance, element, call.result_variable, evaluation.output)
+        _finish_with(turn, instance, call.result_variable, evaluation.output)
 
 
-def _finish_with(turn: Turn, instance: ElementInstance, element: Element, name: str, value: str) -> None:
+def _finish_with(turn: Turn, instance: ElementInstance, name: str, value: str) -> None:
     """Set the result of the task like the variables of a completed job, and plan the completion."""
-    (put_local if element.outputs else merge)(turn, instance, {name: value})
+    keep_result(turn, instance, {name: value})
     plan_completion(turn, instance)

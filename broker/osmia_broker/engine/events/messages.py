@@ -27,6 +27,7 @@ from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
+from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import (
     ElementInstance,
     InstanceOrigin,
@@ -88,7 +89,7 @@ def _start_instances(turn: Turn, key: int, command: PublishMessage) -> list[str]
         process_id = subscription.bpmn_process_id
         if process_id in reached or not _may_start(turn, process_id, command):
             continue
-        _start(turn, subscription, command.variables, command)
+        _start(turn, subscription, command.variables, command, key)
         reached.append(process_id)
     _note_reached(turn, turn.messages.get(key), reached)
     return reached
@@ -102,11 +103,16 @@ def _may_start(turn: Turn, process_id: str, message: PublishMessage | Message) -
 
 
 def _start(
-    turn: Turn, subscription: StartSubscription, variables: Variables, message: PublishMessage | Message
+    turn: Turn,
+    subscription: StartSubscription,
+    variables: Variables,
+    message: PublishMessage | Message,
+    message_key: int,
 ) -> None:
     """Start an instance, which gets the business id of the message."""
     definition_key, element_id = subscription.process_definition_key, subscription.element_id
     process = start_at(turn, definition_key, element_id, variables, correlation_key=message.correlation_key)
+    _note_correlation(turn, message_key, message, subscription, process.key)
     if message.business_id:
         give_business_id(turn, process, message.business_id, f"start process '{subscription.bpmn_process_id}'")
 
@@ -137,7 +143,7 @@ def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
         if _is_for(turn, command.business_id, subscription):
             reached.add(subscription.bpmn_process_id)
             new.append(subscription.bpmn_process_id)
-            _correlate(turn, subscription, command.variables)
+            _correlate(turn, subscription, command.variables, command.message_key)
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if has_more:
         turn.follow(0, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached)))
@@ -154,8 +160,34 @@ def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
     return may_fire(turn, *_owner_and_event(turn, subscription))
 
 
-def _correlate(turn: Turn, subscription: Subscription, variables: Variables) -> None:
+def _correlate(turn: Turn, subscription: Subscription, variables: Variables, message_key: int) -> None:
+    _note_correlation(turn, message_key, subscription, subscription, subscription.process_instance_key)
     fire(turn, *_owner_and_event(turn, subscription), variables)
+
+
+def _note_correlation(
+    turn: Turn,
+    message_key: int,
+    message: PublishMessage | Message | Subscription,
+    subscription: Subscription | StartSubscription,
+    process_instance_key: int,
+) -> None:
+    """Write to the history that a message, whose name and key *message* has, reached the event of *subscription*."""
+    turn.notes[MessageCorrelation].write(
+        MessageCorrelation(
+            key=turn.next_key(),
+            process_instance_key=process_instance_key,
+            process_definition_key=subscription.process_definition_key,
+            bpmn_process_id=subscription.bpmn_process_id,
+            element_id=subscription.element_id,
+            element_instance_key=subscription.element_instance_key if isinstance(subscription, Subscription) else 0,
+            subscription_key=subscription.key,
+            message_key=message_key,
+            message_name=message.name,
+            correlation_key=message.correlation_key,
+            at_ms=turn.now_ms,
+        )
+    )
 
 
 def _owner_and_event(turn: Turn, subscription: Subscription) -> tuple[ElementInstance, Element]:
@@ -183,7 +215,7 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     if message is None:
         return
     _note_reached(turn, message, [process_id])
-    _correlate(turn, subscription, variables_of(message))
+    _correlate(turn, subscription, variables_of(message), message.key)
     turn.follow(subscription.process_instance_key, command)
 
 
@@ -229,7 +261,7 @@ def start_from_kept(turn: Turn, command: StartFromKept) -> None:
     if waiting:
         message, subscription = min(waiting, key=lambda one: one[0].key)
         _note_reached(turn, message, [process_id])
-        _start(turn, subscription, variables_of(message), message)
+        _start(turn, subscription, variables_of(message), message, message.key)
 
 
 @handles(ExpireMessage)

@@ -1,6 +1,7 @@
 """Fire an event of an element instance. The place of the event says what happens to its owner."""
 
 from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.events.waiting import close_events
 from osmia_broker.engine.lifecycle import (
     advance,
@@ -38,7 +39,7 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
         _fire_behind_gateway(turn, owner, event, variables)
     else:
         close_events(turn, owner, frozenset({event.id}))
-        _receive(turn, owner, event, variables)
+        _receive(turn, owner, variables)
         plan_completion(turn, owner)
 
 
@@ -52,9 +53,9 @@ def may_fire(turn: Turn, owner: ElementInstance, event: Element) -> bool:
     return not is_ending(turn, owner)
 
 
-def _receive(turn: Turn, instance: ElementInstance, event: Element, variables: Variables) -> None:
+def _receive(turn: Turn, instance: ElementInstance, variables: Variables) -> None:
     if variables:
-        (put_local if event.outputs else merge)(turn, instance, variables)
+        keep_result(turn, instance, variables)
 
 
 def _fire_boundary(turn: Turn, host: ElementInstance, event: Element, variables: Variables, stay_local: bool) -> None:
@@ -63,7 +64,7 @@ def _fire_boundary(turn: Turn, host: ElementInstance, event: Element, variables:
         terminate(turn, host)
     instance = insert(turn, event, scope)
     if variables:
-        (put_local if event.outputs or stay_local else merge)(turn, instance, variables)
+        (put_local if stay_local else keep_result)(turn, instance, variables)
     turn.plan(instance)
 
 
@@ -89,7 +90,7 @@ def _fire_behind_gateway(turn: Turn, gateway: ElementInstance, event: Element, v
     scope = turn.elements[gateway.scope_key]
     flow = next(flow for flow in model_of(turn, gateway).outgoing if flow.target is event)
     instance = insert(turn, event, scope, flow.id)
-    _receive(turn, instance, event, variables)
+    _receive(turn, instance, variables)
     advance(turn, instance, ElementState.ACTIVATED)
     plan_completion(turn, instance)
     advance(turn, gateway, ElementState.COMPLETING)

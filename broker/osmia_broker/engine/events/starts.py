@@ -7,6 +7,7 @@ from osmia_broker.engine.events.due import due_of
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import insert
 from osmia_broker.engine.new_instances import add_origin, new_process
+from osmia_broker.engine.process_variables import triggered_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import InvalidArgument
@@ -41,12 +42,17 @@ def start_at(
     """
     definition = turn.definitions.processes.get(definition_key)
     assert definition is not None, "a start event has a definition"
-    event = turn.definitions.process(definition_key).elements[element_id]
+    model = turn.definitions.process(definition_key)
+    event = model.elements[element_id]
     process = new_process(turn, definition)
     if correlation_key:
         add_origin(turn, process, correlation_key=correlation_key)
     start = insert(turn, event, process)  # prepared: it goes on when the process is activated
-    put_local(turn, start if event.outputs else process, variables)
+    if event.outputs:
+        put_local(turn, start, variables)
+        variables = {}
+    variables = triggered_variables(turn, definition, event.id, variables)
+    put_local(turn, process, with_initiator(model, event, variables, ""))
     turn.plan(process)
     return process
 

@@ -14,10 +14,9 @@ from osmia_broker.engine.lifecycle.moves import (
     enter,
     insert,
     is_empty,
-    model_of,
     plan_completion,
 )
-from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, processes
+from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, no_flow, processes
 from osmia_broker.engine.lifecycle.scopes import (
     is_ending,
     open_inner,
@@ -28,6 +27,7 @@ from osmia_broker.engine.lifecycle.scopes import (
     terminate_with_scopes,
 )
 from osmia_broker.engine.lifecycle.steps import CONTAINERS, ends_process, take, take_step
+from osmia_broker.engine.models import model_of
 
 __all__ = [
     "CONTAINERS",
@@ -41,6 +41,7 @@ __all__ = [
     "is_empty",
     "is_ending",
     "model_of",
+    "no_flow",
     "open_inner",
     "open_scopes",
     "plan_completion",

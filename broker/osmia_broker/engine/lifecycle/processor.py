@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from osmia_broker.engine.expressions import evaluate_boolean
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ElementState
+from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType
 
 
 class Processor:
@@ -45,14 +46,28 @@ class Processor:
         """Return the sequence flows to take at completion: all of them, unless the element or their conditions choose."""
         if not element.has_conditions:
             return element.outgoing
-        return [
+        chosen = [
             flow
             for flow in element.outgoing
-            if flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key)
+            if flow is not element.default_flow
+            and (flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key))
         ]
+        if chosen:
+            return chosen
+        if element.default_flow is not None:
+            return [element.default_flow]
+        raise no_flow(element)
 
     def terminated(self, turn: Turn, instance: ElementInstance) -> None:
         """Clean up outside of *instance*, which is being terminated with everything inside it."""
+
+
+def no_flow(element: Element) -> IncidentRaised:
+    """Return the incident of an element none of whose flows can be taken."""
+    return IncidentRaised(
+        ErrorType.CONDITION_ERROR,
+        f"Expected at least one condition of '{element.id}' to evaluate to true, or to have a default flow, but found neither",
+    )
 
 
 PROCESSORS: dict[str, Processor] = {}

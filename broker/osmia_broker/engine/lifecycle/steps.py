@@ -5,14 +5,19 @@ before the start listeners, the output mappings before the end listeners; `liste
 """
 
 from osmia_broker.engine.domain_events import INSTANCE
+from osmia_broker.engine.element_mappings import apply_outputs as apply_mapped_outputs
+from osmia_broker.engine.element_mappings import put_inputs
 from osmia_broker.engine.events.waiting import close_events, open_event
+from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, model_of
+from osmia_broker.engine.lifecycle.moves import advance, plan_completion
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.lifecycle.scopes import terminate
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
+from osmia_broker.engine.skipping import is_skipped
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs, document
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
@@ -43,9 +48,26 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
     if listeners and _waits_for_listener(turn, instance, listeners, START):
         return
     advance(turn, instance, ElementState.ACTIVATED)
+    if element.skip is not None and instance.type not in CONTAINERS and is_skipped(turn, instance, element.skip):
+        plan_completion(turn, instance)
+        return
     if element.boundaries or element.catches:
         _open_events(turn, instance, element)
+    if element.is_extensible:
+        _begin_mapped(turn, instance, element)
+    else:
+        PROCESSORS[instance.type].activate(turn, instance, element)
+
+
+def _begin_mapped(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Begin the work of the element. What an Activiti extension file maps into it is not seen by its own attributes, but by a called process."""
+    mapping = mapping_of(turn, instance)
+    calls = element.call is not None
+    if mapping is not None and calls:
+        put_inputs(turn, instance, mapping)
     PROCESSORS[instance.type].activate(turn, instance, element)
+    if mapping is not None and not calls:
+        put_inputs(turn, instance, mapping)
 
 
 def _open_events(turn: Turn, instance: ElementInstance, element: Element) -> None:
@@ -106,6 +128,8 @@ def _waits_at_its_end(turn: Turn, instance: ElementInstance, element: Element) -
         close_events(turn, instance, frozenset(event.id for event in element.catches))
     if element.outputs and not instance.listeners_done:
         apply_outputs(turn, instance, element.outputs)
+    elif element.is_extensible and (mapping := mapping_of(turn, instance)) is not None:
+        apply_mapped_outputs(turn, instance, mapping)
     return bool(element.end_listeners) and _waits_for_listener(turn, instance, element.end_listeners, END)
 
 

@@ -20,18 +20,27 @@ from osmia_broker.model.graph import (
     UserTaskDefinition,
     VariableMapping,
 )
-from osmia_broker.model.source import Source
+from osmia_broker.model.source import TRUE, Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ACTIVITI, BPMN, Node, local_name, name, text
 
 DEFAULT_RETRIES = 3
 
-USER_TASK = frozenset({"assignee", "candidateGroups", "candidateUsers", "category", "dueDate", "formKey", "priority"})
-START_EVENT = frozenset(
-    {"initiator", "formKey", "formFieldValidation"}
-)  # the initiator is set with the tasks for people
-#: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
-CALL_ACTIVITY = frozenset({"inheritVariables"})
+TASK = frozenset({"skipExpression"})
+USER_TASK = TASK | {
+    "assignee",
+    "candidateGroups",
+    "candidateUsers",
+    "category",
+    "dueDate",
+    "formKey",
+    "priority",
+    "owner",
+}
+START_EVENT = frozenset({"initiator", "formKey", "formFieldValidation"})
+CALL_ACTIVITY = frozenset({"inheritVariables", "inheritBusinessKey"})
+#: Who may start a process is decided by the broker's own rules.
+PROCESS = frozenset({"candidateStarterUsers", "candidateStarterGroups", "versionTag"})
 CALL_EXTENSIONS = frozenset({"in", "out"})
 #: The attributes and extension elements that run Java code inside Activiti's own process. Each with the way to do the same here.
 JAVA = {
@@ -42,6 +51,7 @@ JAVA = {
     "taskListener": "put a service task before or behind the user task",
     "eventListener": "put a service task where the event is to be noticed",
 }
+#: These divide the transactions of Activiti's own engine. Here every step is durable anyway.
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
 _PREFIX = f"{{{ACTIVITI}}}"
@@ -89,6 +99,8 @@ def user_task(source: Source) -> UserTaskDefinition:
     """Read the `activiti:` attributes of a user task, and its `potentialOwner`, whose names are more candidates."""
     owners = _owners(source)
     return UserTaskDefinition(
+        name=_computed(source, source.node.get("name", "")),
+        documentation=_computed(source, source.documentation),
         assignee=_value(source, "assignee", convert=_as_text, otherwise=_performer(source)),
         candidate_groups=_list(source, "candidateGroups", owners["group"]),
         candidate_users=_list(source, "candidateUsers", owners["user"]),
@@ -98,6 +110,27 @@ def user_task(source: Source) -> UserTaskDefinition:
         category=_value(source, "category"),
         lenient=True,
     )
+
+
+def _computed(source: Source, text: str) -> Expression | None:
+    """Compile a text that people read, if it holds an expression."""
+    return source.compiled(source.node, expressions.juel, text) if expressions.is_juel(text) else None
+
+
+def skip(source: Source) -> Expression | None:
+    """Read `activiti:skipExpression`; None without."""
+    text = trimmed(source.node.get(name(ACTIVITI, "skipExpression"), ""))
+    if not text:
+        return None
+    if not expressions.is_juel(text):
+        source.fault(f"Expected an expression '${{…}}' in 'activiti:skipExpression', but found '{quote(text)}'")
+        return None
+    return source.compiled(source.node, expressions.juel, text)
+
+
+def initiator_variable(source: Source) -> str:
+    """Read `activiti:initiator` of a start event: the name of a variable; empty without."""
+    return trimmed(source.node.get(name(ACTIVITI, "initiator"), ""))
 
 
 def collection(source: Source, node: Node, text: str) -> Expression | None:
@@ -111,10 +144,12 @@ def text_or_juel(source: Source, node: Node, text: str) -> Expression | None:
 
 
 def call(source: Source) -> CallDefinition | None:
-    """Read the `calledElement` of a call activity; None without."""
+    """Read the `calledElement` of a call activity; None without. Beside `activiti:in`, no other variables go into the called process."""
     text = trimmed(source.node.get("calledElement", ""))
     compiled = text_or_juel(source, source.node, text) if text else None
-    return None if compiled is None else CallDefinition(compiled)
+    inherits = source.node.get(name(ACTIVITI, "inheritVariables"), "").strip() in TRUE
+    passes_all = inherits or name(ACTIVITI, "in") not in source.extensions
+    return None if compiled is None else CallDefinition(compiled, propagates_parent_variables=passes_all)
 
 
 def call_mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[VariableMapping, ...]]:

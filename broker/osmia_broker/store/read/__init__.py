@@ -5,6 +5,7 @@
 """
 
 from osmia_broker.store.read.counts import Counts
+from osmia_broker.store.read.events import EventFilter, Slice
 from osmia_broker.store.read.incidents import SeenIncident
 from osmia_broker.store.read.jobs import SeenJob
 from osmia_broker.store.read.pages import Page, cursor
@@ -15,6 +16,7 @@ from osmia_broker.store.read.timers import SeenTimer
 
 __all__ = [
     "Counts",
+    "EventFilter",
     "Page",
     "Reader",
     "SeenElement",
@@ -23,5 +25,6 @@ __all__ = [
     "SeenJob",
     "SeenSubscription",
     "SeenTimer",
+    "Slice",
     "cursor",
 ]

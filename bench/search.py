@@ -1,0 +1,201 @@
+"""Pages of user tasks: the time of each filter and order over 100,000 open tasks of 20 groups, and of a person's pages.
+
+    python -m bench search [--tasks 100000] [--ended 20000] [--repeats 7] [--plans]
+
+Builds a database (or takes one with `--database PATH`) and asks each question, with its total, over one connection after another. Shown
+are the median and the slowest of the repeats in milliseconds. `--plans` shows the plan of every statement that takes longer than 5 ms.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
+from osmia_broker.state.store_protocol import Changes
+from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.search.search import Search, search
+from osmia_broker.store.sqlite import SqliteStore
+
+BASE = 1 << 51
+START_MS = 1_700_000_000_000
+GROUPS, USERS, DEFINITIONS = 20, 200, 10
+PAGE = {"limit": 50}
+TASKS_AT_A_TIME = 500
+
+
+def task_rows(number: int, *, is_open: bool) -> list[Any]:
+    """The rows of one process instance that waits, or has waited, at its user task."""
+    key, definition = BASE + 1_000 + number * 10, BASE + 1 + number % DEFINITIONS
+    at_ms, ended_ms = START_MS + number * 7, 0 if is_open else START_MS + number * 7 + 60_000
+    group = f"group-{number * 7 % GROUPS}"
+    assignee = "" if number % 5 else f"user-{number // 5 % USERS}"
+    state = (
+        (ElementState.ACTIVATED, UserTaskState.CREATED)
+        if is_open
+        else (ElementState.COMPLETED, UserTaskState.COMPLETED)
+    )
+    due_ms = START_MS + number * 131 % 8_640_000_00 if number % 3 else 0
+    return [
+        ElementInstance(
+            key, key, definition, f"process-{number % DEFINITIONS}", "PROCESS", state[0], 0, "", at_ms, ended_ms
+        ),
+        ElementInstance(key + 1, key, definition, "decide", "USER_TASK", state[0], key, "flow", at_ms, ended_ms),
+        UserTask(
+            key=key + 2,
+            process_instance_key=key,
+            process_definition_key=definition,
+            element_instance_key=key + 1,
+            element_id=f"decide-{number % 30}",
+            job_key=0,
+            name=f"Decide case {number * 31 % 9973}",
+            documentation="Read the file, ask if something is missing, then decide.",
+            category="",
+            state=state[1],
+            assignee=assignee,
+            candidate_groups=f'["{group}","everybody-{number % 3}"]',
+            candidate_users="[]",
+            due_date="2030-01-01T00:00:00Z" if due_ms else "",
+            due_ms=due_ms,
+            priority=number * 13 % 101,
+            headers='{"department":"sales"}',
+            created_ms=at_ms,
+            ended_ms=ended_ms,
+        ),
+        TaskCandidate(key + 2, CandidateKind.GROUP, group, key, ended_ms),
+        TaskCandidate(key + 2, CandidateKind.GROUP, f"everybody-{number % 3}", key, ended_ms),
+        Variable(key, "orderId", f'"order-{number}"', key),
+        Variable(key, "amount", str(number % 1000), key),
+    ]
+
+
+async def build(path: Path, tasks: int, ended: int) -> None:
+    """Write the rows as a broker does, many to a commit."""
+    store = SqliteStore(path)
+    await store.open()
+    definitions = [
+        ProcessDefinition(BASE + 1 + n, f"process-{n}", 1, f"Process {n}", "", "p.bpmn", "c" * 64, BASE, START_MS)
+        for n in range(DEFINITIONS)
+    ]
+    await store.write(batch(definitions), None)
+    for first in range(0, tasks + ended, TASKS_AT_A_TIME):
+        numbers = range(first, min(first + TASKS_AT_A_TIME, tasks + ended))
+        await store.write(batch([row for n in numbers for row in task_rows(n, is_open=n >= ended)]), None)
+    await store.close()
+
+
+def batch(rows: list[Any]) -> Changes:
+    changes = Changes(next_key=BASE + 100_000_000, written=defaultdict(list), deleted=defaultdict(list))
+    for row in rows:
+        changes.written[type(row)].append(astuple(row))
+    return changes
+
+
+def asc(field: str) -> list[dict[str, str]]:
+    return [{"field": field, "order": "ASC"}]
+
+
+def desc(field: str) -> list[dict[str, str]]:
+    return [{"field": field, "order": "DESC"}]
+
+
+OPEN = {"state": "CREATED"}
+MINE, NOBODY = OPEN | {"assignee": "user-7"}, OPEN | {"assignee": {"$exists": False}}
+MY_GROUPS = OPEN | {"candidateGroup": {"$in": ["group-1", "group-2", "group-3"]}}
+ORDERS = {
+    "key": None,
+    "creationDate v": desc("creationDate"),
+    "dueDate ^": asc("dueDate"),
+    "dueDate v": desc("dueDate"),
+    "priority v": desc("priority"),
+    "name ^": asc("name"),
+    "followUpDate ^": asc("followUpDate"),
+    "completionDate v": desc("completionDate"),
+    "priority v, dueDate ^": [*desc("priority"), *asc("dueDate")],
+}
+PERSON: dict[str, dict[str, Any]] = {
+    "mine": MINE,
+    "unassigned": NOBODY,
+    "my groups": MY_GROUPS,
+    "my groups, unassigned": MY_GROUPS | NOBODY,
+    "completed by me": {"state": "COMPLETED", "assignee": "user-7"},
+}
+FILTERS: dict[str, dict[str, Any]] = {
+    "open": OPEN,
+    "all": {},
+    "one group": OPEN | {"candidateGroup": "group-4"},
+    "a user's": OPEN | {"candidateUser": "user-7"},
+    "no such group": OPEN | {"candidateGroup": "group-x"},
+    "priority >= 90": OPEN | {"priority": {"$gte": 90}},
+    "priority = 200": OPEN | {"priority": 200},
+    "due before": OPEN | {"dueDate": {"$lt": "2023-11-15T00:00:00Z"}},
+    "no follow-up": OPEN | {"followUpDate": {"$exists": False}},
+    "created after": OPEN | {"creationDate": {"$gte": "2023-11-14T22:20:00Z"}},
+    "name like": OPEN | {"name": {"$like": "Decide*77"}},
+    "name like, none": OPEN | {"name": {"$like": "*zzz*"}},
+    "name =": OPEN | {"name": "Decide case 31"},
+    "element": OPEN | {"elementId": "decide-3"},
+    "element, none": OPEN | {"elementId": "nowhere"},
+    "process": OPEN | {"processDefinitionId": "process-4"},
+    "process, none": OPEN | {"processDefinitionId": "nothing"},
+    "definition": OPEN | {"processDefinitionKey": str(BASE + 3)},
+    "instance": {"processInstanceKey": str(BASE + 1_000 + 500_000)},
+    "element instance": {"elementInstanceKey": str(BASE + 1_001 + 500_000)},
+    "variable": OPEN | {"processInstanceVariables": [{"name": "orderId", "value": '"order-50000"'}]},
+    "variable of many": OPEN | {"processInstanceVariables": [{"name": "amount", "value": "7"}]},
+    "assignee like": OPEN | {"assignee": {"$like": "user-1*"}},
+    "assignee not": OPEN | {"assignee": {"$neq": "user-7"}},
+    "tags": OPEN | {"tags": ["vip"]},
+    "business id": OPEN | {"businessId": "b-1"},
+    "or": OPEN | {"$or": [{"assignee": "user-7"}, {"candidateGroup": "group-4"}]},
+    "group, priority, due": OPEN
+    | {"candidateGroup": "group-4", "priority": {"$gte": 50}, "dueDate": {"$exists": True}},
+}
+
+
+async def measure(reader: Reader, repeats: int, *, plans: bool) -> None:
+    for limit_ms, filters in ((10, PERSON), (20, FILTERS)):
+        for name, filter in filters.items():
+            cells = []
+            for order, sort in ORDERS.items():
+                asked = Search(filter=filter, sort=sort, page=PAGE)
+                times = []
+                for _ in range(repeats):
+                    begun = time.perf_counter()
+                    found = await search(reader, USER_TASKS, asked)
+                    times.append((time.perf_counter() - begun) * 1000)
+                middle = statistics.median(times)
+                mark = "!" if middle > limit_ms else " "
+                cells.append(f"{order} {middle:5.1f}{mark}")
+            print(f"{name:<24} {found.total:>6}{'+' if found.has_more_total else ' '} " + " | ".join(cells), flush=True)
+    _ = plans
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=100_000)
+    parser.add_argument("--ended", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--database", type=Path)
+    parser.add_argument("--plans", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        path = options.database or Path(place) / "partition-1.db"
+        if not path.exists():
+            begun = time.perf_counter()
+            await build(path, options.tasks, options.ended)
+            print(f"built in {time.perf_counter() - begun:.1f} s, {path.stat().st_size / 1e6:.0f} MB")
+        reader = Reader(path)
+        await measure(reader, options.repeats, plans=options.plans)
+        await reader.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

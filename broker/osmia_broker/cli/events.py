@@ -1,0 +1,101 @@
+"""`osmia events`: list what has happened, and follow what happens."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from osmia_broker.cli.failures import usage
+from osmia_broker.cli.options import INT64_MAX, Instance, Process
+from osmia_broker.cli.output import Column, Output, Row, moment, write_next
+from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia.results import Event
+
+app = typer.Typer(add_completion=False)
+
+EVENT_COLUMNS = (
+    Column("position", "POSITION", width=16),
+    Column("at", "AT", is_moment=True, width=24),
+    Column("kind", "KIND", width=16),
+    Column("intent", "INTENT", width=12),
+    Column("processInstanceKey", "INSTANCE", width=16),
+    Column("elementId", "ELEMENT", is_long=True, width=20),
+    Column("name", "NAME", is_long=True, width=20),
+    Column("processDefinitionId", "PROCESS", is_wide=True, is_long=True, width=20),
+    Column("key", "KEY", is_wide=True, width=16),
+)
+
+
+@app.command()
+@with_session
+def events(
+    session: Session,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Only of this kind, such as job, incident, variable; may be repeated."),
+    ] = None,
+    process: Process = "",
+    instance: Instance = 0,
+    after: Annotated[
+        int | None,
+        typer.Option(metavar="POSITION", min=0, max=INT64_MAX, help="Begin behind this position.", show_default=False),
+    ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """List the events that are kept, oldest first; with --follow, those that come from now on.
+
+    The broker records events only while somebody follows them, and for a while after.
+
+    Example: osmia events --follow --kind incident
+    """
+    kinds = [_kind(one) for one in kind or ()]
+    output = Output.JSON if is_json else session.output
+    count = 0
+    with session.client() as client:
+        found = client.events(
+            kinds=kinds,
+            bpmn_process_id=process,
+            process_instance_key=instance,
+            after=after,
+            from_oldest=not follow and after is None,
+            follow=follow,
+        )
+        for event in found:
+            write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
+            count += 1
+        if not count and not client.event_log().is_recording:
+            session.say("Nothing is recorded. Follow what happens: osmia events --follow")
+
+
+def _kind(text: str) -> str:
+    from osmia.results import EventKind
+
+    wanted = text.upper().replace("-", "_")
+    aliases = {"INSTANCE": "PROCESS_INSTANCE", "ELEMENT": "ELEMENT_INSTANCE", "TASK": "USER_TASK"}
+    wanted = aliases.get(wanted, wanted)
+    known = [one for one in EventKind if one is not EventKind.UNKNOWN]
+    if wanted not in known:
+        names = ", ".join(one.lower().replace("_", "-") for one in known)
+        raise usage(f"Expected a kind of events, one of {names}, but found '{text}'.")
+    return wanted
+
+
+def event_row(event: "Event") -> Row:
+    """Return the row of an event. Its details are a JSON object."""
+    row: dict[str, Any] = {
+        "position": str(event.position),
+        "at": moment(event.at_ms),
+        "kind": str(event.kind),
+        "intent": event.intent,
+        "key": str(event.key),
+        "name": event.name,
+        "elementId": event.element_id or None,
+        "elementInstanceKey": str(event.element_instance_key) if event.element_instance_key else None,
+        "processInstanceKey": str(event.process_instance_key) if event.process_instance_key else None,
+        "processDefinitionKey": str(event.process_definition_key) if event.process_definition_key else None,
+        "processDefinitionId": event.bpmn_process_id or None,
+        "details": event.details,
+    }
+    return row

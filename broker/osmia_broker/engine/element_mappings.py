@@ -1,0 +1,175 @@
+"""Map the variables of elements as an Activiti extension file says (user-tasks.md, section 5).
+
+A mapped element has its variables in its own scope: those that the mapping made, then those that its work gave. At its end, the mapping
+chooses what leaves it. The values of the file may hold `${…}`; what a person or a worker submits is never evaluated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from osmia_broker import feel
+from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.expressions import VariableScope
+from osmia_broker.engine.extensions import mapping_of
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.models import model_of
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import merge, put_local, visible
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.feel.json_text import from_json
+from osmia_broker.model import json_patch
+from osmia_broker.model.extension_files import JSONPATCH, VARIABLE, ElementMapping, ProcessExtensions, Source
+from osmia_broker.model.graph import Element, ElementType, MultiInstance
+from osmia_broker.model.templates import contains_expression
+from osmia_broker.state.rows import ElementInstance, ErrorType
+
+
+def put_inputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> None:
+    """Put what goes into the element into its own scope. Every source reads the variables around it; constants come last.
+
+    Raises:
+        IncidentRaised: a value cannot be made.
+    """
+    around = VariableScope(turn, instance.key)
+    made: dict[str, str] = {}
+    for target, source in (mapping.inputs or {}).items():
+        value = _value(source, around, _text_of(around, source.name), _text_of(around, target))
+        if value is not None:
+            made[target] = value
+    made |= {name: feel.to_json(value) for name, value in mapping.constants.items()}
+    put_local(turn, instance, made)
+
+
+def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> None:
+    """Keep what the work of *instance* gave: in its own scope if something chooses later what leaves it, else merged outwards.
+
+    Raises:
+        InvalidArgument: a person submitted an expression to a mapped element.
+        TooLarge: the variables of the process instance would be too large.
+    """
+    mapping = mapping_of(turn, instance)
+    element = model_of(turn, instance)
+    if mapping is not None and instance.type == ElementType.USER_TASK:
+        _refuse_expressions(mapping, variables)
+    stays = mapping is not None or bool(element.outputs) or _collects(instance, element)
+    (put_local if stays else merge)(turn, instance, variables)
+
+
+def apply_outputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> None:
+    """Let the variables leave the element that its mapping chooses. Those of an instance in a collecting loop stay for the result.
+
+    Raises:
+        IncidentRaised: a value cannot be made.
+    """
+    element = model_of(turn, instance)
+    leaving = _all(turn, instance, element, mapping) if mapping.outputs is None else _chosen(turn, instance, mapping)
+    if not _collects(instance, element):
+        merge(turn, turn.elements[instance.scope_key], leaving)
+    elif mapping.outputs is not None:
+        put_local(turn, instance, leaving)
+
+
+def start_variables(extensions: ProcessExtensions, start_id: str, variables: Variables) -> Variables:
+    """Return what goes into the process when it is started with *variables*: all, or what the mapping of its start event chooses.
+
+    Raises:
+        InvalidArgument: a variable that is mapped holds an expression, or a value cannot be made.
+    """
+    mapping = extensions.mappings.get(start_id)
+    if mapping is None or not mapping.outputs:
+        return variables
+    _refuse_expressions(mapping, variables)
+    try:
+        return _started(extensions, mapping.outputs, variables) or variables
+    except IncidentRaised as fault:
+        raise InvalidArgument(str(fault)) from fault
+
+
+def _started(extensions: ProcessExtensions, outputs: Mapping[str, Source], variables: Variables) -> Variables:
+    given = {name: msgspec.Raw(value.encode()) for name, value in variables.items()}
+    made = {
+        target: _value(source, given, variables.get(source.name), None)
+        for target, source in outputs.items()
+        if target in extensions.variables
+    }
+    return {target: value for target, value in made.items() if value is not None}
+
+
+def _refuse_expressions(mapping: ElementMapping, variables: Variables) -> None:
+    """Refuse texts that look like expressions, as Activiti does, although nothing would evaluate them."""
+    if not mapping.is_written:
+        return
+    for name, value in variables.items():
+        may_hold_one = "{" in value or "\\u" in value
+        if may_hold_one and contains_expression(msgspec.json.decode(value)):
+            raise InvalidArgument(
+                f"Expressions are not allowed as variable values in the output mapping, but found one in variable '{name}'"
+            )
+
+
+def _all(turn: Turn, instance: ElementInstance, element: Element, mapping: ElementMapping) -> Variables:
+    """Return the element's own variables, without constants and those of its loop."""
+    hidden = {*mapping.constants}
+    if isinstance(element.loop, MultiInstance):
+        hidden |= {element.loop.names.counter, element.loop.element_variable}
+    own = turn.variables.of_scope(instance.key)
+    return {name: row.value for name, row in own.items() if name not in hidden}
+
+
+def _chosen(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> Variables:
+    """Return the variables that the mapping writes: declared ones, and those that exist already."""
+    extensions = turn.definitions.extensions(instance.process_definition_key)
+    assert extensions is not None, "a mapping is part of an extension file"
+    around, inside = VariableScope(turn, instance.scope_key), VariableScope(turn, instance.key)
+    seen = visible(turn, instance)
+    leaving = {}
+    for target, source in (mapping.outputs or {}).items():
+        current = _text_of(around, target)
+        declared = extensions.variables.get(target)
+        if current is None and declared is None:
+            continue
+        if current is None and declared is not None and declared.default is not None and source.kind == JSONPATCH:
+            current = feel.to_json(declared.default.evaluate(inside))
+        value = _value(source, inside, seen.get(source.name), current)
+        if value is not None:
+            leaving[target] = value
+    return leaving
+
+
+def _value(
+    source: Source, scope: VariableScope | Mapping[str, msgspec.Raw], variable: str | None, current: str | None
+) -> str | None:
+    """Return the JSON of a mapped value; None if there is nothing to map, or a variable that is null.
+
+    *variable* is the JSON of the variable that the source names, *current* that of the target.
+    """
+    if source.kind == VARIABLE:
+        return None if variable == "null" else variable
+    try:
+        assert source.value is not None, "a value or a patch has a template"
+        value = source.value.evaluate(scope)
+        if source.kind == JSONPATCH:
+            operations = [replace(one, value=new) for one, new in zip(source.patch, value, strict=True)]
+            value = json_patch.apply(None if current is None else from_json(current), operations)
+        return feel.to_json(value)
+    except ValueError as fault:
+        raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, str(fault)) from fault
+
+
+def _text_of(scope: VariableScope, name: str) -> str | None:
+    """Return the JSON of a variable; None if it does not exist or is null, which Activiti does not tell apart."""
+    try:
+        text = bytes(scope[name]).decode() if name else "null"
+    except KeyError:
+        return None
+    return None if text == "null" else text
+
+
+def _collects(instance: ElementInstance, element: Element) -> bool:
+    """Whether *instance* is one of a loop that collects local variables."""
+    loop = element.loop
+    return bool(
+        instance.loop_counter and isinstance(loop, MultiInstance) and loop.collects_locals and loop.output_collection
+    )

@@ -1,0 +1,76 @@
+"""The calls of `osmia.v1.Events`: follow what happens, and look which events are kept."""
+
+from collections.abc import AsyncIterator
+
+from osmia_broker.calls.checks import int64
+from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.store.read import EventFilter
+from osmia_proto import queries
+
+PREFIX = "EVENT_KIND_"
+_NUMBERS = {kind: queries.EventKind.Value(f"{PREFIX}{kind}") for kind in EventKind}
+_KINDS: dict[int, EventKind] = {number: kind for kind, number in _NUMBERS.items()}
+
+
+class Events:
+    """Answers the calls about events."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+
+    async def FollowEvents(self, request: queries.FollowEventsRequest) -> AsyncIterator[queries.FollowEventsResponse]:
+        """Tell what happens, in order, from a position on."""
+        wanted = EventFilter(
+            frozenset(map(_kind, request.kinds)),
+            request.bpmn_process_id,
+            int64("process_instance_key", request.process_instance_key),
+        )
+        slices = self._stream.follow(
+            wanted, after=_after(request), from_oldest=request.from_oldest, until_now=request.until_now
+        )
+        try:
+            async for one in slices:
+                yield queries.FollowEventsResponse(events=map(_event, one.events), position=one.through)
+        finally:
+            await slices.aclose()  # type: ignore[attr-defined]  # an async generator: its reader has left
+
+    async def GetEventLog(self, _request: queries.GetEventLogRequest) -> queries.EventLog:
+        """Tell which events are kept."""
+        state = await self._stream.state()
+        return queries.EventLog(
+            is_recording=state.is_recording, oldest_position=state.complete_after, newest_position=state.last
+        )
+
+
+def _kind(number: int) -> EventKind:
+    if number not in _KINDS:
+        raise InvalidArgument(f"Expected kinds of events from 1 to {max(_KINDS)}, but found {number}")
+    return _KINDS[number]
+
+
+def _after(request: queries.FollowEventsRequest) -> int | None:
+    """Return the position that a request names; None if it names none."""
+    if request.after and request.from_oldest:
+        raise InvalidArgument("Expected a position or from_oldest, but found both")
+    if len(request.after) > 1:
+        raise InvalidArgument(f"Expected one position, as there is one partition, but found {len(request.after)}")
+    return int64("after", request.after[0]) if request.after else None
+
+
+def _event(event: LoggedEvent) -> queries.Event:
+    return queries.Event(
+        position=event.key,
+        kind=_NUMBERS[event.kind],
+        intent=event.intent,
+        at_ms=event.at_ms,
+        key=event.subject_key,
+        process_instance_key=event.process_instance_key,
+        process_definition_key=event.process_definition_key,
+        bpmn_process_id=event.bpmn_process_id,
+        element_id=event.element_id,
+        element_instance_key=event.element_instance_key,
+        name=event.name,
+        details=event.details,
+    )

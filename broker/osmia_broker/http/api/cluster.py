@@ -1,0 +1,96 @@
+"""The broker itself: its topology, whether it can work, its licence, and the description of this API."""
+
+from osmia_broker import __version__
+from osmia_broker.errors import Unavailable
+from osmia_broker.http.openapi import document, page
+from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.types import Item
+
+TAG = "Cluster"
+
+
+class Partition(Item):
+    """A partition, as the topology names it."""
+
+    partition_id: int
+    role: str
+    health: str
+
+
+class BrokerInfo(Item):
+    """A broker of the cluster."""
+
+    node_id: int
+    host: str
+    port: int
+    partitions: list[Partition]
+    version: str
+
+
+class Topology(Item):
+    """The brokers of the cluster, and its size."""
+
+    brokers: list[BrokerInfo]
+    cluster_id: str
+    cluster_size: int
+    partitions_count: int
+    replication_factor: int
+    gateway_version: str
+    last_completed_change_id: str
+
+
+class License(Item):
+    """The licence, as clients of the contract ask for it. Osmia is free software and needs none."""
+
+    valid_license: bool
+    license_type: str
+    is_commercial: bool
+    expires_at: str | None
+
+
+@operation("GET", "/topology", tag=TAG)
+async def get_topology(call: Call) -> Topology:
+    """Name the brokers and their partitions."""
+    identity = call.services.identity
+    partitions = [Partition(partition_id=id, role="leader", health="healthy") for id in call.calls.leaders()]
+    broker = BrokerInfo(
+        node_id=0,
+        host=identity.grpc_host,
+        port=identity.grpc_port,
+        partitions=partitions,
+        version=identity.gateway_version,
+    )
+    return Topology(
+        brokers=[broker],
+        cluster_id=identity.cluster_id,
+        cluster_size=1,
+        partitions_count=1,
+        replication_factor=1,
+        gateway_version=identity.gateway_version,
+        last_completed_change_id="-1",
+    )
+
+
+@operation("GET", "/status", tag=TAG, status=204)
+async def get_status(call: Call) -> None:
+    """Answer 204 if the broker takes commands, and 503 if it does not."""
+    if not call.calls.leaders():
+        raise Unavailable("Expected a partition that takes commands, but found none")
+
+
+@operation("GET", "/license", tag=TAG)
+async def get_license(_call: Call) -> License:
+    """Answer that no licence is needed."""
+    return License(valid_license=True, license_type="unknown", is_commercial=False, expires_at=None)
+
+
+@operation("GET", "/openapi.json", tag=TAG)
+async def get_openapi(_call: Call) -> Reply:
+    """Return the OpenAPI document of the operations that this broker serves."""
+    return Reply(body=document(__version__))
+
+
+@operation("GET", "/docs", tag=TAG)
+async def get_docs(_call: Call) -> Reply:
+    """Return a page that lists the operations for people."""
+    return Reply(body=page(__version__), media_type="text/html; charset=utf-8")

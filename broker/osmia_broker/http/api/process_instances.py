@@ -1,0 +1,111 @@
+"""Commands for process instances: create and cancel."""
+
+from typing import Any
+
+from msgspec import Raw, field
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.instances import Marks
+from osmia_broker.engine.answers import Created
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.problem import invalid
+from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+
+TAG = "Process instance"
+LATEST = -1
+
+
+class StartInstruction(Body):
+    """An element to begin at, instead of the start event."""
+
+    element_id: Text
+
+
+class RuntimeInstruction(Body):
+    """An instruction for the time when the instance runs: end it after an element has completed."""
+
+    type: Text = Text("TERMINATE_PROCESS_INSTANCE")
+    after_element_id: Text = Text("")
+
+
+class Creation(Body):
+    """A process instance to create. The process is named by its id or by the key of its definition."""
+
+    process_definition_id: Text | None = None
+    process_definition_key: Key | None = None
+    process_definition_version: int | None = None
+    variables: Raw = field(default_factory=Raw)
+    tenant_id: Text | None = None
+    start_instructions: list[StartInstruction] | None = None
+    runtime_instructions: list[RuntimeInstruction] | None = None
+    await_completion: bool = False
+    fetch_variables: list[Text] | None = None
+    request_timeout: int | None = None  # ms
+    tags: list[Text] | None = None
+    business_id: Text | None = None
+
+
+class CreatedInstance(Item):
+    """A process instance that was created."""
+
+    process_definition_id: str
+    process_definition_version: int
+    process_definition_key: str
+    process_instance_key: str
+    tenant_id: str
+    variables: Raw
+    tags: list[str]
+    business_id: str | None
+
+
+@operation("POST", "/process-instances", tag=TAG, waits=True)
+async def create_process_instance(call: Call, body: Creation) -> CreatedInstance:
+    """Create a process instance, and wait for its end if the request asks for it."""
+    named = [bool(body.process_definition_id), bool(body.process_definition_key)]
+    if not any(named):
+        raise invalid("At least one of [processDefinitionId, processDefinitionKey] is required.")
+    if all(named):
+        raise invalid("Only one of [processDefinitionId, processDefinitionKey] is allowed.")
+    checks.default_tenant("Create Process Instance", [body.tenant_id or ""])
+    asked: dict[str, Any] = {
+        "bpmn_process_id": body.process_definition_id or "",
+        "version": LATEST if body.process_definition_version is None else body.process_definition_version,
+        "process_definition_key": body.process_definition_key or 0,
+        "variables": variables_text(body.variables),
+        "start_elements": tuple(one.element_id for one in body.start_instructions or ()),
+        "marks": _marks(call, body),
+    }
+    if not body.await_completion:
+        return _created(await call.calls.create_instance(**asked), "{}")
+    created, variables = await call.calls.create_instance_and_await_result(
+        **asked, fetch_variables=tuple(body.fetch_variables or ()), wait_ms=body.request_timeout or 0
+    )
+    return _created(created, variables)
+
+
+@operation("POST", "/process-instances/{processInstanceKey}/cancellation", tag=TAG, status=204)
+async def cancel_process_instance(call: Call, process_instance_key: Key) -> None:
+    """Cancel a process instance with everything in it."""
+    await call.calls.cancel_instance(process_instance_key)
+
+
+def _marks(call: Call, body: Creation) -> Marks:
+    return Marks(
+        business_id=body.business_id or "",
+        tags=tuple(body.tags or ()),
+        terminate_after=tuple(one.after_element_id for one in body.runtime_instructions or ()),
+        idempotency_key=call.caller.idempotency_key,
+    )
+
+
+def _created(created: Created, variables: str) -> CreatedInstance:
+    return CreatedInstance(
+        process_definition_id=created.bpmn_process_id,
+        process_definition_version=created.version,
+        process_definition_key=str(created.process_definition_key),
+        process_instance_key=str(created.process_instance_key),
+        tenant_id=checks.DEFAULT_TENANT,
+        variables=Raw(variables.encode()),
+        tags=list(created.tags),
+        business_id=created.business_id or None,
+    )

@@ -1,0 +1,70 @@
+"""Searches for decisions, their graphs and their evaluations."""
+
+from typing import Any
+
+from osmia_broker.errors import NotFound
+from osmia_broker.http import types
+from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.types import Key
+from osmia_broker.store.read import files
+from osmia_broker.store.read.entities import DECISION_DEFINITIONS, DECISION_INSTANCES, DECISION_REQUIREMENTS
+from osmia_broker.store.read.entities.decision_instances import WHOLE_DECISION_INSTANCES
+from osmia_broker.store.read.search.search import get
+
+TAG, INSTANCE_TAG, GRAPH_TAG = "Decision definition", "Decision instance", "Decision requirements"
+DEFINITION = "/decision-definitions/{decisionDefinitionKey}"
+GRAPH = "/decision-requirements/{decisionRequirementsKey}"
+XML = "text/xml"
+
+serve_search(
+    "/decision-definitions/search",
+    DECISION_DEFINITIONS,
+    name="search_decision_definitions",
+    tag=TAG,
+    summary="Search deployed decisions, in all versions.",
+)
+serve_get(DEFINITION, DECISION_DEFINITIONS, name="get_decision_definition", tag=TAG, noun="decision definition")
+serve_search(
+    "/decision-requirements/search",
+    DECISION_REQUIREMENTS,
+    name="search_decision_requirements",
+    tag=GRAPH_TAG,
+    summary="Search deployed decision graphs, in all versions.",
+)
+serve_get(GRAPH, DECISION_REQUIREMENTS, name="get_decision_requirements", tag=GRAPH_TAG, noun="decision requirements")
+serve_search(
+    "/decision-instances/search",
+    DECISION_INSTANCES,
+    name="search_decision_instances",
+    tag=INSTANCE_TAG,
+    summary="Search decisions that were evaluated.",
+)
+
+
+@operation("GET", DEFINITION + "/xml", tag=TAG)
+async def get_decision_definition_xml(call: Call, decision_definition_key: Key) -> Reply:
+    """Return the DMN file of a decision."""
+    found = await files.content_of(call.reader, "decision definition", decision_definition_key)
+    return Reply(body=found.content, media_type=XML)
+
+
+@operation("GET", GRAPH + "/xml", tag=GRAPH_TAG)
+async def get_decision_requirements_xml(call: Call, decision_requirements_key: Key) -> Reply:
+    """Return the DMN file of a decision graph."""
+    found = await files.content_of(call.reader, "decision requirements", decision_requirements_key)
+    return Reply(body=found.content, media_type=XML)
+
+
+@operation("GET", "/decision-instances/{decisionEvaluationInstanceKey}", tag=INSTANCE_TAG)
+async def get_decision_instance(call: Call, decision_evaluation_instance_key: str) -> Any:
+    """Return one decision that was evaluated, with what it has read and which rules it has matched."""
+    key, _, number = decision_evaluation_instance_key.partition("-")
+    try:
+        place = (types.key(key), types.key(number) - 1)
+    except ValueError:
+        raise NotFound(
+            "Expected to find decision instance with key "
+            f"'{decision_evaluation_instance_key[:60]}', but no such decision instance was found"
+        ) from None
+    return await get(call.reader, WHOLE_DECISION_INSTANCES, place, "decision instance")

@@ -1,0 +1,98 @@
+"""Searches for process instances, element instances and what they wait for, and views of one instance."""
+
+from typing import Any
+
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.types import Item, Key
+from osmia_broker.store.read import instance_views
+from osmia_broker.store.read.entities import ELEMENT_INSTANCES, INCIDENTS, PROCESS_INSTANCES, WAIT_STATES
+from osmia_broker.store.read.search.search import get
+
+TAG, ELEMENT_TAG = "Process instance", "Element instance"
+INSTANCE = "/process-instances/{processInstanceKey}"
+ELEMENT = "/element-instances/{elementInstanceKey}"
+
+
+class Items(Item):
+    """All items of a list that needs no pages."""
+
+    items: list[Any]
+
+
+async def _known_instance(call: Call, values: dict[str, int]) -> dict[str, Any]:
+    await get(call.reader, PROCESS_INSTANCES, values["process_instance_key"], "process instance")
+    return {}
+
+
+async def _inside(call: Call, values: dict[str, int]) -> dict[str, Any]:
+    """Return the condition of an incident to lie at an element instance, or in one inside it."""
+    key = values["element_instance_key"]
+    await get(call.reader, ELEMENT_INSTANCES, key, "element instance")
+    return {"elementInstanceKey": {"$in": await instance_views.inside(call.reader, key)}}
+
+
+serve_search(
+    "/process-instances/search",
+    PROCESS_INSTANCES,
+    name="search_process_instances",
+    tag=TAG,
+    summary="Search process instances, running and ended.",
+)
+serve_get(INSTANCE, PROCESS_INSTANCES, name="get_process_instance", tag=TAG, noun="process instance")
+serve_search(
+    INSTANCE + "/incidents/search",
+    INCIDENTS,
+    name="search_process_instance_incidents",
+    tag=TAG,
+    summary="Search the incidents of a process instance.",
+    scope={"process_instance_key": "processInstanceKey"},
+    sees=_known_instance,
+)
+serve_search(
+    "/element-instances/search",
+    ELEMENT_INSTANCES,
+    name="search_element_instances",
+    tag=ELEMENT_TAG,
+    summary="Search element instances, running and ended.",
+)
+serve_get(ELEMENT, ELEMENT_INSTANCES, name="get_element_instance", tag=ELEMENT_TAG, noun="element instance")
+serve_search(
+    ELEMENT + "/incidents/search",
+    INCIDENTS,
+    name="search_element_instance_incidents",
+    tag=ELEMENT_TAG,
+    summary="Search the incidents of an element instance and of all inside it.",
+    sees=_inside,
+)
+serve_search(
+    "/element-instances/wait-states/search",
+    WAIT_STATES,
+    name="search_element_instance_wait_states",
+    tag=ELEMENT_TAG,
+    summary="Search what element instances wait for.",
+)
+
+
+@operation("GET", INSTANCE + "/call-hierarchy", tag=TAG)
+async def get_process_instance_call_hierarchy(call: Call, process_instance_key: Key) -> list[Any]:
+    """List a process instance and all that have called it, the outermost first."""
+    return await instance_views.callers(call.reader, process_instance_key)
+
+
+@operation("GET", INSTANCE + "/sequence-flows", tag=TAG)
+async def get_process_instance_sequence_flows(call: Call, process_instance_key: Key) -> Items:
+    """List the sequence flows that tokens of a process instance have taken."""
+    return Items(items=await instance_views.sequence_flows(call.reader, process_instance_key))
+
+
+@operation("GET", INSTANCE + "/statistics/element-instances", tag=TAG)
+async def get_process_instance_statistics(call: Call, process_instance_key: Key) -> Items:
+    """Count the element instances of a process instance by element and state."""
+    return Items(items=await instance_views.element_numbers(call.reader, process_instance_key))
+
+
+@operation("GET", INSTANCE + "/statistics/wait-states", tag=TAG)
+async def get_process_instance_wait_state_statistics(call: Call, process_instance_key: Key) -> Items:
+    """Count what a process instance waits for, by element."""
+    return Items(items=await instance_views.wait_numbers(call.reader, process_instance_key))

@@ -1,0 +1,45 @@
+"""Searches for deployed resources, their content, and forms."""
+
+import mimetypes
+from typing import Any
+
+from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.types import Key
+from osmia_broker.store.read import files
+from osmia_broker.store.read.entities import RESOURCES
+
+TAG, FORM_TAG = "Resource", "Form"
+RESOURCE = "/resources/{resourceKey}"
+TEXT, BINARY = "text/plain", "application/octet-stream"
+MEDIA_TYPES = {"bpmn": "text/xml", "dmn": "text/xml", "xml": "text/xml", "form": "application/json"}
+
+serve_search(
+    "/resources/search",
+    RESOURCES,
+    name="search_resources",
+    tag=TAG,
+    summary="Search deployed resources, in all versions.",
+)
+serve_get(RESOURCE, RESOURCES, name="get_resource", tag=TAG, noun="resource")
+
+
+@operation("GET", RESOURCE + "/content", tag=TAG)
+async def get_resource_content(call: Call, resource_key: Key) -> Reply:
+    """Return the deployed file."""
+    found = await files.content_of(call.reader, "resource", resource_key)
+    ending = found.name.rpartition(".")[2].lower()
+    return Reply(body=found.content, media_type=MEDIA_TYPES.get(ending) or mimetypes.guess_type(found.name)[0] or TEXT)
+
+
+@operation("GET", RESOURCE + "/content/binary", tag=TAG)
+async def get_resource_content_binary(call: Call, resource_key: Key) -> Reply:
+    """Return the deployed file as bytes."""
+    found = await files.content_of(call.reader, "resource", resource_key)
+    return Reply(body=found.content, media_type=BINARY)
+
+
+@operation("GET", "/forms/{formKey}", tag=FORM_TAG)
+async def get_form_by_key(call: Call, form_key: Key) -> Any:
+    """Return a deployed form."""
+    return await files.form(call.reader, form_key)

@@ -1,0 +1,88 @@
+"""Searches for user tasks, and what belongs to one: its form, its variables, its history."""
+
+from typing import Any
+
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.searching import (
+    Results,
+    results,
+    serve,
+    serve_get,
+    serve_search,
+    truncates,
+)
+from osmia_broker.http.types import Key
+from osmia_broker.store.read import dialect, files, instance_views
+from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS, VARIABLES
+from osmia_broker.store.read.entities.variables import (
+    EFFECTIVE_VARIABLES,
+    SCOPES,
+    WHOLE_EFFECTIVE_VARIABLES,
+    WHOLE_VARIABLES,
+)
+from osmia_broker.store.read.search.search import Search, get, search
+
+TAG = "User task"
+TASK = "/user-tasks/{userTaskKey}"
+
+
+async def _scopes(call: Call, user_task_key: int) -> list[int]:
+    """Return the scopes that a user task sees, its own first."""
+    task = await get(call.reader, USER_TASKS, user_task_key, "user task")
+    return await instance_views.scopes_of(call.reader, int(task["elementInstanceKey"]))
+
+
+async def _in_scopes(call: Call, values: dict[str, int]) -> dict[str, Any]:
+    return {"scopeKey": {"$in": await _scopes(call, values["user_task_key"])}}
+
+
+async def _of_known_task(call: Call, values: dict[str, int]) -> dict[str, Any]:
+    await get(call.reader, USER_TASKS, values["user_task_key"], "user task")
+    return {}
+
+
+serve_search("/user-tasks/search", USER_TASKS, name="search_user_tasks", tag=TAG, summary="Search user tasks.")
+serve_get(TASK, USER_TASKS, name="get_user_task", tag=TAG, noun="user task")
+serve_search(
+    TASK + "/variables/search",
+    VARIABLES,
+    name="search_user_task_variables",
+    tag=TAG,
+    summary="Search the variables of all scopes that a user task sees.",
+    sees=_in_scopes,
+    whole=WHOLE_VARIABLES,
+)
+serve_search(
+    TASK + "/audit-logs/search",
+    AUDIT_LOGS,
+    name="search_user_task_audit_logs",
+    tag=TAG,
+    summary="Search the history of a user task.",
+    scope={"user_task_key": "userTaskKey"},
+    sees=_of_known_task,
+)
+
+
+@operation("GET", TASK + "/form", tag=TAG)
+async def get_user_task_form(call: Call, user_task_key: Key) -> Any:
+    """Return the form of a user task; the answer is empty if it has none."""
+    return await files.form_of_task(call.reader, user_task_key)
+
+
+async def _search_effective(call: Call, user_task_key: int, body: Any = None) -> Results:
+    scopes = await _scopes(call, user_task_key)
+    entity = EFFECTIVE_VARIABLES if truncates(call) else WHOLE_EFFECTIVE_VARIABLES
+    asked = Search() if body is None else Search(body.filter, body.sort, body.page)
+    given = {SCOPES: dialect.array(scopes)}
+    return results(await search(call.reader, entity, asked, given=given))
+
+
+_NAME, _PATH = "search_user_task_effective_variables", TASK + "/effective-variables/search"
+serve(
+    _search_effective,
+    EFFECTIVE_VARIABLES,
+    _PATH,
+    name=_NAME,
+    tag=TAG,
+    summary="Search the variables that a user task sees. An inner one hides an outer one of the same name.",
+)

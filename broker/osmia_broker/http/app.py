@@ -1,0 +1,166 @@
+"""The ASGI application of the HTTP door: reads requests, carries operations out, sends answers and refusals."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from osmia_broker.calls import Caller
+from osmia_broker.http.multipart import read_parts
+from osmia_broker.http.operation import MULTIPART, Call, Operation, Reply, Router, Services
+from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
+from osmia_broker.metrics import HttpCounters
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BASE = "/v2"
+UNKNOWN = ("unknown", "unknown")  # the route and method of a request without an operation, in the counts
+_encode = msgspec.json.Encoder().encode
+
+log = logging.getLogger(__name__)
+
+
+class CallerLeft(Exception):
+    """The caller closed the connection before its request was read."""
+
+
+class App:
+    """Serves the operations of *router*. A body may have *body_bytes_max*."""
+
+    def __init__(self, router: Router, services: Services, counters: HttpCounters, *, body_bytes_max: int) -> None:
+        self._router = router
+        self._services = services
+        self._counters = counters
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry one request out."""
+        assert scope["type"] == "http", "the server speaks HTTP alone"
+        begun = perf_counter()
+        route, method = UNKNOWN
+        try:
+            operation, values = self._find(scope)
+            route, method = BASE + operation.path, operation.method
+            reply = await self._reply(operation, values, scope, receive)
+        except CallerLeft:
+            return
+        except asyncio.CancelledError:
+            self._counters.answered(route, method, "cancelled", perf_counter() - begun)
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
+            reply = self._refusal(error, scope, route)
+        self._counters.answered(route, method, str(reply.status), perf_counter() - begun)
+        await _send(reply, send, without_body=scope["method"] == "HEAD")
+
+    def _find(self, scope: Scope) -> tuple[Operation, dict[str, str]]:
+        # The raw path keeps an encoded slash inside of a value apart from the slashes between the parts.
+        path = scope["raw_path"].decode("latin-1")
+        if not (path == BASE or path.startswith(BASE + "/")):
+            raise HttpRefusal(404, "Not Found", f"Expected a path below {BASE}, but found another")
+        operation, values = self._router.find(scope["method"], path[len(BASE) :])
+        return operation, {name: unquote(value) for name, value in values.items()}
+
+    async def _reply(self, operation: Operation, values: dict[str, str], scope: Scope, receive: Receive) -> Reply:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        arguments = operation.arguments(values)
+        content = await self._content(headers, receive)
+        caller = Caller(headers)
+        call = Call(self._services, caller, scope["query_string"].decode("latin-1"))
+        self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
+        carried_out = operation.handler(call, **arguments)
+        answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)
+        if isinstance(answer, Reply):
+            if caller.is_gone and answer.undelivered is not None:
+                answer.undelivered()
+            return answer
+        return Reply(204) if answer is None else Reply(operation.status, _encode(answer))
+
+    async def _content(self, headers: dict[str, str], receive: Receive) -> bytes:
+        """Read the body of the request."""
+        announced = headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > self._body_bytes_max:
+            raise self._too_large(announced)
+        content: bytes = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise CallerLeft
+            content += message.get("body", b"")
+            if len(content) > self._body_bytes_max:
+                raise self._too_large("more")
+            if not message.get("more_body", False):
+                return content
+
+    def _too_large(self, found: str) -> HttpRefusal:
+        return HttpRefusal(
+            413, "Payload Too Large", f"Expected a body of at most {self._body_bytes_max} bytes, but found {found}"
+        )
+
+    @staticmethod
+    def _take_body(
+        operation: Operation, content: bytes, media_type: str, call: Call, arguments: dict[str, Any]
+    ) -> None:
+        """Add the body to the call, or to the arguments of the operation."""
+        if operation.body_type is None and operation.takes != MULTIPART:
+            return
+        if not content and not operation.needs_body:
+            return
+        found = media_type.partition(";")[0].strip().lower()
+        if found != operation.takes:
+            raise HttpRefusal(
+                415,
+                "Unsupported Media Type",
+                f"Expected the content type '{operation.takes}', but found '{found or 'none'}'",
+            )
+        if operation.takes == MULTIPART:
+            call.uploads = read_parts(content, media_type)
+        else:
+            arguments["body"] = operation.read_body(content)
+
+    def _refusal(self, error: Exception, scope: Scope, route: str) -> Reply:
+        problem = problem_of(error, scope["path"])
+        if problem.title == "INTERNAL":
+            log.error("request failed", exc_info=error, extra={"route": route})
+        allow = error.allow if isinstance(error, HttpRefusal) else ""
+        return Reply(problem.status, _encode(problem), MEDIA_TYPE, (("allow", allow),) if allow else ())
+
+
+async def _while_connected(carried_out: Awaitable[Any], caller: Caller, receive: Receive) -> Any:
+    """Wait for an operation that may take long, and cancel it if the caller leaves."""
+    work = asyncio.ensure_future(carried_out)
+    left = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
+        if left.done():
+            caller.leave()
+        if work.done():
+            return work.result()
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+        raise CallerLeft
+    finally:
+        left.cancel()
+        if not work.done():
+            work.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send(reply: Reply, send: Send, *, without_body: bool) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    if reply.status != 204:
+        headers.append((b"content-type", reply.media_type.encode("latin-1")))
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if without_body else reply.body})

@@ -1,0 +1,105 @@
+"""The OpenAPI 3.1 document of the operations, and a page to read it, both made from the registered operations alone."""
+
+import re
+from functools import cache
+from html import escape
+from typing import Any
+
+import msgspec
+
+from osmia_broker.http.operation import OPERATIONS, Operation
+from osmia_broker.http.problem import MEDIA_TYPE, Problem
+from osmia_broker.http.types import schema_of
+
+REFERENCE = "#/components/schemas/{name}"
+BASE = "/v2"
+
+
+@cache
+def document(version: str) -> bytes:
+    """Return the document as JSON."""
+    paths: dict[str, dict[str, Any]] = {}
+    for one in OPERATIONS:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
+    _, components = msgspec.json.schema_components(_types(), schema_hook=schema_of, ref_template=REFERENCE)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Osmia REST API", "version": version},
+            "servers": [{"url": BASE}],
+            "paths": paths,
+            "components": {"schemas": components},
+        }
+    )
+
+
+@cache
+def page(version: str) -> bytes:
+    """Return the operations as a page of HTML, by their tags."""
+    by_tag: dict[str, list[Operation]] = {}
+    for one in OPERATIONS:
+        by_tag.setdefault(one.tag, []).append(one)
+    sections = []
+    for tag, operations in sorted(by_tag.items()):
+        rows = "".join(
+            f"<tr><td><code>{one.method}</code></td><td><code>{BASE}{escape(one.path)}</code></td>"
+            f"<td>{escape(one.summary)}</td></tr>"
+            for one in sorted(operations, key=lambda one: (one.path, one.method))
+        )
+        sections.append(f"<h2>{escape(tag)}</h2><table>{rows}</table>")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Osmia REST API</title>'
+        "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
+        "td{padding:.2rem 1rem .2rem 0;vertical-align:top}</style></head><body>"
+        f"<h1>Osmia REST API {escape(version)}</h1>"
+        f'<p>The same as a document for tools: <a href="{BASE}/openapi.json">openapi.json</a>.</p>'
+        f"{''.join(sections)}</body></html>"
+    ).encode()
+
+
+def _types() -> list[Any]:
+    """Return every type of a body or an answer, once."""
+    named = [one.body_type for one in OPERATIONS] + [one.answer_type for one in OPERATIONS]
+    structs = [one for one in named if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    return list(dict.fromkeys([*structs, Problem]))
+
+
+def _operation(one: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "tags": [one.tag],
+        "operationId": re.sub(r"_(\w)", lambda found: found[1].upper(), one.name),
+        "summary": one.summary,
+        "responses": _responses(one),
+    }
+    if one.path_types:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": _of_path(type)}
+            for name, (_, type) in one.path_types.items()
+        ]
+    if one.body_type is not None:
+        content = {one.takes: {"schema": _schema(one.body_type)}}
+        described["requestBody"] = {"required": one.needs_body, "content": content}
+    elif one.takes != "application/json":
+        content = {one.takes: {"schema": {"type": "object"}}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _responses(one: Operation) -> dict[str, Any]:
+    usual: dict[str, Any] = {"description": one.summary or "The answer."}
+    if isinstance(one.answer_type, type) and issubclass(one.answer_type, msgspec.Struct):
+        usual["content"] = {"application/json": {"schema": _schema(one.answer_type)}}
+    refusal = {
+        "description": "A refusal, as problem details.",
+        "content": {MEDIA_TYPE: {"schema": _schema(Problem)}},
+    }
+    return {str(one.status): usual, "4XX": refusal, "5XX": refusal}
+
+
+def _schema(type: Any) -> dict[str, Any]:
+    (schema,), _ = msgspec.json.schema_components([type], schema_hook=schema_of, ref_template=REFERENCE)
+    return schema
+
+
+def _of_path(type: type) -> dict[str, Any]:
+    return {"type": "string"} if type is str else {"type": "string", "pattern": "^-?[0-9]{1,19}$"}

@@ -1,0 +1,255 @@
+"""Operations: each a function with a method and a path, found by the router and described in the OpenAPI document.
+
+    @operation("POST", "/user-tasks/{userTaskKey}/assignment", tag="User task", status=204)
+    async def assign_user_task(call: Call, user_task_key: Key, body: Assignment) -> None:
+        '''Assign a user task.'''
+
+Parameters of the path are taken by name, as keys or as text. A parameter *body* is read from the JSON of the request; with a default,
+the request may come without a body. The answer is a struct, which is sent as JSON with *status*; None, for an empty answer; or a
+`Reply`, for other media. The first line of the docstring is the summary in the OpenAPI document.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_type_hints
+from urllib.parse import parse_qs
+
+import msgspec
+
+from osmia_broker.calls import Caller, Calls
+from osmia_broker.calls.checks import quoted
+from osmia_broker.http import types
+from osmia_broker.http.problem import HttpRefusal, bad_request
+from osmia_broker.store.read import Reader
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+NO_UPLOADS: list["Upload"] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The facts about the broker that clients read: the level of the contract, the cluster, the gRPC door's address."""
+
+    gateway_version: str
+    cluster_id: str
+    grpc_host: str
+    grpc_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the broker that operations use."""
+
+    calls: Calls
+    reader: Reader
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file, or a field without a file name, of a multipart request."""
+
+    name: str  # of the part
+    file_name: str  # empty of a plain field
+    media_type: str
+    content: bytes
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that is being carried out."""
+
+    services: Services
+    caller: Caller
+    query_text: str = ""
+    uploads: list[Upload] = field(default_factory=lambda: NO_UPLOADS)  #: the parts of a multipart request
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that every door offers."""
+        return self.services.calls
+
+    @property
+    def reader(self) -> Reader:
+        """The read side."""
+        return self.services.reader
+
+    @property
+    def query(self) -> Mapping[str, list[str]]:
+        """The parameters behind the `?` of the address."""
+        return parse_qs(self.query_text, keep_blank_values=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is not the usual JSON. *undelivered* runs if the caller has left before the answer was sent."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    undelivered: Callable[[], None] | None = None
+
+
+Handler = Callable[..., Awaitable[Any]]
+H = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the API."""
+
+    method: str
+    path: str  # below /v2, with {names} in camel case
+    tag: str
+    status: int  # of the usual answer
+    name: str
+    summary: str
+    handler: Handler
+    path_types: Mapping[str, tuple[str, type]]  # by name in the path: the parameter and its type
+    body_type: type | None
+    needs_body: bool
+    answer_type: Any
+    takes: str  # the media type of the request's body
+    waits: bool  # it may take long; the caller's leaving is watched
+    decode: Callable[[bytes], Any]
+
+    def arguments(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Convert the values of the path.
+
+        Raises:
+            HttpRefusal: one of them is no key.
+
+        """
+        arguments: dict[str, Any] = {}
+        for name, text in values.items():
+            parameter, type_ = self.path_types[name]
+            if type_ is str:
+                arguments[parameter] = text
+                continue
+            try:
+                arguments[parameter] = types.key(text)
+            except ValueError:
+                raise bad_request(f"Failed to convert '{name}' with value: '{quoted(text)}'") from None
+        return arguments
+
+    def read_body(self, content: bytes) -> Any:
+        """Read the request's JSON.
+
+        Raises:
+            HttpRefusal: it is no JSON, or has a member of a wrong type.
+
+        """
+        try:
+            return self.decode(content)
+        except msgspec.ValidationError as fault:
+            raise bad_request(f"Failed to read request: {in_words(str(fault))}") from None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
+            raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
+
+
+OPERATIONS: list[Operation] = []  #: all of them; filled when `api` is imported
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def operation(
+    method: str, path: str, *, tag: str, status: int = 200, takes: str = JSON, waits: bool = False
+) -> Callable[[H], H]:
+    """Register the decorated function as the operation *method* *path*. See the module's docstring."""
+
+    def register(handler: H) -> H:
+        hints = get_type_hints(handler)
+        parameters = inspect.signature(handler).parameters
+        body = parameters.get("body")
+        body_type = None if body is None else _without_none(hints["body"])
+        OPERATIONS.append(
+            Operation(
+                method=method,
+                path=path,
+                tag=tag,
+                status=status,
+                name=handler.__name__,
+                summary=(inspect.getdoc(handler) or "").partition("\n")[0],
+                handler=handler,
+                path_types={name: (_snake(name), hints[_snake(name)]) for name in _PLACEHOLDER.findall(path)},
+                body_type=body_type,
+                needs_body=takes == MULTIPART or (body is not None and body.default is inspect.Parameter.empty),
+                answer_type=hints.get("return"),
+                takes=takes,
+                waits=waits,
+                decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
+            )
+        )
+        return handler
+
+    return register
+
+
+def _without_none(hint: Any) -> Any:
+    """Return the type in `T | None`."""
+    others = [one for one in get_args(hint) if one is not type(None)]
+    return others[0] if len(others) == 1 and type(None) in get_args(hint) else hint
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+_FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
+
+
+def in_words(fault: str) -> str:
+    """Write msgspec's report of a wrong value as a sentence: the member first, no marks of its own."""
+    parts = _FAULT.fullmatch(fault)
+    assert parts is not None, "the pattern takes every text"
+    what = parts["what"].replace("`", "'").replace("got", "but found")
+    what = what[:1].lower() + what[1:]
+    return f"{parts['place']}: {what}" if parts["place"] else what
+
+
+class Router:
+    """Finds the operation of a method and a path. A fixed part of a path goes before a placeholder."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self._root: dict[str, Any] = {}
+        for one in operations:
+            node = self._root
+            for part in one.path.strip("/").split("/"):
+                node = node.setdefault("{}" if part.startswith("{") else part, {})
+            methods = node.setdefault("", {})
+            assert one.method not in methods, f"{one.method} {one.path} is registered twice"
+            methods[one.method] = (one, _PLACEHOLDER.findall(one.path))
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        """Return the operation and the values of its placeholders.
+
+        Raises:
+            HttpRefusal: there is no such path (404), or it has other methods (405).
+
+        """
+        found = [*_ends(self._root, path.strip("/").split("/"), [])]
+        for methods, values in found:
+            wanted = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
+            if wanted:
+                return wanted[0], dict(zip(wanted[1], values, strict=True))
+        if not found:
+            raise HttpRefusal(404, "Not Found", f"Expected a path of the API, but found '{quoted(path)}'")
+        allow = ", ".join(sorted({name for methods, _ in found for name in methods}))
+        raise HttpRefusal(
+            405, "Method Not Allowed", f"Expected {allow} for this path, but found {quoted(method)}", allow=allow
+        )
+
+
+def _ends(node: dict[str, Any], parts: list[str], values: list[str]) -> list[tuple[dict[str, Any], list[str]]]:
+    """Return the methods at the end of every way that *parts* can take, fixed names first, with the values on it."""
+    if not parts:
+        return [(node[""], values)] if "" in node else []
+    part, *rest = parts
+    found = _ends(node[part], rest, values) if part and part in node and part != "{}" else []
+    if part and "{}" in node:
+        found += _ends(node["{}"], rest, [*values, part])
+    return found

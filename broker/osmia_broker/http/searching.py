@@ -1,0 +1,215 @@
+"""Searches over HTTP: an operation for an entity of the read side, with its description for the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.problem import bad_request
+from osmia_broker.http.types import Body, Item, Key
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.fields import Field, Kind
+from osmia_broker.store.read.search.filters import OPERATORS
+from osmia_broker.store.read.search.search import ITEMS_DEFAULT, ITEMS_MAX, Found, Search, get, search
+
+Scope = Mapping[str, str]  #: the field of an entity for each parameter of a path
+
+
+class PageInfo(Item):
+    """The place of a page in its list."""
+
+    total_items: int
+    has_more_total_items: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+class Results(Item):
+    """A page of items."""
+
+    items: list[dict[str, Any]]
+    page: PageInfo
+
+
+def results(found: Found) -> Results:
+    """Write what a search has found."""
+    page = PageInfo(
+        total_items=found.total,
+        has_more_total_items=found.has_more_total,
+        start_cursor=found.start,
+        end_cursor=found.end,
+    )
+    return Results(items=found.items, page=page)
+
+
+def serve_search(
+    path: str,
+    entity: Entity,
+    *,
+    name: str,
+    tag: str,
+    summary: str,
+    scope: Scope | None = None,
+    sees: Callable[[Call, dict[str, int]], Awaitable[dict[str, Any]]] | None = None,
+    whole: Entity | None = None,
+) -> None:
+    """Register the operation that searches *entity*.
+
+    *scope* turns keys in the path into conditions; *sees* makes conditions from them that need a look into the store. *whole* is the entity
+    with values of any length, for requests with `truncateValues=false`.
+    """
+
+    async def handle(call: Call, body: Any = None, **values: int) -> Any:
+        conditions = {field: values[parameter] for parameter, field in (scope or {}).items()}
+        if sees is not None:
+            conditions |= await sees(call, values)
+        chosen = whole if whole is not None and not truncates(call) else entity
+        asked = Search() if body is None else Search(body.filter, body.sort, body.page)
+        return results(await search(call.reader, chosen, asked, scope=conditions))
+
+    serve(handle, entity, path, name=name, tag=tag, summary=summary)
+
+
+def serve_get(path: str, entity: Entity, *, name: str, tag: str, noun: str) -> None:
+    """Register the operation that returns one item of *entity* by the key in the path."""
+
+    async def handle(call: Call, **values: int) -> Any:
+        (key,) = values.values()
+        return await get(call.reader, entity, key, noun)
+
+    _describe(handle, name, path, f"Return one {noun}.", body=None, answer=item_type(entity, name))
+    operation("GET", path, tag=tag)(handle)
+
+
+def truncates(call: Call) -> bool:
+    """Whether long values are to be cut, which is the default.
+
+    Raises:
+        HttpRefusal: the parameter is neither true nor false.
+
+    """
+    text = call.query.get("truncateValues", ["true"])[-1].lower()
+    if text not in ("true", "false"):
+        raise bad_request(f"Failed to convert 'truncateValues' with value: '{text[:100]}'")
+    return text == "true"
+
+
+def serve(handle: Any, entity: Entity, path: str, *, name: str, tag: str, summary: str) -> None:
+    """Register *handle* as an operation that takes a question about *entity* and answers with a page of items."""
+    _describe(handle, name, path, summary, body=question_type(entity, name), answer=answer_type(entity, name))
+    operation("POST", path, tag=tag)(handle)
+
+
+def _describe(handle: Any, name: str, path: str, summary: str, *, body: Any, answer: Any) -> None:
+    """Give a function that was made here the name, the summary and the types that its registration reads."""
+    keys = {_snake(part[1:-1]): Key for part in path.split("/") if part.startswith("{")}
+    handle.__name__ = name
+    handle.__doc__ = summary
+    handle.__annotations__ = {"call": Call, **keys, **({"body": body} if body is not None else {}), "return": answer}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
+
+
+# --- descriptions
+
+
+_ORDERS = {"type": "string", "enum": ["ASC", "DESC", "asc", "desc"]}
+_PAGE = {
+    "type": ["object", "null"],
+    "description": "A page by its number of items: from the beginning, after a cursor, or before one.",
+    "properties": {
+        "from": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+        "limit": {"type": "integer", "minimum": 1, "maximum": ITEMS_MAX, "default": ITEMS_DEFAULT},
+        "after": {"type": "string"},
+        "before": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+_KEY = {"type": "string", "pattern": "^-?[0-9]{1,19}$"}
+_VALUES: dict[Kind, dict[str, Any]] = {
+    Kind.KEY: _KEY,
+    Kind.TEXT: {"type": "string"},
+    Kind.INTEGER: {"type": "integer", "format": "int64"},
+    Kind.DATE: {"type": "string", "format": "date-time"},
+    Kind.FLAG: {"type": "boolean"},
+    Kind.TAGS: {"type": "array", "items": {"type": "string"}},
+    Kind.JSON: {},
+}
+
+
+def question_type(entity: Entity, name: str) -> type:
+    """Make the type of the body of a search: it is described in full, and checked by the search itself."""
+    filters = {one.name: _filter(one) for one in entity.declared if one.filters}
+    alternative = {"type": "object", "properties": filters, "additionalProperties": False}
+    whole = {**alternative, "type": ["object", "null"]}
+    whole["properties"] = {**filters, "$or": {"type": "array", "items": alternative, "minItems": 1}}
+    sorts = [one.name for one in entity.declared if one.sorts]
+    sort_item = {
+        "type": "object",
+        "properties": {"field": {"type": "string", "enum": sorts}, "order": _ORDERS},
+        "required": ["field"],
+    }
+    sort: dict[str, Any] = {"type": ["array", "null"], "items": sort_item} if sorts else {"type": "null"}
+    described = {"filter": whole, "sort": sort, "page": _PAGE}
+    fields = [(member, Annotated[Any, Meta(extra_json_schema=schema)], None) for member, schema in described.items()]
+    return msgspec.defstruct(_title(name) + "Query", fields, bases=(Body,), rename="camel", kw_only=True)
+
+
+def _filter(known: Field) -> dict[str, Any]:
+    if known.kind is Kind.TAGS:
+        return _VALUES[Kind.TAGS]
+    if known.kind is Kind.VARIABLES:
+        value = {"anyOf": [{"type": "string"}, _operators(Kind.TEXT, {"type": "string"})]}
+        properties = {"name": {"type": "string"}, "value": value}
+        item = {"type": "object", "properties": properties, "required": ["name", "value"]}
+        return {"type": "array", "items": item}
+    plain = {"type": "string", "enum": [*known.choices]} if known.choices is not None else _VALUES[known.kind]
+    return {"anyOf": [plain, _operators(known.kind, plain)]}
+
+
+def _operators(kind: Kind, plain: dict[str, Any]) -> dict[str, Any]:
+    special = {"$exists": {"type": "boolean"}, "$like": {"type": "string"}}
+    lists = {"$in", "$notIn"}
+    properties = {
+        name: special.get(name) or ({"type": "array", "items": plain} if name in lists else plain)
+        for name in OPERATORS[kind]
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _item_schema(entity: Entity) -> dict[str, Any]:
+    properties = {}
+    for one in entity.shown:
+        if one.choices is not None:
+            properties[one.name] = {"type": "string", "enum": [*one.choices]}
+        elif one.show is not None:
+            properties[one.name] = {}
+        else:
+            value = dict(_VALUES[one.kind])
+            properties[one.name] = {**value, "type": [value["type"], "null"]} if one.optional else value
+    return {"type": "object", "properties": properties}
+
+
+def item_type(entity: Entity, name: str) -> Any:
+    """Make the type of an answer that is one item."""
+    fields = [
+        (one, Annotated[Any, Meta(extra_json_schema=schema)], None)
+        for one, schema in _item_schema(entity)["properties"].items()
+    ]
+    return msgspec.defstruct(_title(name) + "Result", fields, bases=(msgspec.Struct,), kw_only=True)
+
+
+def answer_type(entity: Entity, name: str) -> Any:
+    """Make the type of a page of items."""
+    items = Annotated[list[Any], Meta(extra_json_schema={"items": _item_schema(entity)})]
+    return msgspec.defstruct(
+        _title(name) + "Result", [("items", items), ("page", PageInfo)], bases=(Item,), rename="camel", kw_only=True
+    )
+
+
+def _title(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

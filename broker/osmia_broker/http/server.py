@@ -1,0 +1,75 @@
+"""Opens the HTTP door: uvicorn's protocol on a listener of our own, so that the broker starts and stops it with its other parts."""
+
+import asyncio
+import logging
+import socket
+from datetime import timedelta
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from osmia_broker.http.api import load
+from osmia_broker.http.app import App
+from osmia_broker.http.operation import OPERATIONS, Router, Services
+from osmia_broker.metrics import HttpCounters
+
+KEEP_ALIVE_S = 75  # load balancers and Node's clients keep a connection for 60 s
+BACKLOG = 1_024
+
+
+class HttpServer:
+    """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door."""
+
+    def __init__(self, services: Services, counters: HttpCounters, *, body_bytes_max: int) -> None:
+        load()
+        app = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
+        for name in ("uvicorn.error", "uvicorn.access"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # requests are counted; refusals are answers, not news
+        self._config = uvicorn.Config(
+            app,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen at *host* and *port* (0 for a free one), and return the real port.
+
+        Raises:
+            OSError: the port cannot be had.
+
+        """
+        loop = asyncio.get_running_loop()
+        self._config.load()
+        self._server = await loop.create_server(
+            lambda: HttpToolsProtocol(config=self._config, server_state=self._state, app_state={}, _loop=loop),
+            host.strip("[]"),
+            port,
+            backlog=BACKLOG,
+        )
+        listener: socket.socket = self._server.sockets[0]
+        return int(listener.getsockname()[1])
+
+    async def stop(self, grace: timedelta) -> None:
+        """Take no new requests, let those that are being answered finish within *grace*, and close all connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(set(self._state.tasks), timeout=grace.total_seconds())
+        for task in list(self._state.tasks):
+            task.cancel()
+        for connection in list(self._state.connections):
+            connection.transport.close()
+        self._server = None

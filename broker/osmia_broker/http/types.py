@@ -1,0 +1,84 @@
+"""Types of JSON values in requests and answers, and how a request's values become them (user-tasks.md, section 7).
+
+Clients of many languages send keys as numbers or as text, and numbers where text is meant. Such values are accepted; answers always hold
+keys as text, because a JavaScript number cannot hold one.
+"""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.calls.checks import INT64, quoted
+
+
+class Key(int):
+    """A key of 64 bits, in a request: a number, or a text of digits."""
+
+    __slots__ = ()
+
+
+class Text(str):
+    """A text in a request. A number or a boolean is taken as its text."""
+
+    __slots__ = ()
+
+
+class Body(msgspec.Struct, rename="camel", kw_only=True):
+    """The root of the JSON objects of requests. Members that it does not know are passed over."""
+
+
+class Item(msgspec.Struct, rename="camel", kw_only=True):
+    """The root of the JSON objects of answers."""
+
+
+def key(text: str) -> int:
+    """Read a key from a path or a member.
+
+    Raises:
+        ValueError: *text* is no integer of 64 bits.
+
+    """
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19 and int(text) in INT64):
+        raise ValueError(f"expected a key, an integer of 64 bits, but found '{quoted(text)}'")
+    return int(text)
+
+
+def key_text(key: int) -> str | None:
+    """Return *key* as answers hold it; None for 0, which means that there is none."""
+    return str(key) if key else None
+
+
+def variables_text(variables: msgspec.Raw) -> str:
+    """Return the text of a member with variables; empty when the member is missing. Half characters stay, for the check to refuse."""
+    return bytes(variables).decode("utf-8", "surrogateescape")
+
+
+def convert(type: type, value: Any) -> Any:
+    """Make a value of the type `Key` or `Text` from JSON; for msgspec.
+
+    Raises:
+        ValueError: *value* is none.
+
+    """
+    if type is Key and isinstance(value, (str, int)) and not isinstance(value, bool):
+        return Key(key(str(value)))
+    if type is Text and isinstance(value, (str, int, float)):
+        return Text(str(value).lower() if isinstance(value, bool) else value)
+    expected = "a key, as text or as a number" if type is Key else "a text"
+    raise ValueError(f"expected {expected}, but found {kind_of(value)}")
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a JSON value in words."""
+    names = {dict: "an object", list: "an array", bool: "a boolean", str: "a text", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def schema_of(type: type) -> dict[str, Any]:
+    """Return the JSON schema of `Key` and `Text`; for msgspec."""
+    if type is Key:
+        return {"anyOf": [{"type": "string", "pattern": "^-?[0-9]{1,19}$"}, {"type": "integer", "format": "int64"}]}
+    if type is Text:
+        return {"type": "string"}
+    raise NotImplementedError(type)

@@ -1,0 +1,207 @@
+"""Read the extension file of an Activiti process: `<name>-extensions.json` beside `<name>.bpmn` (user-tasks.md, section 5).
+
+It declares the variables of the processes in the BPMN file, and which variables go into and out of their elements. `assignments` and
+`templates` tell the modeller's own story and are not used: the attributes of the BPMN file decide.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from osmia_broker.model import json_patch
+from osmia_broker.model.faults import quote
+from osmia_broker.model.json_patch import FaultyPatch, Operation
+from osmia_broker.model.templates import FaultyTemplate, Template
+
+SUFFIX = "-extensions.json"
+BPMN_SUFFIXES = (".bpmn20.xml", ".bpmn.xml", ".bpmn", ".xml")  # the longest first
+FAULTS_MAX = 50  # an answer names no more
+
+VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
+_SOURCES = (VARIABLE, VALUE, JSONPATCH)
+_ALL_INPUTS = frozenset({"MAP_ALL", "MAP_ALL_INPUTS"})
+_ALL_OUTPUTS = frozenset({"MAP_ALL", "MAP_ALL_OUTPUTS"})
+
+
+class InvalidExtensions(Exception):
+    """An extension file that cannot be deployed; the text has the form of `faults`, with paths in the file for elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessVariable:
+    """A declared variable of a process. *default* is None where the file gives no value."""
+
+    name: str
+    type: str
+    is_required: bool = False
+    default: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a mapped value comes from: the variable *name*, the *value* of the file, or a *patch* of the target with the values in *value*."""
+
+    kind: str
+    name: str = ""
+    value: Template | None = None
+    patch: tuple[Operation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ElementMapping:
+    """The variables that go into and out of an element. None: all of them."""
+
+    inputs: Mapping[str, Source] | None = None
+    outputs: Mapping[str, Source] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    is_written: bool = True  # the file has an entry under `mappings`; without, only constants
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExtensions:
+    """The extensions of one process: its variables by name, and the mappings of its elements by id."""
+
+    variables: Mapping[str, ProcessVariable]
+    mappings: Mapping[str, ElementMapping]
+
+
+def stem_of(name: str) -> str:
+    """Return the part of a file's name that a BPMN file and its extension file have in common."""
+    return next((name.removesuffix(one) for one in (SUFFIX, *BPMN_SUFFIXES) if name.endswith(one)), name)
+
+
+def parse(content: bytes) -> Mapping[str, ProcessExtensions]:
+    """Read an extension file: the extensions of each process, by its id.
+
+    Raises:
+        InvalidExtensions: the file has faults.
+    """
+    return _Reading().file(_decoded(content))
+
+
+def _decoded(content: bytes) -> Any:
+    from osmia_broker.feel.json_text import from_json  # numbers keep their digits
+
+    try:
+        return from_json(content.removeprefix(b"\xef\xbb\xbf"))
+    except ValueError as error:
+        raise InvalidExtensions(str(error)) from error
+
+
+class _Reading:
+    """The reading of one file; it collects all faults."""
+
+    def __init__(self) -> None:
+        self._faults: list[str] = []
+
+    def file(self, content: Any) -> Mapping[str, ProcessExtensions]:
+        extensions = content.get("extensions", {}) if isinstance(content, dict) else None
+        if not isinstance(extensions, dict):
+            raise InvalidExtensions("Expected a JSON object with an object 'extensions', but found another value")
+        read = {id: self._process(f"extensions.{id}", one) for id, one in extensions.items()}
+        if self._faults:
+            raise InvalidExtensions("\n".join(self._faults[:FAULTS_MAX]))
+        return read
+
+    def _fault(self, where: str, reason: str) -> None:
+        self._faults.append(f"- Element: {quote(where)}\n    - ERROR: {reason}")
+
+    def _object(self, where: str, value: Any) -> dict[str, Any]:
+        """Return *value* if it is an object; nothing counts as an empty one."""
+        if isinstance(value, dict):
+            return value
+        if value is not None:
+            self._fault(where, "Expected a JSON object, but found another value")
+        return {}
+
+    def _process(self, where: str, value: Any) -> ProcessExtensions:
+        given = self._object(where, value)
+        variables = {one.name: one for one in self._variables(f"{where}.properties", given.get("properties"))}
+        mappings = {
+            id: self._mapping(f"{where}.mappings.{id}", one)
+            for id, one in self._object(f"{where}.mappings", given.get("mappings")).items()
+            if one is not None
+        }
+        for id, one in self._object(f"{where}.constants", given.get("constants")).items():
+            constants = self._constants(f"{where}.constants.{id}", one)
+            if constants:
+                before = mappings.get(id, ElementMapping(is_written=False))
+                mappings[id] = ElementMapping(before.inputs, before.outputs, constants, before.is_written)
+        return ProcessExtensions(variables, mappings)
+
+    def _variables(self, where: str, value: Any) -> Iterator[ProcessVariable]:
+        names: set[str] = set()
+        for id, one in self._object(where, value).items():
+            at = f"{where}.{id}"
+            given = self._object(at, one)
+            name, type, required = given.get("name"), given.get("type", "json"), given.get("required")
+            if not isinstance(name, str) or not name:
+                self._fault(at, "Expected a variable to have a 'name', but found none")
+                continue
+            if name in names:
+                self._fault(at, f"Expected one variable with the name '{quote(name)}', but found two")
+            if not isinstance(type, str):
+                self._fault(
+                    at, f"Expected the 'type' of variable '{quote(name)}' to be a text, but found another value"
+                )
+                continue
+            if not isinstance(required, bool | None):
+                self._fault(
+                    at, f"Expected 'required' of variable '{quote(name)}' to be true or false, but found another value"
+                )
+            names.add(name)
+            default = None if given.get("value") is None else self._template(at, given["value"])
+            yield ProcessVariable(name, type.lower(), required is True, default)
+
+    def _template(self, where: str, value: Any) -> Template | None:
+        try:
+            return Template(value)
+        except FaultyTemplate as fault:
+            self._fault(where, str(fault))
+            return None
+
+    def _mapping(self, where: str, value: Any) -> ElementMapping:
+        given = self._object(where, value)
+        kind = given.get("mappingType")
+        if kind is not None and kind not in _ALL_INPUTS | _ALL_OUTPUTS:
+            self._fault(
+                where,
+                f"Expected 'mappingType' to be one of MAP_ALL, MAP_ALL_INPUTS, MAP_ALL_OUTPUTS, but found '{quote(str(kind))}'",
+            )
+        inputs = self._sources(f"{where}.inputs", given.get("inputs"))
+        outputs = self._sources(f"{where}.outputs", given.get("outputs"))
+        return ElementMapping(None if kind in _ALL_INPUTS else inputs, None if kind in _ALL_OUTPUTS else outputs)
+
+    def _sources(self, where: str, value: Any) -> Mapping[str, Source]:
+        read = {target: self._source(f"{where}.{target}", one) for target, one in self._object(where, value).items()}
+        return {target: source for target, source in read.items() if source is not None}
+
+    def _source(self, where: str, value: Any) -> Source | None:
+        given = self._object(where, value)
+        kind = str(given.get("type", "")).lower()
+        if kind not in _SOURCES:
+            found = f"'{quote(str(given['type']))}'" if "type" in given else "none"
+            self._fault(where, f"Expected a 'type' of variable, value or jsonpatch, but found {found}")
+            return None
+        source = given.get("value")
+        if kind == VARIABLE:
+            if isinstance(source, str) and source:
+                return Source(kind, source)
+            self._fault(where, "Expected 'value' to be the name of a variable, but found another value")
+            return None
+        return self._patch(where, source) if kind == JSONPATCH else Source(kind, value=self._template(where, source))
+
+    def _patch(self, where: str, value: Any) -> Source | None:
+        try:
+            operations = json_patch.read(value)
+        except FaultyPatch as fault:
+            self._fault(where, str(fault))
+            return None
+        return Source(JSONPATCH, value=self._template(where, [one.value for one in operations]), patch=operations)
+
+    def _constants(self, where: str, value: Any) -> dict[str, Any]:
+        constants = {}
+        for name, one in self._object(where, value).items():
+            given = self._object(f"{where}.{name}", one)
+            constants[name] = given.get("value")
+        return constants

@@ -1,0 +1,86 @@
+"""The changes of rows that a command made, read from its journal.
+
+The journal holds an undo note for each change, oldest first, without the steps that were taken back. So it tells what happened, in
+order, and a command pays nothing for it. A row shows only its last values; the notes give those before.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from osmia_broker.state.definitions import VersionedTable
+from osmia_broker.state.journal import Journal
+from osmia_broker.state.table import Table
+from osmia_broker.state.variables import VariableTable
+
+_TABLES = (Table, VariableTable, VersionedTable)
+
+
+class Change:
+    """One change of a row. It must be read before the row changes again."""
+
+    __slots__ = ("_later", "before", "row")
+
+    def __init__(self, row: Any, before: Mapping[str, Any] | None, later: Mapping[str, Any]) -> None:
+        self.row = row
+        self.before = before  #: the former values of the fields that changed; None of a new row
+        self._later = later  # the values that later changes of the same command replaced
+
+    @property
+    def is_insert(self) -> bool:
+        """Whether the row is new."""
+        return self.before is None
+
+    def value(self, field: str) -> Any:
+        """Return the value of *field* right after this change."""
+        return self._later[field] if field in self._later else getattr(self.row, field)
+
+    def was(self, field: str) -> Any:
+        """Return the value of *field* right before this change; of a new row None."""
+        if self.before is None:
+            return None
+        return self.before[field] if field in self.before else self.value(field)
+
+    def is_set(self, field: str) -> bool:
+        """Whether this change gave *field* another value, or the row is new."""
+        return self.before is None or (field in self.before and self.before[field] != self.value(field))
+
+
+def changes_of(journal: Journal) -> list[Change]:
+    """Return the changes of rows since the journal was cleared, oldest first."""
+    changes: list[Change] = []
+    later_of: dict[int, dict[str, Any]] = {}  # by identity of the row: the values that notes passed so far replaced
+    for undo, arguments in reversed(journal.notes()):
+        if isinstance(getattr(undo, "__self__", None), _TABLES) and undo.__name__ in _READERS:
+            row = arguments[0]
+            before = _READERS[undo.__name__](*arguments)
+            later = later_of.setdefault(id(row), {})
+            changes.append(Change(row, before, dict(later)))
+            if before is not None:
+                later.update(before)
+    changes.reverse()
+    return changes
+
+
+def _inserted(_row: Any) -> None:
+    return None
+
+
+def _updated(_row: Any, before: Any, _was_changed: bool) -> Mapping[str, Any]:
+    return {"value": before} if isinstance(before, str) else dict(before)  # of a variable, the value alone
+
+
+def _set(_row: Any, name: str, before: Any, _was_changed: bool) -> Mapping[str, Any]:
+    return {name: before}
+
+
+def _deleted(row: Any, _was_changed: bool) -> Mapping[str, Any]:
+    return {"deleted_ms": 0} if hasattr(row, "deleted_ms") else {}
+
+
+#: The values before a change, by the name of its undo function, from the arguments of that.
+_READERS: dict[str, Any] = {
+    "_undo_insert": _inserted,
+    "_undo_update": _updated,
+    "_undo_set": _set,
+    "_undo_delete": _deleted,
+}

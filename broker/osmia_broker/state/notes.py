@@ -1,0 +1,45 @@
+"""Rows that the engine writes and never reads: history, and what only lists need.
+
+They are no part of a process instance in memory. A row is replaced by another one with the same primary key.
+"""
+
+from operator import attrgetter
+from typing import Any
+
+from osmia_broker.state.journal import Journal
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.store_protocol import RowValues
+from osmia_broker.state.table import values_of
+
+
+class Notes:
+    """The rows of one class that the next commit writes."""
+
+    __slots__ = ("_journal", "_key", "_values", "_written")
+
+    def __init__(self, row_type: type, journal: Journal) -> None:
+        kind = KINDS[row_type]
+        self._journal = journal
+        self._values = values_of(kind)
+        self._key = attrgetter(*kind.primary_key)
+        self._written: dict[Any, RowValues] = {}
+
+    def write(self, row: Any) -> None:
+        """Write *row*, in place of one with the same primary key."""
+        key = self._key(row)
+        self._journal.note(self._undo, key, self._written.get(key))
+        self._written[key] = self._values(row)
+
+    def take_changes(self) -> list[RowValues]:
+        """Return the values of all rows written since the last call."""
+        if not self._written:
+            return []
+        taken = list(self._written.values())
+        self._written.clear()
+        return taken
+
+    def _undo(self, key: Any, before: RowValues | None) -> None:
+        if before is None:
+            del self._written[key]
+        else:
+            self._written[key] = before

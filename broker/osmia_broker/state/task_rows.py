@@ -1,0 +1,168 @@
+"""The rows of user tasks: the part of the data dictionary (`rows`) that is about work for people.
+
+A user task lives in memory with its process instance. Its candidates, its history, its comments and its drafts are only ever written
+(`notes`): the engine never reads them, so they cost neither memory nor a load.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from osmia_broker.state.kinds import MIGRATED, changing, stored
+
+
+class UserTaskState(StrEnum):
+    """The states of a user task (user-tasks.md, section 6). Those that end in ING last while task listeners work."""
+
+    CREATING = "CREATING"
+    CREATED = "CREATED"  # with or without an assignee
+    ASSIGNING = "ASSIGNING"
+    UPDATING = "UPDATING"
+    COMPLETING = "COMPLETING"
+    COMPLETED = "COMPLETED"
+    CANCELING = "CANCELING"
+    CANCELED = "CANCELED"
+
+
+class CandidateKind(StrEnum):
+    """Who a candidate of a user task is."""
+
+    USER = "USER"
+    GROUP = "GROUP"
+
+
+class TaskOperation(StrEnum):
+    """What a person did to a user task."""
+
+    CREATE = "CREATE"
+    ASSIGN = "ASSIGN"
+    UNASSIGN = "UNASSIGN"
+    UPDATE = "UPDATE"
+    COMPLETE = "COMPLETE"
+    CANCEL = "CANCEL"
+
+
+@stored(
+    "user_tasks",
+    of_instance=True,
+    lookups=("element_instance_key",),
+    sized=("documentation", "candidate_users", "candidate_groups", "headers"),
+    migrated=MIGRATED,
+)
+@dataclass(slots=True)
+class UserTask:
+    """Work for a person, of either kind and dialect."""
+
+    key: int
+    process_instance_key: int
+    process_definition_key: int
+    element_instance_key: int
+    element_id: str
+    job_key: int  # of the job with which it begins and ends; 0 of a native task
+    name: str
+    documentation: str
+    category: str
+    state: UserTaskState = changing()
+    assignee: str = changing("")  # empty while nobody is
+    candidate_users: str = changing("[]")  # JSON array of text
+    candidate_groups: str = changing("[]")  # JSON array of text
+    due_date: str = changing("")  # date-time with an offset, as the job's header has it; empty for none
+    follow_up_date: str = changing("")  # as due_date
+    due_ms: int = changing(0)  # the same moment, for lists; 0 for none
+    follow_up_ms: int = changing(0)
+    priority: int = changing(50)
+    form_key: int = 0  # of a deployed form; 0 for none
+    external_form: str = ""  # a form that is kept elsewhere: an external reference, or a form key that is text
+    headers: str = "{}"  # JSON object of strings: those of the model
+    created_ms: int = 0
+    ended_ms: int = changing(0)
+
+
+@stored("task_transitions", of_instance=True, lookups=("user_task_key",), sized=("changes", "variables", "listeners"))
+@dataclass(slots=True)
+class TaskTransition:
+    """A change of a user task that waits for task listeners. It ends when the last of them is done, or one of them denies it."""
+
+    key: int
+    process_instance_key: int
+    element_instance_key: int
+    user_task_key: int
+    event: str  # creating, assigning, updating, completing or canceling
+    operation: TaskOperation
+    action: str
+    user: str  # who asked for it; empty if unknown
+    changes: str = changing("{}")  # JSON object: the new values by attribute, with the corrections of listeners so far
+    variables: str = "{}"  # JSON object, of a completion
+    listeners: str = "[]"  # JSON array of [type, retries, headers]
+    listeners_done: int = changing(0)
+    ended_ms: int = changing(0)
+
+
+@stored("task_candidates", primary_key=("user_task_key", "kind", "name"))
+@dataclass(slots=True)
+class TaskCandidate:
+    """A person or a group that may claim a user task, for lists by name."""
+
+    user_task_key: int
+    kind: CandidateKind
+    name: str
+    process_instance_key: int
+    ended_ms: int = changing(0)  # when it was removed, or when its task ended
+
+
+@stored("task_events")
+@dataclass(slots=True)
+class TaskEvent:
+    """A step in the history of a user task: who did what, and which values changed.
+
+    The creation and the end of a task are seen in its own row; they have an event only if somebody is known to have done it.
+    """
+
+    key: int
+    process_instance_key: int
+    user_task_key: int
+    operation: TaskOperation
+    action: str  # a free text of the caller
+    user: str  # empty if unknown
+    changes: str  # JSON object: [old, new] by attribute
+    at_ms: int
+
+
+@stored("task_comments")
+@dataclass(slots=True)
+class TaskComment:
+    """A person's comment on a user task."""
+
+    key: int
+    process_instance_key: int
+    user_task_key: int
+    user: str
+    text: str
+    at_ms: int
+
+
+@stored("task_drafts", primary_key=("user_task_key", "user"))
+@dataclass(slots=True)
+class TaskDraft:
+    """A person's unfinished input to a user task. It is private to both, and never a process variable."""
+
+    user_task_key: int
+    user: str
+    process_instance_key: int
+    content: str = changing()  # JSON object; empty when it was discarded
+    saved_ms: int = changing(0)
+
+
+@stored("global_task_listeners")
+@dataclass(slots=True)
+class GlobalTaskListener:
+    """A task listener of all native user tasks, kept by the broker."""
+
+    key: int
+    id: str
+    type: str = changing()  # of its jobs
+    event_types: str = changing("[]")  # JSON array of creating, assigning, updating, completing, canceling
+    retries: int = changing(3)
+    after_model: int = changing(0)  # 1: it works after the listeners of the model; 0: before them
+    priority: int = changing(50)  # the higher works first
+    created_ms: int = 0
+    deleted_ms: int = changing(0)

@@ -1,0 +1,69 @@
+"""Deployed processes, in all versions. Deleted ones stay: instances refer to them."""
+
+from sqlalchemy import and_, case, func, not_, select
+
+from osmia_broker.store import schema
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search.entity import Entity, Item, Parameters
+from osmia_broker.store.read.search.fields import SORTED_TENANT, Condition, flag, integer, key, maybe, named, text
+from osmia_broker.store.read.sources import Sources
+from osmia_broker.store.read.start_forms import definitions_with_form
+
+_definition = schema.process_definitions.alias("definition")
+_newer = schema.process_definitions.alias("newer")
+_process = schema.element_instances.alias("process")
+
+_has_instances = (
+    select(_process.c.key)
+    .where(
+        _process.c.type == schema.PROCESS,
+        _process.c.process_definition_key == _definition.c.key,
+        _process.c.state.in_(("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING")),
+    )
+    .exists()
+)
+_is_there = _definition.c.deleted_ms == 0
+#: A deleted definition drains while instances of it run.
+STATES: dict[str, Condition] = {
+    "ACTIVE": _is_there,
+    "DRAINING": and_(_definition.c.deleted_ms > 0, _has_instances),
+    "DELETED": and_(_definition.c.deleted_ms > 0, not_(_has_instances)),
+}
+_is_latest = _definition.c.version == (
+    select(func.max(_newer.c.version))
+    .where(_newer.c.bpmn_process_id == _definition.c.bpmn_process_id, _newer.c.deleted_ms == 0)
+    .scalar_subquery()
+)
+FORMS = "definitions_with_form"  #: the parameter with their keys
+
+
+async def _with_form(sources: Sources, used: frozenset[str]) -> Parameters:
+    """Read which definitions have a form at their start event. No table has it."""
+    return {FORMS: dialect.array(await definitions_with_form(sources) if "hasStartForm" in used else ())}
+
+
+async def _add_forms(sources: Sources, items: list[Item]) -> None:
+    found = await definitions_with_form(sources, [int(item["processDefinitionKey"]) for item in items])
+    for item in items:
+        item["hasStartForm"] = int(item["processDefinitionKey"]) in found
+
+
+PROCESS_DEFINITIONS = Entity(
+    "process definitions",
+    _definition,
+    (_definition.c.key,),
+    (
+        key("processDefinitionKey", _definition.c.key, sorts=True),
+        text("processDefinitionId", _definition.c.bpmn_process_id, sorts=True),
+        maybe("name", _definition.c.name, sorts=True),
+        text("resourceName", _definition.c.resource_name, sorts=True),
+        integer("version", _definition.c.version, sorts=True),
+        maybe("versionTag", _definition.c.version_tag, sorts=True),
+        named("state", case((_is_there, "ACTIVE"), (_has_instances, "DRAINING"), else_="DELETED"), STATES),
+        flag("hasStartForm", dialect.among(_definition.c.key, FORMS)),
+        SORTED_TENANT,
+        flag("isLatestVersion", and_(_is_there, _is_latest), shows=False),
+    ),
+    prepare=_with_form,
+    add=_add_forms,
+)

@@ -1,0 +1,102 @@
+"""Process instances: element instances of the type PROCESS."""
+
+from sqlalchemy import and_, case, not_, select
+
+from osmia_broker.state.rows import InstanceOrigin
+from osmia_broker.store import schema
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.fields import (
+    SORTED_TENANT,
+    Condition,
+    Nested,
+    date,
+    flag,
+    integer,
+    key,
+    maybe,
+    named,
+    text,
+)
+
+_process = schema.element_instances.alias("process")
+_definition, _origin = beside.Definition(_process.c.process_definition_key), beside.Origin(_process.c.key)
+_inner = schema.element_instances.alias("inner_element")
+_incident, _job = schema.incidents.alias("stop"), schema.jobs.alias("job")
+_suspended = schema.TABLES[InstanceOrigin].alias("suspended")
+
+_is_open = _process.c.ended_ms == schema.NOT_ENDED
+_is_suspended = _process.c.key.in_(
+    select(_suspended.c.process_instance_key).where(_suspended.c.suspended_ms > schema.NOT_ENDED)
+)
+STATES: dict[str, Condition] = {
+    "ACTIVE": and_(_is_open, not_(_is_suspended)),
+    "SUSPENDED": and_(_is_open, _is_suspended),
+    "COMPLETED": and_(_process.c.ended_ms > 0, _process.c.state == "COMPLETED"),
+    "TERMINATED": and_(_process.c.ended_ms > 0, _process.c.state == "TERMINATED"),
+}
+_state = case((_process.c.ended_ms > 0, _process.c.state), (_is_suspended, "SUSPENDED"), else_="ACTIVE")
+
+_elements = Nested(_inner, _inner.c.process_instance_key, _process.c.key, _inner.c.type != schema.PROCESS)
+_stops = Nested(_incident, _incident.c.process_instance_key, _process.c.key, _incident.c.ended_ms == schema.NOT_ENDED)
+#: A job that has failed and may be tried again.
+_failed_jobs = Nested(
+    _job,
+    _job.c.process_instance_key,
+    _process.c.key,
+    and_(_job.c.ended_ms == schema.NOT_ENDED, _job.c.retries > 0, _job.c.error_message != ""),
+)
+_INNER_STATES: dict[str, Condition] = {
+    "ACTIVE": _inner.c.ended_ms == schema.NOT_ENDED,
+    "COMPLETED": _inner.c.state == "COMPLETED",
+    "TERMINATED": _inner.c.state == "TERMINATED",
+}
+
+
+PROCESS_INSTANCES = Entity(
+    "process instances",
+    _process,
+    (_process.c.key,),
+    (
+        key("processInstanceKey", _process.c.key, sorts=True),
+        _definition.process_id,
+        maybe("processDefinitionName", _definition.c.name, **_definition.of("name")),
+        integer("processDefinitionVersion", _definition.c.version, **_definition.of("version")),
+        maybe("processDefinitionVersionTag", _definition.c.version_tag, **_definition.of("version_tag")),
+        key("processDefinitionKey", _process.c.process_definition_key, sorts=True),
+        date("startDate", _process.c.started_ms, sorts=True),
+        date("endDate", _process.c.ended_ms, sorts=True),
+        named("state", _state, STATES, sorts=True),
+        date("suspendedDate", _origin.c.suspended_ms, **_origin.of("suspended_ms")),
+        flag("hasIncident", _process.c.key.in_(beside.stopped("process_instance_key")), sorts=True),
+        key(
+            "parentProcessInstanceKey",
+            _origin.c.parent_process_instance_key,
+            **_origin.of("parent_process_instance_key"),
+        ),
+        key(
+            "parentElementInstanceKey",
+            _origin.c.parent_element_instance_key,
+            **_origin.of("parent_element_instance_key"),
+        ),
+        _origin.root_field(),
+        beside.tags(_process.c.key, _origin),
+        beside.business_id(_process.c.key, sorts=True),
+        SORTED_TENANT,
+        # --- for filters
+        beside.variables("variables", _process.c.key, of_instance=True),
+        text("elementId", _inner.c.element_id, nested=_elements, shows=False),
+        named("elementInstanceState", _inner.c.state, _INNER_STATES, nested=_elements, shows=False),
+        flag(
+            "hasElementInstanceIncident",
+            _inner.c.key.in_(beside.stopped("element_instance_key")),
+            nested=_elements,
+            shows=False,
+        ),
+        text("errorMessage", _incident.c.message, nested=_stops, shows=False),
+        integer("incidentErrorHashCode", dialect.error_hash(_incident.c.message), nested=_stops, shows=False),
+        flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
+    ),
+    where=_process.c.type == schema.PROCESS,
+)

@@ -1,0 +1,97 @@
+"""Variables of every scope, living and ended."""
+
+from typing import Any
+
+from sqlalchemy import Select, and_, func, literal_column, not_, select
+
+from osmia_broker.errors import NotFound
+from osmia_broker.store import schema
+from osmia_broker.store.read import dialect, numbers
+from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.search.entity import CHUNK, Entity, Item
+from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, flag, key, text
+from osmia_broker.store.read.search.search import get
+from osmia_broker.store.read.sources import Sources, question
+
+CHARACTERS_MAX = 8_191  # of a value in a list, unless it is asked for as a whole; the contract's number
+CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB
+
+_variable = schema.variables.alias("variable")
+_origin = beside.Origin(_variable.c.process_instance_key)
+_shortened = func.substr(_variable.c.value, literal_column("1"), literal_column(str(CHARACTERS_MAX)))
+_is_long = func.length(_variable.c.value) > CHARACTERS_MAX
+
+
+def _fields(shown_value: Column, *, shortens: bool) -> tuple[Field, ...]:
+    return (
+        key("variableKey", dialect.variable_key(_variable.c.scope_key, _variable.c.name), sorts=True),
+        text("name", _variable.c.name, sorts=True),
+        text("value", _variable.c.value, shown_as=shown_value, sorts=True),
+        flag("isTruncated", _is_long if shortens else _variable.c.scope_key < 0),
+        key("scopeKey", _variable.c.scope_key, sorts=True),
+        key("processInstanceKey", _variable.c.process_instance_key, sorts=True),
+        _origin.root_field(),
+        SORTED_TENANT,
+    )
+
+
+def _entity(*, shortens: bool, where: Condition | None = None) -> Entity:
+    shown_value = _shortened if shortens else _variable.c.value
+    return Entity(
+        "variables",
+        _variable,
+        (_variable.c.scope_key, _variable.c.name),
+        _fields(shown_value, shortens=shortens),
+        where=where,
+        key_types=(int, str),
+        chunk=CHUNK if shortens else CHUNK_OF_WHOLE_VALUES,
+    )
+
+
+#: Variables whose long values are cut. Filters and sorting use the whole value.
+VARIABLES = _entity(shortens=True)
+WHOLE_VARIABLES = _entity(shortens=False)
+
+SCOPES = "scopes"  #: the parameter of the effective variables: an array of scopes, the innermost first
+_scope, _inner_scope = dialect.items(SCOPES, "scope"), dialect.items(SCOPES, "inner_scope")
+_hiding = schema.variables.alias("hiding")
+_depth = select(_scope.c.key).where(_scope.c.value == _variable.c.scope_key).scalar_subquery()
+_is_hidden = (
+    select(_hiding.c.name)
+    .select_from(_inner_scope.join(_hiding, _hiding.c.scope_key == _inner_scope.c.value))
+    .where(_hiding.c.name == _variable.c.name, _inner_scope.c.key < _depth)
+    .exists()
+)
+_is_effective = and_(_variable.c.scope_key.in_(select(_scope.c.value)), not_(_is_hidden))
+#: The variables that an element instance sees: an inner one hides an outer one of the same name.
+EFFECTIVE_VARIABLES = _entity(shortens=True, where=_is_effective)
+WHOLE_EFFECTIVE_VARIABLES = _entity(shortens=False, where=_is_effective)
+
+_NEXT_KEY: Select[Any] = select(schema.partition.c.next_key)
+_OF_SCOPES: Select[Any] = select(_variable.c.scope_key, _variable.c.name).where(
+    dialect.among(_variable.c.scope_key, SCOPES)
+)
+
+
+async def variable(sources: Sources, key: int) -> Item:
+    """Return the variable with this key, with its whole value. See `numbers.variable_key`.
+
+    Raises:
+        NotFound: there is none with this key.
+
+    """
+    for place in await _places(sources, key):
+        if numbers.variable_key(*place) == key:
+            item = await get(sources, WHOLE_VARIABLES, place, "variable")
+            del item["isTruncated"]
+            return item
+    raise NotFound(f"Expected to find variable with key '{key}', but no such variable was found")
+
+
+@question
+async def _places(sources: Sources, key: int) -> list[tuple[int, str]]:
+    """Return the scopes and names of the variables that may have this key."""
+    async with sources.database.snapshot() as snapshot:
+        ((next_key,),) = await snapshot.values(_NEXT_KEY, {})
+        scopes = dialect.array(numbers.scopes_of(key, next_key))
+        return [tuple(row) for row in await snapshot.values(_OF_SCOPES, {SCOPES: scopes})]

@@ -1,0 +1,39 @@
+"""Numbers that the contract gives to what the store knows by other names: keys of variables, hashes of error messages."""
+
+import hashlib
+from typing import Any
+
+SCOPE_BITS = 32  # of the scope's key counter
+NAME_BITS = 27
+PARTITION_BITS = 4  # of the partition, from bit 51 of a key on
+COUNTER_BITS = 51  # of a key; the partition stands above it
+
+
+def variable_key(scope_key: Any, name: Any) -> int:
+    """Return a key of 63 bits for the variable *name* in a scope. It never changes, and it needs no column.
+
+    It holds the partition, the lower bits of the scope's key, and a hash of the name. Two names of a scope with 100 variables have the
+    same hash once in 27,000 scopes; `scopes_of` and the hash find the variable again.
+    """
+    scope = scope_key if isinstance(scope_key, int) else 0
+    data = name.encode() if isinstance(name, str) else bytes(name or b"")
+    hashed = int.from_bytes(hashlib.blake2b(data, digest_size=4).digest(), "big") & ((1 << NAME_BITS) - 1)
+    partition = (scope >> COUNTER_BITS) & ((1 << PARTITION_BITS) - 1)
+    return (((partition << SCOPE_BITS) | (scope & ((1 << SCOPE_BITS) - 1))) << NAME_BITS) | hashed
+
+
+def scopes_of(key: int, next_key: int) -> list[int]:
+    """Return the scopes that a variable with this key may belong to, in a partition whose next key is *next_key*."""
+    counter = (key >> NAME_BITS) & ((1 << SCOPE_BITS) - 1)
+    partition = key >> (NAME_BITS + SCOPE_BITS)
+    first = (partition << COUNTER_BITS) | counter
+    return [*range(first, max(next_key, first + 1), 1 << SCOPE_BITS)]
+
+
+def error_hash(message: Any) -> int:
+    """Return the hash of a text as Java computes it, over UTF-16: the contract's number for equal error messages."""
+    data = message.encode("utf-16-be", "surrogatepass") if isinstance(message, str) else bytes(message or b"")
+    value = 0
+    for place in range(0, len(data) - 1, 2):
+        value = (31 * value + (data[place] << 8) + data[place + 1]) & 0xFFFFFFFF
+    return value - (1 << 32) if value >= 1 << 31 else value

@@ -1,0 +1,103 @@
+"""What can be searched: an entity is a table with the tables beside it, and the fields that the API gives it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import FromClause
+
+from osmia_broker.store.read.search import values
+from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
+from osmia_broker.store.read.search.filters import Group, Leaf
+from osmia_broker.store.read.sources import Sources
+
+CHUNK = 500  # items read by one statement
+
+Item = dict[str, Any]  #: an item of an answer, by the names of the API
+Parameters = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+async def _nothing_to_prepare(_sources: Sources, _names: frozenset[str]) -> Parameters:
+    return {}
+
+
+async def _nothing_to_add(_sources: Sources, _items: list[Item]) -> None:
+    return
+
+
+@dataclass(frozen=True, eq=False)
+class Entity:
+    """A kind of thing that can be searched. *key* names a row, and decides the order of rows that are otherwise equal."""
+
+    name: str
+    table: FromClause
+    key: tuple[Column, ...]
+    declared: tuple[Field, ...]
+    where: Condition | None = None
+    chunk: int = CHUNK  #: items read by one statement; less for large ones
+    prepare: Callable[[Sources, frozenset[str]], Awaitable[Parameters]] = _nothing_to_prepare
+    #: returns the values of parameters of its own; it is given the names of the fields that the search uses
+    add: Callable[[Sources, list[Item]], Awaitable[None]] = _nothing_to_add
+    #: adds to the items of a page what the database does not have
+    key_types: tuple[type, ...] = (int,)
+    index: str = ""  #: an index with every column that filters need
+    walks: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: indexes that give the rows in the order of a field, by its name
+    drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: operators by field that leave few rows, which the database finds by an index of its own choice
+    narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
+        None
+    )  #: returns a smaller entity that has all rows of a filter
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """The fields by name."""
+        return {one.name: one for one in self.declared}
+
+    @cached_property
+    def shown(self) -> tuple[Field, ...]:
+        """The fields of an item, in their order."""
+        return tuple(one for one in self.declared if one.shows)
+
+    def item(self, stored: Iterable[Any]) -> Item | None:
+        """Make an item from stored values; None, with a warning in the log, from those of a corrupt row."""
+        item: Item = {}
+        for one, value in zip(self.shown, stored, strict=True):
+            try:
+                item[one.name] = (
+                    one.show(value) if one.show is not None else values.write(one.kind, value, optional=one.optional)
+                )
+            except (ValueError, TypeError, KeyError) as fault:
+                log.warning("a corrupt row is left out of the search for %s: %s: %s", self.name, one.name, fault)
+                return None
+        return item
+
+
+def joins_of(fields: Iterable[Field]) -> list[Join]:
+    """Return the joins that *fields* need, each after those that it needs itself."""
+    found: dict[Join, None] = {}
+
+    def take(join: Join) -> None:
+        for needed in join.needs:
+            take(needed)
+        found.setdefault(join)
+
+    for one in fields:
+        for join in one.joins:
+            take(join)
+    return list(found)
+
+
+def drives(entity: Entity, leaf: Leaf) -> bool:
+    """Whether a condition leaves few rows."""
+    return not leaf.negated and leaf.operator in entity.drivers.get(leaf.field, ())
+
+
+def sort_type(known: Field) -> type:
+    """Return the type of a field's values in the database."""
+    return str if known.kind in (Kind.TEXT, Kind.CHOICE) else int

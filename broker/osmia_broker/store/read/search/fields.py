@@ -1,0 +1,152 @@
+"""The fields of what can be searched: their names in the API, where their values are stored, and what a filter may say about them.
+
+A stored row has 0 or an empty text where it has no value. The API calls such a value absent: it is shown as null, `$exists` tells it
+apart, no comparison but `$neq` and `$notIn` holds for it, and sorting puts it last.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, case, func, literal_column, or_, true
+
+Column = ColumnElement[Any]
+Condition = ColumnElement[bool]
+
+
+class Kind(StrEnum):
+    """The kind of a field's values; it decides on the operators, and on the form in an answer."""
+
+    KEY = "a key"  # 64 bits; a text of digits in answers
+    TEXT = "a text"
+    INTEGER = "an integer"
+    DATE = "a date-time"  # epoch milliseconds; RFC 3339 in answers
+    FLAG = "true or false"
+    CHOICE = "one of the names"
+    TAGS = "a list of tags"
+    VARIABLES = "a list of variables"
+    JSON = "a JSON value"  # only shown
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """A table beside the main one, joined only by statements that need it. A row of the main table has at most one in it."""
+
+    table: FromClause
+    on: Condition
+    needs: tuple["Join", ...] = ()  #: joins that *on* refers to
+
+
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """A table with any number of rows for each row of the main one. A filter asks for a row there that passes all that it says.
+
+    A negative operator asks that there be no row with the value.
+    """
+
+    table: FromClause
+    link: Column  #: its column that refers to *owner*
+    owner: Column  #: a column of the main table
+    where: Condition = true()
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field of an entity."""
+
+    name: str
+    kind: Kind
+    column: Column
+    joins: tuple[Join, ...] = ()
+    nested: Nested | None = None  #: answers filters, instead of *joins*
+    filtered: Column | None = None  #: what a filter compares instead of *column*
+    filters: bool = True
+    sorts: bool = False
+    shows: bool = True
+    optional: bool = True  #: an absent value is null in an answer
+    absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
+    choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
+    shown_as: Column | None = None  #: what an answer has instead of *column*
+    show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
+    match: Callable[[str], Condition] | None = (
+        None  #: makes a condition from the name of a parameter, for TAGS and `equals`
+    )
+
+    @property
+    def absent(self) -> Column:
+        """The stored value that means that there is none."""
+        return literal_column("''" if self.kind in (Kind.TEXT, Kind.CHOICE) else "0")
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a sorted list has rows with a value first, then rows without one."""
+        return self.optional and self.absent_last
+
+    @property
+    def sort_column(self) -> Column:
+        """The expression that rows are sorted by. A row without the joined one sorts as one without a value."""
+        column = case((self.column, 1), else_=0) if self.kind is Kind.FLAG else self.column
+        return func.coalesce(column, self.absent) if self.joins else column
+
+    @property
+    def shown_column(self) -> Column:
+        """The expression of the value in an answer; of a flag, 1 or 0."""
+        if self.shown_as is not None:
+            return self.shown_as
+        return case((self.column, 1), else_=0) if self.kind is Kind.FLAG else self.column
+
+
+def key(name: str, column: Column, **more: Any) -> Field:
+    """Declare a key."""
+    return Field(name, Kind.KEY, column, **more)
+
+
+def text(name: str, column: Column, **more: Any) -> Field:
+    """Declare a text that is empty, rather than null, in answers without it."""
+    return Field(name, Kind.TEXT, column, **{"optional": False, **more})
+
+
+def maybe(name: str, column: Column, **more: Any) -> Field:
+    """Declare a text that may be absent."""
+    return Field(name, Kind.TEXT, column, **more)
+
+
+def integer(name: str, column: Column, **more: Any) -> Field:
+    """Declare an integer; 0 is a value like any other."""
+    return Field(name, Kind.INTEGER, column, **{"optional": False, **more})
+
+
+def date(name: str, column: Column, **more: Any) -> Field:
+    """Declare a moment."""
+    return Field(name, Kind.DATE, column, **more)
+
+
+def flag(name: str, condition: Column, **more: Any) -> Field:
+    """Declare a truth value."""
+    return Field(name, Kind.FLAG, condition, **{"optional": False, **more})
+
+
+def choice(name: str, column: Column, names: type[StrEnum] | tuple[str, ...], **more: Any) -> Field:
+    """Declare a field whose values are the *names* of an enum, stored as they are."""
+    choices = {str(one): column == literal_column(f"'{one}'") for one in names}
+    return Field(name, Kind.CHOICE, column, **{"optional": False, "choices": choices, **more})
+
+
+def named(name: str, column: Column, choices: Mapping[str, Condition], **more: Any) -> Field:
+    """Declare a field whose values have names of their own in the API, each with its condition. *column* is the name, for sorting."""
+    return Field(name, Kind.CHOICE, column, **{"optional": False, "choices": choices, **more})
+
+
+def json(name: str, column: Column, show: Callable[[Any], Any], **more: Any) -> Field:
+    """Declare a value that is only shown; *show* makes it from what is stored."""
+    return Field(name, Kind.JSON, column, **{"filters": False, "show": show, **more})
+
+
+TENANT = text("tenantId", literal_column("'<default>'"))  #: there is one tenant
+SORTED_TENANT = text("tenantId", literal_column("'<default>'"), sorts=True)
+
+
+def any_of(conditions: list[Condition]) -> Condition:
+    """Return the condition that one of *conditions* holds."""
+    return conditions[0] if len(conditions) == 1 else or_(*conditions)

@@ -1,0 +1,252 @@
+"""Search: the items of an entity that pass a filter, sorted, a page at a time, with their number.
+
+    found = await search(reader, USER_TASKS, Search(filter={"state": "CREATED"}, sort=[{"field": "priority", "order": "DESC"}]))
+
+An answer includes each command that was answered before, and all of it is of one moment.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select
+
+from osmia_broker.errors import InvalidArgument, NotFound
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.search import cursors, filters, statements
+from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_type
+from osmia_broker.store.read.search.filters import Leaf, Parsed
+from osmia_broker.store.read.search.statements import TOTAL_MAX, Order, Place, Sight
+from osmia_broker.store.read.search.values import refuse, shown
+from osmia_broker.store.read.sources import Sources, question
+
+ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
+SKIPPED_MAX = 2**31 - 1
+SORTS_MAX = 20
+PAGE_BYTES_MAX = 8_000_000  # of an answer; clients go on from its last cursor
+
+
+class Search(msgspec.Struct, frozen=True):
+    """The question: a filter, an order and a page as the members of a request have them, none of them checked yet."""
+
+    filter: Any = None
+    sort: Any = None
+    page: Any = None
+
+
+ALL = Search()
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A page of items, the number of all that pass the filter, and the cursors of its ends, which are None on an empty page."""
+
+    items: list[Item]
+    total: int
+    has_more_total: bool  #: there are more than *total*
+    start: str | None
+    end: str | None
+
+
+class _Page(msgspec.Struct, frozen=True):
+    """The page that is asked for."""
+
+    size: int = ITEMS_DEFAULT
+    skipped: int = 0
+    place: Place | None = None
+    at: tuple[Any, ...] = ()
+
+
+@question
+async def search(
+    sources: Sources,
+    entity: Entity,
+    asked: Search = ALL,
+    *,
+    scope: dict[str, Any] | None = None,
+    given: dict[str, Any] | None = None,
+) -> Found:
+    """Find a page of items. *scope* is a filter that the caller of this function adds; *given* are parameters of the entity.
+
+    Raises:
+        InvalidArgument: a member of *asked* is wrong.
+
+    """
+    parsed = filters.parse(entity.fields, asked.filter, scope=scope)
+    order = order_of(entity, asked.sort)
+    page = _page_of(entity, order, asked.page)
+    used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
+    own = await entity.prepare(sources, used_names) | (given or {})
+    parsed.parameters.update(own)
+    async with sources.database.snapshot() as snapshot:
+        keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()
+        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys], own)
+    keys = keys[:used]
+    if page.place is not None and page.place.is_before:  # they were read away from the cursor
+        keys, items = keys[::-1], items[::-1]
+    await entity.add(sources, items)
+    ends = [cursors.write(entity.name, _signature(order), row) for row in (keys[0], keys[-1])] if keys else [None, None]
+    return Found(items, min(total, TOTAL_MAX), total > TOTAL_MAX, *ends)
+
+
+@question
+async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: str) -> Item:
+    """Return one item by its key. *noun* is its name in a refusal.
+
+    Raises:
+        NotFound: there is none with this key.
+
+    """
+    own = await entity.prepare(sources, frozenset())
+    async with sources.database.snapshot() as snapshot:
+        items, _ = await _items(snapshot, entity, [key if isinstance(key, Sequence) else (key,)], own)
+    if not items:
+        shown_key = key if isinstance(key, int) else key[0]
+        raise NotFound(f"Expected to find {noun} with key '{shown_key}', but no such {noun} was found")
+    await entity.add(sources, items)
+    return items[0]
+
+
+# --- the question
+
+
+def order_of(entity: Entity, asked: Any) -> Order:
+    """Read the order of a request. A field that is named twice counts once.
+
+    Raises:
+        InvalidArgument: a field or a direction is unknown.
+
+    """
+    if asked is not None and not isinstance(asked, list):
+        raise refuse("sort", "a list", asked)
+    if asked and len(asked) > SORTS_MAX:
+        raise InvalidArgument(f"Expected sort to have at most {SORTS_MAX} items, but found {len(asked)}")
+    order: dict[str, bool] = {}
+    for number, one in enumerate(asked or []):
+        place = f"sort[{number}]"
+        if not isinstance(one, dict):
+            raise refuse(place, "an object", one)
+        name, direction = one.get("field"), one.get("order") or "ASC"
+        if not isinstance(name, str) or name not in entity.fields or not entity.fields[name].sorts:
+            names = ", ".join(known.name for known in entity.declared if known.sorts)
+            raise refuse(f"{place}.field", f"one of {names}", name)
+        if not isinstance(direction, str) or direction.upper() not in ("ASC", "DESC"):
+            raise refuse(f"{place}.order", "ASC or DESC", direction)
+        order.setdefault(name, direction.upper() == "DESC")
+    return tuple(order.items())
+
+
+def _signature(order: Order) -> str:
+    return ",".join(f"-{name}" if is_descending else name for name, is_descending in order)
+
+
+def _page_of(entity: Entity, order: Order, asked: Any) -> _Page:
+    if asked is None:
+        return _Page()
+    if not isinstance(asked, dict):
+        raise refuse("page", "an object", asked)
+    known = {"from", "limit", "after", "before"}
+    given = {name: value for name, value in asked.items() if value is not None}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise InvalidArgument(f"Expected page to have the members {', '.join(sorted(known))}, but found '{unknown[0]}'")
+    ways = [name for name in ("from", "after", "before") if name in given]
+    if len(ways) > 1:
+        raise InvalidArgument(
+            f"Expected page to have at most one of from, after and before, but found {' and '.join(ways)}"
+        )
+    size = _whole(given.get("limit", ITEMS_DEFAULT), "page.limit", range(1, ITEMS_MAX + 1))
+    skipped = _whole(given.get("from", 0), "page.from", range(SKIPPED_MAX + 1))
+    cursor = given.get("after", given.get("before"))
+    if cursor is None:
+        return _Page(size, skipped)
+    way = ways[0]
+    fields = [entity.fields[name] for name, _ in order]
+    kinds = [*map(sort_type, fields), *entity.key_types]
+    at = cursors.read(entity.name, _signature(order), kinds, cursor, f"page.{way}")
+    return _Page(size, 0, Place(way == "before", bool(fields) and fields[0].is_split and at[0] in (0, "")), at)
+
+
+def _whole(value: Any, place: str, allowed: range) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InvalidArgument(
+            f"Expected {place} to be an integer from {allowed[0]} to {allowed[-1]}, but found {shown(value)}"
+        )
+    return value
+
+
+# --- the answer
+
+
+class _Way:
+    """The way of one search to the keys of its page. See `statements`."""
+
+    def __init__(self, snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page) -> None:
+        self._snapshot = snapshot
+        self._entity = entity
+        self._parsed = parsed
+        self._order = order
+        self._page = page
+        is_driven = any(isinstance(one, Leaf) and drives(entity, one) for one in parsed.shape.nodes)
+        self._sight = Sight(entity, "" if is_driven else entity.index)
+        self._walk = "" if is_driven else entity.walks.get(order[0][0] if order else "", "")
+        at = {f"at{number}": value for number, value in enumerate(page.at)}
+        self._values = parsed.parameters | at | {"size": page.size, "skipped": page.skipped}
+
+    async def find(self) -> tuple[list[tuple[Any, ...]], int]:
+        """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
+        if self._walk and self._may_begin():
+            keys = await self._read(statements.begun, Sight(self._entity, self._walk))
+            if len(keys) == self._page.size:
+                return keys, await self._total()
+        found = await self._read(statements.few, self._sight)
+        if found:
+            total = found[0][0]
+        else:
+            total = 0 if self._page.place is None and not self._page.skipped else await self._total()
+        if total <= TOTAL_MAX:
+            return [row[1:] for row in found], total
+        sight = Sight(self._entity, self._walk) if self._walk else self._sight
+        return await self._read(statements.page_keys, sight), total
+
+    def _may_begin(self) -> bool:
+        """Whether the page begins among the rows that the index has: those with a value."""
+        place = self._page.place
+        is_split = bool(self._order) and self._entity.fields[self._order[0][0]].is_split
+        return place is None or not is_split or not (place.is_absent or place.is_before)
+
+    async def _read(self, build: Callable[..., Select[Any]], sight: Sight) -> list[tuple[Any, ...]]:
+        statement = build(sight, self._parsed.shape, self._order, self._page.place)
+        return [tuple(row) for row in await self._snapshot.values(statement, self._values)]
+
+    async def _total(self) -> int:
+        ((total,),) = await self._snapshot.values(statements.counted(self._sight, self._parsed.shape), self._values)
+        return int(total)
+
+
+async def _items(
+    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any]
+) -> tuple[list[Item], int]:
+    """Read the items of *keys* in their order, until the page is large enough; return them and the number of keys used."""
+    width, statement = len(entity.key), statements.items(entity)
+    items: list[Item] = []
+    size = used = 0
+    for first in range(0, len(keys), entity.chunk):
+        some = keys[first : first + entity.chunk]
+        asked = dialect.array(key[0] if width == 1 else list(key) for key in some)
+        found = await snapshot.values(statement, own | {"keys": asked})
+        by_key = {tuple(row[:width]): row[width:] for row in found}
+        for key in some:
+            stored = by_key.get(tuple(key))
+            size += 0 if stored is None else _size(stored)
+            if items and size > PAGE_BYTES_MAX:
+                return items, used
+            used += 1
+            item = None if stored is None else entity.item(stored)
+            if item is not None:
+                items.append(item)
+    return items, used
+
+
+def _size(stored: Sequence[Any]) -> int:
+    return sum(len(value) if isinstance(value, (str, bytes)) else 20 for value in stored)

@@ -1,0 +1,367 @@
+"""The statements of a search, built once for each shape of filter, order and place.
+
+A search reads the keys of its page with as few tables as the filter and the order need, then the items by their keys. So the columns of
+an item are read for the items of the page only, whatever the database sorts on the way. There are three ways to the keys:
+
+1. `begun`, if an index has the order: look at its next rows only. It finds a full page when many rows pass the filter.
+2. `few`: one pass over all that pass, which counts them too. Its work is bounded, so the page is right only if they are not too many.
+3. `page_keys`, for the rest: in the order of the list until the page is full.
+
+Absent values come last. For a list that is sorted by a field with absent values first of all, this takes two parts, those with a value
+and those without, because an index can give each part in its order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search.entity import Entity, joins_of
+from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
+from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
+
+STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
+WALK_MAX = 2_000  # rows of an index that are looked at before all rows are; each costs about 1 µs
+TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
+
+Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An expression that rows are sorted by."""
+
+    column: Column
+    is_descending: bool
+
+    def turned(self) -> "Term":
+        """Return the term for the other direction."""
+        return Term(self.column, not self.is_descending)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The kind of a cursor: before or after an item, whose first sort value may be absent."""
+
+    is_before: bool
+    is_absent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An entity, and the way to its rows: through an index, if one is named."""
+
+    entity: Entity
+    index: str = ""
+    row_by_row: bool = False  #: nested tables are looked up for each row, rather than read as a whole first
+
+
+# --- conditions
+
+
+def condition_of(sight: Sight, node: Node) -> Condition:
+    """Return the condition of a filter."""
+    if isinstance(node, Leaf):
+        return _of_leaf(sight, node)
+    if not node.needs_all:
+        return any_of([condition_of(sight, one) for one in node.nodes])
+    nested: dict[Nested, list[Condition]] = {}
+    conditions = []
+    for one in node.nodes:
+        table = _shared_table(sight.entity, one)
+        if table is not None and isinstance(one, Leaf):
+            nested.setdefault(table, []).append(_positive(sight.entity.fields[one.field], one))
+        else:
+            conditions.append(condition_of(sight, one))
+    conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
+    return and_(true(), *conditions) if conditions else true()
+
+
+def _shared_table(entity: Entity, node: Node) -> Nested | None:
+    """Return the nested table of a condition that one row there must pass together with others."""
+    if not isinstance(node, Leaf) or node.negated:
+        return None
+    known = entity.fields[node.field]
+    return None if known.kind is Kind.VARIABLES else known.nested
+
+
+def _of_leaf(sight: Sight, leaf: Leaf) -> Condition:
+    known = sight.entity.fields[leaf.field]
+    if known.kind is Kind.VARIABLES:
+        return _of_variable(sight, known, leaf)
+    positive = _positive(known, leaf)
+    if known.nested is not None:
+        positive = _exists(sight, known.nested, [positive])
+    if not leaf.negated:
+        return positive
+    if known.joins and known.nested is None:
+        return positive.is_not(true())  # without the joined row, it is NULL
+    return not_(positive)
+
+
+def _positive(known: Field, leaf: Leaf) -> Condition:
+    """Return the condition of a leaf as if it were not negated."""
+    if known.match is not None:
+        return known.match(leaf.parameter)
+    column = known.column if known.filtered is None else known.filtered
+    if known.choices is not None and leaf.operator == "$in":
+        return any_of([known.choices[name] for name in sorted(leaf.names)]) if leaf.names else false()
+    if known.kind is Kind.FLAG:
+        return column
+    has_value = column != known.absent
+    if leaf.operator == "$exists":
+        return has_value if known.optional else true()
+    compared = _compared(column, leaf)
+    return and_(has_value, compared) if known.optional else compared
+
+
+def _compared(column: Column, leaf: Leaf) -> Condition:
+    parameter: ColumnElement[Any] = bindparam(leaf.parameter)
+    if leaf.operator == "$eq":
+        return column == parameter
+    if leaf.operator == "$in":
+        return dialect.among(column, leaf.parameter)
+    if leaf.operator == "$like":
+        return dialect.like(column, leaf.parameter)
+    compared: dict[str, Condition] = {
+        "$gt": column > parameter,
+        "$gte": column >= parameter,
+        "$lt": column < parameter,
+        "$lte": column <= parameter,
+    }
+    return compared[leaf.operator]
+
+
+def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Condition:
+    if sight.row_by_row:
+        return select(literal_column("1")).where(nested.link == nested.owner, nested.where, *conditions).exists()
+    return nested.owner.in_(select(nested.link).where(nested.where, *conditions))
+
+
+def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
+    """Return the condition that a variable has this name, and a value that passes. An index has names and the first characters of values."""
+    nested = known.nested
+    assert nested is not None, "variables lie in a table of their own"
+    table = nested.table.c
+    conditions: list[Condition] = [table.name == bindparam(leaf.parameter)]
+    for one in leaf.inner:
+        if one.operator == "$exists":
+            conditions.append(false() if one.negated else true())
+            continue
+        compared = _compared(table.value, one)
+        if one.operator == "$eq" and not one.negated:
+            # IS, because SQLite puts the value of an `=` into the first condition, which then fits the index no more.
+            same = table.value.is_not_distinct_from(bindparam(one.parameter))
+            compared = and_(dialect.begins_as(table.value, one.parameter), same)
+        conditions.append(not_(compared) if one.negated else compared)
+    return _exists(sight, nested, conditions)
+
+
+# --- statements
+
+
+def names_of(shape: Node) -> list[str]:
+    """Return the names of the fields that a filter uses."""
+    if isinstance(shape, Leaf):
+        return [shape.field]
+    return [name for node in shape.nodes for name in names_of(node)]
+
+
+def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
+    """Return the fields whose tables must be joined: those of the order, and those of the filter that no nested table answers."""
+    filtered = (entity.fields[name] for name in names_of(shape))
+    needed = [one for one in filtered if one.nested is None and one.match is None]
+    return [*needed, *(entity.fields[name] for name, _ in order)]
+
+
+def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
+    entity = sight.entity
+    source = entity.table
+    for join in joins_of(_joined(entity, shape, order)):
+        source = source.outerjoin(join.table, join.on)
+    statement = select(*columns).select_from(source)
+    statement = dialect.by_index(statement, entity.table, sight.index)
+    if entity.where is not None:
+        statement = statement.where(entity.where)
+    return statement.where(condition_of(sight, shape)) if shape.nodes else statement
+
+
+@lru_cache(STATEMENTS_MAX)
+def counted(sight: Sight, shape: Group) -> Select[Any]:
+    """Count what passes the filter, up to one more than TOTAL_MAX."""
+    found = _filtered(sight, shape, (), [literal_column("1").label("one")]).limit(TOTAL_MAX + 1)
+    return select(func.count()).select_from(found.subquery())
+
+
+def selected(sight: Sight, shape: Group) -> Select[Any]:
+    """Select the keys of all that pass the filter, for another statement."""
+    return _filtered(sight, shape, (), sight.entity.key)
+
+
+def _labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
+    columns = [*(entity.fields[name].sort_column for name, _ in order), *entity.key]
+    return [column.label(f"s{number}") for number, column in enumerate(columns)]
+
+
+@lru_cache(STATEMENTS_MAX)
+def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+    """Select a page, as `page_keys` does, with the number of all that pass the filter, in one pass over them.
+
+    At most TOTAL_MAX + 1 of them are read. If that many are counted, the page is of the wrong ones.
+    """
+    entity = sight.entity
+    found = _filtered(sight, shape, order, _labelled(entity, order)).limit(TOTAL_MAX + 1).cte("found")
+    columns = [found.c[f"s{number}"] for number in range(len(order) + len(entity.key))]
+    total = select(func.count()).select_from(found).scalar_subquery()
+    fields = [entity.fields[name] for name, _ in order]
+    terms = _terms(order, fields, columns, place, has_parts=False)
+    statement = select(total.label("total"), *columns)
+    if place is not None:
+        at: list[ColumnElement[Any]] = [bindparam(f"at{number}") for number in range(len(columns))]
+        statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=False)))
+    return statement.order_by(*map(_sorted, terms)).limit(bindparam("size")).offset(bindparam("skipped"))
+
+
+@lru_cache(STATEMENTS_MAX)
+def begun(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+    """Select a page among the next WALK_MAX rows of an index that has the order. The page may be short although there is more."""
+    entity, is_split = sight.entity, bool(order) and sight.entity.fields[order[0][0]].is_split
+    nearest = _part(sight, NOTHING, order, place, False if is_split else None)
+    keys = nearest.limit(WALK_MAX).subquery("nearest")
+    number = range(len(order) + len(entity.key))
+    source = keys.join(entity.table, entity.key[0] == keys.c[f"s{len(order)}"])
+    for join in joins_of(_joined(entity, shape, ())):
+        source = source.outerjoin(join.table, join.on)
+    columns = [keys.c[f"s{n}"] for n in number]
+    statement = dialect.by_index(select(*columns).select_from(source), entity.table, entity.index)
+    if entity.where is not None:
+        statement = statement.where(entity.where)
+    # They keep their order: the database takes them one by one, and can so stop when the page is full.
+    return (
+        statement.where(condition_of(Sight(entity, row_by_row=True), shape))
+        .limit(bindparam("size"))
+        .offset(bindparam("skipped"))
+    )
+
+
+@lru_cache(STATEMENTS_MAX)
+def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+    """Select the sort values and the keys of a page, in the order of the way to it: backwards if it lies before its cursor.
+
+    Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
+    """
+    entity = sight.entity
+    fields = [entity.fields[name] for name, _ in order]
+    has_parts = bool(fields) and fields[0].is_split
+    parts: list[bool | None] = [False, True] if has_parts else [None]
+    if place is not None and has_parts:
+        parts = [part for part in parts if _is_reached(bool(part), place)]
+    selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts]
+    if len(selections) == 1:
+        return selections[0].limit(bindparam("size")).offset(bindparam("skipped"))
+    number, label = [*range(len(order) + len(entity.key))], "s{}".format
+    ends = [one.limit(bindparam("size") + bindparam("skipped")).subquery() for one in selections]
+    both = union_all(
+        *(
+            select(literal_column(str(part)).label("part"), *(end.c[label(n)] for n in number))
+            for part, end in enumerate(ends)
+        )
+    ).subquery()
+    terms = [
+        Term(both.c.part, place is not None and place.is_before),
+        *_terms(order, fields, [both.c[label(n)] for n in number], place),
+    ]
+    return (
+        select(*(both.c[label(n)] for n in number))
+        .order_by(*map(_sorted, terms))
+        .limit(bindparam("size"))
+        .offset(bindparam("skipped"))
+    )
+
+
+def _is_reached(is_absent: bool, place: Place) -> bool:
+    """Whether the part of the rows with, or without, a first sort value lies on the way from *place*."""
+    return is_absent == place.is_absent or is_absent != place.is_before
+
+
+def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_absent: bool | None) -> Select[Any]:
+    """Select one part of a list in its order; all of it if *is_absent* is None."""
+    fields = [sight.entity.fields[name] for name, _ in order]
+    columns = [*(one.sort_column for one in fields), *sight.entity.key]
+    if is_absent:  # the index of an order has no rows without a value
+        sight = Sight(sight.entity, sight.entity.index)
+    statement = _filtered(sight, shape, order, _labelled(sight.entity, order))
+    if is_absent is not None:
+        absent = fields[0].absent
+        statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
+    terms = _terms(order, fields, columns, place)
+    if place is not None and is_absent in (None, place.is_absent):
+        at: list[ColumnElement[Any]] = [bindparam(f"at{number}") for number in range(len(columns))]
+        statement = statement.where(_beyond(terms, _terms(order, fields, at, place)))
+    return statement.order_by(*map(_sorted, terms))
+
+
+def _terms(
+    order: Order, fields: Sequence[Field], columns: Sequence[Column], place: Place | None, *, has_parts: bool = True
+) -> list[Term]:
+    """Return what rows are sorted by. Equal ones are sorted by their keys, in the direction of the last field.
+
+    *has_parts* says that the rows with a first sort value, and those without, come from different selections.
+    """
+    terms = []
+    for number, (_, is_descending) in enumerate(order):
+        if fields[number].is_split and not (has_parts and number == 0):
+            terms.append(Term(case((columns[number] == fields[number].absent, 1), else_=0), False))
+        terms.append(Term(columns[number], is_descending))
+    keys_descend = order[-1][1] if order else False
+    terms += [Term(column, keys_descend) for column in columns[len(order) :]]
+    return [term.turned() for term in terms] if place is not None and place.is_before else terms
+
+
+def _sorted(term: Term) -> Column:
+    return term.column.desc() if term.is_descending else term.column.asc()
+
+
+def _beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
+    """Whether a row lies beyond a place. One comparison of tuples, which an index can answer, if all terms have one direction."""
+    if len({term.is_descending for term in terms}) == 1:
+        row, place = tuple_(*(term.column for term in terms)), tuple_(*(term.column for term in at))
+        return row < place if terms[0].is_descending else row > place
+    alternatives = []
+    for number, (term, here) in enumerate(zip(terms, at, strict=True)):
+        equal = [one.column == there.column for one, there in zip(terms[:number], at[:number], strict=True)]
+        beyond = term.column < here.column if term.is_descending else term.column > here.column
+        alternatives.append(and_(*equal, beyond))
+    return or_(*alternatives)
+
+
+@lru_cache(STATEMENTS_MAX)
+def items(entity: Entity) -> Select[Any]:
+    """Select the keys and the shown fields of the rows whose keys are the parameter `keys`: an array of keys, or of arrays."""
+    source = entity.table
+    for join in joins_of(entity.shown):
+        source = source.outerjoin(join.table, join.on)
+    statement = select(*entity.key, *(one.shown_column for one in entity.shown)).select_from(source)
+    if entity.where is not None:
+        statement = statement.where(entity.where)
+    if len(entity.key) == 1:
+        return statement.where(dialect.among(entity.key[0], "keys"))
+    return statement.where(dialect.among_rows(entity.key, "keys"))

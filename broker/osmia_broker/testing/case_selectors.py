@@ -1,0 +1,89 @@
+"""The selectors of test cases in JSON: which instance, job, task or element an instruction means."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from osmia.results import JobInfo, JobState
+from osmia_broker import untrusted_xml
+from osmia_broker.testing.view import View
+
+if TYPE_CHECKING:
+    from osmia_broker.testing.broker import Broker, Instance
+
+EXAMPLE = "camundaModeler:exampleOutputJson"  #: the property in which the Modeler keeps example data of an element
+OPEN = frozenset({JobState.ACTIVATABLE, JobState.ACTIVATED})
+
+Selector = Mapping[str, Any]
+
+
+def instance_of(broker: "Broker", instruction: Mapping[str, Any]) -> "Instance":
+    """Return the newest process instance that the instruction selects."""
+    __tracebackhide__ = True
+    return broker.instance(instruction["processInstanceSelector"]["processDefinitionId"])
+
+
+def elements_of(selectors: Iterable[Selector]) -> list[str]:
+    """Return the ids or the names of the selected elements."""
+    return [one["elementId"] if "elementId" in one else one["elementName"] for one in selectors]
+
+
+async def job_of(broker: "Broker", selector: Selector) -> JobInfo:
+    """Return the oldest job that the selector fits and that can be completed."""
+    jobs = await _jobs(broker, type=selector.get("jobType", ""))
+    found = [job for job in jobs if job.state in OPEN and _fits(job, selector)]
+    if not found:
+        raise AssertionError(f"Expected an open job of {dict(selector)}, but found {_listed(jobs, OPEN)}")
+    return found[0]
+
+
+async def task_of(broker: "Broker", selector: Selector, *, is_open: bool = False) -> JobInfo:
+    """Return the newest user task that the selector fits; with *is_open* the oldest one that can be completed."""
+    tasks = await _jobs(broker, user_tasks_only=True)
+    found = [task for task in tasks if _fits(task, selector) and (not is_open or task.state in OPEN)]
+    if not found:
+        raise AssertionError(f"Expected a user task of {dict(selector)}, but found {_listed(tasks, OPEN)}")
+    return found[0] if is_open else found[-1]
+
+
+async def _jobs(broker: "Broker", **filters: Any) -> list[JobInfo]:
+    """Return jobs, oldest first."""
+    jobs: list[JobInfo] = []
+    after = ""
+    while True:
+        page = await broker.client.search_jobs(limit=1000, after=after, **filters)
+        jobs += page.items
+        after = page.next
+        if not after:
+            return jobs[::-1]
+
+
+def _fits(job: JobInfo, selector: Selector) -> bool:
+    fields = {
+        "jobType": job.type,
+        "elementId": job.element_id,
+        "taskName": job.element_name,
+        "processDefinitionId": job.bpmn_process_id,
+    }
+    return all(fields[name] == wanted for name, wanted in selector.items())
+
+
+def _listed(jobs: list[JobInfo], states: frozenset[JobState]) -> str:
+    return ", ".join(f"'{job.element_id}'" for job in jobs if job.state in states) or "none"
+
+
+def example_data(view: View, process_definition_key: int, element_id: str) -> Any:
+    """Return the example data that the model has for an element.
+
+    Raises:
+        AssertionError: it has none.
+
+    """
+    [definition] = [one for one in view.definitions() if one.key == process_definition_key]
+    root = untrusted_xml.read(view.resource(definition))
+    for element in root.iter("{*}*"):
+        if element.get("id") == element_id:
+            for one in element.iterfind("./{*}extensionElements/{*}properties/{*}property"):
+                if one.get("name") == EXAMPLE:
+                    return json.loads(str(one.get("value")))
+    raise AssertionError(f"Expected example data of '{element_id}', but found no property '{EXAMPLE}' in its model")

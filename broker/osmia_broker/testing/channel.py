@@ -1,0 +1,145 @@
+"""The SDK's connection to a broker in the same process: the same messages and the same answers, without a port.
+
+A call goes through the door of the broker as if it had come over gRPC, so it meets the same checks, and a refusal has the same status and
+the same text.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import Message
+
+from osmia import errors
+from osmia._channel import Channel
+from osmia.calls.call import Calls
+from osmia.client import CALL_TIMEOUT_MS, Client
+from osmia.sync import LoopThread, SyncClient
+from osmia_broker.gateway.door import Door
+from osmia_broker.testing.loop import BrokerLoop
+from osmia_proto.methods import Method
+
+ADDRESS = "in this process"
+END = object()
+
+Service = tuple[str, Mapping[str, Method], object]  #: name, calls, and the object that answers them
+
+
+class Aborted(grpc.RpcError):  # type: ignore[misc]  # gRPC ships no types
+    """The broker refused a call."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        """Return the status."""
+        return self._code
+
+    def details(self) -> str:
+        """Return the text."""
+        return self._details
+
+
+class Context:
+    """The part of gRPC's context of a call that the door uses."""
+
+    def __init__(self, metadata: Sequence[tuple[str, str]]) -> None:
+        self._metadata = metadata
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
+        """Return the metadata of the call."""
+        return self._metadata
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
+        """Refuse the call."""
+        raise Aborted(code, details)
+
+
+class _Asked:
+    """What gRPC asks a handler of a service with."""
+
+    invocation_metadata = ()
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+
+class InProcessChannel(Channel):
+    """Calls the *services* of a broker that runs in *loop*."""
+
+    def __init__(self, loop: BrokerLoop, door: Door, services: Sequence[Service]) -> None:
+        super().__init__()
+        self.address = ADDRESS
+        self._broker_loop = loop
+        self._handlers: dict[str, Any] = {}
+        for service, methods, servicer in services:
+            generic = door.handlers(service, methods, servicer)
+            self._handlers.update({name: generic.service(_Asked(method.full_name)) for name, method in methods.items()})
+
+    async def unary(
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None,
+        extra_metadata: tuple[tuple[str, str], ...] = (),
+    ) -> Any:
+        """Return the response of a call that has one response."""
+        context = Context((*(self._metadata or ()), *extra_metadata))
+        return await self._within(timeout_s, self._handler(name).unary_unary(request, context))
+
+    async def stream(self, name: str, request: Message, *, timeout_s: float | None) -> AsyncIterator[Any]:
+        """Iterate over the responses of a call that has many."""
+        responses = self._handler(name).unary_stream(request, Context(self._metadata or ()))
+        loop = asyncio.get_running_loop()
+        end_s = None if timeout_s is None else loop.time() + timeout_s
+        try:
+            while True:
+                left_s = None if end_s is None else max(end_s - loop.time(), 0)
+                response = await self._within(left_s, _next(responses))
+                if response is END:
+                    return
+                yield response
+        finally:
+            await self._broker_loop.call(responses.aclose())
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def _handler(self, name: str) -> Any:
+        if name not in self._handlers:
+            raise errors.Unimplemented(
+                grpc.StatusCode.UNIMPLEMENTED, f"Expected a call that this broker has, but found {name}"
+            )
+        return self._handlers[name]
+
+    async def _within(self, timeout_s: float | None, work: Any) -> Any:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._broker_loop.call(work)
+        except Aborted as refusal:
+            raise errors.from_rpc(refusal) from None
+        except TimeoutError:
+            text = f"Expected an answer within {timeout_s} s, but found none"
+            raise errors.Timeout(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None
+
+
+async def _next(responses: Any) -> Any:
+    return await anext(responses, END)
+
+
+class InProcessClient(Client):
+    """The SDK's client over a connection of this process."""
+
+    def __init__(self, channel: InProcessChannel) -> None:
+        Calls.__init__(self, channel, CALL_TIMEOUT_MS)
+
+
+class InProcessSyncClient(SyncClient):
+    """The same for code without an event loop."""
+
+    def __init__(self, client: Client, loop: LoopThread) -> None:
+        self.asynchronous = client
+        self.loop = loop

@@ -1,0 +1,136 @@
+"""A running broker under test: its loop, its parts, its clock, and the connection to it."""
+
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from osmia.client import Client
+from osmia_broker.calls import Calls
+from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.errors import Unavailable
+from osmia_broker.gateway.door import Door
+from osmia_broker.gateway.events_service import Events
+from osmia_broker.gateway.gateway_service import Gateway, Identity
+from osmia_broker.gateway.queries_service import Queries
+from osmia_broker.metrics import GatewayCounters, PartitionCounters
+from osmia_broker.partition import Partition
+from osmia_broker.store.memory import MemoryStore
+from osmia_broker.store.read import Reader
+from osmia_broker.store.sqlite import SqliteStore
+from osmia_broker.testing.channel import InProcessChannel, InProcessClient
+from osmia_broker.testing.clock import TestClock
+from osmia_broker.testing.loop import BrokerLoop
+from osmia_broker.testing.quiet import advance, settle
+from osmia_proto.methods import EVENTS, EVENTS_SERVICE, GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE
+
+DATABASE = "partition-1.db"
+LEVEL = "8.9.0"  # of the contract, as Topology names it
+
+
+class Running(ABC):
+    """A broker under test that has been started. `database` is the path of its rows, `address` that of its port, if it has one."""
+
+    address = ""
+
+    def __init__(self, clock: TestClock) -> None:
+        self.clock = clock
+        self.loop = BrokerLoop()
+        try:
+            self.loop.run(self._start())
+        except BaseException:
+            self.loop.close()
+            raise
+
+    partition: Partition
+    database: Path
+    client: Client
+
+    @abstractmethod
+    async def _start(self) -> None:
+        """Open everything, in the loop."""
+
+    @abstractmethod
+    async def _stop(self) -> None:
+        """Close everything, in the loop."""
+
+    async def settle(self) -> None:
+        """Wait in the caller's loop until the broker has nothing to do now."""
+        await self.loop.call(settle(self.partition))
+
+    def settle_now(self) -> None:
+        """Wait in this thread until the broker has nothing to do now."""
+        self.loop.run(settle(self.partition))
+
+    async def advance(self, until_ms: int) -> bool:
+        """Move the clock to the next moment at which something is due, or to *until_ms*; return whether it is there."""
+        return await self.loop.call(advance(self.partition, self.clock, until_ms))
+
+    def close(self) -> None:
+        """Stop the broker and its loop."""
+        try:
+            self.loop.run(self._stop())
+        finally:
+            self.loop.close()
+
+
+class InProcess(Running):
+    """A broker without a port: in memory, or with its file in *data_dir*."""
+
+    def __init__(self, clock: TestClock, data_dir: Path | None = None) -> None:
+        self._data_dir = data_dir
+        self._opened = AsyncExitStack()
+        super().__init__(clock)
+
+    async def _start(self) -> None:
+        store = self._store()
+        self.partition = partition = Partition(store, self.clock, PartitionCounters(1))
+        self._opened.push_async_callback(partition.close)
+        await partition.open()
+        reader = Reader(self.database)
+        self._opened.push_async_callback(reader.close)
+        events = EventStream(partition, reader, self.clock, retention_ms=3_600_000, events_max=100_000)
+        await events.start()
+        calls = Calls(partition)
+        stopping = Unavailable("Expected the broker to be open, but it is stopping")
+        self._opened.callback(calls.stop, stopping)
+        self._opened.callback(events.stop, stopping)
+        services: list[tuple[str, Any, object]] = [
+            (GATEWAY_SERVICE, GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
+            (QUERIES_SERVICE, QUERIES, Queries(partition, reader, f"sqlite {self._data_dir or 'in memory'}")),
+            (EVENTS_SERVICE, EVENTS, Events(events)),
+        ]
+        self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
+
+    def _store(self) -> SqliteStore:
+        if self._data_dir is None:
+            store = MemoryStore()
+            self.database = store.path
+            return store
+        self.database = self._data_dir / DATABASE
+        return SqliteStore(self.database)
+
+    async def _stop(self) -> None:
+        await self._opened.aclose()
+
+
+class WithPorts(Running):
+    """A whole broker: a file in *data_dir*, and free ports of this machine."""
+
+    def __init__(self, clock: TestClock, data_dir: Path, **settings: Any) -> None:
+        from osmia_broker.broker import Broker  # with it come the servers, which few tests need
+        from osmia_broker.config import Settings
+
+        ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
+        self._broker = Broker(Settings(data_dir=data_dir, **{**ports, **settings}), clock)
+        self.database = data_dir / DATABASE
+        super().__init__(clock)
+
+    async def _start(self) -> None:
+        await self._broker.start()
+        self.partition = self._broker.partition
+        self.address = f"127.0.0.1:{self._broker.grpc_port}"
+        self.client = Client(self.address)
+
+    async def _stop(self) -> None:
+        await self._broker.stop()

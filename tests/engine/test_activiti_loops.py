@@ -1,0 +1,212 @@
+"""Multi-instance of the Activiti dialect: counters, item, condition, results (user-tasks.md, section 5)."""
+
+from typing import Any
+
+import pytest
+
+from tests.activiti import USER_TASK, deployed, played, properties, value, variable
+from tests.doors import Door
+from tests.harness import Scenario
+
+REST = "> rest:user > end"
+PEOPLE = 'create people=["ada","bob","cleo"]'
+
+
+@pytest.fixture
+def door(alone_door: Door) -> Door:
+    return alone_door
+
+
+def jobs(door: Any) -> list[dict[str, Any]]:
+    """The variables of the user tasks that are open, oldest first."""
+    return [job.variables for job in door.activate(USER_TASK, 9, 1000)]
+
+
+def test_the_counters_are_variables_that_count_from_zero(door: Door):
+    deployed(door, f'start > m:user(collection=people, element=person, assignee="${{person}}") {REST}')
+    scenario = Scenario(door)
+    scenario.play(PEOPLE)
+    seen = jobs(door)
+    assert [(one["person"], one["loopCounter"]) for one in seen] == [("ada", 0), ("bob", 1), ("cleo", 2)]
+    assert [seen[0][name] for name in ("nrOfInstances", "nrOfActiveInstances", "nrOfCompletedInstances")] == [3, 3, 0]
+
+
+def test_one_after_the_other_sees_how_many_have_completed(door: Door):
+    scenario = played(door, f"start > m:user(cardinality=3, sequential=true) {REST}", "create")
+    for completed in range(3):
+        [seen] = jobs(door)
+        assert [seen[name] for name in ("loopCounter", "nrOfCompletedInstances", "nrOfActiveInstances")] == [
+            completed,
+            completed,
+            1,
+        ]
+        scenario.do_complete("m")
+    scenario.play("at rest; variables")
+
+
+@pytest.mark.parametrize(
+    ("condition", "completed"),
+    [
+        ("${nrOfCompletedInstances == 2}", 2),
+        ("${nrOfActiveInstances == 1}", 2),  # it counts the completion itself
+        ("${nrOfCompletedInstances / nrOfInstances ge 0.5}", 2),
+        ("${nrOfInstances == nrOfCompletedInstances}", 3),
+        ("${done}", 1),  # submitted by the completion
+        ("${loopCounter == 1}", 2),
+    ],
+)
+def test_the_condition_is_asked_after_each_completion(door: Door, condition: str, completed: int):
+    scenario = played(door, f'start > m:user(cardinality=3, done="{condition}") {REST}', "create")
+    for _ in range(completed - 1):
+        scenario.play("complete m done=false; running")
+        assert any(id == "m" for _, id in door.elements(scenario.instance))
+    scenario.play("complete m done=true; at rest")
+
+
+@pytest.mark.parametrize("condition", ["${x}", "${nobody}", "${1}", "${'true'}"])
+def test_a_condition_that_is_no_boolean_stops_the_completion(door: Door, condition: str):
+    line = f'start > m:user(cardinality=2, done="{condition}") {REST}'
+    played(door, line, "create x=5; complete m; incident m EXTRACT_VALUE_ERROR")
+
+
+def test_the_condition_is_not_asked_after_the_last(door: Door):
+    played(door, f'start > m:user(cardinality=1, done="${{nobody}}") {REST}', "create; complete m; at rest")
+
+
+@pytest.mark.parametrize(
+    ("loop", "given"),
+    [
+        ("cardinality=-1", ""),
+        ("cardinality=${n}", "n=-1"),
+        ("cardinality=${n}", "n=many"),
+        ("cardinality=${n}", ""),
+        ("collection=people", ""),
+        ("collection=people", "people=null"),
+        ("collection=people", "people=ada"),
+        ("collection=${people}", "people=5"),
+        ("collection=${nobody}", ""),
+    ],
+)
+def test_a_loop_without_its_number_is_an_incident(door: Door, loop: str, given: str):
+    played(door, f"start > m:user({loop}) {REST}", f"create {given}; incident m EXTRACT_VALUE_ERROR; idle")
+
+
+@pytest.mark.parametrize(
+    ("loop", "given"),
+    [
+        ("cardinality=0", ""),
+        ("cardinality=${n}", "n=0"),
+        ('cardinality="${n}"', 'n="0"'),
+        ("collection=people", "people=[]"),
+        ("collection=${people}", "people=[]"),
+    ],
+)
+def test_a_loop_of_nothing_is_passed(door: Door, loop: str, given: str):
+    played(door, f"start > m:user({loop}, output=meals) {REST}", f"create {given}; at rest; variables {given} meals=[]")
+
+
+@pytest.mark.parametrize(
+    ("item", "first", "second", "expected"),
+    [
+        (", output_item=meal", "meal=stew x=1", "meal=soup", '["stew","soup"]'),
+        (", output_item=meal", "meal=stew", "x=1", '["stew",null]'),
+        ("", "meal=stew x=1", "", '[{"meal":"stew","x":1},{}]'),
+        ("", "meal=stew loopCounter=7", "", '[{"meal":"stew"},{}]'),
+    ],
+)
+@pytest.mark.parametrize("sequential", ["true", "false"])
+def test_results_are_collected_and_nothing_else_leaves_the_loop(
+    door: Door, item: str, first: str, second: str, expected: str, sequential: str
+):
+    played(
+        door,
+        f"start > m:user(cardinality=2, output=meals{item}, sequential={sequential}) {REST}",
+        f"create; complete m {first}; complete m {second}; at rest; variables meals={expected}",
+    )
+
+
+def test_results_are_in_the_order_of_completion(door: Door):
+    scenario = played(
+        door, f"start > m:user(collection=people, element=who, output=meals, output_item=meal) {REST}", PEOPLE
+    )
+    keys = [job.key for job in door.activate(USER_TASK, 9, 1000)]
+    for key, meal in zip((keys[2], keys[0], keys[1]), ("stew", "soup", "pie"), strict=True):
+        scenario.play(f"complete {key} meal={meal}")
+    scenario.play('at rest; variables people=["ada","bob","cleo"] meals=["stew","soup","pie"]')
+
+
+def test_a_loop_that_ends_early_has_the_results_so_far(door: Door):
+    played(
+        door,
+        f'start > m:user(cardinality=3, output=meals, output_item=meal, done="${{nrOfCompletedInstances == 1}}") {REST}',
+        'create; complete m meal=stew; at rest; variables meals=["stew"]',
+    )
+
+
+def test_without_a_result_list_everything_that_is_submitted_leaves_but_no_loop_variable(door: Door):
+    played(
+        door,
+        f"start > m:user(cardinality=2, collection=, index=n) {REST}",
+        "create; complete m meal=stew n=9 nrOfInstances=9; complete m other=1; at rest; variables meal=stew other=1",
+    )
+
+
+def test_the_counter_may_have_another_name(door: Door):
+    deployed(door, f"start > m:user(cardinality=2, index=n) {REST}")
+    Scenario(door).play("create")
+    assert [(one["n"], "loopCounter" in one) for one in jobs(door)] == [(0, False), (1, False)]
+
+
+# --- with an extension file
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, [{}, {}]),
+        ({"who": variable("person")}, [{"who": "ada"}, {"who": "bob"}]),
+        (
+            {"text": value("${loopCounter + 1} of ${nrOfInstances}: ${person}")},
+            [{"text": "1 of 2: ada"}, {"text": "2 of 2: bob"}],
+        ),
+    ],
+)
+def test_a_mapped_task_of_a_loop_sees_only_mapped_variables(door: Door, inputs: Any, expected: Any):
+    deployed(
+        door,
+        f'start > m:user(collection=people, element=person, assignee="${{person}}") {REST}',
+        mappings={"m": {"inputs": inputs}},
+    )
+    scenario = Scenario(door)
+    scenario.play('create people=["ada","bob"]')
+    assert jobs(door) == expected
+    assert [job.headers["io.camunda.zeebe:assignee"] for job in door.jobs(scenario.instance)] == ["ada", "bob"]
+
+
+def test_a_mapped_loop_still_ends_by_its_condition(door: Door):
+    played(
+        door,
+        f"start > m:user(collection=people, element=person, done=\"${{person == 'bob' and loopCounter == 1}}\", sequential=true) {REST}",
+        f"{PEOPLE}; complete m; at m m; complete m; at rest",
+        mappings={"m": {}},
+    )
+
+
+def test_mapped_results_are_collected(door: Door):
+    played(
+        door,
+        f"start > m:user(cardinality=2, output=meals, output_item=meal) {REST}",
+        'create; complete m choice=stew; complete m choice=pie; at rest; variables meals=["stew","pie"]',
+        properties=properties(meal="string"),
+        mappings={"m": {"outputs": {"meal": variable("choice")}}},
+    )
+
+
+def test_mapped_outputs_of_a_loop_without_results_leave_it(door: Door):
+    played(
+        door,
+        f"start > m:user(cardinality=2) {REST}",
+        "create; complete m choice=stew x=1; complete m choice=pie; at rest; variables meal=pie",
+        properties=properties(meal="string"),
+        mappings={"m": {"outputs": {"meal": variable("choice")}}},
+    )

@@ -1,0 +1,111 @@
+"""Reading extension files: the forms that are taken, and every fault that refuses one (user-tasks.md, section 5)."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from osmia_broker.model import extension_files
+from osmia_broker.model.extension_files import InvalidExtensions
+
+
+def file(**process: Any) -> bytes:
+    return msgspec.json.encode({"extensions": {"p": process}})
+
+
+def mapped(source: Any, way: str = "outputs") -> bytes:
+    return file(mappings={"t": {way: {"x": source}}})
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b'{"extensions":{}}', b'{"id":"m","name":"x","type":"PROCESS"}', b"\xef\xbb\xbf{}"]
+)
+def test_a_file_may_say_nothing(content: bytes) -> None:
+    assert extension_files.parse(content) == {}
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+@pytest.mark.parametrize("part", ["properties", "mappings", "constants", "assignments", "templates", "own"])
+def test_every_part_may_be_missing_or_empty(part: str, nothing: Any) -> None:
+    found = extension_files.parse(file(**{part: nothing}))["p"]
+    assert (found.variables, found.mappings) == ({}, {})
+
+
+@pytest.mark.parametrize("ignored", [{"t": {"id": "t", "assignment": "assignee"}}, [1], "x"])
+@pytest.mark.parametrize("part", ["assignments", "templates"])
+def test_the_story_of_the_modeller_is_not_read(part: str, ignored: Any) -> None:
+    assert extension_files.parse(file(**{part: ignored}))["p"].mappings == {}
+
+
+@pytest.mark.parametrize("kind", ["variable", "VARIABLE", "Variable"])
+def test_a_kind_of_source_may_be_written_in_capitals(kind: str) -> None:
+    outputs = extension_files.parse(mapped({"type": kind, "value": "a"}))["p"].mappings["t"].outputs
+    assert outputs is not None
+    assert outputs["x"].name == "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "reason"),
+    [
+        (b'{"extensions":[]}', "", "Expected a JSON object with an object 'extensions'"),
+        (b'{"extensions":{"p":[]}}', "extensions.p", "Expected a JSON object"),
+        (file(mappings=[]), "extensions.p.mappings", "Expected a JSON object"),
+        (file(mappings={"t": []}), "extensions.p.mappings.t", "Expected a JSON object"),
+        (file(mappings={"t": {"inputs": []}}), "extensions.p.mappings.t.inputs", "Expected a JSON object"),
+        (file(constants={"t": {"c": 1}}), "extensions.p.constants.t.c", "Expected a JSON object"),
+        (file(mappings={"t": {"mappingType": "MAP_SOME"}}), "extensions.p.mappings.t", "Expected 'mappingType' to be one of MAP_ALL, MAP_ALL_INPUTS, MAP_ALL_OUTPUTS, but found 'MAP_SOME'"),
+        (file(mappings={"t": {"mappingType": "map_all"}}), "extensions.p.mappings.t", "but found 'map_all'"),
+        (mapped({"type": "script", "value": "a"}), "extensions.p.mappings.t.outputs.x", "Expected a 'type' of variable, value or jsonpatch, but found 'script'"),
+        (mapped({"type": "script", "value": "a"}, "inputs"), "extensions.p.mappings.t.inputs.x", "but found 'script'"),
+        (mapped({"value": "a"}), "extensions.p.mappings.t.outputs.x", "but found none"),
+        (mapped("a"), "extensions.p.mappings.t.outputs.x", "Expected a JSON object"),
+        (mapped({"type": "variable", "value": 5}), "extensions.p.mappings.t.outputs.x", "Expected 'value' to be the name of a variable"),
+        (mapped({"type": "variable"}), "extensions.p.mappings.t.outputs.x", "Expected 'value' to be the name of a variable"),
+        (mapped({"type": "value", "value": "${a"}), "extensions.p.mappings.t.outputs.x", "failed to parse expression '${a'"),
+        (mapped({"type": "value", "value": {"deep": ["${a.b()}"]}}), "extensions.p.mappings.t.outputs.x", "methods and functions cannot be called"),
+        (mapped({"type": "jsonpatch", "value": {"op": "add"}}), "extensions.p.mappings.t.outputs.x", "Expected a JSON patch, a list of operations"),
+        (mapped({"type": "jsonpatch", "value": [{"path": "/a", "value": 1}]}), "extensions.p.mappings.t.outputs.x", "Expected operation 1 of the JSON patch to have an 'op' of add, remove"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "merge", "path": "/a"}]}), "extensions.p.mappings.t.outputs.x", "but found 'merge'"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "add", "path": "/a"}]}), "extensions.p.mappings.t.outputs.x", "to have a 'value', but found none"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "remove"}]}), "extensions.p.mappings.t.outputs.x", "a 'path' that starts with '/', but found none"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "remove", "path": "a"}]}), "extensions.p.mappings.t.outputs.x", "but found 'a'"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "move", "path": "/a"}]}), "extensions.p.mappings.t.outputs.x", "a 'from' that starts with '/'"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "add", "path": "/a" * 101, "value": 1}]}), "extensions.p.mappings.t.outputs.x", "at most 100 names"),
+        (mapped({"type": "jsonpatch", "value": [{"op": "add", "path": "/a", "value": "${x()}"}]}), "extensions.p.mappings.t.outputs.x", "failed to parse expression"),
+        (file(properties={"v": {"type": "string"}}), "extensions.p.properties.v", "Expected a variable to have a 'name', but found none"),
+        (file(properties={"v": {"name": ""}}), "extensions.p.properties.v", "Expected a variable to have a 'name'"),
+        (file(properties={"v": {"name": "a", "type": 5}}), "extensions.p.properties.v", "Expected the 'type' of variable 'a' to be a text"),
+        (file(properties={"v": {"name": "a", "required": "yes"}}), "extensions.p.properties.v", "Expected 'required' of variable 'a' to be true or false"),
+        (file(properties={"v": {"name": "a"}, "w": {"name": "a"}}), "extensions.p.properties.w", "Expected one variable with the name 'a', but found two"),
+        (file(properties={"v": {"name": "a", "value": "${b"}}), "extensions.p.properties.v", "failed to parse expression '${b'"),
+        (mapped({"type": "value", "value": msgspec.Raw(b"[" * 60 + b"]" * 60)}), "extensions.p.mappings.t.outputs.x", "at most 50 levels"),
+        (b"\xff", "", "Expected JSON"),
+        (b"[" * 100_000, "", "Expected JSON"),
+    ],
+)  # fmt: skip
+def test_a_faulty_file_is_refused_with_the_place(content: bytes, where: str, reason: str) -> None:
+    with pytest.raises(InvalidExtensions) as refused:
+        extension_files.parse(content)
+    assert where in str(refused.value)
+    assert reason in str(refused.value)
+
+
+def test_all_faults_are_reported_together() -> None:
+    with pytest.raises(InvalidExtensions) as refused:
+        extension_files.parse(file(mappings={"t": {"mappingType": "x", "outputs": {"a": {}, "b": {}}}}))
+    assert str(refused.value).count("- Element: extensions.p.mappings.t") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("a.bpmn", "a"),
+        ("a.bpmn20.xml", "a"),
+        ("a.b.xml", "a.b"),
+        ("a-extensions.json", "a"),
+        ("dir/a-extensions.json", "dir/a"),
+        ("a.form", "a.form"),
+    ],
+)
+def test_a_bpmn_file_and_its_extension_file_have_one_stem(name: str, stem: str) -> None:
+    assert extension_files.stem_of(name) == stem

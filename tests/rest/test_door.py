@@ -1,0 +1,158 @@
+"""The form of requests and answers at the HTTP door, whatever the operation (user-tasks.md, section 7)."""
+
+import json
+import socket
+
+import pytest
+
+from tests.rest.conftest import Rest
+
+CANCEL = "/process-instances/{}/cancellation"
+
+
+def test_a_key_leaves_as_text_and_is_taken_as_text_or_number(rest: Rest, unique: str):
+    definition = rest.deploy("start > b:user > end", unique)
+    for key in (definition, str(definition)):
+        created = rest.post("/process-instances", {"processDefinitionKey": key})
+        assert created["processDefinitionKey"] == str(definition)
+        assert created["processInstanceKey"].isdigit()
+
+
+def test_an_answer_without_content_is_204_and_empty(rest: Rest, unique: str):
+    rest.deploy("start > b:user > end", unique)
+    response = rest.ask("POST", CANCEL.format(rest.create(unique)))
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_members_that_the_operation_does_not_know_are_passed_over(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    assert rest.post("/process-instances", {"processDefinitionId": unique, "colour": "green"})
+
+
+def test_numbers_keep_their_digits(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    body = f'{{"processDefinitionId": "{unique}", "awaitCompletion": true, "variables": {{"n": 9007199254740993, "d": 1.10}}}}'
+    response = rest.ask("POST", "/process-instances", content=body, headers={"content-type": "application/json"})
+    assert '"n":9007199254740993' in response.text
+    assert '"d":1.10' in response.text
+
+
+def test_a_refused_command_is_framed_as_on_the_other_door(rest: Rest):
+    problem = rest.refusal("POST", CANCEL.format(99))
+    assert problem == {
+        "type": "about:blank",
+        "title": "NOT_FOUND",
+        "status": 404,
+        "detail": "Command 'CANCEL' rejected with code 'NOT_FOUND': "
+        "Expected to cancel a process instance with key '99', but no such process was found",
+        "instance": "/v2/process-instances/99/cancellation",
+    }
+
+
+@pytest.mark.parametrize("key", ["abc", "1.5", "-", "9223372036854775808", "1" * 400, "%00", "1%2F2"])
+def test_a_key_in_the_path_is_an_integer_of_64_bits(rest: Rest, key: str):
+    problem = rest.refusal("POST", CANCEL.format(key))
+    assert (problem["status"], problem["title"]) == (400, "Bad Request")
+    assert problem["detail"].startswith("Failed to convert 'processInstanceKey' with value: '")
+    assert len(problem["detail"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("", "expected JSON"),
+        ("{", "expected JSON"),
+        ("[]", "expected 'object', but found 'array'"),
+        ('"text"', "expected 'object', but found 'str'"),
+        ('{"processDefinitionKey": "abc"}', "processDefinitionKey: expected a key"),
+        ('{"processDefinitionKey": 99999999999999999999}', "processDefinitionKey: expected a key"),
+        ('{"processDefinitionKey": true}', "processDefinitionKey: expected a key"),
+        ('{"processDefinitionId": ["a"]}', "processDefinitionId: expected a text, but found an array"),
+        ('{"processDefinitionId": "\\ud800"}', "Failed to read request"),
+        ('{"variables": ' + "[" * 100_000 + "}", "expected JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_says_where(rest: Rest, body: str, words: str):
+    problem = rest.refusal(
+        "POST", "/process-instances", content=body.encode(), headers={"content-type": "application/json"}
+    )
+    assert (problem["status"], problem["title"]) == (400, "Bad Request")
+    assert problem["detail"].startswith("Failed to read request")
+    assert words in problem["detail"]
+
+
+def test_variables_are_checked_as_on_the_other_door(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    deep = "[" * 201 + "]" * 201
+    body = f'{{"processDefinitionId": "{unique}", "variables": {{"deep": {deep}}}}}'
+    problem = rest.refusal("POST", "/process-instances", content=body, headers={"content-type": "application/json"})
+    assert "at most 200 levels" in problem["detail"]
+
+
+@pytest.mark.parametrize("media_type", [None, "text/plain", "application/xml", "application/jsonp"])
+def test_a_body_must_say_that_it_is_json(rest: Rest, media_type: str | None):
+    headers = {"content-type": media_type} if media_type else {}
+    problem = rest.refusal("POST", "/process-instances", content=b"{}", headers=headers)
+    assert (problem["status"], problem["title"]) == (415, "Unsupported Media Type")
+    assert "'application/json'" in problem["detail"]
+
+
+def test_the_media_type_may_have_a_charset(rest: Rest):
+    problem = rest.refusal(
+        "POST", "/process-instances", content=b"{}", headers={"content-type": "Application/JSON; charset=utf-8"}
+    )
+    assert problem["status"] == 400
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/process-instances/1/2/3/4", "/"])
+def test_an_unknown_path_is_not_found(rest: Rest, path: str):
+    assert rest.refusal("GET", path)["status"] == 404
+
+
+def test_a_wrong_method_names_the_right_ones(rest: Rest):
+    response = rest.ask("DELETE", "/topology")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+
+
+def test_a_body_has_a_bound_announced_or_not(rest: Rest):
+    large = b'{"variables": "' + b"x" * (5 * 1024 * 1024) + b'"}'
+    headers = {"content-type": "application/json"}
+    assert rest.refusal("POST", "/process-instances", content=large, headers=headers)["status"] == 413
+    assert rest.refusal("POST", "/process-instances", content=iter([large]), headers=headers)["status"] == 413
+    assert rest.get("/topology"), "the door goes on"
+
+
+def test_head_is_get_without_the_body(rest: Rest):
+    response = rest.ask("HEAD", "/topology")
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_garbage_instead_of_http_harms_nobody(rest: Rest):
+    with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=10) as raw:
+        raw.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        assert b"400" in raw.recv(1_000)
+    assert rest.get("/topology")
+
+
+def test_the_topology_names_the_grpc_door(rest: Rest):
+    topology = rest.get("/topology")
+    (broker,) = topology["brokers"]
+    assert (broker["port"], broker["partitions"][0]["role"]) == (rest.broker.broker.grpc_port, "leader")
+    assert topology["gatewayVersion"] == "8.10.0"
+
+
+def test_the_description_names_every_operation_with_its_types(rest: Rest):
+    document = rest.get("/openapi.json")
+    creation = document["paths"]["/process-instances"]["post"]
+    assert creation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Creation")
+    assert "processDefinitionId" in document["components"]["schemas"]["Creation"]["properties"]
+    assert "/process-instances/{processInstanceKey}/cancellation" in rest.ask("GET", "/docs").text
+    json.dumps(document)
+
+
+def test_requests_are_counted_by_route_not_by_address(rest: Rest):
+    rest.ask("POST", CANCEL.format(12345))
+    metrics, _ = rest.broker.broker.metrics.render()
+    line = 'osmia_http_requests_total{method="POST",route="/v2/process-instances/{processInstanceKey}/cancellation",status="404"}'
+    assert line in metrics.decode()
+    assert "12345" not in metrics.decode()

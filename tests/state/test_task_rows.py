@@ -1,0 +1,82 @@
+"""Rows of user tasks that are only written, and the global listeners that are always in memory."""
+
+from osmia_broker.state.state import State
+from osmia_broker.state.task_rows import CandidateKind, GlobalTaskListener, TaskCandidate
+from tests.memory_store import MemoryStore
+
+FAMILY = TaskCandidate(7, CandidateKind.GROUP, "family", 1)
+GONE = TaskCandidate(7, CandidateKind.GROUP, "family", 1, ended_ms=5)
+
+
+def listener(id: str = "all", key: int = 3, **given: object) -> GlobalTaskListener:
+    return GlobalTaskListener(key=key, id=id, type="audit", **given)  # type: ignore[arg-type]
+
+
+def written(state: State, row_type: type) -> list[object]:
+    changes = state.take_changes(1)
+    assert changes is not None
+    return [row_type(*values) for values in changes.written[row_type]]
+
+
+def test_a_candidate_that_is_written_twice_in_a_batch_is_stored_as_it_was_last():
+    state = State()
+    state.notes[TaskCandidate].write(FAMILY)
+    state.notes[TaskCandidate].write(GONE)
+    assert written(state, TaskCandidate) == [GONE]
+
+
+def test_undoing_a_write_gives_back_the_one_before_it():
+    state = State()
+    state.notes[TaskCandidate].write(FAMILY)
+    mark = state.journal.mark()
+    state.notes[TaskCandidate].write(GONE)
+    state.journal.roll_back(mark)
+    assert written(state, TaskCandidate) == [FAMILY]
+
+
+def test_undoing_the_only_write_leaves_nothing_to_store():
+    state = State()
+    state.notes[TaskCandidate].write(FAMILY)
+    state.journal.roll_back()
+    assert state.take_changes(1) is None
+
+
+def test_global_listeners_work_in_the_order_of_their_priority_then_of_their_ids():
+    state = State()
+    for key, (id, priority) in enumerate([("b", 50), ("a", 50), ("z", 90)]):
+        state.global_listeners.insert(listener(id, key, priority=priority))
+    assert [row.id for row in state.global_listeners.in_order()] == ["z", "a", "b"]
+
+
+async def test_a_deleted_global_listener_is_not_there_after_a_start():
+    store, state = MemoryStore(), State()
+    await store.open()
+    state.global_listeners.insert(listener("kept", 4))
+    state.global_listeners.insert(listener("gone", 5))
+    gone = state.global_listeners.get("gone")
+    assert gone is not None
+    state.global_listeners.update(gone, deleted_ms=9)
+    await store.write(state.take_changes(1), None)
+    again = State()
+    again.open(await store.open())
+    assert [row.id for row in again.global_listeners.in_order()] == ["kept"]
+
+
+def test_undoing_a_deletion_brings_a_global_listener_back():
+    state = State()
+    row = listener()
+    state.global_listeners.insert(row)
+    mark = state.journal.mark()
+    state.global_listeners.update(row, deleted_ms=9, type="other")
+    state.journal.roll_back(mark)
+    assert state.global_listeners.get("all") is row
+    assert (row.deleted_ms, row.type) == (0, "audit")
+    assert written(state, GlobalTaskListener) == [row]
+
+
+def test_undoing_a_creation_leaves_no_global_listener():
+    state = State()
+    state.global_listeners.insert(listener())
+    state.journal.roll_back()
+    assert not len(state.global_listeners)
+    assert state.take_changes(1) is None
