@@ -1,16 +1,20 @@
 """`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, throw errors, give them retries and time."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
-from osmia_broker.cli.output import Column, moment
+from osmia_broker.cli.output import Column, counted, moment
+from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
 
 app = typer.Typer(
     add_completion=False,
@@ -86,8 +90,13 @@ def fail(
     session: Session,
     key: Key,
     retries: Annotated[
-        int, typer.Option(min=0, max=INT32_MAX, help="Tries that are left; with 0 an incident is raised.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=INT32_MAX,
+            help="Tries that are left, one less than it has unless given; with 0 an incident is raised.",
+        ),
+    ] = None,
     message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
     back_off: Annotated[
         timedelta, duration_option(help="The pause before the next try", default=timedelta(0))
@@ -98,8 +107,30 @@ def fail(
     Example: osmia job fail 2251799813685256 --retries 2 --message "bank is closed"
     """
     with session.client(found_by=LIST) as client:
-        client.fail_job(key, retries=retries, message=message, back_off_ms=milliseconds(back_off))
-    session.one({"jobKey": str(key), "retries": retries}, key="jobKey", text=f"Failed {key}, {_tries(retries)} left")
+        left = _one_less(client, key) if retries is None else retries
+        client.fail_job(key, retries=left, message=message, back_off_ms=milliseconds(back_off))
+    session.one({"jobKey": str(key), "retries": left}, key="jobKey", text=f"Failed {key}, {_tries(left)} left")
+    if left == 0:
+        session.say("An incident is raised: osmia incidents --type JOB_NO_RETRIES")
+
+
+def _one_less(client: "SyncClient", key: int) -> int:
+    """Return the retries of a job without the one that just went wrong.
+
+    Raises:
+        Failure: NOT_FOUND, or USAGE where the broker has no lists to ask.
+    """
+    from osmia.errors import Unimplemented
+
+    try:
+        found = client.search_jobs(key=key).items
+    except Unimplemented as error:
+        raise usage(
+            "This broker cannot be asked for the retries of a job.", f"osmia job fail {key} --retries 2"
+        ) from error
+    if not found:
+        raise Failure(Exit.NOT_FOUND, f"There is no job with key {key}.", mend=LIST, code="NOT_FOUND")
+    return max(0, found[0].retries - 1)
 
 
 @app.command("throw-error")
@@ -142,7 +173,25 @@ def retries(
         raise usage(f"Expected a number or --retries, but found {found}.", f"osmia job retries {key} 3")
     with session.client(found_by=LIST) as client:
         client.update_job_retries(key, given[0])
+        incident = _incident_of(client, key)
     session.one({"jobKey": str(key), "retries": given[0]}, key="jobKey", text=f"{key} has {_tries(given[0])}")
+    if incident:
+        session.say(f"Its incident still stops it: osmia incident resolve {incident}")
+
+
+def _incident_of(client: "SyncClient", job_key: int) -> int:
+    """Return the key of the open incident of a job; 0 if there is none, or where the broker has no lists."""
+    from osmia.errors import Unimplemented
+    from osmia.results import IncidentState
+
+    try:
+        for job in client.search_jobs(key=job_key).items:
+            key = job.process_instance_key
+            opened = every(client.search_incidents, process_instance_key=key, states=[IncidentState.OPEN])
+            return next((one.key for one in opened if one.job_key == job_key), 0)
+    except Unimplemented:
+        pass
+    return 0
 
 
 @app.command("timeout")
@@ -165,4 +214,4 @@ def lease(
 
 
 def _tries(number: int) -> str:
-    return "1 retry" if number == 1 else f"{number} retries"
+    return counted(number, "retry", "retries")
