@@ -1,8 +1,8 @@
 """A desk: people who work on the user tasks of a partition in memory, by the calls that every door offers.
 
-    desk = Desk("start > decide:user(groups=family) > end")
-    desk.task("decide").state
-    desk.claim("decide", by="anna")
+desk = Desk("start > decide:user(groups=family) > end")
+desk.task("decide").state
+desk.claim("decide", by="anna")
 """
 
 import asyncio
@@ -52,10 +52,7 @@ class Desk(Scenario):
 
     def tasks(self) -> list[UserTask]:
         """All tasks of the instance, ended ones too, as they are stored."""
-        if self.engine._path is None:
-            rows = self.engine._store.rows(UserTask)
-        else:
-            rows = self.engine._rows(UserTask)
+        rows = self.engine._store.rows(UserTask) if self.engine._path is None else self.engine._rows(UserTask)
         return [row for row in rows if row.process_instance_key == self.instance]
 
     def task(self, element: str) -> UserTask:
@@ -98,9 +95,7 @@ class Desk(Scenario):
 
     def claim(self, element: str, *, by: str = "", groups: str = "", assignee: str = "") -> None:
         caller = person(by, groups)
-        self.do(
-            lambda calls: calls.assign(self._key(element), assignee or by, caller=caller, allow_override=False)
-        )
+        self.do(lambda calls: calls.assign(self._key(element), assignee or by, caller=caller, allow_override=False))
 
     def assign(self, element: str, assignee: str, *, by: str = "", groups: str = "", action: str = "") -> None:
         caller = person(by, groups)

@@ -130,7 +130,7 @@ def test_completing_the_job_completes_the_task(at: At):
     assert desk.shown("t", "state") == "COMPLETED"
     assert desk.task("t").ended_ms
     assert desk.candidates("t") == []
-    with pytest.raises(Refused, match="NOT_FOUND: Expected to complete user task .* but no such user task was found"):
+    with pytest.raises(Refused, match=r"NOT_FOUND: Expected to complete user task .* but no such user task was found"):
         desk.finish("t")
 
 
@@ -237,7 +237,7 @@ def test_nobody_works_on_a_task_of_a_suspended_instance(at: At, kind: str):
     desk = at(f"start > t:user(groups=hr{kind}) > end")
     desk.play("suspend")
     for act in (lambda: desk.claim("t", by="ada"), lambda: desk.finish("t"), lambda: desk.unassign("t")):
-        with pytest.raises(Refused, match="FAILED_PRECONDITION: .* is suspended"):
+        with pytest.raises(Refused, match=r"FAILED_PRECONDITION: .* is suspended"):
             act()
     desk.play("resume")
     desk.finish("t")
