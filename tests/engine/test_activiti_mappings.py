@@ -212,6 +212,15 @@ def test_a_message_leaves_its_event_as_mapped(door: Door):
     )
 
 
+def test_a_thrown_message_carries_what_is_mapped(door: Door):
+    played(
+        door,
+        "start > f:parallel [w:catch(message=paid) > rest:user > end | b:user > ask:throw(message=paid) > end2]",
+        'create a=1; complete b; at rest; variables a=1 c=1 order={"size":1}',
+        **mapped(inputs={"c": variable("a")}),
+    )
+
+
 def test_a_mapping_belongs_to_the_version_that_it_was_deployed_with(door: Door):
     first = played(door, ASK, "create a=1", **mapped(inputs={"c": variable("a")}))
     second = played(door, ASK, "create a=1", **mapped(inputs={"d": variable("a")}))
