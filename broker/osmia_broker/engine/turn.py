@@ -7,6 +7,7 @@ results for callers who wait. Steps walk in slices: when the budget is used up, 
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from time import perf_counter, thread_time
 
 from osmia_broker import feel
@@ -106,6 +107,7 @@ class Turn:
         "loop_results",
         "loops",
         "messages",
+        "new_token",
         "next_key",
         "now_ms",
         "origins",
@@ -135,6 +137,7 @@ class Turn:
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions = state.start_subscriptions
         self.next_key = state.next_key
+        self.new_token: Callable[[], str] = token_urlsafe  # of a lease: nobody can guess it
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
         self.budget = budget or Budget()

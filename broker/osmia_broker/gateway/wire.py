@@ -31,6 +31,8 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
         kind=_KINDS[activated.kind],
         tags=activated.tags,
         businessId=activated.business_id or None,
+        priority=activated.priority,
+        jobLeaseToken=activated.lease_token or None,
     )
 
 

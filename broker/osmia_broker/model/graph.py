@@ -98,11 +98,12 @@ class VariableMapping:
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition:
-    """The type, retries and headers of the jobs of a task."""
+    """The type, retries, headers and priority of the jobs of a task."""
 
     type: Expression
     retries: Expression
     headers: Mapping[str, str]  # those of the model, without the reserved ones
+    priority: Expression | None = None  # None: that of the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,7 @@ class Process:
     elements: dict[str, Element]  # includes the root
     #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
     forms: Mapping[str, str] = field(default_factory=dict)
+    job_priority: Expression | None = None  # of its jobs, where the task does not say another one; None is 0
 
     def has_flow(self, id: str) -> bool:
         """Return whether a sequence flow has this id."""

@@ -83,6 +83,7 @@ class _Reading:
             root=self.root,
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
+            job_priority=zeebe.job_priority(source),
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()

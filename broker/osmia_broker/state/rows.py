@@ -141,6 +141,8 @@ class Job:
     ended_ms: int = changing(0)
     kind: JobKind = JobKind.BPMN_ELEMENT
     listener_event: str = ""  # START or END of an execution listener's job, else empty
+    priority: int = changing(0)  # int32; a higher one is handed out first
+    lease_token: str = changing("")  # of the last activation with a lease; empty if there was none
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)

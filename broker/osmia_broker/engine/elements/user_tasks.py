@@ -28,7 +28,14 @@ class UserTask(Processor):
         headers |= _assignment(turn, instance, element.user_task)
         if element.user_task.is_native:
             return  # no worker gets it; it waits for a person, an event or a modification
-        create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
+        create_job(
+            turn,
+            instance,
+            type=USER_TASK_JOB_TYPE,
+            retries=USER_TASK_RETRIES,
+            headers=json_object(headers),
+            priority=element.job.priority if element.job else None,
+        )
 
 
 def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
