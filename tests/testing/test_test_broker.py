@@ -1,5 +1,6 @@
 """The broker under test as its users know it: time, expectations and their texts, workers, doors."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -325,12 +326,9 @@ async def test_a_real_worker_works_over_the_same_client(broker: Broker):
     async def work(n: int) -> None:
         done.append(n)
 
+    await broker.deploy(("p.bpmn", bpmn("start > one:job(type=t) > end", id="p")))
     async with worker:
-        await started(broker, "start > one:job(type=t) > end", {"n": 1})
-        instance = broker.instance("p")
-        async for event in broker.client.events(from_oldest=True, process_instance_key=instance.key):
-            if event.intent == "completed" and event.kind == "PROCESS_INSTANCE":
-                break
+        await broker.client.create_instance_with_result("p", {"n": 1})
     assert done == [1]
 
 
@@ -346,6 +344,23 @@ async def test_the_client_answers_as_over_the_wire(broker: Broker):
     [task] = (await broker.client.search_jobs(process_instance_key=instance.key)).items
     assert task.candidate_groups == ["cooks"]
     assert (await broker.client.status()).database == "sqlite in memory"
+
+
+async def test_events_are_followed_in_this_process(broker: Broker):
+    async def process_events() -> list[str]:
+        seen = []
+        async for event in broker.client.events(kinds=["PROCESS_INSTANCE"]):
+            seen.append(event.intent)
+            if event.intent == "completed":
+                break
+        return seen
+
+    following = asyncio.ensure_future(process_events())
+    while not (await broker.client.event_log()).is_recording:
+        await asyncio.sleep(0)
+    instance = await started(broker, "start > ask:user > end")
+    await instance.complete_task("ask")
+    assert await following == ["created", "completed"]
 
 
 async def test_two_brokers_know_nothing_of_each_other(broker: Broker):
@@ -418,4 +433,4 @@ def test_the_sdk_alone_does_not_import_the_broker():
     program = "import sys, osmia.testing; assert not [name for name in sys.modules if name.startswith('osmia_broker')]"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     with pytest.raises(AttributeError, match="has no attribute 'coffee'"):
-        osmia.testing.coffee  # noqa: B018 - the access is what is tested
+        _ = osmia.testing.coffee

@@ -92,6 +92,7 @@ class _Reading:
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
             is_extensible=source.file.is_extensible,
+            job_priority=zeebe.job_priority(source),
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()
@@ -144,6 +145,8 @@ class _Reading:
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
             element.loop = read_loop(source)
         _set_listeners(element, zeebe.listeners(source))
+        if element.user_task is not None and "canceling" in element.user_task.listeners:
+            self.process.has_listeners_at_the_end = True
         if element.id:
             self.process.elements.setdefault(element.id, element)
         scope.children.append(element)

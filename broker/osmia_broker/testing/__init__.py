@@ -1,6 +1,6 @@
 """Tests of processes in Python: a broker in the test's own process, a clock to move, expectations, workers under test, coverage.
 
-`osmia.testing` is the public name of what is here; `plugin` gives it to pytest as fixtures.
+`osmia.testing` is the public name of what is here; `osmia_broker.pytest_plugin` gives it to pytest as fixtures.
 """
 
 from osmia_broker.testing.broker import Broker, Instance
