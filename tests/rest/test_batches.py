@@ -39,9 +39,7 @@ def test_all_instances_of_a_filter_are_cancelled_in_slices(rest: Rest, unique: s
     assert batch["endDate"] is not None
     assert batch["errors"] == []
     assert states(rest, unique) == ["TERMINATED"] * 100  # a page
-    items = rest.post(
-        "/batch-operation-items/search", {"filter": {"batchOperationKey": created["batchOperationKey"]}}
-    )
+    items = rest.post("/batch-operation-items/search", {"filter": {"batchOperationKey": created["batchOperationKey"]}})
     assert items["page"]["totalItems"] == 120
     assert {one["state"] for one in items["items"]} == {"COMPLETED"}
     assert {one["operationType"] for one in items["items"]} == {"CANCEL_PROCESS_INSTANCE"}

@@ -159,7 +159,9 @@ def test_process_instances_in_order_and_by_pages(rest: Rest, unique: str, three:
     assert the(first["items"], "processInstanceKey") == [three[2], three[1]]
     assert (first["page"]["totalItems"], first["page"]["hasMoreTotalItems"]) == (3, False)
     for cursor in (first["page"]["startCursor"], first["page"]["endCursor"]):
-        assert re.fullmatch("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", cursor)  # clients check it
+        assert re.fullmatch(
+            "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", cursor
+        )  # clients check it
     second = ask(after=first["page"]["endCursor"])
     assert the(second["items"], "processInstanceKey") == [three[0]]
     assert second["page"]["totalItems"] == 3

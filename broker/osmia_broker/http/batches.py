@@ -33,7 +33,7 @@ OPEN_JOBS = {"state": {"$in": ["CREATED", "FAILED", "TIMED_OUT", "ERROR_THROWN"]
 class FilterBody(Body):
     """The items of a batch operation, by a filter as searches have it."""
 
-    filter: dict[str, Any] | None | UnsetType = UNSET
+    filter: dict[str, Any] | UnsetType | None = UNSET
 
 
 class BatchCreated(Item):

@@ -89,9 +89,7 @@ async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated
     check_plan(plan, faults)
     faults.refuse()
     items = await batches.instances(call, filter_of(body), batches.ACTIVE)
-    details = BatchPlan(
-        target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan))
-    )
+    details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
     return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
 
 

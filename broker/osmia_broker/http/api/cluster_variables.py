@@ -52,7 +52,9 @@ async def create_global_cluster_variable(call: Call, body: NewVariable) -> Varia
     if body.kind not in (None, "JSON"):
         faults.add(f"The value for kind is '{checks.quoted(body.kind or '')}' but must be JSON.")
     faults.refuse()
-    return _item(await call.calls.put_cluster_variable(body.name or "", variables_text(body.value), metadata=_metadata(body)))
+    return _item(
+        await call.calls.put_cluster_variable(body.name or "", variables_text(body.value), metadata=_metadata(body))
+    )
 
 
 @operation("PUT", VARIABLE, tag=TAG)

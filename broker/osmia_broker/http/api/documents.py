@@ -135,7 +135,9 @@ async def get_document(call: Call, document_id: str) -> Reply:
         await _check_signature(call, document_id, query)
     wanted = query.get("contentHash", [document.content_hash])[-1]
     if wanted != document.content_hash:
-        raise InvalidArgument(f"Expected document '{document_id}' to have the content hash of the request, but found another")
+        raise InvalidArgument(
+            f"Expected document '{document_id}' to have the content hash of the request, but found another"
+        )
     name = quote(document.file_name)
     headers = (("content-disposition", f"attachment; filename*=UTF-8''{name}"), ("x-content-type-options", "nosniff"))
     return Reply(body=content, media_type=_media_type(document), headers=headers)

@@ -19,7 +19,7 @@ class Evaluation(Body):
     variables: Raw = field(default_factory=Raw)
 
 
-class Warning(Item):  # noqa: A001  # the contract's word
+class Warning(Item):  # the contract's word
     """The reason why a part of an expression gave null."""
 
     message: str

@@ -3,7 +3,14 @@
 import msgspec
 from sqlalchemy import case, literal_column
 
-from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType, ClusterVariable
+from osmia_broker.state.batch_rows import (
+    BatchItem,
+    BatchItemState,
+    BatchOperation,
+    BatchState,
+    BatchType,
+    ClusterVariable,
+)
 from osmia_broker.store import schema
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import Join, choice, date, flag, integer, json, key, maybe, named, text
