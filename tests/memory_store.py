@@ -31,6 +31,7 @@ from osmia_broker.state.store_protocol import (
     Wanted,
     Written,
 )
+from osmia_broker.state.windows import rank
 
 
 class MemoryStore:
@@ -124,9 +125,10 @@ class MemoryStore:
         for checksum in wanted.resources:
             if (checksum,) in self.values[Resource]:
                 loaded.resources[checksum] = self.values[Resource][checksum,][1]
-        for type, after in wanted.job_types:
-            waiting = (job.key for job in self.living(Job) if job.type == type and job.state == "ACTIVATABLE")
-            loaded.windows[type] = [key for key in waiting if key > after][:WINDOW_JOBS]
+        for lane, after in wanted.windows:
+            waiting = (job for job in self.living(Job) if job.type == lane.type and job.state == "ACTIVATABLE")
+            ranks = sorted(rank(job) for job in waiting if bool(job.lease_token) == lane.is_leased)
+            loaded.windows[lane] = [one for one in ranks if one > after][:WINDOW_JOBS]
         if wanted.due is not None:
             loaded.due = self._due(wanted.due)
         return loaded

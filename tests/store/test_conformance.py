@@ -36,12 +36,14 @@ from osmia_broker.state.store_protocol import (
     Changes,
     Due,
     DueWanted,
+    Lane,
     Loaded,
     MatchWanted,
     Store,
     Wanted,
 )
 from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
@@ -363,6 +365,18 @@ async def test_a_resource_that_is_missing_is_absent(store: Store):
 # --- activatable jobs
 
 
+LANE, LEASED = Lane("type"), Lane("type", is_leased=True)
+
+
+async def window_of(store: Store, lane: Lane = LANE, after: int = FIRST) -> list[int]:
+    """The next ranks of a lane."""
+    return (await load(store, Wanted(windows=frozenset({(lane, after)})))).windows[lane]
+
+
+def job_rank(number: int, priority: int = 0) -> int:
+    return rank_of(priority, JOB + 1_000 * number)
+
+
 async def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
     await write(store, *(row for number in (3, 1, 2) for row in rows.instance(number)))
     await write(
@@ -371,16 +385,48 @@ async def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
         *rows.instance(5, type="other"),
         *rows.instance(6, ended_ms=1),
     )
-    first = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows
-    assert first == {"type": [JOB + 1_000, JOB + 2_000, JOB + 3_000]}
-    rest = (await load(store, Wanted(job_types=frozenset({("type", JOB + 1_000), ("nothing", 0)})))).windows
-    assert rest == {"type": [JOB + 2_000, JOB + 3_000], "nothing": []}
+    assert await window_of(store) == [job_rank(1), job_rank(2), job_rank(3)]
+    asked = Wanted(windows=frozenset({(LANE, job_rank(1)), (Lane("nothing"), FIRST)}))
+    assert (await load(store, asked)).windows == {LANE: [job_rank(2), job_rank(3)], Lane("nothing"): []}
 
 
-async def test_a_window_is_bounded(store: Store):
-    await write(store, *(rows.instance(number)[2] for number in range(WINDOW_JOBS + 5)))
-    window = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows["type"]
-    assert window == [JOB + 1_000 * number for number in range(WINDOW_JOBS)]
+PRIORITIES = [0, 5, -5, 2**31 - 1, -(2**31), 5, 0, -5, 1]
+
+
+async def test_the_window_gives_higher_priorities_first(store: Store):
+    """In whatever place the last window ended, the next one goes on behind it."""
+    await write(store, *(rows.instance(number, priority=one)[2] for number, one in enumerate(PRIORITIES)))
+    ranks = sorted(job_rank(number, priority) for number, priority in enumerate(PRIORITIES))
+    assert [priority_of(one) for one in ranks] == sorted(PRIORITIES, reverse=True)
+    for place, after in enumerate([FIRST, *ranks]):
+        assert await window_of(store, after=after) == ranks[place:]
+        assert await window_of(store, LEASED, after) == []
+
+
+async def test_jobs_that_were_leased_have_a_window_of_their_own(store: Store):
+    ordinary = [rows.instance(number, priority=number % 2)[2] for number in range(4)]
+    leased = [rows.instance(number, priority=number % 3 - 1, lease_token="x")[2] for number in range(4, 10)]
+    await write(store, *ordinary, *leased)
+    assert await window_of(store) == sorted(map(rank, ordinary))
+    ranks = sorted(map(rank, leased))
+    for place, after in enumerate([FIRST, *ranks]):
+        assert await window_of(store, LEASED, after) == ranks[place:]
+
+
+@pytest.mark.parametrize("of_each", [{}, {"priority": 3}, {"priority": -3}, {"lease_token": "x"}])
+async def test_a_window_is_bounded(store: Store, of_each: dict[str, Any]):
+    jobs = [rows.instance(number, **of_each)[2] for number in range(WINDOW_JOBS + 5)]
+    await write(store, *jobs)
+    lane = Lane("type", "lease_token" in of_each)
+    window = await window_of(store, lane)
+    assert window == [rank(job) for job in jobs[:WINDOW_JOBS]]
+    assert await window_of(store, lane, window[-1]) == [rank(job) for job in jobs[WINDOW_JOBS:]]
+
+
+async def test_a_window_is_filled_up_with_jobs_of_lower_priorities(store: Store):
+    jobs = [rows.instance(number, priority=1 - number % 3)[2] for number in range(WINDOW_JOBS + 5)]
+    await write(store, *jobs)
+    assert await window_of(store) == sorted(map(rank, jobs))[:WINDOW_JOBS]
 
 
 # --- due rows

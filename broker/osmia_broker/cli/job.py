@@ -1,4 +1,4 @@
-"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, throw errors, give them retries and time."""
+"""`osmia job`: do a worker's part by hand: take jobs, complete them, fail them, throw errors, give them retries, time and priority."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One job, as a worker: activate, complete, fail, throw-error, retries, timeout.",
+    help="One job, as a worker: activate, complete, fail, throw-error, retries, timeout, priority.",
     no_args_is_help=True,
 )
 
@@ -30,9 +30,15 @@ ACTIVATED_COLUMNS = (
     Column("elementId", "ELEMENT"),
     Column("processInstanceKey", "INSTANCE"),
     Column("retries", "RETRIES"),
+    Column("priority", "PRIORITY", is_wide=True),
+    Column("leaseToken", "LEASE", is_wide=True),
     Column("deadline", "DEADLINE"),
     Column("variables", "VARIABLES"),
 )
+
+LeaseToken = Annotated[
+    str, typer.Option(metavar="TOKEN", help="The token with which the job was taken, if it was leased.")
+]
 
 
 @app.command()
@@ -46,6 +52,9 @@ def activate(
     wait: Annotated[
         timedelta, duration_option(help="How long to wait for the first", default=timedelta(0))
     ] = timedelta(0),
+    lease: Annotated[
+        bool, typer.Option("--lease", help="With a token, without which nobody can report on them any more.")
+    ] = False,
 ) -> None:
     """Take jobs of a type, to be completed or failed by their keys.
 
@@ -53,7 +62,12 @@ def activate(
     """
     with session.client() as client:
         jobs = client.activate_jobs(
-            type, max_jobs=max_jobs, worker=worker, timeout_ms=milliseconds(lock), wait_ms=milliseconds(wait)
+            type,
+            max_jobs=max_jobs,
+            worker=worker,
+            timeout_ms=milliseconds(lock),
+            wait_ms=milliseconds(wait),
+            with_lease=lease,
         )
     rows = [
         {
@@ -62,6 +76,8 @@ def activate(
             "elementId": one.element_id,
             "processInstanceKey": str(one.process_instance_key),
             "retries": one.retries,
+            "priority": one.priority,
+            "leaseToken": one.lease_token or None,
             "deadline": moment(one.deadline_ms),
             "variables": msgspec.Raw(one.variables_json.encode()),
             "customHeaders": msgspec.Raw(one.headers_json.encode()),
@@ -73,14 +89,14 @@ def activate(
 
 @app.command()
 @with_session
-def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> None:
+def complete(session: Session, key: Key, var: Var = None, vars: Vars = None, lease_token: LeaseToken = "") -> None:
     """Report a job done.
 
     Example: osmia job complete 2251799813685256 --var receipt=4711
     """
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
-        client.complete_job(key, variables)
+        client.complete_job(key, variables, lease_token=lease_token)
     session.one({"jobKey": str(key)}, key="jobKey", text=f"Completed {key}")
 
 
@@ -101,6 +117,7 @@ def fail(
     back_off: Annotated[
         timedelta, duration_option(help="The pause before the next try", default=timedelta(0))
     ] = timedelta(0),
+    lease_token: LeaseToken = "",
 ) -> None:
     """Report that a job went wrong.
 
@@ -108,7 +125,7 @@ def fail(
     """
     with session.client(found_by=LIST) as client:
         left = _one_less(client, key) if retries is None else retries
-        client.fail_job(key, retries=left, message=message, back_off_ms=milliseconds(back_off))
+        client.fail_job(key, retries=left, message=message, back_off_ms=milliseconds(back_off), lease_token=lease_token)
     session.one({"jobKey": str(key), "retries": left}, key="jobKey", text=f"Failed {key}, {_tries(left)} left")
     if left == 0:
         session.say("An incident is raised: osmia incidents --type JOB_NO_RETRIES")
@@ -142,6 +159,7 @@ def throw_error(
     message: Annotated[str, typer.Option("--message", "-m", help="What went wrong.")] = "",
     var: Var = None,
     vars: Vars = None,
+    lease_token: LeaseToken = "",
 ) -> None:
     """Throw a BPMN error from a job. Without an event that catches it, an incident is raised.
 
@@ -149,7 +167,7 @@ def throw_error(
     """
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
-        client.throw_error(key, code, message=message, variables=variables)
+        client.throw_error(key, code, message=message, variables=variables, lease_token=lease_token)
     session.one({"jobKey": str(key), "errorCode": code}, key="jobKey", text=f"Threw {code} from {key}")
 
 
@@ -211,6 +229,22 @@ def lease(
     with session.client(found_by=LIST) as client:
         client.update_job_timeout(key, milliseconds(lasts))
     session.one({"jobKey": str(key)}, key="jobKey", text=f"{key} is held for {spelt(lasts)} more")
+
+
+@app.command()
+@with_session
+def priority(
+    session: Session,
+    key: Key,
+    number: Annotated[int, typer.Argument(min=-INT32_MAX - 1, max=INT32_MAX, help="Higher ones are handed out first.")],
+) -> None:
+    """Give a job a new priority among the jobs of its type.
+
+    Example: osmia job priority 2251799813685256 10   (after -- for a negative one: osmia job priority -- 2251799813685256 -5)
+    """
+    with session.client(found_by=LIST) as client:
+        client.update_job_priority(key, number)
+    session.one({"jobKey": str(key), "priority": number}, key="jobKey", text=f"{key} has priority {number}")
 
 
 def _tries(number: int) -> str:

@@ -59,6 +59,7 @@ JOB_COLUMNS = (
     Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("deadline", "DEADLINE", is_wide=True, is_moment=True),
+    Column("priority", "PRIORITY", is_wide=True),
     Column("errorMessage", "ERROR", is_wide=True, is_long=True),
     Column("creationTime", "CREATED", is_wide=True, is_moment=True),
 )
@@ -174,6 +175,7 @@ def job_row(job: "JobInfo") -> Row:
         "type": job.type,
         "state": str(job.state),
         "retries": job.retries,
+        "priority": job.job_priority,
         "worker": job.worker or None,
         "elementId": job.element_id,
         "elementInstanceKey": str(job.element_instance_key),

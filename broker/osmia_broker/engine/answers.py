@@ -59,6 +59,8 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     listener_event: str = ""  # START or END of a listener's job, else empty
     business_id: str = ""
     tags: tuple[str, ...] = ()
+    priority: int = 0
+    lease_token: str = ""  # empty if no lease was asked for
 
 
 class Deployed(msgspec.Struct, frozen=True):

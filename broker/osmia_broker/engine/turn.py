@@ -7,6 +7,7 @@ results for callers who wait. Steps walk in slices: when the budget is used up, 
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from time import perf_counter, thread_time
 
 from osmia_broker import feel
@@ -111,6 +112,7 @@ class Turn:
         "loop_results",
         "loops",
         "messages",
+        "new_token",
         "next_key",
         "notes",
         "now_ms",
@@ -150,6 +152,7 @@ class Turn:
             state.cluster_variables,
         )
         self.next_key = state.next_key
+        self.new_token: Callable[[], str] = token_urlsafe  # of a lease: nobody can guess it
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
         self.budget = budget or Budget()

@@ -276,15 +276,15 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.job_types, wanted.due, wanted.matches, self.residency)
+        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, self.residency)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
         for process_instance_key, rows in loaded.instances.items():
             if process_instance_key not in self.residency and self._is_defined(process_instance_key, rows):
                 self._admit_instance(process_instance_key, rows)
-        for type, _ in wanted.job_types:
-            self.jobs.windows.refill(type, loaded.windows.get(type, []))
+        for lane, _ in wanted.windows:
+            self.jobs.windows.refill(lane, loaded.windows.get(lane, []))
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent

@@ -61,8 +61,15 @@ VALUE_TYPES: dict[type, tuple[type, ...]] = {
 # Literals that the conditions of the partial indexes repeat word for word; a bound parameter would not match them.
 NOT_ENDED: TextClause = text("0")
 NO_DEADLINE: TextClause = text("0")
-ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
 PROCESS: TextClause = text("'PROCESS'")
+
+ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
+
+#: The conditions of the three indexes of activatable jobs, of which each job is in one. Nearly all are plain.
+PLAIN = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority = 0"
+RANKED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority <> 0"
+LEASED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token <> ''"
+WAITING = (PLAIN, RANKED, LEASED)
 
 
 def _table(kind: Kind) -> Table:
@@ -213,8 +220,11 @@ _index(
     where="type = 'PROCESS'",
 )
 
-# The window of activatable jobs, oldest first. A job that is created and handed out in one batch never enters it.
-_index("jobs_activatable", jobs.c.type, where="state = 'ACTIVATABLE' AND ended_ms = 0")
+# The lanes of activatable jobs, each in order of priority and then of age (on SQLite the row id ends every index). A job that is created
+# and handed out in one batch never enters one.
+_index("jobs_activatable", jobs.c.type, where=PLAIN)
+_index("jobs_ranked", jobs.c.type, jobs.c.priority.desc(), where=RANKED)
+_index("jobs_leased", jobs.c.type, jobs.c.priority.desc(), where=LEASED)
 
 # Open incidents, oldest first; there are few.
 _index("incidents_open", incidents.c.process_definition_key, where="ended_ms = 0")
