@@ -225,6 +225,7 @@ class Settings:
     unique_business_ids: bool = _setting(
         False, _switch, "Refuse an instance whose business id a living root instance of its process has."
     )
+    clock_control: bool = _setting(False, _switch, "Let callers pin the clock by REST; for tests of processes.")
     task_policy: str = _setting(
         "open",
         _one_of("open", "candidates", "assignee"),

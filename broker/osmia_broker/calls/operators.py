@@ -32,6 +32,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
 ITEMS_OF_A_COMMAND = 500  # that one command adds to a batch operation
+BATCH_ITEMS_MAX = 1_000_000  #: of one batch operation
 EXPRESSION_CHARACTERS = 32_768
 CLUSTER_VARIABLE_CHARACTERS = 256  # of a name
 

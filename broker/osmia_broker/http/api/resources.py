@@ -2,9 +2,12 @@
 
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import Deployed
+from osmia_broker.http import batches
+from osmia_broker.http.batches import BatchCreated
 from osmia_broker.http.operation import MULTIPART, Call, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.types import Body, Item, Key
+from osmia_broker.state.batch_rows import BatchType
 
 TAG = "Resource"
 RESOURCES_PART = "resources"
@@ -78,18 +81,11 @@ class Deletion(Body):
     delete_history: bool | None = None
 
 
-class BatchReference(Item):
-    """A batch operation that was begun."""
-
-    batch_operation_key: str
-    batch_operation_type: str
-
-
 class Deleted(Item):
     """The resource that was deleted, and the batch operation that removes its history."""
 
     resource_key: str
-    batch_operation: BatchReference | None
+    batch_operation: BatchCreated | None
 
 
 @operation("POST", "/deployments", tag=TAG, takes=MULTIPART)
@@ -108,7 +104,17 @@ async def delete_resource(call: Call, resource_key: Key, body: Deletion | None =
     """Delete a process definition, a graph of decisions or a form."""
     deletes_history = bool(body and body.delete_history)
     await call.calls.delete_resource(resource_key, deletes_history=deletes_history)
-    return Deleted(resource_key=str(resource_key), batch_operation=None)
+    batch = await _delete_history(call, resource_key) if deletes_history else None
+    return Deleted(resource_key=str(resource_key), batch_operation=batch)
+
+
+async def _delete_history(call: Call, resource_key: int) -> BatchCreated:
+    """Begin to delete what has ended of a deleted definition: process instances, or else evaluations of its decisions."""
+    evaluated = await batches.evaluations(call, {"decisionRequirementsKey": str(int(resource_key))})
+    if evaluated:
+        return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, evaluated)
+    ended = await batches.instances(call, {"processDefinitionKey": str(int(resource_key))}, batches.ENDED)
+    return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, ended)
 
 
 def _deployment(answer: Deployed) -> Deployment:
