@@ -24,10 +24,12 @@ from osmia.results import Deployment
 from osmia.settings import WorkerOptions
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state import rows
+from osmia_broker.store.memory import MemoryStore
+from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.cases import Case, play
 from osmia_broker.testing.clock import TestClock
 from osmia_broker.testing.expectations import Expectations
-from osmia_broker.testing.running import InProcess, Running, WithPorts
+from osmia_broker.testing.running import DATABASE, InProcess, Running, WithPorts
 from osmia_broker.testing.story import story
 from osmia_broker.testing.view import View
 
@@ -46,7 +48,7 @@ class Broker:
         """Start a broker in memory, without a port.
 
         Args:
-            data_dir: keep the data in this directory, so that the broker can be restarted.
+            data_dir: keep the data in a file in this directory.
             ports: open the doors of a real broker at free ports, for clients in other processes: see `address`.
             settings: of the broker, as in `osmia.toml`; only together with *ports*.
 
@@ -56,15 +58,19 @@ class Broker:
         self.clock = TestClock()
         self._own_dir = tempfile.TemporaryDirectory() if ports and data_dir is None else None
         self._data_dir = Path(self._own_dir.name if self._own_dir else data_dir) if ports or data_dir else None  # type: ignore[arg-type]  # one of them is there
+        self._memory = MemoryStore() if self._data_dir is None else None
         self._settings = settings if ports else None
         self._workers: list[Worker] = []
         self._running: Running | None = self._started()
         self.view = View(self._running.database, self._settle_now)
 
     def _started(self) -> Running:
+        if self._memory is not None:
+            return InProcess(self.clock, self._memory, self._memory.path)
+        assert self._data_dir is not None, "a broker that is not in memory has a directory"
         if self._settings is None:
-            return InProcess(self.clock, self._data_dir)
-        assert self._data_dir is not None, "a broker with ports has a directory"
+            path = self._data_dir / DATABASE
+            return InProcess(self.clock, SqliteStore(path), path)
         return WithPorts(self.clock, self._data_dir, **self._settings)
 
     # --- life
@@ -110,16 +116,7 @@ class Broker:
             self._own_dir.cleanup()
 
     async def restart(self) -> None:
-        """Stop the broker and start it again on its data.
-
-        Raises:
-            RuntimeError: it has no data directory, so nothing would be left.
-
-        """
-        if self._data_dir is None:
-            raise RuntimeError(
-                "Expected a broker with a data directory, but found one in memory; use Broker(data_dir=…)"
-            )
+        """Stop the broker and start it again on its data. Its clock goes on; a client from before does not."""
         running, self._running = self.running, None
         running.close()
         self._running = self._started()

@@ -15,7 +15,6 @@ from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
 from osmia_broker.partition import Partition
-from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.channel import InProcessChannel, InProcessClient
@@ -75,16 +74,15 @@ class Running(ABC):
 
 
 class InProcess(Running):
-    """A broker without a port: in memory, or with its file in *data_dir*."""
+    """A broker without a port on *store*, whose database is at the path *database*."""
 
-    def __init__(self, clock: TestClock, data_dir: Path | None = None) -> None:
-        self._data_dir = data_dir
+    def __init__(self, clock: TestClock, store: SqliteStore, database: Path) -> None:
+        self._store, self.database = store, database
         self._opened = AsyncExitStack()
         super().__init__(clock)
 
     async def _start(self) -> None:
-        store = self._store()
-        self.partition = partition = Partition(store, self.clock, PartitionCounters(1))
+        self.partition = partition = Partition(self._store, self.clock, PartitionCounters(1))
         self._opened.push_async_callback(partition.close)
         await partition.open()
         reader = Reader(self.database)
@@ -97,18 +95,10 @@ class InProcess(Running):
         self._opened.callback(events.stop, stopping)
         services: list[tuple[str, Any, object]] = [
             (GATEWAY_SERVICE, GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
-            (QUERIES_SERVICE, QUERIES, Queries(partition, reader, f"sqlite {self._data_dir or 'in memory'}")),
+            (QUERIES_SERVICE, QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
             (EVENTS_SERVICE, EVENTS, Events(events)),
         ]
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
-
-    def _store(self) -> SqliteStore:
-        if self._data_dir is None:
-            store = MemoryStore()
-            self.database = store.path
-            return store
-        self.database = self._data_dir / DATABASE
-        return SqliteStore(self.database)
 
     async def _stop(self) -> None:
         await self._opened.aclose()
