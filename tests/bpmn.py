@@ -28,6 +28,7 @@ Loops: items, item, results, result, sequential, done; cardinality; repeat (a st
 Of the Activiti dialect: collection, element, output, output_item, index; user: category, skip; start: initiator; any: doc, default.
 Call: process, binding, tag, parent and child (whether variables are propagated). Listeners: on_start, on_end (types, separated by blanks).
 Arguments: `name`; in., out. (mappings) and header.; user: assignee, groups, users, due, follow_up, form, form_id, priority;
+of a native one (native=yes) also reference, and task listeners: creating, assigning, updating, completing, canceling (types);
 job, send, script, rule: type, retries; script: expression, result; rule: decision, result.
 """
 
@@ -37,6 +38,8 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
 from tests import bpmn_events as events
+
+TASK_EVENTS = ("creating", "assigning", "updating", "completing", "canceling")
 
 _TAGS = {
     "start": "startEvent",
@@ -307,6 +310,15 @@ def _zeebe(node: _Node) -> str:
     mappings = _pairs(given, "in.", "zeebe:input", "source", "target") + _pairs(
         given, "out.", "zeebe:output", "source", "target"
     )
+    if given.get("native"):
+        found.append("<zeebe:userTask/>")
+    listeners = "".join(
+        _tag("zeebe:taskListener", {"eventType": event, "type": type, "retries": "1"})
+        for event in TASK_EVENTS
+        for type in given.get(event, "").split()
+    )
+    if listeners:
+        found.append(f"<zeebe:taskListeners>{listeners}</zeebe:taskListeners>")
     if mappings:
         found.append(f"<zeebe:ioMapping>{mappings}</zeebe:ioMapping>")
     found += events.extensions(node.tag, given)
@@ -321,7 +333,7 @@ def _zeebe_definitions(node: _Node) -> Iterator[tuple[str, dict[str, str]]]:
             _taken(given, assignee="assignee", groups="candidateGroups", users="candidateUsers"),
         )
         yield "taskSchedule", _taken(given, due="dueDate", follow_up="followUpDate")
-        yield "formDefinition", _taken(given, form="formKey", form_id="formId")
+        yield "formDefinition", _taken(given, form="formKey", form_id="formId", reference="externalReference")
         yield "priorityDefinition", _taken(given, priority="priority")
     elif node.tag in ("serviceTask", "sendTask"):
         yield "taskDefinition", {"type": node.id} | _taken(given, type="type", retries="retries")

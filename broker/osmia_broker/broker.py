@@ -12,11 +12,13 @@ from osmia_broker import __version__, cluster_id
 from osmia_broker.calls import Calls
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
+from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server, parse_address
+from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.management import ManagementServer, readiness
@@ -105,7 +107,7 @@ class Broker:
         reader = Reader(database)
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
-        calls = Calls(partition)
+        calls = Calls(partition, TaskPolicy(settings.task_policy))
         events = EventStream(
             partition,
             reader,
@@ -122,6 +124,7 @@ class Broker:
             Events(events),
             self.metrics.gateway,
             identity,
+            user_tasks=UserTasks(calls, reader, events),
             message_bytes_max=settings.max_message_size,
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)

@@ -225,6 +225,11 @@ class Settings:
     unique_business_ids: bool = _setting(
         False, _switch, "Refuse an instance whose business id a living root instance of its process has."
     )
+    task_policy: str = _setting(
+        "open",
+        _one_of("open", "candidates", "assignee"),
+        "Who may act on a user task: open (everybody), candidates (they may claim, only the assignee may complete), or assignee.",
+    )
     event_log: str = _setting(
         "on-demand",
         _one_of("on-demand", "always"),

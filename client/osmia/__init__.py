@@ -6,6 +6,7 @@ Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests 
 
 from osmia.calls.events import StartedInstance
 from osmia.calls.instances import Activate, Move
+from osmia.calls.user_tasks import UserTask
 from osmia.client import Client
 from osmia.errors import (
     AlreadyExists,
@@ -53,5 +54,6 @@ __all__ = [
     "Timeout",
     "Unavailable",
     "Unimplemented",
+    "UserTask",
     "Worker",
 ]

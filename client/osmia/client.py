@@ -20,6 +20,7 @@ from osmia.calls.instances import InstanceCalls
 from osmia.calls.jobs import JobCalls
 from osmia.calls.resources import ResourceCalls
 from osmia.calls.searches import SearchCalls
+from osmia.calls.user_tasks import UserTaskCalls
 
 CALL_TIMEOUT_MS = 20_000
 
@@ -58,6 +59,7 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, EventStreamCall
         """
         channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
         super().__init__(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
+        self.user_tasks = UserTaskCalls(channel, self._timeout_s)
 
     @property
     def address(self) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import grpc
 
+from osmia.calls.user_tasks import UserTaskCalls, UserTaskChange
 from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
 from osmia.settings import WorkerOptions
@@ -125,12 +126,60 @@ def _iterating(
     return iterate
 
 
+def _blocking_task(
+    call: Callable[Concatenate[UserTaskCalls, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["SyncUserTasks", P], R]:
+    """Return a method that makes the same call of `UserTaskCalls` and waits for its result."""
+
+    @functools.wraps(call)
+    def wait(self: "SyncUserTasks", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._loop.run(call(self._calls, *args, **kwargs))
+
+    return wait
+
+
 async def _next(stream: AsyncIterator[R]) -> R:
     return await anext(stream)
 
 
 async def _close(stream: Any) -> None:
     await stream.aclose()
+
+
+class SyncUserTasks:
+    """The calls on user tasks, from any thread. The parameters are those of `UserTaskCalls`."""
+
+    def __init__(self, calls: UserTaskCalls, loop: LoopThread) -> None:
+        self._calls = calls
+        self._loop = loop
+
+    def follow(self, **filters: Any) -> Iterator[UserTaskChange]:
+        """Iterate over the changes of tasks, as `UserTaskCalls.follow` does."""
+        stream = self._calls.follow(**filters)
+        try:
+            while True:
+                try:
+                    yield self._loop.run(_next(stream))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._loop.run(_close(stream))
+
+    search = _blocking_task(UserTaskCalls.search)
+    get = _blocking_task(UserTaskCalls.get)
+    claim = _blocking_task(UserTaskCalls.claim)
+    claim_next = _blocking_task(UserTaskCalls.claim_next)
+    unclaim = _blocking_task(UserTaskCalls.unclaim)
+    assign = _blocking_task(UserTaskCalls.assign)
+    update = _blocking_task(UserTaskCalls.update)
+    complete = _blocking_task(UserTaskCalls.complete)
+    form = _blocking_task(UserTaskCalls.form)
+    variables = _blocking_task(UserTaskCalls.variables)
+    save_draft = _blocking_task(UserTaskCalls.save_draft)
+    draft = _blocking_task(UserTaskCalls.draft)
+    comment = _blocking_task(UserTaskCalls.comment)
+    comments = _blocking_task(UserTaskCalls.comments)
+    history = _blocking_task(UserTaskCalls.history)
 
 
 class SyncClient:
@@ -155,6 +204,7 @@ class SyncClient:
             idempotent_creations=idempotent_creations,
         )
         self.loop = LoopThread()
+        self.user_tasks = SyncUserTasks(self.asynchronous.user_tasks, self.loop)
 
     deploy = _blocking(Client.deploy)
     deploy_process = _blocking(Client.deploy_process)

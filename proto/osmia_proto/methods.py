@@ -51,3 +51,7 @@ QUERIES = _methods(osmia_pb2.DESCRIPTOR, "Queries")
 EVENTS_SERVICE = "osmia.v1.Events"
 EVENTS = _methods(osmia_pb2.DESCRIPTOR, "Events")
 """The calls of `osmia.v1.Events` by name."""
+
+USER_TASKS_SERVICE = "osmia.v1.UserTasks"
+USER_TASKS = _methods(osmia_pb2.DESCRIPTOR, "UserTasks")
+"""The calls of `osmia.v1.UserTasks` by name."""

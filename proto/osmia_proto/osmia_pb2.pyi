@@ -209,8 +209,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     suspended, resumed. The name is the job type.
     """
     EVENT_KIND_USER_TASK: _EventKind.ValueType  # 4
-    """created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
-    canceling. The name is the element id.
+    """created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+    work. The name is the element id.
     """
     EVENT_KIND_INCIDENT: _EventKind.ValueType  # 5
     """raised, resolved. The name is the error type."""
@@ -231,8 +231,8 @@ EVENT_KIND_JOB: EventKind.ValueType  # 3
 suspended, resumed. The name is the job type.
 """
 EVENT_KIND_USER_TASK: EventKind.ValueType  # 4
-"""created, assigned, unassigned, updated, completed, canceled; while task listeners work also creating, assigning, updating, completing,
-canceling. The name is the element id.
+"""created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+work. The name is the element id.
 """
 EVENT_KIND_INCIDENT: EventKind.ValueType  # 5
 """raised, resolved. The name is the error type."""
@@ -1535,3 +1535,700 @@ class EventLog(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventLog: _TypeAlias = EventLog  # noqa: Y015
+
+@_typing.final
+class UserTask(_message.Message):
+    """A user task. Dates are RFC 3339 with an offset; a text that is empty is not set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DOCUMENTATION_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    ASSIGNEE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_USERS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_GROUPS_FIELD_NUMBER: _builtins.int
+    DUE_DATE_FIELD_NUMBER: _builtins.int
+    FOLLOW_UP_DATE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    FORM_KEY_FIELD_NUMBER: _builtins.int
+    EXTERNAL_FORM_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    COMPLETION_DATE_FIELD_NUMBER: _builtins.int
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ROOT_PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_VERSION_FIELD_NUMBER: _builtins.int
+    PROCESS_NAME_FIELD_NUMBER: _builtins.int
+    BUSINESS_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    state: _builtins.str
+    """CREATING, CREATED, ASSIGNING, UPDATING, COMPLETING, COMPLETED, CANCELING, CANCELED."""
+    element_id: _builtins.str
+    name: _builtins.str
+    documentation: _builtins.str
+    category: _builtins.str
+    assignee: _builtins.str
+    due_date: _builtins.str
+    follow_up_date: _builtins.str
+    priority: _builtins.int
+    form_key: _builtins.int
+    """Of a deployed form; 0 for none."""
+    external_form: _builtins.str
+    """A form that is kept elsewhere."""
+    creation_date: _builtins.str
+    completion_date: _builtins.str
+    element_instance_key: _builtins.int
+    process_instance_key: _builtins.int
+    root_process_instance_key: _builtins.int
+    process_definition_key: _builtins.int
+    bpmn_process_id: _builtins.str
+    process_version: _builtins.int
+    process_name: _builtins.str
+    business_id: _builtins.str
+    @_builtins.property
+    def candidate_users(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def candidate_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        state: _builtins.str = ...,
+        element_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        documentation: _builtins.str = ...,
+        category: _builtins.str = ...,
+        assignee: _builtins.str = ...,
+        candidate_users: _abc.Iterable[_builtins.str] | None = ...,
+        candidate_groups: _abc.Iterable[_builtins.str] | None = ...,
+        due_date: _builtins.str = ...,
+        follow_up_date: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        form_key: _builtins.int = ...,
+        external_form: _builtins.str = ...,
+        headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        creation_date: _builtins.str = ...,
+        completion_date: _builtins.str = ...,
+        element_instance_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        root_process_instance_key: _builtins.int = ...,
+        process_definition_key: _builtins.int = ...,
+        bpmn_process_id: _builtins.str = ...,
+        process_version: _builtins.int = ...,
+        process_name: _builtins.str = ...,
+        business_id: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "bpmn_process_id", b"bpmn_process_id", "business_id", b"business_id", "candidate_groups", b"candidate_groups", "candidate_users", b"candidate_users", "category", b"category", "completion_date", b"completion_date", "creation_date", b"creation_date", "documentation", b"documentation", "due_date", b"due_date", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "external_form", b"external_form", "follow_up_date", b"follow_up_date", "form_key", b"form_key", "headers", b"headers", "key", b"key", "name", b"name", "priority", b"priority", "process_definition_key", b"process_definition_key", "process_instance_key", b"process_instance_key", "process_name", b"process_name", "process_version", b"process_version", "root_process_instance_key", b"root_process_instance_key", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTask: _TypeAlias = UserTask  # noqa: Y015
+
+@_typing.final
+class SearchUserTasksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    SORT_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    filter: _builtins.str
+    """The filter, the order and the page of POST /v2/user-tasks/search of the REST API, each as JSON text; empty for none."""
+    sort: _builtins.str
+    page: _builtins.str
+    def __init__(
+        self,
+        *,
+        filter: _builtins.str = ...,
+        sort: _builtins.str = ...,
+        page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page", b"page", "sort", b"sort"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchUserTasksRequest: _TypeAlias = SearchUserTasksRequest  # noqa: Y015
+
+@_typing.final
+class SearchUserTasksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    HAS_MORE_TOTAL_FIELD_NUMBER: _builtins.int
+    START_CURSOR_FIELD_NUMBER: _builtins.int
+    END_CURSOR_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    has_more_total: _builtins.bool
+    """There are more than `total`."""
+    start_cursor: _builtins.str
+    """Cursors of the page, for `before` and `after`."""
+    end_cursor: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTask]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTask] | None = ...,
+        total: _builtins.int = ...,
+        has_more_total: _builtins.bool = ...,
+        start_cursor: _builtins.str = ...,
+        end_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_cursor", b"end_cursor", "has_more_total", b"has_more_total", "items", b"items", "start_cursor", b"start_cursor", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchUserTasksResponse: _TypeAlias = SearchUserTasksResponse  # noqa: Y015
+
+@_typing.final
+class GetUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUserTaskRequest: _TypeAlias = GetUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ClaimUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    action: _builtins.str
+    """A free text for the history; `claim` if it is empty."""
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "key", b"key", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimUserTaskRequest: _TypeAlias = ClaimUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ClaimNextUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    bpmn_process_id: _builtins.str
+    """Only tasks of this process; empty for all."""
+    element_id: _builtins.str
+    """Only tasks of this element; empty for all."""
+    action: _builtins.str
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        bpmn_process_id: _builtins.str = ...,
+        element_id: _builtins.str = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "bpmn_process_id", b"bpmn_process_id", "element_id", b"element_id", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimNextUserTaskRequest: _TypeAlias = ClaimNextUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ClaimNextUserTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task(self) -> Global___UserTask:
+        """The task that was claimed; absent if there is none for this person."""
+
+    def __init__(
+        self,
+        *,
+        task: Global___UserTask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_task", b"_task", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_task", b"_task", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__task: _TypeAlias = _typing.Literal["task"]  # noqa: Y015
+    _WhichOneofArgType__task: _TypeAlias = _typing.Literal["_task", b"_task"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task) -> _WhichOneofReturnType__task | None: ...
+
+Global___ClaimNextUserTaskResponse: _TypeAlias = ClaimNextUserTaskResponse  # noqa: Y015
+
+@_typing.final
+class UnclaimUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    action: _builtins.str
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "key", b"key", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnclaimUserTaskRequest: _TypeAlias = UnclaimUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class AssignUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ASSIGNEE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    assignee: _builtins.str
+    action: _builtins.str
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        assignee: _builtins.str = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "assignee", b"assignee", "key", b"key", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignUserTaskRequest: _TypeAlias = AssignUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class UpdateUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    CHANGESET_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    changeset: _builtins.str
+    """The changeset of PATCH /v2/user-tasks/{key} of the REST API as JSON text: candidateGroups, candidateUsers, dueDate, followUpDate,
+    priority. An empty value resets, an absent one is kept.
+    """
+    action: _builtins.str
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        changeset: _builtins.str = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "changeset", b"changeset", "key", b"key", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateUserTaskRequest: _TypeAlias = UpdateUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class CompleteUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    variables: _builtins.str
+    """A JSON object; empty for none."""
+    action: _builtins.str
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        variables: _builtins.str = ...,
+        action: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "key", b"key", "variables", b"variables", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteUserTaskRequest: _TypeAlias = CompleteUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class UserTaskChanged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskChanged: _TypeAlias = UserTaskChanged  # noqa: Y015
+
+@_typing.final
+class UserTaskForm(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    FORM_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    """0 if the form is not a deployed one, or the task has none."""
+    form_id: _builtins.str
+    version: _builtins.int
+    schema: _builtins.str
+    """The content of the form; empty if the task has none here."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        form_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form_id", b"form_id", "key", b"key", "schema", b"schema", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskForm: _TypeAlias = UserTaskForm  # noqa: Y015
+
+@_typing.final
+class UserTaskVariables(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    variables: _builtins.str
+    """A JSON object; empty for none."""
+    def __init__(
+        self,
+        *,
+        variables: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskVariables: _TypeAlias = UserTaskVariables  # noqa: Y015
+
+@_typing.final
+class SaveUserTaskDraftRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    content: _builtins.str
+    """A JSON object; empty to discard the draft."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        content: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveUserTaskDraftRequest: _TypeAlias = SaveUserTaskDraftRequest  # noqa: Y015
+
+@_typing.final
+class CommentUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentUserTaskRequest: _TypeAlias = CommentUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class CommentUserTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_KEY_FIELD_NUMBER: _builtins.int
+    comment_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        comment_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment_key", b"comment_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommentUserTaskResponse: _TypeAlias = CommentUserTaskResponse  # noqa: Y015
+
+@_typing.final
+class ListUserTaskCommentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskComment]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTaskComment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskCommentsResponse: _TypeAlias = ListUserTaskCommentsResponse  # noqa: Y015
+
+@_typing.final
+class UserTaskComment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    user: _builtins.str
+    text: _builtins.str
+    at_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        user: _builtins.str = ...,
+        text: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "key", b"key", "text", b"text", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskComment: _TypeAlias = UserTaskComment  # noqa: Y015
+
+@_typing.final
+class GetUserTaskHistoryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskHistoryItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTaskHistoryItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUserTaskHistoryResponse: _TypeAlias = GetUserTaskHistoryResponse  # noqa: Y015
+
+@_typing.final
+class UserTaskHistoryItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    operation: _builtins.str
+    """CREATE, ASSIGN, UNASSIGN, UPDATE, COMPLETE, CANCEL."""
+    action: _builtins.str
+    """The free text of the person."""
+    user: _builtins.str
+    """Empty if nobody is known to have done it."""
+    at: _builtins.str
+    """RFC 3339."""
+    changes: _builtins.str
+    """A JSON object: [old, new] by attribute."""
+    def __init__(
+        self,
+        *,
+        operation: _builtins.str = ...,
+        action: _builtins.str = ...,
+        user: _builtins.str = ...,
+        at: _builtins.str = ...,
+        changes: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "changes", b"changes", "operation", b"operation", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskHistoryItem: _TypeAlias = UserTaskHistoryItem  # noqa: Y015
+
+@_typing.final
+class FollowUserTasksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    BPMN_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    """The position up to which the reader has everything. None: begin with what happens from now on."""
+    bpmn_process_id: _builtins.str
+    process_instance_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        after: _builtins.int | None = ...,
+        bpmn_process_id: _builtins.str = ...,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "bpmn_process_id", b"bpmn_process_id", "process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+
+Global___FollowUserTasksRequest: _TypeAlias = FollowUserTasksRequest  # noqa: Y015
+
+@_typing.final
+class UserTaskEvent(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    INTENT_FIELD_NUMBER: _builtins.int
+    USER_TASK_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    intent: _builtins.str
+    """created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+    work. Empty in the first response.
+    """
+    user_task_key: _builtins.int
+    process_instance_key: _builtins.int
+    element_id: _builtins.str
+    at_ms: _builtins.int
+    task: _builtins.str
+    """A JSON object: name, state, assignee, candidateUsers, candidateGroups, dueDate, followUpDate, priority, as they are now."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        intent: _builtins.str = ...,
+        user_task_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        element_id: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+        task: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "element_id", b"element_id", "intent", b"intent", "position", b"position", "process_instance_key", b"process_instance_key", "task", b"task", "user_task_key", b"user_task_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskEvent: _TypeAlias = UserTaskEvent  # noqa: Y015

@@ -37,7 +37,15 @@ class Served:
         self.partition = ScriptedPartition()
         self.calls = Calls(self.partition)  # type: ignore[arg-type]
         identity = Identity(gateway_version="8.10.0", cluster_id="")
-        self.server = Server(self.calls, object(), object(), GatewayCounters(), identity, message_bytes_max=4 * 1024**2)  # type: ignore[arg-type]
+        self.server = Server(
+            self.calls,
+            object(),
+            object(),
+            GatewayCounters(),
+            identity,
+            user_tasks=object(),
+            message_bytes_max=4 * 1024**2,
+        )  # type: ignore[arg-type]
         self.stopped: asyncio.Future[None] | None = None
 
     async def start(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
 
+GROUPS_METADATA = "osmia-groups"  #: names the user's groups, separated by commas
+
 IDEMPOTENCY_METADATA = (
     "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
 )
@@ -30,6 +32,12 @@ class Caller:
     def user(self) -> str:
         """The user's name; empty when the call names none."""
         return self.metadata.get(USER_METADATA, "")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The user's groups; none when the call names none."""
+        names = (name.strip() for name in self.metadata.get(GROUPS_METADATA, "").split(","))
+        return tuple(name for name in names if name)
 
     @property
     def idempotency_key(self) -> str:

@@ -14,6 +14,7 @@ from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.results import Results
+from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -25,11 +26,13 @@ from osmia_broker.engine.commands import (
     FailJob,
     ResolveIncident,
     SetVariables,
+    TaskListenerResult,
     ThrowError,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
 from osmia_broker.engine.resources import compile_resources
+from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
 from osmia_broker.partition import Partition
 
@@ -45,10 +48,11 @@ EARLY_S = 0.25  # but by no more than this
 class Calls(EventCalls, InstanceCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN) -> None:
         super().__init__(partition)
         self._dispatcher = Dispatcher(partition)
         self._results = Results(partition)
+        self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
 
     def stop(self, reason: OsmiaError) -> None:
         """End every idle wait with *reason* at once: parked polls, open streams, awaited results. Refuse new ones."""
@@ -180,12 +184,21 @@ class Calls(EventCalls, InstanceCalls):
     # --- reports of workers
 
     def complete_job(
-        self, job_key: int, variables: str, result: AdHocResult | None = None, business_id: str | None = None
+        self,
+        job_key: int,
+        variables: str,
+        result: AdHocResult | TaskListenerResult | None = None,
+        business_id: str | None = None,
     ) -> Awaitable[None]:
-        """Report success. *result* is of a worker of an ad-hoc subprocess; *business_id* is for a root instance that has none yet."""
+        """Report success. *result* is of a worker of an ad-hoc subprocess, or of a task listener.
+
+        *business_id* is for a root instance that has none yet.
+        """
         given = "" if business_id is None else checks.business_id(business_id)
         key = checks.int64("jobKey", job_key)
-        return self._partition.submit(CompleteJob(key, parse_variables(variables), result, given))
+        of_ad_hoc = result if isinstance(result, AdHocResult) else None
+        of_task = result if isinstance(result, TaskListenerResult) else None
+        return self._partition.submit(CompleteJob(key, parse_variables(variables), of_ad_hoc, given, of_task))
 
     def fail_job(
         self, job_key: int, *, retries: int, error_message: str, back_off_ms: int, variables: str

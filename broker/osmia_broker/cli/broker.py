@@ -73,6 +73,7 @@ def broker(
     ] = None,
     queue_limit: Annotated[str | None, _option("queue_limit")] = None,
     shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
+    task_policy: Annotated[str | None, _option("task_policy")] = None,
     event_log: Annotated[str | None, _option("event_log")] = None,
     event_retention: Annotated[str | None, _option("event_retention")] = None,
     event_limit: Annotated[str | None, _option("event_limit")] = None,

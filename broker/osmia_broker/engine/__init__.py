@@ -10,6 +10,7 @@ from osmia_broker.engine import (  # each registers its handlers
     deletion,
     deployments,
     event_log,
+    global_listeners,
     instances,
     jobs,
     marks,
@@ -17,6 +18,7 @@ from osmia_broker.engine import (  # each registers its handlers
     modification,
     resolution,
     suspension,
+    user_tasks,
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
@@ -27,8 +29,8 @@ from osmia_broker.engine.elements import (
     loops,
     scopes,
     tasks,
-    user_tasks,
 )  # each registers its processors
+from osmia_broker.engine.elements import user_tasks as user_task_elements
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
 from osmia_broker.engine.events import conditions, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
@@ -52,6 +54,7 @@ __all__ = [
     "events",
     "execute",
     "gateways",
+    "global_listeners",
     "instances",
     "jobs",
     "loops",
@@ -65,5 +68,6 @@ __all__ = [
     "suspension",
     "tasks",
     "timers",
+    "user_task_elements",
     "user_tasks",
 ]

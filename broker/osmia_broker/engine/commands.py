@@ -3,7 +3,7 @@
 `intent` is its name in the error texts of the wire (gateway-rpc.md, section 1). Times are milliseconds.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -242,6 +242,14 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     variables: Variables
 
 
+class TaskListenerResult(msgspec.Struct, frozen=True, gc=False):
+    """The decision of a task listener: it denies the change, or corrects attributes (named as in the REST API)."""
+
+    denied: bool = False
+    denied_reason: str = ""
+    corrections: dict[str, Any] = {}
+
+
 class AdHocResult(msgspec.Struct, frozen=True, gc=False):
     """What the worker of an ad-hoc subprocess decided."""
 
@@ -251,7 +259,7 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompleteJob(Command, frozen=True, gc=False):
-    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess.
+    """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess, *task_result* for that of a task listener.
 
     *business_id*, if not empty, is assigned to the process instance, as by `AssignBusinessId`.
     """
@@ -261,6 +269,7 @@ class CompleteJob(Command, frozen=True, gc=False):
     variables: Variables
     result: AdHocResult | None = None
     business_id: str = ""
+    task_result: TaskListenerResult | None = None
 
 
 class FailJob(Command, frozen=True, gc=False):

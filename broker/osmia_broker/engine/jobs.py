@@ -25,6 +25,7 @@ from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign, business_id_of
 from osmia_broker.engine.new_instances import tags_of
+from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document, merge, put_local, visible
@@ -37,7 +38,7 @@ ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
 _NO_RETRIES = {
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
     JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
-    JobKind.TASK_LISTENER: ErrorType.JOB_NO_RETRIES,
+    JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
     JobKind.AD_HOC_SUB_PROCESS: ErrorType.AD_HOC_SUB_PROCESS_NO_RETRIES,
 }
 TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
@@ -92,7 +93,12 @@ def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
     """Whether somebody still wants the work: its element is not being terminated."""
-    return not is_ending(turn, turn.elements[job.element_instance_key])
+    return works_at_the_end(job) or not is_ending(turn, turn.elements[job.element_instance_key])
+
+
+def works_at_the_end(job: Job) -> bool:
+    """Whether *job* is of a task listener for `canceling`: it works while its element is being terminated."""
+    return job.kind is JobKind.TASK_LISTENER and job.listener_event == "CANCELING"
 
 
 def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
@@ -172,6 +178,7 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     if job.kind is not JobKind.BPMN_ELEMENT:
         COMPLETED[job.kind](turn, job, element, command)
         return
+    complete_tasks_of(turn, element)
     keep_result(turn, element, command.variables)
     plan_completion(turn, element)
 
@@ -262,7 +269,7 @@ def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
 
 def _existing(turn: Turn, key: int, verb: str) -> Job:
     job = turn.find_job(key)
-    if job is None or is_ending(turn, turn.elements[job.element_instance_key]):
+    if job is None or not _is_wanted(turn, job):
         raise NotFound(f"Expected to {verb} with key '{key}', but no such job was found")
     return job
 

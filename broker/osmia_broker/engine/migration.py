@@ -115,6 +115,12 @@ def _check(process: ElementInstance, instance: ElementInstance, source: Process,
             f"{prefix} active element with id '{id}' and event type '{_trigger(before)}' is mapped to an element with id"
             f" '{element.id}' and different event type '{_trigger(element)}'."
         )
+    if _kind_of_task(element) != _kind_of_task(before):
+        raise InvalidState(
+            f"{prefix} active user task with id '{id}' and implementation '{_kind_of_task(before)}' is mapped to a user task"
+            f" with id '{element.id}' and different implementation '{_kind_of_task(element)}'."
+            " Elements must be mapped to elements of the same implementation."
+        )
     if _kind_of_loop(element) != _kind_of_loop(before):
         raise InvalidState(
             f"{prefix} active element with id '{id}' is mapped to an element with id '{element.id}' and another loop."
@@ -129,6 +135,12 @@ def _check(process: ElementInstance, instance: ElementInstance, source: Process,
 
 def _trigger(element: Element) -> Trigger | None:
     return element.event.trigger if element.event is not None else None
+
+
+def _kind_of_task(element: Element) -> str:
+    if element.user_task is None:
+        return ""
+    return "zeebe user task" if element.user_task.is_native else "job worker"
 
 
 def _kind_of_loop(element: Element) -> tuple[type, bool]:
@@ -212,6 +224,8 @@ def _migrate(turn: Turn, instance: ElementInstance, target: ProcessDefinition, p
         turn.jobs.update(job, **moved)
     for incident in turn.incidents.by("element_instance_key", instance.key):
         turn.incidents.update(incident, **moved)
+    for task in turn.user_tasks.by("element_instance_key", instance.key):
+        turn.user_tasks.update(task, **moved)
     if instance.state in (ElementState.ACTIVATED, ElementState.COMPLETING):
         _migrate_events(turn, instance, element, target, plan)
 

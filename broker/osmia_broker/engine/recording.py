@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.graph import ElementType
 from osmia_broker.state.changes import Change, changes_of
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
@@ -66,19 +65,14 @@ def describes(*row_types: type) -> Callable[[Describe], Describe]:
 
 
 def record(turn: Turn) -> None:
-    """Log the events of the command that has just been carried out.
-
-    A user task with a row of its own tells of itself; one that is only a job is told by that.
-    """
+    """Log the events of the command that has just been carried out."""
     changes = [change for change in changes_of(turn.journal) if type(change.row) in DESCRIBE]
     definition_of = _definitions_of_instances(changes)
-    told = {change.row.job_key for change in changes if type(change.row) is UserTask}
     turn.event_log.extend(
         [
             _logged(turn, event, definition_of)
             for change in changes
             for event in DESCRIBE[type(change.row)](turn, change)
-            if event.kind is not EventKind.USER_TASK or type(change.row) is not Job or event.key not in told
         ]
     )
 
@@ -180,7 +174,6 @@ _JOB_INTENTS = {
     JobState.CANCELED: "canceled",
     JobState.SUSPENDED: "suspended",
 }
-_TASK_OF_JOB_INTENTS = frozenset({"created", "completed", "canceled"})
 
 
 @describes(Job)
@@ -202,13 +195,46 @@ def _job(turn: Turn, change: Change) -> list[Event]:
         details["listenerEventType"] = job.listener_event
     if error_code := change.value("error_code"):
         details["errorCode"] = error_code
-    events = [Event(EventKind.JOB, intent, **place, name=job.type, details=details)]
-    if job.type == USER_TASK_JOB_TYPE and intent in _TASK_OF_JOB_INTENTS:
-        headers = msgspec.Raw(job.headers.encode())
-        events.append(
-            Event(EventKind.USER_TASK, intent, **place, name=change.value("element_id"), details={"headers": headers})
-        )
-    return events
+    return [Event(EventKind.JOB, intent, **place, name=job.type, details=details)]
+
+
+@describes(UserTask)
+def _user_task(_turn: Turn, change: Change) -> list[Event]:
+    intent = _task_intent(change)
+    if not intent:
+        return []
+    due, follow_up = change.value("due_date"), change.value("follow_up_date")
+    details: Details = {
+        "state": str(change.value("state")),
+        "name": change.row.name,
+        "assignee": change.value("assignee") or None,
+        "candidateUsers": msgspec.Raw(change.value("candidate_users").encode()),
+        "candidateGroups": msgspec.Raw(change.value("candidate_groups").encode()),
+        "dueDate": due or None,
+        "followUpDate": follow_up or None,
+        "priority": change.value("priority"),
+    }
+    return [Event(EventKind.USER_TASK, intent, **_place(change), name=change.value("element_id"), details=details)]
+
+
+_ASKED_FOR = frozenset({UserTaskState.ASSIGNING, UserTaskState.UPDATING, UserTaskState.COMPLETING})
+
+
+def _task_intent(change: Change) -> str:
+    """Return the word for a change of a task; empty for one that is no news, such as a change that listeners denied."""
+    state = change.value("state")
+    if state is UserTaskState.CREATED and change.was("state") in (None, UserTaskState.CREATING):
+        return "created"
+    if change.is_set("ended_ms") and not change.is_insert:
+        return str(state).lower()
+    if change.is_insert or (change.is_set("state") and state in _ASKED_FOR):
+        return str(state).lower()
+    if change.is_set("assignee"):
+        return "assigned" if change.value("assignee") else "unassigned"
+    if change.is_set("process_definition_key"):
+        return "migrated"
+    changed = ("candidate_users", "candidate_groups", "due_date", "follow_up_date", "priority")
+    return "updated" if any(change.is_set(name) for name in changed) else ""
 
 
 def _job_intent(turn: Turn, change: Change) -> str:
@@ -227,36 +253,6 @@ def _became_activatable(turn: Turn, change: Change) -> str:
     if before is JobState.ACTIVATED:
         return "timed_out" if 0 < deadline_ms <= turn.now_ms else "given_back"
     return "resumed" if before is JobState.SUSPENDED else "retried"
-
-
-@describes(UserTask)
-def _user_task(_turn: Turn, change: Change) -> list[Event]:
-    intent = _task_intent(change)
-    if not intent:
-        return []
-    task = change.row
-    details: Details = {
-        "name": task.name or change.value("element_id"),
-        "state": str(change.value("state")),
-        "assignee": change.value("assignee") or None,
-        "candidateUsers": msgspec.Raw(change.value("candidate_users").encode()),
-        "candidateGroups": msgspec.Raw(change.value("candidate_groups").encode()),
-        "dueDate": change.value("due_date") or None,
-        "followUpDate": change.value("follow_up_date") or None,
-        "priority": change.value("priority"),
-    }
-    return [Event(EventKind.USER_TASK, intent, **_place(change), name=change.value("element_id"), details=details)]
-
-
-def _task_intent(change: Change) -> str:
-    """Return the verb; a task that is open again after its listeners were asked has been assigned, updated, or is as before."""
-    state = change.value("state")
-    is_open_again = state == UserTaskState.CREATED and change.was("state") not in (None, UserTaskState.CREATING)
-    if change.is_set("state") and not is_open_again:
-        return str(state).lower()
-    if change.is_set("assignee"):
-        return "assigned" if change.value("assignee") else "unassigned"
-    return "updated" if change.before else ""
 
 
 # --- incidents and variables

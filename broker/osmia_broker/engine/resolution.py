@@ -4,18 +4,21 @@ from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
+from osmia_broker.engine.jobs import works_at_the_end
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Incident, JobState
 
+_NEEDS_RETRIES = frozenset({ErrorType.JOB_NO_RETRIES, ErrorType.TASK_LISTENER_NO_RETRIES})
+
 
 @handles(ResolveIncident)
 def resolve_incident(turn: Turn, command: ResolveIncident) -> None:
     """Close the incident and repeat the step it stopped, or offer its job again."""
     incident = turn.find_incident(command.incident_key)
-    if incident is None or is_ending(turn, turn.elements[incident.element_instance_key]):
+    if incident is None or _is_over(turn, incident):
         raise no_such_incident(command.incident_key)
     refuse_suspended(turn, incident.process_instance_key, f"resolve incident with key '{incident.key}'")
     turn.incidents.end(incident, turn.now_ms)
@@ -25,9 +28,16 @@ def resolve_incident(turn: Turn, command: ResolveIncident) -> None:
         _repeat(turn, turn.elements[incident.element_instance_key])
 
 
+def _is_over(turn: Turn, incident: Incident) -> bool:
+    """Whether the element is being terminated. A listener that has to work before its end may still be repaired."""
+    job = turn.jobs.get(incident.job_key)
+    is_held = job is not None and works_at_the_end(job)
+    return not is_held and is_ending(turn, turn.elements[incident.element_instance_key])
+
+
 def _offer_again(turn: Turn, incident: Incident) -> None:
     job = turn.jobs[incident.job_key]
-    if job.retries <= 0 and incident.error_type is ErrorType.JOB_NO_RETRIES:
+    if job.retries <= 0 and incident.error_type in _NEEDS_RETRIES:
         raise NotFound(
             f"Expected to resolve incident with key '{incident.key}', but job with key '{job.key}' has no retries left."
             " Please update the job retries to retry the job before resolving the incident."

@@ -125,7 +125,7 @@ class Gateway:
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """Report success."""
         checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
-        result = instructions.ad_hoc_result(request.result) if request.HasField("result") else None
+        result = instructions.job_result(request.result) if request.HasField("result") else None
         business_id = request.businessId if request.HasField("businessId") else None
         await self._calls.complete_job(request.jobKey, request.variables, result, business_id)
         return gateway.CompleteJobResponse()

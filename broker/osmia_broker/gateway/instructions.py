@@ -1,15 +1,18 @@
 """Instructions of the wire as those of the engine: what to activate, terminate and move, and what a worker of an ad-hoc subprocess decided."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from osmia_broker.calls import Caller, checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import NO_MARKS, Marks
+from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import (
     ActivateInstruction,
     AdHocResult,
     ElementToActivate,
     MoveInstruction,
+    TaskListenerResult,
     TerminateInstruction,
     Variables,
 )
@@ -83,21 +86,37 @@ def move(instruction: Modify.MoveInstruction) -> MoveInstruction:
     )
 
 
-def ad_hoc_result(result: gateway.JobResult) -> AdHocResult | None:
-    """Translate what the worker of an ad-hoc subprocess decided; None if nothing of that is given.
+def job_result(result: gateway.JobResult) -> AdHocResult | TaskListenerResult | None:
+    """Translate what a worker decided: for an ad-hoc subprocess, or as a task listener. None if nothing is decided by it.
 
     Raises:
-        Unsupported: the result is that of a task listener.
+        InvalidArgument: a correction is wrong.
 
     """
-    checks.unused("result.denied", given=result.denied)
-    checks.unused("result.corrections", given=result.HasField("corrections"))
+    if result.denied or result.HasField("corrections"):
+        return TaskListenerResult(
+            result.denied, checks.storable("deniedReason", result.deniedReason), _corrections(result.corrections)
+        )
     activate = tuple(
         ElementToActivate(one.elementId, parse_variables(one.variables)) for one in result.activateElements
     )
     if not (activate or result.isCompletionConditionFulfilled or result.isCancelRemainingInstances):
         return None
     return AdHocResult(activate, result.isCompletionConditionFulfilled, result.isCancelRemainingInstances)
+
+
+def _corrections(given: gateway.JobResultCorrections) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        name: getattr(given, name)
+        for name in ("assignee", "dueDate", "followUpDate", "priority")
+        if given.HasField(name)
+    }
+    found |= {
+        name: list(getattr(given, name).values)
+        for name in ("candidateUsers", "candidateGroups")
+        if given.HasField(name)
+    }
+    return corrections_of(found)
 
 
 def _variables(instructions: Iterable[Modify.VariableInstruction]) -> tuple[tuple[str, Variables], ...]:

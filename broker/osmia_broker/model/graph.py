@@ -136,6 +136,9 @@ class UserTaskDefinition:
     lenient: bool = False
     is_native: bool = False  # `zeebe:userTask`: no job is made for it
     external_reference: Expression | None = None  # of a native task: its form elsewhere
+    listeners: "Mapping[str, tuple[ListenerDefinition, ...]]" = field(
+        default_factory=dict
+    )  # of a native task: its task listeners by event (creating, assigning …)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +317,7 @@ class Process:
     elements: dict[str, Element]  # includes the root
     #: JSON texts kept in the model, by the id of `zeebe:userTaskForm`
     forms: Mapping[str, str] = field(default_factory=dict)
+    has_listeners_at_the_end: bool = False  # a user task has task listeners for `canceling`
     is_extensible: bool = False  # the file has no elements of Camunda's, so it may be of the Activiti dialect
 
     def has_flow(self, id: str) -> bool:

@@ -144,6 +144,8 @@ class _Reading:
         if "multiInstanceLoopCharacteristics" in flow_node.kind.children:
             element.loop = read_loop(source)
         _set_listeners(element, zeebe.listeners(source))
+        if element.user_task is not None and "canceling" in element.user_task.listeners:
+            self.process.has_listeners_at_the_end = True
         if element.id:
             self.process.elements.setdefault(element.id, element)
         scope.children.append(element)

@@ -65,6 +65,7 @@ class ErrorType(StrEnum):
     IO_MAPPING_ERROR = "IO_MAPPING_ERROR"
     JOB_NO_RETRIES = "JOB_NO_RETRIES"
     EXECUTION_LISTENER_NO_RETRIES = "EXECUTION_LISTENER_NO_RETRIES"
+    TASK_LISTENER_NO_RETRIES = "TASK_LISTENER_NO_RETRIES"
     AD_HOC_SUB_PROCESS_NO_RETRIES = "AD_HOC_SUB_PROCESS_NO_RETRIES"
     CONDITION_ERROR = "CONDITION_ERROR"
     EXTRACT_VALUE_ERROR = "EXTRACT_VALUE_ERROR"
@@ -140,7 +141,7 @@ class Job:
     created_ms: int = 0
     ended_ms: int = changing(0)
     kind: JobKind = JobKind.BPMN_ELEMENT
-    listener_event: str = ""  # START or END of an execution listener's job, else empty
+    listener_event: str = ""  # of a listener's job: START, END, or CREATING, ASSIGNING … of a task listener; else empty
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)

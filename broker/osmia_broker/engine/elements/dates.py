@@ -5,7 +5,7 @@ from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.feel.temporal import DAY, DateTime, DayTimeDuration, date_time_plus, in_zone, plus_months
 from osmia_broker.feel.temporal_text import moment_of, read_date_time, stored
-from osmia_broker.model.dates import Period, full_date_time, read_period
+from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.text import trimmed
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -37,6 +37,20 @@ def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, l
             ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{value}' for expression '{expression.text}'."
         )
     return stored(moment)
+
+
+def moment_ms(text: str) -> int:
+    """Return the moment of a stored date-time in epoch milliseconds; 0 for empty text, which means that there is none."""
+    moment = _read(text) if text else None
+    if moment is None:
+        return 0
+    return moment.instant() // 1_000_000 or 1  # 0 would mean none
+
+
+def zoned_text(text: str) -> str | None:
+    """Return a date-time with an offset (RFC 3339) as it is stored; None if *text* is none."""
+    moment = _read_strictly(text) if is_zoned_date_time(text) else None
+    return None if moment is None or not 1 <= moment.date.year <= 9999 else stored(moment)
 
 
 def _zoned(moment: DateTime) -> DateTime:

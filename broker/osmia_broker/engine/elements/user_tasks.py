@@ -1,41 +1,91 @@
-"""User tasks: work for a person, as a job whose headers say who may do it and until when (user-tasks.md, section 2)."""
+"""User tasks: work for a person. A native task is on its own; any other also has a job, whose headers say who may do it and until when.
+
+The attributes are those of user-tasks.md, sections 1 to 4.
+"""
 
 import msgspec
 
 from osmia_broker import feel
-from osmia_broker.engine.elements.dates import due_text
-from osmia_broker.engine.expressions import evaluate, evaluate_text, evaluate_text_list, wrong_type
+from osmia_broker.engine.elements.activiti_tasks import (
+    category_of,
+    priority_of,
+    shown_documentation,
+    shown_name,
+)
+from osmia_broker.engine.elements.dates import due_text, moment_ms
+from osmia_broker.engine.expressions import (
+    QUOTED_CHARACTERS,
+    evaluate,
+    evaluate_text,
+    evaluate_text_list,
+    wrong_type,
+)
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
+from osmia_broker.engine.new_user_tasks import insert_task
+from osmia_broker.engine.task_listeners import begin_canceling, create_native_task
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
+from osmia_broker.state.task_rows import UserTaskState
 
 USER_TASK_RETRIES = 1
+PRIORITY_MAX = 100  # of a native task; a task of the Activiti dialect may have any number
 
 
 @processes(ElementType.USER_TASK)
-class UserTask(Processor):
-    """Waits for a person. If the assignment cannot be evaluated, it raises an incident and creates no job."""
+class UserTaskProcessor(Processor):
+    """Waits for a person. If the assignment cannot be evaluated, it raises an incident and creates neither task nor job."""
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
-        """Evaluate the assignment and create the job."""
-        assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
-        headers = dict(element.job.headers) if element.job else {}
-        headers |= _assignment(turn, instance, element.user_task)
-        if element.user_task.is_native:
-            return  # no worker gets it; it waits for a person, an event or a modification
-        create_job(turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=json_object(headers))
+        """Evaluate the attributes, then create the task, and the job of a job-based one."""
+        definition = element.user_task
+        assert definition is not None, f"'{element.id}' was deployed without a user task definition"
+        headers = json_object(element.job.headers) if element.job else "{}"
+        found = _evaluated(turn, instance, definition)
+        columns = {
+            "name": shown_name(turn, instance, element),
+            "documentation": shown_documentation(turn, instance, element),
+            "category": category_of(turn, instance, definition),
+            "priority": _priority(turn, instance, definition),
+            "assignee": found.get("assignee", ""),
+            "candidate_users": found.get("candidateUsers", "[]"),
+            "candidate_groups": found.get("candidateGroups", "[]"),
+            "headers": headers,
+            **_dates(found),
+        }
+        if definition.is_native:
+            reference = _text(turn, instance, definition, definition.external_reference) or ""
+            columns |= {"form_key": int(found.get("formKey", 0)), "external_form": reference}
+            create_native_task(turn, instance, columns)
+            return
+        if definition.form_id is not None:
+            columns["form_key"] = int(found["formKey"])
+        else:
+            columns["external_form"] = found.get("formKey", "")
+        job = create_job(
+            turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=_with(headers, found)
+        )
+        insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **columns)
+
+    def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
+        """Whether task listeners for `canceling` have to work before the element ends; let them begin."""
+        return begin_canceling(turn, instance)
 
 
-def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
-    if task.priority is not None:  # no header carries it, but a value that is no priority is an incident
-        priority = evaluate(turn, task.priority, instance.key)
-        if task.is_native and not _is_priority(priority.value):
-            raise wrong_type(task.priority, priority, "a number between 0 and 100")
+def _with(headers: str, found: dict[str, str]) -> str:
+    """Return the headers of the model and those of the assignment as the JSON object of a job."""
+    if not found:
+        return headers
+    own: dict[str, str] = msgspec.json.decode(headers)
+    return json_object(own | {RESERVED_HEADERS + name: value for name, value in found.items()})
+
+
+def _evaluated(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
+    """Return the attributes that a job's headers carry, by their short names; an absent one has no entry."""
     values = {
         "assignee": _text(turn, instance, task, task.assignee),
         "candidateGroups": _list(turn, instance, task, task.candidate_groups),
@@ -44,11 +94,38 @@ def _assignment(turn: Turn, instance: ElementInstance, task: UserTaskDefinition)
         "followUpDate": _date(turn, instance, task, task.follow_up_date),
         "formKey": _form_key(turn, instance, task),
     }
-    return {RESERVED_HEADERS + name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _is_priority(value: object) -> bool:
-    return feel.type_name(value) == "NUMBER" and 0 <= value <= 100  # type: ignore[operator]  # a number of FEEL
+def _dates(found: dict[str, str]) -> dict[str, str | int]:
+    due, follow_up = found.get("dueDate", ""), found.get("followUpDate", "")
+    if not due and not follow_up:
+        return {}
+    return {
+        "due_date": due,
+        "follow_up_date": follow_up,
+        "due_ms": moment_ms(due),
+        "follow_up_ms": moment_ms(follow_up),
+    }
+
+
+def _priority(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> int:
+    if not task.is_native or task.priority is None:
+        return priority_of(turn, instance, task)
+    result = evaluate(turn, task.priority, instance.key)
+    if feel.type_name(result.value) != "NUMBER":
+        raise wrong_type(task.priority, result, "'NUMBER'")
+    if result.value != int(result.value):
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected result of the expression '{task.priority.text}' to be an integer, but was a decimal.",
+        )
+    if not 0 <= result.value <= PRIORITY_MAX:
+        raise IncidentRaised(
+            ErrorType.EXTRACT_VALUE_ERROR,
+            f"Expected priority to be in the range [0,{PRIORITY_MAX}] but was '{str(result.value)[:QUOTED_CHARACTERS]}'.",
+        )
+    return int(result.value)
 
 
 def _is_nothing(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> bool:

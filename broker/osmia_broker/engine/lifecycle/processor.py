@@ -58,6 +58,10 @@ class Processor:
             return [element.default_flow]
         raise no_flow(element)
 
+    def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
+        """Return whether *instance*, which is to be terminated, has something to do before its end; let that begin."""
+        return False
+
     def terminated(self, turn: Turn, instance: ElementInstance) -> None:
         """Clean up outside of *instance*, which is being terminated with everything inside it."""
 

@@ -2,10 +2,11 @@
 
 from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE, JOB
-from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
+from osmia_broker.engine.new_user_tasks import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState, JobState
@@ -85,11 +86,24 @@ def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
 def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
     """End *instance* with all that lives in it, unless that is too much for one step; return whether it has ended."""
     inside = _with_all_inside(turn, instance)
-    if len(inside) > TERMINATED_AT_ONCE:
+    if len(inside) > TERMINATED_AT_ONCE or (_may_be_held(turn, instance) and _is_held(turn, inside)):
         return False
     for inner in reversed(inside):
         _end(turn, inner)
     return True
+
+
+def _is_held(turn: Turn, inside: list[ElementInstance]) -> bool:
+    """Let everything begin that has to be done before the end of these element instances; return whether there is something."""
+    return sum(PROCESSORS[inner.type].holds_end(turn, inner) for inner in inside) > 0  # all begin, not only the first
+
+
+def _may_be_held(turn: Turn, instance: ElementInstance) -> bool:
+    """Whether an element of the process may have something to do before its end."""
+    if not len(turn.user_tasks):
+        return False
+    process = turn.definitions.process(instance.process_definition_key)
+    return process.has_listeners_at_the_end or len(turn.global_listeners) > 0
 
 
 def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
@@ -141,6 +155,9 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     is_whole = instance.state is ElementState.TERMINATING
     children = turn.elements.by("scope_key", instance.key)
     roots = [instance] if is_whole else [child for child in children if child.state is ElementState.TERMINATING]
+    if _may_be_held(turn, instance) and _is_held(turn, [one for root in roots for one in _with_all_inside(turn, root)]):
+        leave_follow_up(turn, instance.process_instance_key, command, due_ms=WAITING)
+        return
     left = TERMINATED_PER_SLICE
     for root in roots:
         for inner in _innermost(turn, root, left):
@@ -190,6 +207,7 @@ def _clear(turn: Turn, instance: ElementInstance) -> None:
     for job in turn.jobs.by("element_instance_key", instance.key):
         turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
         turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)
+    cancel_tasks_of(turn, instance)
     for token in turn.tokens.by("scope_key", instance.key):
         turn.tokens.end(token, turn.now_ms)
     for table in (turn.incidents, turn.timers, turn.subscriptions, turn.called, turn.loops, turn.loop_results):

@@ -35,6 +35,7 @@ PRIORITIES = range(101)  # of a native user task
 BINDINGS = ("latest", "deployment", "versionTag")
 
 LISTENER_EVENTS = ("start", "end", "beforeAll")
+TASK_LISTENER_EVENTS = ("creating", "assigning", "updating", "completing", "canceling")
 
 #: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
 SUPPORTED = frozenset(
@@ -55,15 +56,13 @@ SUPPORTED = frozenset(
         "subscription",
         "taskDefinition",
         "taskHeaders",
+        "taskListeners",  # of native user tasks
         "taskSchedule",
         "userTask",
         "userTaskForm",
         "versionTag",
     }
 )
-
-#: Not supported yet; an empty one has no effect.
-LISTS = frozenset({"taskListeners"})
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
@@ -74,9 +73,7 @@ def check(source: Source) -> None:
     """Refuse the extension elements that this broker does not carry out yet, rather than run a process without them."""
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
-        if not tag.startswith(f"{{{ZEEBE}}}") or local in SUPPORTED:
-            continue
-        if local not in LISTS or any(len(node) for node in nodes):
+        if tag.startswith(f"{{{ZEEBE}}}") and local not in SUPPORTED:
             source.fault(f"'zeebe:{quote(local)}' is currently not supported")
 
 
@@ -133,7 +130,7 @@ def mappings(source: Source) -> tuple[tuple[VariableMapping, ...], tuple[Variabl
 
 
 def user_task(source: Source) -> UserTaskDefinition:
-    """Read a job-based user task: `zeebe:assignmentDefinition`, `zeebe:taskSchedule` and `zeebe:formDefinition`."""
+    """Read a user task of either kind: `zeebe:assignmentDefinition`, `zeebe:taskSchedule`, `zeebe:formDefinition`, and those of native ones."""
     assignment = source.extension(_tag("assignmentDefinition"))
     schedule = source.extension(_tag("taskSchedule"))
     fields: dict[str, Any] = {}
@@ -147,7 +144,8 @@ def user_task(source: Source) -> UserTaskDefinition:
     if has(source, "userTask"):
         priority = source.extension(_tag("priorityDefinition"))
         fields["priority"] = None if priority is None else _value(source, priority, "priority", _priority)
-        return UserTaskDefinition(**fields, **_native_form(source), is_native=True)
+        return UserTaskDefinition(**fields, **_native_form(source), is_native=True, listeners=task_listeners(source))
+    task_listeners(source)  # refused here
     return UserTaskDefinition(**fields, **_form(source))
 
 
@@ -291,18 +289,33 @@ Listeners = tuple[ListenerDefinition, ...]
 
 def listeners(source: Source) -> dict[str, Listeners]:
     """Read `zeebe:executionListeners`: the listeners by event type (`start`, `end`, `beforeAll`), in document order."""
+    return _listeners(source, "execution", LISTENER_EVENTS)
+
+
+def task_listeners(source: Source) -> dict[str, Listeners]:
+    """Read `zeebe:taskListeners` of a native user task: the listeners by event type, in document order."""
+    if not has(source, "userTask"):
+        if any(len(node) for node in source.extensions.get(_tag("taskListeners"), [])):
+            source.fault(
+                "Expected 'zeebe:taskListeners' at a user task with 'zeebe:userTask' only, but found them elsewhere"
+            )
+        return {}
+    return _listeners(source, "task", TASK_LISTENER_EVENTS)
+
+
+def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, Listeners]:
     found: dict[str, list[ListenerDefinition]] = {}
     seen: set[tuple[str, str]] = set()
-    for container in source.extensions.get(_tag("executionListeners"), []):
-        for node in container.iterchildren(_tag("executionListener")):
+    for container in source.extensions.get(_tag(f"{kind}Listeners"), []):
+        for node in container.iterchildren(_tag(f"{kind}Listener")):
             event = source.required(node, "eventType")
             type = source.required(node, "type")
             if not event or not type:
                 continue
-            if event not in LISTENER_EVENTS:
-                source.fault(f"Expected an eventType of {', '.join(LISTENER_EVENTS)}, but found '{quote(event)}'", node)
+            if event not in events:
+                source.fault(f"Expected an eventType of {', '.join(events)}, but found '{quote(event)}'", node)
                 continue
-            if (event, type) in seen:
+            if (event, type) in seen and kind == "execution":  # several task listeners may be alike
                 source.fault(
                     f"Found duplicate execution listener of eventType '{event}' and type '{quote(type)}'", node
                 )

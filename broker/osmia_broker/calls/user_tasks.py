@@ -1,0 +1,343 @@
+"""Calls of people on user tasks: claim, assign, update, complete, comment, drafts; and global task listeners (user-tasks.md, sections 6 and 7)."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.caller import Caller
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.results import Results
+from osmia_broker.engine.commands import Command
+from osmia_broker.engine.elements.dates import zoned_text
+from osmia_broker.engine.task_commands import (
+    Actor,
+    AssignUserTask,
+    ClaimNextUserTask,
+    ClaimUserTask,
+    CommentUserTask,
+    CompleteUserTask,
+    DeleteGlobalTaskListener,
+    SaveTaskDraft,
+    SetGlobalTaskListener,
+    TaskPolicy,
+    UpdateUserTask,
+)
+from osmia_broker.engine.task_listeners import EVENTS
+from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
+from osmia_broker.partition import Partition
+from osmia_broker.state.task_rows import GlobalTaskListener
+
+LISTENERS_WAIT_S = 10.0  #: for task listeners, if the caller gives no time
+NAME_CHARACTERS = 4_096  # of a person, a group or an action
+CANDIDATES_MAX = 1_000  # users, and groups, of a task
+COMMENT_CHARACTERS = 32_768
+ID_CHARACTERS = 256  # of a global task listener
+PRIORITY_MAX = 100
+ALL_EVENTS = "all"  #: the event type of a global task listener that stands for every one
+
+_REFUSALS: dict[str, type[Rejection]] = {one.code: one for one in (NotFound, InvalidState)}
+_DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
+
+
+class UserTaskCalls(PartitionCalls):
+    """What a person may do with user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
+
+    def __init__(self, partition: Partition, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+        super().__init__(partition)
+        self._results = results
+        self.policy = policy
+
+    async def assign(
+        self,
+        key: int,
+        assignee: str | None,
+        *,
+        caller: Caller,
+        allow_override: bool = True,
+        action: str = "",
+        wait_ms: int = 0,
+    ) -> None:
+        """Assign a task to *assignee*; without *allow_override* only if nobody else has it (a claim).
+
+        Raises:
+            InvalidArgument: no assignee is given.
+            NotFound, InvalidState, Forbidden: the task cannot be assigned.
+            TimedOut: the task listeners need longer; the assignment goes on.
+
+        """
+        if not assignee or not assignee.strip():
+            raise InvalidArgument("No assignee provided")
+        self._checked(key, assignee, action)
+        command = AssignUserTask if allow_override else ClaimUserTask
+        actor = self.actor(caller)
+        await self._done(lambda ticket: command(key, assignee, action, actor, ticket), wait_ms)
+
+    async def claim(self, key: int, *, caller: Caller, action: str = "", wait_ms: int = 0) -> None:
+        """Assign a task to the caller, if nobody else has it. Raises as `assign`."""
+        await self.assign(key, caller.user, caller=caller, allow_override=False, action=action, wait_ms=wait_ms)
+
+    async def unassign(self, key: int, *, caller: Caller, action: str = "", wait_ms: int = 0) -> None:
+        """Take a task back from its assignee; it is no mistake if there is none. Raises as `assign`."""
+        self._checked(key, "", action)
+        actor = self.actor(caller)
+        await self._done(lambda ticket: AssignUserTask(key, "", action, actor, ticket), wait_ms)
+
+    async def claim_next(self, keys: Sequence[int], *, caller: Caller, action: str = "", wait_ms: int = 0) -> int:
+        """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0."""
+        if not caller.user.strip():
+            raise InvalidArgument("No assignee provided")
+        self._checked(0, caller.user, action)
+        actor, tried = self.actor(caller), tuple(keys)
+        claimed: tuple[int, bool] = await self._done(
+            lambda ticket: ClaimNextUserTask(tried, actor.user, action, actor, ticket), wait_ms
+        )
+        return claimed[0]
+
+    async def update(
+        self,
+        key: int,
+        changeset: Mapping[str, Any] | None,
+        *,
+        caller: Caller,
+        action: str | None = None,
+        wait_ms: int = 0,
+    ) -> None:
+        """Change candidateGroups, candidateUsers, dueDate, followUpDate or priority. Empty resets; null or absent keeps; others are ignored.
+
+        Raises:
+            InvalidArgument: a value is wrong, or nothing is given at all. All mistakes are in one text.
+            NotFound, InvalidState, Forbidden: the task cannot be updated.
+            TimedOut: the task listeners need longer; the update goes on.
+
+        """
+        changes = changes_of(changeset or {})
+        if not changes and not action:
+            raise InvalidArgument(
+                'No update data provided. Provide at least an "action" or a non-null value for a supported attribute'
+                ' in the "changeset".'
+            )
+        self._checked(key, "", action or "")
+        actor = self.actor(caller)
+        await self._done(lambda ticket: UpdateUserTask(key, changes, action or "", actor, ticket), wait_ms)
+
+    async def complete(
+        self, key: int, variables: str = "", *, caller: Caller, action: str = "", wait_ms: int = 0
+    ) -> None:
+        """Complete a task with *variables*, a JSON object as text.
+
+        Raises:
+            InvalidArgument: the variables are no JSON object.
+            NotFound, InvalidState, Forbidden: the task cannot be completed.
+            TimedOut: the task listeners need longer; the completion goes on.
+
+        """
+        parsed = parse_variables(variables)
+        self._checked(key, "", action)
+        actor = self.actor(caller)
+        await self._done(lambda ticket: CompleteUserTask(key, parsed, action, actor, ticket), wait_ms)
+
+    async def comment(self, key: int, text: str, *, caller: Caller) -> int:
+        """Comment an open task; return the key of the comment."""
+        checks.int64("userTaskKey", key)
+        if not text.strip():
+            raise InvalidArgument("Expected a comment to have a text, but found none")
+        checks.at_most("text", text, COMMENT_CHARACTERS)
+        written: int = await self._partition.submit(CommentUserTask(key, text, self.actor(caller)))
+        return written
+
+    async def save_draft(self, key: int, content: str, *, caller: Caller) -> None:
+        """Save the caller's unfinished input to an open task, a JSON object as text; an empty text discards it."""
+        checks.int64("userTaskKey", key)
+        actor = self.actor(caller)
+        if not actor.user:
+            raise InvalidArgument("Expected a draft to belong to a person, but nobody is named as the acting person")
+        if content:
+            parse_variables(content)
+        await self._partition.submit(SaveTaskDraft(key, content, actor))
+
+    # --- global task listeners
+
+    async def create_listener(
+        self,
+        id: str,
+        *,
+        type: str,
+        event_types: Sequence[str],
+        retries: int | None = None,
+        after_model: bool | None = None,
+        priority: int | None = None,
+    ) -> GlobalTaskListener:
+        """Keep a task listener for all native tasks. It works before those of the model, unless *after_model*.
+
+        Raises:
+            InvalidArgument: a value is wrong.
+            AlreadyExists: there is one with this id.
+
+        """
+        checked = _listener(id, type, event_types, retries, priority)
+        command = SetGlobalTaskListener(id, True, type, checked, retries, after_model, priority)
+        row: GlobalTaskListener = await self._partition.submit(command)
+        return row
+
+    async def update_listener(
+        self,
+        id: str,
+        *,
+        type: str | None = None,
+        event_types: Sequence[str] | None = None,
+        retries: int | None = None,
+        after_model: bool | None = None,
+        priority: int | None = None,
+    ) -> GlobalTaskListener:
+        """Change a global task listener; None keeps a value. Raises as `create_listener`, and NotFound."""
+        checked = _listener(id, type, event_types, retries, priority)
+        command = SetGlobalTaskListener(id, False, type, checked, retries, after_model, priority)
+        row: GlobalTaskListener = await self._partition.submit(command)
+        return row
+
+    async def delete_listener(self, id: str) -> None:
+        """Delete a global task listener.
+
+        Raises:
+            NotFound: there is none with this id.
+
+        """
+        await self._partition.submit(DeleteGlobalTaskListener(checks.at_most("id", id, ID_CHARACTERS)))
+
+    # ---
+
+    def actor(self, caller: Caller) -> Actor:
+        """Return the acting person with the policy."""
+        user = checks.at_most("osmia-user", caller.user, NAME_CHARACTERS)
+        return Actor(user, caller.groups, self.policy)
+
+    @staticmethod
+    def _checked(key: int, assignee: str, action: str) -> None:
+        checks.int64("userTaskKey", key)
+        checks.at_most("assignee", assignee, NAME_CHARACTERS)
+        checks.at_most("action", action, NAME_CHARACTERS)
+
+    async def _done(self, command: Callable[[int], Command], wait_ms: int) -> Any:
+        """Submit the command that is made with a ticket, and wait for the task listeners if it has to; return its answer."""
+        result = self._results.expect()
+        made = command(result.ticket)
+        submission: asyncio.Future[Any] | None = None
+        wait_s = wait_ms / 1000 if wait_ms > 0 else LISTENERS_WAIT_S
+        try:
+            submission = self._partition.submit(made)
+            answer = await asyncio.shield(submission)
+            is_done = answer[1] if isinstance(answer, tuple) else answer
+            refusal = "" if is_done else await result.within(wait_s)
+        except TimeoutError:
+            raise TimedOut(
+                f"Expected the task listeners to be done within {wait_s:g} s, but they still work; the change goes on"
+            ) from None
+        finally:
+            result.forget(submission)
+        if refusal:
+            _refuse(refusal, made.intent)
+        return answer
+
+
+def _refuse(text: str, intent: str) -> NoReturn:
+    found = msgspec.json.decode(text, type=dict[str, str])
+    refusal = _REFUSALS[found["code"]](found["text"])
+    refusal.intent = intent
+    raise refusal
+
+
+def changes_of(changeset: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the attributes that a person or a listener changes, named as in the REST API; null ones and unknown ones are left out.
+
+    Raises:
+        InvalidArgument: with all mistakes in one text.
+
+    """
+    changes: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, value in changeset.items():
+        read = _READ.get(name)
+        if read is not None and value is not None:
+            try:
+                changes[name] = read(name, value)
+            except InvalidArgument as fault:
+                faults.append(str(fault))
+    if faults:
+        raise InvalidArgument(" ".join(faults))
+    return changes
+
+
+def _names(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise InvalidArgument(f"Expected {name} to be a list of text, but found {checks.quoted(str(value))}.")
+    if len(value) > CANDIDATES_MAX:
+        raise InvalidArgument(f"Expected {name} to have at most {CANDIDATES_MAX} items, but found {len(value)}.")
+    return [checks.at_most(name, one, NAME_CHARACTERS) for one in value]
+
+
+def _date(name: str, value: Any) -> str:
+    if value == "":
+        return ""
+    text = zoned_text(value) if isinstance(value, str) else None
+    if text is None:
+        raise InvalidArgument(
+            f"The provided {_DATES[name]} '{checks.quoted(str(value))}' cannot be parsed as a date according to RFC 3339, section 5.6."
+        )
+    return text
+
+
+def _priority(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= PRIORITY_MAX:
+        raise InvalidArgument(
+            f"The value for {name} is '{checks.quoted(str(value))}' but must be within the [0,{PRIORITY_MAX}] range."
+        )
+    return value
+
+
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "candidateGroups": _names,
+    "candidateUsers": _names,
+    "dueDate": _date,
+    "followUpDate": _date,
+    "priority": _priority,
+}
+
+
+def corrections_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the corrections of a task listener: as `changes_of`, and the assignee."""
+    changes = changes_of(given)
+    assignee = given.get("assignee")
+    if assignee is not None:
+        changes["assignee"] = checks.at_most("assignee", str(assignee), NAME_CHARACTERS)
+    return changes
+
+
+def _listener(
+    id: str, type: str | None, event_types: Sequence[str] | None, retries: int | None, priority: int | None
+) -> tuple[str, ...] | None:
+    """Check the values of a global task listener; return its event types, with every one for `all`."""
+    if not id.strip():
+        raise InvalidArgument("Expected a global task listener to have an id, but found none")
+    checks.at_most("id", id, ID_CHARACTERS)
+    if type is not None:
+        if not type.strip():
+            raise InvalidArgument("Expected a global task listener to have a job type, but found a blank one")
+        checks.name("type", type)
+    if retries is not None and not checks.int32("retries", retries) >= 1:
+        raise InvalidArgument(f"Expected retries to be at least 1, but found {retries}")
+    if priority is not None and not 0 <= priority <= PRIORITY_MAX:
+        raise InvalidArgument(f"Expected priority to be from 0 to {PRIORITY_MAX}, but found {priority}")
+    return None if event_types is None else _event_types(event_types)
+
+
+def _event_types(given: Sequence[str]) -> tuple[str, ...]:
+    lower = [one.lower() for one in given]
+    wrong = next((one for one in lower if one not in (*EVENTS, ALL_EVENTS)), None)
+    if wrong is not None or not lower:
+        found = "none" if wrong is None else f"'{checks.quoted(wrong)}'"
+        raise InvalidArgument(f"Expected event types of {', '.join((*EVENTS, ALL_EVENTS))}, but found {found}")
+    return EVENTS if ALL_EVENTS in lower else tuple(one for one in EVENTS if one in lower)

@@ -1,0 +1,53 @@
+"""Global task listeners: kept by the broker, for the native user tasks of all processes."""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.task_commands import DeleteGlobalTaskListener, SetGlobalTaskListener
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import AlreadyExists, NotFound
+from osmia_broker.state.task_rows import GlobalTaskListener
+
+
+@handles(SetGlobalTaskListener)
+def set_global_task_listener(turn: Turn, command: SetGlobalTaskListener) -> GlobalTaskListener:
+    """Create or change a listener; changes that wait for listeners already go on with those that they began with."""
+    found = turn.global_listeners.get(command.id)
+    given = _columns(command)
+    if command.is_new:
+        if found is not None:
+            raise AlreadyExists(
+                f"Expected to create a global task listener with id '{command.id}', but one with this id already exists"
+            )
+        row = GlobalTaskListener(key=turn.next_key(), id=command.id, created_ms=turn.now_ms, **given)
+        turn.global_listeners.insert(row)
+    else:
+        row = found or _missing("update", command.id)
+        turn.global_listeners.update(row, **given)
+    return row
+
+
+@handles(DeleteGlobalTaskListener)
+def delete_global_task_listener(turn: Turn, command: DeleteGlobalTaskListener) -> None:
+    """Delete a listener."""
+    row = turn.global_listeners.get(command.id) or _missing("delete", command.id)
+    turn.global_listeners.update(row, deleted_ms=turn.now_ms)
+
+
+def _columns(command: SetGlobalTaskListener) -> dict[str, Any]:
+    types = None if command.event_types is None else msgspec.json.encode(command.event_types).decode()
+    after = None if command.after_model is None else int(command.after_model)
+    given = {
+        "type": command.type,
+        "event_types": types,
+        "retries": command.retries,
+        "after_model": after,
+        "priority": command.priority,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _missing(verb: str, id: str) -> GlobalTaskListener:
+    raise NotFound(f"Expected to {verb} a global task listener with id '{id}', but no such listener was found")

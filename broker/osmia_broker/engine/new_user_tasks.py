@@ -1,0 +1,151 @@
+"""The rows of user tasks: how they are made, changed and ended, with what lists and the history keep of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from osmia_broker.engine.elements.dates import moment_ms
+from osmia_broker.engine.turn import Turn
+from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.task_rows import (
+    CandidateKind,
+    TaskCandidate,
+    TaskEvent,
+    TaskOperation,
+    UserTask,
+    UserTaskState,
+)
+
+Changes = dict[str, Any]  #: values by attribute, named as in the REST API
+Diff = dict[str, tuple[Any, Any]]  #: (old, new) by attribute
+
+_COLUMNS = {
+    "assignee": "assignee",
+    "candidateUsers": "candidate_users",
+    "candidateGroups": "candidate_groups",
+    "dueDate": "due_date",
+    "followUpDate": "follow_up_date",
+    "priority": "priority",
+}
+ATTRIBUTES = frozenset(_COLUMNS)
+_CANDIDATES = {"candidateUsers": CandidateKind.USER, "candidateGroups": CandidateKind.GROUP}
+_MOMENTS = {"dueDate": "due_ms", "followUpDate": "follow_up_ms"}
+
+_read_texts = msgspec.json.Decoder(list[str]).decode
+
+
+def insert_task(turn: Turn, instance: ElementInstance, **columns: Any) -> UserTask:
+    """Add the user task of *instance* with these *columns*; those of its place and its times are known."""
+    task = UserTask(
+        key=turn.next_key(),
+        process_instance_key=instance.process_instance_key,
+        process_definition_key=instance.process_definition_key,
+        element_instance_key=instance.key,
+        element_id=instance.element_id,
+        created_ms=turn.now_ms,
+        **columns,
+    )
+    turn.user_tasks.insert(task)
+    for kind, text in ((CandidateKind.USER, task.candidate_users), (CandidateKind.GROUP, task.candidate_groups)):
+        if text != "[]":
+            _note_candidates(turn, task, kind, _read_texts(text), 0)
+    return task
+
+
+def texts_of(text: str) -> list[str]:
+    """Return the names in a column of candidates."""
+    return [] if text == "[]" else _read_texts(text)
+
+
+def value_of(task: UserTask, attribute: str) -> Any:
+    """Return an attribute as changes have it."""
+    value = getattr(task, _COLUMNS[attribute])
+    return texts_of(value) if attribute in _CANDIDATES else value
+
+
+def apply_changes(turn: Turn, task: UserTask, changes: Mapping[str, Any], **columns: Any) -> Diff:
+    """Give the task the new values, and *columns* as they are; return what really changed."""
+    diff: Diff = {}
+    for attribute, value in changes.items():
+        before = value_of(task, attribute)
+        if before == value:
+            continue
+        diff[attribute] = (before, value)
+        column = _COLUMNS[attribute]
+        if attribute in _CANDIDATES:
+            kind = _CANDIDATES[attribute]
+            _note_candidates(turn, task, kind, {*before} - {*value}, turn.now_ms)
+            _note_candidates(turn, task, kind, {*value} - {*before}, 0)
+            columns[column] = msgspec.json.encode(value).decode()
+        else:
+            columns[column] = value
+            if attribute in _MOMENTS:
+                columns[_MOMENTS[attribute]] = moment_ms(value)
+    if columns:
+        turn.user_tasks.update(task, **columns)
+    return diff
+
+
+def end_task(turn: Turn, task: UserTask, state: UserTaskState) -> None:
+    """End the task and what lists know of it."""
+    turn.user_tasks.end(task, turn.now_ms, state=state)
+    _note_candidates(turn, task, CandidateKind.USER, texts_of(task.candidate_users), turn.now_ms)
+    _note_candidates(turn, task, CandidateKind.GROUP, texts_of(task.candidate_groups), turn.now_ms)
+
+
+def complete_tasks_of(turn: Turn, instance: ElementInstance) -> None:
+    """Complete the task of *instance*, whose job has been completed."""
+    for task in turn.user_tasks.by("element_instance_key", instance.key):
+        end_task(turn, task, UserTaskState.COMPLETED)
+
+
+def cancel_tasks_of(turn: Turn, instance: ElementInstance) -> None:
+    """Cancel the task of *instance*, which is being terminated, and refuse those who wait for a change of it."""
+    for task in turn.user_tasks.by("element_instance_key", instance.key):
+        end_transitions(turn, task)
+        refuse_waiting(
+            turn, task, "NOT_FOUND", f"Expected user task with key '{task.key}' to go on, but it was canceled"
+        )
+        end_task(turn, task, UserTaskState.CANCELED)
+
+
+def end_transitions(turn: Turn, task: UserTask) -> None:
+    """End what waits for task listeners."""
+    for transition in turn.task_transitions.by("user_task_key", task.key):
+        turn.task_transitions.end(transition, turn.now_ms)
+
+
+def note_event(
+    turn: Turn, task: UserTask, operation: TaskOperation, *, action: str = "", user: str = "", diff: Diff
+) -> None:
+    """Write a step into the history of the task."""
+    event = TaskEvent(
+        key=turn.next_key(),
+        process_instance_key=task.process_instance_key,
+        user_task_key=task.key,
+        operation=operation,
+        action=action,
+        user=user,
+        changes=msgspec.json.encode(diff).decode(),
+        at_ms=turn.now_ms,
+    )
+    turn.notes[TaskEvent].write(event)
+
+
+def answer_waiting(turn: Turn, task: UserTask, text: str = "") -> None:
+    """Answer the callers who wait for a change of the task."""
+    for ticket, names in turn.awaited.pop(task.key).items():
+        turn.journal.note(turn.awaited.add, task.key, ticket, names)
+        turn.answer_ticket(ticket, text)
+
+
+def refuse_waiting(turn: Turn, task: UserTask, code: str, text: str) -> None:
+    """Refuse the change that callers wait for."""
+    answer_waiting(turn, task, msgspec.json.encode({"code": code, "text": text}).decode())
+
+
+def _note_candidates(turn: Turn, task: UserTask, kind: CandidateKind, names: Iterable[str], ended_ms: int) -> None:
+    notes = turn.notes[TaskCandidate]
+    for name in names:
+        notes.write(TaskCandidate(task.key, kind, name, task.process_instance_key, ended_ms))

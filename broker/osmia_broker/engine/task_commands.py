@@ -1,0 +1,127 @@
+"""The commands on user tasks. `actor` is the acting person with the policy that holds for them."""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import msgspec
+
+from osmia_broker.engine.commands import Command, Variables
+
+
+class TaskPolicy(StrEnum):
+    """Who may act on a user task."""
+
+    OPEN = "open"  # everybody
+    CANDIDATES = "candidates"  # candidates may claim, only the assignee may complete
+    ASSIGNEE = "assignee"  # the assignee only
+
+
+class Actor(msgspec.Struct, frozen=True, gc=False):
+    """The acting person: their name (empty if unknown), their groups, and the policy."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    policy: TaskPolicy = TaskPolicy.OPEN
+
+
+NOBODY = Actor()
+
+
+class AssignUserTask(Command, frozen=True, gc=False):
+    """Assign a user task to *assignee*, in place of anybody; an empty one unassigns it.
+
+    *ticket*, if not 0, names the caller who waits if task listeners delay it. The answer says whether it is done already.
+    """
+
+    intent: ClassVar[str] = "ASSIGN"
+    user_task_key: int
+    assignee: str
+    action: str = ""
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class ClaimUserTask(Command, frozen=True, gc=False):
+    """Assign a user task to *assignee*, if nobody else has it. *ticket* and the answer are as those of `AssignUserTask`."""
+
+    intent: ClassVar[str] = "CLAIM"
+    user_task_key: int
+    assignee: str
+    action: str = ""
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class ClaimNextUserTask(Command, frozen=True, gc=False):
+    """Claim the first of these user tasks that is free. The answer is its key (0 if none is free), and whether it is done already."""
+
+    intent: ClassVar[str] = "CLAIM"
+    user_task_keys: tuple[int, ...]
+    assignee: str
+    action: str = ""
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class UpdateUserTask(Command, frozen=True, gc=False):
+    """Give attributes of a user task new values.
+
+    *changes* has the names of the REST API: candidateGroups, candidateUsers (lists of text), dueDate, followUpDate (date-times with an offset;
+    empty for none), priority. *ticket* and the answer are as those of `AssignUserTask`.
+    """
+
+    intent: ClassVar[str] = "UPDATE"
+    user_task_key: int
+    changes: dict[str, Any]
+    action: str = ""
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class CompleteUserTask(Command, frozen=True, gc=False):
+    """Complete a user task with *variables*, as a worker completes its job. *ticket* and the answer are as those of `AssignUserTask`."""
+
+    intent: ClassVar[str] = "COMPLETE"
+    user_task_key: int
+    variables: Variables
+    action: str = ""
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class CommentUserTask(Command, frozen=True, gc=False):
+    """Comment an open user task. The answer is the key of the comment."""
+
+    intent: ClassVar[str] = "COMMENT"
+    user_task_key: int
+    text: str
+    actor: Actor = NOBODY
+
+
+class SaveTaskDraft(Command, frozen=True, gc=False):
+    """Save what the acting person has entered so far (a JSON object as text), or discard it (empty)."""
+
+    intent: ClassVar[str] = "UPDATE"
+    user_task_key: int
+    content: str
+    actor: Actor = NOBODY
+
+
+class SetGlobalTaskListener(Command, frozen=True, gc=False):
+    """Create a global task listener, or (*is_new* false) change it. None: that attribute stays as it is, or is the default."""
+
+    intent: ClassVar[str] = "CREATE"
+    id: str
+    is_new: bool
+    type: str | None = None
+    event_types: tuple[str, ...] | None = None
+    retries: int | None = None
+    after_model: bool | None = None
+    priority: int | None = None
+
+
+class DeleteGlobalTaskListener(Command, frozen=True, gc=False):
+    """Delete a global task listener."""
+
+    intent: ClassVar[str] = "DELETE"
+    id: str

@@ -1,0 +1,194 @@
+"""What people do with user tasks: claim, assign, update, complete, comment, save a draft (user-tasks.md, section 6)."""
+
+from typing import Any
+
+from osmia_broker.engine.commands import CompleteJob, TaskListenerResult
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.jobs import completes
+from osmia_broker.engine.lifecycle import is_ending
+from osmia_broker.engine.suspension import is_suspended, refuse_suspended
+from osmia_broker.engine.task_commands import (
+    AssignUserTask,
+    ClaimNextUserTask,
+    ClaimUserTask,
+    CommentUserTask,
+    CompleteUserTask,
+    SaveTaskDraft,
+    UpdateUserTask,
+)
+from osmia_broker.engine.task_listeners import (
+    ASSIGNING,
+    COMPLETING,
+    MAY_BE_DENIED,
+    UPDATING,
+    Change,
+    change_task,
+    deny_change,
+    listener_done,
+    transition_of,
+)
+from osmia_broker.engine.task_policy import refuse_claim, refuse_other
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import put_local
+from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
+from osmia_broker.state.rows import ElementInstance, Job, JobKind
+from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskOperation, UserTask, UserTaskState
+
+NO_RESULT = TaskListenerResult()
+
+
+@handles(AssignUserTask)
+def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
+    """Assign a task to anybody, or to nobody."""
+    task = _changeable(turn, command.user_task_key, "assign")
+    refuse_claim(task, command.actor, "assign")
+    operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
+    return _change(turn, task, _assignment(command, operation, operation.lower()))
+
+
+@handles(ClaimUserTask)
+def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
+    """Assign a task that is free, or has this assignee already."""
+    task = _changeable(turn, command.user_task_key, "claim")
+    refuse_claim(task, command.actor, "claim")
+    if task.assignee and task.assignee != command.assignee:
+        raise InvalidState(
+            f"Expected to claim user task with key '{task.key}', but it has already been assigned to '{task.assignee}'"
+        )
+    return _change(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
+
+
+@handles(ClaimNextUserTask)
+def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, bool]:
+    """Claim the first task that is still free and that the person may claim."""
+    found = {task.key: task for task in turn.state.find_all(UserTask, command.user_task_keys)}
+    for key in command.user_task_keys:
+        task = found.get(key)
+        if task is not None and _is_free(turn, task) and _may_claim(task, command):
+            return key, _change(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
+    return 0, True
+
+
+@handles(UpdateUserTask)
+def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
+    """Change attributes of a task."""
+    task = _changeable(turn, command.user_task_key, "update")
+    refuse_other(task, command.actor, "update")
+    change = Change(
+        UPDATING,
+        TaskOperation.UPDATE,
+        command.action or "update",
+        command.actor.user,
+        dict(command.changes),
+        ticket=command.ticket,
+    )
+    return _change(turn, task, change)
+
+
+@handles(CompleteUserTask)
+def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
+    """Complete a task, and the job of a job-based one, with its element."""
+    task = _changeable(turn, command.user_task_key, "complete")
+    refuse_other(task, command.actor, "complete")
+    change = Change(
+        COMPLETING,
+        TaskOperation.COMPLETE,
+        command.action or "complete",
+        command.actor.user,
+        variables=command.variables,
+        ticket=command.ticket,
+    )
+    return _change(turn, task, change)
+
+
+@handles(CommentUserTask)
+def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
+    """Write a comment beside a task."""
+    task = _open(turn, command.user_task_key, "comment")
+    key = turn.next_key()
+    turn.notes[TaskComment].write(
+        TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
+    )
+    return key
+
+
+@handles(SaveTaskDraft)
+def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
+    """Keep the unfinished input of one person. It is never evaluated, and never a process variable."""
+    task = _open(turn, command.user_task_key, "save a draft of")
+    turn.notes[TaskDraft].write(
+        TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
+    )
+
+
+@completes(JobKind.TASK_LISTENER)
+def _listener_completed(turn: Turn, job: Job, element: ElementInstance, command: CompleteJob) -> None:
+    """Go on with the change that the listener has looked at, or take it back. The variables of the listener are local to the task."""
+    result = command.task_result or NO_RESULT
+    task, transition = transition_of(turn, element)
+    if result.denied and transition.event not in MAY_BE_DENIED:
+        raise InvalidArgument(
+            f"Expected a result of the job with key '{job.key}' that denies nothing, because a listener for"
+            f" '{transition.event}' cannot deny, but found that it denies"
+        )
+    if result.denied and result.corrections:
+        raise InvalidArgument(
+            f"Expected to complete job with key '{job.key}' with corrections or a denial, but found both"
+        )
+    put_local(turn, element, command.variables)
+    if result.denied:
+        deny_change(turn, task, transition, result.denied_reason)
+    else:
+        listener_done(turn, task, transition, result.corrections)
+
+
+# --- finding
+
+
+def _open(turn: Turn, key: int, verb: str) -> UserTask:
+    task: UserTask | None = turn.state.find(UserTask, key)
+    if task is None or is_ending(turn, turn.elements[task.element_instance_key]):
+        raise NotFound(f"Expected to {verb} user task with key '{key}', but no such user task was found")
+    return task
+
+
+def _changeable(turn: Turn, key: int, verb: str) -> UserTask:
+    task = _open(turn, key, verb)
+    refuse_suspended(turn, task.process_instance_key, f"{verb} user task with key '{key}'")
+    if task.state is not UserTaskState.CREATED:
+        raise InvalidState(f"Expected to {verb} user task with key '{key}', but it is in state '{task.state}'")
+    return task
+
+
+def _is_free(turn: Turn, task: UserTask) -> bool:
+    return (
+        task.state is UserTaskState.CREATED
+        and not task.assignee
+        and not is_ending(turn, turn.elements[task.element_instance_key])
+        and not is_suspended(turn, task.process_instance_key)
+    )
+
+
+def _may_claim(task: UserTask, command: ClaimNextUserTask) -> bool:
+    try:
+        refuse_claim(task, command.actor, "claim")
+    except Forbidden:
+        return False
+    return True
+
+
+def _assignment(
+    command: AssignUserTask | ClaimUserTask | ClaimNextUserTask, operation: TaskOperation, action: str
+) -> Change:
+    changes: dict[str, Any] = {"assignee": command.assignee}
+    return Change(ASSIGNING, operation, command.action or action, command.actor.user, changes, ticket=command.ticket)
+
+
+def _change(turn: Turn, task: UserTask, change: Change) -> bool:
+    try:
+        return change_task(turn, task, change)
+    except IncidentRaised as fault:
+        raise InvalidState(
+            f"Expected the task listeners of user task with key '{task.key}' to be evaluated, but found: {fault}"
+        ) from fault

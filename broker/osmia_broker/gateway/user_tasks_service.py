@@ -1,0 +1,237 @@
+"""The calls of `osmia.v1.UserTasks`: requests to the calls and the read side, and answers to messages."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from osmia_broker.calls import Caller, Calls
+from osmia_broker.calls.checks import int64, quoted
+from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.next_task import claim_next
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.store.read import EventFilter, Reader, dialect, files, instance_views
+from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
+from osmia_broker.store.read.search.search import ITEMS_MAX, Search, get, search
+from osmia_broker.store.read.user_task_notes import comments_of, draft_of
+from osmia_proto import queries
+
+HISTORY_MAX = 1_000
+CHANGED = queries.UserTaskChanged()
+
+
+class UserTasks:
+    """Answers the calls about user tasks."""
+
+    def __init__(self, calls: Calls, reader: Reader, stream: EventStream) -> None:
+        self._calls = calls.user_tasks
+        self._reader = reader
+        self._stream = stream
+
+    # --- finding
+
+    async def SearchUserTasks(self, request: queries.SearchUserTasksRequest) -> queries.SearchUserTasksResponse:
+        """List user tasks."""
+        asked = Search(_json("filter", request.filter), _json("sort", request.sort), _json("page", request.page))
+        found = await search(self._reader, USER_TASKS, asked)
+        return queries.SearchUserTasksResponse(
+            items=map(_task, found.items),
+            total=found.total,
+            has_more_total=found.has_more_total,
+            start_cursor=found.start or "",
+            end_cursor=found.end or "",
+        )
+
+    async def GetUserTask(self, request: queries.GetUserTaskRequest) -> queries.UserTask:
+        """Return one user task."""
+        return _task(await self._item(request.key))
+
+    async def _item(self, key: int) -> dict[str, Any]:
+        return await get(self._reader, USER_TASKS, int64("key", key), "user task")
+
+    # --- changing
+
+    async def ClaimUserTask(self, request: queries.ClaimUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Take a free task."""
+        await self._calls.claim(request.key, caller=caller, action=request.action, wait_ms=request.wait_ms)
+        return CHANGED
+
+    async def ClaimNextUserTask(
+        self, request: queries.ClaimNextUserTaskRequest, caller: Caller
+    ) -> queries.ClaimNextUserTaskResponse:
+        """Take the best free task."""
+        key = await claim_next(
+            self._calls,
+            self._reader,
+            caller=caller,
+            bpmn_process_id=request.bpmn_process_id,
+            element_id=request.element_id,
+            action=request.action,
+            wait_ms=request.wait_ms,
+        )
+        return queries.ClaimNextUserTaskResponse(task=_task(await self._item(key)) if key else None)
+
+    async def UnclaimUserTask(self, request: queries.UnclaimUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Give a task back."""
+        await self._calls.unassign(request.key, caller=caller, action=request.action, wait_ms=request.wait_ms)
+        return CHANGED
+
+    async def AssignUserTask(self, request: queries.AssignUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Give a task to a person."""
+        await self._calls.assign(
+            request.key, request.assignee, caller=caller, action=request.action, wait_ms=request.wait_ms
+        )
+        return CHANGED
+
+    async def UpdateUserTask(self, request: queries.UpdateUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Change attributes of a task."""
+        changeset = _json("changeset", request.changeset)
+        if changeset is not None and not isinstance(changeset, dict):
+            raise InvalidArgument(f"Expected changeset to be a JSON object, but found {quoted(request.changeset)}")
+        await self._calls.update(request.key, changeset, caller=caller, action=request.action, wait_ms=request.wait_ms)
+        return CHANGED
+
+    async def CompleteUserTask(
+        self, request: queries.CompleteUserTaskRequest, caller: Caller
+    ) -> queries.UserTaskChanged:
+        """Complete a task."""
+        await self._calls.complete(
+            request.key, request.variables, caller=caller, action=request.action, wait_ms=request.wait_ms
+        )
+        return CHANGED
+
+    # --- what belongs to a task
+
+    async def GetUserTaskForm(self, request: queries.GetUserTaskRequest) -> queries.UserTaskForm:
+        """Return the form of a task; an empty message if it has none here."""
+        form = await files.form_of_task(self._reader, int64("key", request.key))
+        if form is None:
+            return queries.UserTaskForm()
+        return queries.UserTaskForm(
+            key=int(form["formKey"] or 0), form_id=form["formId"], version=int(form["version"]), schema=form["schema"]
+        )
+
+    async def GetUserTaskVariables(self, request: queries.GetUserTaskRequest) -> queries.UserTaskVariables:
+        """Return the variables that a task sees."""
+        task = await self._item(request.key)
+        scopes = await instance_views.scopes_of(self._reader, int(task["elementInstanceKey"]))
+        given = {SCOPES: dialect.array(scopes)}
+        asked = Search(page={"limit": ITEMS_MAX})
+        found = await search(self._reader, WHOLE_EFFECTIVE_VARIABLES, asked, given=given)
+        values = {item["name"]: msgspec.Raw(item["value"].encode()) for item in found.items}
+        return queries.UserTaskVariables(variables=msgspec.json.encode(values).decode())
+
+    async def SaveUserTaskDraft(
+        self, request: queries.SaveUserTaskDraftRequest, caller: Caller
+    ) -> queries.UserTaskChanged:
+        """Keep, or discard, the caller's draft."""
+        await self._calls.save_draft(request.key, request.content, caller=caller)
+        return CHANGED
+
+    async def GetUserTaskDraft(self, request: queries.GetUserTaskRequest, caller: Caller) -> queries.UserTaskVariables:
+        """Return the caller's draft."""
+        await self._item(request.key)
+        return queries.UserTaskVariables(variables=await draft_of(self._reader, request.key, caller.user))
+
+    async def CommentUserTask(
+        self, request: queries.CommentUserTaskRequest, caller: Caller
+    ) -> queries.CommentUserTaskResponse:
+        """Comment an open task."""
+        key = await self._calls.comment(request.key, request.text, caller=caller)
+        return queries.CommentUserTaskResponse(comment_key=key)
+
+    async def ListUserTaskComments(self, request: queries.GetUserTaskRequest) -> queries.ListUserTaskCommentsResponse:
+        """Return the comments on a task."""
+        await self._item(request.key)
+        found = await comments_of(self._reader, request.key)
+        items = [queries.UserTaskComment(key=one.key, user=one.user, text=one.text, at_ms=one.at_ms) for one in found]
+        return queries.ListUserTaskCommentsResponse(items=items)
+
+    async def GetUserTaskHistory(self, request: queries.GetUserTaskRequest) -> queries.GetUserTaskHistoryResponse:
+        """Return what happened to a task."""
+        await self._item(request.key)
+        asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page={"limit": HISTORY_MAX})
+        found = await search(self._reader, AUDIT_LOGS, asked, scope={"userTaskKey": request.key})
+        return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items))
+
+    async def FollowUserTasks(self, request: queries.FollowUserTasksRequest) -> AsyncIterator[queries.UserTaskEvent]:
+        """Tell the changes of tasks, in order, from a position on."""
+        wanted = EventFilter(
+            frozenset({EventKind.USER_TASK}),
+            request.bpmn_process_id,
+            int64("process_instance_key", request.process_instance_key),
+        )
+        after = int64("after", request.after) if request.HasField("after") else None
+        slices = self._stream.follow(wanted, after=after)
+        try:
+            async for one in slices:
+                for event in one.events:
+                    yield _changed(event)
+                if not one.events:
+                    yield queries.UserTaskEvent(position=one.through)
+        finally:
+            await slices.aclose()  # type: ignore[attr-defined]  # an async generator: its reader has left
+
+
+def _json(field: str, text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as fault:
+        raise InvalidArgument(f"Expected {field} to be JSON, but found {quoted(text)} ({fault})") from fault
+
+
+def _task(item: dict[str, Any]) -> queries.UserTask:
+    return queries.UserTask(
+        key=int(item["userTaskKey"]),
+        state=item["state"],
+        element_id=item["elementId"],
+        name=item["name"] or "",
+        documentation=item["description"] or "",
+        category=item["category"] or "",
+        assignee=item["assignee"] or "",
+        candidate_users=item["candidateUsers"],
+        candidate_groups=item["candidateGroups"],
+        due_date=item["dueDate"] or "",
+        follow_up_date=item["followUpDate"] or "",
+        priority=item["priority"],
+        form_key=int(item["formKey"] or 0),
+        external_form=item["externalFormReference"] or "",
+        headers=item["customHeaders"],
+        creation_date=item["creationDate"] or "",
+        completion_date=item["completionDate"] or "",
+        element_instance_key=int(item["elementInstanceKey"]),
+        process_instance_key=int(item["processInstanceKey"]),
+        root_process_instance_key=int(item["rootProcessInstanceKey"] or 0),
+        process_definition_key=int(item["processDefinitionKey"]),
+        bpmn_process_id=item["processDefinitionId"] or "",
+        process_version=item["processDefinitionVersion"] or 0,
+        process_name=item["processName"] or "",
+        business_id=item["businessId"] or "",
+        tags=item["tags"] or (),
+    )
+
+
+def _happened(item: dict[str, Any]) -> queries.UserTaskHistoryItem:
+    return queries.UserTaskHistoryItem(
+        operation=item["operationType"],
+        action=item["action"] or "",
+        user=item["actorId"] or "",
+        at=item["timestamp"],
+        changes=msgspec.json.encode(item["changes"]).decode(),
+    )
+
+
+def _changed(event: LoggedEvent) -> queries.UserTaskEvent:
+    return queries.UserTaskEvent(
+        position=event.key,
+        intent=event.intent,
+        user_task_key=event.subject_key,
+        process_instance_key=event.process_instance_key,
+        element_id=event.element_id,
+        at_ms=event.at_ms,
+        task=event.details,
+    )

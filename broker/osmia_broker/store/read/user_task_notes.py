@@ -1,0 +1,55 @@
+"""The drafts and the comments of user tasks: few of each task, so these lists have no pages."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from osmia_broker.state.task_rows import TaskComment, TaskDraft, UserTask
+from osmia_broker.store import schema
+from osmia_broker.store.read.sources import Sources, question
+
+COMMENTS_MAX = 1_000  # of one task in an answer
+
+_task, _draft, _comment = (schema.TABLES[one] for one in (UserTask, TaskDraft, TaskComment))
+
+
+class Comment(msgspec.Struct, frozen=True):
+    """A person's comment."""
+
+    key: int
+    user: str
+    text: str
+    at_ms: int
+
+
+_DRAFT = (
+    select(_draft.c.content)
+    .join_from(_draft, _task, _task.c.key == _draft.c.user_task_key)
+    .where(
+        _draft.c.user_task_key == bindparam("key"),
+        _draft.c.user == bindparam("user"),
+        _task.c.ended_ms == schema.NOT_ENDED,
+    )
+)
+_COMMENTS = (
+    select(_comment.c.key, _comment.c.user, _comment.c.text, _comment.c.at_ms)
+    .where(_comment.c.user_task_key == bindparam("key"))
+    .order_by(_comment.c.key)
+    .limit(COMMENTS_MAX)
+)
+
+
+@question
+async def draft_of(sources: Sources, key: int, user: str) -> str:
+    """Return the draft of one person for an open task, a JSON object as text; empty if there is none."""
+    async with sources.database.snapshot() as snapshot:
+        found: list[Any] = await snapshot.values(_DRAFT, {"key": key, "user": user})
+    return str(found[0][0]) if found else ""
+
+
+@question
+async def comments_of(sources: Sources, key: int) -> list[Comment]:
+    """Return the comments on a task, oldest first, at most COMMENTS_MAX."""
+    async with sources.database.snapshot() as snapshot:
+        return [Comment(*row) for row in await snapshot.values(_COMMENTS, {"key": key})]

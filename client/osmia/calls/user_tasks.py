@@ -1,0 +1,310 @@
+"""Work for people: `client.user_tasks` (`osmia.v1.UserTasks`). Only Osmia answers these calls; a Zeebe gateway raises `Unimplemented`.
+
+    desk = client.user_tasks
+    task = await desk.claim_next(user="anna", groups=["family"])
+    if task:
+        await desk.complete(task.key, {"dinner": "chicken"}, user="anna")
+
+*user* and *groups* name the acting person while the broker asks for no sign-in.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from osmia import variables as variables_json
+from osmia._channel import Channel
+from osmia.calls.call import ANSWER_SLACK_MS
+from osmia_proto import queries
+
+USER_METADATA, GROUPS_METADATA = "osmia-user", "osmia-groups"
+
+
+@dataclass(frozen=True, slots=True)
+class UserTask:
+    """A user task. Dates are RFC 3339 texts; a text that is empty is not set, and neither is a key of 0."""
+
+    key: int
+    state: str
+    element_id: str
+    name: str
+    documentation: str
+    category: str
+    assignee: str
+    candidate_users: tuple[str, ...]
+    candidate_groups: tuple[str, ...]
+    due_date: str
+    follow_up_date: str
+    priority: int
+    form_key: int
+    external_form: str
+    headers: Mapping[str, str]
+    creation_date: str
+    completion_date: str
+    element_instance_key: int
+    process_instance_key: int
+    root_process_instance_key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    process_version: int
+    process_name: str
+    business_id: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskPage:
+    """A page of tasks, the number of all that pass the filter (at least, if *has_more_total*), and the cursors of its ends."""
+
+    items: list[UserTask]
+    total: int
+    has_more_total: bool
+    start_cursor: str
+    end_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskForm:
+    """The form of a task. *key* 0: it stands inside the model."""
+
+    key: int
+    form_id: str
+    version: int
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskComment:
+    """A person's comment on a task."""
+
+    key: int
+    user: str
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskStep:
+    """A step in the history of a task. *changes* has (old, new) by attribute."""
+
+    operation: str
+    action: str
+    user: str
+    at: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskChange:
+    """A change of a task, as it happens. *task* has its values now, named as in the REST API. Follow on after *position*."""
+
+    position: int
+    intent: str
+    user_task_key: int
+    process_instance_key: int
+    element_id: str
+    at_ms: int
+    task: Mapping[str, Any]
+
+
+class UserTaskCalls:
+    """The calls on user tasks."""
+
+    def __init__(self, channel: Channel, timeout_s: float | None) -> None:
+        self._channel = channel
+        self._timeout_s = timeout_s
+
+    # --- finding
+
+    async def search(
+        self,
+        filter: Mapping[str, Any] | None = None,
+        *,
+        sort: Iterable[Mapping[str, str]] = (),
+        limit: int = 0,
+        start: int = 0,
+        after: str = "",
+        before: str = "",
+    ) -> UserTaskPage:
+        """Find user tasks. *filter* and *sort* are those of POST /v2/user-tasks/search, such as `{"assignee": "anna", "state": "CREATED"}`.
+
+        *limit* 0 leaves the size of a page to the broker. *after* and *before* are cursors of another page; *start* skips items.
+
+        Raises:
+            InvalidArgument: the filter, the order or the page is wrong.
+        """
+        page = {"limit": limit, "from": start, "after": after, "before": before}
+        request = queries.SearchUserTasksRequest(
+            filter=_text(filter), sort=_text(list(sort)), page=_text({k: v for k, v in page.items() if v})
+        )
+        answer = await self._call("SearchUserTasks", request)
+        items = [_task(one) for one in answer.items]
+        return UserTaskPage(items, answer.total, answer.has_more_total, answer.start_cursor, answer.end_cursor)
+
+    async def get(self, key: int) -> UserTask:
+        """Return a task, open or ended.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return _task(await self._call("GetUserTask", queries.GetUserTaskRequest(key=key)))
+
+    # --- changing
+
+    async def claim(
+        self, key: int, *, user: str = "", groups: Iterable[str] = (), action: str = "", wait_ms: int = 0
+    ) -> None:
+        """Take a free task for *user*; no mistake if they have it already.
+
+        Raises:
+            NotFound: there is no open task with this key.
+            InvalidState: somebody else has it (the text says who), or task listeners work at it.
+            NotAllowed: the policy of the broker forbids it.
+        """
+        request = queries.ClaimUserTaskRequest(key=key, action=action, wait_ms=wait_ms)
+        await self._call("ClaimUserTask", request, user, groups, wait_ms)
+
+    async def claim_next(
+        self,
+        *,
+        user: str = "",
+        groups: Iterable[str] = (),
+        bpmn_process_id: str = "",
+        element_id: str = "",
+        action: str = "",
+        wait_ms: int = 0,
+    ) -> UserTask | None:
+        """Take the best free task of *user* and their *groups*: due first, then by priority, then the oldest. None if there is none."""
+        request = queries.ClaimNextUserTaskRequest(
+            bpmn_process_id=bpmn_process_id, element_id=element_id, action=action, wait_ms=wait_ms
+        )
+        answer = await self._call("ClaimNextUserTask", request, user, groups, wait_ms)
+        return _task(answer.task) if answer.HasField("task") else None
+
+    async def unclaim(
+        self, key: int, *, user: str = "", groups: Iterable[str] = (), action: str = "", wait_ms: int = 0
+    ) -> None:
+        """Give a task back; no mistake if nobody has it. Raises as `claim`."""
+        request = queries.UnclaimUserTaskRequest(key=key, action=action, wait_ms=wait_ms)
+        await self._call("UnclaimUserTask", request, user, groups, wait_ms)
+
+    async def assign(
+        self, key: int, assignee: str, *, user: str = "", groups: Iterable[str] = (), action: str = "", wait_ms: int = 0
+    ) -> None:
+        """Give a task to *assignee*, whoever has it. Raises as `claim`."""
+        request = queries.AssignUserTaskRequest(key=key, assignee=assignee, action=action, wait_ms=wait_ms)
+        await self._call("AssignUserTask", request, user, groups, wait_ms)
+
+    async def update(
+        self,
+        key: int,
+        changeset: Mapping[str, Any],
+        *,
+        user: str = "",
+        groups: Iterable[str] = (),
+        action: str = "",
+        wait_ms: int = 0,
+    ) -> None:
+        """Change candidateGroups, candidateUsers, dueDate, followUpDate or priority; an empty value resets, an absent one is kept.
+
+        Raises as `claim`, and InvalidArgument with all mistakes in one text.
+        """
+        request = queries.UpdateUserTaskRequest(key=key, changeset=_text(changeset), action=action, wait_ms=wait_ms)
+        await self._call("UpdateUserTask", request, user, groups, wait_ms)
+
+    async def complete(
+        self,
+        key: int,
+        variables: object = None,
+        *,
+        user: str = "",
+        groups: Iterable[str] = (),
+        action: str = "",
+        wait_ms: int = 0,
+    ) -> None:
+        """Complete a task with *variables*, and the job of a job-based one. Raises as `claim`."""
+        request = queries.CompleteUserTaskRequest(
+            key=key, variables=variables_json.encode(variables), action=action, wait_ms=wait_ms
+        )
+        await self._call("CompleteUserTask", request, user, groups, wait_ms)
+
+    # --- what belongs to a task
+
+    async def form(self, key: int) -> UserTaskForm | None:
+        """Return the form of a task; None if it has none, or one that is kept elsewhere (`external_form` of the task)."""
+        answer = await self._call("GetUserTaskForm", queries.GetUserTaskRequest(key=key))
+        return UserTaskForm(answer.key, answer.form_id, answer.version, answer.schema) if answer.schema else None
+
+    async def variables(self, key: int) -> dict[str, Any]:
+        """Return the variables that a task sees."""
+        answer = await self._call("GetUserTaskVariables", queries.GetUserTaskRequest(key=key))
+        return variables_json.decode(answer.variables)
+
+    async def save_draft(self, key: int, content: Mapping[str, Any] | None, *, user: str = "") -> None:
+        """Keep what *user* has entered so far, privately; None discards it."""
+        text = "" if content is None else variables_json.encode(content)
+        request = queries.SaveUserTaskDraftRequest(key=key, content=text)
+        await self._call("SaveUserTaskDraft", request, user)
+
+    async def draft(self, key: int, *, user: str = "") -> dict[str, Any] | None:
+        """Return the draft of *user*; None if there is none, or the task has ended."""
+        answer = await self._call("GetUserTaskDraft", queries.GetUserTaskRequest(key=key), user)
+        return variables_json.decode(answer.variables) if answer.variables else None
+
+    async def comment(self, key: int, text: str, *, user: str = "") -> int:
+        """Comment an open task, and return the key of the comment."""
+        answer = await self._call("CommentUserTask", queries.CommentUserTaskRequest(key=key, text=text), user)
+        return int(answer.comment_key)
+
+    async def comments(self, key: int) -> list[UserTaskComment]:
+        """Return the comments on a task, oldest first."""
+        answer = await self._call("ListUserTaskComments", queries.GetUserTaskRequest(key=key))
+        return [UserTaskComment(one.key, one.user, one.text, one.at_ms) for one in answer.items]
+
+    async def history(self, key: int) -> list[UserTaskStep]:
+        """Return what happened to a task, oldest first."""
+        answer = await self._call("GetUserTaskHistory", queries.GetUserTaskRequest(key=key))
+        return [
+            UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes))
+            for one in answer.items
+        ]
+
+    async def follow(
+        self, *, after: int | None = None, bpmn_process_id: str = "", process_instance_key: int = 0
+    ) -> AsyncIterator[UserTaskChange]:
+        """Iterate over the changes of tasks from now on, or after the position *after*; each comes after its commit, at least once."""
+        request = queries.FollowUserTasksRequest(
+            after=after, bpmn_process_id=bpmn_process_id, process_instance_key=process_instance_key
+        )
+        async for one in self._channel.stream("FollowUserTasks", request, timeout_s=None):
+            if one.intent:
+                yield UserTaskChange(
+                    position=one.position,
+                    intent=one.intent,
+                    user_task_key=one.user_task_key,
+                    process_instance_key=one.process_instance_key,
+                    element_id=one.element_id,
+                    at_ms=one.at_ms,
+                    task=variables_json.decode(one.task),
+                )
+
+    async def _call(self, name: str, request: Any, user: str = "", groups: Iterable[str] = (), wait_ms: int = 0) -> Any:
+        named = ((USER_METADATA, user), (GROUPS_METADATA, ",".join(groups)))
+        given = tuple((key, value) for key, value in named if value)
+        waits_longer = self._timeout_s is not None and wait_ms > 0
+        timeout_s = (wait_ms + ANSWER_SLACK_MS) / 1000 if waits_longer else self._timeout_s
+        return await self._channel.unary(name, request, timeout_s=timeout_s, extra_metadata=given)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode() if value else ""
+
+
+def _task(message: queries.UserTask) -> UserTask:
+    values = {name: getattr(message, name) for name in UserTask.__slots__}
+    for name in ("candidate_users", "candidate_groups", "tags"):
+        values[name] = tuple(values[name])
+    values["headers"] = dict(values["headers"])
+    return UserTask(**values)
