@@ -269,6 +269,38 @@ async def test_a_message_is_kept_for_its_time(broker: Broker):
     (await broker.start("p", {"id": "8"})).waits_at("wait")
 
 
+KINDS = ["", ", native=yes"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_task_is_claimed_and_completed_by_a_person(broker: Broker, kind: str):
+    instance = await started(broker, f'start > ask:user(groups==["cooks"]{kind}) > end')
+    instance.has_task("ask", assignee="", group="cooks")
+    assert "ask (CREATED) for cooks" in repr(instance)
+    await instance.claim_task("ask", "ada", groups=["cooks"])
+    instance.has_task("ask", assignee="ada")
+    with pytest.raises(osmia.InvalidState, match="ada"):
+        await instance.claim_task("ask", "ben", groups=["cooks"])
+    await instance.complete_task("ask", {"a": 1}, user="ada")
+    instance.is_completed().has_variables(a=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ({"assignee": "ada"}, "to have the assignee 'ada' at 'ask', but found ''"),
+        ({"group": "waiters"}, "to have the candidate group 'waiters' at 'ask', but found 'cooks'"),
+        ({"user": "ben"}, "to have the candidate user 'ben' at 'ask', but found nothing"),
+    ],
+)
+async def test_a_task_that_is_not_as_expected(broker: Broker, wanted: dict[str, str], text: str):
+    instance = await started(broker, 'start > ask:user(groups==["cooks"]) > end')
+    with pytest.raises(AssertionError, match=text):
+        instance.has_task("ask", **wanted)
+    with pytest.raises(AssertionError, match="to have an open task at 'end', but it has none there"):
+        instance.has_task("end")
+
+
 # --- workers
 
 

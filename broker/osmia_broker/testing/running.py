@@ -8,11 +8,13 @@ from typing import Any
 from osmia.client import Client
 from osmia_broker.calls import Calls
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.queries_service import Queries
+from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
 from osmia_broker.partition import Partition
 from osmia_broker.store.read import Reader
@@ -21,7 +23,16 @@ from osmia_broker.testing.channel import InProcessChannel, InProcessClient
 from osmia_broker.testing.clock import TestClock
 from osmia_broker.testing.loop import BrokerLoop
 from osmia_broker.testing.quiet import advance, settle
-from osmia_proto.methods import EVENTS, EVENTS_SERVICE, GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE
+from osmia_proto.methods import (
+    EVENTS,
+    EVENTS_SERVICE,
+    GATEWAY,
+    GATEWAY_SERVICE,
+    QUERIES,
+    QUERIES_SERVICE,
+    USER_TASKS,
+    USER_TASKS_SERVICE,
+)
 
 DATABASE = "partition-1.db"
 LEVEL = "8.9.0"  # of the contract, as Topology names it
@@ -89,7 +100,7 @@ class InProcess(Running):
         self._opened.push_async_callback(reader.close)
         events = EventStream(partition, reader, self.clock, retention_ms=3_600_000, events_max=100_000)
         await events.start()
-        calls = Calls(partition)
+        calls = Calls(partition, TaskPolicy.OPEN)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)
@@ -97,6 +108,7 @@ class InProcess(Running):
             (GATEWAY_SERVICE, GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
             (QUERIES_SERVICE, QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
             (EVENTS_SERVICE, EVENTS, Events(events)),
+            (USER_TASKS_SERVICE, USER_TASKS, UserTasks(calls, reader, events)),
         ]
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 
