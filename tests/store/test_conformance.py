@@ -44,11 +44,15 @@ from osmia_broker.state.store_protocol import (
 )
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
+from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
 
-FACTORIES: dict[str, Callable[[Path], Store]] = {"sqlite": lambda path: SqliteStore(path / "partition-1.db")}
+FACTORIES: dict[str, Callable[[Path], Store]] = {
+    "sqlite": lambda path: SqliteStore(path / "partition-1.db"),
+    "memory": lambda _path: MemoryStore(),
+}
 
 
 @pytest.fixture(params=FACTORIES)

@@ -255,7 +255,7 @@ async def test_an_ad_hoc_subprocess_is_led_by_its_worker(broker: Broker):
             do("ASSERT_USER_TASK", **APPROVE, assignee="Ada"),
             "Expected assignee of user task 'approve' to be 'Ada', but found 'Zee'",
         ),
-        (do("ASSERT_USER_TASK", **APPROVE, state="IS_COMPLETED"), "to be IS_COMPLETED, but it is ACTIVATABLE"),
+        (do("ASSERT_USER_TASK", **APPROVE, state="IS_COMPLETED"), "to be IS_COMPLETED, but it is CREATED"),
         (do("COMPLETE_USER_TASK", userTaskSelector={"elementId": "x"}), "but found 'approve'"),
         (do("COMPLETE_USER_TASK", **APPROVE, useExampleData=True), "Expected example data of 'approve'"),
         (do("COMPLETE_JOB", jobSelector={"jobType": "x"}), "Expected an open job of {'jobType': 'x'}, but found none"),

@@ -65,19 +65,14 @@ def describes(*row_types: type) -> Callable[[Describe], Describe]:
 
 
 def record(turn: Turn) -> None:
-    """Log the events of the command that has just been carried out.
-
-    A user task with a row of its own tells of itself; one that is only a job is told by that.
-    """
+    """Log the events of the command that has just been carried out."""
     changes = [change for change in changes_of(turn.journal) if type(change.row) in DESCRIBE]
     definition_of = _definitions_of_instances(changes)
-    told = {change.row.job_key for change in changes if type(change.row) is UserTask}
     turn.event_log.extend(
         [
             _logged(turn, event, definition_of)
             for change in changes
             for event in DESCRIBE[type(change.row)](turn, change)
-            if event.kind is not EventKind.USER_TASK or type(change.row) is not Job or event.key not in told
         ]
     )
 
