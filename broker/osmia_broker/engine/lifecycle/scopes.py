@@ -62,29 +62,34 @@ def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
 
 
 def terminate(turn: Turn, instance: ElementInstance) -> None:
-    """End *instance* and everything that lives in it, the innermost first: jobs are cancelled, incidents closed.
+    """End *instance* and everything that lives in it, the innermost first: jobs are cancelled, incidents closed, called instances terminated.
 
     The scope around *instance* is left as it is, even if it is empty now. If there is very much inside, it ends in slices: at once it only becomes
     TERMINATING, and nothing inside it acts any more (`is_ending`); its scope is notified at the end.
     """
-    if not _ends_at_once(turn, instance) and instance.state is not ElementState.TERMINATING:
+    if not _end_at_once(turn, [instance]):
+        terminate_in_slices(turn, instance)
+
+
+def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: bool = False) -> None:
+    """Begin to end *instance* as `terminate` does if there is very much inside; with *ends_scopes* as `terminate_with_scopes` does."""
+    if instance.state is not ElementState.TERMINATING:
         turn.elements.begin_to_terminate(instance)
-        turn.follow(instance.process_instance_key, ContinueTermination(instance.key))
+        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes))
 
 
 def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
     """End *instance* as `terminate` does, and every scope around it in which nothing lives any longer."""
     scope = turn.elements.get(instance.scope_key)
-    if _ends_at_once(turn, instance):
+    if _end_at_once(turn, [instance]):
         _end_empty(turn, scope)
-    elif instance.state is not ElementState.TERMINATING:
-        turn.elements.begin_to_terminate(instance)
-        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes=True))
+    else:
+        terminate_in_slices(turn, instance, ends_scopes=True)
 
 
-def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
-    """End *instance* with all that lives in it, unless that is too much for one step; return whether it has ended."""
-    inside = _with_all_inside(turn, instance)
+def _end_at_once(turn: Turn, instances: list[ElementInstance]) -> bool:
+    """End *instances* with all that lives in them, unless that is too much for one step; return whether they have ended."""
+    inside = _with_all_inside(turn, instances)
     if len(inside) > TERMINATED_AT_ONCE:
         return False
     for inner in reversed(inside):
@@ -107,10 +112,7 @@ def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
 def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
     """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`."""
     children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
-    if len(children) <= TERMINATED_AT_ONCE:
-        for child in children:
-            terminate(turn, child)
-    else:
+    if not _end_at_once(turn, children):
         for child in children:
             if child.state is not ElementState.TERMINATING:
                 turn.elements.begin_to_terminate(child)
@@ -156,11 +158,19 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
 
-def _with_all_inside(turn: Turn, outermost: ElementInstance) -> list[ElementInstance]:
-    """Return *outermost* and all element instances inside it, each after the scope that it lives in."""
-    found = [outermost]
-    for scope in found:  # grows while it is walked
-        found.extend(turn.elements.by("scope_key", scope.key))
+def _with_all_inside(turn: Turn, outermost: list[ElementInstance]) -> list[ElementInstance]:
+    """Return *outermost* and all element instances inside them, each after the scope that it lives in; a called instance after its caller.
+
+    If there are more than TERMINATED_AT_ONCE, the search stops. It goes level by level: a model may call itself without end. Called instances that
+    are not resident are left out: they end on their own.
+    """
+    found, level = list(outermost), outermost
+    while level and len(found) <= TERMINATED_AT_ONCE:
+        called = [row for one in level for row in turn.called.by("element_instance_key", one.key)]
+        level = [inner for one in level for inner in turn.elements.by("scope_key", one.key)]
+        processes = (turn.elements.get(row.called_process_instance_key) for row in called)
+        level += [process for process in processes if process is not None]
+        found += level
     return found
 
 
