@@ -98,7 +98,10 @@ def broker(
     if settings.memory_limit < MIB:
         log.warning(
             "the memory limit is below 1 MiB: a number without a unit is bytes",
-            extra={"memory_limit": f"{settings.memory_limit} bytes", "try": f"--memory-limit {settings.memory_limit}MiB"},
+            extra={
+                "memory_limit": f"{settings.memory_limit} bytes",
+                "try": f"--memory-limit {settings.memory_limit}MiB",
+            },
         )
     _serve(settings)
 
