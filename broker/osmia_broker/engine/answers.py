@@ -61,6 +61,7 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     priority: int = 0
     lease_token: str = ""  # empty if no lease was asked for
+    root_process_instance_key: int = 0
 
 
 class Deployed(msgspec.Struct, frozen=True):
