@@ -12,6 +12,7 @@ from osmia_broker.engine.batch_commands import (
     AddBatchItems,
     BatchPlan,
     CancelBatch,
+    CorrelateAtOnce,
     CreateBatch,
     DeleteClusterVariable,
     DeleteEndedInstance,
@@ -21,13 +22,9 @@ from osmia_broker.engine.batch_commands import (
     ResumeBatch,
     StartBatch,
     SuspendBatch,
-)
-from osmia_broker.engine.commands import (
-    ActivateAdHocElements,
-    CorrelateAtOnce,
-    ElementToActivate,
     UpdateJob,
 )
+from osmia_broker.engine.commands import ActivateAdHocElements, ElementToActivate
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
