@@ -216,7 +216,11 @@ class Partition:
 
     def has_activatable(self, type: str, *, leases: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
-        return self._state.jobs.has_activatable(type, leases=leases)
+        jobs = self._state.jobs
+        found = jobs.has_activatable(type, self._clock.now_ms(), leases=leases)
+        if not found and jobs.flow.next_wake_ms is not None:
+            self._schedule()  # the next batch sets the alarm
+        return found
 
     def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
         """Decide *command* now, or block it until its rows are loaded.
@@ -289,17 +293,20 @@ class Partition:
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
         for lane, _ in wanted.windows:
             self._state.jobs.windows.refill_begins(lane)
+        for type, _ in wanted.fair_keys:
+            self._state.jobs.windows.turns(type).is_loading = True
         next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
         self._in_flight, self._batch = batch, Batch(batch.number + 1)
 
     def _offer_jobs(self) -> None:
+        self._state.jobs.wake(self._clock.now_ms())
         offered, waiting = self._state.jobs.take_offers()
         if self._away is None:
             if offered:
                 self._publisher.offer(offered)
-            if waiting:
+            if waiting is None or waiting:
                 self._publisher.offer_types(waiting)
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
@@ -354,6 +361,7 @@ class Partition:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
         self._due.go_on()
+        self._state.jobs.wake(self._clock.now_ms())
         if self._batch or self._batch.wanted or self._state.jobs.has_offers or self._due.is_ready:
             self._schedule()
         elif self._drained is not None and not self._is_busy and not self._drained.done():

@@ -56,8 +56,8 @@ class Publisher:
         for listener in self.listeners:
             self._call(listener.jobs_activatable, keys)
 
-    def offer_types(self, types: Collection[str]) -> None:
-        """Notify the listeners of job types whose jobs must be asked for."""
+    def offer_types(self, types: Collection[str] | None) -> None:
+        """Notify the listeners of job types whose jobs must be asked for; None for all."""
         for listener in self.listeners:
             self._call(listener.jobs_waiting, types)
 

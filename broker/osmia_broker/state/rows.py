@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.kinds import KINDS, Kind, changing, stored
 
 
@@ -143,6 +144,7 @@ class Job:
     listener_event: str = ""  # START or END of an execution listener's job, else empty
     priority: int = changing(0)  # int32; a higher one is handed out first
     lease_token: str = changing("")  # of the last activation with a lease; empty if there was none
+    fair_key: str = ""  # the key by which it shares the workers of its type with others; empty for none
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)
@@ -493,4 +495,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     Decision,
     Form,
     StartSubscription,
+    JobFlow,
 )  #: resident as a whole

@@ -12,6 +12,7 @@ from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
@@ -217,6 +218,7 @@ class State:
         """Take in the rows that the store gave at its opening."""
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
+        self.jobs.flow.admit(start.definitions.get(JobFlow, ()), start.held)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
@@ -227,7 +229,7 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, self.residency)
+        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, wanted.fair_keys, self.residency)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
@@ -236,6 +238,8 @@ class State:
                 self._admit_instance(process_instance_key, rows)
         for lane, _ in wanted.windows:
             self.jobs.windows.refill(lane, loaded.windows.get(lane, []))
+        for type, _ in wanted.fair_keys:
+            self.jobs.windows.turns(type).loaded(loaded.fair_keys.get(type, []), self.jobs.windows.fewest_turns(type))
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent
@@ -281,6 +285,7 @@ class State:
             yield row_type, table.take_changes()
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
+        yield JobFlow, self.jobs.flow.take_changes()
         yield StartSubscription, self.start_subscriptions.take_changes()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
