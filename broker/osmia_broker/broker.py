@@ -95,7 +95,8 @@ class Broker:
         reader = Reader(database)
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
-        calls = Calls(partition)
+        calls = Calls(partition, self._clock)
+        self.metrics.gateway.workers = calls.workers.counts
         identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
         server = Server(calls, queries, self.metrics.gateway, identity, message_bytes_max=settings.max_message_size)
         opened.push_async_callback(server.stop, settings.shutdown_grace)

@@ -12,7 +12,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from osmia import errors
-from osmia_proto.methods import GATEWAY, QUERIES, Method
+from osmia_proto.methods import GATEWAY, JOB_FLOW, QUERIES, Method
 
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 DEFAULT_PORT = 26500
@@ -142,7 +142,7 @@ class Channel:
             await channel.close()
 
     def _open(self, name: str) -> Any:
-        method = GATEWAY.get(name) or QUERIES[name]
+        method = GATEWAY.get(name) or QUERIES.get(name) or JOB_FLOW[name]
         call = self._callable(self._connection(), method)
         self._calls[name] = call
         return call

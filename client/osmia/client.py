@@ -16,6 +16,7 @@ import grpc
 from osmia._channel import Channel
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
+from osmia.calls.job_flow import JobFlowCalls
 from osmia.calls.jobs import JobCalls
 from osmia.calls.resources import ResourceCalls
 from osmia.calls.searches import SearchCalls
@@ -23,7 +24,7 @@ from osmia.calls.searches import SearchCalls
 CALL_TIMEOUT_MS = 20_000
 
 
-class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, SearchCalls):
+class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, SearchCalls):
     """Calls a gateway, Osmia's or any other that speaks the Zeebe gateway protocol, over one connection.
 
     Besides the errors that a call names itself, each may raise `Unavailable`, `Timeout`, `Overloaded`, `NotAllowed`,

@@ -47,3 +47,7 @@ GATEWAY = _methods(gateway_pb2.DESCRIPTOR, "Gateway")
 QUERIES_SERVICE = "osmia.v1.Queries"
 QUERIES = _methods(osmia_pb2.DESCRIPTOR, "Queries")
 """The calls of `osmia.v1.Queries` by name."""
+
+JOB_FLOW_SERVICE = "osmia.v1.JobFlow"
+JOB_FLOW = _methods(osmia_pb2.DESCRIPTOR, "JobFlow")
+"""The calls of `osmia.v1.JobFlow` by name."""

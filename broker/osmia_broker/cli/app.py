@@ -34,6 +34,7 @@ COMMANDS = {
     "jobs": "jobs",
     "job": "job",
     "work": "work",
+    "workers": "workers",
     "incidents": "incidents",
     "incident": "incident",
     "timers": "timers",
@@ -50,7 +51,9 @@ COMMANDS = {
 }  #: the module of each command, in the order of the help
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
-NOT_LISTED = frozenset({"condition", "resource"})  # so rare that the help, which fits one screen, goes without them
+NOT_LISTED = frozenset(
+    {"condition", "resource", "workers"}
+)  # so rare that the help, which fits one screen, goes without them
 
 
 class Commands(TyperGroup):

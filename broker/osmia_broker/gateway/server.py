@@ -12,10 +12,11 @@ from osmia_broker.calls import Calls
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
+from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto import POOL
-from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE
+from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, JOB_FLOW, JOB_FLOW_SERVICE, QUERIES, QUERIES_SERVICE
 
 STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
@@ -50,16 +51,17 @@ class Server:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters)
         self._server = grpc.aio.server(options=options(message_bytes_max))
-        self._health = Health((GATEWAY_SERVICE, QUERIES_SERVICE))
+        self._health = Health((GATEWAY_SERVICE, QUERIES_SERVICE, JOB_FLOW_SERVICE))
         # Generic handlers: for grpcio 1.82.3, asyncio servers take no registered ones (its method for them does nothing).
         self._server.add_generic_rpc_handlers(
             (
                 self._door.handlers(GATEWAY_SERVICE, GATEWAY, self._gateway),
                 self._door.handlers(QUERIES_SERVICE, QUERIES, queries),
+                self._door.handlers(JOB_FLOW_SERVICE, JOB_FLOW, JobFlow(calls.job_flow)),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (GATEWAY_SERVICE, QUERIES_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
+        names = (GATEWAY_SERVICE, QUERIES_SERVICE, JOB_FLOW_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, pool=POOL)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:

@@ -90,6 +90,7 @@ class Partition:
         self._drained: asyncio.Future[None] | None = None
         self._pace = Pace(self._loop)
         self._begin_memory()
+        counters.held_jobs = lambda: self._state.jobs.flow.held_by_type
         counters.queue_commands = lambda: self.queued
         counters.resident_instances = lambda: self.resident_instances
 
@@ -216,9 +217,8 @@ class Partition:
 
     def has_activatable(self, type: str, *, leases: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
-        jobs = self._state.jobs
-        found = jobs.has_activatable(type, self._clock.now_ms(), leases=leases)
-        if not found and jobs.flow.next_wake_ms is not None:
+        found = self._state.jobs.has_activatable(type, self._clock.now_ms(), leases=leases)
+        if not found and self._state.jobs.flow.next_wake_ms is not None:
             self._schedule()  # the next batch sets the alarm
         return found
 
@@ -291,10 +291,7 @@ class Partition:
             self._go_on()
             return
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
-        for lane, _ in wanted.windows:
-            self._state.jobs.windows.refill_begins(lane)
-        for type, _ in wanted.fair_keys:
-            self._state.jobs.windows.turns(type).is_loading = True
+        self._state.jobs.windows.load_begins(wanted)
         next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
@@ -302,12 +299,9 @@ class Partition:
 
     def _offer_jobs(self) -> None:
         self._state.jobs.wake(self._clock.now_ms())
-        offered, waiting = self._state.jobs.take_offers()
+        offers = self._state.jobs.take_offers()
         if self._away is None:
-            if offered:
-                self._publisher.offer(offered)
-            if waiting is None or waiting:
-                self._publisher.offer_types(waiting)
+            self._publisher.offer(*offers)
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None

@@ -143,6 +143,14 @@ class FlowControl:
                 found[key] = found.get(key, 0) + number
         return found
 
+    @property
+    def held_by_type(self) -> dict[tuple[str, ...], int]:
+        """The numbers of held jobs by type, each as a tuple of one."""
+        found: dict[tuple[str, ...], int] = {}
+        for (type, _, _), number in self.held.items():
+            found[type,] = found.get((type,), 0) + number
+        return found
+
     # --- limits
 
     def room(self, type: str, now_ms: int) -> int:

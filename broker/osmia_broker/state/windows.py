@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from osmia_broker.state.flow import Turns
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.rows import Job
-from osmia_broker.state.store_protocol import LANES_MAX, WINDOW_JOBS, Lane
+from osmia_broker.state.store_protocol import LANES_MAX, WINDOW_JOBS, Lane, Wanted
 
 WINDOW_LOADS = (
     4  #: beyond so many times the size of a load, later jobs wait in the store until the window is worked off
@@ -244,6 +244,13 @@ class Windows:
         """Note that somebody asked for *type*, so that its windows stay longer than others."""
         if type in self._by_type:
             self._by_type.move_to_end(type)
+
+    def load_begins(self, wanted: Wanted) -> None:
+        """Note that windows and keys are being loaded: what arrives from now on may not be among them."""
+        for lane, _ in wanted.windows:
+            self.refill_begins(lane)
+        for type, _ in wanted.fair_keys:
+            self.turns(type).is_loading = True
 
     def refill_begins(self, lane: Lane) -> None:
         """Note that the next window of *lane* is being loaded: jobs that arrive from now on may not be in it."""
