@@ -9,6 +9,7 @@ from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import Correlated, EvaluatedExpression
 from osmia_broker.engine.batch_commands import (
+    ActivateAdHocElements,
     AddBatchItems,
     BatchPlan,
     CancelBatch,
@@ -23,7 +24,6 @@ from osmia_broker.engine.batch_commands import (
     SuspendBatch,
 )
 from osmia_broker.engine.commands import (
-    ActivateAdHocElements,
     CorrelateAtOnce,
     ElementToActivate,
     UpdateJob,

@@ -254,15 +254,6 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     variables: Variables
 
 
-class ActivateAdHocElements(Command, frozen=True, gc=False):
-    """Activate elements of a running ad-hoc subprocess from outside."""
-
-    intent: ClassVar[str] = "ACTIVATE"
-    ad_hoc_key: int
-    elements: tuple[ElementToActivate, ...]
-    cancels_remaining_instances: bool = False
-
-
 class TaskListenerResult(msgspec.Struct, frozen=True, gc=False):
     """The decision of a task listener: it denies the change, or corrects attributes (named as in the REST API)."""
 

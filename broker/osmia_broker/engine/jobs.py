@@ -81,6 +81,7 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
         turn.jobs.update(
             job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms, **held
         )
+        turn.jobs.flow.handed_out(job.type, turn.now_ms)
         _note(turn, job, "activated")
         handed_out.append(activated)
     return handed_out
@@ -89,9 +90,9 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and _is_for(command, job) and _is_wanted(turn, job)]
+        return [job for job in found if job is not None and _is_for(turn, command, job) and _is_wanted(turn, job)]
     while True:
-        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, leases=command.leases)
+        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, turn.now_ms, leases=command.leases)
         if wanted is not None:
             raise Missing(wanted)
         living = [job for job in jobs if _is_wanted(turn, job)]
@@ -99,9 +100,10 @@ def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
             return living
 
 
-def _is_for(command: ActivateJobs, job: Job) -> bool:
-    """Whether the caller may be handed the job: it waits, and it was never leased, or the caller leases."""
-    return job.state is JobState.ACTIVATABLE and (command.leases or not job.lease_token)
+def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
+    """Whether the caller may be handed the job: it waits, is not paused, and it was never leased, or the caller leases."""
+    is_paused = job.process_definition_key in turn.jobs.flow.paused_definitions
+    return job.state is JobState.ACTIVATABLE and not is_paused and (command.leases or not job.lease_token)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
