@@ -249,8 +249,6 @@ def test_clients_may_ping():
             (call, {"jobLeaseToken": "token"})
             for call in ("CompleteJob", "FailJob", "ThrowError", "UpdateJobRetries", "UpdateJobTimeout")
         ),
-        ("CompleteJob", {"result": {"denied": True}}),
-        ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
     ],
 )
 async def test_fields_that_cannot_be_honoured_are_refused(wire: Wire, call: str, fields: dict[str, object]):
