@@ -58,6 +58,12 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, EventCalls, EventStreamCall
             ValueError: *address* has no such form.
         """
         channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
+        self._call_over(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
+
+    def _call_over(
+        self, channel: Channel, call_timeout_ms: int | None = CALL_TIMEOUT_MS, *, idempotent_creations: bool = False
+    ) -> None:
+        """Make all calls over *channel*: for clients with a connection of another kind."""
         super().__init__(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
         self.user_tasks = UserTaskCalls(channel, self._timeout_s)
 

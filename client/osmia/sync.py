@@ -195,7 +195,7 @@ class SyncClient:
         options: Sequence[tuple[str, Any]] = (),
         idempotent_creations: bool = False,
     ) -> None:
-        self.asynchronous = Client(
+        client = Client(
             address,
             call_timeout_ms=call_timeout_ms,
             credentials=credentials,
@@ -203,7 +203,11 @@ class SyncClient:
             options=options,
             idempotent_creations=idempotent_creations,
         )
-        self.loop = LoopThread()
+        self._call_with(client, LoopThread())
+
+    def _call_with(self, client: Client, loop: LoopThread) -> None:
+        """Make all calls with *client* in *loop*: for clients with a connection of another kind."""
+        self.asynchronous, self.loop = client, loop
         self.user_tasks = SyncUserTasks(self.asynchronous.user_tasks, self.loop)
 
     deploy = _blocking(Client.deploy)

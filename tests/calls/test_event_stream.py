@@ -29,11 +29,14 @@ STOPPING = Unavailable("Expected the broker to be open, but it is stopping")
 
 
 class LosingStore(SqliteStore):
-    """A store that can lose the answer of a commit that took effect."""
+    """A store that can fail to commit, or lose the answer of a commit that took effect."""
 
-    loses_next = False
+    fails_next = loses_next = False
 
     async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:  # type: ignore[override]
+        if self.fails_next:
+            self.fails_next = False
+            raise StoreFailed("Expected a disk, but found none")
         written = await super().write(changes, wanted)
         if self.loses_next:
             self.loses_next = False
@@ -70,6 +73,14 @@ class Broker:
         answer = await self.partition.submit(command)
         await settle(self.partition)
         return answer
+
+    async def fail(self, command: commands.Command) -> None:
+        """Send a command whose commit fails, or whose answer is lost, and wait until the partition serves again."""
+        with pytest.raises(StoreFailed):
+            await self.partition.submit(command)
+        while not self.partition.is_open:
+            await asyncio.sleep(0)
+        await settle(self.partition)
 
     async def work_off(self) -> None:
         [job] = await self.do(activate("ask", 1))
@@ -150,10 +161,7 @@ async def test_nothing_is_told_that_was_not_committed_and_all_that_was(broker: B
     """The answer of a commit is lost: whether it took effect is known only after the store was opened again."""
     async with aclosing(await begun(broker)) as slices:
         broker.store.loses_next = True
-        with pytest.raises(StoreFailed):
-            await broker.partition.submit(create())
-        while not broker.partition.is_open:
-            await asyncio.sleep(0)
+        await broker.fail(create())
         events = (await anext(slices)).events
     assert told(events) == told(broker.logged())
     assert events[0].intent == "created"
@@ -326,7 +334,7 @@ async def test_always_records_without_a_reader(tmp_path: Path):
 # --- seeded: a reader that leaves at any time
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 async def test_a_reader_that_comes_and_goes_is_told_everything_once_in_order(
     broker: Broker, seed: int, monkeypatch: Any
 ):
@@ -336,7 +344,7 @@ async def test_a_reader_that_comes_and_goes_is_told_everything_once_in_order(
     slices = await begun(broker)
     position = await broker.position()
     for _ in range(40):
-        match chance.choice(["create", "create", "work", "read", "leave", "restart"]):
+        match chance.choice(["create", "create", "work", "read", "leave", "restart", "fail", "lose"]):
             case "create":
                 await broker.do(create(n="1"))
             case "work":
@@ -345,6 +353,12 @@ async def test_a_reader_that_comes_and_goes_is_told_everything_once_in_order(
             case "read" if position < broker.stream._newest:
                 one = await anext(slices)
                 seen, position = seen + one.events, one.through
+            case "fail":
+                broker.store.fails_next = True
+                await broker.fail(create())
+            case "lose":
+                broker.store.loses_next = True
+                await broker.fail(create())
             case "leave":
                 await slices.aclose()
                 slices = await begun(broker, after=position)

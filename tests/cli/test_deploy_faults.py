@@ -25,7 +25,7 @@ def test_each_problem_has_a_line_with_its_place_and_name():
         "- Element: c > extensionElements > script\n    - ERROR: Must parse"
     )
     assert lines(text) == [
-        "Error: The broker refused, and nothing was deployed.",
+        "Error: Nothing was deployed, because of 3 problems:",
         '  many.bpmn:5 t "Charge": Must have one',
         '  many.bpmn:5 t "Charge": Must be short',
         "  many.bpmn c > extensionElements > script: Must parse",
@@ -39,7 +39,39 @@ def test_the_problems_of_several_files_name_their_file():
 
 def test_a_reason_is_said_once_and_may_have_several_lines():
     text = "'many.bpmn': - Element: t\n    - ERROR: failed to parse expression 'a b': failed to parse expression 'a b': Expected x\n   more"
-    assert lines(text)[1] == "  many.bpmn:5 t \"Charge\": failed to parse expression 'a b': Expected x more"
+    assert lines(text) == [
+        "Error: Nothing was deployed: many.bpmn:5 t \"Charge\": failed to parse expression 'a b': Expected x more"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("Must have one (line 7, 'Charge it')", 'many.bpmn:7 t "Charge it": Must have one'),
+        ("Must have one (line 7)", "many.bpmn:7 t: Must have one"),
+        ("Must have one ('Charge it')", 'many.bpmn:5 t "Charge": Must have one'),
+        ("Must have one ()", 'many.bpmn:5 t "Charge": Must have one ()'),
+        (
+            "Expected a value, but found '*' (line 1, column 4) (line 6, 'Calc (x)')",
+            "many.bpmn:6 t \"Calc (x)\": Expected a value, but found '*' (line 1, column 4)",
+        ),
+        ("Expected a value (line 1, column 4)", 'many.bpmn:5 t "Charge": Expected a value (line 1, column 4)'),
+    ],
+)
+def test_the_place_that_the_broker_names_is_said_once(reason, line):
+    assert lines(f"'many.bpmn': - Element: t\n    - ERROR: {reason}") == [f"Error: Nothing was deployed: {line}"]
+
+
+def test_a_problem_of_the_file_as_a_whole_has_its_line_only():
+    told = lines("'many.bpmn': Must have an id (line 9)\n'other.bpmn': broken")
+    assert told[1:] == ["  many.bpmn:9: Must have an id", "  other.bpmn: broken"]
+
+
+def test_an_answer_that_was_cut_says_that_there_may_be_more():
+    text = "'many.bpmn': - Element: t\n" + "    - ERROR: Must have one\n" * 100
+    told = refused((HEAD + text)[:1_000], [("many.bpmn", MANY)])
+    assert told.details[-1].endswith("there may be more problems)")
+    assert "more" not in told.details[-2]
 
 
 @pytest.mark.parametrize(
@@ -48,21 +80,31 @@ def test_a_reason_is_said_once_and_may_have_several_lines():
 )
 def test_a_file_that_is_none_is_refused_with_the_remedy(text, mend):
     told = lines(text, [("e.bpmn", b"")])
-    assert told[1] == f"  {text.replace(chr(39), '')}"
-    assert mend in told[2]
+    assert told[0] == f"Error: Nothing was deployed: {text.replace(chr(39), '')}"
+    assert mend in told[1]
 
 
 @pytest.mark.parametrize("text", ["", "Something else", "- Element: x", "'a': - Element: x"])
 def test_a_text_of_another_form_is_shown_as_it_is(text):
     told = refused(text, [])
-    assert (told.details, told.why) == ([], text)
+    what = f"Nothing was deployed: {text}" if text else "The broker refused, and nothing was deployed."
+    assert (told.details, told.what) == ([], what)
+
+
+@pytest.mark.parametrize("what", ["process", "decision", "form"])
+def test_an_id_of_two_files_has_one_line_and_a_remedy(what):
+    text = f"Duplicated {what} id in resources 'a.bpmn' and 'b.bpmn'"
+    told = lines(text)
+    assert told == [
+        f"Error: Nothing was deployed: {text}",
+        "  try: one of the two files, or another id in one of them",
+    ]
 
 
 def test_a_program_reads_the_problems_as_a_list():
-    error = json.loads(refused(HEAD + "'many.bpmn': - Element: t\n    - ERROR: one", [("many.bpmn", MANY)]).json())[
-        "error"
-    ]
-    assert error["details"] == ['many.bpmn:5 t "Charge": one']
+    text = "'many.bpmn': - Element: t\n    - ERROR: one\n    - ERROR: two"
+    error = json.loads(refused(HEAD + text, [("many.bpmn", MANY)]).json())["error"]
+    assert error["details"] == ['many.bpmn:5 t "Charge": one', 'many.bpmn:5 t "Charge": two']
     assert "one" in error["message"]
 
 
@@ -70,6 +112,7 @@ def test_a_refused_deployment_at_a_broker(osmia, tmp_path):
     (tmp_path / "many.bpmn").write_bytes(MANY)
     told = osmia.refused(1, "deploy", tmp_path / "many.bpmn")
     assert 'many.bpmn:5 t "Charge": Must have' in told
+    assert "(line" not in told
     (tmp_path / "notes.txt").write_text("x")
     assert ".bpmn, .xml, .dmn or .form" in osmia.refused(1, "deploy", tmp_path / "notes.txt")
 
@@ -77,4 +120,15 @@ def test_a_refused_deployment_at_a_broker(osmia, tmp_path):
 @pytest.mark.parametrize("content", [b"\x1b[31m", "é".encode("latin-1"), b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"])
 def test_a_file_that_cannot_be_read_has_no_lines(content):
     told = refused(HEAD + "'a.bpmn': - Element: x\n    - ERROR: one", [("a.bpmn", content)])
-    assert told.details == ["a.bpmn x: one"]
+    assert told.what == "Nothing was deployed: a.bpmn x: one"
+
+
+def test_a_fault_of_an_extension_file_has_its_path():
+    text = (
+        "'p-extensions.json': - Element: extensions.p.mappings.t\n    - ERROR: Expected one\n"
+        "- Element: extensions.p.mappings.u\n    - ERROR: Expected two"
+    )
+    assert lines(text, (("p-extensions.json", b"{}"),))[1:] == [
+        "  p-extensions.json extensions.p.mappings.t: Expected one",
+        "  p-extensions.json extensions.p.mappings.u: Expected two",
+    ]

@@ -29,28 +29,59 @@ def called(status, details="why"):
     ],
 )
 def test_the_exit_code_tells_the_kind_of_failure(status, exit):
-    failure = called(status)
+    failure = called(status, "so be it")
     assert failure.exit == exit
-    assert failure.why == "why"
+    assert "so be it" in failure.text()
+
+
+@pytest.mark.parametrize("status", ["NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "PERMISSION_DENIED"])
+def test_the_first_line_of_a_refusal_is_its_reason(status):
+    framed = f"Command 'COMPLETE' rejected with code '{status}': Expected a job, but found none"
+    assert called(StatusCode[status], framed).text() == "Error: Expected a job, but found none."
+    assert called(StatusCode[status], "").text() == "Error: The broker refused."
+
+
+REFUSED = "failed to connect to all addresses; last error: UNKNOWN: Failed to connect: Connection refused"
+HTTP1 = "failed to connect to all addresses; last error: Failed parsing HTTP/2 (Trying to connect an http1.x server)"
 
 
 def test_a_missing_broker_is_reported_in_the_words_of_the_contract():
-    failure = called(StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: …")
-    assert failure.text() == ("Error: No broker answers at 127.0.0.1:26500.\n  try: osmia demo   (starts one here)")
+    failure = called(StatusCode.UNAVAILABLE, REFUSED)
+    assert failure.text() == (
+        "Error: No broker answers at 127.0.0.1:26500.\n"
+        "  try: osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "details"),
+    [(StatusCode.UNAVAILABLE, HTTP1), (StatusCode.UNIMPLEMENTED, "Received http2 header with status: 404")],
+)
+def test_an_address_of_another_program_is_called_so(status, details):
+    failure = called(status, details)
+    assert (failure.exit, failure.why) == (3, details)
+    assert "does not speak gRPC" in failure.what
+    assert "--address with the gRPC port" in failure.mend
+
+
+def test_a_name_that_leads_nowhere_is_no_broker_that_is_not_ready():
+    failure = called(StatusCode.UNAVAILABLE, "errors resolving nohost: Domain name not found")
+    assert failure.what.startswith("No broker answers")
+    assert "Domain name" in failure.why
 
 
 @pytest.mark.parametrize(
     ("address", "mend", "has_why"),
     [
-        ("127.0.0.1:26500", "osmia demo", False),
+        ("127.0.0.1:26500", "osmia broker", False),
         ("localhost:1", "osmia demo", False),
-        ("[::1]:26500", "osmia demo", False),
+        ("[::1]:26500", "--address", False),
         ("broker.example.org:26500", "another --address or OSMIA_ADDRESS", True),
         ("10.0.0.1:26500", "another --address", True),
     ],
 )
 def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_why):
-    error = _BY_CODE[StatusCode.UNAVAILABLE](StatusCode.UNAVAILABLE, "failed to connect: no route")
+    error = _BY_CODE[StatusCode.UNAVAILABLE](StatusCode.UNAVAILABLE, REFUSED)
     failure = from_call(error, address)
     assert mend in failure.mend
     assert bool(failure.why) is has_why
@@ -59,7 +90,7 @@ def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_wh
 def test_a_missing_thing_is_looked_for_in_its_list():
     framed = "Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected a job"
     failure = from_call(_BY_CODE[StatusCode.NOT_FOUND](StatusCode.NOT_FOUND, framed), "x:1", "osmia jobs")
-    assert (failure.why, failure.mend) == ("Expected a job", "osmia jobs")
+    assert (failure.what, failure.mend) == ("Expected a job.", "osmia jobs")
     assert called(StatusCode.INVALID_ARGUMENT).mend == ""
 
 
@@ -71,7 +102,7 @@ def test_a_failure_has_three_lines_even_if_it_quotes_more():
 
 def test_a_program_gets_an_object():
     error = json.loads(called(StatusCode.NOT_FOUND).json())["error"]
-    assert error == {"code": "NOT_FOUND", "message": "The broker refused. why", "hint": ""}
+    assert error == {"code": "NOT_FOUND", "message": "why.", "hint": ""}
 
 
 @pytest.mark.parametrize(
@@ -157,8 +188,12 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
         ("start p --var x", "--var amount=12"),
         ("deploy /no/such/file.bpmn", "osmia deploy my-process.bpmn"),
         ("tasks --timeout soon", "osmia tasks --help"),
-        ("tasks --timeout 5", "Expected a duration such as 5s, but found '5'"),
-        ("tasks --timeout 999999999d", "Expected a duration of at most 36500d"),
+        ("tasks --timeout 5", "Expected --timeout to be a duration such as 5s, but found '5'"),
+        ("tasks --timeout 999999999d", "Expected --timeout to be a duration of at most 36500d"),
+        ("instances --state lost", "one of active, incident, completed, canceled, all, but found 'lost'."),
+        ("tasks -o xml", "Expected --output to be one of table, wide, json, yaml, csv, key, but found 'xml'."),
+        ("job activate t --max 0", "Expected --max to be greater than or equal to 1."),
+        ("task complete x", "Expected KEY to be a valid integer."),
         ("tasks --address ftp://x", "--address 127.0.0.1:26500"),
         ("jobs --state lost", "--state activatable"),
         ("instance cancel 1", "the same with --yes"),

@@ -1,13 +1,23 @@
 import pytest
 
-from osmia_broker.cli.deploy import found
+from osmia_broker.cli.deploy import found, read
 from osmia_broker.cli.failures import Failure
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "sub").mkdir()
-    for name in ("b.bpmn", "a.bpmn", "d.dmn", "notes.txt", "sub/c.form"):
+    strangers = (".venv/e.bpmn", ".git/f.bpmn", "node_modules/x/g.bpmn", "lib/site-packages/h.bpmn")
+    for name in (
+        "b.bpmn",
+        "a.bpmn",
+        "d.dmn",
+        "notes.txt",
+        "sub/c.form",
+        "sub/a-extensions.json",
+        "own.json",
+        *strangers,
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     return tmp_path
 
@@ -16,10 +26,12 @@ def folder(tmp_path):
     ("given", "files"),
     [
         (["a.bpmn"], ["a.bpmn"]),
-        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/c.form"]),
+        (["."], ["a.bpmn", "b.bpmn", "d.dmn", "sub/a-extensions.json", "sub/c.form"]),
         (["*.bpmn"], ["a.bpmn", "b.bpmn"]),
         (["b.bpmn", "*.bpmn"], ["b.bpmn", "a.bpmn"]),
         (["notes.txt"], ["notes.txt"]),
+        (["*/*.form"], ["sub/c.form"]),
+        (["**/*.form"], ["sub/c.form"]),
     ],
 )
 def test_files_directories_and_patterns(folder, given, files):
@@ -30,3 +42,16 @@ def test_files_directories_and_patterns(folder, given, files):
 def test_a_name_without_a_file_is_refused(folder, name):
     with pytest.raises(Failure, match="There is no file to deploy"):
         found([str(folder / name)])
+
+
+def test_files_are_known_by_their_names_and_a_copy_is_left_out(tmp_path):
+    for name, content in {"x/a.bpmn": "1", "y/a.bpmn": "1", "x/b.bpmn": "2", "y/deep/b.bpmn": "3"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    resources = read(found([str(tmp_path)]))
+    assert resources == [("a.bpmn", b"1"), ("x/b.bpmn", b"2"), ("y/deep/b.bpmn", b"3")]
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(Failure, match="Expected to read"):
+        read([tmp_path / "gone.bpmn"])

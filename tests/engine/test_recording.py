@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from osmia_broker.engine import Turn, commands, execute
+from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import NotFound
+from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.event_rows import LoggedEvent
+from osmia_broker.state.rows import Job, JobState
 from osmia_broker.state.state import State
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 from tests.bpmn import bpmn
 
 NOW_MS = 1_000
@@ -215,3 +220,44 @@ def test_dropped_events_move_the_place_up_to_which_the_log_is_complete() -> None
     recorded.do(commands.DropEvents(keys[:3]))
     assert recorded.do(commands.RecordEvents()).complete_after == keys[2]
     assert recorded.turn.event_log.take_deleted() == {LoggedEvent: [(key,) for key in keys[:3]]}
+
+
+# --- user tasks with a row of their own
+
+TASK = UserTask(KEY + 1, KEY, 0, KEY + 2, "ask", KEY + 3, "Ask", "", "", UserTaskState.CREATED)
+ASSIGNING, COMPLETING, CREATED = UserTaskState.ASSIGNING, UserTaskState.COMPLETING, UserTaskState.CREATED
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ([{"assignee": "ada"}, {"assignee": ""}], ["assigned", "unassigned"]),
+        ([{"assignee": "ada"}, {"assignee": "ben"}], ["assigned", "assigned"]),
+        ([{"priority": 90}], ["updated"]),
+        ([{"state": ASSIGNING}, {"state": CREATED, "assignee": "ada"}], ["assigning", "assigned"]),
+        ([{"state": ASSIGNING}, {"state": CREATED}], ["assigning"]),  # a listener denied it
+        ([{"state": COMPLETING}, {"state": UserTaskState.COMPLETED, "ended_ms": 5}], ["completing", "completed"]),
+        ([{"state": UserTaskState.CANCELED, "ended_ms": 5}], ["canceled"]),
+    ],
+)
+def test_the_life_of_a_user_task(changes: list[dict[str, Any]], told: list[str]) -> None:
+    turn = Turn(State())
+    task = replace(TASK)
+    turn.state.user_tasks.insert(task)
+    for change in changes:
+        turn.state.user_tasks.update(task, **change)
+    record(turn)
+    events = [LoggedEvent(*values) for values in turn.event_log.take_events()]
+    assert [one.intent for one in events] == ["created", *told]
+    assert {(one.kind, one.element_id, one.subject_key) for one in events} == {("USER_TASK", "ask", TASK.key)}
+    assert json.loads(events[-1].details)["assignee"] == (task.assignee or None)
+
+
+@pytest.mark.parametrize("key", [TASK.key, TASK.job_key])
+def test_a_user_task_with_a_row_is_told_once(key: int) -> None:
+    turn = Turn(State())
+    turn.state.user_tasks.insert(replace(TASK, key=key))
+    turn.state.jobs.insert(Job(TASK.job_key, KEY, 0, KEY + 2, "ask", USER_TASK_JOB_TYPE, JobState.ACTIVATABLE, 1))
+    record(turn)
+    events = [LoggedEvent(*values) for values in turn.event_log.take_events()]
+    assert [one.kind for one in events] == ["USER_TASK", "JOB"]

@@ -76,6 +76,26 @@ async def test_a_second_reader_goes_on_behind_the_first(client: osmia.Client, un
     assert [one.element_id for one in rest if one.kind == "USER_TASK"] == ["ask"]
 
 
+async def test_a_reader_that_gives_up_waiting_can_ask_again(client: osmia.Client, unique: str):
+    await deployed(client, unique)
+    async with client.events(bpmn_process_id=unique, kinds=["USER_TASK"]) as stream:
+        for _ in range(2):
+            waiting = asyncio.ensure_future(anext(stream))
+            while stream._through is None:
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        await client.create_instance(unique)
+        assert (await anext(stream)).intent == "created"
+
+
+async def test_a_stream_that_has_ended_stays_ended(client: osmia.Client):
+    stream = client.events(follow=False)
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
 Refused = tuple[dict[str, Any], str, str]
 
 

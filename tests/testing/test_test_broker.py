@@ -1,5 +1,6 @@
 """The broker under test as its users know it: time, expectations and their texts, workers, doors."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -268,6 +269,38 @@ async def test_a_message_is_kept_for_its_time(broker: Broker):
     (await broker.start("p", {"id": "8"})).waits_at("wait")
 
 
+KINDS = ["", ", native=yes"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_task_is_claimed_and_completed_by_a_person(broker: Broker, kind: str):
+    instance = await started(broker, f'start > ask:user(groups==["cooks"]{kind}) > end')
+    instance.has_task("ask", assignee="", group="cooks")
+    assert "ask (CREATED) for cooks" in repr(instance)
+    await instance.claim_task("ask", "ada", groups=["cooks"])
+    instance.has_task("ask", assignee="ada")
+    with pytest.raises(osmia.InvalidState, match="ada"):
+        await instance.claim_task("ask", "ben", groups=["cooks"])
+    await instance.complete_task("ask", {"a": 1}, user="ada")
+    instance.is_completed().has_variables(a=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ({"assignee": "ada"}, "to have the assignee 'ada' at 'ask', but found ''"),
+        ({"group": "waiters"}, "to have the candidate group 'waiters' at 'ask', but found 'cooks'"),
+        ({"user": "ben"}, "to have the candidate user 'ben' at 'ask', but found nothing"),
+    ],
+)
+async def test_a_task_that_is_not_as_expected(broker: Broker, wanted: dict[str, str], text: str):
+    instance = await started(broker, 'start > ask:user(groups==["cooks"]) > end')
+    with pytest.raises(AssertionError, match=text):
+        instance.has_task("ask", **wanted)
+    with pytest.raises(AssertionError, match="to have an open task at 'end', but it has none there"):
+        instance.has_task("end")
+
+
 # --- workers
 
 
@@ -325,12 +358,9 @@ async def test_a_real_worker_works_over_the_same_client(broker: Broker):
     async def work(n: int) -> None:
         done.append(n)
 
+    await broker.deploy(("p.bpmn", bpmn("start > one:job(type=t) > end", id="p")))
     async with worker:
-        await started(broker, "start > one:job(type=t) > end", {"n": 1})
-        instance = broker.instance("p")
-        async for event in broker.client.events(from_oldest=True, process_instance_key=instance.key):
-            if event.intent == "completed" and event.kind == "PROCESS_INSTANCE":
-                break
+        await broker.client.create_instance_with_result("p", {"n": 1})
     assert done == [1]
 
 
@@ -345,7 +375,24 @@ async def test_the_client_answers_as_over_the_wire(broker: Broker):
     instance = await started(broker, 'start > ask:user(groups==["cooks"]) > end')
     [task] = (await broker.client.search_jobs(process_instance_key=instance.key)).items
     assert task.candidate_groups == ["cooks"]
-    assert (await broker.client.status()).database == "sqlite in memory"
+    assert (await broker.client.status()).database.startswith("sqlite /osmia-in-memory/")
+
+
+async def test_events_are_followed_in_this_process(broker: Broker):
+    async def process_events() -> list[str]:
+        seen = []
+        async for event in broker.client.events(kinds=["PROCESS_INSTANCE"]):
+            seen.append(event.intent)
+            if event.intent == "completed":
+                break
+        return seen
+
+    following = asyncio.ensure_future(process_events())
+    while not (await broker.client.event_log()).is_recording:
+        await asyncio.sleep(0)
+    instance = await started(broker, "start > ask:user > end")
+    await instance.complete_task("ask")
+    assert await following == ["created", "completed"]
 
 
 async def test_two_brokers_know_nothing_of_each_other(broker: Broker):
@@ -355,18 +402,19 @@ async def test_two_brokers_know_nothing_of_each_other(broker: Broker):
             other.instance("p")
 
 
-async def test_a_broker_with_a_directory_can_be_restarted(tmp_path: Path):
-    async with Broker(data_dir=tmp_path) as broker:
-        instance = await started(broker, "start > ask:user > end")
+@pytest.mark.parametrize("options", [{}, {"data_dir": True}, {"ports": True}, {"data_dir": True, "ports": True}])
+async def test_every_broker_can_be_restarted(tmp_path: Path, options: dict[str, Any]):
+    async with Broker(**options | ({"data_dir": tmp_path} if "data_dir" in options else {})) as broker:
+        instance = await started(broker, "start > ask:user > late:catch(timer=P2D) > end")
+        await broker.advance(days=1)
+        now = broker.now
         await broker.restart()
+        assert broker.now == now
         await instance.waits_at("ask").complete_task("ask")
-        instance.is_completed()
-    assert [path.suffix for path in tmp_path.iterdir() if path.suffix == ".db"] == [".db"]
-
-
-async def test_a_broker_in_memory_cannot(broker: Broker):
-    with pytest.raises(RuntimeError, match=r"use Broker\(data_dir=…\)"):
         await broker.restart()
+        await broker.advance(days=2)
+        instance.is_completed()
+    assert any(path.suffix == ".db" for path in tmp_path.iterdir()) == ("data_dir" in options)
 
 
 async def test_a_broker_with_ports_serves_other_clients():
@@ -418,4 +466,4 @@ def test_the_sdk_alone_does_not_import_the_broker():
     program = "import sys, osmia.testing; assert not [name for name in sys.modules if name.startswith('osmia_broker')]"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     with pytest.raises(AttributeError, match="has no attribute 'coffee'"):
-        osmia.testing.coffee  # noqa: B018 - the access is what is tested
+        _ = osmia.testing.coffee

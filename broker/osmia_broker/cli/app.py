@@ -5,6 +5,7 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
+import re
 import traceback
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -77,6 +78,7 @@ class Commands(TyperGroup):
         module = importlib.import_module(f"osmia_broker.cli.{COMMANDS[cmd_name]}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        _name_the_values(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -86,6 +88,19 @@ class Commands(TyperGroup):
             mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
+
+
+def _name_the_values(command: Any) -> None:
+    """Write NUMBER and PROCESS_ID into the help, as other values are named there, and nothing at switches."""
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        elif parameter.metavar is None and getattr(parameter, "min", None) is not None:
+            parameter.metavar = "NUMBER"
+        elif parameter.metavar is None and parameter.param_type_name == "argument":
+            parameter.metavar = parameter.name.upper()
+    for one in getattr(command, "commands", {}).values():
+        _name_the_values(one)
 
 
 app = typer.Typer(
@@ -152,6 +167,7 @@ def run(arguments: list[str]) -> int:
 
 def _called(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
+    _name_the_values(command)
     try:
         "".join(arguments).encode()
         ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)
@@ -167,11 +183,25 @@ def _called(arguments: list[str]) -> int:
 COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts
 
 
+def _choices(found: "re.Match[str]") -> str:
+    option, value, choices = found.groups()
+    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
+
+
+MISUSES = (
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
+)  #: what Typer and its parsers say, and the sentence for a person
+
+
 def _misuse(error: "typer.TyperException") -> Failure:
     """Return the failure for a wrong option or argument that Typer found."""
     context = getattr(error, "ctx", None)
     mend = f"{context.command_path} --help" if context is not None else "osmia --help"
     message = error.format_message()
+    for form, sentence in MISUSES:
+        message = form.sub(sentence, message)
     if context is not None and message.startswith("No such command 'list'"):
         wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
         mend = f"osmia {wanted}" if wanted in COMMANDS else mend

@@ -16,7 +16,7 @@ import typer
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 from osmia_broker.cli.options import INT32_MAX
 from osmia_broker.cli.output import Output
-from osmia_broker.cli.session import Session, as_duration, with_session
+from osmia_broker.cli.session import Session, duration_option, with_session
 
 if TYPE_CHECKING:
     from osmia_broker.loadtest.plan import Plan
@@ -31,7 +31,7 @@ SECONDS = timedelta(seconds=10)
 @with_session
 def bench(
     session: Session,
-    seconds: Annotated[timedelta, typer.Option("--for", parser=as_duration, metavar="10s", help="How long.")] = SECONDS,
+    seconds: Annotated[timedelta, duration_option("--for", help="How long", default=SECONDS)] = SECONDS,
     in_flight: Annotated[
         int, typer.Option(min=1, max=100_000, help="Closed loop: this many unfinished at any time.")
     ] = 64,

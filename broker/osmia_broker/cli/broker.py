@@ -11,6 +11,7 @@ import typer
 from osmia_broker import config, logs
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -38,13 +39,15 @@ def _option(name: str) -> Any:
     """Return the option of the setting *name*, with its help text and its default in the form that a person would type."""
     default = config.NAMES[name].default
     return typer.Option(
-        help=config.about(name), show_default=_typed(name, default) or False, metavar=FORMS.get(name, "TEXT")
+        help=config.about(name),
+        show_default=_typed(name, default) or False,
+        metavar=FORMS.get(name, "TEXT"),
     )
 
 
 def _typed(name: str, default: Any) -> str:
     if isinstance(default, timedelta):
-        return f"{default.total_seconds():g}s"
+        return spelt(default)
     if FORMS.get(name) == "SIZE":
         return f"{default // MIB}MiB"
     return str(default)
@@ -93,6 +96,14 @@ def broker(
     logs.set_up(settings.log_level, settings.log_format)
     if strangers := config.passed_over():
         log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
+    if settings.memory_limit < MIB:
+        log.warning(
+            "the memory limit is below 1 MiB: a number without a unit is bytes",
+            extra={
+                "memory_limit": f"{settings.memory_limit} bytes",
+                "try": f"--memory-limit {settings.memory_limit}MiB",
+            },
+        )
     _serve(settings)
 
 

@@ -1,5 +1,8 @@
-"""`osmia deploy`: send BPMN, DMN and form files to the broker, all of them or none."""
+"""`osmia deploy`: send BPMN, DMN, form and extension files to the broker, all of them or none."""
 
+import glob
+import os
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-SUFFIXES = (".bpmn", ".dmn", ".form")  # of the files that a directory means
+SUFFIXES = (".bpmn", ".dmn", ".form", "-extensions.json")  # of the files that a directory means
+NOT_SEARCHED = frozenset(
+    {"node_modules", "__pycache__", "site-packages"}
+)  # copies and files of others; hidden ones, too
 COLUMNS = (
     Column("key", "KEY"),
     Column("kind", "KIND"),
@@ -30,9 +36,15 @@ COLUMNS = (
 @with_session
 def deploy(
     session: Session,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, directories or patterns.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files, patterns, or directories: all .bpmn, .dmn, .form and -extensions.json files below, without hidden directories.",
+        ),
+    ],
 ) -> None:
-    """Deploy BPMN, DMN and form files: all of them or none.
+    """Deploy BPMN, DMN and form files, and extension files beside their processes: all of them or none.
 
     Example: osmia deploy examples/dinner.bpmn
     """
@@ -54,7 +66,7 @@ def deploy_files(client: "SyncClient", names: list[str]) -> "Deployment":
     """
     from osmia.errors import InvalidArgument
 
-    resources = [_read(path) for path in found(names)]
+    resources = read(found(names))
     try:
         return client.deploy(*resources)
     except InvalidArgument as error:
@@ -76,21 +88,47 @@ def found(names: list[str]) -> list[Path]:
     return list(paths)
 
 
-def _read(path: Path) -> tuple[str, bytes]:
+def read(paths: list[Path]) -> list[tuple[str, bytes]]:
+    """Return name and content of each file. A copy of another one, with the same name and content, is left out.
+
+    The name is that of the file. Files of the same name are known by their paths below the directory that holds them all.
+
+    Raises:
+        Failure: USAGE; a file cannot be read.
+    """
+    by_name: dict[str, dict[bytes, Path]] = defaultdict(dict)
+    for path in paths:
+        by_name[path.name].setdefault(_content(path), path)
+    named: dict[Path, tuple[str, bytes]] = {}
+    for name, found in by_name.items():
+        top = os.path.commonpath([path.absolute().parent for path in found.values()])
+        for content, path in found.items():
+            named[path] = (name if len(found) == 1 else Path(os.path.relpath(path, top)).as_posix(), content)
+    return [named[path] for path in paths if path in named]
+
+
+def _content(path: Path) -> bytes:
     try:
-        return path.name, path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise usage(f"Expected to read '{path}', but found: {error.strerror or error}.") from error
 
 
 def _matches(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+        return sorted(_models_below(path))
     if path.is_file():
         return [path]
-    if any(character in path.name for character in "*?["):
-        return sorted(file for file in path.parent.glob(path.name) if file.is_file())
-    return []
+    matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - `Path.glob` takes no absolute pattern
+    return sorted(file for file in map(Path, matches) if file.is_file())
+
+
+def _models_below(directory: Path) -> list[Path]:
+    found = []
+    for folder, folders, files in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_SEARCHED]
+        found += [Path(folder, name) for name in files if name.endswith(SUFFIXES)]
+    return found
 
 
 def deployed_rows(deployment: "Deployment") -> list[Row]:

@@ -1,38 +1,50 @@
 """Turn the refusal of a deployment into one line per problem: file, line, element, name, reason.
 
-The broker answers with the text that modelling tools read (gateway-rpc.md, DeployResource):
+The broker answers with the text that modelling tools read (gateway-rpc.md, DeployResource), each reason with its line and name behind it:
 
     Expected to deploy new resources, but encountered the following errors:
     'dinner.bpmn': - Element: decide
-        - ERROR: Must have ...
+        - ERROR: Must have ... (line 7, 'Decide')
 
-The names and the lines come from the files, which are at hand here.
+A broker that leaves the places out does not matter: the files are at hand here.
 """
 
 import re
 from collections.abc import Sequence
 
-from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.failures import FRAME, Exit, Failure
 
 HEAD = "Expected to deploy new resources, but encountered the following errors:"
 _FILE = re.compile(r"'([^'\n]*)': (.*)")
 _ELEMENT = re.compile(r"- Element: (.*)")
 _REASON = re.compile(r"\s*- (?:ERROR|WARNING): (.*)")
 _TWICE = re.compile(r"(failed to parse expression '[^\n]*'): \1")
+_PLACE = re.compile(r" \((?:line (?P<line>\d+))?(?:, )?(?:'(?P<name>[^\n]*)')?\)$")
 REMEDIES = (
     ("unknown resource type", "files whose names end in .bpmn, .xml, .dmn or .form"),
     ("no element found", "files that are not empty"),
+    ("Duplicated ", "one of the two files, or another id in one of them"),
 )  #: a reason that the broker gives, and the command or change that mends it
 
 
+ANSWER_CHARACTERS_MAX = 1_000  # the broker cuts longer texts; its frame around them counts, too
+CUT = "… (the answer of the broker ends here; there may be more problems)"
+
+
 def refused(details: str, files: Sequence[tuple[str, bytes]]) -> Failure:
-    """Return the failure for a refusal of *files* with the text *details*."""
-    problems = [_line(*problem, files) for problem in _problems(details)]
+    """Return the failure for a refusal of *files* with the text *details*. A single problem stands in the first line."""
+    is_cut = len(details) >= ANSWER_CHARACTERS_MAX
+    details = FRAME.sub("", details, count=1)
+    lines = [_line(*problem, files) for problem in _problems(details)]
+    lines = lines or list(filter(None, [" ".join(details.removeprefix(HEAD).split())]))
+    if is_cut and lines:
+        lines[-1] = f"{lines[-1].rstrip()}{CUT}"
     mend = next((mend for reason, mend in REMEDIES if reason in details), "")
-    what = "The broker refused, and nothing was deployed."
-    if not problems:
-        return Failure(Exit.REFUSED, what, why=details.removeprefix(HEAD).strip(), mend=mend, code="INVALID_ARGUMENT")
-    return Failure(Exit.REFUSED, what, details=problems, mend=mend, code="INVALID_ARGUMENT")
+    if len(lines) <= 1:
+        what = f"Nothing was deployed: {lines[0]}" if lines else "The broker refused, and nothing was deployed."
+        return Failure(Exit.REFUSED, what, mend=mend, code="INVALID_ARGUMENT")
+    what = f"Nothing was deployed, because of {len(lines)} problems:"
+    return Failure(Exit.REFUSED, what, details=lines, mend=mend, code="INVALID_ARGUMENT")
 
 
 def _problems(details: str) -> list[tuple[str, str, str]]:
@@ -58,10 +70,14 @@ def _problems(details: str) -> list[tuple[str, str, str]]:
 
 def _line(file: str, element: str, reason: str, files: Sequence[tuple[str, bytes]]) -> str:
     reason = _TWICE.sub(r"\1", reason)
-    if not element:
-        return f"{file}: {reason}"
+    found = _PLACE.search(reason)
+    line, name = 0, ""
+    if found and (found["line"] or found["name"]):
+        reason = reason[: found.start()]
+        line, name = int(found["line"] or 0), found["name"] or ""
     id, _, path = element.partition(" > ")
-    line, name = _place(id, next((content for known, content in files if known == file), b""))
+    if id and not line:
+        line, name = _place(id, next((content for known, content in files if known == file), b""))
     at = f"{file}:{line}" if line else file
     words = [at, id, f'"{name}"' if name else "", f"> {path}" if path else ""]
     return f"{' '.join(filter(None, words))}: {reason}"

@@ -1,10 +1,10 @@
 """End a command: exit codes, and each failure in three lines that help.
 
     Error: <what happened>
-      why: <the broker's sentence>
+      why: <a reason that the first line has no room for>
       try: <a command or a setting>
 
-With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
+The broker's own sentence about a refused call is the first line: it says what happened. With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
 """
 
 import re
@@ -124,7 +124,7 @@ SENTENCES = {
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
     "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (shows its version)"),
-}
+}  #: what happened and what to try, where the broker's own words say it to nobody but an expert
 
 
 FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
@@ -136,30 +136,41 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
         return _exhausted(error.details, address)
-    if status == "UNAVAILABLE" and "connect" in error.details.lower():
+    if status in ("UNAVAILABLE", "UNIMPLEMENTED") and NO_BROKER.search(error.details):
         return _unreachable(error.details, address)
-    what, mend = SENTENCES.get(status, ("", ""))
-    if status == "NOT_FOUND":
-        mend = found_by
-    if not what:
-        refused = status in EXITS
-        what = "The broker refused." if refused else f"The broker at {address} has a fault."
-    return Failure(
-        EXITS.get(status, Exit.DEFECT),
-        what.format(address=address),
-        why=FRAME.sub("", error.details, count=1),
-        mend=mend,
-        code=status,
-    )
+    sentence = FRAME.sub("", error.details, count=1)
+    exit = EXITS.get(status, Exit.DEFECT)
+    if status in SENTENCES:
+        what, mend = SENTENCES[status]
+        return Failure(exit, what.format(address=address), why=sentence, mend=mend, code=status)
+    if exit is Exit.DEFECT:
+        return Failure(exit, f"The broker at {address} has a fault.", why=sentence, code=status)
+    mend = found_by if status == "NOT_FOUND" else ""
+    return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
+
+
+def sentence_of(text: str) -> str:
+    """Return the broker's words as a sentence."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+NO_BROKER = re.compile(r"connect|resolving|name not found|http2 header with status", re.IGNORECASE)
+STRANGER = re.compile(r"parsing HTTP/2|http2 header with status", re.IGNORECASE)  # it answers, but does not speak gRPC
+NOBODY = re.compile(r"connection refused", re.IGNORECASE)
+LOOPBACK_MEND = "osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
+OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
+PORT_MEND = "--address with the gRPC port of the broker, which is 26500 unless it was set"
 
 
 def _unreachable(details: str, address: str) -> Failure:
-    """Return the failure for an address where nobody answers. A broker here can be started; of another the network says more."""
-    what = f"No broker answers at {address}."
-    if LOOPBACK.fullmatch(address):
-        return Failure(Exit.UNREACHABLE, what, mend="osmia demo   (starts one here)", code="UNAVAILABLE")
-    mend = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
-    return Failure(Exit.UNREACHABLE, what, why=details, mend=mend, code="UNAVAILABLE")
+    """Return the failure for an address where no broker answers. One on this machine can be started; of another the network says more."""
+    is_here = LOOPBACK.fullmatch(address) is not None
+    what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
+    if STRANGER.search(details):
+        what, mend = f"At {address} answers a program that does not speak gRPC.", PORT_MEND
+    why = "" if is_here and NOBODY.search(details) else details
+    return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 
 
 def _exhausted(details: str, address: str) -> Failure:

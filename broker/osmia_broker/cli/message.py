@@ -7,7 +7,7 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import BusinessId, Var, Vars
-from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
+from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
 
 app = typer.Typer(add_completion=False, help="One message: publish.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def publish(
         str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="The value that the events wait for.")
     ] = "",
     ttl: Annotated[
-        timedelta, typer.Option(parser=as_duration, metavar="0s", help="Keep it so long for events that wait later.")
+        timedelta, duration_option(help="Keep it so long for events that wait later", default=timedelta(0))
     ] = timedelta(0),
     message_id: Annotated[
         str, typer.Option("--id", metavar="TEXT", help="Refuse another one with this id while it is kept.")

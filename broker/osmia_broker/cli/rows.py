@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from osmia_broker.cli.output import Column, Row, moment
+from osmia_broker.cli.output import Column, Row, counted, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def state_of_instance(row: Row) -> str:
     return "SUSPENDED" if row["suspendedDate"] else "ACTIVE"
 
 
+def name_of_task(row: Row) -> str:
+    """Return the name of a task, with a mark if its process instance has an incident."""
+    return f"! {row['name']}" if row.get("hasIncident") else str(row["name"])
+
+
 INSTANCE_COLUMNS = (
     Column("processInstanceKey", "KEY"),
     Column("processDefinitionId", "PROCESS", is_long=True),
@@ -55,12 +60,13 @@ JOB_COLUMNS = (
     Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("deadline", "DEADLINE", is_wide=True, is_moment=True),
+    Column("priority", "PRIORITY", is_wide=True),
     Column("errorMessage", "ERROR", is_wide=True, is_long=True),
     Column("creationTime", "CREATED", is_wide=True, is_moment=True),
 )
 TASK_COLUMNS = (
     Column("userTaskKey", "KEY"),
-    Column("name", "TASK", is_long=True),
+    Column("name", "TASK", is_long=True, text=name_of_task),
     Column("assignee", "ASSIGNEE", is_long=True),
     Column("candidateGroups", "GROUPS", is_long=True),
     Column("dueDate", "DUE", is_long=True, is_moment=True),
@@ -138,7 +144,7 @@ def first(session: Session, items: Iterator[Item], limit: int) -> list[Item]:
     """Return the first *limit* items, all of them for 0. If there are more, a line on stderr says so."""
     found = list(islice(items, limit or None))
     if limit and next(items, None) is not None:
-        session.say(f"Only the first {limit} are listed; --limit 0 lists all.")
+        session.say(f"Only the first {counted(limit, 'is', 'are')} listed; --limit 0 lists all.")
     return found
 
 
@@ -170,6 +176,7 @@ def job_row(job: "JobInfo") -> Row:
         "type": job.type,
         "state": str(job.state),
         "retries": job.retries,
+        "priority": job.job_priority,
         "worker": job.worker or None,
         "elementId": job.element_id,
         "elementInstanceKey": str(job.element_instance_key),
@@ -184,8 +191,8 @@ def job_row(job: "JobInfo") -> Row:
     }
 
 
-def task_row(task: "UserTask") -> Row:
-    """Return the row of a user task."""
+def task_row(task: "UserTask", *, has_incident: bool = False) -> Row:
+    """Return the row of a user task. *has_incident* is about its process instance."""
     return {
         "userTaskKey": str(task.key),
         "name": task.name or task.element_id,
@@ -203,6 +210,7 @@ def task_row(task: "UserTask") -> Row:
         "processInstanceKey": str(task.process_instance_key),
         "processDefinitionKey": str(task.process_definition_key),
         "processDefinitionId": task.bpmn_process_id,
+        "hasIncident": has_incident,
         "creationDate": task.creation_date,
         "completionDate": task.completion_date or None,
     }

@@ -9,13 +9,13 @@ from osmia_broker.cli.deploy import deploy_files
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Var, Vars
-from osmia_broker.cli.session import TIMEOUT, Session, with_session
+from osmia_broker.cli.session import TIMEOUT, Session, with_session_and_timeout
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_session
+@with_session_and_timeout("How long to follow it; to its end unless given.")
 def run(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="A BPMN file; its first process is started.")],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli import streams
-from osmia_broker.cli.failures import Failure, from_call, usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.config import duration
 
@@ -36,14 +36,51 @@ def milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-Address = Annotated[str | None, typer.Option(help="HOST:PORT of the broker.", rich_help_panel=EVERYWHERE)]
+UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))  # in milliseconds
+
+
+def spelt(span: timedelta) -> str:
+    """Return a duration in the form that is typed: `5m`, `90s`, `0s`."""
+    span_ms = milliseconds(span)
+    unit, length = next(((unit, length) for unit, length in UNITS if span_ms and span_ms % length == 0), ("s", 1000))
+    return f"{span_ms // length}{unit}"
+
+
+def duration_option(*names: str, help: str, default: timedelta, **more: Any) -> Any:
+    """Return an option for a duration. Its help ends with the default, as it would be typed; *help* has no full stop."""
+    text = f"{help}; {spelt(default)} unless given."
+    return typer.Option(*names, parser=as_duration, metavar="DURATION", help=text, show_default=False, **more)
+
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="The broker; else OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.",
+        rich_help_panel=EVERYWHERE,
+    ),
+]
 Form = Annotated[
-    Output | None, typer.Option("--output", "-o", help="The form of the data.", rich_help_panel=EVERYWHERE)
+    Output | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORM",
+        case_sensitive=False,
+        help=f"The form of the data: {', '.join(Output)}.",
+        rich_help_panel=EVERYWHERE,
+    ),
 ]
-Timeout = Annotated[
-    timedelta | None,
-    typer.Option(parser=as_duration, metavar="10s", help="How long to wait.", rich_help_panel=EVERYWHERE),
-]
+
+
+def timeout_option(help: str) -> Any:
+    """Return the option `--timeout` with its help: what is waited for, and for how long unless it is given."""
+    return typer.Option(
+        parser=as_duration, metavar="DURATION", help=help, show_default=False, rich_help_panel=EVERYWHERE
+    )
+
+
+Timeout = Annotated[timedelta | None, timeout_option("How long to wait (500ms, 10s, 5m); 10s unless given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the data.", rich_help_panel=EVERYWHERE)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
@@ -125,11 +162,21 @@ class Session:
 
 def with_session(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every command to *function*, whose first parameter is a `Session`."""
+    return _with_session(function, OPTIONS)
+
+
+def with_session_and_timeout(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return `with_session` for a command that waits for more than an answer. *help* is that of its `--timeout`."""
+    options = {**OPTIONS, "timeout": (Annotated[timedelta | None, timeout_option(help)], None)}
+    return lambda function: _with_session(function, options)
+
+
+def _with_session(function: Callable[..., None], offered: dict[str, tuple[Any, Any]]) -> Callable[..., None]:
     signature = inspect.signature(function, eval_str=True)
     own = list(signature.parameters.values())[1:]
     names = {parameter.name for parameter in own}
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    shared = [_parameter(name, *option) for name, option in OPTIONS.items() if name not in names]
+    shared = [_parameter(name, *option) for name, option in offered.items() if name not in names]
     parameters = [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *shared, context]
 
     @functools.wraps(function)
@@ -157,6 +204,3 @@ def _session(options: dict[str, Any]) -> Session:
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
     )
-
-
-__all__ = ["Failure", "Session", "with_session"]

@@ -12,11 +12,12 @@ from osmia_broker.cli.failures import FRAME, Exit, Failure, usage
 from osmia_broker.cli.options import INT32_MAX, Var, Vars
 from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
-from osmia_broker.cli.session import Session, milliseconds, with_session
+from osmia_broker.cli.session import Session, milliseconds, spelt, with_session_and_timeout
 
 if TYPE_CHECKING:
     from osmia import SyncClient
     from osmia.errors import OsmiaError
+    from osmia.results import Incident
 
 app = typer.Typer(add_completion=False)
 
@@ -26,7 +27,7 @@ INSTANCE_IN_TEXT = re.compile(r"process instance '(\d+)'")  # in the sentence of
 
 
 @app.command()
-@with_session
+@with_session_and_timeout("How long to wait: unless given, 10s for the key, or 60s with --await for the result.")
 def start(
     session: Session,
     process_id: Annotated[str, typer.Argument(help="The id of a deployed process.")],
@@ -36,7 +37,7 @@ def start(
         int, typer.Option(min=LATEST, max=INT32_MAX, help="Its version; the latest unless given.", show_default=False)
     ] = LATEST,
     at: Annotated[list[str] | None, typer.Option("--at", metavar="ELEMENT", help="Start at this element.")] = None,
-    is_awaited: Annotated[bool, typer.Option("--await", help="Wait, up to --timeout, and print the result.")] = False,
+    is_awaited: Annotated[bool, typer.Option("--await", help="Wait for its end, and print the result.")] = False,
     business_id: Annotated[str, typer.Option(metavar="TEXT", help="A name of your own for the instance.")] = "",
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag for the instance.")] = None,
     idempotency_key: Annotated[
@@ -89,7 +90,7 @@ def _await_result(
     try:
         result = client.create_instance_with_result(process_id, variables, version=version, wait_ms=wait_ms)
     except OverTime as error:
-        raise _still_running(session, error, wait) from error
+        raise _still_running(session, client, error, wait) from error
     row = {
         "processInstanceKey": str(result.key),
         "processDefinitionKey": str(result.process_definition_key),
@@ -101,19 +102,34 @@ def _await_result(
     session.one(row, key="processInstanceKey", text=msgspec.json.encode(result.variables).decode())
 
 
-def _still_running(session: Session, error: "OsmiaError", wait: timedelta) -> "OsmiaError | Failure":
+def _still_running(
+    session: Session, client: "SyncClient", error: "OsmiaError", wait: timedelta
+) -> "OsmiaError | Failure":
     """Return the failure of a wait that was too short. The instance goes on, so its key is printed, and none needs to be started again."""
     found = INSTANCE_IN_TEXT.search(error.details)
     if found is None:
         return error
     key = found[1]
     session.one({"processInstanceKey": key}, key="processInstanceKey", text=key)
-    return Failure(
-        Exit.TIMED_OUT,
-        f"Instance {key} has not completed within {wait.total_seconds():g}s; it goes on.",
-        mend=f"osmia instance show {key}",
-        code="DEADLINE_EXCEEDED",
-    )
+    what, why, mend = f"Instance {key} has not completed within {spelt(wait)}", "", f"osmia instance show {key}"
+    if incident := _incident_of(client, int(key)):
+        what += f"; it is stopped by an incident at '{incident.element_id}'."
+        why, mend = incident.message, f"osmia incident show {incident.key}"
+    else:
+        what += "; it goes on."
+    return Failure(Exit.TIMED_OUT, what, why=why, mend=mend, code="DEADLINE_EXCEEDED")
+
+
+def _incident_of(client: "SyncClient", key: int) -> "Incident | None":
+    """Return an open incident of the instance; none where the broker has no lists."""
+    from osmia.errors import Unimplemented
+    from osmia.results import IncidentState
+
+    try:
+        found = client.search_incidents(process_instance_key=key, states=[IncidentState.OPEN], limit=1).items
+    except Unimplemented:
+        return None
+    return found[0] if found else None
 
 
 def _not_found(client: "SyncClient", process_id: str, version: int, why: str) -> Failure:

@@ -194,6 +194,7 @@ def complete(
     with session.client(found_by=LIST) as client:
         try:
             task = _task(client, key)
+            _refuse_ended(task, key)
             client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
@@ -249,6 +250,12 @@ def _who(user: str, groups: str) -> dict[str, Any]:
 def _refuse_nobody(user: str, mend: str) -> None:
     if not user.strip():
         raise usage("A task is claimed for somebody, and nobody is named.", mend)
+
+
+def _refuse_ended(task: "UserTask", key: int) -> None:
+    if task.completion_date:
+        what = f"Task {key} is {task.state.lower()} already."
+        raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
 
 
 def _done(session: Session, key: int, text: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from osmia_broker.cli import streams
 from osmia_broker.cli.options import INT32_MAX
-from osmia_broker.cli.session import Session, as_duration, milliseconds, with_session
+from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
 
 if TYPE_CHECKING:
     from osmia import Job
@@ -28,7 +28,7 @@ def work(
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.")],
     at_a_time: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="Jobs at a time.")] = 1,
     lock: Annotated[
-        timedelta, typer.Option(parser=as_duration, metavar="5m", help="How long to hold a job; it is extended.")
+        timedelta, duration_option(help="How long to hold a job; it is extended while it runs", default=LEASE)
     ] = LEASE,
 ) -> None:
     """Run a command for each job of a type until Ctrl-C: variables as JSON on its stdin, the result from its stdout.

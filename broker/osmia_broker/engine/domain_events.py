@@ -1,6 +1,6 @@
 """Domain events: the things that happened to process instances, published after the commit that made them true.
 
-Metrics count them; history and the event stream read them.
+Metrics count them. They are few, because they are noted whether anybody listens or not; the event stream reads all changes (`recording`).
 """
 
 from typing import Final

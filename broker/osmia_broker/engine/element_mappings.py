@@ -12,8 +12,9 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.expressions import VariableScope
-from osmia_broker.engine.extensions import mapping_of
+from osmia_broker.engine.extensions import mapping_of, sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.errors import InvalidArgument
@@ -39,6 +40,9 @@ def put_inputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -
             made[target] = value
     made |= {name: feel.to_json(value) for name, value in mapping.constants.items()}
     put_local(turn, instance, made)
+    if sees_only_own(turn, instance):
+        for task in turn.user_tasks.by("element_instance_key", instance.key):
+            turn.user_tasks.update(task, sees_only_own=1)  # for the lists, which know no mapping
 
 
 def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> None:
@@ -49,7 +53,7 @@ def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> 
         TooLarge: the variables of the process instance would be too large.
     """
     mapping = mapping_of(turn, instance)
-    element = _model_of(turn, instance)
+    element = model_of(turn, instance)
     if mapping is not None and instance.type == ElementType.USER_TASK:
         _refuse_expressions(mapping, variables)
     stays = mapping is not None or bool(element.outputs) or _collects(instance, element)
@@ -62,7 +66,7 @@ def apply_outputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping
     Raises:
         IncidentRaised: a value cannot be made.
     """
-    element = _model_of(turn, instance)
+    element = model_of(turn, instance)
     leaving = _all(turn, instance, element, mapping) if mapping.outputs is None else _chosen(turn, instance, mapping)
     if not _collects(instance, element):
         merge(turn, turn.elements[instance.scope_key], leaving)
@@ -172,7 +176,3 @@ def _collects(instance: ElementInstance, element: Element) -> bool:
     return bool(
         instance.loop_counter and isinstance(loop, MultiInstance) and loop.collects_locals and loop.output_collection
     )
-
-
-def _model_of(turn: Turn, instance: ElementInstance) -> Element:
-    return turn.definitions.process(instance.process_definition_key).elements[instance.element_id]

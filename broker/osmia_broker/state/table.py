@@ -87,6 +87,10 @@ class Table(Generic[R]):
     def __contains__(self, key: int) -> bool:
         return key in self._rows
 
+    def has_left(self, key: int) -> bool:
+        """Return whether the row of *key* has ended, or was deleted, since the changes were taken last: the store knows it as living."""
+        return key not in self._rows and (key in self._changed or key in self._deleted)
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -102,7 +106,7 @@ class Table(Generic[R]):
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
 
-    def matching(self, columns: tuple[str, ...], values: tuple[str, ...], after: int, through: int) -> list[R]:
+    def matching(self, columns: tuple[str, ...], values: tuple[str | int, ...], after: int, through: int) -> list[R]:
         """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys.
 
         The keys are above *after* and at most *through*.

@@ -7,6 +7,7 @@ connection to it.
 import itertools
 import os
 import sqlite3
+import weakref
 from pathlib import Path
 
 from osmia_broker.errors import StoreFailed
@@ -33,7 +34,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 class MemoryStore(SqliteStore):
-    """The `Store` of one partition in memory. *path* names it, for those who read it.
+    """The `Store` of one partition in memory; its rows live as long as this object. *path* names it, for those who read it.
 
     Raises:
         StoreFailed: SQLite is too old.
@@ -46,17 +47,10 @@ class MemoryStore(SqliteStore):
                 f"Expected SQLite 3.36 or newer, but found {sqlite3.sqlite_version}; use a data directory"
             )
         self.path = IN_MEMORY / f"{os.getpid()}-{next(_numbers)}.db"
-        self._anchor: sqlite3.Connection | None = None  # keeps the database while the store opens it anew
         super().__init__(self.path, partition_id=partition_id, connect=connect)
+        weakref.finalize(self, connect(self.path).close)  # until then this connection keeps the rows
 
     def _take_lock(self) -> None:
-        """Keep the database. No other process can have it, so the lock locks nothing."""
+        """Hold a lock that locks nothing: no other process can have this database."""
         if self._lock is None:
             self._lock = os.open(os.devnull, os.O_RDONLY)
-            self._anchor = connect(self.path)
-
-    def _release_lock(self) -> None:
-        super()._release_lock()
-        if self._anchor is not None:
-            self._anchor.close()
-            self._anchor = None

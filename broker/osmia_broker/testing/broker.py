@@ -11,7 +11,7 @@ Every call returns when the broker is quiet and the workers under test have done
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,12 +22,14 @@ from osmia import BpmnError, Client, Worker, reporting
 from osmia.job import Job
 from osmia.results import Deployment
 from osmia.settings import WorkerOptions
-from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state import rows
+from osmia_broker.state.task_rows import UserTask
+from osmia_broker.store.memory import MemoryStore
+from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.cases import Case, play
 from osmia_broker.testing.clock import TestClock
-from osmia_broker.testing.expectations import Expectations
-from osmia_broker.testing.running import InProcess, Running, WithPorts
+from osmia_broker.testing.instance import Instance
+from osmia_broker.testing.running import DATABASE, InProcess, Running, WithPorts
 from osmia_broker.testing.story import story
 from osmia_broker.testing.view import View
 
@@ -46,7 +48,7 @@ class Broker:
         """Start a broker in memory, without a port.
 
         Args:
-            data_dir: keep the data in this directory, so that the broker can be restarted.
+            data_dir: keep the data in a file in this directory.
             ports: open the doors of a real broker at free ports, for clients in other processes: see `address`.
             settings: of the broker, as in `osmia.toml`; only together with *ports*.
 
@@ -56,15 +58,19 @@ class Broker:
         self.clock = TestClock()
         self._own_dir = tempfile.TemporaryDirectory() if ports and data_dir is None else None
         self._data_dir = Path(self._own_dir.name if self._own_dir else data_dir) if ports or data_dir else None  # type: ignore[arg-type]  # one of them is there
+        self._memory = MemoryStore() if self._data_dir is None else None
         self._settings = settings if ports else None
         self._workers: list[Worker] = []
         self._running: Running | None = self._started()
         self.view = View(self._running.database, self._settle_now)
 
     def _started(self) -> Running:
+        if self._memory is not None:
+            return InProcess(self.clock, self._memory, self._memory.path)
+        assert self._data_dir is not None, "a broker that is not in memory has a directory"
         if self._settings is None:
-            return InProcess(self.clock, self._data_dir)
-        assert self._data_dir is not None, "a broker with ports has a directory"
+            path = self._data_dir / DATABASE
+            return InProcess(self.clock, SqliteStore(path), path)
         return WithPorts(self.clock, self._data_dir, **self._settings)
 
     # --- life
@@ -110,16 +116,7 @@ class Broker:
             self._own_dir.cleanup()
 
     async def restart(self) -> None:
-        """Stop the broker and start it again on its data.
-
-        Raises:
-            RuntimeError: it has no data directory, so nothing would be left.
-
-        """
-        if self._data_dir is None:
-            raise RuntimeError(
-                "Expected a broker with a data directory, but found one in memory; use Broker(data_dir=…)"
-            )
+        """Stop the broker and start it again on its data. Its clock goes on; a client from before does not."""
         running, self._running = self.running, None
         running.close()
         self._running = self._started()
@@ -143,17 +140,17 @@ class Broker:
         """Deploy files, given by their path or as (name, content)."""
         return await self.client.deploy(*resources)
 
-    async def start(self, process_id: str, variables: object = None, **options: Any) -> "Instance":
+    async def start(self, process_id: str, variables: object = None, **options: Any) -> Instance:
         """Start an instance of a process; *options* are those of `Client.create_instance`."""
         created = await self.client.create_instance(process_id, variables, **options)
         await self.settle()
         return Instance(self, created.key)
 
-    def instances(self, process_id: str = "") -> "list[Instance]":
+    def instances(self, process_id: str = "") -> list[Instance]:
         """Return all instances, or those of one process, running and ended, oldest first."""
         return [Instance(self, row.key) for row in self.view.instances(process_id)]
 
-    def instance(self, process_id: str) -> "Instance":
+    def instance(self, process_id: str) -> Instance:
         """Return the newest instance of a process.
 
         Raises:
@@ -273,7 +270,7 @@ class Broker:
 
     # --- what workers and people do
 
-    async def complete_job(self, name: str, variables: object = None, *, instance: "Instance | None" = None) -> None:
+    async def complete_job(self, name: str, variables: object = None, *, instance: Instance | None = None) -> None:
         """Complete the oldest open job of a type or an element, named *name*."""
         __tracebackhide__ = True
         await self.client.complete_job(self._job(name, instance).key, variables)
@@ -287,7 +284,7 @@ class Broker:
         retries: int | None = None,
         back_off_ms: int = 0,
         variables: object = None,
-        instance: "Instance | None" = None,
+        instance: Instance | None = None,
     ) -> None:
         """Fail the oldest open job of a type or an element. Without *retries* it has one less than before."""
         __tracebackhide__ = True
@@ -297,18 +294,47 @@ class Broker:
         await self.settle()
 
     async def throw_error(
-        self, name: str, code: str, message: str = "", variables: object = None, *, instance: "Instance | None" = None
+        self, name: str, code: str, message: str = "", variables: object = None, *, instance: Instance | None = None
     ) -> None:
         """Throw a BPMN error from the oldest open job of a type or an element."""
         __tracebackhide__ = True
         await self.client.throw_error(self._job(name, instance).key, code, message=message, variables=variables)
         await self.settle()
 
-    async def complete_task(self, name: str, variables: object = None, *, instance: "Instance | None" = None) -> None:
-        """Complete the oldest open user task of an element, named by id or name."""
+    async def complete_task(
+        self, name: str, variables: object = None, *, user: str = "", instance: Instance | None = None
+    ) -> None:
+        """Complete the oldest open user task of an element, named by id or name, as *user*."""
         __tracebackhide__ = True
-        await self.client.complete_job(self._job(name, instance, is_task=True).key, variables)
+        await self.client.user_tasks.complete(self.task(name, instance).key, variables, user=user)
         await self.settle()
+
+    async def claim_task(
+        self, name: str, user: str, *, groups: Sequence[str] = (), instance: Instance | None = None
+    ) -> None:
+        """Claim the oldest open user task of an element for *user*, who is in these *groups*."""
+        __tracebackhide__ = True
+        await self.client.user_tasks.claim(self.task(name, instance).key, user=user, groups=groups)
+        await self.settle()
+
+    def task(self, name: str, instance: Instance | None = None) -> UserTask:
+        """Return the oldest open user task of an element, named by id or name, as it is stored.
+
+        Raises:
+            AssertionError: there is none.
+
+        """
+        __tracebackhide__ = True
+        where = {"process_instance_key": instance.key} if instance is not None else {}
+        tasks = self.view.tasks(**where)
+        for task in tasks:
+            if name in (task.element_id, task.name):
+                return task
+        words = {word: None for task in tasks for word in (task.element_id, task.name) if word}
+        found = ", ".join(f"'{task.element_id}'" for task in tasks) or "none"
+        raise AssertionError(
+            f"Expected an open user task '{name}', but found {found}{_nearest(name, words)}\n{self._told(instance)}"
+        )
 
     async def publish(
         self,
@@ -355,29 +381,27 @@ class Broker:
         __tracebackhide__ = True
         await play(self, case)
 
-    def _job(self, name: str, instance: "Instance | None", *, is_task: bool = False) -> rows.Job:
+    def _job(self, name: str, instance: Instance | None) -> rows.Job:
         """Return the oldest open job that *name* means."""
         __tracebackhide__ = True
         where = {"process_instance_key": instance.key} if instance is not None else {}
-        jobs = [job for job in self.view.jobs(**where) if not is_task or job.type == USER_TASK_JOB_TYPE]
+        jobs = self.view.jobs(**where)
         named = [job for job in jobs if name in (job.type, job.element_id) or self._name_of(job) == name]
         open_ones = [job for job in named if job.state in (rows.JobState.ACTIVATABLE, rows.JobState.ACTIVATED)]
         if open_ones:
             return open_ones[0]
-        raise AssertionError(self._no_job(name, jobs, named, instance, "user task" if is_task else "job"))
+        raise AssertionError(self._no_job(name, jobs, named, instance))
 
-    def _no_job(
-        self, name: str, jobs: Sequence[rows.Job], named: Sequence[rows.Job], instance: "Instance | None", what: str
-    ) -> str:
+    def _no_job(self, name: str, jobs: Sequence[rows.Job], named: Sequence[rows.Job], instance: Instance | None) -> str:
         if named:
-            return f"Expected a {what} '{name}' that can be worked on, but found it {named[0].state}\n{self._told(instance)}"
-        words = list(dict.fromkeys(word for job in jobs for word in (job.element_id, job.type)))
-        near = get_close_matches(name, words, n=1, cutoff=0.6)
+            return (
+                f"Expected a job '{name}' that can be worked on, but found it {named[0].state}\n{self._told(instance)}"
+            )
+        words = {word: None for job in jobs for word in (job.element_id, job.type)}
         found = ", ".join(f"'{job.element_id}'" for job in jobs) or "none"
-        mean = f"; did you mean '{near[0]}'?" if near else ""
-        return f"Expected an open {what} '{name}', but found {found}{mean}\n{self._told(instance)}"
+        return f"Expected an open job '{name}', but found {found}{_nearest(name, words)}\n{self._told(instance)}"
 
-    def _told(self, instance: "Instance | None") -> str:
+    def _told(self, instance: Instance | None) -> str:
         """Return the story of *instance*, or of the newest instances."""
         if instance is not None:
             return story(self.view, instance.row)
@@ -394,78 +418,9 @@ class Broker:
         return ""
 
 
-class Instance(Expectations):
-    """A process instance under test: what is expected of it, and what is done in it."""
-
-    def __init__(self, broker: Broker, key: int) -> None:
-        super().__init__(broker.view, key)
-        self._broker = broker
-
-    def called(self, process_id: str) -> "Instance":
-        """Expect that it has called an instance of this process, and return the newest one."""
-        __tracebackhide__ = True
-        return Instance(self._broker, self._called(process_id))
-
-    async def complete_job(self, name: str, variables: object = None) -> Self:
-        """Complete the oldest open job of a type or an element of this instance."""
-        __tracebackhide__ = True
-        await self._broker.complete_job(name, variables, instance=self)
-        return self
-
-    async def fail_job(
-        self,
-        name: str,
-        message: str = "",
-        *,
-        retries: int | None = None,
-        back_off_ms: int = 0,
-        variables: object = None,
-    ) -> Self:
-        """Fail the oldest open job of a type or an element of this instance. Without *retries* it has one less than before."""
-        __tracebackhide__ = True
-        await self._broker.fail_job(
-            name, message, retries=retries, back_off_ms=back_off_ms, variables=variables, instance=self
-        )
-        return self
-
-    async def throw_error(self, name: str, code: str, message: str = "", variables: object = None) -> Self:
-        """Throw a BPMN error from the oldest open job of a type or an element of this instance."""
-        __tracebackhide__ = True
-        await self._broker.throw_error(name, code, message, variables, instance=self)
-        return self
-
-    async def complete_task(self, name: str, variables: object = None) -> Self:
-        """Complete the oldest open user task of an element of this instance."""
-        __tracebackhide__ = True
-        await self._broker.complete_task(name, variables, instance=self)
-        return self
-
-    async def set_variables(self, variables: object, *, at: str = "") -> Self:
-        """Set variables: in the outermost scope, or local to the element *at*."""
-        __tracebackhide__ = True
-        key = self._scope(at) if at else self.key
-        await self._broker.set_variables(key, variables, local=bool(at))
-        return self
-
-    async def resolve_incidents(self) -> Self:
-        """Resolve all open incidents; a job without retries gets one."""
-        for incident in self._view.incidents(self.key):
-            await self._broker.resolve_incident(incident.key)
-        return self
-
-    async def cancel(self) -> Self:
-        """Cancel it."""
-        await self._broker.client.cancel_instance(self.key)
-        await self._broker.settle()
-        return self
-
-    def _scope(self, element: str) -> int:
-        __tracebackhide__ = True
-        known = self._known(element)
-        found = [row.key for row in self._view.visits(self.key) if row.element_id == known and not row.ended_ms]
-        if not found:
-            self._fail(f"to be at '{known}'", self._stands())
-        return found[-1]
+def _nearest(name: str, words: Iterable[str]) -> str:
+    near = get_close_matches(name, words, n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _seen(job: rows.Job) -> Job:

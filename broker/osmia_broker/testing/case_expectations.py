@@ -10,7 +10,8 @@ from osmia_broker.testing.case_selectors import elements_of, instance_of
 from osmia_broker.testing.story import story
 
 if TYPE_CHECKING:
-    from osmia_broker.testing.broker import Broker, Instance
+    from osmia_broker.testing.broker import Broker
+    from osmia_broker.testing.instance import Instance
 
 Instruction = Mapping[str, Any]
 _STATES = {"IS_ACTIVE": "active", "IS_COMPLETED": "COMPLETED", "IS_TERMINATED": "TERMINATED"}

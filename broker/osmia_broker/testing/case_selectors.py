@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from osmia.results import JobInfo, JobState
 from osmia_broker import untrusted_xml
+from osmia_broker.state.task_rows import UserTask
 from osmia_broker.testing.view import View
 
 if TYPE_CHECKING:
-    from osmia_broker.testing.broker import Broker, Instance
+    from osmia_broker.testing.broker import Broker
+    from osmia_broker.testing.instance import Instance
 
 EXAMPLE = "camundaModeler:exampleOutputJson"  #: the property in which the Modeler keeps example data of an element
 OPEN = frozenset({JobState.ACTIVATABLE, JobState.ACTIVATED})
@@ -37,12 +39,23 @@ async def job_of(broker: "Broker", selector: Selector) -> JobInfo:
     return found[0]
 
 
-async def task_of(broker: "Broker", selector: Selector, *, is_open: bool = False) -> JobInfo:
-    """Return the newest user task that the selector fits; with *is_open* the oldest one that can be completed."""
-    tasks = await _jobs(broker, user_tasks_only=True)
-    found = [task for task in tasks if _fits(task, selector) and (not is_open or task.state in OPEN)]
+def task_of(broker: "Broker", selector: Selector, *, is_open: bool = False) -> UserTask:
+    """Return the newest user task that the selector fits; with *is_open* the oldest one that has not ended."""
+    definitions = {one.key: one.bpmn_process_id for one in broker.view.definitions()}
+
+    def fits(task: UserTask) -> bool:
+        fields = {
+            "elementId": task.element_id,
+            "taskName": task.name,
+            "processDefinitionId": definitions[task.process_definition_key],
+        }
+        return all(fields[name] == wanted for name, wanted in selector.items())
+
+    tasks = broker.view.rows(UserTask)
+    found = [task for task in tasks if fits(task) and not (is_open and task.ended_ms)]
     if not found:
-        raise AssertionError(f"Expected a user task of {dict(selector)}, but found {_listed(tasks, OPEN)}")
+        others = ", ".join(f"'{task.element_id}'" for task in tasks if not task.ended_ms) or "none"
+        raise AssertionError(f"Expected a user task of {dict(selector)}, but found {others}")
     return found[0] if is_open else found[-1]
 
 
@@ -59,12 +72,7 @@ async def _jobs(broker: "Broker", **filters: Any) -> list[JobInfo]:
 
 
 def _fits(job: JobInfo, selector: Selector) -> bool:
-    fields = {
-        "jobType": job.type,
-        "elementId": job.element_id,
-        "taskName": job.element_name,
-        "processDefinitionId": job.bpmn_process_id,
-    }
+    fields = {"jobType": job.type, "elementId": job.element_id, "processDefinitionId": job.bpmn_process_id}
     return all(fields[name] == wanted for name, wanted in selector.items())
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from osmia.job import AdHocResult
-from osmia.results import JobInfo, JobState
+from osmia.results import JobInfo
 from osmia_broker.config import duration
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 from osmia_broker.testing import case_expectations, stand_ins
 from osmia_broker.testing.case_selectors import elements_of, example_data, instance_of, job_of, task_of
+from osmia_broker.testing.view import value_of
 
 if TYPE_CHECKING:
     from osmia_broker.testing.broker import Broker
@@ -112,8 +114,8 @@ async def _create(broker: "Broker", it: Instruction) -> None:
 
 
 async def _complete_task(broker: "Broker", it: Instruction) -> None:
-    task = await task_of(broker, it["userTaskSelector"], is_open=True)
-    await broker.client.complete_job(task.key, _result(broker, it, task))
+    task = task_of(broker, it["userTaskSelector"], is_open=True)
+    await broker.client.user_tasks.complete(task.key, _result(broker, it, task))
     await broker.settle()
 
 
@@ -123,7 +125,7 @@ async def _complete_job(broker: "Broker", it: Instruction) -> None:
     await broker.settle()
 
 
-def _result(broker: "Broker", it: Instruction, job: JobInfo) -> Any:
+def _result(broker: "Broker", it: Instruction, job: JobInfo | UserTask) -> Any:
     if it.get("useExampleData"):
         return example_data(broker.view, job.process_definition_key, job.element_id)
     return it.get("variables")
@@ -235,25 +237,26 @@ async def _mock_decision(broker: "Broker", it: Instruction) -> None:
 
 # --- expectations about user tasks; the others are in `case_expectations`
 
+_ENDED = frozenset({UserTaskState.COMPLETED, UserTaskState.CANCELED})
 _TASK_STATES = {
-    "IS_CREATED": frozenset(JobState) - {JobState.COMPLETED, JobState.CANCELED, JobState.FAILED},
-    "IS_COMPLETED": frozenset({JobState.COMPLETED}),
-    "IS_CANCELED": frozenset({JobState.CANCELED}),
-    "IS_FAILED": frozenset({JobState.FAILED}),
+    "IS_CREATED": frozenset(UserTaskState) - _ENDED,
+    "IS_COMPLETED": frozenset({UserTaskState.COMPLETED}),
+    "IS_CANCELED": frozenset({UserTaskState.CANCELED}),
+    "IS_FAILED": frozenset[UserTaskState](),  # a task whose job fails has an incident, and stays as it is
 }
-_TASK_FIELDS: dict[str, Callable[[JobInfo], Any]] = {
+_TASK_FIELDS: dict[str, Callable[[UserTask], Any]] = {
     "assignee": lambda task: task.assignee,
-    "candidateGroups": lambda task: sorted(task.candidate_groups),
-    "priority": lambda task: 50 if task.priority is None else task.priority,
+    "candidateGroups": lambda task: sorted(value_of(task.candidate_groups)),
+    "priority": lambda task: task.priority,
     "elementId": lambda task: task.element_id,
-    "name": lambda task: task.element_name,
+    "name": lambda task: task.name,
     "dueDate": lambda task: task.due_date,
     "followUpDate": lambda task: task.follow_up_date,
 }
 
 
 async def _expect_task(broker: "Broker", it: Instruction) -> None:
-    task = await task_of(broker, it["userTaskSelector"])
+    task = task_of(broker, it["userTaskSelector"])
     if "state" in it and task.state not in _TASK_STATES[it["state"]]:
         raise AssertionError(f"Expected user task '{task.element_id}' to be {it['state']}, but it is {task.state}")
     for name, read in _TASK_FIELDS.items():

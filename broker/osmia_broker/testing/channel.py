@@ -13,8 +13,7 @@ from google.protobuf.message import Message
 
 from osmia import errors
 from osmia._channel import Channel
-from osmia.calls.call import Calls
-from osmia.client import CALL_TIMEOUT_MS, Client
+from osmia.client import Client
 from osmia.sync import LoopThread, SyncClient
 from osmia_broker.gateway.door import Door
 from osmia_broker.testing.loop import BrokerLoop
@@ -134,12 +133,11 @@ class InProcessClient(Client):
     """The SDK's client over a connection of this process."""
 
     def __init__(self, channel: InProcessChannel) -> None:
-        Calls.__init__(self, channel, CALL_TIMEOUT_MS)
+        self._call_over(channel)
 
 
 class InProcessSyncClient(SyncClient):
     """The same for code without an event loop."""
 
     def __init__(self, client: Client, loop: LoopThread) -> None:
-        self.asynchronous = client
-        self.loop = loop
+        self._call_with(client, loop)

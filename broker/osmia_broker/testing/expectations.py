@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Self
 from osmia_broker.model import Process
 from osmia_broker.state.rows import BusinessId, ElementInstance, InstanceOrigin
 from osmia_broker.testing.story import names_of, short, story
-from osmia_broker.testing.view import View, finished, standing
+from osmia_broker.testing.view import View, finished, standing, value_of
 
 
 class Expectations:
@@ -128,6 +128,26 @@ class Expectations:
     def _stands(self) -> str:
         tokens = self.tokens
         return f"it waits at {_listed(tokens)}" if tokens else f"it is {self.state}"
+
+    def has_task(self, element: str, *, assignee: str | None = None, group: str = "", user: str = "") -> Self:
+        """Expect an open user task at *element*: of this *assignee* ("" for nobody), with this candidate *group* and candidate *user*."""
+        __tracebackhide__ = True
+        known = self._known(element)
+        tasks = [task for task in self._view.tasks(process_instance_key=self.key) if task.element_id == known]
+        if not tasks:
+            self._fail(f"to have an open task at '{known}'", "it has none there")
+        for what, wanted, found in (
+            ("the assignee", assignee, [task.assignee for task in tasks]),
+            (
+                "the candidate group",
+                group or None,
+                [name for task in tasks for name in value_of(task.candidate_groups)],
+            ),
+            ("the candidate user", user or None, [name for task in tasks for name in value_of(task.candidate_users)]),
+        ):
+            if wanted is not None and wanted not in found:
+                self._fail(f"to have {what} '{wanted}' at '{known}'", f"found {_listed(found)}")
+        return self
 
     # --- its way
 

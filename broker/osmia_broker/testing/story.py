@@ -6,6 +6,7 @@ import msgspec
 
 from osmia_broker.model import Process
 from osmia_broker.state.rows import ElementInstance, Incident, Job
+from osmia_broker.state.task_rows import UserTask
 from osmia_broker.testing.clock import moment
 from osmia_broker.testing.view import View, finished, standing
 
@@ -14,13 +15,14 @@ PASSED_MAX = 30  # elements; the last ones say where it went
 
 
 def story(view: View, process: ElementInstance) -> str:
-    """Tell where the tokens stand, the way they took, the variables, the incidents and the open jobs."""
+    """Tell where the tokens stand, the way they took, the variables, the incidents, the open tasks and jobs."""
     visits = view.visits(process.key)
     lines = [
         *_lines("stands at", [_place(row) for row in standing(visits)] or [_end(process)]),
         *_lines("passed", [_way(visits)]),
         *_lines("variables", _variables(view, process, visits)),
         *_lines("incidents", [_incident(row) for row in view.incidents(process.key)]),
+        *_lines("open tasks", [_task(row) for row in view.tasks(process_instance_key=process.key)]),
         *_lines("open jobs", [_job(row) for row in view.jobs(process_instance_key=process.key)]),
     ]
     return "\n".join(lines)
@@ -57,6 +59,12 @@ def _variables(view: View, process: ElementInstance, visits: list[ElementInstanc
 
 def _incident(row: Incident) -> str:
     return f"{row.error_type} at {row.element_id}: {row.message}"
+
+
+def _task(row: UserTask) -> str:
+    groups = ", ".join(msgspec.json.decode(row.candidate_groups))
+    whose = f"of {row.assignee}" if row.assignee else f"for {groups}" if groups else "of nobody"
+    return f"{row.element_id} ({row.state}) {whose}"
 
 
 def _job(row: Job) -> str:

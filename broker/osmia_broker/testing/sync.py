@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from osmia.sync import LoopThread, SyncClient
-from osmia_broker.testing.broker import Broker, Instance
+from osmia_broker.testing.broker import Broker
 from osmia_broker.testing.channel import InProcessSyncClient
 from osmia_broker.testing.expectations import Expectations
+from osmia_broker.testing.instance import Instance
 from osmia_broker.testing.view import View
 
 P = ParamSpec("P")
@@ -72,6 +73,7 @@ class SyncBroker:
     fail_job = _blocking(Broker.fail_job)
     throw_error = _blocking(Broker.throw_error)
     complete_task = _blocking(Broker.complete_task)
+    claim_task = _blocking(Broker.claim_task)
     publish = _blocking(Broker.publish)
     broadcast = _blocking(Broker.broadcast)
     set_variables = _blocking(Broker.set_variables)
@@ -143,6 +145,7 @@ class SyncInstance(Expectations):
     fail_job = _chained(Instance.fail_job)
     throw_error = _chained(Instance.throw_error)
     complete_task = _chained(Instance.complete_task)
+    claim_task = _chained(Instance.claim_task)
     set_variables = _chained(Instance.set_variables)
     resolve_incidents = _chained(Instance.resolve_incidents)
     cancel = _chained(Instance.cancel)

@@ -19,6 +19,7 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
+from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store.memory import connect
 
 R = TypeVar("R")
@@ -91,6 +92,10 @@ class View:
     def incidents(self, key: int) -> list[Incident]:
         """Return the open incidents of a process instance."""
         return [row for row in self.rows(Incident, process_instance_key=key) if not row.ended_ms]
+
+    def tasks(self, **values: Any) -> list[UserTask]:
+        """Return the open user tasks whose columns have these *values*."""
+        return self.rows(UserTask, ended_ms=0, **values)
 
     def jobs(self, **values: Any) -> list[Job]:
         """Return the open jobs whose columns have these *values*."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -21,6 +22,8 @@ _KINDS = {number: EventKind(name.removeprefix(PREFIX)) for name, number in queri
 
 class EventStream:
     """An async iterator of events. When the connection breaks it comes back by itself and goes on where it was.
+
+    `async with client.events() as stream` ends it at once when it is left; otherwise it ends when nobody holds it any longer.
 
     `position` is the position up to which everything has been taken. A program that keeps it, and gives it as *after* when it
     starts again, misses nothing. It grows also while the filter lets nothing through.
@@ -54,6 +57,14 @@ class EventStream:
         self.position = event.position if self._taken else self._through
         return event
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
     async def aclose(self) -> None:
         """End the stream."""
         responses, self._responses = self._responses, None
@@ -72,6 +83,11 @@ class EventStream:
                     raise
                 await asyncio.sleep(self._pauses.next_s())
                 continue
+            except (
+                asyncio.CancelledError
+            ):  # the caller waits no longer; when it asks again, the stream goes on where it was
+                self._responses = None
+                raise
             self._pauses.reset()
             return response
 

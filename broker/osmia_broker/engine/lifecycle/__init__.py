@@ -14,7 +14,6 @@ from osmia_broker.engine.lifecycle.moves import (
     enter,
     insert,
     is_empty,
-    model_of,
     plan_completion,
 )
 from osmia_broker.engine.lifecycle.processor import PROCESSORS, Processor, no_flow, processes
@@ -24,10 +23,12 @@ from osmia_broker.engine.lifecycle.scopes import (
     open_scopes,
     put_into,
     terminate,
+    terminate_in_slices,
     terminate_inside,
     terminate_with_scopes,
 )
 from osmia_broker.engine.lifecycle.steps import CONTAINERS, ends_process, take, take_step
+from osmia_broker.engine.models import model_of
 
 __all__ = [
     "CONTAINERS",
@@ -50,6 +51,7 @@ __all__ = [
     "take",
     "take_step",
     "terminate",
+    "terminate_in_slices",
     "terminate_inside",
     "terminate_with_scopes",
 ]

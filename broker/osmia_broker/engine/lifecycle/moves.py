@@ -1,7 +1,6 @@
 """The moves of one element instance: enter it, advance its state, plan its completion."""
 
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
@@ -12,23 +11,6 @@ NEXT: dict[ElementState, frozenset[ElementState]] = {
     ElementState.TERMINATING: frozenset({ElementState.TERMINATED}),
 }
 ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
-
-
-def model_of(turn: Turn, instance: ElementInstance) -> Element:
-    """Return the BPMN element that *instance* is a visit of.
-
-    Raises:
-        Missing: the model must be compiled first.
-        InvalidState: this version cannot read the stored model, or the row is corrupt.
-
-    """
-    element = turn.definitions.process(instance.process_definition_key).elements.get(instance.element_id)
-    if element is None:
-        raise InvalidState(
-            f"Expected the stored row of element instance '{instance.key}' to be readable,"
-            f" but found that its process has no element '{instance.element_id}'"
-        )
-    return element
 
 
 def deployment_of(turn: Turn, instance: ElementInstance) -> int:

@@ -11,9 +11,10 @@ from osmia_broker.engine.events.waiting import close_events, open_event
 from osmia_broker.engine.extensions import mapping_of
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
-from osmia_broker.engine.lifecycle.moves import advance, model_of, plan_completion
+from osmia_broker.engine.lifecycle.moves import advance, plan_completion
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
 from osmia_broker.engine.lifecycle.scopes import terminate
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
 from osmia_broker.engine.skipping import is_skipped
@@ -59,13 +60,16 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
 
 
 def _begin_mapped(turn: Turn, instance: ElementInstance, element: Element) -> None:
-    """Begin the work of the element. What an Activiti extension file maps into it is not seen by its own attributes, but by a called process."""
+    """Begin the work of an element that an Activiti extension file may map.
+
+    What goes in is not seen by the element's own attributes. It is what a called process or a published message gets, so it comes first there.
+    """
     mapping = mapping_of(turn, instance)
-    calls = element.call is not None
-    if mapping is not None and calls:
+    sends = element.call is not None or element.publish is not None
+    if mapping is not None and sends:
         put_inputs(turn, instance, mapping)
     PROCESSORS[instance.type].activate(turn, instance, element)
-    if mapping is not None and not calls:
+    if mapping is not None and not sends:
         put_inputs(turn, instance, mapping)
 
 

@@ -110,7 +110,7 @@ async def begin(connection: "AsyncConnection") -> Any:
 
 async def interrupt(driver: Any) -> None:
     """Interrupt the statement that runs on the driver's connection, if any."""
-    with suppress(ValueError):  # the connection is closed
+    with suppress(ValueError, sqlite3.ProgrammingError):  # the connection is closed, or is being closed in its thread
         await driver.interrupt()
 
 

@@ -130,7 +130,7 @@ def _positive(known: Field, leaf: Leaf) -> Condition:
     if leaf.operator == "$exists":
         return has_value if known.optional else true()
     compared = _compared(column, leaf)
-    return and_(has_value, compared) if known.optional and leaf.operator in ("$lt", "$lte", "$like") else compared
+    return and_(has_value, compared) if known.optional else compared
 
 
 def _compared(column: Column, leaf: Leaf) -> Condition:
@@ -285,7 +285,10 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> 
             for part, end in enumerate(ends)
         )
     ).subquery()
-    terms = [Term(both.c.part, False), *_terms(order, fields, [both.c[label(n)] for n in number], place)]
+    terms = [
+        Term(both.c.part, place is not None and place.is_before),
+        *_terms(order, fields, [both.c[label(n)] for n in number], place),
+    ]
     return (
         select(*(both.c[label(n)] for n in number))
         .order_by(*map(_sorted, terms))

@@ -1,0 +1,96 @@
+"""The plans of searches for open user tasks: none goes through the tasks that have ended, nor sorts where an index has the order."""
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.search.search import Search, search
+from tests.store.conftest import Written
+from tests.store.rows import BASE
+from tests.store.searched import tasks
+
+OPEN = {"state": "CREATED"}
+MINE = OPEN | {"assignee": "ada"}
+NOBODY = OPEN | {"assignee": {"$exists": False}}
+GROUPS = OPEN | {"candidateGroup": {"$in": ["hr", "it"]}}
+ORDERS: list[Any] = [
+    None,
+    *(
+        [{"field": name, "order": order}]
+        for name in ("creationDate", "completionDate", "dueDate", "followUpDate", "priority", "name")
+        for order in ("ASC", "DESC")
+    ),
+    [{"field": "priority", "order": "DESC"}, {"field": "dueDate", "order": "ASC"}],
+]
+INDEXES = ("user_tasks_open", "user_tasks_by_", "user_tasks_of_instance")
+
+
+@pytest.fixture
+async def reader(written: Written) -> Reader:
+    return await written(*tasks(seed=2)[0])
+
+
+async def steps(written: Written, reader: Reader, asked: Search) -> list[tuple[str, str]]:
+    """Each step of the plans of a search, with its statement."""
+    statements: list[str] = []
+    async with reader.database.snapshot() as snapshot:  # the only connection so far, so the search has it too
+        await snapshot._driver.set_trace_callback(statements.append)
+    await search(reader, USER_TASKS, asked)
+    found = []
+    with sqlite3.connect(written.path) as db:
+        for text in statements:
+            if text.startswith(("SELECT", "WITH")) and "osmia_" not in text:
+                found += [(step, text) for *_, step in db.execute("EXPLAIN QUERY PLAN " + text)]
+    db.close()
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("sort", ORDERS, ids=str)
+@pytest.mark.parametrize(
+    "filter",
+    [OPEN, MINE, NOBODY, GROUPS, GROUPS | NOBODY, OPEN | {"priority": {"$gte": 99}}, OPEN | {"name": {"$like": "*x*"}}],
+    ids=str,
+)
+async def test_open_tasks_are_found_through_indexes(
+    written: Written, reader: Reader, filter: dict[str, Any], sort: Any
+):
+    for page in ({"limit": 2}, {"limit": 2, "from": 3}):
+        for step, text in await steps(written, reader, Search(filter, sort, page)):
+            if "task " in step or step.endswith("task"):
+                is_by_key = "SEARCH task USING INTEGER PRIMARY KEY (rowid=?)" in step  # of the items of a page
+                assert is_by_key or any(index in step for index in INDEXES), f"{step}: {text}"
+
+
+@pytest.mark.parametrize("name", ["creationDate", "dueDate", "priority", "name"])
+async def test_the_next_page_is_read_from_its_index(written: Written, reader: Reader, name: str):
+    sort = [{"field": name, "order": "DESC"}]
+    first = await search(reader, USER_TASKS, Search(OPEN, sort, {"limit": 2}))
+    found = await steps(written, reader, Search(OPEN, sort, {"limit": 2, "after": first.end}))
+    orders = [step for step, text in found if "nearest" in text and "user_tasks_by" in step]
+    assert orders
+    assert all("SEARCH" in step for step in orders), orders
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ({"assignee": "ada"}, "user_tasks_by_assignee (assignee=? AND ended_ms=?)"),
+        ({"processInstanceKey": BASE + 10_000}, "user_tasks_of_instance (process_instance_key=? AND ended_ms=?)"),
+        ({"candidateGroup": "hr"}, "task_candidates_by_name (kind=? AND name=? AND ended_ms=?)"),
+        (
+            {"processInstanceVariables": [{"name": "amount", "value": "2"}]},
+            "variables_by_value (name=? AND <expr>=?)",
+        ),
+        ({"businessId": "b-1"}, "business_ids_by_id (business_id=?)"),
+    ],
+    ids=str,
+)
+async def test_a_condition_with_few_rows_leads_to_them(
+    written: Written, reader: Reader, condition: dict[str, Any], index: str
+):
+    found = await steps(written, reader, Search(OPEN | condition, [{"field": "priority"}]))
+    assert any(index in step for step, _ in found), found
