@@ -29,12 +29,12 @@ from osmia_broker.engine.commands import (
     FailJob,
     ResolveIncident,
     SetVariables,
-    TaskListenerResult,
     ThrowError,
     UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut

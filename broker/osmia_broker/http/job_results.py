@@ -1,10 +1,14 @@
 """The result that a worker gives with the completion of a job: for an ad-hoc subprocess, or for a user task."""
 
+import msgspec
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.user_tasks import corrections_of
 from osmia_broker.engine.commands import AdHocResult, ElementToActivate
+from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.http.types import Body, Text, variables_text
 
 
@@ -27,17 +31,21 @@ class JobResult(Body):
     corrections: Raw = field(default_factory=Raw)
 
 
-def result_of(given: JobResult | None) -> AdHocResult | None:
+def result_of(given: JobResult | None) -> AdHocResult | TaskListenerResult | None:
     """Translate a result; None if nothing is decided by it.
 
     Raises:
-        Unsupported: the result is that of a task listener.
+        InvalidArgument: a correction is wrong.
 
     """
     if given is None:
         return None
-    checks.unused("result.denied", given=bool(given.denied))
-    checks.unused("result.corrections", given=bytes(given.corrections) not in (b"", b"null", b"{}"))
+    corrections = msgspec.json.decode(given.corrections) if bytes(given.corrections) else None
+    if not isinstance(corrections, dict | None):
+        raise InvalidArgument("Expected 'result.corrections' to be an object")
+    if given.denied or corrections:
+        reason = checks.storable("deniedReason", given.denied_reason or "")
+        return TaskListenerResult(bool(given.denied), reason, corrections_of(corrections or {}))
     activate = tuple(
         ElementToActivate(one.element_id, parse_variables(variables_text(one.variables)))
         for one in given.activate_elements or ()
