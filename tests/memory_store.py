@@ -31,6 +31,7 @@ from osmia_broker.state.store_protocol import (
     Wanted,
     Written,
 )
+from osmia_broker.state.windows import rank
 
 
 class MemoryStore:
@@ -97,11 +98,20 @@ class MemoryStore:
             for key in keys:
                 self.values[row_type].pop(key, None)
                 self._living[row_type].pop(key, None)
+        for instance_key in changes.erased:
+            self._erase(instance_key)
         self.next_key = changes.next_key
         self.commits += 1
         if failure is not None:
             self.is_open = False
             raise failure
+
+    def _erase(self, instance_key: int) -> None:
+        for kind in INSTANCE_KINDS:
+            place = kind.columns.index("process_instance_key")
+            for rows in (self.values[kind.row_type], self._living[kind.row_type]):
+                for key in [key for key, values in rows.items() if values[place] == instance_key]:
+                    del rows[key]
 
     def _load(self, wanted: Wanted) -> Loaded:
         loaded = Loaded()
@@ -115,9 +125,10 @@ class MemoryStore:
         for checksum in wanted.resources:
             if (checksum,) in self.values[Resource]:
                 loaded.resources[checksum] = self.values[Resource][checksum,][1]
-        for type, after in wanted.job_types:
-            waiting = (job.key for job in self.living(Job) if job.type == type and job.state == "ACTIVATABLE")
-            loaded.windows[type] = [key for key in waiting if key > after][:WINDOW_JOBS]
+        for lane, after in wanted.windows:
+            waiting = (job for job in self.living(Job) if job.type == lane.type and job.state == "ACTIVATABLE")
+            ranks = sorted(rank(job) for job in waiting if bool(job.lease_token) == lane.is_leased)
+            loaded.windows[lane] = [one for one in ranks if one > after][:WINDOW_JOBS]
         if wanted.due is not None:
             loaded.due = self._due(wanted.due)
         return loaded

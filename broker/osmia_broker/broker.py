@@ -10,6 +10,7 @@ from time import monotonic
 
 from osmia_broker import __version__, cluster_id
 from osmia_broker.calls import Calls
+from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
 from osmia_broker.engine.task_commands import TaskPolicy
@@ -23,8 +24,9 @@ from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics
-from osmia_broker.partition import Clock, Partition, SystemClock
+from osmia_broker.partition import Clock, Partition, PinnableClock, SystemClock
 from osmia_broker.ports import Ports
+from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
@@ -44,7 +46,8 @@ class Broker:
         self.settings = settings
         self.metrics = Metrics()
         self.grpc_port = self.http_port = self.management_port = 0  # the real ones, once started
-        self._clock = clock or SystemClock()
+        machine = clock or SystemClock()
+        self._clock = PinnableClock(machine) if settings.clock_control else machine
         self._partition: Partition | None = None
         self._open = AsyncExitStack()
 
@@ -140,7 +143,9 @@ class Broker:
         settings = self.settings
         host, port = parse_address(settings.advertised(self.grpc_port))
         about = HttpIdentity(identity.gateway_version, identity.cluster_id, host, port)
-        services = Services(calls, reader, about)
+        documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
+        clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
+        services = Services(calls, reader, about, documents, clock, settings.max_message_size)
         http = HttpServer(services, self.metrics.http, body_bytes_max=settings.max_message_size)
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)

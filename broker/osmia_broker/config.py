@@ -219,12 +219,13 @@ class Settings:
     memory_limit: int = _setting(
         24 * 1024**2,
         _memory_size,
-        "Memory for process instances kept at hand; colder ones are read from the database again.",
+        "Memory for process instances kept at hand, such as '24 MiB'; without a unit it is bytes. Colder ones are read again.",
     )
     queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
     unique_business_ids: bool = _setting(
         False, _switch, "Refuse an instance whose business id a living root instance of its process has."
     )
+    clock_control: bool = _setting(False, _switch, "Let callers pin the clock by REST; for tests of processes.")
     task_policy: str = _setting(
         "open",
         _one_of("open", "candidates", "assignee"),

@@ -42,6 +42,8 @@ class Job:
     business_id: str = ""  # of the process instance; empty if it has none
     kind: str = "BPMN_ELEMENT"  # EXECUTION_LISTENER, TASK_LISTENER and AD_HOC_SUB_PROCESS are jobs about an element
     listener_event: str = ""  # START, END … for the job of a listener
+    priority: int = 0  # the higher one is handed out first
+    lease_token: str = ""  # of this lease, if one was asked for; without it nobody can report on the job any more
     variables_json: str = "{}"
     headers_json: str = "{}"
     _variables: dict[str, Any] | None = field(default=None, repr=False, compare=False)
@@ -136,6 +138,8 @@ def job_from_wire(message: gateway.ActivatedJob) -> Job:
         business_id=message.businessId,
         kind=_KINDS.get(message.kind, ""),
         listener_event="" if message.kind == ORDINARY else _LISTENER_EVENTS.get(message.listenerEventType, ""),
+        priority=message.priority,
+        lease_token=message.jobLeaseToken,
         variables_json=message.variables,
         headers_json=message.customHeaders,
     )

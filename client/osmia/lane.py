@@ -59,6 +59,7 @@ class Lane:
             fetchVariable=fetch_variables,
             requestTimeout=wait_ms,
             tenantIds=settings.tenant_ids,
+            withLease=settings.with_lease,
         )
         self.leases = LeaseClock(settings.timeout_ms, now_s=now_s)
         self._handle = handle

@@ -57,9 +57,11 @@ async def give_back(client: Client, job: Job) -> None:
     """
     try:
         if job.retries > 0:
-            await client.fail_job(job.key, retries=job.retries, message="Given back by a worker that stops")
+            await client.fail_job(
+                job.key, retries=job.retries, message="Given back by a worker that stops", lease_token=job.lease_token
+            )
         else:  # failing it would raise an incident
-            await client.update_job_timeout(job.key, 0)
+            await client.update_job_timeout(job.key, 0, lease_token=job.lease_token)
     except errors.OsmiaError as error:
         log.info("job %d (%s) could not be given back: %s", job.key, job.type, error)
 
@@ -82,7 +84,7 @@ async def release(client: Client, jobs: Iterable[HeldJob]) -> None:
 
 async def _release(client: Client, job: Job) -> None:
     try:
-        await client.update_job_timeout(job.key, 0)
+        await client.update_job_timeout(job.key, 0, lease_token=job.lease_token)
     except errors.Unimplemented:  # a gateway before 8.5
         await give_back(client, job)
     except errors.OsmiaError as error:
@@ -90,10 +92,18 @@ async def _release(client: Client, job: Job) -> None:
 
 
 async def _send(client: Client, job: Job, outcome: Outcome) -> None:
+    token = job.lease_token
     match outcome:
         case Completed(text, result):
-            await client.complete_job(job.key, text, result=result)
+            await client.complete_job(job.key, text, result=result, lease_token=token)
         case Failed(message, retries, back_off_ms, text):
-            await client.fail_job(job.key, retries=retries, message=message, back_off_ms=back_off_ms, variables=text)
+            await client.fail_job(
+                job.key,
+                retries=retries,
+                message=message,
+                back_off_ms=back_off_ms,
+                variables=text,
+                lease_token=token,
+            )
         case ErrorThrown(code, message, text):
-            await client.throw_error(job.key, code, message=message, variables=text)
+            await client.throw_error(job.key, code, message=message, variables=text, lease_token=token)

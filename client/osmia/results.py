@@ -219,7 +219,7 @@ class ProcessInstance:
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job in a search result; a worker gets a `Job`. The last seven fields are of user tasks only."""
+    """A job in a search result; a worker gets a `Job`. The seven fields from *assignee* to *priority* are of user tasks only."""
 
     key: int
     type: str
@@ -245,6 +245,7 @@ class JobInfo:
     follow_up_date: str
     form_key: str
     priority: int | None  # 0 to 100
+    job_priority: int = 0  # of a job of any kind: the higher one is handed out first
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class JobOptions(TypedDict, total=False):
     heartbeat: bool
     handler_timeout_ms: int | None
     tenant_ids: Sequence[str]
+    with_lease: bool
 
 
 class WorkerOptions(JobOptions, total=False):
@@ -49,6 +50,8 @@ class JobSettings:
         handler_timeout_ms: how long an async handler may work on a job, at least 1; then it is cancelled, and the job has
             failed. None: for ever. A handler that is not async cannot be stopped. Default None.
         tenant_ids: the tenants to take jobs of; empty for the default tenant. Default empty.
+        with_lease: take jobs with a lease token, so that a worker that is late cannot report on a job that another one has by then.
+            From then on all workers of the type must do so. Default False.
     """
 
     timeout_ms: int = 60_000
@@ -58,6 +61,7 @@ class JobSettings:
     heartbeat: bool = False
     handler_timeout_ms: int | None = None
     tenant_ids: Sequence[str] = ()
+    with_lease: bool = False
 
     def __post_init__(self) -> None:
         _expect_within("timeout_ms", self.timeout_ms, 1, TIMES_MAX_MS)

@@ -254,6 +254,7 @@ class PushedJobs:
             worker=request.worker,
             fetch_variables=request.fetchVariable,
             tenant_ids=request.tenantIds,
+            with_lease=request.withLease,
         )
         async with contextlib.aclosing(stream) as jobs:
             async for job in jobs:

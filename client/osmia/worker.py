@@ -62,7 +62,7 @@ class Worker:
                 grace_ms: how long `stop` waits for jobs in work; default 10,000.
                 retry_first_ms: the pause after the first failure of a job, which doubles; default 1,000.
                 retry_max_ms: the longest such pause; default 60,000.
-                timeout_ms, max_jobs, fetch_variables, stream, heartbeat, handler_timeout_ms, tenant_ids: as for `job`,
+                timeout_ms, max_jobs, fetch_variables, stream, heartbeat, handler_timeout_ms, tenant_ids, with_lease: as for `job`,
                     for all job types.
 
         Raises:
@@ -100,6 +100,7 @@ class Worker:
                 handler_timeout_ms: how long an async handler may work on a job before it is cancelled and the job has
                     failed; default for ever. A handler that is not async cannot be stopped.
                 tenant_ids: the tenants to take jobs of; default the default tenant.
+                with_lease: take jobs with a lease token, which fences workers that are late; default False.
 
         Raises:
             ValueError: *type* is blank or has a handler already, or an option is out of its range.

@@ -187,7 +187,7 @@ class ActivateJobsResponse(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActivatedJob]:
-        """Oldest first within a partition. A message stays below 4 MiB; what did not fit comes with a later call."""
+        """The highest priority first within a partition, then the oldest. A message stays below 4 MiB; what did not fit comes with a later call."""
 
     def __init__(
         self,

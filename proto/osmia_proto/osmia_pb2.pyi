@@ -475,6 +475,7 @@ class Job(_message.Message):
     FOLLOW_UP_DATE_FIELD_NUMBER: _builtins.int
     FORM_KEY_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    JOB_PRIORITY_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     type: _builtins.str
     state: Global___JobState.ValueType
@@ -507,6 +508,8 @@ class Job(_message.Message):
     form_key: _builtins.str
     priority: _builtins.int
     """0 to 100; absent if the model gives none."""
+    job_priority: _builtins.int
+    """Of a job of any kind: the higher one is handed out first. A user task has its own priority besides."""
     @_builtins.property
     def candidate_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -538,10 +541,11 @@ class Job(_message.Message):
         follow_up_date: _builtins.str = ...,
         form_key: _builtins.str = ...,
         priority: _builtins.int | None = ...,
+        job_priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "assignee", b"assignee", "bpmn_process_id", b"bpmn_process_id", "candidate_groups", b"candidate_groups", "candidate_users", b"candidate_users", "created_ms", b"created_ms", "custom_headers", b"custom_headers", "deadline_ms", b"deadline_ms", "due_date", b"due_date", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "element_name", b"element_name", "ended_ms", b"ended_ms", "error_message", b"error_message", "follow_up_date", b"follow_up_date", "form_key", b"form_key", "key", b"key", "priority", b"priority", "process_definition_key", b"process_definition_key", "process_definition_version", b"process_definition_version", "process_instance_key", b"process_instance_key", "retries", b"retries", "state", b"state", "type", b"type", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "assignee", b"assignee", "bpmn_process_id", b"bpmn_process_id", "candidate_groups", b"candidate_groups", "candidate_users", b"candidate_users", "created_ms", b"created_ms", "custom_headers", b"custom_headers", "deadline_ms", b"deadline_ms", "due_date", b"due_date", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "element_name", b"element_name", "ended_ms", b"ended_ms", "error_message", b"error_message", "follow_up_date", b"follow_up_date", "form_key", b"form_key", "job_priority", b"job_priority", "key", b"key", "priority", b"priority", "process_definition_key", b"process_definition_key", "process_definition_version", b"process_definition_version", "process_instance_key", b"process_instance_key", "retries", b"retries", "state", b"state", "type", b"type", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015

@@ -22,6 +22,7 @@ class ScriptedPartition:
     def __init__(self) -> None:
         self.is_open = True
         self.waiting: dict[str, list[int]] = {}
+        self.leased = False  # whether jobs that were leased before wait
         self.stale: set[str] = set()  # job types with keys in the window whose jobs are gone
         self.asked: list[tuple[Command, Any]] = []
         self.commands: list[Command] = []  # all that were ever decided
@@ -35,8 +36,8 @@ class ScriptedPartition:
     def forget_result(self, ticket: int) -> None:
         self.forgotten.append(ticket)
 
-    def has_activatable(self, type: str) -> bool:
-        return bool(self.waiting.get(type)) or type in self.stale
+    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+        return bool(self.waiting.get(type) or (leases and self.leased)) or type in self.stale
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

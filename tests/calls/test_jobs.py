@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from osmia_broker.calls import jobs as jobs_module
 from osmia_broker.calls.jobs import STREAM_JOBS, Dispatcher, JobStream, Poll
@@ -207,7 +208,66 @@ async def test_a_stream_without_room_is_passed_over_and_comes_back(it: Fixture):
         assert shares(it.partition) == {}, "both are full"
         await anext(full)
         it.partition.offer(101, 102)
-        assert shares(it.partition) == {"full": [101]}
+        assert [(command.worker, command.max_jobs, command.keys) for command, _ in it.partition.asked] == [
+            ("full", 1, None)
+        ], "it asks for the oldest of those that wait"
+
+
+async def test_a_stream_is_pushed_all_jobs_that_came_while_it_had_no_room(it: Fixture):
+    jobs = list(range(1, 3 * STREAM_JOBS + 1))
+    with it.stream() as stream:
+        it.partition.offer(*jobs)
+        read = []
+        for _ in jobs:
+            it.partition.answer_all()
+            read.append((await asyncio.wait_for(anext(stream), 5)).key)
+        it.partition.answer_all()
+        it.partition.offer(1000)
+        assert shares(it.partition) == {"s": [1000]}, "nothing is left, so the next job is pushed at once"
+    assert read == jobs
+
+
+async def test_a_job_that_comes_while_the_last_one_of_a_backlog_is_asked_for_is_asked_for_too(it: Fixture):
+    with it.stream() as stream:
+        it.partition.offer(*range(STREAM_JOBS + 1))
+        it.partition.answer()
+        await anext(stream)
+        it.partition.answer()  # the last one that waited
+        for _ in range(3):
+            await anext(stream)
+        it.partition.waiting["ask"] = []
+        [(_, asking)] = it.partition.asked
+        it.partition.offer(100)
+        it.partition.asked.clear()
+        asking.set_result([])  # it was decided before that job came
+        it.partition.answer_all()
+        for _ in range(STREAM_JOBS - 3):
+            await anext(stream)
+        assert (await asyncio.wait_for(anext(stream), 5)).key == 100
+
+
+async def test_a_backlog_ends_with_its_last_stream(it: Fixture):
+    with it.stream():
+        it.partition.offer(*range(STREAM_JOBS + 1))
+        it.partition.answer()
+    with it.stream("later"):
+        assert shares(it.partition) == {}, "what waited before it opened is left to polls"
+
+
+async def test_jobs_that_were_leased_are_asked_for_by_those_who_lease(it: Fixture):
+    plain, leasing = it.stream("plain"), it.stream("leasing")
+    leasing.command = structs.replace(leasing.command, leases=True)
+    with plain, leasing:
+        it.partition.leased = True
+        it.dispatcher.jobs_waiting({"ask", "other"})
+        assert list(shares(it.partition)) == ["plain"], "some of them may never have been leased"
+        it.partition.answer()
+        assert list(shares(it.partition)) == ["leasing"]
+        it.partition.leased = False
+        it.partition.answer()
+        assert it.partition.asked == []
+        it.partition.offer(1, 2)
+        assert shares(it.partition) == {"plain": [1], "leasing": [2]}
 
 
 async def test_jobs_without_room_in_streams_go_to_polls(it: Fixture):

@@ -104,7 +104,16 @@ def test_a_missing_version_is_not_a_missing_process(osmia, unique):
 def test_a_list_of_a_process_that_is_not_there_does_not_say_that_nothing_is_deployed(osmia, unique):
     osmia.deploy("start > end", unique)
     assert osmia("processes", "-p", "nosuch") == 0
-    assert osmia.err == "There is no process 'nosuch': osmia processes\n"
+    assert osmia.err == "There is no process 'nosuch'. See: osmia processes\n"
+
+
+@pytest.mark.parametrize("list", ["tasks", "instances", "incidents", "timers", "subscriptions", "processes"])
+def test_an_empty_list_of_a_misspelt_process_names_the_nearest(osmia, unique, list):
+    osmia.deploy("start > end", unique)
+    assert osmia(list, "-p", f"{unique}x") == 0
+    assert osmia.err == f"There is no process '{unique}x'. Did you mean '{unique}'?\n"
+    osmia.done(list, "-p", unique)
+    assert "There is no process" not in osmia.err
 
 
 def test_a_process_is_deleted_by_key_or_id(osmia, unique):
@@ -130,6 +139,69 @@ def test_a_task_is_shown_and_a_job_of_a_worker_is_none(osmia, unique):
     assert f"osmia job complete {job}" in told
     assert osmia.client.search_jobs(key=job).items[0].state == "ACTIVATABLE"
     assert "try: osmia tasks" in osmia.refused(4, "task", "complete", STRANGER)
+    assert osmia.refused(4, "task", "complete", task) == (
+        f"Error: Task {task} is completed already.\n  try: osmia tasks\n"
+    )
+
+
+def test_a_failed_job_loses_one_try_unless_it_is_given_a_number(osmia, unique):
+    osmia.deploy(f"start > a:job(type={unique}) > end", unique)
+    osmia.create(unique)
+    job = osmia.client.activate_jobs(unique)[0]
+    assert osmia.done("job", "fail", job.key) == f"Failed {job.key}, {job.retries - 1} retries left\n"
+    assert osmia.err == ""
+    (again,) = osmia.client.activate_jobs(unique)
+    assert osmia.done("job", "fail", job.key, "--retries", 1) == f"Failed {job.key}, 1 retry left\n"
+    (again,) = osmia.client.activate_jobs(unique)
+    assert (again.key, osmia.json("job", "fail", job.key)["retries"]) == (job.key, 0)
+    assert "An incident is raised: osmia incidents" in osmia.err
+    (incident,) = osmia.client.search_incidents(bpmn_process_id=unique).items
+    osmia.done("jobs", "-t", unique)
+    assert osmia.err == "1 job has no retries left: osmia incidents --type JOB_NO_RETRIES\n"
+    osmia.done("instance", "show", incident.process_instance_key)
+    assert osmia.err == f"Stopped by 1 incident: osmia incident show {incident.key}\n"
+    osmia.done("job", "retries", job.key, 3)
+    assert osmia.err == f"Its incident still stops it: osmia incident resolve {incident.key}\n"
+    osmia.done("incident", "resolve", incident.key)
+    osmia.done("job", "retries", job.key, 3)
+    assert osmia.err == ""
+    assert "try: osmia jobs" in osmia.refused(4, "job", "fail", STRANGER)
+
+
+def test_a_task_beside_an_incident_is_marked(osmia, unique):
+    osmia.deploy(
+        "start > f:parallel [ eat:user(name=Eat) > e1:end"
+        " | g:exclusive [ nobody > 1 -> a:user > e2:end | nobody > 2 -> b:user > e3:end ] ]",
+        unique,
+    )
+    osmia.create(unique)
+    assert "  ! Eat  " in osmia.done("tasks", "-p", unique)
+    assert osmia.err == f"1 task is in an instance with an incident (!): osmia incidents -p {unique}\n"
+    (row,) = osmia.json("tasks", "-p", unique)
+    assert (row["name"], row["hasIncident"]) == ("Eat", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["tasks", "--group", "cooks_x"], "No task has the group 'cooks_x'. Tasks have: "),
+        (["tasks", "--assignee", "bob_x"], "No task has the assignee 'bob_x'. Tasks have: "),
+        (["jobs", "--type", "bake_x"], "No job has the type 'bake_x'. Jobs have: "),
+    ],
+)
+def test_a_value_that_nothing_has_is_named_beside_those_that_there_are(osmia, unique, words, text):
+    osmia.deploy(f"start > a:user(assignee=ada, groups=cooks) > j:job(type={unique}) > end", unique)
+    osmia.create(unique)
+    assert osmia(*words) == 0
+    assert text in osmia.err
+
+
+@pytest.mark.parametrize("words", [["incidents"], ["incident", "resolve", "--all"]])
+def test_a_misspelt_kind_of_incident_names_those_that_there_are(osmia, words):
+    told = osmia.refused(2, *words, "--type", "no-retrys")
+    assert "Expected --type to be one of IO_MAPPING_ERROR, JOB_NO_RETRIES," in told
+    assert "try: --type " in told
+    assert osmia("incidents", "--type", "job-no-retries") == 0
 
 
 def test_a_job_throws_an_error_and_gets_time_and_tries(osmia, unique):
@@ -158,7 +230,9 @@ def stopped(osmia, unique):
 
 def test_an_instance_with_an_incident_does_not_look_healthy(osmia, unique, stopped):
     assert osmia.done("instances", "-p", unique).count("INCIDENT") == 3
-    assert osmia.err == "Some have an incident: osmia incidents\n"
+    assert osmia.err == f"3 instances have an incident: osmia incidents -p {unique}\n"
+    assert osmia("instances", "--state", "INCIDENT", "-p", unique, "--limit", 1) == 0
+    assert "1 instance has an incident" in osmia.err
     assert {row["state"] for row in osmia.json("instances", "-p", unique)} == {"ACTIVE"}
     assert osmia("tasks", "-p", unique) == 0
     assert osmia.err == f"No such tasks. An incident is open: osmia incidents -p {unique}\n"
@@ -166,11 +240,13 @@ def test_an_instance_with_an_incident_does_not_look_healthy(osmia, unique, stopp
 
 def test_an_incident_is_shown_and_resolved_with_new_retries(osmia, stopped):
     assert "no oven" in osmia.done("incident", "show", stopped[0])
+    assert osmia.err == f"When the cause is mended: osmia incident resolve {stopped[0]} --retries 3\n"
     assert f"try: osmia incident resolve {stopped[0]} --retries 3" in osmia.refused(
-        4, "incident", "resolve", stopped[0]
+        5, "incident", "resolve", stopped[0]
     )
     assert osmia.done("incident", "resolve", stopped[0], "--retries", 3) == f"Resolved {stopped[0]}\n"
     assert osmia.json("incident", "show", stopped[0])["state"] == "RESOLVED"
+    assert osmia.err == ""
     assert "try: osmia incidents" in osmia.refused(4, "incident", "show", STRANGER)
 
 
@@ -183,7 +259,7 @@ def test_all_incidents_of_a_process_are_resolved(osmia, unique, stopped):
     words = ("incident", "resolve", "--all", "-p", unique, "--type", "job_no_retries")
     assert "Resolve 3 incidents?" in osmia.refused(2, *words)
     told = osmia.refused(8, *words, "--yes")
-    assert "0 of 3 incidents were resolved." in told
+    assert "0 of 3 incidents resolved." in told
     assert osmia.done(*words, "--retries", 1, "--yes", "-o", "key").split() == [str(key) for key in stopped]
     assert osmia.done(*words, "--yes") == ""
     assert osmia.err == "No such incidents.\n"

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from osmia_broker.cli import preflight
+from osmia_broker.cli import app, broker, preflight
 from osmia_broker.cli.failures import Failure
 from osmia_broker.config import Settings
 from osmia_broker.errors import StoreFailed
@@ -105,3 +105,13 @@ def test_a_port_that_was_taken_during_the_start_is_refused_as_such(tmp_path):
         settings = Settings(data_dir=tmp_path, grpc_port=taken.getsockname()[1], management_port=0)
         with pytest.raises(Failure, match="is in use"):
             preflight.start_failed(OSError("Failed to bind"), settings)
+
+
+@pytest.mark.parametrize(("limit", "is_warned"), [("24", True), ("1023KiB", True), ("1MiB", False), ("24 MiB", False)])
+def test_a_memory_limit_without_its_unit_is_warned_of_and_taken(tmp_path, monkeypatch, capsys, limit, is_warned):
+    taken = []
+    monkeypatch.setattr(broker, "_serve", taken.append)
+    ports = ("--grpc-port", "0", "--management-port", "0", "--http-port", "0")
+    assert app.run(["broker", "--data-dir", str(tmp_path), *ports, "--memory-limit", limit]) == 0
+    assert ("a number without a unit is bytes" in capsys.readouterr().err) is is_warned
+    assert len(taken) == 1

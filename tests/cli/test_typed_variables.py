@@ -55,6 +55,34 @@ def test_a_document_must_be_an_object(document):
         read([], document)
 
 
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ("", "an empty text"),
+        ("[1]", "a list"),
+        ('"a"', "a text"),
+        ("null", "null"),
+        ("{a: 1}", "a name without double quotes at line 1, column 2"),
+        ("{'a': 1}", "a name without double quotes at line 1, column 2"),
+        ('{"a": 1,\n "b": }', "no value at line 2, column 7"),
+        ('{"a" 1}', "no colon at line 1, column 6"),
+        ('{"a": 1 "b"}', "no comma at line 1, column 9"),
+        ('{"a": 1} x', "more text behind the end at line 1, column 10"),
+        ('{"a": "x}', "a text without its closing quote at line 1, column 7"),
+        ('{"a": NaN}', "a value beyond the bounds of JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_document_is_said_with_its_place(document, found):
+    with pytest.raises(Failure) as failure:
+        read([], document)
+    assert f"but found {found}" in failure.value.what
+
+
+def test_what_is_wrong_with_demanded_json_is_said_with_its_place():
+    with pytest.raises(Failure, match="but found no value at line 1, column 1"):
+        read(["n:=pizza"], None)
+
+
 def test_a_document_may_come_from_a_file(tmp_path):
     (tmp_path / "v.json").write_text('{"a": 1}')
     assert sent(document=f"@{tmp_path / 'v.json'}") == '{"a":1}'

@@ -1,12 +1,14 @@
 """The extension file is deployed beside its BPMN file and versioned with it (user-tasks.md, section 5)."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
-from tests.activiti import USER_TASK, extension_file, properties, variable
+from tests.activiti import USER_TASK, extension_file, properties, started_by, variable
 from tests.bpmn import bpmn
 from tests.doors import Door, Refused
-from tests.harness import Scenario
+from tests.harness import Scenario, example
 
 MODEL = bpmn("start > ask:user > end", dialect="activiti")
 OTHER = bpmn("start > ask:user(name=x) > end", dialect="activiti")
@@ -127,3 +129,11 @@ def test_a_changed_extension_file_does_not_change_running_instances(door: Door):
     scenario.play("create given=1")
     door.deploy(("p.bpmn", MODEL), ("p-extensions.json", second))
     scenario.play(f"activate {USER_TASK}; sees x=1")
+
+
+def test_the_example_runs(door: Any):
+    door.deploy(*((name, example(name)) for name in ("pizza-night.bpmn", "pizza-night-extensions.json")))
+    started_by(door, "demo", '{"guests":4}', id="pizzaNight").play(
+        f'variables guests=4 flavor=plain order={{"size":1}}; activate {USER_TASK}; sees hint="A pizza for 4" _limit=3;'
+        'complete choose choice=hot; waits eat assignee=demo; variables guests=4 flavor=hot order={"size":4}'
+    )

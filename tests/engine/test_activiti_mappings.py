@@ -1,11 +1,16 @@
 """What an extension file maps into an element and out of it (user-tasks.md, section 5)."""
 
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from osmia_broker.engine.element_mappings import put_inputs
+from osmia_broker.engine.extensions import mapping_of
+from osmia_broker.engine.turn import Turn
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 from tests.activiti import USER_TASK, patch, played, properties, value, variable
-from tests.doors import Door
+from tests.doors import Door, EngineDoor
 
 ASK = "start > ask:user > rest:user > end"
 DECLARED = properties(order_number="string", flavor="string", order={"type": "json", "value": {"size": 1}})
@@ -207,6 +212,15 @@ def test_a_message_leaves_its_event_as_mapped(door: Door):
     )
 
 
+def test_a_thrown_message_carries_what_is_mapped(door: Door):
+    played(
+        door,
+        "start > f:parallel [w:catch(message=paid) > rest:user > end | b:user > ask:throw(message=paid) > end2]",
+        'create a=1; complete b; at rest; variables a=1 c=1 order={"size":1}',
+        **mapped(inputs={"c": variable("a")}),
+    )
+
+
 def test_a_mapping_belongs_to_the_version_that_it_was_deployed_with(door: Door):
     first = played(door, ASK, "create a=1", **mapped(inputs={"c": variable("a")}))
     second = played(door, ASK, "create a=1", **mapped(inputs={"d": variable("a")}))
@@ -214,3 +228,20 @@ def test_a_mapping_belongs_to_the_version_that_it_was_deployed_with(door: Door):
     jobs = {job.variables.keys() and next(iter(job.variables)) for job in door.activate(USER_TASK, 9, 1000)}
     assert jobs == {"c", "d"}
     assert first.instance != second.instance
+
+
+@pytest.mark.parametrize(("entry", "sees_only_own"), [({}, 1), ({"mappingType": "MAP_ALL_INPUTS"}, 0)])
+def test_the_row_of_a_task_says_whether_it_sees_only_mapped_variables(entry: dict[str, Any], sees_only_own: int):
+    with closing(EngineDoor()) as door:
+        scenario = played(door, ASK, "create", **mapped(**entry))
+        turn = Turn(door._partition._state)
+        [instance] = turn.elements.by("scope_key", scenario.instance)
+        task = UserTask(
+            *(turn.next_key(), scenario.instance, instance.process_definition_key, instance.key),
+            *("ask", 0, "", "", "", UserTaskState.CREATED),
+        )
+        turn.user_tasks.insert(task)
+        mapping = mapping_of(turn, instance)
+        assert mapping is not None
+        put_inputs(turn, instance, mapping)
+        assert task.sees_only_own == sees_only_own

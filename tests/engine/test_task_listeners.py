@@ -89,7 +89,7 @@ def test_a_completion_takes_effect_when_the_listeners_are_done(at: At):
 def test_a_task_takes_nothing_else_while_listeners_work(at: At, act: Any):
     desk = at("assigning=check")
     call = desk.begin(lambda calls: calls.assign(key(desk), "ada", caller=person()))
-    with pytest.raises(Refused, match="FAILED_PRECONDITION: .* but it is in state 'ASSIGNING'"):
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: .* but it is in state 'ASSIGNING'"):
         act(desk)
     answer(desk)
     assert desk.outcome(call) == "done"

@@ -1,12 +1,11 @@
 """Every other call: answers, statuses and texts as measured (gateway-rpc.md)."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from osmia_broker.gateway.server import options
 from osmia_proto import gateway
@@ -187,52 +186,6 @@ async def test_details_stay_readable(wire: Wire):
     assert len(refusal.details() or "") <= 1_000
 
 
-@pytest.mark.parametrize("call", ["UpdateJobPriority"])
-async def test_what_is_not_built_yet_says_so(wire: Wire, call: str):
-    refusal = await wire.refusal(call)
-    assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert call in (refusal.details() or "")
-
-
-async def test_an_oversized_message_is_refused_and_the_broker_goes_on(wire: Wire):
-    refusal = await wire.refusal("CreateProcessInstance", bpmnProcessId="p", variables="x" * 4_200_000)
-    assert refusal.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    await wire.call("Topology")
-
-
-async def test_bytes_that_are_no_message_hurt_nobody(wire: Wire):
-    stub = wire._channel.unary_unary("/gateway_protocol.Gateway/CompleteJob")
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub(b"\xff\xff\xff")
-    assert refused.value.code() in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
-    await wire.call("Topology")
-
-
-async def test_an_unknown_method_is_unimplemented(wire: Wire):
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await wire._channel.unary_unary("/gateway_protocol.Gateway/Nonsense")(b"")
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-async def test_health_is_told(wire: Wire):
-    stub = health_pb2_grpc.HealthStub(wire._channel)
-    for service in ("", "gateway_protocol.Gateway"):
-        assert (await stub.Check(health_pb2.HealthCheckRequest(service=service))).status == 1
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub.Check(health_pb2.HealthCheckRequest(service="nobody"))
-    assert refused.value.code() is MISSING
-    watch = stub.Watch(health_pb2.HealthCheckRequest(service=""))
-    assert (await asyncio.wait_for(watch.read(), 5)).status == 1
-    watch.cancel()
-
-
-async def test_the_services_are_reflected(wire: Wire):
-    stub = reflection_pb2_grpc.ServerReflectionStub(wire._channel)
-    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    answer = await call.read()
-    assert "gateway_protocol.Gateway" in {one.name for one in answer.list_services_response.service}
-
-
 def test_clients_may_ping():
     given = dict(options(4_194_304))
     assert given["grpc.http2.min_ping_interval_without_data_ms"] <= 10_000
@@ -243,12 +196,6 @@ def test_clients_may_ping():
 @pytest.mark.parametrize(
     ("call", "fields"),
     [
-        ("ActivateJobs", {"withLease": True}),
-        ("StreamActivatedJobs", {"withLease": True}),
-        *(
-            (call, {"jobLeaseToken": "token"})
-            for call in ("CompleteJob", "FailJob", "ThrowError", "UpdateJobRetries", "UpdateJobTimeout")
-        ),
         ("CompleteJob", {"result": {"denied": True}}),
         ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
     ],
@@ -257,3 +204,50 @@ async def test_fields_that_cannot_be_honoured_are_refused(wire: Wire, call: str,
     refusal = await wire.refusal(call, **fields)
     assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
     assert next(iter(fields)) in (refusal.details() or "")
+
+
+async def test_priority_and_lease_travel_with_a_job(wire: Wire, unique: str):
+    await wire.deploy(f"start > ask:job(type={unique}) > end", id=unique)
+    await wire.create(unique)
+    [job] = await wire.activate(unique, withLease=True)
+    assert (job.priority, job.HasField("jobLeaseToken")) == (0, True)
+    await wire.call("UpdateJobPriority", jobKey=job.key, priority=-7, jobLeaseToken=job.jobLeaseToken)
+    updates = [("UpdateJobRetries", {"retries": 2}), ("UpdateJobTimeout", {"timeout": 1}), ("UpdateJobPriority", {})]
+    reports = [("CompleteJob", {}), ("FailJob", {"retries": 1}), ("ThrowError", {"errorCode": "x"})]
+    for call, fields in (*updates, *reports):
+        refusal = await wire.refusal(call, jobKey=job.key, jobLeaseToken="another", **fields)
+        assert refusal.code() is grpc.StatusCode.FAILED_PRECONDITION, call
+    for call, fields in reports:
+        refusal = await wire.refusal(call, jobKey=job.key, **fields)
+        assert refusal.code() is grpc.StatusCode.FAILED_PRECONDITION, call
+    await wire.call("FailJob", jobKey=job.key, retries=2, jobLeaseToken=job.jobLeaseToken)
+    assert await wire.activate(unique) == []
+    [again] = await wire.activate(unique, withLease=True)
+    assert (again.key, again.priority, again.retries) == (job.key, -7, 2)
+    await wire.call("CompleteJob", jobKey=job.key, jobLeaseToken=again.jobLeaseToken)
+
+
+async def test_a_stream_with_leases_is_pushed_what_was_leased_before(wire: Wire, unique: str):
+    await wire.deploy(f"start > ask:job(type={unique}) > end", id=unique)
+    await wire.create(unique)
+    [job] = await wire.activate(unique, withLease=True)
+    plain = wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker="plain")
+    leasing = wire.call("StreamActivatedJobs", type=unique, timeout=60_000, worker="leasing", withLease=True)
+    await wire.activate(unique + "other")
+    await wire.call("FailJob", jobKey=job.key, retries=2, jobLeaseToken=job.jobLeaseToken)
+    again = await asyncio.wait_for(leasing.read(), 5)
+    assert (again.key, again.worker) == (job.key, "leasing")
+    assert again.jobLeaseToken not in ("", job.jobLeaseToken)
+    plain.cancel()
+    leasing.cancel()
+
+
+@pytest.mark.parametrize("call", ["ActivateJobs", "StreamActivatedJobs"])
+async def test_the_tenants_of_a_worker(wire: Wire, unique: str, call: str):
+    """Those that are named count unless the caller wants the assigned ones, which is the default one alone."""
+    given: dict[str, Any] = {"type": unique, "timeout": 1, "tenantIds": ["other"]}
+    for tenant_filter in (0, 2, -1):
+        refusal = await wire.refusal(call, **given, tenantFilter=tenant_filter)
+        assert refusal.code() is grpc.StatusCode.INVALID_ARGUMENT
+    accepted = wire.call("ActivateJobs", **given, tenantFilter=1, maxJobsToActivate=1, requestTimeout=-1)
+    assert [list(answer.jobs) async for answer in accepted] == [[]]

@@ -1,9 +1,12 @@
 """Reading extension files: the forms that are taken, and every fault that refuses one (user-tasks.md, section 5)."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from osmia_broker.model import extension_files
 from osmia_broker.model.extension_files import InvalidExtensions
@@ -79,6 +82,10 @@ def test_a_kind_of_source_may_be_written_in_capitals(kind: str) -> None:
         (file(properties={"v": {"name": "a"}, "w": {"name": "a"}}), "extensions.p.properties.w", "Expected one variable with the name 'a', but found two"),
         (file(properties={"v": {"name": "a", "value": "${b"}}), "extensions.p.properties.v", "failed to parse expression '${b'"),
         (mapped({"type": "value", "value": msgspec.Raw(b"[" * 60 + b"]" * 60)}), "extensions.p.mappings.t.outputs.x", "at most 50 levels"),
+        (file(mappings={"t": {"inputs": {"a\0": {"type": "value", "value": 1}}}}), "extensions.p.mappings.t.inputs", "Expected the name of a variable"),
+        (file(mappings={"t": {"outputs": {"": {"type": "value", "value": 1}}}}), "extensions.p.mappings.t.outputs", "Expected the name of a variable"),
+        (file(constants={"t": {"\0": {"value": 1}}}), "extensions.p.constants.t", "Expected the name of a variable"),
+        (file(properties={"v": {"name": "\0"}}), "extensions.p.properties.v", "Expected the name of a variable"),
         (b"\xff", "", "Expected JSON"),
         (b"[" * 100_000, "", "Expected JSON"),
     ],
@@ -109,3 +116,46 @@ def test_all_faults_are_reported_together() -> None:
 )
 def test_a_bpmn_file_and_its_extension_file_have_one_stem(name: str, stem: str) -> None:
     assert extension_files.stem_of(name) == stem
+
+
+WORDS = st.sampled_from(
+    [
+        "extensions",
+        "p",
+        "properties",
+        "mappings",
+        "constants",
+        "inputs",
+        "outputs",
+        "type",
+        "value",
+        "name",
+        "op",
+        "path",
+        "mappingType",
+    ]
+)
+TEXTS = (
+    WORDS
+    | st.sampled_from(["variable", "jsonpatch", "MAP_ALL", "string", "${a}", "${", "/a/b", "add", ""])
+    | st.text(max_size=3)
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.sampled_from([[], ["extensions"], ["extensions", "p"], ["extensions", "p", "mappings", "t", "inputs"]]))
+def test_a_file_of_any_content_is_read_or_refused(content: Any, path: list[str]) -> None:
+    for name in reversed(path):
+        content = {name: content}
+    with suppress(InvalidExtensions):
+        extension_files.parse(msgspec.json.encode(content))
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    with suppress(InvalidExtensions):
+        extension_files.parse(content)

@@ -3,8 +3,10 @@
 import json
 import socket
 
+import msgspec
 import pytest
 
+from osmia_broker.http.types import Body, Key, Text, convert
 from tests.rest.conftest import Rest
 
 CANCEL = "/process-instances/{}/cancellation"
@@ -16,6 +18,16 @@ def test_a_key_leaves_as_text_and_is_taken_as_text_or_number(rest: Rest, unique:
         created = rest.post("/process-instances", {"processDefinitionKey": key})
         assert created["processDefinitionKey"] == str(definition)
         assert created["processInstanceKey"].isdigit()
+
+
+def test_what_a_request_brings_is_of_plain_types():
+    class Question(Body):
+        key: Key
+        text: Text | None = None
+
+    found = msgspec.json.decode(b'{"key": "7", "text": 1.5}', type=Question, dec_hook=convert)
+    assert (type(found.key), found.key, type(found.text), found.text) == (int, 7, str, "1.5")
+    assert (type(Key(7)), type(Text("a"))) == (int, str)
 
 
 def test_an_answer_without_content_is_204_and_empty(rest: Rest, unique: str):

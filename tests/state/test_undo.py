@@ -12,8 +12,8 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import InvalidState, OsmiaError
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State
-from osmia_broker.state.store_protocol import Loaded
-from osmia_broker.state.windows import WINDOWS_MAX, Window, Windows
+from osmia_broker.state.store_protocol import Lane, Loaded
+from osmia_broker.state.windows import WINDOWS_MAX, Window, Windows, rank
 from tests.bpmn import bpmn
 
 PROCESS = bpmn(
@@ -40,7 +40,8 @@ def fresh_turn(steps_max: int = 1_000) -> Turn:
     turn = Turn(State(), Budget(steps_max, seconds=60))
     execute(turn, commands.DeployResources(compile_resources([("p.bpmn", PROCESS)])), NOW_MS)
     for type in ("t", "io.camunda.zeebe:userTask"):
-        turn.jobs.windows.refill(type, [])
+        for is_leased in (False, True):
+            turn.jobs.windows.refill(Lane(type, is_leased), [])
     turn.take_events()
     return turn
 
@@ -76,7 +77,11 @@ def picture_of(state: State) -> dict[str, Any]:
         },
         "changed variables": sorted(state.variables._changed),
         "text of variables": dict(state.variables._text),
-        "windows": {type: sorted(window._members) for type, window in state.jobs.windows._by_type.items()},
+        "windows": {
+            lane: sorted(window._members)
+            for lanes in state.jobs.windows._by_type.values()
+            for lane, window in lanes.items()
+        },
         "sizes": dict(state.residency._sizes),
         "bytes": state.residency.total_bytes,
         "next key": state._next_key,
@@ -123,6 +128,8 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.ActivateJobs("t", "w", 1 + value, 8, keys=tuple(jobs[: value % 5])),
         commands.CarryOut(some(follow_ups)),
         commands.ParkFollowUp(some(follow_ups), "for once"),
+        commands.UpdateJobPriority(some(jobs), value % 5 - 2),
+        commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
     ]
     return made[choice % len(made)]
 
@@ -134,7 +141,7 @@ def try_out(turn: Turn, wanted: commands.Command) -> None:
         return
 
 
-STEP = st.tuples(st.integers(0, 15), st.integers(0, 40))
+STEP = st.tuples(st.integers(0, 17), st.integers(0, 40))
 STEPS = st.lists(STEP, max_size=25)
 FAIL, SOON = 4, 27  # fails the only job of the new instance, which is activatable at once
 
@@ -164,14 +171,14 @@ def test_undone_commands_change_no_order(steps: list[tuple[int, int]]):
 
 
 def _all_jobs(turn: Turn) -> list[int]:
-    command = commands.ActivateJobs("t", "w", 1, 1_000)
+    command = commands.ActivateJobs("t", "w", 1, 1_000, leases=True)
     try:
         answer = execute(turn, command, NOW_MS)
     except Missing as missing:  # keys of jobs that have ended
         turn.state.admit(missing.wanted, Loaded())
         answer = execute(turn, command, NOW_MS)
     keys = [job.key for job in answer]
-    assert keys == sorted(keys)
+    assert keys == sorted(keys, key=lambda key: rank(turn.jobs[key]))
     return keys
 
 
@@ -210,28 +217,28 @@ def test_a_window_gives_the_lowest_key_first(steps: list[int | None]):
 
 def test_windows_of_types_that_nobody_asks_for_are_dropped():
     windows = Windows()
-    windows.refill("kept", [1])
+    windows.refill(Lane("kept"), [1])
     for number in range(2 * WINDOWS_MAX):
-        windows.refill(f"type-{number}", [])
+        windows.refill(Lane(f"type-{number}"), [])
         windows.used("kept")
     assert len(windows) == WINDOWS_MAX
-    assert windows.get("kept") is not None
-    assert windows.get("type-0") is None
+    assert windows.get(Lane("kept")) is not None
+    assert windows.get(Lane("type-0")) is None
 
 
 def test_a_window_that_is_being_filled_is_not_dropped():
     windows = Windows()
-    windows.refill_begins("filling")
+    windows.refill_begins(Lane("filling"))
     for number in range(2 * WINDOWS_MAX):
-        windows.refill(f"type-{number}", [])
-    assert windows.get("filling") is not None
+        windows.refill(Lane(f"type-{number}"), [])
+    assert windows.get(Lane("filling")) is not None
 
 
 def test_keys_behind_a_window_wait_for_its_refill():
     window = Window(through=10)
     window.add(11)
     assert window.pop() is None
-    assert window.needs_refill
+    assert window.ends_at == 10
     window.refilling = True
     window.add(12)
     window.refill([11])

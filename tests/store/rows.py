@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, replace
 from typing import Any
 
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchType, ClusterVariable
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     BusinessId,
@@ -75,8 +76,11 @@ compensation = Compensation(BASE + 23, PROCESS, PROCESS, PROCESS, "ask", TASK, "
 message = Message(BASE + 24, BASE + 24, "paid", "7", "one", "{}", "", 12, 0)
 created_once = CreatedOnce(BASE + 25, BASE + 25, TEXT, BASE + 1, "p", 1, PROCESS, 0)
 start_timer = Timer(BASE + 27, BASE + 27, BASE + 1, 0, "start", 0, -1, "R/PT1S", 10)
+batch = BatchOperation(BASE + 29, BASE + 29, BatchType.CANCEL_PROCESS_INSTANCE, "{}", TEXT, 13)
+batch_item = BatchItem(BASE + 30, BASE + 30, BASE + 29, PROCESS, PROCESS)
 signal = FollowUp(BASE + 28, BASE + 28, 1, "DeliverSignal", "{}", 0)
 
+cluster_variable = ClusterVariable(TEXT, "[1]", '{"a":1}')
 start_subscription = StartSubscription(BASE + 26, BASE + 1, "p", "go", SubscriptionKind.MESSAGE, "go")
 
 OF_FIRST_VERSION: tuple[Any, ...] = (process, task, token, job, variable, incident)
@@ -94,7 +98,14 @@ OF_EVENTS: tuple[Any, ...] = (
     transition,
 )
 INSTANCE: tuple[Any, ...] = (*OF_FIRST_VERSION, follow_up, *OF_EVENTS)
-ALONE: tuple[Any, ...] = (message, created_once, start_timer, signal)  # they come into memory by their own key
+ALONE: tuple[Any, ...] = (  # they come into memory by their own key
+    message,
+    created_once,
+    start_timer,
+    signal,
+    batch,
+    batch_item,
+)
 DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from osmia_broker.errors import StoreFailed, ValueRefused
+from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
@@ -35,12 +36,14 @@ from osmia_broker.state.store_protocol import (
     Changes,
     Due,
     DueWanted,
+    Lane,
     Loaded,
     MatchWanted,
     Store,
     Wanted,
 )
 from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
 from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
@@ -83,7 +86,7 @@ async def test_a_new_store_begins_with_the_first_key(store: Store):
 
 
 async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
-    await write(store, *rows.DEPLOYED, *rows.INSTANCE, next_key=BASE + 77)
+    await write(store, *rows.DEPLOYED, rows.cluster_variable, *rows.INSTANCE, next_key=BASE + 77)
     start = await store.open()
     assert start.next_key == BASE + 77
     assert start.definitions == {
@@ -94,6 +97,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         StartSubscription: [],
         GlobalTaskListener: [],
         EventRecording: [],
+        ClusterVariable: [rows.cluster_variable],
     }
 
 
@@ -121,6 +125,26 @@ async def test_a_row_that_stands_alone_survives_a_start(store: Store, row: Any):
     await write(store, row)
     await store.open()
     assert (await load(store, wanted(row.key, of=type(row)))).instances == {row.key: {type(row): [row]}}
+
+
+async def test_an_erased_instance_leaves_no_row_behind(store: Store):
+    others = rows.instance(1)
+    await write(store, *rows.INSTANCE, *others, replace(rows.token, key=BASE + 50, ended_ms=9))
+    await store.write(Changes(next_key=BASE + 200, erased=[PROCESS]), None)
+    await store.open()
+    asked = wanted(PROCESS, others[0].key) | wanted(rows.variable.scope_key, of=ElementInstance)
+    assert (await load(store, asked)).instances.keys() == {others[0].key}
+    await write(store, rows.process)
+    assert (await load(store, wanted(PROCESS))).instances == {PROCESS: {ElementInstance: [rows.process]}}
+
+
+async def test_an_instance_that_ends_and_is_erased_in_one_batch_is_gone(store: Store):
+    await write(store, *rows.INSTANCE)
+    ended = changes(replace(rows.process, ended_ms=9), next_key=BASE + 200)
+    ended.erased = [PROCESS]
+    await store.write(ended, None)
+    await write(store, rows.process)
+    assert (await load(store, wanted(PROCESS))).instances == {PROCESS: {ElementInstance: [rows.process]}}
 
 
 # --- rows by their values
@@ -345,6 +369,18 @@ async def test_a_resource_that_is_missing_is_absent(store: Store):
 # --- activatable jobs
 
 
+LANE, LEASED = Lane("type"), Lane("type", is_leased=True)
+
+
+async def window_of(store: Store, lane: Lane = LANE, after: int = FIRST) -> list[int]:
+    """The next ranks of a lane."""
+    return (await load(store, Wanted(windows=frozenset({(lane, after)})))).windows[lane]
+
+
+def job_rank(number: int, priority: int = 0) -> int:
+    return rank_of(priority, JOB + 1_000 * number)
+
+
 async def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
     await write(store, *(row for number in (3, 1, 2) for row in rows.instance(number)))
     await write(
@@ -353,16 +389,48 @@ async def test_the_window_gives_activatable_jobs_oldest_first(store: Store):
         *rows.instance(5, type="other"),
         *rows.instance(6, ended_ms=1),
     )
-    first = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows
-    assert first == {"type": [JOB + 1_000, JOB + 2_000, JOB + 3_000]}
-    rest = (await load(store, Wanted(job_types=frozenset({("type", JOB + 1_000), ("nothing", 0)})))).windows
-    assert rest == {"type": [JOB + 2_000, JOB + 3_000], "nothing": []}
+    assert await window_of(store) == [job_rank(1), job_rank(2), job_rank(3)]
+    asked = Wanted(windows=frozenset({(LANE, job_rank(1)), (Lane("nothing"), FIRST)}))
+    assert (await load(store, asked)).windows == {LANE: [job_rank(2), job_rank(3)], Lane("nothing"): []}
 
 
-async def test_a_window_is_bounded(store: Store):
-    await write(store, *(rows.instance(number)[2] for number in range(WINDOW_JOBS + 5)))
-    window = (await load(store, Wanted(job_types=frozenset({("type", 0)})))).windows["type"]
-    assert window == [JOB + 1_000 * number for number in range(WINDOW_JOBS)]
+PRIORITIES = [0, 5, -5, 2**31 - 1, -(2**31), 5, 0, -5, 1]
+
+
+async def test_the_window_gives_higher_priorities_first(store: Store):
+    """In whatever place the last window ended, the next one goes on behind it."""
+    await write(store, *(rows.instance(number, priority=one)[2] for number, one in enumerate(PRIORITIES)))
+    ranks = sorted(job_rank(number, priority) for number, priority in enumerate(PRIORITIES))
+    assert [priority_of(one) for one in ranks] == sorted(PRIORITIES, reverse=True)
+    for place, after in enumerate([FIRST, *ranks]):
+        assert await window_of(store, after=after) == ranks[place:]
+        assert await window_of(store, LEASED, after) == []
+
+
+async def test_jobs_that_were_leased_have_a_window_of_their_own(store: Store):
+    ordinary = [rows.instance(number, priority=number % 2)[2] for number in range(4)]
+    leased = [rows.instance(number, priority=number % 3 - 1, lease_token="x")[2] for number in range(4, 10)]
+    await write(store, *ordinary, *leased)
+    assert await window_of(store) == sorted(map(rank, ordinary))
+    ranks = sorted(map(rank, leased))
+    for place, after in enumerate([FIRST, *ranks]):
+        assert await window_of(store, LEASED, after) == ranks[place:]
+
+
+@pytest.mark.parametrize("of_each", [{}, {"priority": 3}, {"priority": -3}, {"lease_token": "x"}])
+async def test_a_window_is_bounded(store: Store, of_each: dict[str, Any]):
+    jobs = [rows.instance(number, **of_each)[2] for number in range(WINDOW_JOBS + 5)]
+    await write(store, *jobs)
+    lane = Lane("type", "lease_token" in of_each)
+    window = await window_of(store, lane)
+    assert window == [rank(job) for job in jobs[:WINDOW_JOBS]]
+    assert await window_of(store, lane, window[-1]) == [rank(job) for job in jobs[WINDOW_JOBS:]]
+
+
+async def test_a_window_is_filled_up_with_jobs_of_lower_priorities(store: Store):
+    jobs = [rows.instance(number, priority=1 - number % 3)[2] for number in range(WINDOW_JOBS + 5)]
+    await write(store, *jobs)
+    assert await window_of(store) == sorted(map(rank, jobs))[:WINDOW_JOBS]
 
 
 # --- due rows

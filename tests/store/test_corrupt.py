@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job, Message, WaitingToken
-from osmia_broker.state.store_protocol import DueWanted, Loaded, Wanted
+from osmia_broker.state.store_protocol import DueWanted, Lane, Loaded, Wanted
 from osmia_broker.store import schema
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
@@ -327,7 +327,7 @@ async def test_no_value_in_any_column_makes_a_load_fail(
     row = {"element_instances": TASK, "jobs": JOB, "incidents": INCIDENT}.get(table)
     where = f"{key} = {row}" if row else f"process_instance_key = {PROCESS}"
     new = "CAST(? AS TEXT)" if isinstance(value, tuple) else "?"
-    asked = wanted(PROCESS, OTHER, due=DueWanted(2**63 - 1, 9), job_types=frozenset({("type", 0)}))
+    asked = wanted(PROCESS, OTHER, due=DueWanted(2**63 - 1, 9), windows=frozenset({(Lane("type"), 0)}))
     for kind, one in ((Job, JOB), (Incident, INCIDENT), (WaitingToken, TOKEN), (FollowUp, FOLLOW_UP)):
         asked |= wanted(one, of=kind)
     before = db.execute(f"SELECT * FROM {table}").fetchall()

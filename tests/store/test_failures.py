@@ -15,14 +15,14 @@ import pytest
 
 from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.rows import ElementInstance, Job, ProcessDefinition, Variable
-from osmia_broker.state.store_protocol import DueWanted, Loaded, Start
+from osmia_broker.state.store_protocol import DueWanted, Lane, Loaded, Start
 from osmia_broker.store.sqlite import SqliteStore, connect
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS, changes, wanted
 
 NEVER = 10**9
 EVERYTHING = wanted(
-    PROCESS, resources=frozenset({rows.resource.checksum}), job_types=frozenset({("type", 0)}), due=DueWanted(1, 1)
+    PROCESS, resources=frozenset({rows.resource.checksum}), windows=frozenset({(Lane("type"), 0)}), due=DueWanted(1, 1)
 )
 
 Stores = Callable[..., SqliteStore]

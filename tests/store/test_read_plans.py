@@ -9,7 +9,15 @@ from tests.store.conftest import Written
 from tests.store.reading import DONE, LISTS, instance, stop
 
 HISTORY = ("element", "job", "incident", "variable", "timer", "subscription", "message", "origin", "business", "called")
-OF_OPEN_ROWS = ("incidents_open", "jobs_activatable", "timers_due", "subscriptions_by_kind", "messages_by_name")
+OF_OPEN_ROWS = (
+    "incidents_open",
+    "jobs_activatable",
+    "jobs_ranked",
+    "jobs_leased",
+    "timers_due",
+    "subscriptions_by_kind",
+    "messages_by_name",
+)
 
 
 @pytest.fixture

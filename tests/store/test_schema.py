@@ -20,7 +20,8 @@ from osmia_broker.state.rows import (
     StartSubscription,
     WaitingToken,
 )
-from osmia_broker.state.store_protocol import Due, DueWanted, MatchWanted, Wanted
+from osmia_broker.state.store_protocol import Due, DueWanted, Lane, MatchWanted, Wanted
+from osmia_broker.state.windows import FIRST, rank_of
 from osmia_broker.store import creation, dialects, schema, statements
 from osmia_broker.store.migrations import upgrade
 from osmia_broker.store.sqlite import SqliteStore
@@ -234,7 +235,8 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
     await store.open()
     opening = [text for text in asked if any(f".{kind.due}" in text for kind in DUE_KINDS)]
     asked.clear()
-    every = wanted(PROCESS, job_types=frozenset({("type", 0)}), due=DueWanted(5, 5), resources=frozenset({"c" * 64}))
+    lanes = {(Lane("type", is_leased), after) for is_leased in (False, True) for after in (FIRST, rank_of(-7, 5))}
+    every = wanted(PROCESS, windows=frozenset(lanes), due=DueWanted(5, 5), resources=frozenset({"c" * 64}))
     every |= Wanted(matches=frozenset(MATCHES.values()))
     for kind in schema.KEYED_KINDS:
         every |= wanted(PROCESS, of=kind.row_type)
@@ -249,6 +251,26 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
                     f"{step}: {text}"
                 )
     db.close()
+
+
+@pytest.mark.parametrize(
+    ("index", "statement"),
+    [
+        ("jobs_activatable (type=? AND rowid>?)", statements.PLAIN_JOBS),
+        ("jobs_ranked (type=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.RANKED]),
+        ("jobs_ranked (type=? AND priority>? AND priority<?)", statements.BETWEEN_PRIORITIES[schema.RANKED]),
+        ("jobs_leased (type=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.LEASED]),
+        ("jobs_leased (type=? AND priority>? AND priority<?)", statements.BETWEEN_PRIORITIES[schema.LEASED]),
+    ],
+)
+async def test_a_window_reads_no_more_than_its_part_of_an_index(tmp_path: Path, index: str, statement: Any):
+    with sqlite3.connect(await made(tmp_path / "x.db")) as db:
+        text = dialects.prepare(statement)
+        given = {"type": "t", "after": 1, "priority": 1, "below": 9, "above": 0, "rows_max": 5}
+        plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, text.constants | given)]
+    db.close()
+    assert len(plan) == 1, f"a step of its own for sorting: {plan}"
+    assert index in plan[0]
 
 
 @pytest.mark.parametrize(("table", "index"), [(Job, "jobs_due"), (FollowUp, "follow_ups_due")])

@@ -13,6 +13,7 @@ from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
+from osmia_broker.calls.operators import OperatorCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
@@ -28,6 +29,7 @@ from osmia_broker.engine.commands import (
     SetVariables,
     TaskListenerResult,
     ThrowError,
+    UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
@@ -45,7 +47,7 @@ EARLY_SHARE = (
 EARLY_S = 0.25  # but by no more than this
 
 
-class Calls(EventCalls, InstanceCalls):
+class Calls(EventCalls, InstanceCalls, OperatorCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN) -> None:
@@ -151,9 +153,11 @@ class Calls(EventCalls, InstanceCalls):
         max_jobs: int,
         fetch_variables: tuple[str, ...] = (),
         wait_ms: int = 0,
+        leases: bool = False,
     ) -> list[ActivatedJob]:
         """Hand out jobs now, or the first that come within *wait_ms*: 0 means `LONG_POLL_S`, below 0 no wait at all.
 
+        A caller who *leases* gets a token with each job, without which nobody can report on it any more.
         The door passes jobs that it cannot deliver to `give_back`.
         """
         prefix = "Expected to activate job batch with"
@@ -163,19 +167,28 @@ class Calls(EventCalls, InstanceCalls):
             raise InvalidArgument(f"{prefix} timeout to be greater than zero, but it was '{timeout_ms}'")
         if max_jobs < 1:
             raise InvalidArgument(f"{prefix} max jobs to activate to be greater than zero, but it was '{max_jobs}'")
-        command = _activation(type, worker, timeout_ms, max_jobs, fetch_variables)
+        command = _activation(type, worker, timeout_ms, max_jobs, fetch_variables, leases=leases)
         return await Poll(self._dispatcher, command, waits=wait_ms >= 0).jobs(_long_poll_s(wait_ms))
 
     def stream_jobs(
-        self, *, type: str, worker: str, timeout_ms: int, fetch_variables: tuple[str, ...] = ()
+        self,
+        *,
+        type: str,
+        worker: str,
+        timeout_ms: int,
+        fetch_variables: tuple[str, ...] = (),
+        leases: bool = False,
     ) -> JobStream:
-        """Push jobs as they become activatable. The door opens the stream with `with` and reads it for as long as it likes."""
+        """Push jobs as they become activatable. The door opens the stream with `with` and reads it for as long as it likes.
+
+        *leases* is as that of `activate_jobs`.
+        """
         prefix = "Expected to stream activated jobs with"
         if not type.strip():
             raise InvalidArgument(f"{prefix} type to be present, but it was blank")
         if timeout_ms < 1:
             raise InvalidArgument(f"{prefix} timeout to be greater than zero, but it was {timeout_ms}")
-        return JobStream(self._dispatcher, _activation(type, worker, timeout_ms, 0, fetch_variables))
+        return JobStream(self._dispatcher, _activation(type, worker, timeout_ms, 0, fetch_variables, leases=leases))
 
     def give_back(self, jobs: Sequence[ActivatedJob]) -> None:
         """Take back jobs that could not be delivered to their caller; others may have them at once."""
@@ -183,12 +196,15 @@ class Calls(EventCalls, InstanceCalls):
 
     # --- reports of workers
 
+    # The token of a lease is empty if the worker has none.
+
     def complete_job(
         self,
         job_key: int,
         variables: str,
         result: AdHocResult | TaskListenerResult | None = None,
         business_id: str | None = None,
+        lease_token: str = "",
     ) -> Awaitable[None]:
         """Report success. *result* is of a worker of an ad-hoc subprocess, or of a task listener.
 
@@ -198,10 +214,18 @@ class Calls(EventCalls, InstanceCalls):
         key = checks.int64("jobKey", job_key)
         of_ad_hoc = result if isinstance(result, AdHocResult) else None
         of_task = result if isinstance(result, TaskListenerResult) else None
-        return self._partition.submit(CompleteJob(key, parse_variables(variables), of_ad_hoc, given, of_task))
+        parsed = parse_variables(variables)
+        return self._partition.submit(CompleteJob(key, parsed, of_ad_hoc, given, of_task, lease_token))
 
     def fail_job(
-        self, job_key: int, *, retries: int, error_message: str, back_off_ms: int, variables: str
+        self,
+        job_key: int,
+        *,
+        retries: int,
+        error_message: str,
+        back_off_ms: int,
+        variables: str,
+        lease_token: str = "",
     ) -> Awaitable[None]:
         """Report a failure after which the job has *retries* left and may be tried again after *back_off_ms*."""
         return self._partition.submit(
@@ -211,10 +235,13 @@ class Calls(EventCalls, InstanceCalls):
                 checks.storable("errorMessage", error_message),
                 checks.int64("retryBackOff", back_off_ms),
                 parse_variables(variables),
+                lease_token,
             )
         )
 
-    def throw_error(self, job_key: int, *, error_code: str, error_message: str, variables: str) -> Awaitable[None]:
+    def throw_error(
+        self, job_key: int, *, error_code: str, error_message: str, variables: str, lease_token: str = ""
+    ) -> Awaitable[None]:
         """Report an error of the business, for the model to catch."""
         return self._partition.submit(
             ThrowError(
@@ -222,19 +249,26 @@ class Calls(EventCalls, InstanceCalls):
                 checks.storable("errorCode", error_code),
                 checks.storable("errorMessage", error_message),
                 parse_variables(variables),
+                lease_token,
             )
         )
 
-    def update_retries(self, job_key: int, retries: int) -> Awaitable[None]:
+    def update_retries(self, job_key: int, retries: int, lease_token: str = "") -> Awaitable[None]:
         """Give a job *retries* new tries."""
         return self._partition.submit(
-            UpdateJobRetries(checks.int64("jobKey", job_key), checks.int32("retries", retries))
+            UpdateJobRetries(checks.int64("jobKey", job_key), checks.int32("retries", retries), lease_token)
         )
 
-    def update_timeout(self, job_key: int, timeout_ms: int) -> Awaitable[None]:
+    def update_priority(self, job_key: int, priority: int, lease_token: str = "") -> Awaitable[None]:
+        """Give a job a new *priority*; the higher one is handed out first."""
+        return self._partition.submit(
+            UpdateJobPriority(checks.int64("jobKey", job_key), checks.int32("priority", priority), lease_token)
+        )
+
+    def update_timeout(self, job_key: int, timeout_ms: int, lease_token: str = "") -> Awaitable[None]:
         """Move the end of a job's lease to now + *timeout_ms*; 0 or below ends it."""
         return self._partition.submit(
-            UpdateJobTimeout(checks.int64("jobKey", job_key), checks.int64("timeout", timeout_ms))
+            UpdateJobTimeout(checks.int64("jobKey", job_key), checks.int64("timeout", timeout_ms), lease_token)
         )
 
 
@@ -251,7 +285,7 @@ def _creation(
 
 
 def _activation(
-    type: str, worker: str, timeout_ms: int, max_jobs: int, fetch_variables: tuple[str, ...]
+    type: str, worker: str, timeout_ms: int, max_jobs: int, fetch_variables: tuple[str, ...], *, leases: bool
 ) -> ActivateJobs:
     return ActivateJobs(
         type=checks.storable("type", type),
@@ -259,6 +293,7 @@ def _activation(
         timeout_ms=checks.int64("timeout", timeout_ms),
         max_jobs=checks.int32("maxJobsToActivate", max_jobs),
         fetch_variables=fetch_variables,
+        leases=leases,
     )
 
 

@@ -118,6 +118,19 @@ def default_tenant(call: str, tenants: Iterable[str]) -> None:
             )
 
 
+def tenants_of_jobs(call: str, tenant_filter: int, tenants: Iterable[str]) -> None:
+    """Refuse tenants of which a worker wants jobs other than the default one. The filter ASSIGNED (1) passes over those that are named.
+
+    Raises:
+        InvalidArgument: another tenant is named, or the filter is none of the contract's.
+
+    """
+    if tenant_filter not in (0, 1):
+        raise InvalidArgument(f"Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found {tenant_filter}")
+    if tenant_filter == 0:
+        default_tenant(call, tenants)
+
+
 def unused(field: str, *, given: bool) -> None:
     """Refuse a field of the contract that this broker does not honour yet, instead of passing over it.
 

@@ -3,6 +3,9 @@
 Just before a batch closes, the partition reports the jobs that the batch has made activatable. Streams take them first, in
 turn, then polls, the oldest first. Their jobs are activated in the same batch, so creating a job and handing it out share one
 commit. A caller who has gone takes no more jobs, and jobs that were activated for them are given back.
+
+If streams have no room for all of them, or if the jobs must be asked for in their order, the type has a backlog: one caller after the
+other asks for any jobs, until an answer is empty.
 """
 
 import asyncio
@@ -59,7 +62,7 @@ class Poll:
 
     def set_result(self, jobs: list[ActivatedJob]) -> None:
         """Take the partition's durable answer."""
-        self._dispatcher.caught_up(self.command.type, jobs)
+        self._dispatcher.answered(self.command, jobs)
         if self._future.done():
             self._dispatcher.give_back(jobs)
         elif jobs or not self.waits:
@@ -69,7 +72,7 @@ class Poll:
 
     def set_exception(self, error: OsmiaError) -> None:
         """Take the partition's refusal."""
-        self._dispatcher.caught_up(self.command.type, [])
+        self._dispatcher.answered(self.command, [])
         if not self._future.done():
             self._future.set_exception(error)
 
@@ -193,11 +196,22 @@ class _Push:
     def set_result(self, jobs: list[ActivatedJob]) -> None:
         self._stream.pushed(jobs, self._command.max_jobs)
         if self._command.keys is None:
-            self._dispatcher.caught_up(self._command.type, jobs)
+            self._dispatcher.answered(self._command, jobs)
 
     def set_exception(self, error: OsmiaError) -> None:
         del error  # the jobs never were this stream's; they are offered again when the partition is back
         self.set_result([])
+
+
+class _Backlog:
+    """Jobs of one type wait that streams may have, too. One caller at a time asks for some: thousands may wait for jobs that are not there."""
+
+    __slots__ = ("has_grown", "is_asked", "leased_only")
+
+    def __init__(self) -> None:
+        self.is_asked = False  # a question is under way
+        self.has_grown = False  # since that question
+        self.leased_only = False  # what is left was leased before: only callers who lease can have it
 
 
 class Dispatcher(Listener):
@@ -207,17 +221,16 @@ class Dispatcher(Listener):
         self._partition = partition
         self._polls: dict[str, dict[Poll, None]] = {}  # parked ones by job type, oldest first
         self._parked = 0
-        self._streams: dict[JobStream, None] = {}  # all open ones
+        self._streams: dict[str, dict[JobStream, None]] = {}  # all open ones by job type
         self._turns: dict[str, deque[JobStream]] = {}  # by job type; a stream without room leaves when its turn comes
-        # Job types with jobs that may never have been offered; true while a caller's question for them is under way.
-        self._catching_up: dict[str, bool] = {}
+        self._backlogs: dict[str, _Backlog] = {}  # by job type
         self._stopping: OsmiaError | None = None
         partition.add_listener(self)
 
     def stop(self, reason: OsmiaError) -> None:
         """End all parked polls and all streams with *reason*, and those that come later too."""
         self._stopping = reason
-        for stream in list(self._streams):
+        for stream in [stream for streams in self._streams.values() for stream in streams]:
             stream.end(reason)
         for poll in [poll for polls in self._polls.values() for poll in polls]:
             self.unpark(poll)
@@ -240,7 +253,7 @@ class Dispatcher(Listener):
         """
         if self._stopping is not None:
             poll.set_exception(self._stopping)
-        elif self._partition.has_activatable(poll.command.type):
+        elif self._has_jobs_for(poll.command):
             self._partition.decide(poll.command, poll)
         elif poll.waits:
             self._park(poll)
@@ -251,10 +264,13 @@ class Dispatcher(Listener):
         """Ask once more for a waiting poll that got no jobs, or park it. The queue's bound was kept when it came."""
         if self._stopping is not None:
             poll.set_exception(self._stopping)
-        elif self._partition.has_activatable(poll.command.type):
+        elif self._has_jobs_for(poll.command):
             self._partition.decide_own(poll.command, poll)
         else:
             self._park(poll)
+
+    def _has_jobs_for(self, command: ActivateJobs) -> bool:
+        return self._partition.has_activatable(command.type, leases=command.leases)
 
     def unpark(self, poll: Poll) -> None:
         """Take the poll out of those that wait, if it is one of them."""
@@ -275,7 +291,9 @@ class Dispatcher(Listener):
     # --- streams
 
     def open(self, stream: JobStream) -> None:
-        """Push jobs to *stream* from now on. Jobs that wait already are left to polls (gateway-rpc.md, StreamActivatedJobs).
+        """Push jobs to *stream* from now on. Jobs that wait already are left to polls, as long as streams have room for all that come.
+
+        The source is gateway-rpc.md, StreamActivatedJobs.
 
         Raises:
             OsmiaError: the broker is stopping.
@@ -283,39 +301,47 @@ class Dispatcher(Listener):
         """
         if self._stopping is not None:
             raise self._stopping
-        self._streams[stream] = None
+        self._streams.setdefault(stream.command.type, {})[stream] = None
         self.join_turn(stream)
 
     def close(self, stream: JobStream) -> None:
         """Push no more jobs to *stream*."""
-        self._streams.pop(stream, None)
-        turns = self._turns.get(stream.command.type)
+        type = stream.command.type
+        streams = self._streams.get(type, {})
+        streams.pop(stream, None)
+        if not streams:
+            self._streams.pop(type, None)
+            if type not in self._polls:
+                self._backlogs.pop(type, None)
+        turns = self._turns.get(type)
         if stream.has_turn and turns is not None:
             turns.remove(stream)
             self._leave_turn(turns, stream)
 
     def join_turn(self, stream: JobStream) -> None:
         """Ask *stream* in turn again if it has room."""
-        if not stream.has_turn and stream in self._streams and stream.room > 0:
+        type = stream.command.type
+        if not stream.has_turn and stream in self._streams.get(type, ()) and stream.room > 0:
             stream.has_turn = True
-            self._turns.setdefault(stream.command.type, deque()).append(stream)
-            if self._catching_up.get(stream.command.type) is False:
-                self._catch_up(stream.command.type)
+            self._turns.setdefault(type, deque()).append(stream)
+            self._ask(type)
 
     def _leave_turn(self, turns: deque[JobStream], stream: JobStream) -> None:
         stream.has_turn = False
         if not turns:
             del self._turns[stream.command.type]
 
-    def _next_stream(self, type: str) -> JobStream | None:
-        """Return the stream of *type* whose turn it is; None when no stream has room."""
-        turns = self._turns.get(type)
-        while turns:
+    def _next_stream(self, type: str, *, leased_only: bool = False) -> JobStream | None:
+        """Return the stream of *type* whose turn it is; None when no stream has room, or none of those who lease if *leased_only*."""
+        turns = self._turns.get(type, deque())
+        for _ in range(len(turns)):
             stream = turns.popleft()
-            if stream.room > 0:
-                turns.append(stream)
+            if stream.room <= 0:
+                self._leave_turn(turns, stream)
+                continue
+            turns.append(stream)
+            if stream.command.leases or not leased_only:
                 return stream
-            self._leave_turn(turns, stream)
         return None
 
     # --- bringing together
@@ -323,9 +349,20 @@ class Dispatcher(Listener):
     def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
         """Hand out the jobs that the batch about to close has made activatable."""
         for type, offered in keys.items():
+            if type in self._backlogs:  # older jobs wait, or more important ones
+                self._grow_backlog(type)
+                continue
             left = self._push(type, offered) if type in self._turns else len(offered)
             if left and type in self._polls:
-                self._serve_polls(type, left)
+                left = self._serve_polls(type, left)
+            if left > 0 and type in self._streams:
+                self._grow_backlog(type)
+
+    def jobs_waiting(self, types: Iterable[str]) -> None:
+        """Let callers ask for jobs of *types* that must be handed out in their order, or that something has held back until now."""
+        for type in types:
+            if type in self._streams or type in self._polls:
+                self._grow_backlog(type)
 
     def _push(self, type: str, offered: list[int]) -> int:
         """Share jobs among the streams that have room, one each in turn; return how many are left."""
@@ -351,43 +388,60 @@ class Dispatcher(Listener):
             max_jobs=max_jobs,
             fetch_variables=stream.command.fetch_variables,
             keys=keys,
+            leases=stream.command.leases,
         )
         self._partition.decide_own(command, _Push(self, stream, command))
 
-    def _serve_polls(self, type: str, jobs: int) -> None:
-        """Let as many parked polls ask as there are jobs for."""
-        while jobs > 0 and (polls := self._polls.get(type)):
-            poll = next(iter(polls))
+    def _serve_polls(self, type: str, jobs: int, *, leased_only: bool = False) -> int:
+        """Let as many parked polls ask as there are *jobs* for; return how many jobs are left, 0 or below for none."""
+        while jobs > 0:
+            polls = self._polls.get(type, ())
+            poll = next((one for one in polls if one.command.leases or not leased_only), None)
+            if poll is None:
+                break
             self.unpark(poll)
             jobs -= poll.command.max_jobs
             self._partition.decide_own(poll.command, poll)
+        return jobs
 
-    # --- after an outage
+    # --- backlogs
 
     def partition_opened(self) -> None:
         """Ask for the jobs that became activatable unnoticed while the partition was away."""
-        types = {*self._polls, *(stream.command.type for stream in self._streams)}
-        self._catching_up = dict.fromkeys(types, False)
-        for type in types:
-            self._catch_up(type)
+        self._backlogs.clear()
+        self.jobs_waiting({*self._polls, *self._streams})
 
-    def caught_up(self, type: str, jobs: list[ActivatedJob]) -> None:
-        """Take note of an answer to a caller who asked for any jobs of *type*: as long as there are some, the next one asks."""
-        if type in self._catching_up:
-            if jobs:
-                self._catching_up[type] = False
-                self._catch_up(type)
-            else:
-                del self._catching_up[type]
+    def answered(self, command: ActivateJobs, jobs: list[ActivatedJob]) -> None:
+        """Take note of an answer to a caller who asked for any jobs: as long as there are some, the next one asks."""
+        backlog = self._backlogs.get(command.type)
+        if backlog is None:
+            return
+        backlog.is_asked = False
+        if not jobs and not backlog.has_grown:
+            if command.leases or not self._partition.has_activatable(command.type, leases=True):
+                del self._backlogs[command.type]
+                return
+            backlog.leased_only = True
+        self._ask(command.type)
 
-    def _catch_up(self, type: str) -> None:
-        """Let one caller ask for jobs of *type*. One at a time: thousands may wait for jobs that are not there."""
-        stream = self._next_stream(type)
+    def _grow_backlog(self, type: str) -> None:
+        backlog = self._backlogs.setdefault(type, _Backlog())
+        backlog.has_grown = backlog.is_asked
+        backlog.leased_only = False
+        self._ask(type)
+
+    def _ask(self, type: str) -> None:
+        """Let one caller ask for jobs of the backlog of *type*, unless there is none, or one asks already."""
+        backlog = self._backlogs.get(type)
+        if backlog is None or backlog.is_asked:
+            return
+        backlog.has_grown = False
+        stream = self._next_stream(type, leased_only=backlog.leased_only)
         if stream is not None:
-            self._catching_up[type] = True
+            backlog.is_asked = True
             room = stream.room
             stream.reserve(room)
             self._activate_for(stream, room, None)
         elif type in self._polls:
-            self._catching_up[type] = True
-            self._serve_polls(type, 1)
+            backlog.is_asked = True
+            backlog.is_asked = self._serve_polls(type, 1, leased_only=backlog.leased_only) < 1

@@ -5,6 +5,7 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
+import re
 import traceback
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -182,11 +183,25 @@ def _called(arguments: list[str]) -> int:
 COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts
 
 
+def _choices(found: "re.Match[str]") -> str:
+    option, value, choices = found.groups()
+    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
+
+
+MISUSES = (
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
+)  #: what Typer and its parsers say, and the sentence for a person
+
+
 def _misuse(error: "typer.TyperException") -> Failure:
     """Return the failure for a wrong option or argument that Typer found."""
     context = getattr(error, "ctx", None)
     mend = f"{context.command_path} --help" if context is not None else "osmia --help"
     message = error.format_message()
+    for form, sentence in MISUSES:
+        message = form.sub(sentence, message)
     if context is not None and message.startswith("No such command 'list'"):
         wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
         mend = f"osmia {wanted}" if wanted in COMMANDS else mend

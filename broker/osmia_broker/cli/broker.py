@@ -96,6 +96,14 @@ def broker(
     logs.set_up(settings.log_level, settings.log_format)
     if strangers := config.passed_over():
         log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
+    if settings.memory_limit < MIB:
+        log.warning(
+            "the memory limit is below 1 MiB: a number without a unit is bytes",
+            extra={
+                "memory_limit": f"{settings.memory_limit} bytes",
+                "try": f"--memory-limit {settings.memory_limit}MiB",
+            },
+        )
     _serve(settings)
 
 

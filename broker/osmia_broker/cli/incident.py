@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
+from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import INT32_MAX, INT64_MAX, Key, Process
+from osmia_broker.cli.output import counted
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -43,6 +45,9 @@ def show(session: Session, key: Key) -> None:
         f"  message   {one.message}",
     ]
     session.one(row, key="incidentKey", text="\n".join(lines))
+    if not one.resolved_ms:
+        retries = " --retries 3" if one.job_key else ""
+        session.say(f"When the cause is mended: osmia incident resolve {key}{retries}")
 
 
 @app.command()
@@ -68,12 +73,13 @@ def resolve(
         raise usage("Expected keys or --all, but found " + ("both." if keys else "neither."), LIST)
     if keys and (process or type):
         raise usage("--process and --type go together with --all only.", f"osmia incident resolve {keys[0]}")
+    kind = kind_of_incident(type)
     with session.client(found_by=LIST) as client:
-        stopped = _open_incidents(client, bpmn_process_id=process, error_type=type.upper()) if is_all else None
+        stopped = _open_incidents(client, bpmn_process_id=process, error_type=kind) if is_all else None
         if stopped is None:
             stopped = [_open_incident(client, key) for key in keys or ()]
         elif stopped:
-            session.confirm(f"Resolve {len(stopped)} incidents?")
+            session.confirm(f"Resolve {counted(len(stopped), 'incident')}?")
         if len(stopped) == 1:
             _resolve(client, stopped[0], retries)
             session.one({"incidentKey": str(stopped[0].key)}, key="incidentKey", text=f"Resolved {stopped[0].key}")
@@ -99,7 +105,7 @@ def _resolve_all(session: Session, client: "SyncClient", stopped: "Sequence[Inci
     if failures:
         raise Failure(
             Exit.PARTLY,
-            f"{len(stopped) - len(failures)} of {len(stopped)} incidents were resolved.",
+            f"{len(stopped) - len(failures)} of {counted(len(stopped), 'incident')} resolved.",
             why="; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else ""),
             mend=LIST,
             code="PARTLY",
@@ -155,6 +161,7 @@ def _not_resolved(stopped: "Incident", error: Exception, address: str) -> Failur
     """Return the failure of a refused resolve. The usual reason is a job without retries, and one option mends it."""
     failure = from_call(error, address, LIST)  # type: ignore[arg-type]  # an OsmiaError
     if stopped.job_key:
+        failure.exit = Exit.CONFLICT  # nothing is missing: the job is in a state that does not allow it
         failure.mend = f"osmia incident resolve {stopped.key} --retries 3"
     return failure
 

@@ -1,10 +1,13 @@
 """`osmia incidents`: list incidents."""
 
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
+from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import Instance, Limit, Process
+from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import INCIDENT_COLUMNS, every, first, incident_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -29,14 +32,32 @@ def incidents(
     """
     from osmia.results import IncidentState
 
+    kind = kind_of_incident(type)
     state = IncidentState.RESOLVED if is_resolved else IncidentState.OPEN
     with session.client() as client:
         found = every(
             client.search_incidents,
             bpmn_process_id=process,
             process_instance_key=instance,
-            error_type=type.upper(),
+            error_type=kind,
             states=[state],
         )
         rows = [incident_row(one) for one in first(session, found, limit)]
-    session.list(rows, INCIDENT_COLUMNS, empty="No such incidents.")
+        missing = "" if rows else missing_process(client, process)
+    session.list(rows, INCIDENT_COLUMNS, empty=missing or "No such incidents.")
+
+
+def kind_of_incident(text: str) -> str:
+    """Return the kind of incident that *text* names in any case, with hyphens or underscores; empty for none.
+
+    Raises:
+        Failure: USAGE; there is no such kind. The text names those that there are.
+    """
+    from osmia_broker.state.rows import ErrorType
+
+    kind = text.upper().replace("-", "_")
+    if kind and kind not in (*ErrorType,):
+        near = get_close_matches(kind, list(ErrorType), n=1, cutoff=0.3)
+        mend = f"--type {near[0] if near else ErrorType.JOB_NO_RETRIES}"
+        raise usage(f"Expected --type to be one of {', '.join(ErrorType)}, but found '{text}'.", mend)
+    return kind

@@ -9,7 +9,7 @@ from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
-from osmia_broker.cli.output import Output, moment
+from osmia_broker.cli.output import Output, counted, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
 from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_session_and_timeout
@@ -55,6 +55,9 @@ def show(
         lines.append(f"  {element.element_name or element.element_id}: {element.state}{incident}{called}")
         lines += [f"    waits for {wait}" for wait in waits.get(element.key, ())]
     session.one(row, key="processInstanceKey", text="\n".join(lines))
+    stops = [str(element.incident_key) for element in instance.elements if element.incident_key]
+    if stops:
+        session.say(f"Stopped by {counted(len(stops), 'incident')}: osmia incident show {stops[0]}")
 
 
 def _marks(instance: "ProcessInstance") -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.options import INT64_MAX, Limit, Process
+from osmia_broker.cli.output import counted
+from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -26,7 +28,7 @@ class Filter(StrEnum):
 @with_session
 def instances(
     session: Session,
-    state: Annotated[Filter, typer.Option(help="The state of the listed ones.")] = Filter.ACTIVE,
+    state: Annotated[Filter, typer.Option(case_sensitive=False, help="The state of the listed ones.")] = Filter.ACTIVE,
     process: Process = "",
     parent: Annotated[
         int,
@@ -49,9 +51,12 @@ def instances(
             has_incident=True if state is Filter.INCIDENT else None,
         )
         rows = [instance_row(one) for one in first(session, found, limit)]
-    if any(row["hasIncident"] for row in rows) and state is not Filter.INCIDENT:
-        session.say("Some have an incident: osmia incidents")
-    session.list(rows, INSTANCE_COLUMNS, empty="No such instances. Start one: osmia start PROCESS_ID")
+        missing = "" if rows else missing_process(client, process)
+    if stopped := sum(row["hasIncident"] for row in rows):
+        of_process = f" -p {process}" if process else ""
+        session.say(f"{counted(stopped, 'instance has', 'instances have')} an incident: osmia incidents{of_process}")
+    start = f"osmia start {process or 'PROCESS_ID'}"
+    session.list(rows, INSTANCE_COLUMNS, empty=missing or f"No such instances. Start one: {start}")
 
 
 def _stored(state: Filter) -> str:

@@ -6,12 +6,14 @@ import typer
 
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.options import Instance, Limit
-from osmia_broker.cli.rows import JOB_COLUMNS, every, first, job_row
+from osmia_broker.cli.output import counted
+from osmia_broker.cli.rows import JOB_COLUMNS, PAGE, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)
 
 OPEN = ("activatable", "activated", "failed", "error_thrown", "suspended")
+NAMED_MAX = 10  # job types in a hint
 STATES = (*OPEN, "completed", "canceled")
 
 
@@ -34,16 +36,23 @@ def jobs(
     with session.client() as client:
         found = every(client.search_jobs, type=type, process_instance_key=instance, states=wanted)
         rows = [job_row(one) for one in first(session, found, limit)]
-    session.list(rows, JOB_COLUMNS, empty="No such jobs.")
+        empty = "No such jobs."
+        if type and not rows:
+            known = {one.type for one in client.search_jobs(limit=PAGE).items}
+            if type not in known and known:
+                empty = f"No job has the type '{type}'. Jobs have: {', '.join(sorted(known)[:NAMED_MAX])}."
+    tired = sum(row["state"] == "FAILED" and row["retries"] == 0 for row in rows)
+    if tired:
+        session.say(f"{counted(tired, 'job has', 'jobs have')} no retries left: osmia incidents --type JOB_NO_RETRIES")
+    session.list(rows, JOB_COLUMNS, empty=empty)
 
 
 def _states(given: list[str] | None) -> tuple[str, ...]:
     """Return the wanted states: those of open jobs when none is given, none at all (no filter) for `all`."""
     if not given:
         return OPEN
-    if "all" in given:
-        return ()
-    for name in given:
-        if name.lower() not in STATES:
+    states = [name.lower().replace("-", "_") for name in given]
+    for name, state in zip(given, states, strict=True):
+        if state not in (*STATES, "all"):
             raise usage(f"There is no job state '{name}'.", f"--state {STATES[0]}   (or {', '.join(STATES[1:])}, all)")
-    return tuple(given)
+    return () if "all" in states else tuple(states)

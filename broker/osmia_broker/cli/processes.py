@@ -1,6 +1,7 @@
 """`osmia processes`: list deployed processes; and find one for the other commands."""
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from osmia.results import ProcessDefinition
 
 app = typer.Typer(add_completion=False)
+
+KNOWN_MAX = 1_000  # processes among which the nearest is looked for
 
 
 @app.command()
@@ -32,10 +35,17 @@ def processes(
     with session.client() as client:
         found = every(client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version)
         rows = [process_row(one) for one in first(session, found, limit)]
-    empty = (
-        f"There is no process '{process}': osmia processes" if process else "Nothing deployed yet: osmia deploy FILE"
-    )
-    session.list(rows, PROCESS_COLUMNS, empty=empty)
+        missing = "" if rows else missing_process(client, process)
+    session.list(rows, PROCESS_COLUMNS, empty=missing or "Nothing deployed yet: osmia deploy FILE")
+
+
+def missing_process(client: "SyncClient", process: str) -> str:
+    """Return why a list with the filter *process* is empty: no such process is deployed. Empty if it is, or if it is not given."""
+    if not process or client.search_definitions(bpmn_process_id=process, limit=1).items:
+        return ""
+    known = {one.bpmn_process_id for one in islice(every(client.search_definitions, latest_only=True), KNOWN_MAX)}
+    near = get_close_matches(process, sorted(known), n=1)
+    return f"There is no process '{process}'. " + (f"Did you mean '{near[0]}'?" if near else "See: osmia processes")
 
 
 def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
@@ -55,7 +65,7 @@ def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
 
 def unknown_process(client: "SyncClient", process_id: str, command: str, *, why: str = "") -> Failure:
     """Return the failure for a process that is not deployed. *command* has a place for the nearest one that is."""
-    known = {definition.bpmn_process_id for definition in every(client.search_definitions, latest_only=True)}
+    known = {one.bpmn_process_id for one in islice(every(client.search_definitions, latest_only=True), KNOWN_MAX)}
     near = get_close_matches(process_id, sorted(known), n=1)
     mend = command.format(near[0]) if near else "osmia processes" if known else "osmia deploy FILE"
     return Failure(Exit.NOT_FOUND, f"There is no such process '{process_id}'.", why=why, mend=mend, code="NOT_FOUND")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from osmia_broker.cli.output import Column, Row, moment
+from osmia_broker.cli.output import Column, Row, counted, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ def state_of_instance(row: Row) -> str:
     return "SUSPENDED" if row["suspendedDate"] else "ACTIVE"
 
 
+def name_of_task(row: Row) -> str:
+    """Return the name of a task, with a mark if its process instance has an incident."""
+    return f"! {row['name']}" if row.get("hasIncident") else str(row["name"])
+
+
 INSTANCE_COLUMNS = (
     Column("processInstanceKey", "KEY"),
     Column("processDefinitionId", "PROCESS", is_long=True),
@@ -54,12 +59,13 @@ JOB_COLUMNS = (
     Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("deadline", "DEADLINE", is_wide=True, is_moment=True),
+    Column("priority", "PRIORITY", is_wide=True),
     Column("errorMessage", "ERROR", is_wide=True, is_long=True),
     Column("creationTime", "CREATED", is_wide=True, is_moment=True),
 )
 TASK_COLUMNS = (
     Column("userTaskKey", "KEY"),
-    Column("name", "TASK", is_long=True),
+    Column("name", "TASK", is_long=True, text=name_of_task),
     Column("assignee", "ASSIGNEE", is_long=True),
     Column("candidateGroups", "GROUPS", is_long=True),
     Column("dueDate", "DUE", is_long=True, is_moment=True),
@@ -137,7 +143,7 @@ def first(session: Session, items: Iterator[Item], limit: int) -> list[Item]:
     """Return the first *limit* items, all of them for 0. If there are more, a line on stderr says so."""
     found = list(islice(items, limit or None))
     if limit and next(items, None) is not None:
-        session.say(f"Only the first {limit} are listed; --limit 0 lists all.")
+        session.say(f"Only the first {counted(limit, 'is', 'are')} listed; --limit 0 lists all.")
     return found
 
 
@@ -169,6 +175,7 @@ def job_row(job: "JobInfo") -> Row:
         "type": job.type,
         "state": str(job.state),
         "retries": job.retries,
+        "priority": job.job_priority,
         "worker": job.worker or None,
         "elementId": job.element_id,
         "elementInstanceKey": str(job.element_instance_key),
@@ -183,8 +190,8 @@ def job_row(job: "JobInfo") -> Row:
     }
 
 
-def task_row(job: "JobInfo") -> Row:
-    """Return the row of a user task. Its key is the key of its job."""
+def task_row(job: "JobInfo", *, has_incident: bool = False) -> Row:
+    """Return the row of a user task. Its key is the key of its job. *has_incident* is about its process instance."""
     return {
         "userTaskKey": str(job.key),
         "name": job.element_name or job.element_id,
@@ -201,6 +208,7 @@ def task_row(job: "JobInfo") -> Row:
         "processInstanceKey": str(job.process_instance_key),
         "processDefinitionKey": str(job.process_definition_key),
         "processDefinitionId": job.bpmn_process_id,
+        "hasIncident": has_incident,
         "creationDate": moment(job.created_ms),
         "completionDate": moment(job.ended_ms),
     }

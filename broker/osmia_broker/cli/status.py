@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.output import Row
+from osmia_broker.cli.output import Row, counted
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -53,15 +53,24 @@ def _failures(topology: "Topology", status: "Status") -> list[str]:
 def _text(address: str, topology: "Topology", status: "Status", *, is_healthy: bool) -> str:
     health = "healthy" if is_healthy else "NOT healthy"
     up = timedelta(seconds=status.uptime_ms // 1000)
+    brokers = counted(len(topology.brokers), "broker")
+    partitions = counted(topology.partitions, "partition")
+    open_work = ", ".join(
+        (
+            counted(status.open_process_instances, "instance"),
+            counted(status.open_jobs, "job"),
+            counted(status.open_incidents, "incident"),
+        )
+    )
     lines = [
         f"{address}  Osmia {status.broker_version}  {health}",
         f"  database   {status.database}",
         f"  up         {up}",
-        f"  gateway    {topology.gateway_version}, {len(topology.brokers)} broker(s), {topology.partitions} partition(s)",
-        f"  open       {status.open_process_instances} instances, {status.open_jobs} jobs, {status.open_incidents} incidents",
+        f"  gateway    {topology.gateway_version}, {brokers}, {partitions}",
+        f"  open       {open_work}",
     ]
     lines += [
-        f"  partition  {one.id}  {one.role}  {one.queue_depth} queued, {one.resident_instances} instances in memory"
+        f"  partition  {one.id}  {one.role}  {one.queue_depth} queued, {counted(one.resident_instances, 'instance')} in memory"
         for one in status.partitions
     ]
     return "\n".join(lines)

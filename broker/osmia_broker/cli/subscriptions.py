@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.options import CorrelationKey, Element, Instance, Limit, Process
+from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import SUBSCRIPTION_COLUMNS, every, first, subscription_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -34,11 +35,13 @@ def subscriptions(
     session: Session,
     name: Annotated[str, typer.Option(metavar="NAME", help="Only to this message or signal.")] = "",
     correlation_key: CorrelationKey = "",
-    type: Annotated[list[Kind] | None, typer.Option("--type", "-t", help="Only of this kind.")] = None,
+    type: Annotated[
+        list[Kind] | None, typer.Option("--type", "-t", case_sensitive=False, help="Only of this kind.")
+    ] = None,
     process: Process = "",
     instance: Instance = 0,
     element: Element = "",
-    state: Annotated[Filter, typer.Option(help="The state of the listed ones.")] = Filter.OPEN,
+    state: Annotated[Filter, typer.Option(case_sensitive=False, help="The state of the listed ones.")] = Filter.OPEN,
     limit: Limit = 50,
 ) -> None:
     """List events that wait for a message, a signal or a condition, newest first.
@@ -61,4 +64,5 @@ def subscriptions(
             states=[] if state is Filter.ALL else [SubscriptionState(state.upper())],
         )
         rows = [subscription_row(one) for one in first(session, found, limit)]
-    session.list(rows, SUBSCRIPTION_COLUMNS, empty="No such subscriptions.")
+        missing = "" if rows else missing_process(client, process)
+    session.list(rows, SUBSCRIPTION_COLUMNS, empty=missing or "No such subscriptions.")

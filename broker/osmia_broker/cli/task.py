@@ -56,11 +56,19 @@ def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> 
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         try:
-            _task(client, key)
+            _refuse_ended(_task(client, key))
         except Unimplemented:  # a broker that is not Osmia has no lists
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
         client.complete_job(key, variables)
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=f"Completed {key}")
+
+
+def _refuse_ended(task: "JobInfo") -> None:
+    from osmia.results import JobState
+
+    if task.state in (JobState.COMPLETED, JobState.CANCELED):
+        what = f"Task {task.key} is {task.state.lower()} already."
+        raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
 
 
 def _task(client: "SyncClient", key: int) -> "JobInfo":

@@ -1,18 +1,22 @@
 """`osmia tasks`: list user tasks."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from osmia_broker.cli.options import Limit, Process
-from osmia_broker.cli.rows import TASK_COLUMNS, every, first, task_row
+from osmia_broker.cli.output import counted
+from osmia_broker.cli.processes import missing_process
+from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, every, first, task_row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
+    from osmia import SyncClient
     from osmia.results import JobInfo
 
 app = typer.Typer(add_completion=False)
+
+NAMED_MAX = 10  # groups or assignees in a hint
 
 
 @app.command()
@@ -32,7 +36,7 @@ def tasks(
 
     Example: osmia tasks --group cooks -o key
     """
-    from osmia.results import IncidentState, JobState
+    from osmia.results import JobState
 
     done = [JobState.COMPLETED]
     wanted = done if is_completed else [state for state in JobState if state not in (*done, JobState.CANCELED)]
@@ -46,11 +50,41 @@ def tasks(
         )
 
     with session.client() as client:
-        open_tasks: Iterator[JobInfo] = every(client.search_jobs, user_tasks_only=True, states=wanted)
-        rows = [task_row(one) for one in first(session, filter(fits, open_tasks), limit)]
-        is_stopped = not rows and bool(
-            client.search_incidents(bpmn_process_id=process, states=[IncidentState.OPEN], limit=1).items
+        listed = every(client.search_jobs, user_tasks_only=True, states=wanted)
+        found = first(session, filter(fits, listed), limit)
+        stopped = _stopped_instances(client, process)
+        empty = "" if found else _why_none(client, stopped, process=process, assignee=assignee, group=group)
+    rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
+    if marked := sum(row["hasIncident"] for row in rows):
+        session.say(
+            f"{counted(marked, 'task is', 'tasks are')} in an instance with an incident (!): {_incidents(process)}"
         )
-    why = f"osmia incidents{f' -p {process}' if process else ''}" if is_stopped else ""
-    hint = f"An incident is open: {why}" if is_stopped else "Start an instance: osmia start PROCESS_ID"
-    session.list(rows, TASK_COLUMNS, empty=f"No such tasks. {hint}")
+    session.list(rows, TASK_COLUMNS, empty=empty)
+
+
+def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
+    """Return the process instances of the newest open incidents; the older ones of very many are not marked."""
+    from osmia.results import IncidentState
+
+    page = client.search_incidents(bpmn_process_id=process, states=[IncidentState.OPEN], limit=PAGE)
+    return {one.process_instance_key for one in page.items}
+
+
+def _why_none(client: "SyncClient", stopped: set[int], *, process: str, assignee: str, group: str) -> str:
+    """Return why no task is listed, and what to do: a filter has a value that no task has, or an incident is open."""
+    if missing := missing_process(client, process):
+        return missing
+    page = client.search_jobs(user_tasks_only=True, limit=PAGE).items
+    groups = {name for job in page for name in job.candidate_groups}
+    assignees = {job.assignee for job in page if job.assignee}
+    for what, value, known in (("group", group, groups), ("assignee", assignee, assignees)):
+        if value and value not in known:
+            others = f" Tasks have: {', '.join(sorted(known)[:NAMED_MAX])}." if known else ""
+            return f"No task has the {what} '{value}'.{others}"
+    if stopped:
+        return f"No such tasks. An incident is open: {_incidents(process)}"
+    return f"No such tasks. Start an instance: osmia start {process or 'PROCESS_ID'}"
+
+
+def _incidents(process: str) -> str:
+    return f"osmia incidents -p {process}" if process else "osmia incidents"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.options import Element, Instance, Limit, Process
+from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import TIMER_COLUMNS, every, first, timer_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -28,7 +29,7 @@ def timers(
     process: Process = "",
     instance: Instance = 0,
     element: Element = "",
-    state: Annotated[Filter, typer.Option(help="The state of the listed ones.")] = Filter.WAITING,
+    state: Annotated[Filter, typer.Option(case_sensitive=False, help="The state of the listed ones.")] = Filter.WAITING,
     limit: Limit = 50,
 ) -> None:
     """List timers that wait, newest first.
@@ -48,4 +49,5 @@ def timers(
             states=[] if state is Filter.ALL else [TimerState(state.upper())],
         )
         rows = [timer_row(one) for one in first(session, found, limit)]
-    session.list(rows, TIMER_COLUMNS, empty="No such timers.")
+        missing = "" if rows else missing_process(client, process)
+    session.list(rows, TIMER_COLUMNS, empty=missing or "No such timers.")

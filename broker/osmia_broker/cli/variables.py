@@ -3,6 +3,7 @@
 A JSON value keeps the text that was typed, so a 64-bit number or a long decimal reaches the process unchanged.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def _json(value: str, what: str) -> msgspec.Raw:
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError as error:
-        raise usage(f"Expected {what} to be JSON, but found: {error}.", "quotes around text: '\"pizza\"'") from error
+        raise usage(
+            f"Expected {what} to be JSON, but found {fault(value, error)}.", "quotes around text: '\"pizza\"'"
+        ) from error
     return msgspec.Raw(value.encode())
 
 
@@ -66,11 +69,42 @@ def _document(source: str) -> Variables:
     try:
         return dict(msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise usage(f"Expected {name} to hold a JSON object, but found: {error}.", "--vars '{\"a\": 1}'") from error
+        found = fault(text, error)
+        raise usage(f"Expected {name} to hold a JSON object, but found {found}.", "--vars '{\"a\": 1}'") from error
+
+
+KINDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}
+FAULTS = {
+    "Expecting property name enclosed in double quotes": "a name without double quotes",
+    "Expecting value": "no value",
+    "Expecting ',' delimiter": "no comma",
+    "Expecting ':' delimiter": "no colon",
+    "Extra data": "more text behind the end",
+    "Unterminated string starting at": "a text without its closing quote",
+    "Illegal trailing comma before end of object": "a comma with nothing behind it",
+    "Illegal trailing comma before end of array": "a comma with nothing behind it",
+}  #: what Python's reader says, in words that complete "but found"
+
+
+def fault(text: str, error: Exception) -> str:
+    """Return what is wrong with *text*, which *error* refused as JSON, and where; the words complete "but found"."""
+    if not text.strip():
+        return "an empty text"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as wrong:
+        what = FAULTS.get(wrong.msg, f"'{wrong.msg}'")
+        return f"{what} at line {wrong.lineno}, column {wrong.colno}"
+    except (ValueError, RecursionError):
+        return str(error)
+    if isinstance(error, msgspec.ValidationError):  # it is JSON, but of another kind
+        return KINDS.get(type(value), str(error))
+    return f"a value beyond the bounds of JSON ({error})"
 
 
 def _file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise usage(f"Expected to read variables from '{path}', but found: {error}.") from error
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise usage(f"Expected to read variables from '{path}', but found: {why}.", "--vars @FILE") from error

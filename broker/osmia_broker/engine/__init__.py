@@ -5,13 +5,18 @@
 """
 
 from osmia_broker.engine import (  # each registers its handlers
+    batches,
     carrying_out,
+    cluster_variables,
     decisions,
     deletion,
     deployments,
+    evaluation,
     event_log,
     global_listeners,
+    history_deletion,
     instances,
+    job_updates,
     jobs,
     marks,
     migration,
@@ -22,6 +27,7 @@ from osmia_broker.engine import (  # each registers its handlers
 )
 from osmia_broker.engine.elements import (
     ad_hoc,
+    ad_hoc_activation,
     calls,
     compensation,
     events,
@@ -32,7 +38,7 @@ from osmia_broker.engine.elements import (
 )  # each registers its processors
 from osmia_broker.engine.elements import user_tasks as user_task_elements
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
-from osmia_broker.engine.events import conditions, messages, signals, timers  # each registers its handlers
+from osmia_broker.engine.events import conditions, correlation, messages, signals, timers  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.engine.turn import Budget, Turn
 
@@ -43,19 +49,26 @@ __all__ = [
     "Turn",
     "UndoFailed",
     "ad_hoc",
+    "ad_hoc_activation",
+    "batches",
     "calls",
     "carrying_out",
+    "cluster_variables",
     "compensation",
     "conditions",
+    "correlation",
     "decisions",
     "deletion",
     "deployments",
+    "evaluation",
     "event_log",
     "events",
     "execute",
     "gateways",
     "global_listeners",
+    "history_deletion",
     "instances",
+    "job_updates",
     "jobs",
     "loops",
     "marks",

@@ -18,6 +18,20 @@ class Created(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
 
 
+class Correlated(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CorrelateAtOnce: the message, and the first process instance that it has reached."""
+
+    message_key: int
+    process_instance_key: int
+
+
+class EvaluatedExpression(msgspec.Struct, frozen=True):
+    """The answer to EvaluateExpression: the value as JSON, and the warnings of the evaluation."""
+
+    value: str
+    warnings: tuple[str, ...]
+
+
 class ConditionalsEvaluated(msgspec.Struct, frozen=True, gc=False):
     """The answer to EvaluateConditional: (process definition key, process instance key) of each instance that was started."""
 
@@ -45,6 +59,8 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     listener_event: str = ""  # START or END of a listener's job, else empty
     business_id: str = ""
     tags: tuple[str, ...] = ()
+    priority: int = 0
+    lease_token: str = ""  # empty if no lease was asked for
 
 
 class Deployed(msgspec.Struct, frozen=True):

@@ -80,9 +80,10 @@ class CancelProcessInstance(Command, frozen=True, gc=False):
 
 
 class ActivateJobs(Command, frozen=True, gc=False):
-    """Hand up to *max_jobs* activatable jobs of *type* to *worker* until now + *timeout_ms*, oldest first.
+    """Hand up to *max_jobs* activatable jobs of *type* to *worker* until now + *timeout_ms*: the highest priority first, then the oldest.
 
-    Only jobs among *keys* where that is given (a push to a stream). Together they stay below *size_max* bytes.
+    Only jobs among *keys* where that is given (a push to a stream). Together they stay below *size_max* bytes. A caller who *leases* gets
+    a token with each job, and jobs that were leased before too.
     """
 
     intent: ClassVar[str] = "ACTIVATE"
@@ -93,6 +94,7 @@ class ActivateJobs(Command, frozen=True, gc=False):
     fetch_variables: tuple[str, ...] = ()
     keys: tuple[int, ...] | None = None
     size_max: int = 4_000_000
+    leases: bool = False
 
 
 class GiveBackJobs(Command, frozen=True, gc=False):
@@ -198,6 +200,16 @@ class PublishMessage(Command, frozen=True, gc=False):
     business_id: str = ""
 
 
+class CorrelateAtOnce(Command, frozen=True, gc=False):
+    """Publish a message that is not kept. It is refused if nothing waits for it now."""
+
+    intent: ClassVar[str] = "CORRELATE"
+    name: str
+    correlation_key: str
+    variables: Variables
+    business_id: str = ""
+
+
 class BroadcastSignal(Command, frozen=True, gc=False):
     """Send a signal to all events that wait for its name now, and to all signal start events."""
 
@@ -242,6 +254,15 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     variables: Variables
 
 
+class ActivateAdHocElements(Command, frozen=True, gc=False):
+    """Activate elements of a running ad-hoc subprocess from outside."""
+
+    intent: ClassVar[str] = "ACTIVATE"
+    ad_hoc_key: int
+    elements: tuple[ElementToActivate, ...]
+    cancels_remaining_instances: bool = False
+
+
 class TaskListenerResult(msgspec.Struct, frozen=True, gc=False):
     """The decision of a task listener: it denies the change, or corrects attributes (named as in the REST API)."""
 
@@ -261,7 +282,8 @@ class AdHocResult(msgspec.Struct, frozen=True, gc=False):
 class CompleteJob(Command, frozen=True, gc=False):
     """Complete a job: a worker reports success. *result* is for the job of an ad-hoc subprocess, *task_result* for that of a task listener.
 
-    *business_id*, if not empty, is assigned to the process instance, as by `AssignBusinessId`.
+    *business_id*, if not empty, is assigned to the process instance, as by `AssignBusinessId`. *lease_token* is that of the job's last
+    lease; empty if it never was leased.
     """
 
     intent: ClassVar[str] = "COMPLETE"
@@ -270,10 +292,14 @@ class CompleteJob(Command, frozen=True, gc=False):
     result: AdHocResult | None = None
     business_id: str = ""
     task_result: TaskListenerResult | None = None
+    lease_token: str = ""
 
 
 class FailJob(Command, frozen=True, gc=False):
-    """Fail a job: a worker gives up. The job has *retries* left and becomes activatable again after *back_off_ms*."""
+    """Fail a job: a worker gives up. The job has *retries* left and becomes activatable again after *back_off_ms*.
+
+    *lease_token* is as that of CompleteJob.
+    """
 
     intent: ClassVar[str] = "FAIL"
     job_key: int
@@ -281,32 +307,54 @@ class FailJob(Command, frozen=True, gc=False):
     error_message: str
     back_off_ms: int
     variables: Variables
+    lease_token: str = ""
 
 
 class ThrowError(Command, frozen=True, gc=False):
-    """Throw an error of the business from a job, for the model to catch."""
+    """Throw an error of the business from a job, for the model to catch. *lease_token* is as that of CompleteJob."""
 
     intent: ClassVar[str] = "THROW_ERROR"
     job_key: int
     error_code: str
     error_message: str
     variables: Variables
+    lease_token: str = ""
 
 
 class UpdateJobRetries(Command, frozen=True, gc=False):
-    """Give a job *retries* (1 or more) new tries."""
+    """Give a job *retries* (1 or more) new tries. A *lease_token* that is not empty must be that of the job's last lease."""
 
     intent: ClassVar[str] = "UPDATE_RETRIES"
     job_key: int
     retries: int
+    lease_token: str = ""
+
+
+class UpdateJobPriority(Command, frozen=True, gc=False):
+    """Give a job a new *priority*, an integer of 32 bits. *lease_token* is as that of UpdateJobRetries."""
+
+    intent: ClassVar[str] = "UPDATE_PRIORITY"
+    job_key: int
+    priority: int
+    lease_token: str = ""
 
 
 class UpdateJobTimeout(Command, frozen=True, gc=False):
-    """Move the deadline of an activated job to now + *timeout_ms*, which may be 0 or negative."""
+    """Move the deadline of an activated job to now + *timeout_ms*, which may be 0 or negative. *lease_token* is as that of UpdateJobRetries."""
 
     intent: ClassVar[str] = "UPDATE_TIMEOUT"
     job_key: int
     timeout_ms: int
+    lease_token: str = ""
+
+
+class UpdateJob(Command, frozen=True, gc=False):
+    """Change the values of a job that are given: all of them, or none."""
+
+    intent: ClassVar[str] = "UPDATE"
+    job_key: int
+    retries: int | None = None
+    timeout_ms: int | None = None
 
 
 class ReachDeadlines(Command, frozen=True, gc=False):

@@ -12,7 +12,7 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.expressions import VariableScope
-from osmia_broker.engine.extensions import mapping_of
+from osmia_broker.engine.extensions import mapping_of, sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
@@ -40,6 +40,9 @@ def put_inputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -
             made[target] = value
     made |= {name: feel.to_json(value) for name, value in mapping.constants.items()}
     put_local(turn, instance, made)
+    if sees_only_own(turn, instance):
+        for task in turn.user_tasks.by("element_instance_key", instance.key):
+            turn.user_tasks.update(task, sees_only_own=1)  # for the lists, which know no mapping
 
 
 def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> None:

@@ -14,6 +14,7 @@ from osmia_broker.model.expressions import Expression, Result, Static
 from osmia_broker.state.rows import ErrorType
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+GLOBAL_NAME = "camunda"  # what the broker itself gives to expressions (contract-8.10.md, section 2)
 QUOTED_CHARACTERS = 100  # of a value that an incident repeats
 
 
@@ -41,7 +42,43 @@ class VariableScope:
             key = element.scope_key
         if name == INITIATOR and element is not None:
             return implied_initiator(turn, element)
+        return global_value(turn, name, self._key)
+
+
+class GlobalScope:
+    """The names that every expression can read, also before there is a process instance."""
+
+    __slots__ = ("_turn",)
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    def __getitem__(self, name: str) -> msgspec.Raw:
+        return global_value(self._turn, name)
+
+
+def global_value(turn: Turn, name: str, element_instance_key: int = 0) -> msgspec.Raw:
+    """Return the value of a name that the broker itself defines; a variable with this name hides it.
+
+    Raises:
+        KeyError: it defines no such name.
+
+    """
+    if name != GLOBAL_NAME:
         raise KeyError(name)
+    variables = turn.cluster_variables.text
+    business_id = _business_id(turn, element_instance_key)
+    return msgspec.Raw(
+        f'{{"vars":{{"cluster":{variables},"env":{variables},"tenant":{{}}}},'
+        f'"processInstance":{{"businessId":{business_id}}}}}'.encode()
+    )
+
+
+def _business_id(turn: Turn, element_instance_key: int) -> str:
+    """Return the business id of the process instance that an element instance belongs to, as JSON."""
+    element = turn.elements.get(element_instance_key)
+    found = turn.business_ids.by("element_instance_key", element.process_instance_key) if element is not None else []
+    return msgspec.json.encode(found[0].business_id).decode() if found else "null"
 
 
 def evaluate(

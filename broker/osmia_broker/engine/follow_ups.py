@@ -21,6 +21,11 @@ Act = Callable[[Turn, Any], None]
 #: The commands that may be follow-ups, by the name that is stored; never renamed, since rows of an older version hold it.
 FOLLOW_UPS: dict[str, tuple[type[Command], Act]] = {}
 
+Stopped = Callable[[Turn, Any, str], None]
+
+#: What happens to the work of a follow-up that cannot be carried out and belongs to no process instance, by the same name.
+_WHEN_STOPPED: dict[str, Stopped] = {}
+
 WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
 
 
@@ -31,6 +36,18 @@ def carries_out(command: type[C]) -> Callable[[Callable[[Turn, C], None]], Calla
         assert command.__name__ not in FOLLOW_UPS, f"{command} is registered"
         FOLLOW_UPS[command.__name__] = (command, act)
         return act
+
+    return register
+
+
+def when_stopped(
+    command: type[C],
+) -> Callable[[Callable[[Turn, C, str], None]], Callable[[Turn, C, str], None]]:
+    """Register the decorated function: it takes *command* if that cannot be carried out, and the reason. The follow-up is gone then."""
+
+    def register(stopped: Callable[[Turn, C, str], None]) -> Callable[[Turn, C, str], None]:
+        _WHEN_STOPPED[command.__name__] = stopped
+        return stopped
 
     return register
 
@@ -84,6 +101,9 @@ def park_follow_up(turn: Turn, key: int, reason: str) -> None:
     process = turn.elements.get(row.process_instance_key)
     if process is None:
         turn.follow_ups.delete(row)
+        if stopped := _WHEN_STOPPED.get(row.command):
+            command_type, _ = FOLLOW_UPS[row.command]
+            stopped(turn, msgspec.json.decode(row.content, type=command_type), reason)
         return
     turn.follow_ups.update(row, due_ms=WAITING)
     raise_incident(turn, process, ErrorType.UNKNOWN, reason)

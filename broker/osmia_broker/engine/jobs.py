@@ -13,6 +13,7 @@ from osmia_broker.engine.commands import (
     GiveBackJobs,
     ReachDeadlines,
     ThrowError,
+    UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
@@ -58,7 +59,11 @@ def _from_now(turn: Turn, ms: int) -> int:
 
 @handles(ActivateJobs)
 def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
-    """Hand out jobs, oldest first, until there are enough, none is left, or the answer would grow too large."""
+    """Hand out jobs in order until there are enough, none is left, or the answer would grow too large.
+
+    A lease is a token that changes with each activation. Once a job has been leased, a worker that is late cannot report on it any more
+    (contract-8.10.md, section 2).
+    """
     handed_out: list[ActivatedJob] = []
     room = command.size_max
     jobs = _wanted_jobs(turn, command)
@@ -70,9 +75,12 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
             continue
         room -= size
         if room < 0:
-            turn.jobs.leave(command.type, [left.key for left in jobs[place:]])
+            turn.jobs.leave(jobs[place:])
             break
-        turn.jobs.update(job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms)
+        held = {"lease_token": activated.lease_token} if command.leases else {}
+        turn.jobs.update(
+            job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms, **held
+        )
         _note(turn, job, "activated")
         handed_out.append(activated)
     return handed_out
@@ -81,14 +89,19 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and job.state is JobState.ACTIVATABLE and _is_wanted(turn, job)]
+        return [job for job in found if job is not None and _is_for(command, job) and _is_wanted(turn, job)]
     while True:
-        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs)
+        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, leases=command.leases)
         if wanted is not None:
             raise Missing(wanted)
         living = [job for job in jobs if _is_wanted(turn, job)]
         if living or not jobs:
             return living
+
+
+def _is_for(command: ActivateJobs, job: Job) -> bool:
+    """Whether the caller may be handed the job: it waits, and it was never leased, or the caller leases."""
+    return job.state is JobState.ACTIVATABLE and (command.leases or not job.lease_token)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
@@ -123,6 +136,8 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         listener_event=job.listener_event,
         business_id=business_id_of(turn, job.process_instance_key),
         tags=tags_of(turn, job.process_instance_key),
+        priority=job.priority,
+        lease_token=turn.new_token() if command.leases else "",
     )
 
 
@@ -169,7 +184,7 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
         NotFound, InvalidState, AlreadyExists: the job cannot be completed, or the business id not be assigned.
 
     """
-    job = _reportable(turn, command.job_key, "complete job")
+    job = _reportable(turn, command, "complete job")
     element = turn.elements[job.element_instance_key]
     if command.business_id:
         assign(turn, turn.elements[job.process_instance_key], command.business_id)
@@ -208,7 +223,7 @@ def _listener_done(turn: Turn, job: Job, element: ElementInstance, command: Comp
 @handles(FailJob)
 def fail_job(turn: Turn, command: FailJob) -> None:
     """Fail a job: it becomes activatable again, at once or after its back-off. Without retries it stops at an incident."""
-    job = _reportable(turn, command.job_key, "fail job")
+    job = _reportable(turn, command, "fail job")
     put_local(turn, turn.elements[job.element_instance_key], command.variables)
     _note(turn, job, "failed")
     failed = {"retries": command.retries, "error_message": command.error_message}
@@ -225,7 +240,7 @@ def fail_job(turn: Turn, command: FailJob) -> None:
 @handles(ThrowError)
 def throw_error(turn: Turn, command: ThrowError) -> None:
     """Throw an error of the business. The nearest event that catches it ends the job; without one it stops at an incident."""
-    job = _reportable(turn, command.job_key, "throw an error for job")
+    job = _reportable(turn, command, "throw an error for job")
     _note(turn, job, "error")
     thrown = {"error_code": command.error_code, "error_message": command.error_message}
     catch = find_error_catch(turn, turn.elements[job.element_instance_key], command.error_code)
@@ -252,16 +267,21 @@ def update_job_retries(turn: Turn, command: UpdateJobRetries) -> None:
             f"Expected to update retries for job with key '{command.job_key}' with a positive amount of retries,"
             f" but the amount given was '{command.retries}'"
         )
-    job = _existing(turn, command.job_key, "update job")
-    refuse_suspended(turn, job.process_instance_key, f"update job with key '{job.key}'")
+    job = _updatable(turn, command)
     turn.jobs.update(job, retries=command.retries)
+
+
+@handles(UpdateJobPriority)
+def update_job_priority(turn: Turn, command: UpdateJobPriority) -> None:
+    """Give a job a new priority in any state. A job that waits takes its new place at once."""
+    job = _updatable(turn, command)
+    turn.jobs.update(job, priority=command.priority)
 
 
 @handles(UpdateJobTimeout)
 def update_job_timeout(turn: Turn, command: UpdateJobTimeout) -> None:
     """Lengthen or shorten a lease. A deadline in the past ends it at once."""
-    job = _existing(turn, command.job_key, "update job")
-    refuse_suspended(turn, job.process_instance_key, f"update job with key '{job.key}'")
+    job = _updatable(turn, command)
     if job.state is not JobState.ACTIVATED:
         raise InvalidState(f"Expected to update the timeout of job with key '{job.key}', but it is not active")
     turn.jobs.update(job, deadline_ms=_from_now(turn, command.timeout_ms))
@@ -274,9 +294,30 @@ def _existing(turn: Turn, key: int, verb: str) -> Job:
     return job
 
 
-def _reportable(turn: Turn, key: int, verb: str) -> Job:
+def _updatable(turn: Turn, command: UpdateJobRetries | UpdateJobPriority | UpdateJobTimeout) -> Job:
+    job = _existing(turn, command.job_key, "update job")
+    refuse_suspended(turn, job.process_instance_key, f"update job with key '{job.key}'")
+    if command.lease_token:
+        _check_lease(job, command.lease_token, "update job")
+    return job
+
+
+def _reportable(turn: Turn, command: CompleteJob | FailJob | ThrowError, verb: str) -> Job:
+    key = command.job_key
     job = _existing(turn, key, verb)
     refuse_suspended(turn, job.process_instance_key, f"{verb} with key '{key}'")
     if job.state not in MAY_END:
         raise InvalidState(f"Expected to {verb} with key '{key}', but it is in state '{job.state}'")
+    if job.lease_token or command.lease_token:
+        _check_lease(job, command.lease_token, verb)
     return job
+
+
+def _check_lease(job: Job, token: str, verb: str) -> None:
+    """Refuse a report on a job by anybody but the worker that leased it last."""
+    if token != job.lease_token:
+        found = "another one" if token else "none"
+        raise InvalidState(
+            f"Expected to {verb} with key '{job.key}' with the token of its {'last lease' if job.lease_token else 'lease'}, but found {found}"
+            + ("" if job.lease_token else ": it never was leased")
+        )

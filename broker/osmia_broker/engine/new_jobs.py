@@ -7,6 +7,7 @@ import msgspec
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
 from osmia_broker.engine.turn import Turn
+from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import JobDefinition, ListenerDefinition
 from osmia_broker.state.rows import ElementInstance, Job, JobKind, JobState
 
@@ -18,10 +19,13 @@ def create_job(
     type: str,
     retries: int,
     headers: str,
+    priority: Expression | None = None,
     kind: JobKind = JobKind.BPMN_ELEMENT,
     listener_event: str = "",
 ) -> Job:
-    """Add an activatable job for *element*. *headers* is a JSON object of strings."""
+    """Add an activatable job for *element*. *headers* is a JSON object of strings; a *priority* of None is that of the process."""
+    if priority is None:
+        priority = turn.definitions.process(element.process_definition_key).job_priority
     job = Job(
         key=turn.next_key(),
         process_instance_key=element.process_instance_key,
@@ -40,6 +44,7 @@ def create_job(
         ended_ms=0,
         kind=kind,
         listener_event=listener_event,
+        priority=0 if priority is None else evaluate_int32(turn, priority, element.key),
     )
     turn.jobs.insert(job)
     turn.note(JOB, "created", job.type, job.key, job.process_instance_key)
@@ -49,13 +54,14 @@ def create_job(
 def create_task_job(
     turn: Turn, instance: ElementInstance, definition: JobDefinition, kind: JobKind = JobKind.BPMN_ELEMENT
 ) -> None:
-    """Create a job with the type, retries and headers of the model."""
+    """Create a job with the type, retries, headers and priority of the model."""
     create_job(
         turn,
         instance,
         type=evaluate_text(turn, definition.type, instance.key),
         retries=evaluate_int32(turn, definition.retries, instance.key),
         headers=json_object(definition.headers),
+        priority=definition.priority,
         kind=kind,
     )
 

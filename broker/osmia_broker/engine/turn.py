@@ -7,6 +7,7 @@ results for callers who wait. Steps walk in slices: when the budget is used up, 
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from time import perf_counter, thread_time
 
 from osmia_broker import feel
@@ -84,9 +85,12 @@ class Turn:
         "agenda",
         "allowance",
         "awaited",
+        "batch_items",
+        "batches",
         "budget",
         "business_ids",
         "called",
+        "cluster_variables",
         "compensations",
         "created_once",
         "decision_evaluations",
@@ -108,6 +112,7 @@ class Turn:
         "loop_results",
         "loops",
         "messages",
+        "new_token",
         "next_key",
         "notes",
         "now_ms",
@@ -141,7 +146,13 @@ class Turn:
         self.notes, self.global_listeners = state.notes, state.global_listeners
         self.definitions, self.awaited = state.definitions, state.awaited
         self.start_subscriptions, self.event_log = state.start_subscriptions, state.event_log
+        self.batches, self.batch_items, self.cluster_variables = (
+            state.batches,
+            state.batch_items,
+            state.cluster_variables,
+        )
         self.next_key = state.next_key
+        self.new_token: Callable[[], str] = token_urlsafe  # of a lease: nobody can guess it
         self.find_element, self.find_job, self.find_jobs = state.find_element, state.find_job, state.find_jobs
         self.find_incident = state.find_incident
         self.budget = budget or Budget()

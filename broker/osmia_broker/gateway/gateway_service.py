@@ -90,8 +90,7 @@ class Gateway:
 
     async def ActivateJobs(self, request: gateway.ActivateJobsRequest) -> AsyncIterator[gateway.ActivateJobsResponse]:
         """Hand out jobs now, or the first that come within the time of the long poll."""
-        checks.default_tenant("ActivateJobs", request.tenantIds)
-        checks.unused("withLease", given=request.withLease)
+        checks.tenants_of_jobs("ActivateJobs", request.tenantFilter, request.tenantIds)
         jobs = await self._calls.activate_jobs(
             type=request.type,
             worker=request.worker,
@@ -99,6 +98,7 @@ class Gateway:
             max_jobs=request.maxJobsToActivate,
             fetch_variables=tuple(request.fetchVariable),
             wait_ms=request.requestTimeout,
+            leases=request.withLease,
         )
         try:
             yield gateway.ActivateJobsResponse(jobs=[wire.job(job) for job in jobs])
@@ -110,13 +110,13 @@ class Gateway:
         self, request: gateway.StreamActivatedJobsRequest
     ) -> AsyncIterator[gateway.ActivatedJob]:
         """Push jobs as they become activatable, for as long as the client listens."""
-        checks.default_tenant("StreamActivatedJobs", request.tenantIds)
-        checks.unused("withLease", given=request.withLease)
+        checks.tenants_of_jobs("StreamActivatedJobs", request.tenantFilter, request.tenantIds)
         stream = self._calls.stream_jobs(
             type=request.type,
             worker=request.worker,
             timeout_ms=request.timeout,
             fetch_variables=tuple(request.fetchVariable),
+            leases=request.withLease,
         )
         with stream:
             async for job in stream:
@@ -124,46 +124,48 @@ class Gateway:
 
     async def CompleteJob(self, request: gateway.CompleteJobRequest) -> gateway.CompleteJobResponse:
         """Report success."""
-        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         result = instructions.job_result(request.result) if request.HasField("result") else None
         business_id = request.businessId if request.HasField("businessId") else None
-        await self._calls.complete_job(request.jobKey, request.variables, result, business_id)
+        await self._calls.complete_job(request.jobKey, request.variables, result, business_id, request.jobLeaseToken)
         return gateway.CompleteJobResponse()
 
     async def FailJob(self, request: gateway.FailJobRequest) -> gateway.FailJobResponse:
         """Report a failure."""
-        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.fail_job(
             request.jobKey,
             retries=request.retries,
             error_message=request.errorMessage,
             back_off_ms=request.retryBackOff,
             variables=request.variables,
+            lease_token=request.jobLeaseToken,
         )
         return gateway.FailJobResponse()
 
     async def ThrowError(self, request: gateway.ThrowErrorRequest) -> gateway.ThrowErrorResponse:
         """Report an error of the business."""
-        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
         await self._calls.throw_error(
             request.jobKey,
             error_code=request.errorCode,
             error_message=request.errorMessage,
             variables=request.variables,
+            lease_token=request.jobLeaseToken,
         )
         return gateway.ThrowErrorResponse()
 
     async def UpdateJobRetries(self, request: gateway.UpdateJobRetriesRequest) -> gateway.UpdateJobRetriesResponse:
         """Give a job new tries."""
-        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
-        await self._calls.update_retries(request.jobKey, request.retries)
+        await self._calls.update_retries(request.jobKey, request.retries, request.jobLeaseToken)
         return gateway.UpdateJobRetriesResponse()
 
     async def UpdateJobTimeout(self, request: gateway.UpdateJobTimeoutRequest) -> gateway.UpdateJobTimeoutResponse:
         """Move the end of a job's lease."""
-        checks.unused("jobLeaseToken", given=bool(request.jobLeaseToken))
-        await self._calls.update_timeout(request.jobKey, request.timeout)
+        await self._calls.update_timeout(request.jobKey, request.timeout, request.jobLeaseToken)
         return gateway.UpdateJobTimeoutResponse()
+
+    async def UpdateJobPriority(self, request: gateway.UpdateJobPriorityRequest) -> gateway.UpdateJobPriorityResponse:
+        """Give a job a new priority."""
+        await self._calls.update_priority(request.jobKey, request.priority, request.jobLeaseToken)
+        return gateway.UpdateJobPriorityResponse()
 
     async def SetVariables(self, request: gateway.SetVariablesRequest) -> gateway.SetVariablesResponse:
         """Set variables from outside."""

@@ -79,6 +79,7 @@ def job(seen: SeenJob) -> queries.Job:
         error_message=row.error_message,
         created_ms=row.created_ms,
         ended_ms=row.ended_ms,
+        job_priority=_int32(row.priority),
     )
     if row.type == USER_TASK_JOB_TYPE and headers:
         _assign(message, headers, row.key)

@@ -37,6 +37,8 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
         tags=activated.tags,
         businessId=activated.business_id or None,
         userTask=_user_task(activated),
+        priority=activated.priority,
+        jobLeaseToken=activated.lease_token or None,
     )
 
 

@@ -20,8 +20,10 @@ import msgspec
 
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import quoted
+from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
 from osmia_broker.http.problem import HttpRefusal, bad_request
+from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
 JSON = "application/json"
@@ -46,6 +48,9 @@ class Services:
     calls: Calls
     reader: Reader
     identity: Identity
+    documents: Documents
+    clock: ClockControl | None = None  #: None unless a setting allows to pin the clock
+    body_bytes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,38 @@ Clients of many languages send keys as numbers or as text, and numbers where tex
 keys as text, because a JavaScript number cannot hold one.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from osmia_broker.calls.checks import INT64, quoted
 
 
-class Key(int):
-    """A key of 64 bits, in a request: a number, or a text of digits."""
+class _Plain(type):
+    """Lets plain values stand for those of a class, so that what a request holds can go anywhere: into JSON, into a row."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, cls.__bases__[0])
+
+
+class Key(int, metaclass=_Plain):
+    """A key of 64 bits, in a request: a number, or a text of digits. The value is a plain integer."""
 
     __slots__ = ()
 
+    def __new__(cls, value: int) -> Self:
+        """Return the plain integer."""
+        return int(value)  # type: ignore[return-value]  # see _Plain
 
-class Text(str):
-    """A text in a request. A number or a boolean is taken as its text."""
+
+class Text(str, metaclass=_Plain):
+    """A text in a request. A number or a boolean is taken as its text. The value is a plain text."""
 
     __slots__ = ()
+
+    def __new__(cls, value: object = "") -> Self:
+        """Return the plain text."""
+        return str(value)  # type: ignore[return-value]  # see _Plain
 
 
 class Body(msgspec.Struct, rename="camel", kw_only=True):

@@ -296,7 +296,9 @@ def read_user_task(source: Source, element: Element) -> None:
         in_activiti or source.file.is_only_activiti or (source.file.is_activiti and activiti.has_owners(source))
     )
     element.user_task = activiti.user_task(source) if in_activiti else zeebe.user_task(source)
-    element.job = JobDefinition(Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source))
+    element.job = JobDefinition(
+        Static(zeebe.USER_TASK_JOB_TYPE), Static(1), zeebe.headers(source), zeebe.job_priority(source)
+    )
 
 
 @reads(

@@ -15,7 +15,7 @@ from osmia_broker.model.templates import FaultyTemplate, Template
 
 SUFFIX = "-extensions.json"
 BPMN_SUFFIXES = (".bpmn20.xml", ".bpmn.xml", ".bpmn", ".xml")  # the longest first
-FAULTS_MAX = 50  # an answer names no more
+FAULTS_MAX = 20  # an answer names no more: it must fit into HTTP/2 headers
 
 VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
 _SOURCES = (VARIABLE, VALUE, JSONPATCH)
@@ -138,6 +138,7 @@ class _Reading:
             if not isinstance(name, str) or not name:
                 self._fault(at, "Expected a variable to have a 'name', but found none")
                 continue
+            self._check_name(at, name)
             if name in names:
                 self._fault(at, f"Expected one variable with the name '{quote(name)}', but found two")
             if not isinstance(type, str):
@@ -152,6 +153,11 @@ class _Reading:
             names.add(name)
             default = None if given.get("value") is None else self._template(at, given["value"])
             yield ProcessVariable(name, type.lower(), required is True, default)
+
+    def _check_name(self, where: str, name: str) -> None:
+        """Refuse a name that a variable cannot have: no store keeps it."""
+        if not name or "\0" in name or not _is_unicode(name):
+            self._fault(where, f"Expected the name of a variable, but found '{quote(name)}'")
 
     def _template(self, where: str, value: Any) -> Template | None:
         try:
@@ -173,7 +179,10 @@ class _Reading:
         return ElementMapping(None if kind in _ALL_INPUTS else inputs, None if kind in _ALL_OUTPUTS else outputs)
 
     def _sources(self, where: str, value: Any) -> Mapping[str, Source]:
-        read = {target: self._source(f"{where}.{target}", one) for target, one in self._object(where, value).items()}
+        given = self._object(where, value)
+        read = {target: self._source(f"{where}.{target}", one) for target, one in given.items()}
+        for target in given:
+            self._check_name(where, target)
         return {target: source for target, source in read.items() if source is not None}
 
     def _source(self, where: str, value: Any) -> Source | None:
@@ -202,6 +211,15 @@ class _Reading:
     def _constants(self, where: str, value: Any) -> dict[str, Any]:
         constants = {}
         for name, one in self._object(where, value).items():
+            self._check_name(where, name)
             given = self._object(f"{where}.{name}", one)
             constants[name] = given.get("value")
         return constants
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -101,11 +101,12 @@ class VariableMapping:
 
 @dataclass(frozen=True, slots=True)
 class JobDefinition:
-    """The type, retries and headers of the jobs of a task."""
+    """The type, retries, headers and priority of the jobs of a task."""
 
     type: Expression
     retries: Expression
     headers: Mapping[str, str]  # those of the model, without the reserved ones
+    priority: Expression | None = None  # None: that of the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +320,7 @@ class Process:
     forms: Mapping[str, str] = field(default_factory=dict)
     has_listeners_at_the_end: bool = False  # a user task has task listeners for `canceling`
     is_extensible: bool = False  # the file has no elements of Camunda's, so it may be of the Activiti dialect
+    job_priority: Expression | None = None  # of its jobs, where the task does not say another one; None is 0
 
     def has_flow(self, id: str) -> bool:
         """Return whether a sequence flow has this id."""

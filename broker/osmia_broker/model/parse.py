@@ -92,6 +92,7 @@ class _Reading:
             elements={self.root.id: self.root},
             forms=zeebe.forms(source),
             is_extensible=source.file.is_extensible,
+            job_priority=zeebe.job_priority(source),
         )
         _set_listeners(self.root, zeebe.listeners(source))
         self._refused: set[str] = set()

@@ -17,3 +17,15 @@ class SystemClock:
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
         return time.time_ns() // 1_000_000
+
+
+class PinnableClock:
+    """Another clock, until it is pinned to a moment."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.pinned_ms: int | None = None
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return self._clock.now_ms() if self.pinned_ms is None else self.pinned_ms

@@ -1,6 +1,6 @@
 """The face of everybody who follows a partition: doors, metrics, the event stream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.errors import OsmiaError
@@ -14,7 +14,13 @@ class Listener:
     """
 
     def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
-        """Jobs, by type, have become activatable and their batch is about to close. Commands decided here join the batch."""
+        """Jobs have become activatable and their batch is about to close. Commands decided here join the batch.
+
+        *keys* are by type, the job of the highest priority first, then the oldest.
+        """
+
+    def jobs_waiting(self, types: Collection[str]) -> None:
+        """Jobs of these types wait that must be asked for in their order, or that something has held back until now. As `jobs_activatable`."""
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
         """A batch is durable in which these things happened."""

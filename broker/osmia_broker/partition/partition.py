@@ -214,9 +214,9 @@ class Partition:
         self._schedule()
         return self._state.deadlines.next_ms
 
-    def has_activatable(self, type: str) -> bool:
-        """Whether it is worth activating jobs of *type*."""
-        return self._state.jobs.has_activatable(type)
+    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+        """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
+        return self._state.jobs.has_activatable(type, leases=leases)
 
     def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
         """Decide *command* now, or block it until its rows are loaded.
@@ -288,19 +288,20 @@ class Partition:
             self._go_on()
             return
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
-        for type, _ in wanted.job_types:
-            self._state.jobs.windows.refill_begins(type)
+        for lane, _ in wanted.windows:
+            self._state.jobs.windows.refill_begins(lane)
         next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
         self._in_flight, self._batch = batch, Batch(batch.number + 1)
 
     def _offer_jobs(self) -> None:
-        jobs = self._state.jobs
-        if jobs.became_activatable:
-            offered, jobs.became_activatable = jobs.became_activatable, {}
-            if self._away is None:
+        offered, waiting = self._state.jobs.take_offers()
+        if self._away is None:
+            if offered:
                 self._publisher.offer(offered)
+            if waiting:
+                self._publisher.offer_types(waiting)
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
@@ -354,7 +355,7 @@ class Partition:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
         self._due.go_on()
-        if self._batch or self._batch.wanted or self._state.jobs.became_activatable or self._due.is_ready:
+        if self._batch or self._batch.wanted or self._state.jobs.has_offers or self._due.is_ready:
             self._schedule()
         elif self._drained is not None and not self._is_busy and not self._drained.done():
             self._drained.set_result(None)

@@ -4,7 +4,7 @@ A caller or listener that raises an exception is logged and hurts nobody else.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from osmia_broker.engine import UndoFailed
@@ -58,6 +58,11 @@ class Publisher:
         """Notify the listeners of jobs that have become activatable."""
         for listener in self.listeners:
             self._call(listener.jobs_activatable, keys)
+
+    def offer_types(self, types: Collection[str]) -> None:
+        """Notify the listeners of job types whose jobs must be asked for."""
+        for listener in self.listeners:
+            self._call(listener.jobs_waiting, types)
 
     def opened(self) -> None:
         """Notify the listeners that the partition serves."""

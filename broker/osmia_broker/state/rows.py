@@ -1,7 +1,7 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-A row class is declared once, here (those of user tasks in `task_rows`, those of the event log in `event_rows`); `kinds` says what follows
-from its declaration.
+A row class is declared once, here or in a neighbour that this module imports: `definition_rows`, `task_rows`, `event_rows`, `batch_rows`. `kinds`
+says what follows from its declaration.
 
 Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
@@ -13,6 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.definition_rows import (
+    Decision,
+    DecisionRequirements,
+    Form,
+    ProcessDefinition,
+    StartSubscription,
+    SubscriptionKind,
+)
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
@@ -48,15 +57,6 @@ class JobKind(StrEnum):
     EXECUTION_LISTENER = "EXECUTION_LISTENER"
     TASK_LISTENER = "TASK_LISTENER"
     AD_HOC_SUB_PROCESS = "AD_HOC_SUB_PROCESS"
-
-
-class SubscriptionKind(StrEnum):
-    """What a subscription waits for."""
-
-    MESSAGE = "MESSAGE"
-    SIGNAL = "SIGNAL"
-    CONDITION = "CONDITION"
-    TIMER = "TIMER"  # of a start event; elsewhere a timer has no subscription
 
 
 class ErrorType(StrEnum):
@@ -142,6 +142,8 @@ class Job:
     ended_ms: int = changing(0)
     kind: JobKind = JobKind.BPMN_ELEMENT
     listener_event: str = ""  # of a listener's job: START, END, or CREATING, ASSIGNING … of a task listener; else empty
+    priority: int = changing(0)  # int32; a higher one is handed out first
+    lease_token: str = changing("")  # of the last activation with a lease; empty if there was none
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)
@@ -394,87 +396,6 @@ class Compensation:
     ended_ms: int = changing(0)
 
 
-@stored("process_definitions")
-@dataclass(slots=True)
-class ProcessDefinition:
-    """A deployed version of a process."""
-
-    key: int
-    bpmn_process_id: str
-    version: int  # from 1, dense per process id
-    name: str
-    version_tag: str
-    resource_name: str
-    checksum: str  # of the resource, which is kept once per content
-    deployment_key: int
-    deployed_ms: int
-    deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
-    extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
-
-
-@stored("start_subscriptions")
-@dataclass(slots=True)
-class StartSubscription:
-    """A start event of the latest version of a process that waits for a message, a signal, a condition or a timer."""
-
-    key: int
-    process_definition_key: int
-    bpmn_process_id: str
-    element_id: str
-    kind: SubscriptionKind
-    name: str = ""
-    timer_key: int = 0  # of the timer, for the kind TIMER
-    ended_ms: int = changing(0)
-
-
-@stored("decision_requirements")
-@dataclass(slots=True)
-class DecisionRequirements:
-    """A deployed version of a DMN file: the graph that its decisions stand in."""
-
-    key: int
-    decision_requirements_id: str
-    version: int
-    name: str
-    resource_name: str
-    checksum: str
-    deployment_key: int
-    deployed_ms: int
-    deleted_ms: int = changing(0)
-
-
-@stored("decisions")
-@dataclass(slots=True)
-class Decision:
-    """A deployed version of one decision of a graph."""
-
-    key: int
-    decision_id: str
-    version: int
-    name: str
-    decision_requirements_key: int
-    decision_requirements_id: str
-    deployment_key: int
-    deleted_ms: int = changing(0)
-    version_tag: str = ""
-
-
-@stored("forms")
-@dataclass(slots=True)
-class Form:
-    """A deployed version of a form."""
-
-    key: int
-    form_id: str
-    version: int
-    resource_name: str
-    checksum: str
-    deployment_key: int
-    deployed_ms: int
-    deleted_ms: int = changing(0)
-    version_tag: str = ""
-
-
 @stored("resources", primary_key=("checksum",))
 @dataclass(slots=True)
 class Resource:
@@ -496,4 +417,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     StartSubscription,
     GlobalTaskListener,
     EventRecording,
+    ClusterVariable,
 )  #: resident as a whole

@@ -9,6 +9,8 @@ from typing import Any
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.state.awaited import Awaited
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
+from osmia_broker.state.cluster_variables import ClusterVariables
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
@@ -109,12 +111,17 @@ class State:
         self.definitions = Definitions(self.journal)
         self.start_subscriptions = StartSubscriptions(self.journal)
         self.event_log = EventLog(self.journal)
+        self.batches: Table[BatchOperation] = Table(BatchOperation, *of_all)
+        self.batch_items: Table[BatchItem] = Table(BatchItem, *of_all)
+        self.cluster_variables = ClusterVariables(self.journal)
         self.tables: dict[type, Table[Any]] = {
             table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
         assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
         self.awaited = Awaited()
         self.walk_steps: dict[int, int] = {}  # by process instance, of walks that are carried on by follow-ups
+        self._erased_instances: list[int] = []  # process instances that have ended, of which every row is to be deleted
+        self._erased_rows: list[tuple[type, int]] = []  # single rows that have ended
         self._next_key = self._taken_key = (partition_id << PARTITION_BITS) + 1
         self._absent: set[int] = set()
         self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found
@@ -207,7 +214,7 @@ class State:
     # --- rows by their values, resident or not
 
     def match(
-        self, row_type: type, columns: tuple[str, ...], values: tuple[str, ...], after: int = 0
+        self, row_type: type, columns: tuple[str, ...], values: tuple[str | int, ...], after: int = 0
     ) -> tuple[list[Any], bool]:
         """Return a page of living rows whose *columns* (one of the kind's `matches`) have these *values*, and whether there may be more.
 
@@ -238,6 +245,18 @@ class State:
         """Return whether a kept message of this name and key may exist; False is certain."""
         return (name, correlation_key) in self.messages.kept
 
+    # --- what has ended, and is to be forgotten
+
+    def erase_instance(self, process_instance_key: int) -> None:
+        """Delete all rows of a process instance that has ended with the next commit."""
+        self._erased_instances.append(process_instance_key)
+        self.journal.note(self._erased_instances.pop)
+
+    def erase_row(self, row_type: type, key: int) -> None:
+        """Delete one row that has ended with the next commit."""
+        self._erased_rows.append((row_type, key))
+        self.journal.note(self._erased_rows.pop)
+
     # --- to and from the store
 
     def open(self, start: Start) -> None:
@@ -247,6 +266,7 @@ class State:
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
         self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
         self.event_log.admit(start.definitions.get(EventRecording, ()))
+        self.cluster_variables.admit(start.definitions.get(ClusterVariable, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
         if start.next_due_ms is not None:
@@ -256,15 +276,15 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.job_types, wanted.due, wanted.matches, self.residency)
+        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, self.residency)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
         for process_instance_key, rows in loaded.instances.items():
             if process_instance_key not in self.residency and self._is_defined(process_instance_key, rows):
                 self._admit_instance(process_instance_key, rows)
-        for type, _ in wanted.job_types:
-            self.jobs.windows.refill(type, loaded.windows.get(type, []))
+        for lane, _ in wanted.windows:
+            self.jobs.windows.refill(lane, loaded.windows.get(lane, []))
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent
@@ -300,11 +320,23 @@ class State:
         written = {row_type: rows for row_type, rows in self._taken() if rows}
         deleted = {row_type: keys for row_type, table in self.tables.items() if (keys := table.take_deleted())}
         deleted |= self.event_log.take_deleted()
-        if not written and not deleted and self._next_key == self._taken_key:
+        erased = self._take_erased(deleted)
+        if not written and not deleted and not erased and self._next_key == self._taken_key:
             self.residency.committed(batch)
             return None
         self._taken_key = self._next_key
-        return Changes(self._next_key, written, deleted)
+        return Changes(self._next_key, written, deleted, erased)
+
+    def _take_erased(self, deleted: dict[type, list[RowValues]]) -> list[int]:
+        """Return the process instances to delete, and add the rows to those that are *deleted*."""
+        for row_type, key in self._erased_rows:
+            deleted.setdefault(row_type, []).append((key,))
+        self._erased_rows.clear()
+        if not self._erased_instances:
+            return []
+        erased = self._erased_instances[:]
+        self._erased_instances.clear()
+        return erased
 
     def _taken(self) -> Iterable[tuple[type, list[RowValues]]]:
         for row_type, table in self.tables.items():
@@ -317,6 +349,7 @@ class State:
         yield StartSubscription, self.start_subscriptions.take_changes()
         yield LoggedEvent, self.event_log.take_events()
         yield EventRecording, self.event_log.take_recording()
+        yield ClusterVariable, self.cluster_variables.take_changes()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 

@@ -6,7 +6,7 @@ store does its work (a thread, a pipeline of statements) is its own affair.
 
 from collections.abc import Awaitable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from osmia_broker.state.filter import Filter
 
@@ -15,7 +15,7 @@ InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance
 
 PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
 MATCHES_MAX = 100  #: keys in one answer to `MatchWanted`; their process instances are loaded with it
-WINDOW_JOBS = 2_000  #: activatable keys of one type in memory; a refill costs about a millisecond
+WINDOW_JOBS = 2_000  #: activatable jobs of one lane that are loaded at a time; a refill costs about a millisecond
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Changes:
         default_factory=dict
     )  #: to insert, or to replace by primary key
     deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
+    erased: Sequence[int] = ()  #: process instances of which all rows are to be deleted, after the others are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,15 @@ class MatchWanted:
 
     row_type: type
     columns: tuple[str, ...]
-    values: tuple[str, ...]
+    values: tuple[str | int, ...]
     after: int = 0
+
+
+class Lane(NamedTuple):
+    """The activatable jobs that wait in one row: those of a type that were leased before, or those that were not."""
+
+    type: str
+    is_leased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,9 @@ class Wanted:
 
     rows: frozenset[tuple[type, int]] = frozenset()  #: (row class, key): the whole process instance of each is loaded
     resources: frozenset[str] = frozenset()  #: contents by checksum
-    job_types: frozenset[tuple[str, int]] = frozenset()  #: (type, after this key): the next window of activatable jobs
+    windows: frozenset[tuple[Lane, int]] = (
+        frozenset()
+    )  #: (lane, after this rank): the next activatable jobs of the lane
     due: DueWanted | None = None
     matches: frozenset[MatchWanted] = frozenset()
     newer: Container[int] = field(
@@ -68,7 +78,7 @@ class Wanted:
         return Wanted(
             rows=self.rows | other.rows,
             resources=self.resources | other.resources,
-            job_types=self.job_types | other.job_types,
+            windows=self.windows | other.windows,
             due=other.due or self.due,
             matches=self.matches | other.matches,
         )
@@ -79,7 +89,7 @@ class Wanted:
 
     def __bool__(self) -> bool:
         """Whether there is anything to load."""
-        return bool(self.rows or self.resources or self.job_types or self.due or self.matches)
+        return bool(self.rows or self.resources or self.windows or self.due or self.matches)
 
 
 @dataclass(slots=True)
@@ -101,9 +111,9 @@ class Loaded:
         default_factory=dict
     )  #: keys of corrupt rows and of all rows of their instance: the reason
     resources: dict[str, bytes] = field(default_factory=dict)  #: those that were found
-    windows: dict[str, list[int]] = field(
+    windows: dict[Lane, list[int]] = field(
         default_factory=dict
-    )  #: keys of activatable jobs by type, ascending, at most WINDOW_JOBS
+    )  #: ranks of activatable jobs by lane, ascending, at most WINDOW_JOBS
     due: Due | None = None
     matches: dict[MatchWanted, list[int]] = field(default_factory=dict)  #: keys of the rows found, ascending
 

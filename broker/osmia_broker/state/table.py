@@ -102,7 +102,7 @@ class Table(Generic[R]):
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
 
-    def matching(self, columns: tuple[str, ...], values: tuple[str, ...], after: int, through: int) -> list[R]:
+    def matching(self, columns: tuple[str, ...], values: tuple[str | int, ...], after: int, through: int) -> list[R]:
         """Return the resident living rows whose *columns*, one of the kind's `matches`, have these *values*, in order of their keys.
 
         The keys are above *after* and at most *through*.

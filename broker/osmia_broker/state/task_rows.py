@@ -75,6 +75,7 @@ class UserTask:
     headers: str = "{}"  # JSON object of strings: those of the model
     created_ms: int = 0
     ended_ms: int = changing(0)
+    sees_only_own: int = changing(0)  # 1 if an Activiti mapping chose its variables, so that it sees no others
 
 
 @stored("task_transitions", of_instance=True, lookups=("user_task_key",), sized=("changes", "variables", "listeners"))

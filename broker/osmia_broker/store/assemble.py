@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.model import ElementType
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import (
     Compensation,
@@ -41,6 +42,8 @@ from osmia_broker.store import schema
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted in a reason
 
 _DOCUMENTS: dict[type, str] = {  # the column that holds JSON; empty where a row has none
+    BatchOperation: "plan",
+    ClusterVariable: "value",
     Compensation: "variables",
     InstanceOrigin: "tags",
     Job: "headers",
@@ -127,7 +130,7 @@ _OWNER_COLUMNS: dict[type, str] = {  # the column that names the element instanc
 
 
 #: The row classes whose rows may belong to no process instance; their process instance is their own key then.
-ALONE = frozenset({CreatedOnce, FollowUp, Message, Timer})
+ALONE = frozenset({BatchItem, BatchOperation, CreatedOnce, FollowUp, Message, Timer})
 
 
 class Assembly:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
+from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
@@ -60,8 +61,15 @@ VALUE_TYPES: dict[type, tuple[type, ...]] = {
 # Literals that the conditions of the partial indexes repeat word for word; a bound parameter would not match them.
 NOT_ENDED: TextClause = text("0")
 NO_DEADLINE: TextClause = text("0")
-ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
 PROCESS: TextClause = text("'PROCESS'")
+
+ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
+
+#: The conditions of the three indexes of activatable jobs, of which each job is in one. Nearly all are plain.
+PLAIN = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority = 0"
+RANKED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority <> 0"
+LEASED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token <> ''"
+WAITING = (PLAIN, RANKED, LEASED)
 
 
 def _table(kind: Kind) -> Table:
@@ -201,6 +209,8 @@ _index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
 _index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
+# Listing the items of a batch operation by their states, those that were worked off too.
+_index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(
@@ -210,8 +220,11 @@ _index(
     where="type = 'PROCESS'",
 )
 
-# The window of activatable jobs, oldest first. A job that is created and handed out in one batch never enters it.
-_index("jobs_activatable", jobs.c.type, where="state = 'ACTIVATABLE' AND ended_ms = 0")
+# The lanes of activatable jobs, each in order of priority and then of age (on SQLite the row id ends every index). A job that is created
+# and handed out in one batch never enters one.
+_index("jobs_activatable", jobs.c.type, where=PLAIN)
+_index("jobs_ranked", jobs.c.type, jobs.c.priority.desc(), where=RANKED)
+_index("jobs_leased", jobs.c.type, jobs.c.priority.desc(), where=LEASED)
 
 # Open incidents, oldest first; there are few.
 _index("incidents_open", incidents.c.process_definition_key, where="ended_ms = 0")

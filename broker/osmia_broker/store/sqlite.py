@@ -13,7 +13,7 @@ import os
 import sqlite3
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +22,19 @@ from typing import Any, TypeVar
 from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
-from osmia_broker.state.store_protocol import Changes, Due, DueWanted, Loaded, MatchWanted, Start, Wanted, Written
+from osmia_broker.state.store_protocol import (
+    WINDOW_JOBS,
+    Changes,
+    Due,
+    DueWanted,
+    Lane,
+    Loaded,
+    MatchWanted,
+    Start,
+    Wanted,
+    Written,
+)
+from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of, rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
@@ -59,10 +71,14 @@ _DUE = _prepared(statements.DUE)
 _MATCHES = {place: prepare(statement) for place, statement in statements.MATCHES.items()}
 _KEPT_MESSAGES = prepare(statements.KEPT_MESSAGES)
 _RESOURCES = prepare(statements.RESOURCES)
-_ACTIVATABLE_JOBS = prepare(statements.ACTIVATABLE_JOBS)
+_PLAIN_JOBS = prepare(statements.PLAIN_JOBS)
+_SAME_PRIORITY = {index: prepare(statement) for index, statement in statements.SAME_PRIORITY.items()}
+_BETWEEN_PRIORITIES = {index: prepare(statement) for index, statement in statements.BETWEEN_PRIORITIES.items()}
 _PARTITION = prepare(statements.PARTITION)
 _TAKE_OVER = prepare(statements.TAKE_OVER)
 _SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
+_ERASE_SCOPED = [prepare(statement) for statement in statements.ERASE_SCOPED]
+_ERASE = [prepare(statement) for statement in statements.ERASE]
 
 
 class SqliteStore:
@@ -237,12 +253,21 @@ class SqliteStore:
                 db.execute(upsert(table, len(group)), flattened(group))
         for row_type, keys in changes.deleted.items():
             db.executemany(delete(schema.TABLES[row_type]), keys)
+        if changes.erased:
+            self._erase(db, changes.erased)
         saved = _SAVE_NEXT_KEY.run(
             db, after_batch=changes.next_key, partition=self._partition_id, own_epoch=self._epoch
         )
         if saved.rowcount != 1:
             raise self._fenced()
         db.execute("COMMIT")
+
+    @staticmethod
+    def _erase(db: sqlite3.Connection, process_instance_keys: Sequence[int]) -> None:
+        """Delete all rows of process instances; those of a scope first, which are found by its element instances."""
+        keys = packed(process_instance_keys)
+        for statement in (*_ERASE_SCOPED, *_ERASE):
+            statement.run(db, keys=keys)
 
     def _value_refused(self, changes: Changes, error: Exception) -> Exception:
         """Return `ValueRefused` if one value made the commit fail, else the *error* itself."""
@@ -270,8 +295,8 @@ def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
     if wanted.resources:
         found = _RESOURCES.rows(db, keys=packed(wanted.resources))
         loaded.resources = {checksum: content for checksum, content in found if isinstance(content, bytes)}
-    for type, after in wanted.job_types:
-        loaded.windows[type] = [key for (key,) in _ACTIVATABLE_JOBS.rows(db, type=type, after=after)]
+    for lane, after in wanted.windows:
+        loaded.windows[lane] = _window(db, lane, after)
     if wanted.due is not None:
         loaded.due = _due(db, wanted.due)
     return loaded
@@ -284,6 +309,27 @@ def _matching(db: sqlite3.Connection, match: MatchWanted) -> list[int]:
         return [key for (key,) in _MATCHES[match.row_type, match.columns].rows(db, after=match.after, **values)]
     except UnicodeEncodeError:  # half a surrogate pair; no row can hold it
         return []
+
+
+def _window(db: sqlite3.Connection, lane: Lane, after: int) -> list[int]:
+    """Return the next ranks of *lane*."""
+    ranks: list[int] = []
+    for statement, place in _parts_of(lane, priority_of(after), key_of(after)):
+        if len(ranks) < WINDOW_JOBS:
+            rows = statement.rows(db, type=lane.type, rows_max=WINDOW_JOBS - len(ranks), **place)
+            ranks += [rank_of(int(priority), key) for priority, key in rows]
+    return ranks
+
+
+def _parts_of(lane: Lane, priority: int, after: int) -> Iterator[tuple[Prepared, dict[str, int]]]:
+    """Yield the statements for the jobs of *lane* behind the one with this *priority* and the key *after*, in order of rank."""
+    index = schema.LEASED if lane.is_leased else schema.RANKED
+    if priority or lane.is_leased:
+        yield _SAME_PRIORITY[index], {"priority": priority, "after": after}
+    if not lane.is_leased and priority >= 0:
+        yield _BETWEEN_PRIORITIES[index], {"below": priority, "above": 0}
+        yield _PLAIN_JOBS, {"after": 0 if priority else after}
+    yield _BETWEEN_PRIORITIES[index], {"below": priority if lane.is_leased else min(priority, 0), "above": NO_PRIORITY}
 
 
 def _kept_messages(db: sqlite3.Connection) -> Filter:

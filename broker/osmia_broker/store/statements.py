@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Delete,
     Select,
     Table,
     Update,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS
-from osmia_broker.state.store_protocol import MATCHES_MAX, WINDOW_JOBS
+from osmia_broker.state.store_protocol import MATCHES_MAX
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among, unpacked
 
@@ -93,19 +94,29 @@ def _matches(kind: Kind, columns: tuple[str, ...]) -> Select[Any]:
     )
 
 
-def _activatable() -> Select[Any]:
-    """Select the keys of the next window of activatable jobs of a *type*: those *after* a key, ascending."""
+def _erase(kind: Kind) -> Delete:
+    """Delete the rows of process instances."""
+    table = schema.TABLES[kind.row_type]
+    return table.delete().where(among(table.c.process_instance_key, "keys"))
+
+
+def _erase_scoped(kind: Kind) -> Delete:
+    """Delete the rows of the scopes of process instances."""
+    scopes = schema.element_instances
+    of_instances = select(scopes.c.key).where(among(scopes.c.process_instance_key, "keys"))
+    table = schema.TABLES[kind.row_type]
+    return table.delete().where(table.c.scope_key.in_(of_instances))
+
+
+def _waiting(index: str, *place: ColumnElement[bool]) -> Select[Any]:
+    """Select (priority, key) of the first *rows_max* jobs of a *type* that are in *index* and whose *place* is as wanted, by rank."""
     jobs = schema.jobs.c
+    order = [jobs.key] if index == schema.PLAIN else [jobs.priority.desc(), jobs.key]
     return (
-        select(jobs.key)
-        .where(
-            jobs.type == bindparam("type"),
-            jobs.state == schema.ACTIVATABLE,
-            jobs.ended_ms == schema.NOT_ENDED,
-            jobs.key > bindparam("after"),
-        )
-        .order_by(jobs.key)
-        .limit(WINDOW_JOBS)
+        select(jobs.priority, jobs.key)
+        .where(jobs.type == bindparam("type"), text(index), *place)
+        .order_by(*order)
+        .limit(bindparam("rows_max"))
     )
 
 
@@ -139,7 +150,19 @@ KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key
 RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).where(
     among(schema.resources.c.checksum, "keys")
 )
-ACTIVATABLE_JOBS = _activatable()
+ERASE_SCOPED = [_erase_scoped(kind) for kind in schema.SCOPED_KINDS]  #: to be run before ERASE
+ERASE = [_erase(kind) for kind in schema.KEYED_KINDS]
+# The parts of a lane. Each statement reads just the part of its index that it returns; one with an alternative in its condition would
+# read what is before it too.
+PLAIN_JOBS = _waiting(schema.PLAIN, schema.jobs.c.key > bindparam("after"))  #: those after a key
+SAME_PRIORITY = {  #: those of one priority after a key, by index
+    index: _waiting(index, schema.jobs.c.priority == bindparam("priority"), schema.jobs.c.key > bindparam("after"))
+    for index in (schema.RANKED, schema.LEASED)
+}
+BETWEEN_PRIORITIES = {  #: those of all priorities between two, by index
+    index: _waiting(index, schema.jobs.c.priority < bindparam("below"), schema.jobs.c.priority > bindparam("above"))
+    for index in (schema.RANKED, schema.LEASED)
+}
 
 PARTITION = select(schema.partition.c.next_key, schema.partition.c.epoch).where(
     schema.partition.c.id == bindparam("partition")

@@ -54,7 +54,7 @@ class AdHocSubprocess(Processor):
         elif rules.active_elements is not None and not prepared:
             ids = evaluate_text_list(turn, rules.active_elements, instance.key)
             for id in ids:
-                _check(element, id)
+                check_activatable(element, id)
             for id in ids:
                 activate_inside(turn, instance, element, id, {})
 
@@ -92,7 +92,7 @@ def _rules(element: Element) -> AdHocDefinition:
     return element.ad_hoc
 
 
-def _check(element: Element, id: str) -> None:
+def check_activatable(element: Element, id: str) -> None:
     """Refuse an id that names no element which can be activated by itself."""
     child = next((one for one in element.children if one.id == id), None)
     if child is None or child.incoming or child.type in (ElementType.BOUNDARY_EVENT, ElementType.EVENT_SUB_PROCESS):
@@ -162,7 +162,7 @@ def decided(turn: Turn, job: Job, scope: ElementInstance, command: CompleteJob) 
         return
     for one in result.activate:
         try:
-            _check(element, one.element_id)
+            check_activatable(element, one.element_id)
         except IncidentRaised as fault:
             raise InvalidArgument(f"Expected to complete job with key '{job.key}', but: {fault}") from fault
     if result.cancels_remaining_instances:

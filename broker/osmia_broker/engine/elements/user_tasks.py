@@ -67,7 +67,12 @@ class UserTaskProcessor(Processor):
         else:
             columns["external_form"] = found.get("formKey", "")
         job = create_job(
-            turn, instance, type=USER_TASK_JOB_TYPE, retries=USER_TASK_RETRIES, headers=_with(headers, found)
+            turn,
+            instance,
+            type=USER_TASK_JOB_TYPE,
+            retries=USER_TASK_RETRIES,
+            headers=_with(headers, found),
+            priority=element.job.priority if element.job else None,
         )
         insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **columns)
 

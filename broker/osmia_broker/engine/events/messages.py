@@ -61,7 +61,7 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
                 expires_ms=min(turn.now_ms + command.time_to_live_ms, LATEST_MS),
             )
         )
-    reached = _start_instances(turn, key, command)
+    reached = start_instances(turn, key, command)
     name, correlation_key = command.name, command.correlation_key
     correlate_message(
         turn,
@@ -79,19 +79,18 @@ def _refuse_repeated(turn: Turn, command: PublishMessage) -> None:
         )
 
 
-def _start_instances(turn: Turn, key: int, command: PublishMessage) -> list[str]:
-    """Start an instance of each process that waits for the message at a start event; return their process ids.
+def start_instances(turn: Turn, key: int, command: PublishMessage) -> dict[str, int]:
+    """Start an instance of each process that waits for the message at a start event; return their keys by process id.
 
     With a key, a process that has a living instance started with the same key takes the message later, if it is kept until then.
     """
-    reached = []
+    reached: dict[str, int] = {}
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
         process_id = subscription.bpmn_process_id
         if process_id in reached or not _may_start(turn, process_id, command):
             continue
-        _start(turn, subscription, command.variables, command, key)
-        reached.append(process_id)
-    _note_reached(turn, turn.messages.get(key), reached)
+        reached[process_id] = _start(turn, subscription, command.variables, command, key).key
+    _note_reached(turn, turn.messages.get(key), list(reached))
     return reached
 
 
@@ -108,13 +107,14 @@ def _start(
     variables: Variables,
     message: PublishMessage | Message,
     message_key: int,
-) -> None:
-    """Start an instance, which gets the business id of the message."""
+) -> ElementInstance:
+    """Start an instance, which gets the business id of the message; return its process."""
     definition_key, element_id = subscription.process_definition_key, subscription.element_id
     process = start_at(turn, definition_key, element_id, variables, correlation_key=message.correlation_key)
     _note_correlation(turn, message_key, message, subscription, process.key)
     if message.business_id:
         give_business_id(turn, process, message.business_id, f"start process '{subscription.bpmn_process_id}'")
+    return process
 
 
 def _is_running(turn: Turn, process_id: str, correlation_key: str) -> bool:
@@ -133,20 +133,33 @@ def _note_reached(turn: Turn, message: Message | None, process_ids: list[str]) -
 @carries_out(CorrelateMessage)
 def correlate_message(turn: Turn, command: CorrelateMessage) -> None:
     """Give the message to the subscription of each process id that was opened first, page by page."""
+    _, after_page = reach_page(turn, command)
+    if after_page is not None:
+        turn.follow(0, after_page)
+
+
+def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], CorrelateMessage | None]:
+    """Give the message to the next page of subscriptions.
+
+    Return the process instances that it has reached, and the command for the pages after it; None if there are no more.
+    """
     values = (SubscriptionKind.MESSAGE, command.name, command.correlation_key)
     found, has_more = turn.state.match(Subscription, _BY_KEY, values, command.after_key)
     reached = set(command.reached)
     new: list[str] = []
+    instances: list[int] = []
     for subscription in found:
         if subscription.bpmn_process_id in reached or subscription.key not in turn.subscriptions:
             continue
         if _is_for(turn, command.business_id, subscription):
             reached.add(subscription.bpmn_process_id)
             new.append(subscription.bpmn_process_id)
+            instances.append(subscription.process_instance_key)
             _correlate(turn, subscription, command.variables, command.message_key)
     _note_reached(turn, turn.messages.get(command.message_key), new)
-    if has_more:
-        turn.follow(0, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached)))
+    if not has_more:
+        return instances, None
+    return instances, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached))
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:

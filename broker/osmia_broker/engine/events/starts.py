@@ -4,6 +4,7 @@ from typing import Any
 
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.events.due import due_of
+from osmia_broker.engine.expressions import GlobalScope
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import insert
 from osmia_broker.engine.new_instances import add_origin, new_process
@@ -21,16 +22,6 @@ from osmia_broker.state.rows import (
     SubscriptionKind,
     Timer,
 )
-
-
-class _NoVariables:
-    """The scope of a start event's expressions: before an instance starts there are no variables."""
-
-    def __getitem__(self, name: str) -> Any:
-        raise KeyError(name)
-
-
-NO_VARIABLES = _NoVariables()
 
 
 def start_at(
@@ -140,7 +131,7 @@ def _name(turn: Turn, event: Element, expression: Expression) -> str:
 
 
 def _evaluated(turn: Turn, event: Element, expression: Expression) -> Any:
-    result = expression.evaluate(NO_VARIABLES, turn.now)
+    result = expression.evaluate(GlobalScope(turn), turn.now)
     if result.failure is not None:
         raise _refused(event, result.failure)
     return result

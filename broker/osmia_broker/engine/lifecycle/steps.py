@@ -60,13 +60,16 @@ def _activate(turn: Turn, instance: ElementInstance) -> None:
 
 
 def _begin_mapped(turn: Turn, instance: ElementInstance, element: Element) -> None:
-    """Begin the work of the element. What an Activiti extension file maps into it is not seen by its own attributes, but by a called process."""
+    """Begin the work of an element that an Activiti extension file may map.
+
+    What goes in is not seen by the element's own attributes. It is what a called process or a published message gets, so it comes first there.
+    """
     mapping = mapping_of(turn, instance)
-    calls = element.call is not None
-    if mapping is not None and calls:
+    sends = element.call is not None or element.publish is not None
+    if mapping is not None and sends:
         put_inputs(turn, instance, mapping)
     PROCESSORS[instance.type].activate(turn, instance, element)
-    if mapping is not None and not calls:
+    if mapping is not None and not sends:
         put_inputs(turn, instance, mapping)
 
 

@@ -7,14 +7,15 @@ from osmia_broker.http.problem import invalid
 from osmia_broker.http.searching import results, serve, serve_get, serve_search
 from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read import files, instance_views
-from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
+from osmia_broker.store.read.entities import MESSAGE_SUBSCRIPTIONS, PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.statistics import (
     DEFINITION_KEY,
     INSTANCES_BY_PROCESS,
     INSTANCES_BY_VERSION,
-    SUBSCRIPTIONS_BY_DEFINITION,
     VARIABLE_NAMES,
+    subscriptions_by_definition,
 )
+from osmia_broker.store.read.search import filters
 from osmia_broker.store.read.search.search import Search, get, search
 
 TAG = "Process definition"
@@ -35,13 +36,6 @@ serve_search(
     name="get_process_definition_instance_statistics",
     tag=TAG,
     summary="Count the active instances of each process, with and without incidents.",
-)
-serve_search(
-    "/process-definitions/statistics/message-subscriptions",
-    SUBSCRIPTIONS_BY_DEFINITION,
-    name="get_process_definition_message_subscription_statistics",
-    tag=TAG,
-    summary="Count the open message subscriptions of each definition.",
 )
 
 
@@ -88,6 +82,13 @@ async def _by_version(call: Call, body: Any) -> Any:
     return results(await search(call.reader, INSTANCES_BY_VERSION, asked))
 
 
+async def _subscriptions(call: Call, body: Any = None) -> Any:
+    parsed = filters.parse(MESSAGE_SUBSCRIPTIONS.fields, None if body is None else body.filter)
+    asked = Search() if body is None else Search(None, body.sort, body.page)
+    entity = subscriptions_by_definition(parsed.shape)
+    return results(await search(call.reader, entity, asked, given=parsed.parameters))
+
+
 async def _variable_names(call: Call, process_definition_key: int, body: Any = None) -> Any:
     await get(call.reader, PROCESS_DEFINITIONS, process_definition_key, "process definition")
     asked = Search() if body is None else Search(body.filter, body.sort, body.page)
@@ -102,6 +103,13 @@ for _handle, _name, _path, _entity, _summary in (
         "/process-definitions/statistics/process-instances-by-version",
         INSTANCES_BY_VERSION,
         "Count the active instances of each version of a process, with and without incidents.",
+    ),
+    (
+        _subscriptions,
+        "get_process_definition_message_subscription_statistics",
+        "/process-definitions/statistics/message-subscriptions",
+        MESSAGE_SUBSCRIPTIONS,
+        "Count the open message subscriptions of each definition.",
     ),
     (
         _variable_names,

@@ -12,7 +12,7 @@ from osmia_broker.http.searching import (
     truncates,
 )
 from osmia_broker.http.types import Key
-from osmia_broker.store.read import dialect, files, instance_views
+from osmia_broker.store.read import dialect, files, instance_views, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS, VARIABLES
 from osmia_broker.store.read.entities.variables import (
     EFFECTIVE_VARIABLES,
@@ -29,7 +29,10 @@ TASK = "/user-tasks/{userTaskKey}"
 async def _scopes(call: Call, user_task_key: int) -> list[int]:
     """Return the scopes that a user task sees, its own first."""
     task = await get(call.reader, USER_TASKS, user_task_key, "user task")
-    return await instance_views.scopes_of(call.reader, int(task["elementInstanceKey"]))
+    key = int(task["elementInstanceKey"])
+    if await task_views.sees_only_own(call.reader, user_task_key):
+        return [key]
+    return await instance_views.scopes_of(call.reader, key)
 
 
 async def _in_scopes(call: Call, values: dict[str, int]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ SUPPORTED = frozenset(
         "executionListeners",
         "formDefinition",
         "ioMapping",
+        "jobPriorityDefinition",
         "loopCharacteristics",
         "modelerTemplate",
         "priorityDefinition",  # of native user tasks; measured: ignored on job-based ones
@@ -94,8 +95,14 @@ def job(source: Source) -> JobDefinition | None:
     if type is not None and not isinstance(type, Static):
         type = Converted(type, _job_type)
     retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
-    own_headers = headers(source)
-    return None if type is None else JobDefinition(type, retries, own_headers)
+    own_headers, priority = headers(source), job_priority(source)
+    return None if type is None else JobDefinition(type, retries, own_headers, priority)
+
+
+def job_priority(source: Source) -> Expression | None:
+    """Read the `zeebe:jobPriorityDefinition` of a process or a task; None without."""
+    node = source.extension(_tag("jobPriorityDefinition"))
+    return _value(source, node, "priority", _int32) if node is not None and source.required(node, "priority") else None
 
 
 def headers(source: Source) -> Mapping[str, str]:
@@ -417,6 +424,13 @@ def _retries(text: str) -> Static:
     match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
     if match is None or abs(int(match[1])) > RETRIES_MAX:
         raise ValueError(f"Expected static value to be a valid Number, but found '{quote(text)}'")
+    return Static(int(match[1]))
+
+
+def _int32(text: str) -> Static:
+    match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
+    if match is None or not -(2**31) <= int(match[1]) < 2**31:
+        raise ValueError(f"Expected a number from {-(2**31)} to {2**31 - 1}, but found '{quote(text)}'")
     return Static(int(match[1]))
 
 

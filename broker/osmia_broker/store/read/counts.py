@@ -1,7 +1,7 @@
 """The number of open process instances, jobs and incidents, read from indexes."""
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
@@ -25,13 +25,15 @@ _INSTANCES = select(func.count()).where(
     _element.c.process_definition_key.in_(definitions_with_instances()),  # the first column of the index
     _element.c.state.in_(STATES[ACTIVE]),
 )
-_WAITING_JOBS = select(func.count()).where(_job.c.state == schema.ACTIVATABLE, _job_is_open)
+_WAITING_JOBS = [
+    select(func.count()).select_from(_job).where(text(index)).scalar_subquery() for index in schema.WAITING
+]
 _TIMED_JOBS = select(func.count()).where(_job.c.deadline_ms > schema.NO_DEADLINE, _job_is_open)
 _STOPPED_JOBS = select(func.count(func.nullif(_incident.c.job_key, 0).distinct())).where(incident_is_open)
 _INCIDENTS = select(func.count(_incident.c.key)).where(incident_is_open)
 _COUNTS = select(
     _INSTANCES.scalar_subquery(),
-    _WAITING_JOBS.scalar_subquery() + _TIMED_JOBS.scalar_subquery() + _STOPPED_JOBS.scalar_subquery(),
+    sum(_WAITING_JOBS, _TIMED_JOBS.scalar_subquery()) + _STOPPED_JOBS.scalar_subquery(),
     _INCIDENTS.scalar_subquery(),
 )
 

@@ -144,7 +144,7 @@ async def callers(sources: Sources, key: int) -> list[Item]:
     """List a process instance and all that have called it, the outermost first."""
     entries: list[Item] = []
     async with sources.database.snapshot() as snapshot:
-        while key and len(entries) < CALLERS_MAX:
+        while len(entries) < CALLERS_MAX:
             definition_key = await _check_instance(snapshot, key)
             definitions = await snapshot.values(_ONE_DEFINITION, {"key": definition_key})
             id, name = definitions[0] if definitions else ("", "")
@@ -157,6 +157,8 @@ async def callers(sources: Sources, key: int) -> list[Item]:
             )
             origin = await snapshot.values(_ORIGIN, {"key": key})
             key = origin[0][0] if origin else 0
+            if not key:
+                break
     return entries[::-1]
 
 

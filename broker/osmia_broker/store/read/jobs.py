@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, select, union_all
+from sqlalchemy import Select, bindparam, select, text, union_all
 
 from osmia_broker.state.rows import Job, ProcessDefinition
 from osmia_broker.store import schema
@@ -84,9 +84,9 @@ def _open_jobs() -> Select[Any]:
 
     Only the activatable ones can be many, so only they are limited to a page.
     """
-    waiting = select(_job.c.key).where(_job.c.type == bindparam("type"), _job.c.state == schema.ACTIVATABLE, _is_open)
-    newest = pages.newest_first(waiting, Job).subquery()
+    waiting = [select(_job.c.key).where(_job.c.type == bindparam("type"), text(index)) for index in schema.WAITING]
+    newest = [select(pages.newest_first(one, Job).subquery().c.key) for one in waiting]
     timed = select(_job.c.key).where(_job.c.deadline_ms > schema.NO_DEADLINE, _is_open)
     stopped = select(_incident.c.job_key).where(_incident.c.ended_ms == schema.NOT_ENDED)
-    keys = union_all(select(newest.c.key), timed, stopped).subquery()
+    keys = union_all(*newest, timed, stopped).subquery()
     return select(keys.c.key)

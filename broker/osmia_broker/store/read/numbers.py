@@ -26,8 +26,10 @@ def scopes_of(key: int, next_key: int) -> list[int]:
     """Return the scopes that a variable with this key may belong to, in a partition whose next key is *next_key*."""
     counter = (key >> NAME_BITS) & ((1 << SCOPE_BITS) - 1)
     partition = key >> (NAME_BITS + SCOPE_BITS)
+    if partition != (next_key >> COUNTER_BITS) & ((1 << PARTITION_BITS) - 1):
+        return []
     first = (partition << COUNTER_BITS) | counter
-    return [*range(first, max(next_key, first + 1), 1 << SCOPE_BITS)]
+    return [*range(first, next_key, 1 << SCOPE_BITS)]
 
 
 def error_hash(message: Any) -> int:

@@ -4,12 +4,17 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def upgrade() -> None:
     """Add the columns. Older definitions have no extension file, and of older instances nobody knows who started them."""
-    for table, column in (("process_definitions", "extensions_checksum"), ("instance_origins", "initiator")):
-        op.add_column(table, sa.Column(column, sa.Text(), nullable=False, server_default=sa.text("''")))
+    integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    for table, column, type_, default in (
+        ("process_definitions", "extensions_checksum", sa.Text(), "''"),
+        ("instance_origins", "initiator", sa.Text(), "''"),
+        ("user_tasks", "sees_only_own", integer, "0"),
+    ):
+        op.add_column(table, sa.Column(column, type_, nullable=False, server_default=sa.text(default)))
         with op.batch_alter_table(table) as batch:  # rows written from now on name a value for every column
             batch.alter_column(column, server_default=None)

@@ -1,6 +1,7 @@
 """Everything that can be searched, an entity each: its tables, and its fields with the names of the API."""
 
 from osmia_broker.store.read.entities.audit_logs import AUDIT_LOGS
+from osmia_broker.store.read.entities.batches import BATCH_ITEMS, BATCH_OPERATIONS, CLUSTER_VARIABLES
 from osmia_broker.store.read.entities.correlations import CORRELATIONS
 from osmia_broker.store.read.entities.decision_instances import DECISION_INSTANCES
 from osmia_broker.store.read.entities.decisions import DECISION_DEFINITIONS, DECISION_REQUIREMENTS
@@ -17,6 +18,9 @@ from osmia_broker.store.read.entities.wait_states import WAIT_STATES
 
 ENTITIES = (
     AUDIT_LOGS,
+    BATCH_ITEMS,
+    BATCH_OPERATIONS,
+    CLUSTER_VARIABLES,
     CORRELATIONS,
     DECISION_DEFINITIONS,
     DECISION_INSTANCES,
@@ -35,6 +39,9 @@ ENTITIES = (
 
 __all__ = [
     "AUDIT_LOGS",
+    "BATCH_ITEMS",
+    "BATCH_OPERATIONS",
+    "CLUSTER_VARIABLES",
     "CORRELATIONS",
     "DECISION_DEFINITIONS",
     "DECISION_INSTANCES",

@@ -46,6 +46,7 @@ def _of_row(key: Column, operation: ColumnElement[Any], at_ms: Column, is_one: C
     ).where(is_one, ~is_noted)
 
 
+# The two have keys that no other entry has, the creation the lower one.
 _log = union_all(
     select(
         _event.key,
@@ -57,9 +58,9 @@ _log = union_all(
         _event.changes,
         _event.at_ms,
     ),
-    _of_row(_task.key, literal_column("'CREATE'"), _task.created_ms, _task.state != "CREATING"),
+    _of_row(_task.element_instance_key, literal_column("'CREATE'"), _task.created_ms, _task.state != "CREATING"),
     _of_row(
-        _task.element_instance_key,  # a key that no other entry has
+        _task.key,
         case((_task.state == "COMPLETED", literal_column("'COMPLETE'")), else_=literal_column("'CANCEL'")),
         _task.ended_ms,
         _task.ended_ms > 0,

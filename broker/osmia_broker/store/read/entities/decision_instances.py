@@ -89,9 +89,9 @@ def _rules(stored: Any) -> list[dict[str, Any]]:
     ]
 
 
-_instance_key = _evaluation.c.key.concat("-").concat(_place + literal_column("1"))
+_instance_key = dialect.as_text(_evaluation.c.key).concat("-").concat(dialect.as_text(_place + literal_column("1")))
 _OF_LIST = (
-    text("decisionEvaluationInstanceKey", dialect.as_text(_instance_key), sorts=True),
+    text("decisionEvaluationInstanceKey", _instance_key, sorts=True),
     key("decisionEvaluationKey", _evaluation.c.key, sorts=True),
     named("state", case((_has_failed, "FAILED"), else_="EVALUATED"), STATES, sorts=True),
     date("evaluationDate", _evaluation.c.ended_ms, sorts=True),

@@ -4,6 +4,7 @@ The groups are entities like all others, so they are sorted and paged in the sam
 parameters of the entity, which each declares.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, case, func, literal_column, select, true
@@ -12,9 +13,15 @@ from osmia_broker.state.rows import Subscription
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
+from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import SORTED_TENANT, TENANT, Column, Field, integer, json, key, maybe, text
+from osmia_broker.store.read.search.filters import Group
+from osmia_broker.store.read.search.statements import Sight
 from osmia_broker.store.read.search.values import moment
+
+SHAPES_MAX = 200  # of filters for which statements are kept
 
 _process, _incident, _job = schema.element_instances, schema.incidents, schema.jobs
 _definition = schema.process_definitions
@@ -145,29 +152,37 @@ INSTANCES_BY_DEFINITION = Entity(
 
 # --- open message subscriptions by definition
 
-_subscription = schema.TABLES[Subscription]
-_waiting = (
-    select(
-        _subscription.c.process_definition_key,
-        func.count(_subscription.c.process_instance_key.distinct()).label("instances"),
-        func.count().label("subscriptions"),
+
+@lru_cache(SHAPES_MAX)
+def subscriptions_by_definition(shape: Group) -> Entity:
+    """Return the numbers of the open subscriptions of process instances that pass a filter over MESSAGE_SUBSCRIPTIONS."""
+    found = schema.TABLES[Subscription].alias("counted")
+    selected = statements.selected(Sight(MESSAGE_SUBSCRIPTIONS), shape)
+    waiting = (
+        select(
+            found.c.process_definition_key,
+            func.count(found.c.process_instance_key.distinct()).label("instances"),
+            func.count().label("subscriptions"),
+        )
+        .where(
+            found.c.kind == literal_column("'MESSAGE'"), found.c.ended_ms == schema.NOT_ENDED, found.c.key.in_(selected)
+        )
+        .group_by(found.c.process_definition_key)
+        .subquery("waiting")
     )
-    .where(_subscription.c.kind == literal_column("'MESSAGE'"), _subscription.c.ended_ms == schema.NOT_ENDED)
-    .group_by(_subscription.c.process_definition_key)
-    .subquery("waiting")
-)
-SUBSCRIPTIONS_BY_DEFINITION = Entity(
-    "message subscription statistics",
-    _waiting.join(_definition, _definition.c.key == _waiting.c.process_definition_key),
-    (_definition.c.key,),
-    (
-        key("processDefinitionKey", _definition.c.key),
-        text("processDefinitionId", _definition.c.bpmn_process_id),
-        integer("processInstancesWithActiveSubscriptions", _waiting.c.instances, filters=False),
-        integer("activeSubscriptions", _waiting.c.subscriptions, filters=False),
-        TENANT,
-    ),
-)
+    return Entity(
+        "message subscription statistics",
+        waiting.join(_definition, _definition.c.key == waiting.c.process_definition_key),
+        (_definition.c.key,),
+        (
+            key("processDefinitionKey", _definition.c.key, filters=False),
+            text("processDefinitionId", _definition.c.bpmn_process_id, filters=False),
+            integer("processInstancesWithActiveSubscriptions", waiting.c.instances, filters=False),
+            integer("activeSubscriptions", waiting.c.subscriptions, filters=False),
+            TENANT,
+        ),
+    )
+
 
 # --- names of variables by definition
 

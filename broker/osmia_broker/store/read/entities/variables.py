@@ -55,7 +55,7 @@ WHOLE_VARIABLES = _entity(shortens=False)
 SCOPES = "scopes"  #: the parameter of the effective variables: an array of scopes, the innermost first
 _scope, _inner_scope = dialect.items(SCOPES, "scope"), dialect.items(SCOPES, "inner_scope")
 _hiding = schema.variables.alias("hiding")
-_depth = select(_scope.c.key).where(_scope.c.value == _variable.c.scope_key).scalar_subquery()
+_depth = select(_scope.c.key).where(_scope.c.value == _variable.c.scope_key).correlate(_variable).scalar_subquery()
 _is_hidden = (
     select(_hiding.c.name)
     .select_from(_inner_scope.join(_hiding, _hiding.c.scope_key == _inner_scope.c.value))

@@ -17,8 +17,8 @@ CURSOR_CHARACTERS_MAX = 1_000_000  # the largest sort value that a cursor may ho
 
 
 def write(list_name: str, order: str, place: Sequence[Any]) -> str:
-    """Make the cursor of the item at *place* in the list that is sorted by *order*."""
-    return base64.urlsafe_b64encode(msgspec.json.encode([list_name, order, *place])).decode().rstrip("=")
+    """Make the cursor of the item at *place* in the list that is sorted by *order*. It is base64, padded: clients of the contract check that."""
+    return base64.b64encode(msgspec.json.encode([list_name, order, *place])).decode()
 
 
 def read(list_name: str, order: str, kinds: Sequence[type], cursor: Any, place: str) -> tuple[Any, ...]:
@@ -42,6 +42,6 @@ def _decoded(cursor: Any) -> list[Any]:
     if not isinstance(cursor, str) or len(cursor) > CURSOR_CHARACTERS_MAX:
         return []
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=list)
+        return msgspec.json.decode(base64.b64decode(cursor, validate=True), type=list)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         return []

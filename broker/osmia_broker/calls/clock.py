@@ -1,0 +1,33 @@
+"""Pin the clock of a broker under test, and let it go again."""
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.partition import Partition, PinnableClock
+
+LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expressions end there
+
+
+class ClockControl(PartitionCalls):
+    """The clock of a partition, in the hands of callers."""
+
+    def __init__(self, partition: Partition, clock: PinnableClock) -> None:
+        super().__init__(partition)
+        self._clock = clock
+
+    def pin(self, ms: int) -> None:
+        """Let the clock stand at *ms*, epoch, and act on everything that has become due.
+
+        Raises:
+            InvalidArgument: it is beyond the year 9999.
+
+        """
+        if not 0 <= checks.int64("timestamp", ms) <= LATEST_MS:
+            raise InvalidArgument(f"Expected a timestamp from 0 to {LATEST_MS}, but found {ms}")
+        self._clock.pinned_ms = ms
+        self._partition.check_clock()
+
+    def reset(self) -> None:
+        """Let the clock go with the machine's."""
+        self._clock.pinned_ms = None
+        self._partition.check_clock()

@@ -1,0 +1,34 @@
+"""Correlate a message at once: it reaches what waits for it now, or it is refused."""
+
+from osmia_broker.engine.answers import Correlated
+from osmia_broker.engine.commands import CorrelateAtOnce, CorrelateMessage, PublishMessage
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.messages import reach_page, start_instances
+from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import NotFound
+
+
+@handles(CorrelateAtOnce)
+def correlate_at_once(turn: Turn, command: CorrelateAtOnce) -> Correlated:
+    """Give a message to all that wait for it, as publishing does; the answer names the first process instance that it reaches.
+
+    A process instance that runs goes before one that the message starts.
+    """
+    name, correlation_key, variables = command.name, command.correlation_key, command.variables
+    key = turn.next_key()
+    published = PublishMessage(name, correlation_key, 0, "", variables, command.business_id)
+    started = start_instances(turn, key, published)
+    page: CorrelateMessage | None = CorrelateMessage(
+        key, name, correlation_key, variables, 0, tuple(started), command.business_id
+    )
+    reached: list[int] = []
+    while page is not None and not reached:
+        reached, page = reach_page(turn, page)
+    if page is not None:
+        turn.follow(0, page)
+    first = next(iter([*reached, *started.values()]), 0)
+    if not first:
+        raise NotFound(
+            f"Expected to find subscription for message with name '{name}' and correlation key '{correlation_key}', but none was found."
+        )
+    return Correlated(key, first)

@@ -1,0 +1,202 @@
+"""Batch operations: begin them over a filter, look at them, and stop them."""
+
+from osmia_broker.engine.batch_commands import BatchPlan
+from osmia_broker.errors import NotFound
+from osmia_broker.http import batches
+from osmia_broker.http.batches import BatchCreated, FilterBody, filter_of
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.instructions import MigrationPlan, check_plan, mappings
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.searching import serve_get, serve_search
+from osmia_broker.http.types import Body, Key, Text
+from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.store.read.entities import BATCH_ITEMS, BATCH_OPERATIONS, PROCESS_INSTANCES
+from osmia_broker.store.read.search.search import get
+
+TAG, INSTANCE_TAG = "Batch operation", "Process instance"
+BATCH = "/batch-operations/{batchOperationKey}"
+
+
+class Nothing(Body):
+    """A request that needs no more than its key."""
+
+
+class Migration(FilterBody):
+    """The process instances to migrate, and how."""
+
+    migration_plan: MigrationPlan | None = None
+
+
+class MoveOfAll(Body):
+    """Tokens to move from one element to another, in every process instance."""
+
+    source_element_id: Text | None = None
+    target_element_id: Text | None = None
+
+
+class MovesOfAll(FilterBody):
+    """The process instances to modify, and the tokens to move."""
+
+    move_instructions: list[MoveOfAll] | None = None
+
+
+class JobChanges(Body):
+    """The values of jobs to change. *timeout* is in milliseconds from now."""
+
+    retries: int | None = None
+    timeout: int | None = None
+
+
+class JobsUpdate(FilterBody):
+    """The jobs to change, and their new values."""
+
+    changeset: JobChanges | None = None
+
+
+@operation("POST", "/process-instances/cancellation", tag=INSTANCE_TAG)
+async def cancel_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+    """Cancel the root process instances that pass a filter."""
+    items = await batches.instances(call, filter_of(body), batches.RUNNING | batches.ROOTS)
+    return await batches.begin(call, BatchType.CANCEL_PROCESS_INSTANCE, items)
+
+
+@operation("POST", "/process-instances/suspension", tag=INSTANCE_TAG)
+async def suspend_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+    """Suspend the root process instances that pass a filter."""
+    items = await batches.instances(call, filter_of(body), batches.ACTIVE | batches.ROOTS)
+    return await batches.begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, items)
+
+
+@operation("POST", "/process-instances/resumption", tag=INSTANCE_TAG)
+async def resume_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+    """Let the suspended root process instances that pass a filter go on."""
+    items = await batches.instances(call, filter_of(body), batches.SUSPENDED | batches.ROOTS)
+    return await batches.begin(call, BatchType.RESUME_PROCESS_INSTANCE, items)
+
+
+@operation("POST", "/process-instances/deletion", tag=INSTANCE_TAG)
+async def delete_process_instances(call: Call, body: FilterBody) -> BatchCreated:
+    """Delete the ended process instances that pass a filter, with their history."""
+    items = await batches.instances(call, filter_of(body), batches.ENDED)
+    return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, items)
+
+
+@operation("POST", "/process-instances/migration", tag=INSTANCE_TAG)
+async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated:
+    """Migrate the process instances that pass a filter."""
+    plan = body.migration_plan or MigrationPlan()
+    faults = Faults()
+    check_plan(plan, faults)
+    faults.refuse()
+    items = await batches.instances(call, filter_of(body), batches.ACTIVE)
+    details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
+    return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
+
+
+@operation("POST", "/process-instances/modification", tag=INSTANCE_TAG)
+async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated:
+    """Move tokens in the process instances that pass a filter."""
+    moves = body.move_instructions or []
+    faults = Faults()
+    if not moves:
+        faults.require("moveInstructions", None)
+    for move in moves:
+        faults.require("sourceElementId", move.source_element_id)
+        faults.require("targetElementId", move.target_element_id)
+    faults.refuse()
+    items = await batches.instances(call, filter_of(body), batches.ACTIVE)
+    details = BatchPlan(moves=tuple((move.source_element_id or "", move.target_element_id or "") for move in moves))
+    return await batches.begin(call, BatchType.MODIFY_PROCESS_INSTANCE, items, details)
+
+
+@operation("POST", "/process-instances/incident-resolution", tag=INSTANCE_TAG)
+async def resolve_incidents(call: Call, body: FilterBody | None = None) -> BatchCreated:
+    """Resolve the incidents of the process instances that pass a filter; without one, all incidents."""
+    wanted = body.filter if body is not None and isinstance(body.filter, dict) else None
+    items = await batches.incidents(call, wanted, batches.ACTIVE)
+    return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
+
+
+@operation("POST", "/process-instances/{processInstanceKey}/incident-resolution", tag=INSTANCE_TAG)
+async def resolve_process_instance_incidents(call: Call, process_instance_key: Key) -> BatchCreated:
+    """Resolve all incidents of one process instance."""
+    await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
+    items = await batches.incidents(call, None, {"processInstanceKey": str(int(process_instance_key))})
+    return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
+
+
+@operation("POST", "/process-instances/{processInstanceKey}/deletion", tag=INSTANCE_TAG, status=204)
+async def delete_process_instance(call: Call, process_instance_key: Key, body: Nothing | None = None) -> None:
+    """Delete a process instance that has ended, with its history."""
+    del body
+    await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
+    await call.calls.delete_ended_instance(process_instance_key)
+
+
+@operation("POST", "/jobs/batch-update", tag="Job")
+async def update_jobs(call: Call, body: JobsUpdate) -> BatchCreated:
+    """Change the jobs that pass a filter."""
+    changes = body.changeset or JobChanges()
+    faults = Faults()
+    faults.require_any(retries=changes.retries, timeout=changes.timeout)
+    faults.demand_above("retries", changes.retries)
+    faults.refuse()
+    items = await batches.jobs(call, filter_of(body))
+    details = BatchPlan(retries=changes.retries, timeout_ms=changes.timeout)
+    return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
+
+
+@operation("POST", "/decision-instances/deletion", tag="Decision instance")
+async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreated:
+    """Delete the evaluations of decisions that pass a filter."""
+    items = await batches.evaluations(call, filter_of(body))
+    return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, items)
+
+
+@operation("POST", "/decision-instances/{decisionEvaluationKey}/deletion", tag="Decision instance", status=204)
+async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Nothing | None = None) -> None:
+    """Delete one evaluation of a decision."""
+    del body
+    if not await batches.evaluations(call, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):
+        raise NotFound(
+            f"Expected to delete decision evaluation with key '{decision_evaluation_key}', but no such evaluation was found"
+        )
+    await call.calls.delete_evaluation(decision_evaluation_key)
+
+
+@operation("POST", BATCH + "/cancellation", tag=TAG, status=204)
+async def cancel_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+    """End a batch operation; the items that are left are not worked off."""
+    del body
+    await call.calls.cancel_batch(batch_operation_key)
+
+
+@operation("POST", BATCH + "/suspension", tag=TAG, status=204)
+async def suspend_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+    """Stop to work off a batch operation, until it is resumed."""
+    del body
+    await call.calls.suspend_batch(batch_operation_key)
+
+
+@operation("POST", BATCH + "/resumption", tag=TAG, status=204)
+async def resume_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+    """Let a suspended batch operation go on."""
+    del body
+    await call.calls.resume_batch(batch_operation_key)
+
+
+serve_get(BATCH, BATCH_OPERATIONS, name="get_batch_operation", tag=TAG, noun="batch operation")
+serve_search(
+    "/batch-operations/search",
+    BATCH_OPERATIONS,
+    name="search_batch_operations",
+    tag=TAG,
+    summary="Search batch operations.",
+)
+serve_search(
+    "/batch-operation-items/search",
+    BATCH_ITEMS,
+    name="search_batch_operation_items",
+    tag=TAG,
+    summary="Search the items of batch operations.",
+)

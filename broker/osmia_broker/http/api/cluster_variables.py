@@ -1,0 +1,101 @@
+"""Cluster variables, which every expression can read as `camunda.vars.cluster.name`."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, field
+
+from osmia_broker.calls import checks
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.searching import serve_search
+from osmia_broker.http.types import Body, Item, Text, variables_text
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.store.read.entities import CLUSTER_VARIABLES
+from osmia_broker.store.read.search.search import get
+
+TAG = "Cluster variable"
+VARIABLE = "/cluster-variables/global/{name}"
+
+
+class Value(Body):
+    """A new value."""
+
+    value: Raw = field(default_factory=Raw)
+    metadata: dict[str, Any] | None = None
+
+
+class NewVariable(Value):
+    """A cluster variable to create."""
+
+    name: Text | None = None
+    kind: Text | None = None
+
+
+class VariableItem(Item):
+    """A cluster variable; the value is JSON text."""
+
+    name: str
+    value: str
+    metadata: Raw
+    scope: str = "GLOBAL"
+    tenant_id: str | None = None
+    kind: str = "JSON"
+
+
+@operation("POST", "/cluster-variables/global", tag=TAG)
+async def create_global_cluster_variable(call: Call, body: NewVariable) -> VariableItem:
+    """Create a cluster variable."""
+    faults = Faults()
+    faults.require("name", body.name)
+    _require_value(body, faults)
+    if body.kind not in (None, "JSON"):
+        faults.add(f"The value for kind is '{checks.quoted(body.kind or '')}' but must be JSON.")
+    faults.refuse()
+    return _item(
+        await call.calls.put_cluster_variable(body.name or "", variables_text(body.value), metadata=_metadata(body))
+    )
+
+
+@operation("PUT", VARIABLE, tag=TAG)
+async def update_global_cluster_variable(call: Call, name: str, body: Value) -> VariableItem:
+    """Give a cluster variable another value."""
+    faults = Faults()
+    _require_value(body, faults)
+    faults.refuse()
+    text = variables_text(body.value)
+    return _item(await call.calls.put_cluster_variable(name, text, metadata=_metadata(body), updates=True))
+
+
+@operation("DELETE", VARIABLE, tag=TAG, status=204)
+async def delete_global_cluster_variable(call: Call, name: str) -> None:
+    """Delete a cluster variable."""
+    await call.calls.delete_cluster_variable(name)
+
+
+@operation("GET", VARIABLE, tag=TAG)
+async def get_global_cluster_variable(call: Call, name: str) -> Any:
+    """Return one cluster variable."""
+    return await get(call.reader, CLUSTER_VARIABLES, (name,), "cluster variable")
+
+
+serve_search(
+    "/cluster-variables/search",
+    CLUSTER_VARIABLES,
+    name="search_cluster_variables",
+    tag=TAG,
+    summary="Search cluster variables.",
+)
+
+
+def _require_value(body: Value, faults: Faults) -> None:
+    if not bytes(body.value):
+        faults.require("value", None)
+
+
+def _metadata(body: Value) -> str | None:
+    return None if body.metadata is None else msgspec.json.encode(body.metadata).decode()
+
+
+def _item(row: ClusterVariable) -> VariableItem:
+    return VariableItem(name=row.name, value=row.value, metadata=Raw(row.metadata.encode()))

@@ -1,0 +1,243 @@
+"""Documents: files that processes refer to."""
+
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import field
+
+from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError, Rejection
+from osmia_broker.http.operation import MULTIPART, Call, Reply, Upload, operation
+from osmia_broker.http.problem import STATUSES, HttpRefusal, bad_request, invalid
+from osmia_broker.http.types import Body, Item, Key, Text, convert, key_text
+from osmia_broker.store.documents import STORE_ID, Document
+
+TAG = "Document"
+DOCUMENT = "/documents/{documentId}"
+BINARY = "application/octet-stream"
+LINK_MS = 60 * 60 * 1000  # how long a link is good, unless the request says so
+LINK_MS_MAX = 7 * 24 * 60 * 60 * 1000
+
+
+class Metadata(Body):
+    """The metadata that a caller gives to a document."""
+
+    content_type: Text | None = None
+    file_name: Text | None = None
+    expires_at: datetime | None = None
+    process_definition_id: Text | None = None
+    process_instance_key: Key | None = None
+    custom_properties: dict[str, Any] | None = None
+
+
+class MetadataItem(Item):
+    """The metadata of a document."""
+
+    content_type: str
+    file_name: str
+    expires_at: str | None
+    size: int
+    process_definition_id: str | None
+    process_instance_key: str | None
+    custom_properties: dict[str, Any]
+
+
+class Reference(Item):
+    """A document, as processes refer to it."""
+
+    camunda_document_type: str = field(name="camunda.document.type", default="camunda")
+    store_id: str = STORE_ID
+    document_id: str = ""
+    content_hash: str | None = None
+    metadata: MetadataItem | None = None
+
+
+class Failed(Item):
+    """A file of a request that was not stored."""
+
+    file_name: str
+    status: int
+    title: str
+    detail: str
+
+
+class Stored(Item):
+    """The documents that were stored, and the files that were not."""
+
+    created_documents: list[Reference]
+    failed_documents: list[Failed]
+
+
+class LinkRequest(Body):
+    """How long a link is to be good, in milliseconds."""
+
+    time_to_live: int | None = None
+
+
+class Link(Item):
+    """The address of a document, for somebody without the right to read documents."""
+
+    url: str
+    expires_at: str
+
+
+_read_metadata = msgspec.json.Decoder(Metadata, dec_hook=convert, strict=False).decode
+_read_all_metadata = msgspec.json.Decoder(list[Metadata], dec_hook=convert, strict=False).decode
+
+
+@operation("POST", "/documents", tag=TAG, takes=MULTIPART, status=201)
+async def create_document(call: Call) -> Reference:
+    """Store a file as a document."""
+    _check_store(call.query)
+    files = [one for one in call.uploads if one.name == "file"]
+    if len(files) != 1:
+        raise invalid(f"Expected one part 'file', but found {len(files)}.")
+    given = next((one.content for one in call.uploads if one.name == "metadata"), b"{}")
+    return await _create(call, files[0], _decoded(_read_metadata, given), call.query.get("documentId", [""])[-1])
+
+
+@operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201)
+async def create_documents(call: Call) -> Stored:
+    """Store files as documents, each on its own."""
+    _check_store(call.query)
+    files = [one for one in call.uploads if one.name == "files"]
+    texts = [one.content for one in call.uploads if one.name == "metadataList"]
+    given = [one for text in texts for one in _listed(text)]
+    if not files:
+        raise invalid("No files provided.")
+    if given and len(given) != len(files):
+        raise invalid(f"Expected metadata for each of {len(files)} files, but found {len(given)}.")
+    stored = Stored(created_documents=[], failed_documents=[])
+    for file, metadata in zip(files, given or [Metadata() for _ in files], strict=True):
+        try:
+            stored.created_documents.append(await _create(call, file, metadata, ""))
+        except OsmiaError as refusal:
+            status, title = STATUSES[refusal.status]
+            title = refusal.code if isinstance(refusal, Rejection) else title
+            stored.failed_documents.append(
+                Failed(file_name=file.file_name, status=status, title=title, detail=str(refusal))
+            )
+    if stored.failed_documents:
+        return Reply(207, msgspec.json.encode(stored))  # type: ignore[return-value]  # the bytes of one
+    return stored
+
+
+@operation("GET", DOCUMENT, tag=TAG)
+async def get_document(call: Call, document_id: str) -> Reply:
+    """Return the content of a document."""
+    query = call.query
+    _check_store(query)
+    document, content = await call.services.documents.get(document_id)
+    if "signature" in query:
+        await _check_signature(call, document_id, query)
+    wanted = query.get("contentHash", [document.content_hash])[-1]
+    if wanted != document.content_hash:
+        raise InvalidArgument(
+            f"Expected document '{document_id}' to have the content hash of the request, but found another"
+        )
+    name = quote(document.file_name)
+    headers = (("content-disposition", f"attachment; filename*=UTF-8''{name}"), ("x-content-type-options", "nosniff"))
+    return Reply(body=content, media_type=_media_type(document), headers=headers)
+
+
+@operation("DELETE", DOCUMENT, tag=TAG, status=204)
+async def delete_document(call: Call, document_id: str) -> None:
+    """Delete a document."""
+    _check_store(call.query)
+    await call.services.documents.delete(document_id)
+
+
+@operation("POST", DOCUMENT + "/links", tag=TAG, status=201)
+async def create_document_link(call: Call, document_id: str, body: LinkRequest | None = None) -> Link:
+    """Make an address under which a document can be read for some time."""
+    _check_store(call.query)
+    lifetime_ms = LINK_MS if body is None or body.time_to_live is None else body.time_to_live
+    if not 0 < lifetime_ms <= LINK_MS_MAX:
+        raise invalid(f"The value for timeToLive is '{lifetime_ms}' but must be within the [1,{LINK_MS_MAX}] range.")
+    documents = call.services.documents
+    document = await documents.find(document_id)
+    expires_ms = documents.now_ms() + lifetime_ms
+    signature = await documents.signature(document_id, expires_ms)
+    host = call.caller.metadata.get("host", "localhost")
+    url = f"http://{host}/v2/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
+    return Link(url=url, expires_at=_date(expires_ms) or "")
+
+
+async def _create(call: Call, file: Upload, given: Metadata, id: str) -> Reference:
+    document = Document(
+        id=id,
+        content_hash="",
+        content_type=given.content_type or file.media_type or BINARY,
+        file_name=given.file_name or file.file_name,
+        size=0,
+        expires_ms=_expiry(given.expires_at),
+        process_definition_id=given.process_definition_id or "",
+        process_instance_key=given.process_instance_key or 0,
+        custom_properties=given.custom_properties or {},
+    )
+    document = await call.services.documents.create(document, file.content)
+    metadata = MetadataItem(
+        content_type=document.content_type,
+        file_name=document.file_name,
+        expires_at=_date(document.expires_ms),
+        size=document.size,
+        process_definition_id=document.process_definition_id or None,
+        process_instance_key=key_text(document.process_instance_key),
+        custom_properties=document.custom_properties,
+    )
+    return Reference(document_id=document.id, content_hash=document.content_hash, metadata=metadata)
+
+
+def _decoded(decode: Any, text: bytes) -> Any:
+    try:
+        return decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
+        raise bad_request(f"Failed to read request: expected metadata as JSON, but found a fault: {fault}") from None
+
+
+def _listed(text: bytes) -> list[Metadata]:
+    """Read the metadata of several files: an array, or one object of several parts."""
+    found: list[Metadata] = (
+        _decoded(_read_all_metadata, text) if text.lstrip().startswith(b"[") else [_decoded(_read_metadata, text)]
+    )
+    return found
+
+
+def _expiry(at: datetime | None) -> int:
+    if at is None:
+        return 0
+    if at.tzinfo is None:
+        raise invalid("The value for expiresAt must be a date-time with an offset.")
+    return max(int(at.timestamp() * 1000), 1)
+
+
+def _date(ms: int) -> str | None:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds") if ms else None
+
+
+def _media_type(document: Document) -> str:
+    """Return the type of the content if it can stand in a header."""
+    text = document.content_type
+    return text if text.isascii() and text.isprintable() and "/" in text else BINARY
+
+
+def _check_store(query: Mapping[str, list[str]]) -> None:
+    wanted = query.get("storeId", [STORE_ID])[-1]
+    if wanted != STORE_ID:
+        raise InvalidArgument(f"Expected the document store '{STORE_ID}', but found '{wanted[:100]}'")
+
+
+async def _check_signature(call: Call, id: str, query: Mapping[str, list[str]]) -> None:
+    documents = call.services.documents
+    expires = query.get("expires", [""])[-1]
+    is_good = expires.isascii() and expires.isdigit() and len(expires) <= 18
+    if is_good:
+        expected = await documents.signature(id, int(expires))
+        is_good = hmac.compare_digest(expected.encode(), query["signature"][-1].encode("utf-8", "replace"))
+    if not is_good:
+        raise HttpRefusal(403, "FORBIDDEN", "Expected the signature of a link that was given out, but found another")
+    if int(expires) <= documents.now_ms():
+        raise NotFound("Expected a link that is still good, but its time is over")

@@ -1,0 +1,62 @@
+"""Commands for element instances: set variables, activate elements of an ad-hoc subprocess."""
+
+from msgspec import Raw, field
+
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.types import Body, Key, Text, variables_text
+
+TAG = "Element instance"
+
+
+class Variables(Body):
+    """Variables to set."""
+
+    variables: Raw = field(default_factory=Raw)
+    local: bool | None = None
+
+
+class ElementToActivate(Body):
+    """An element of an ad-hoc subprocess."""
+
+    element_id: Text | None = None
+    variables: Raw = field(default_factory=Raw)
+
+
+class Activation(Body):
+    """The elements of an ad-hoc subprocess to activate."""
+
+    elements: list[ElementToActivate] | None = None
+    cancel_remaining_instances: bool | None = None
+
+
+@operation("PUT", "/element-instances/{elementInstanceKey}/variables", tag=TAG, status=204)
+async def set_variables(call: Call, element_instance_key: Key, body: Variables) -> None:
+    """Set variables in the scope of an element instance, or each in the nearest scope that has it."""
+    variables = variables_text(body.variables)
+    if variables.strip() in ("", "null"):
+        faults = Faults()
+        faults.require("variables", None)
+        faults.refuse()
+    await call.calls.set_variables(element_instance_key, variables, local=bool(body.local))
+
+
+@operation(
+    "POST",
+    "/element-instances/ad-hoc-activities/{adHocSubProcessInstanceKey}/activation",
+    tag="Ad-hoc subprocess",
+    status=204,
+)
+async def activate_ad_hoc_activities(call: Call, ad_hoc_sub_process_instance_key: Key, body: Activation) -> None:
+    """Activate elements of an ad-hoc subprocess."""
+    faults = Faults()
+    if not body.elements:
+        faults.require("elements", None)
+    for number, one in enumerate(body.elements or ()):
+        faults.require(f"elements[{number}].elementId", one.element_id)
+    faults.refuse()
+    await call.calls.activate_ad_hoc_elements(
+        ad_hoc_sub_process_instance_key,
+        [(one.element_id or "", variables_text(one.variables)) for one in body.elements or ()],
+        cancels_remaining=bool(body.cancel_remaining_instances),
+    )

@@ -1,0 +1,52 @@
+"""Evaluate an expression, as if it stood in a model."""
+
+from typing import Any
+
+from msgspec import Raw, field
+
+from osmia_broker.calls import checks
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+
+
+class Evaluation(Body):
+    """An expression, and what it may read: variables, over those that an element instance sees."""
+
+    expression: Text | None = None
+    tenant_id: Text | None = None
+    scope_key: Key | None = None
+    variables: Raw = field(default_factory=Raw)
+
+
+class Warning(Item):  # the contract's word
+    """The reason why a part of an expression gave null."""
+
+    message: str
+
+
+class Evaluated(Item):
+    """The value of an expression."""
+
+    expression: str
+    result: Raw
+    warnings: list[Warning]
+    referenced_secrets: list[Any]
+
+
+@operation("POST", "/expression/evaluation", tag="Expression")
+async def evaluate_expression(call: Call, body: Evaluation) -> Evaluated:
+    """Evaluate an expression."""
+    faults = Faults()
+    faults.require("expression", body.expression)
+    faults.refuse()
+    checks.default_tenant("Evaluate Expression", [body.tenant_id or ""])
+    answer = await call.calls.evaluate_expression(
+        body.expression or "", scope_key=body.scope_key or 0, variables=variables_text(body.variables)
+    )
+    return Evaluated(
+        expression=body.expression or "",
+        result=Raw(answer.value.encode()),
+        warnings=[Warning(message=text) for text in answer.warnings],
+        referenced_secrets=[],
+    )

@@ -1,0 +1,190 @@
+"""Jobs for workers: hand them out, and take the reports of workers and operators."""
+
+from functools import partial
+
+import msgspec
+from msgspec import Raw, field
+
+from osmia_broker.calls import checks
+from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.job_results import JobResult, result_of
+from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+
+TAG = "Job"
+PHYSICAL_TENANT = "default"  # the only one of a broker without tenants
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Activation(Body):
+    """The jobs that a worker asks for. Times are milliseconds."""
+
+    type: Text | None = None
+    worker: Text | None = None
+    timeout: int | None = None
+    max_jobs_to_activate: int | None = None
+    fetch_variable: list[Text] | None = None
+    request_timeout: int | None = None
+    tenant_ids: list[Text] | None = None
+
+
+class ActivatedJobItem(Item):
+    """A job in the hands of a worker. *deadline* is epoch milliseconds."""
+
+    job_key: str
+    key: str  # the name of `jobKey` before version 8.8
+    type: str
+    process_instance_key: str
+    process_definition_id: str
+    process_definition_version: int
+    process_definition_key: str
+    element_id: str
+    element_instance_key: str
+    custom_headers: Raw
+    worker: str
+    retries: int
+    deadline: int
+    variables: Raw
+    tenant_id: str
+    physical_tenant_id: str
+    kind: str
+    listener_event_type: str
+    tags: tuple[str, ...]
+    business_id: str | None
+
+
+class ActivatedJobs(Item):
+    """The jobs that were handed out."""
+
+    jobs: list[ActivatedJobItem]
+
+
+class Completion(Body):
+    """The report of a worker that has done its job."""
+
+    variables: Raw = field(default_factory=Raw)
+    result: JobResult | None = None
+    business_id: Text | None = None
+
+
+class Failure(Body):
+    """The report of a worker that gives up. *retry_back_off* is in milliseconds."""
+
+    retries: int | None = None
+    error_message: Text | None = None
+    retry_back_off: int | None = None
+    variables: Raw = field(default_factory=Raw)
+
+
+class Error(Body):
+    """An error of the business, for the model to catch."""
+
+    error_code: Text | None = None
+    error_message: Text | None = None
+    variables: Raw = field(default_factory=Raw)
+
+
+class Changeset(Body):
+    """The values of a job to change. *timeout* is in milliseconds from now."""
+
+    retries: int | None = None
+    timeout: int | None = None
+
+
+class Update(Body):
+    """A change of a job."""
+
+    changeset: Changeset | None = None
+
+
+@operation("POST", "/jobs/activation", tag=TAG, waits=True)
+async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs:
+    """Hand out jobs of a type, now or when the first come."""
+    faults = Faults()
+    faults.require("type", body.type)
+    faults.require_number("timeout", body.timeout)
+    faults.require_number("maxJobsToActivate", body.max_jobs_to_activate)
+    faults.refuse()
+    checks.default_tenant("Activate Jobs", body.tenant_ids or ())
+    jobs = await call.calls.activate_jobs(
+        type=body.type or "",
+        worker=body.worker or "",
+        timeout_ms=body.timeout or 0,
+        max_jobs=body.max_jobs_to_activate or 0,
+        fetch_variables=tuple(body.fetch_variable or ()),
+        wait_ms=body.request_timeout or 0,
+    )
+    answer = _encode(ActivatedJobs(jobs=[_job(one) for one in jobs]))
+    return Reply(body=answer, undelivered=partial(call.calls.give_back, jobs))  # type: ignore[return-value]  # the bytes of one
+
+
+@operation("POST", "/jobs/{jobKey}/completion", tag=TAG, status=204)
+async def complete_job(call: Call, job_key: Key, body: Completion | None = None) -> None:
+    """Complete a job."""
+    given = body or Completion()
+    await call.calls.complete_job(job_key, variables_text(given.variables), result_of(given.result), given.business_id)
+
+
+@operation("POST", "/jobs/{jobKey}/failure", tag=TAG, status=204)
+async def fail_job(call: Call, job_key: Key, body: Failure | None = None) -> None:
+    """Fail a job: it may be tried again as often as there are retries left."""
+    given = body or Failure()
+    await call.calls.fail_job(
+        job_key,
+        retries=given.retries or 0,
+        error_message=given.error_message or "",
+        back_off_ms=given.retry_back_off or 0,
+        variables=variables_text(given.variables),
+    )
+
+
+@operation("POST", "/jobs/{jobKey}/error", tag=TAG, status=204)
+async def throw_job_error(call: Call, job_key: Key, body: Error) -> None:
+    """Throw an error of the business from a job."""
+    faults = Faults()
+    faults.require("errorCode", body.error_code)
+    faults.refuse()
+    await call.calls.throw_error(
+        job_key,
+        error_code=body.error_code or "",
+        error_message=body.error_message or "",
+        variables=variables_text(body.variables),
+    )
+
+
+@operation("PATCH", "/jobs/{jobKey}", tag=TAG, status=204)
+async def update_job(call: Call, job_key: Key, body: Update) -> None:
+    """Change the retries or the deadline of a job: all that is given, or nothing."""
+    changes = body.changeset or Changeset()
+    faults = Faults()
+    faults.require_any(retries=changes.retries, timeout=changes.timeout)
+    faults.demand_above("retries", changes.retries)
+    faults.refuse()
+    await call.calls.update_job(job_key, retries=changes.retries, timeout_ms=changes.timeout)
+
+
+def _job(job: ActivatedJob) -> ActivatedJobItem:
+    return ActivatedJobItem(
+        job_key=str(job.key),
+        key=str(job.key),
+        type=job.type,
+        process_instance_key=str(job.process_instance_key),
+        process_definition_id=job.bpmn_process_id,
+        process_definition_version=job.process_definition_version,
+        process_definition_key=str(job.process_definition_key),
+        element_id=job.element_id,
+        element_instance_key=str(job.element_instance_key),
+        custom_headers=Raw(job.headers.encode()),
+        worker=job.worker,
+        retries=job.retries,
+        deadline=job.deadline_ms,
+        variables=Raw(job.variables.encode()),
+        tenant_id=checks.DEFAULT_TENANT,
+        physical_tenant_id=PHYSICAL_TENANT,
+        kind=job.kind,
+        listener_event_type=job.listener_event or "UNSPECIFIED",
+        tags=job.tags,
+        business_id=job.business_id or None,
+    )

@@ -1,0 +1,96 @@
+"""Commands for user tasks (user-tasks.md, section 7)."""
+
+from typing import Any
+
+from msgspec import Raw, field
+
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.types import Body, Key, Text, variables_text
+
+TAG = "User task"
+TASK = "/user-tasks/{userTaskKey}"
+
+
+class Assignment(Body):
+    """The person to assign a task to. Without *allow_override*, a task of another person is refused."""
+
+    assignee: Text | None = None
+    allow_override: bool | None = None
+    action: Text | None = None
+
+
+class Changeset(Body):
+    """New values of a task. A missing or null one keeps the value, an empty one resets it."""
+
+    candidate_users: list[Text] | None = None
+    candidate_groups: list[Text] | None = None
+    due_date: Text | None = None
+    follow_up_date: Text | None = None
+    priority: int | None = None
+
+
+class Update(Body):
+    """A change of a task."""
+
+    changeset: Changeset | None = None
+    action: Text | None = None
+
+
+class Completion(Body):
+    """The variables with which a task is completed."""
+
+    variables: Raw = field(default_factory=Raw)
+    action: Text | None = None
+
+
+class Unassignment(Body):
+    """The end of an assignment; it needs no more than the key."""
+
+    action: Text | None = None
+
+
+@operation("POST", TASK + "/assignment", tag=TAG, status=204, waits=True)
+async def assign_user_task(call: Call, user_task_key: Key, body: Assignment) -> None:
+    """Assign a user task to a person; with `allowOverride: false`, only if nobody else has it."""
+    await call.calls.user_tasks.assign(
+        user_task_key,
+        body.assignee,
+        caller=call.caller,
+        allow_override=body.allow_override is not False,
+        action=body.action or "",
+    )
+
+
+@operation("DELETE", TASK + "/assignee", tag=TAG, status=204, waits=True)
+async def unassign_user_task(call: Call, user_task_key: Key) -> None:
+    """Take a user task from its assignee."""
+    await call.calls.user_tasks.unassign(user_task_key, caller=call.caller)
+
+
+@operation("PATCH", TASK, tag=TAG, status=204, waits=True)
+async def update_user_task(call: Call, user_task_key: Key, body: Update | None = None) -> None:
+    """Change candidates, dates or priority of a user task."""
+    given = body or Update()
+    await call.calls.user_tasks.update(user_task_key, _values(given.changeset), caller=call.caller, action=given.action)
+
+
+@operation("POST", TASK + "/completion", tag=TAG, status=204, waits=True)
+async def complete_user_task(call: Call, user_task_key: Key, body: Completion | None = None) -> None:
+    """Complete a user task."""
+    given = body or Completion()
+    await call.calls.user_tasks.complete(
+        user_task_key, variables_text(given.variables), caller=call.caller, action=given.action or ""
+    )
+
+
+def _values(changes: Changeset | None) -> dict[str, Any]:
+    if changes is None:
+        return {}
+    values = {
+        "candidateUsers": changes.candidate_users,
+        "candidateGroups": changes.candidate_groups,
+        "dueDate": changes.due_date,
+        "followUpDate": changes.follow_up_date,
+        "priority": changes.priority,
+    }
+    return {name: value for name, value in values.items() if value is not None}

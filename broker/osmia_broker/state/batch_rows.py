@@ -1,0 +1,83 @@
+"""The rows of batch operations and of cluster variables: the part of the data dictionary (`rows`) that serves operators."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from osmia_broker.state.kinds import changing, stored
+
+
+class BatchType(StrEnum):
+    """What a batch operation does to each of its items (contract-8.10.md, section 1)."""
+
+    CANCEL_PROCESS_INSTANCE = "CANCEL_PROCESS_INSTANCE"
+    DELETE_DECISION_INSTANCE = "DELETE_DECISION_INSTANCE"
+    DELETE_PROCESS_INSTANCE = "DELETE_PROCESS_INSTANCE"
+    MIGRATE_PROCESS_INSTANCE = "MIGRATE_PROCESS_INSTANCE"
+    MODIFY_PROCESS_INSTANCE = "MODIFY_PROCESS_INSTANCE"
+    RESOLVE_INCIDENT = "RESOLVE_INCIDENT"
+    RESUME_PROCESS_INSTANCE = "RESUME_PROCESS_INSTANCE"
+    SUSPEND_PROCESS_INSTANCE = "SUSPEND_PROCESS_INSTANCE"
+    UPDATE_JOB = "UPDATE_JOB"
+
+
+class BatchState(StrEnum):
+    """The states of a batch operation."""
+
+    CREATED = "CREATED"  # its items are still being written
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    COMPLETED = "COMPLETED"  # every item was tried; some may have failed
+    CANCELED = "CANCELED"
+
+
+class BatchItemState(StrEnum):
+    """The states of an item of a batch operation."""
+
+    ACTIVE = "ACTIVE"  # to be worked off
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"  # with its batch operation
+
+
+@stored("batch_operations", of_instance=True, sized=("plan",))
+@dataclass(slots=True)
+class BatchOperation:
+    """One command for many items, which is worked off in slices."""
+
+    key: int
+    process_instance_key: int  # its own key: it comes into memory alone
+    type: BatchType
+    plan: str  # JSON object: the details of the command
+    user: str  # who asked for it; empty if unknown
+    started_ms: int
+    state: BatchState = changing(BatchState.CREATED)
+    items: int = changing(0)  # all of them
+    completed: int = changing(0)
+    failed: int = changing(0)
+    ended_ms: int = changing(0)
+
+
+@stored("batch_items", of_instance=True, sized=("error_message",), matches=(("batch_key",),))
+@dataclass(slots=True)
+class BatchItem:
+    """One item of a batch operation."""
+
+    key: int
+    process_instance_key: int  # its own key: it comes into memory alone
+    batch_key: int
+    item_key: int  # of the process instance, incident, job or decision evaluation that the command is for
+    target_instance_key: int  # the process instance that the item belongs to; 0 for none
+    state: BatchItemState = changing(BatchItemState.ACTIVE)
+    error_message: str = changing("")
+    ended_ms: int = changing(0)  # when it was worked off
+
+
+@stored("cluster_variables", primary_key=("name",))
+@dataclass(slots=True)
+class ClusterVariable:
+    """A variable that every expression can read as `camunda.vars.cluster.name`."""
+
+    name: str
+    value: str = changing()  # JSON
+    metadata: str = changing("{}")  # JSON object
+    deleted_ms: int = changing(0)

@@ -1,0 +1,96 @@
+"""The rows of what was deployed: the part of the data dictionary (`rows`) that is in memory as a whole."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from osmia_broker.state.kinds import changing, stored
+
+
+class SubscriptionKind(StrEnum):
+    """What a subscription waits for."""
+
+    MESSAGE = "MESSAGE"
+    SIGNAL = "SIGNAL"
+    CONDITION = "CONDITION"
+    TIMER = "TIMER"  # of a start event; elsewhere a timer has no subscription
+
+
+@stored("process_definitions")
+@dataclass(slots=True)
+class ProcessDefinition:
+    """A deployed version of a process."""
+
+    key: int
+    bpmn_process_id: str
+    version: int  # from 1, dense per process id
+    name: str
+    version_tag: str
+    resource_name: str
+    checksum: str  # of the resource, which is kept once per content
+    deployment_key: int
+    deployed_ms: int
+    deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
+    extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
+
+
+@stored("start_subscriptions")
+@dataclass(slots=True)
+class StartSubscription:
+    """A start event of the latest version of a process that waits for a message, a signal, a condition or a timer."""
+
+    key: int
+    process_definition_key: int
+    bpmn_process_id: str
+    element_id: str
+    kind: SubscriptionKind
+    name: str = ""
+    timer_key: int = 0  # of the timer, for the kind TIMER
+    ended_ms: int = changing(0)
+
+
+@stored("decision_requirements")
+@dataclass(slots=True)
+class DecisionRequirements:
+    """A deployed version of a DMN file: the graph that its decisions stand in."""
+
+    key: int
+    decision_requirements_id: str
+    version: int
+    name: str
+    resource_name: str
+    checksum: str
+    deployment_key: int
+    deployed_ms: int
+    deleted_ms: int = changing(0)
+
+
+@stored("decisions")
+@dataclass(slots=True)
+class Decision:
+    """A deployed version of one decision of a graph."""
+
+    key: int
+    decision_id: str
+    version: int
+    name: str
+    decision_requirements_key: int
+    decision_requirements_id: str
+    deployment_key: int
+    deleted_ms: int = changing(0)
+    version_tag: str = ""
+
+
+@stored("forms")
+@dataclass(slots=True)
+class Form:
+    """A deployed version of a form."""
+
+    key: int
+    form_id: str
+    version: int
+    resource_name: str
+    checksum: str
+    deployment_key: int
+    deployed_ms: int
+    deleted_ms: int = changing(0)
+    version_tag: str = ""

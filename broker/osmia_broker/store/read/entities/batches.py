@@ -1,0 +1,89 @@
+"""Batch operations with their items, and cluster variables."""
+
+import msgspec
+from sqlalchemy import case, literal_column
+
+from osmia_broker.state.batch_rows import (
+    BatchItem,
+    BatchItemState,
+    BatchOperation,
+    BatchState,
+    BatchType,
+    ClusterVariable,
+)
+from osmia_broker.store import schema
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.fields import Join, choice, date, flag, integer, json, key, maybe, named, text
+
+_batch = schema.TABLES[BatchOperation].alias("batch")
+_item = schema.TABLES[BatchItem].alias("item")
+_batch_join = Join(_batch, _batch.c.key == _item.c.batch_key)
+
+#: The names of the contract; some of them no broker of ours writes.
+TYPES = (
+    *(one.value for one in BatchType),
+    "ADD_VARIABLE",
+    "DELETE_DECISION_DEFINITION",
+    "DELETE_PROCESS_DEFINITION",
+    "UPDATE_VARIABLE",
+)
+STATES = (*(one.value for one in BatchState), "FAILED", "PARTIALLY_COMPLETED")
+ITEM_STATES = (*(one.value for one in BatchItemState), "SKIPPED")
+ACTORS = {"USER": _batch.c.user != "", "ANONYMOUS": _batch.c.user == ""} | dict.fromkeys(
+    ("CLIENT", "UNKNOWN"), _batch.c.key < 0
+)
+
+BATCH_OPERATIONS = Entity(
+    "batch operations",
+    _batch,
+    (_batch.c.key,),
+    (
+        key("batchOperationKey", _batch.c.key, sorts=True),
+        choice("state", _batch.c.state, STATES, sorts=True),
+        choice("batchOperationType", _batch.c.type, TYPES),
+        choice("operationType", _batch.c.type, TYPES, sorts=True, shows=False),
+        date("startDate", _batch.c.started_ms, sorts=True),
+        date("endDate", _batch.c.ended_ms, sorts=True),
+        named("actorType", case((_batch.c.user != "", "USER"), else_="ANONYMOUS"), ACTORS, sorts=True),
+        maybe("actorId", _batch.c.user, sorts=True),
+        integer("operationsTotalCount", _batch.c["items"], filters=False),
+        integer("operationsFailedCount", _batch.c.failed, filters=False),
+        integer("operationsCompletedCount", _batch.c.completed, filters=False),
+        json("errors", literal_column("'[]'"), lambda _: []),
+    ),
+)
+
+BATCH_ITEMS = Entity(
+    "batch operation items",
+    _item,
+    (_item.c.key,),
+    (
+        choice("operationType", _batch.c.type, TYPES, joins=(_batch_join,)),
+        key("batchOperationKey", _item.c.batch_key, sorts=True),
+        key("itemKey", _item.c.item_key, sorts=True),
+        key("processInstanceKey", _item.c.target_instance_key, sorts=True),
+        key("rootProcessInstanceKey", literal_column("0"), filters=False),
+        choice("state", _item.c.state, ITEM_STATES, sorts=True),
+        date("processedDate", _item.c.ended_ms, sorts=True),
+        maybe("errorMessage", _item.c.error_message),
+    ),
+)
+
+_variable = schema.TABLES[ClusterVariable].alias("cluster_variable")
+
+CLUSTER_VARIABLES = Entity(
+    "cluster variables",
+    _variable,
+    (_variable.c.name,),
+    (
+        text("name", _variable.c.name, sorts=True),
+        text("value", _variable.c.value, sorts=True),
+        choice("scope", literal_column("'GLOBAL'"), ("GLOBAL", "TENANT"), sorts=True),
+        maybe("tenantId", literal_column("''"), sorts=True, absent_last=False),
+        json("metadata", _variable.c.metadata, msgspec.json.decode),
+        choice("kind", literal_column("'JSON'"), ("JSON", "SECRET_REFERENCE")),
+        flag("isTruncated", literal_column("0") == 1),
+    ),
+    where=_variable.c.deleted_ms == 0,
+    key_types=(str,),
+)

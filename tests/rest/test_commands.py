@@ -1,0 +1,416 @@
+"""The commands of workers, deployers and operators at the HTTP door: what succeeds, and what is refused with which words."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.bpmn import bpmn
+from tests.rest.conftest import Rest
+
+BEYOND = "9223372036854775808"  # one more than 64 bits hold
+
+
+def activate(rest: Rest, type: str, **more: Any) -> list[dict[str, Any]]:
+    asked = {"type": type, "timeout": 60_000, "maxJobsToActivate": 5, "requestTimeout": -1, "worker": "w"}
+    return list(rest.post("/jobs/activation", {**asked, **more})["jobs"])
+
+
+@pytest.fixture
+def job(rest: Rest, unique: str) -> dict[str, Any]:
+    """A job in the hands of a worker."""
+    rest.deploy(f"start > b:job(type={unique}) > end", unique)
+    rest.create(unique, n=1)
+    (job,) = activate(rest, unique)
+    return job
+
+
+def state_of(rest: Rest, key: str) -> str:
+    return str(rest.get(f"/process-instances/{key}")["state"])
+
+
+# --- deployments
+
+
+def test_files_are_deployed_and_the_same_bytes_again_change_nothing(rest: Rest, unique: str):
+    files = [
+        ("resources", (f"{unique}.bpmn", bpmn("start > end", id=unique))),
+        ("resources", (f"{unique}.form", json.dumps({"id": unique, "components": []}))),
+    ]
+    first, again = (rest.http.post("/deployments", files=files).json() for _ in range(2))
+    process, form = first["deployments"]
+    assert process["processDefinition"]["processDefinitionId"] == unique
+    assert process["processDefinition"]["processDefinitionVersion"] == 1
+    assert form["form"]["formId"] == unique
+    assert form["processDefinition"] is None
+    assert first["tenantId"] == "<default>"
+    assert again["deployments"] == first["deployments"]
+    assert again["deploymentKey"] != first["deploymentKey"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.bpmn", "no xml", "'a.bpmn': "),
+        ("a.txt", "x", "unknown resource type"),
+        ("a.form", "{}", "Expected the form id to be present"),
+    ],
+)
+def test_a_file_that_cannot_be_deployed(rest: Rest, name: str, content: str, words: str):
+    refused = rest.http.post("/deployments", files=[("resources", (name, content))])
+    assert (refused.status_code, refused.json()["title"]) == (400, "INVALID_ARGUMENT")
+    assert words in refused.json()["detail"]
+
+
+def test_a_deployment_without_files(rest: Rest):
+    refused = rest.http.post("/deployments", files={"other": ("x.bpmn", "")})
+    assert refused.status_code == 400
+    assert "Expected to deploy at least one resource, but none given" in refused.json()["detail"]
+
+
+def test_a_deleted_definition_takes_no_new_instances(rest: Rest, unique: str):
+    key = rest.deploy("start > end", unique)
+    deleted = rest.post(f"/resources/{key}/deletion")
+    assert deleted == {"resourceKey": str(key), "batchOperation": None}
+    assert rest.refusal("POST", "/process-instances", {"processDefinitionId": unique})["status"] == 404
+    assert rest.refusal("POST", f"/resources/{key}/deletion")["status"] == 404
+
+
+def test_a_definition_is_deleted_with_the_history_of_its_instances(rest: Rest, unique: str):
+    key = rest.deploy("start > end", unique)
+    ended = rest.create(unique)
+    deleted = rest.post(f"/resources/{key}/deletion", {"deleteHistory": True})
+    assert deleted["batchOperation"]["batchOperationType"] == "DELETE_PROCESS_INSTANCE"
+    rest.broker.look_at_clock()
+    assert rest.refusal("GET", f"/process-instances/{ended}")["status"] == 404
+
+
+# --- jobs
+
+
+def test_a_worker_gets_a_job_with_objects_and_keys_as_text(job: dict[str, Any], unique: str):
+    assert job["variables"] == {"n": 1}
+    assert job["customHeaders"] == {}
+    assert (job["kind"], job["listenerEventType"], job["tenantId"]) == ("BPMN_ELEMENT", "UNSPECIFIED", "<default>")
+    assert job["jobKey"] == job["key"]
+    for name in ("jobKey", "processInstanceKey", "processDefinitionKey", "elementInstanceKey"):
+        assert job[name].isdigit()
+    assert (job["worker"], job["retries"], job["type"], job["processDefinitionId"]) == ("w", 3, unique, unique)
+
+
+def test_a_long_poll_is_answered_when_a_job_comes(rest: Rest, unique: str):
+    from concurrent.futures import ThreadPoolExecutor
+
+    rest.deploy(f"start > b:job(type={unique}) > end", unique)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(activate, rest, unique, requestTimeout=20_000)
+        rest.create(unique)
+        assert len(waiting.result(20)) == 1
+
+
+def test_a_completed_job_moves_the_token_on(rest: Rest, job: dict[str, Any]):
+    path = f"/jobs/{job['jobKey']}/completion"
+    assert rest.ask("POST", path, {"variables": {"done": True}}).status_code == 204
+    assert state_of(rest, job["processInstanceKey"]) == "COMPLETED"
+    problem = rest.refusal("POST", path)
+    assert (problem["status"], problem["title"]) == (404, "NOT_FOUND")
+    assert "no such job was found" in problem["detail"]
+
+
+def test_a_completion_needs_no_body(rest: Rest, job: dict[str, Any]):
+    assert rest.ask("POST", f"/jobs/{job['jobKey']}/completion").status_code == 204
+
+
+def test_a_failed_job_without_retries_is_refused_until_its_incident_is_resolved(rest: Rest, job: dict[str, Any]):
+    key = job["jobKey"]
+    rest.post(f"/jobs/{key}/failure", {"retries": 0, "errorMessage": "broken"})
+    problem = rest.refusal("POST", f"/jobs/{key}/completion")
+    assert (problem["status"], problem["title"]) == (409, "INVALID_STATE")
+    found = rest.post(f"/process-instances/{job['processInstanceKey']}/incidents/search")["items"]
+    assert [one["errorMessage"] for one in found] == ["broken"]
+    assert rest.ask("PATCH", f"/jobs/{key}", {"changeset": {"retries": 2}}).status_code == 204
+    path = f"/incidents/{found[0]['incidentKey']}/resolution"
+    assert rest.ask("POST", path).status_code == 204
+    assert rest.refusal("POST", path)["status"] == 404
+    assert [one["retries"] for one in activate(rest, job["type"])] == [2]
+
+
+def test_an_error_that_nothing_catches_is_an_incident(rest: Rest, job: dict[str, Any]):
+    assert rest.ask("POST", f"/jobs/{job['jobKey']}/error", {"errorCode": "no"}).status_code == 204
+    found = rest.post(f"/process-instances/{job['processInstanceKey']}/incidents/search")["items"]
+    assert [one["errorType"] for one in found] == ["UNHANDLED_ERROR_EVENT"]
+
+
+def test_a_change_of_a_job_is_whole_or_not_at_all(rest: Rest, job: dict[str, Any]):
+    key = job["jobKey"]
+    rest.post(f"/jobs/{key}/failure", {"retries": 1, "retryBackOff": 60_000})
+    problem = rest.refusal("PATCH", f"/jobs/{key}", {"changeset": {"retries": 7, "timeout": 1_000}})
+    assert (problem["status"], problem["title"]) == (409, "INVALID_STATE")
+    (found,) = rest.post("/jobs/search", {"filter": {"jobKey": key}})["items"]
+    assert found["retries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("POST", "/jobs/activation", {}, "No type provided. No timeout provided. No maxJobsToActivate provided."),
+        (
+            "POST",
+            "/jobs/activation",
+            {"type": " ", "timeout": 0, "maxJobsToActivate": -1},
+            (
+                "No type provided. The value for timeout is '0' but must be greater than 0."
+                " The value for maxJobsToActivate is '-1' but must be greater than 0."
+            ),
+        ),
+        ("POST", "/jobs/1/error", {}, "No errorCode provided."),
+        ("PATCH", "/jobs/1", {}, "At least one of [retries, timeout] is required."),
+        ("PATCH", "/jobs/1", {"changeset": {"retries": 0}}, "The value for retries is '0' but must be greater than 0."),
+        ("POST", "/messages/publication", {}, "No messageName provided."),
+        ("POST", "/messages/correlation", {"name": ""}, "No messageName provided."),
+        ("POST", "/signals/broadcast", {}, "No signalName provided."),
+        ("PUT", "/element-instances/1/variables", {}, "No variables provided."),
+        ("POST", "/process-instances/1/business-id-assignment", {}, "No businessId provided."),
+        (
+            "POST",
+            "/process-instances/1/migration",
+            {},
+            "No targetProcessDefinitionKey provided. No mappingInstructions provided.",
+        ),
+        (
+            "POST",
+            "/process-instances/1/migration",
+            {"targetProcessDefinitionKey": "1", "mappingInstructions": [{"sourceElementId": "a"}]},
+            "[sourceElementId, targetElementId] are required.",
+        ),
+        (
+            "POST",
+            "/process-instances/1/modification",
+            {"activateInstructions": [{}], "terminateInstructions": [{}]},
+            "No elementId provided. At least one of [elementId, elementInstanceKey] is required.",
+        ),
+        (
+            "POST",
+            "/decision-definitions/evaluation",
+            {},
+            "At least one of [decisionDefinitionId, decisionDefinitionKey] is required.",
+        ),
+        (
+            "POST",
+            "/decision-definitions/evaluation",
+            {"decisionDefinitionId": "a", "decisionDefinitionKey": "1"},
+            "Only one of [decisionDefinitionId, decisionDefinitionKey] is allowed.",
+        ),
+        ("POST", "/expression/evaluation", {}, "No expression provided."),
+        ("POST", "/cluster-variables/global", {}, "No name provided. No value provided."),
+    ],
+)
+def test_all_faults_of_a_request_stand_in_one_refusal(rest: Rest, method: str, path: str, body: Any, words: str):
+    problem = rest.refusal(method, path, body)
+    assert (problem["status"], problem["title"], problem["detail"]) == (400, "INVALID_ARGUMENT", words)
+
+
+UNKNOWN = [
+    ("POST", "/jobs/{}/completion", {}),
+    ("POST", "/jobs/{}/failure", {}),
+    ("POST", "/jobs/{}/error", {"errorCode": "x"}),
+    ("PATCH", "/jobs/{}", {"changeset": {"retries": 1}}),
+    ("POST", "/incidents/{}/resolution", None),
+    ("PUT", "/element-instances/{}/variables", {"variables": {"a": 1}}),
+    ("POST", "/process-instances/{}/cancellation", None),
+    ("POST", "/process-instances/{}/suspension", None),
+    ("POST", "/process-instances/{}/resumption", None),
+    ("POST", "/process-instances/{}/deletion", None),
+    ("POST", "/process-instances/{}/incident-resolution", None),
+    ("POST", "/process-instances/{}/modification", {"activateInstructions": [{"elementId": "a"}]}),
+    ("POST", "/process-instances/{}/business-id-assignment", {"businessId": "a"}),
+    ("POST", "/element-instances/ad-hoc-activities/{}/activation", {"elements": [{"elementId": "a"}]}),
+    ("POST", "/resources/{}/deletion", None),
+    ("POST", "/decision-instances/{}/deletion", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_a_key_that_names_nothing_is_not_found(rest: Rest, method: str, path: str, body: Any):
+    for key in (99, (1 << 51) + 2**40, (7 << 51) + 1, -1, 0):
+        problem = rest.refusal(method, path.format(key), body)
+        assert (problem["status"], problem["title"]) == (404, "NOT_FOUND"), problem
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN)
+def test_a_key_beyond_64_bits_is_refused(rest: Rest, method: str, path: str, body: Any):
+    problem = rest.refusal(method, path.format(BEYOND), body)
+    assert (problem["status"], problem["title"]) == (400, "Bad Request")
+    assert BEYOND in problem["detail"]
+
+
+# --- messages, signals, conditions
+
+
+def test_a_message_is_correlated_at_once_or_not_found(rest: Rest, unique: str):
+    rest.deploy(f"start > m:receive(message={unique},key==k) > end", unique)
+    key = rest.create(unique, k="7")
+    body = {"name": unique, "correlationKey": "7", "variables": {"paid": True}}
+    answer = rest.post("/messages/correlation", body)
+    assert answer["processInstanceKey"] == key
+    assert answer["messageKey"].isdigit()
+    assert state_of(rest, key) == "COMPLETED"
+    problem = rest.refusal("POST", "/messages/correlation", body)
+    assert (problem["status"], problem["title"]) == (404, "NOT_FOUND")
+    assert f"Expected to find subscription for message with name '{unique}'" in problem["detail"]
+
+
+def test_a_published_message_waits_for_those_who_come_later(rest: Rest, unique: str):
+    rest.deploy(f"start > m:receive(message={unique},key==k) > end", unique)
+    body = {"name": unique, "correlationKey": 7, "timeToLive": 60_000, "messageId": "one"}
+    assert rest.post("/messages/publication", body)["messageKey"].isdigit()
+    assert rest.refusal("POST", "/messages/publication", body)["title"] == "ALREADY_EXISTS"
+    assert state_of(rest, rest.create(unique, k="7")) == "COMPLETED"
+
+
+def test_a_signal_has_a_key(rest: Rest, unique: str):
+    assert rest.post("/signals/broadcast", {"signalName": unique})["signalKey"].isdigit()
+
+
+def test_conditions_are_evaluated(rest: Rest):
+    answer = rest.post("/conditionals/evaluation", {"variables": {"x": 1}})
+    assert answer["conditionalEvaluationKey"].isdigit()
+    assert answer["processInstances"] == []
+    problem = rest.refusal("POST", "/conditionals/evaluation", {"variables": [], "processDefinitionKey": "-1"})
+    assert problem["status"] in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/messages/publication", "/messages/correlation", "/signals/broadcast", "/conditionals/evaluation"],
+)
+def test_other_tenants_are_refused(rest: Rest, path: str):
+    body = {"name": "a", "signalName": "a", "tenantId": "other", "variables": {}}
+    problem = rest.refusal("POST", path, body)
+    assert (problem["status"], "multi-tenancy is disabled" in problem["detail"]) == (400, True)
+
+
+# --- running instances
+
+
+def test_variables_are_set_where_they_are_or_locally(rest: Rest, job: dict[str, Any]):
+    path = f"/element-instances/{job['elementInstanceKey']}/variables"
+    assert rest.ask("PUT", path, {"variables": {"n": 2}}).status_code == 204
+    assert rest.ask("PUT", path, {"variables": {"n": 3}, "local": True}).status_code == 204
+    found = rest.post("/variables/search", {"filter": {"processInstanceKey": job["processInstanceKey"]}})["items"]
+    assert {one["scopeKey"]: one["value"] for one in found} == {
+        job["processInstanceKey"]: "2",
+        job["elementInstanceKey"]: "3",
+    }
+
+
+def test_a_token_is_moved_by_hand(rest: Rest, unique: str):
+    rest.deploy("start > a:job > b:job > end", unique)
+    key = rest.create(unique)
+    move = {
+        "sourceElementInstruction": {"sourceType": "byId", "sourceElementId": "a"},
+        "targetElementId": "b",
+        "ancestorScopeInstruction": {"ancestorScopeType": "inferred"},
+        "variableInstructions": [{"variables": {"x": 1}, "scopeId": "b"}],
+    }
+    assert rest.ask("POST", f"/process-instances/{key}/modification", {"moveInstructions": [move]}).status_code == 204
+    found = rest.post("/element-instances/search", {"filter": {"processInstanceKey": key, "state": "ACTIVE"}})
+    assert {one["elementId"] for one in found["items"]} >= {"b"}
+    assert "a" not in {one["elementId"] for one in found["items"]}
+
+
+def test_a_suspended_instance_refuses_all_but_resume_and_cancel(rest: Rest, job: dict[str, Any]):
+    path = f"/process-instances/{job['processInstanceKey']}"
+    assert rest.ask("POST", f"{path}/suspension").status_code == 204
+    assert state_of(rest, job["processInstanceKey"]) == "SUSPENDED"
+    assert rest.refusal("POST", f"{path}/suspension")["status"] == 409
+    assert rest.refusal("POST", f"/jobs/{job['jobKey']}/completion")["status"] == 409
+    assert rest.ask("POST", f"{path}/resumption").status_code == 204
+    assert rest.refusal("POST", f"{path}/resumption")["status"] == 409
+    assert rest.ask("POST", f"/jobs/{job['jobKey']}/completion").status_code == 204
+
+
+def test_a_business_id_is_assigned_once(rest: Rest, job: dict[str, Any], unique: str):
+    path = f"/process-instances/{job['processInstanceKey']}/business-id-assignment"
+    assert rest.ask("POST", path, {"businessId": unique}).status_code == 204
+    assert rest.get(f"/process-instances/{job['processInstanceKey']}")["businessId"] == unique
+    assert rest.refusal("POST", path, {"businessId": "other"})["status"] == 409
+    assert rest.refusal("POST", path, {"businessId": "x" * 257})["status"] == 400
+
+
+# --- expressions and cluster variables
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [("=1 + x", 42), ("text", "text"), ("={a: x}", {"a": 41}), ("=null", None), ("=[1.10]", [1.1])],
+)
+def test_an_expression_is_evaluated(rest: Rest, expression: str, result: Any):
+    answer = rest.post("/expression/evaluation", {"expression": expression, "variables": {"x": 41}})
+    assert answer["result"] == result
+    assert answer["expression"] == expression
+
+
+def test_an_expression_sees_the_variables_of_an_element(rest: Rest, job: dict[str, Any]):
+    body = {"expression": "=n + m", "scopeKey": job["elementInstanceKey"], "variables": {"m": 2}}
+    assert rest.post("/expression/evaluation", body)["result"] == 3
+    assert rest.refusal("POST", "/expression/evaluation", {**body, "scopeKey": "99"})["status"] == 404
+
+
+def test_what_an_expression_misses_is_a_warning_and_a_broken_one_is_refused(rest: Rest):
+    answer = rest.post("/expression/evaluation", {"expression": "=missing"})
+    assert answer["result"] is None
+    assert "missing" in answer["warnings"][0]["message"]
+    problem = rest.refusal("POST", "/expression/evaluation", {"expression": "=1 +"})
+    assert "failed to parse expression '1 +'" in problem["detail"]
+
+
+def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str):
+    body = {"name": unique, "value": {"limit": 7}, "metadata": {"owner": "ada"}}
+    created = rest.post("/cluster-variables/global", body)
+    assert (created["value"], created["metadata"], created["scope"]) == ('{"limit":7}', {"owner": "ada"}, "GLOBAL")
+    asked = {"expression": f"=camunda.vars.cluster.{unique}.limit"}
+    assert rest.post("/expression/evaluation", asked)["result"] == 7
+    path = f"/cluster-variables/global/{unique}"
+    assert rest.refusal("POST", "/cluster-variables/global", body)["title"] == "ALREADY_EXISTS"
+    updated = rest.http.put(path, json={"value": {"limit": 8}}).json()
+    assert updated["metadata"] == {"owner": "ada"}
+    assert rest.get(path)["value"] == '{"limit":8}'
+    assert rest.post("/expression/evaluation", asked)["result"] == 8
+    found = rest.post("/cluster-variables/search", {"filter": {"name": unique}})["items"]
+    assert [one["name"] for one in found] == [unique]
+    assert rest.ask("DELETE", path).status_code == 204
+    assert rest.post("/expression/evaluation", asked)["result"] is None
+    for method in ("GET", "DELETE"):
+        assert rest.refusal(method, path)["status"] == 404
+    assert rest.refusal("PUT", path, {"value": 1})["status"] == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": " ", "value": 1},
+        {"name": "x" * 257, "value": 1},
+        {"name": "a\0b", "value": 1},
+        {"name": "s", "value": 1, "kind": "SECRET_REFERENCE"},
+        {"name": "s", "value": "x" * 1_100_000},
+    ],
+)
+def test_a_cluster_variable_that_is_refused(rest: Rest, body: Any):
+    assert rest.refusal("POST", "/cluster-variables/global", body)["status"] == 400
+
+
+# --- around it
+
+
+def test_the_clock_is_pinned_only_where_a_setting_allows_it(rest: Rest):
+    assert rest.refusal("PUT", "/clock", {"timestamp": 1})["status"] == 403
+    assert rest.refusal("POST", "/clock/reset")["status"] == 403
+
+
+def test_the_caller_is_named(rest: Rest):
+    assert rest.get("/authentication/me")["username"] == "anonymous"
+    headers = {"Osmia-User": "ada", "Osmia-Groups": "family, office"}
+    me = rest.get("/authentication/me", headers=headers)
+    assert (me["username"], me["groups"]) == ("ada", ["family", "office"])
+    assert rest.get("/system/configuration")["deployment"]["maxRequestSize"] == 4 * 1024**2

@@ -1,0 +1,100 @@
+"""Documents at the HTTP door: kept on disk, read as they were, and gone when their time is over."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.rest.conftest import Rest
+
+
+def store(rest: Rest, content: bytes = b"hello", name: str = "greeting.txt", **options: object):
+    files = {"file": (name, content, "text/plain")}
+    response = rest.http.post("/documents", files=files, **options)  # type: ignore[arg-type]
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+def test_a_document_is_read_as_it_was_stored(rest: Rest):
+    stored = store(rest, bytes(range(256)), 'naïve "name".bin')
+    assert stored["camunda.document.type"] == "camunda"
+    assert stored["metadata"]["size"] == 256
+    response = rest.ask("GET", f"/documents/{stored['documentId']}", params={"contentHash": stored["contentHash"]})
+    assert response.content == bytes(range(256))
+    assert response.headers["content-type"] == "text/plain"
+
+
+def test_metadata_of_the_caller_are_kept(rest: Rest):
+    given = '{"fileName":"a.pdf","contentType":"application/pdf","processInstanceKey":"7","customProperties":{"n":1}}'
+    files = {"file": ("x", b"1", "text/plain"), "metadata": (None, given, "application/json")}
+    stored = rest.http.post("/documents", files=files).json()
+    assert stored["metadata"] == {
+        "contentType": "application/pdf",
+        "fileName": "a.pdf",
+        "expiresAt": None,
+        "size": 1,
+        "processDefinitionId": None,
+        "processInstanceKey": "7",
+        "customProperties": {"n": 1},
+    }
+
+
+def test_a_deleted_document_is_gone(rest: Rest):
+    path = f"/documents/{store(rest)['documentId']}"
+    assert rest.ask("DELETE", path).status_code == 204
+    assert rest.refusal("GET", path)["status"] == 404
+    assert rest.refusal("DELETE", path)["status"] == 404
+
+
+def test_a_document_that_has_expired_is_not_found(rest: Rest):
+    files = {"file": ("x", b"1"), "metadata": (None, '{"expiresAt":"1971-01-01T00:00:00Z"}', "application/json")}
+    stored = rest.http.post("/documents", files=files).json()
+    assert rest.refusal("GET", f"/documents/{stored['documentId']}")["status"] == 404
+
+
+def test_an_id_is_given_once(rest: Rest, unique: str):
+    assert store(rest, params={"documentId": unique})["documentId"] == unique
+    again = rest.http.post("/documents", files={"file": ("x", b"2")}, params={"documentId": unique})
+    assert (again.status_code, again.json()["title"]) == (409, "ALREADY_EXISTS")
+    assert rest.ask("GET", f"/documents/{unique}").content == b"hello"
+
+
+@pytest.mark.parametrize("id", ["../../etc/passwd", "a/b", "a.json", "ä", "x" * 101, "links.secret"])
+def test_an_id_is_no_path(rest: Rest, id: str):
+    refused = rest.http.post("/documents", files={"file": ("x", b"2")}, params={"documentId": id})
+    assert refused.status_code == 400
+    assert rest.ask("GET", "/documents/" + id.replace("/", "%2F").replace("ä", "%C3%A4")).status_code == 404
+
+
+def test_several_documents_are_stored_each_on_its_own(rest: Rest):
+    files = [("files", ("a", b"1")), ("files", ("b", b"22")), ("metadataList", (None, '[{"fileName":"c"},{}]'))]
+    stored = rest.http.post("/documents/batch", files=files)
+    assert stored.status_code == 201
+    assert [one["metadata"]["fileName"] for one in stored.json()["createdDocuments"]] == ["c", "b"]
+    assert stored.json()["failedDocuments"] == []
+
+
+def test_a_link_leads_to_the_document_until_its_time_is_over(rest: Rest):
+    id = store(rest)["documentId"]
+    link = rest.post(f"/documents/{id}/links", {"timeToLive": 1_000})
+    address = urlsplit(link["url"])
+    assert rest.http.get(link["url"]).content == b"hello"
+    forged = address.query.replace("expires=", "expires=9")
+    assert rest.http.get(f"/documents/{id}?{forged}").status_code == 403
+    rest.broker.clock.ms += 2_000
+    assert rest.http.get(link["url"]).status_code == 404
+
+
+@pytest.mark.parametrize("time", [0, -1, 10**15])
+def test_a_link_has_a_time(rest: Rest, time: int):
+    assert rest.refusal("POST", f"/documents/{store(rest)['documentId']}/links", {"timeToLive": time})["status"] == 400
+
+
+def test_what_is_no_document(rest: Rest):
+    assert rest.refusal("POST", "/documents", {"a": 1})["status"] == 415
+    assert rest.http.post("/documents", files={"other": ("x", b"2")}).status_code == 400
+    assert rest.http.post("/documents", files={"file": ("x", b"2")}, params={"storeId": "gcp"}).status_code == 400
+    bad = {"file": ("x", b"2"), "metadata": (None, "{")}
+    assert rest.http.post("/documents", files=bad).status_code == 400
+    stored = store(rest)
+    problem = rest.refusal("GET", f"/documents/{stored['documentId']}", params={"contentHash": "0"})
+    assert problem["status"] == 400
