@@ -1,12 +1,14 @@
 """A worker: handlers by job type, each type with its own lane, started and stopped together.
 
-worker = Worker(client)
+For example:
 
-@worker.job("charge-card", timeout_ms=30_000)
-async def charge(amount: int) -> dict[str, str]:
-return {"receipt": await pay(amount)}
+    worker = Worker(client)
 
-await worker.run()
+    @worker.job("charge-card", timeout_ms=30_000)
+    async def charge(amount: int) -> dict[str, str]:
+        return {"receipt": await pay(amount)}
+
+    await worker.run()
 """
 
 import asyncio

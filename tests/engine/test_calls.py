@@ -99,6 +99,22 @@ def test_an_escalation_in_the_called_process_is_caught_by_the_caller(play: Play)
     """)
 
 
+@pytest.mark.parametrize("event", ["signal=S", "escalation=S"])
+def test_an_event_that_a_called_process_throws_just_before_its_end_interrupts_the_call(play: Play, event: str):
+    play(
+        """
+        deploy   child:: start > w:job > up:throw({event}) > end
+        deploy   start > c:call(process=child) > a:job > end & b:boundary(on=c, {event}) > late:job > e2:end
+        create
+        instance child
+        complete w
+        instances child 0
+        instance
+        at       late
+    """.replace("{event}", event)
+    )
+
+
 def test_calls_nest(play: Play):
     play("""
         deploy   inner:: start > w:job > end

@@ -459,6 +459,12 @@ class ReturnFromCall(Command, frozen=True, gc=False):
     variables: Variables
 
 
+class TerminateCalled(Command, frozen=True, gc=False):
+    """Terminate a called instance after its caller, when it was not resident; only ever a follow-up."""
+
+    called_process_instance_key: int
+
+
 class SetVariables(Command, frozen=True, gc=False):
     """Set variables in the scope of an element instance, or (not *local*) each in the nearest scope that has it."""
 

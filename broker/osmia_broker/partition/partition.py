@@ -482,8 +482,7 @@ class Partition:
             refusal = InvalidArgument(f"Expected values that can be stored, but found: {failure}")
             self._publisher.refuse([commands.pop()[1]], refusal)
         commands += self._batch.commands()
-        waiting = (*self._retry, *self._compilations.drop())
-        commands += [(blocked.command, blocked.waiter) for blocked in waiting]
+        commands += [(blocked.command, blocked.waiter) for blocked in (*self._retry, *self._compilations.drop())]
         awaited = self._state.awaited.before(self._durable_key)
         self._drop_memory()
         self._state.awaited = self._turn.awaited = awaited

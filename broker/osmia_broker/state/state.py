@@ -170,8 +170,9 @@ class State:
             InvalidState: its instance cannot be read.
 
         """
-        row = self.tables[row_type].get(key)
-        if row is None and self._may_exist(key):
+        table = self.tables[row_type]
+        row = table.get(key)
+        if row is None and self._may_exist(key) and not table.has_left(key):
             raise Missing(Wanted(rows=frozenset({(row_type, key)})))
         return row
 
@@ -201,7 +202,7 @@ class State:
         cold = frozenset(
             (row_type, key)
             for key, row in found.items()
-            if row is None and key not in self._unreadable and self._may_exist(key)
+            if row is None and key not in self._unreadable and self._may_exist(key) and not table.has_left(key)
         )
         if cold:
             raise Missing(Wanted(rows=cold))

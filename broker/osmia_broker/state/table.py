@@ -87,6 +87,10 @@ class Table(Generic[R]):
     def __contains__(self, key: int) -> bool:
         return key in self._rows
 
+    def has_left(self, key: int) -> bool:
+        """Return whether the row of *key* has ended, or was deleted, since the changes were taken last: the store knows it as living."""
+        return key not in self._rows and (key in self._changed or key in self._deleted)
+
     def __len__(self) -> int:
         return len(self._rows)
 

@@ -1,13 +1,21 @@
 """The call activity: it starts an instance of another process, waits for it, and takes its variables back."""
 
 from osmia_broker.engine.bindings import find_process
-from osmia_broker.engine.commands import ReturnFromCall, Variables
+from osmia_broker.engine.commands import ReturnFromCall, TerminateCalled, Variables
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_text
-from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
 from osmia_broker.engine.implied_variables import initiator_of
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import Processor, is_ending, model_of, plan_completion, processes, terminate
+from osmia_broker.engine.lifecycle import (
+    Processor,
+    is_ending,
+    model_of,
+    plan_completion,
+    processes,
+    terminate,
+    terminate_in_slices,
+)
 from osmia_broker.engine.marks import business_id_of
 from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
 from osmia_broker.engine.process_variables import initial_variables, with_initiator
@@ -62,11 +70,22 @@ class CallActivity(Processor):
         turn.plan(process)
 
     def terminated(self, turn: Turn, instance: ElementInstance) -> None:
-        """Terminate the called instance too."""
+        """Terminate the called instance too, in slices: it may have called others, and these others. One that is not resident ends on its own."""
         for called in turn.called.by("element_instance_key", instance.key):
-            process = turn.find_element(called.called_process_instance_key)
+            key = called.called_process_instance_key
+            process = turn.elements.get(key)
             if process is not None:
-                terminate(turn, process)
+                terminate_in_slices(turn, process)
+            elif not turn.elements.has_left(key):
+                leave_follow_up(turn, 0, TerminateCalled(key), due_ms=turn.now_ms)
+
+
+@carries_out(TerminateCalled)
+def terminate_called(turn: Turn, command: TerminateCalled) -> None:
+    """Terminate an instance whose caller has been terminated, unless it has ended by itself."""
+    process = turn.find_element(command.called_process_instance_key)
+    if process is not None:
+        terminate(turn, process)
 
 
 def _passed_on(turn: Turn, instance: ElementInstance, call: CallDefinition, definition: ProcessDefinition) -> Variables:

@@ -19,8 +19,8 @@ from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 
-def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variables, *, stay_local: bool = False) -> None:
-    """Let *event* happen to *owner*, the element instance that waits for it.
+def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variables, *, stay_local: bool = False) -> bool:
+    """Let *event* happen to *owner*, the element instance that waits for it; return whether *owner* still takes it.
 
     With output mappings the *variables* are local to the event, and only what is mapped leaves it. Without them, they are merged outwards from
     the scope of the event; those of an error (*stay_local*) stay local to a boundary event.
@@ -30,7 +30,7 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
 
     """
     if not may_fire(turn, owner, event):
-        return
+        return False
     if event.type is ElementType.BOUNDARY_EVENT:
         _fire_boundary(turn, owner, event, variables, stay_local)
     elif event.type is ElementType.START_EVENT:
@@ -41,6 +41,7 @@ def fire(turn: Turn, owner: ElementInstance, event: Element, variables: Variable
         close_events(turn, owner, frozenset({event.id}))
         _receive(turn, owner, variables)
         plan_completion(turn, owner)
+    return True
 
 
 def may_fire(turn: Turn, owner: ElementInstance, event: Element) -> bool:

@@ -31,11 +31,9 @@ def find_error_catch(turn: Turn, thrower: ElementInstance, code: str) -> Catch |
 
 
 def throw_escalation(turn: Turn, thrower: ElementInstance, code: str) -> bool:
-    """Throw an escalation; return whether *thrower* was ended by the event that caught it. If nobody catches it, nothing happens."""
+    """Throw an escalation; return whether the event that caught it ends *thrower*. If nobody catches it, nothing happens."""
     catch = _find(turn, thrower, EscalationEvent, code)
-    if catch is not None:
-        fire(turn, catch.owner, catch.event, {})
-    return thrower.ended_ms != 0
+    return catch is not None and fire(turn, catch.owner, catch.event, {}) and catch.event.is_interrupting
 
 
 def _find(turn: Turn, thrower: ElementInstance, trigger: type, code: str) -> Catch | None:

@@ -23,6 +23,7 @@ from osmia_broker.engine.lifecycle.scopes import (
     open_scopes,
     put_into,
     terminate,
+    terminate_in_slices,
     terminate_inside,
     terminate_with_scopes,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "take",
     "take_step",
     "terminate",
+    "terminate_in_slices",
     "terminate_inside",
     "terminate_with_scopes",
 ]

@@ -63,30 +63,35 @@ def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
 
 
 def terminate(turn: Turn, instance: ElementInstance) -> None:
-    """End *instance* and everything that lives in it, the innermost first: jobs are cancelled, incidents closed.
+    """End *instance* and everything that lives in it, the innermost first: jobs are cancelled, incidents closed, called instances terminated.
 
     The scope around *instance* is left as it is, even if it is empty now. If there is very much inside, it ends in slices: at once it only becomes
     TERMINATING, and nothing inside it acts any more (`is_ending`); its scope is notified at the end.
     """
-    if not _ends_at_once(turn, instance) and instance.state is not ElementState.TERMINATING:
+    if not _end_at_once(turn, [instance]):
+        terminate_in_slices(turn, instance)
+
+
+def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: bool = False) -> None:
+    """Begin to end *instance* as `terminate` does if there is very much inside; with *ends_scopes* as `terminate_with_scopes` does."""
+    if instance.state is not ElementState.TERMINATING:
         turn.elements.begin_to_terminate(instance)
-        turn.follow(instance.process_instance_key, ContinueTermination(instance.key))
+        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes))
 
 
 def terminate_with_scopes(turn: Turn, instance: ElementInstance) -> None:
     """End *instance* as `terminate` does, and every scope around it in which nothing lives any longer."""
     scope = turn.elements.get(instance.scope_key)
-    if _ends_at_once(turn, instance):
+    if _end_at_once(turn, [instance]):
         _end_empty(turn, scope)
-    elif instance.state is not ElementState.TERMINATING:
-        turn.elements.begin_to_terminate(instance)
-        turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes=True))
+    else:
+        terminate_in_slices(turn, instance, ends_scopes=True)
 
 
-def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
-    """End *instance* with all that lives in it, unless that is too much for one step; return whether it has ended."""
-    inside = _with_all_inside(turn, instance)
-    if len(inside) > TERMINATED_AT_ONCE or (_may_be_held(turn, instance) and _is_held(turn, inside)):
+def _end_at_once(turn: Turn, instances: list[ElementInstance]) -> bool:
+    """End *instances* with all that lives in them, unless that is too much for one step or is held; return whether they have ended."""
+    inside = _with_all_inside(turn, instances)
+    if len(inside) > TERMINATED_AT_ONCE or _is_held(turn, inside):
         return False
     for inner in reversed(inside):
         _end(turn, inner)
@@ -95,15 +100,14 @@ def _ends_at_once(turn: Turn, instance: ElementInstance) -> bool:
 
 def _is_held(turn: Turn, inside: list[ElementInstance]) -> bool:
     """Let everything begin that has to be done before the end of these element instances; return whether there is something."""
-    return sum(PROCESSORS[inner.type].holds_end(turn, inner) for inner in inside) > 0  # all begin, not only the first
-
-
-def _may_be_held(turn: Turn, instance: ElementInstance) -> bool:
-    """Whether an element of the process may have something to do before its end."""
     if not len(turn.user_tasks):
         return False
-    process = turn.definitions.process(instance.process_definition_key)
-    return process.has_listeners_at_the_end or len(turn.global_listeners) > 0
+    definitions = {one.process_definition_key for one in inside}
+    if not len(turn.global_listeners) and not any(
+        turn.definitions.process(key).has_listeners_at_the_end for key in definitions
+    ):
+        return False
+    return sum(PROCESSORS[inner.type].holds_end(turn, inner) for inner in inside) > 0  # all begin, not only the first
 
 
 def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
@@ -121,10 +125,7 @@ def _end_empty(turn: Turn, scope: ElementInstance | None) -> None:
 def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance | None = None) -> None:
     """End everything that lives in *scope*, but not the scope itself and not *spared*; in slices as `terminate`."""
     children = [child for child in turn.elements.by("scope_key", scope.key) if child is not spared]
-    if len(children) <= TERMINATED_AT_ONCE:
-        for child in children:
-            terminate(turn, child)
-    else:
+    if not _end_at_once(turn, children):
         for child in children:
             if child.state is not ElementState.TERMINATING:
                 turn.elements.begin_to_terminate(child)
@@ -155,7 +156,7 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
     is_whole = instance.state is ElementState.TERMINATING
     children = turn.elements.by("scope_key", instance.key)
     roots = [instance] if is_whole else [child for child in children if child.state is ElementState.TERMINATING]
-    if _may_be_held(turn, instance) and _is_held(turn, [one for root in roots for one in _with_all_inside(turn, root)]):
+    if len(turn.user_tasks) and _is_held(turn, _everything_inside(turn, roots)):
         leave_follow_up(turn, instance.process_instance_key, command, due_ms=WAITING)
         return
     left = TERMINATED_PER_SLICE
@@ -173,9 +174,25 @@ def continue_termination(turn: Turn, command: ContinueTermination) -> None:
         PROCESSORS[scope.type].child_left(turn, scope)
 
 
-def _with_all_inside(turn: Turn, outermost: ElementInstance) -> list[ElementInstance]:
-    """Return *outermost* and all element instances inside it, each after the scope that it lives in."""
-    found = [outermost]
+def _with_all_inside(turn: Turn, outermost: list[ElementInstance]) -> list[ElementInstance]:
+    """Return *outermost* and all element instances inside them, each after the scope that it lives in; a called instance after its caller.
+
+    If there are more than TERMINATED_AT_ONCE, the search stops. It goes level by level: a model may call itself without end. Called instances that
+    are not resident are left out: they end on their own.
+    """
+    found, level = list(outermost), outermost
+    while level and len(found) <= TERMINATED_AT_ONCE:
+        called = [row for one in level for row in turn.called.by("element_instance_key", one.key)]
+        level = [inner for one in level for inner in turn.elements.by("scope_key", one.key)]
+        processes = (turn.elements.get(row.called_process_instance_key) for row in called)
+        level += [process for process in processes if process is not None]
+        found += level
+    return found
+
+
+def _everything_inside(turn: Turn, outermost: list[ElementInstance]) -> list[ElementInstance]:
+    """Return *outermost* and all element instances inside them, without called instances."""
+    found = list(outermost)
     for scope in found:  # grows while it is walked
         found.extend(turn.elements.by("scope_key", scope.key))
     return found
