@@ -4,11 +4,12 @@ from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
+from osmia_broker.engine.jobs import NO_RETRIES
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Incident, JobState
+from osmia_broker.state.rows import ElementInstance, ElementState, Incident, JobState
 
 
 @handles(ResolveIncident)
@@ -27,7 +28,7 @@ def resolve_incident(turn: Turn, command: ResolveIncident) -> None:
 
 def _offer_again(turn: Turn, incident: Incident) -> None:
     job = turn.jobs[incident.job_key]
-    if job.retries <= 0 and incident.error_type is ErrorType.JOB_NO_RETRIES:
+    if job.retries <= 0 and incident.error_type in NO_RETRIES.values():
         raise NotFound(
             f"Expected to resolve incident with key '{incident.key}', but job with key '{job.key}' has no retries left."
             " Please update the job retries to retry the job before resolving the incident."
