@@ -43,7 +43,7 @@ def _multi_instance(source: Source, node: Node) -> MultiInstance | None:
         return zeebe.multi_instance(loop, is_sequential=is_sequential, completion_condition=completion)
     cardinality = next((text(one) for one in node.iterchildren(name(BPMN, "loopCardinality"))), "")
     collection = trimmed(node.get(name(ACTIVITI, "collection"), ""))
-    if not cardinality and not collection:
+    if not collection and not (cardinality and source.file.declares_activiti):
         source.fault("Must have exactly one 'zeebe:loopCharacteristics' extension element", node)
         return None
     if cardinality and collection:

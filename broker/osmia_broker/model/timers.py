@@ -10,7 +10,6 @@ from calendar import SATURDAY, SUNDAY, monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
 
 from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
 
@@ -132,9 +131,10 @@ def _on_nearest_weekdays(day: int, months: set[int], fields: list[str], after: d
         if month in months and day <= monthrange(year, month)[1]:
             fields[_DAY], fields[_DAY + 1] = str(_nearest_weekday(year, month, day)), str(month)
             begin = max(after, datetime(year, month, 1, tzinfo=UTC) - timedelta(seconds=1))
-            yield from takewhile(
-                lambda moment, end=(year, month): (moment.year, moment.month) == end, CronSim(" ".join(fields), begin)
-            )
+            for moment in CronSim(" ".join(fields), begin):
+                if (moment.year, moment.month) != (year, month):
+                    break
+                yield moment
         year, month = year + month // 12, month % 12 + 1
         if year > _LAST_YEAR:
             return
