@@ -36,7 +36,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, Jo
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
-_NO_RETRIES = {
+NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
     JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
     JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
@@ -232,7 +232,7 @@ def fail_job(turn: Turn, command: FailJob) -> None:
     if command.retries <= 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=0, **failed)
         message = command.error_message or "No more retries left."
-        raise_job_incident(turn, job, _NO_RETRIES[job.kind], message)
+        raise_job_incident(turn, job, NO_RETRIES[job.kind], message)
     elif command.back_off_ms > 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=_from_now(turn, command.back_off_ms), **failed)
     else:
