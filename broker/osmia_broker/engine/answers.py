@@ -62,6 +62,7 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     priority: int = 0
     lease_token: str = ""  # empty if no lease was asked for
+    root_process_instance_key: int = 0
 
 
 class JobFlowAnswer(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ class BatchPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     moves: tuple[tuple[str, str], ...] = ()  # the same, of a modification
     retries: int | None = None  # of an update of jobs
     timeout_ms: int | None = None
+    priority: int | None = None
 
 
 class CreateBatch(Command, frozen=True, gc=False):

@@ -339,6 +339,8 @@ class UpdateJob(Command, frozen=True, gc=False):
     job_key: int
     retries: int | None = None
     timeout_ms: int | None = None
+    priority: int | None = None
+    lease_token: str = ""
 
 
 class ReachDeadlines(Command, frozen=True, gc=False):

@@ -25,7 +25,7 @@ from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign, business_id_of
-from osmia_broker.engine.new_instances import tags_of
+from osmia_broker.engine.new_instances import root_of, tags_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -140,6 +140,7 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         tags=tags_of(turn, job.process_instance_key),
         priority=job.priority,
         lease_token=turn.new_token() if command.leases else "",
+        root_process_instance_key=root_of(turn, job.process_instance_key),
     )
 
 
