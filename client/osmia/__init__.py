@@ -23,7 +23,7 @@ from osmia.errors import (
     Unavailable,
     Unimplemented,
 )
-from osmia.job import USER_TASK_TYPE, AdHocResult, BpmnError, Job, JobFailure
+from osmia.job import USER_TASK_TYPE, AdHocResult, BpmnError, Job, JobFailure, TaskListenerResult
 from osmia.signature import AllVariables
 from osmia.sync import SyncClient, SyncWorker
 from osmia.worker import Worker
@@ -51,6 +51,7 @@ __all__ = [
     "StartedInstance",
     "SyncClient",
     "SyncWorker",
+    "TaskListenerResult",
     "Timeout",
     "Unavailable",
     "Unimplemented",

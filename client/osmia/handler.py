@@ -17,7 +17,17 @@ from typing import Any
 
 from osmia import errors, variables
 from osmia.backoff import RetryPauses
-from osmia.job import AdHocResult, BpmnError, Completed, ErrorThrown, Failed, Job, JobFailure, Outcome
+from osmia.job import (
+    AdHocResult,
+    BpmnError,
+    Completed,
+    ErrorThrown,
+    Failed,
+    Job,
+    JobFailure,
+    Outcome,
+    TaskListenerResult,
+)
 from osmia.signature import Signature, Unfit
 
 log = logging.getLogger("osmia.worker")
@@ -112,6 +122,8 @@ class Handler:
         if isinstance(result, AdHocResult):
             activate = {id: _encoded(values) for id, values in result.activate.items()}
             return Completed(_encoded(result.variables), replace(result, activate=activate, variables=None))
+        if isinstance(result, TaskListenerResult):
+            return Completed(result=result)
         if result is not None and not variables.is_object(result):
             raise Unfit(
                 f"Expected handler '{self.name}' to return None, a mapping or a model, but found {type(result).__name__}"

@@ -4,7 +4,7 @@ A handler returns the variables of the completed job, or raises `BpmnError` to e
 `JobFailure` to choose the retries. Each result or exception becomes one of three outcomes, which is reported to the broker.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -191,12 +191,30 @@ class AdHocResult:
     variables: object = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskListenerResult:
+    """The decision of the worker of a task listener (a job of kind TASK_LISTENER); its handler returns it.
+
+    With *is_denied* that does not happen which was asked for, and *reason* says why. Otherwise the task gets the values that are not
+    None; an empty text or list clears one. Dates are ISO 8601 with zone. Such a job has no variables.
+    """
+
+    is_denied: bool = False
+    reason: str = ""
+    assignee: str | None = None
+    due_date: str | None = None
+    follow_up_date: str | None = None
+    candidate_users: Sequence[str] | None = None
+    candidate_groups: Sequence[str] | None = None
+    priority: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """The job is done. *variables_json* is merged into the process (empty text: no variables)."""
 
     variables_json: str = ""
-    result: AdHocResult | None = None  # of the worker of an ad-hoc subprocess
+    result: AdHocResult | TaskListenerResult | None = None  # of the worker of an ad-hoc subprocess or a task listener
 
     @property
     def variables(self) -> dict[str, Any]:

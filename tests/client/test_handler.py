@@ -16,7 +16,7 @@ import msgspec
 import pydantic
 import pytest
 
-from osmia import AdHocResult, AllVariables, BpmnError, Client, Job, JobFailure, Worker, testing
+from osmia import AdHocResult, AllVariables, BpmnError, Client, Job, JobFailure, TaskListenerResult, Worker, testing
 from osmia.handler import Handler
 from osmia.testing import Completed, ErrorThrown, Failed
 from osmia.variables import VARIABLES_BYTES_MAX
@@ -267,6 +267,11 @@ def test_an_ad_hoc_decision_that_cannot_be_sent_is_not_tried_again(decision: AdH
     outcome = outcome_of(lambda: decision)
     assert isinstance(outcome, Failed)
     assert outcome.retries == 0
+
+
+def test_a_task_listeners_decision_becomes_an_outcome() -> None:
+    decision = TaskListenerResult(is_denied=True, reason="too early")
+    assert outcome_of(lambda: decision) == Completed(result=decision)
 
 
 def test_an_exception_costs_one_retry_and_a_growing_pause() -> None:

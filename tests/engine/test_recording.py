@@ -15,6 +15,7 @@ from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.rows import Job, JobState
 from osmia_broker.state.state import State
+from osmia_broker.state.store_protocol import Lane
 from osmia_broker.state.task_rows import UserTask, UserTaskState
 from tests.bpmn import bpmn
 
@@ -28,7 +29,7 @@ class Recorded:
     def __init__(self, line: str) -> None:
         self.turn = Turn(State())
         for type in ("t", "io.camunda.zeebe:userTask"):
-            self.turn.jobs.windows.refill(type, [])
+            self.turn.jobs.windows.refill(Lane(type), [])
         self.do(commands.DeployResources(compile_resources([("p.bpmn", bpmn(line))])))
         self.do(commands.RecordEvents())
 

@@ -1,5 +1,6 @@
 """Test cases in JSON, as Camunda Process Test has them: each instruction does what its name says, or fails with a text."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import osmia
 from osmia.testing import Broker, Case, read_cases
 from tests.bpmn import bpmn
 
@@ -231,6 +233,42 @@ async def test_an_ad_hoc_subprocess_is_led_by_its_worker(broker: Broker):
     )
 
 
+async def test_task_listeners_correct_and_deny(broker: Broker):
+    task = {"userTaskSelector": {"elementId": "ask"}}
+    check = {"jobSelector": {"jobType": "check"}}
+    await played(
+        broker,
+        'start > ask:user(native=yes, groups==["a"], creating=check) > end',
+        create(),
+        do(
+            "COMPLETE_JOB_USER_TASK_LISTENER",
+            **check,
+            corrections={"assignee": "ada", "candidateGroups": [], "priority": 90, "dueDate": "2090-05-01T08:00:00Z"},
+        ),
+        do("ASSERT_USER_TASK", **task, state="IS_CREATED", assignee="ada", candidateGroups=[], priority=90),
+        do("ASSERT_USER_TASK", **task, dueDate="2090-05-01T10:00:00+02:00"),
+    )
+
+
+async def test_a_task_listener_denies_a_completion(broker: Broker):
+    instance = await started_with_listener(broker)
+    completing = asyncio.ensure_future(instance.complete_task("ask"))
+    while not broker.view.jobs(type="check"):
+        await asyncio.sleep(0)
+    deny = do(
+        "COMPLETE_JOB_USER_TASK_LISTENER", jobSelector={"jobType": "check"}, denied=True, deniedReason="too early"
+    )
+    await broker.play(Case("denied", (deny,)))
+    with pytest.raises(osmia.InvalidState, match="too early"):
+        await completing
+    instance.has_task("ask")
+
+
+async def started_with_listener(broker: Broker) -> osmia.testing.Instance:
+    await broker.deploy(("p.bpmn", bpmn("start > ask:user(native=yes, completing=check) > end", id="p")))
+    return await broker.start("p")
+
+
 # --- refusals
 
 
@@ -278,7 +316,7 @@ async def test_an_ad_hoc_subprocess_is_led_by_its_worker(broker: Broker):
             do("ASSERT_VARIABLE", **P, variableName="x", satisfiesJudge={"expectation": "polite"}),
             "asks a language model",
         ),
-        (do("COMPLETE_JOB_USER_TASK_LISTENER", jobSelector={"jobType": "x"}), "of a user task listener"),
+        (do("COMPLETE_JOB_USER_TASK_LISTENER", jobSelector={"jobType": "x"}), "Expected an open job of"),
     ],
 )
 async def test_a_failed_instruction_is_named(broker: Broker, instruction: dict[str, Any], text: str):

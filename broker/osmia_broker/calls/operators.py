@@ -9,6 +9,7 @@ from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.answers import Correlated, EvaluatedExpression
 from osmia_broker.engine.batch_commands import (
+    ActivateAdHocElements,
     AddBatchItems,
     BatchPlan,
     CancelBatch,
@@ -24,7 +25,7 @@ from osmia_broker.engine.batch_commands import (
     SuspendBatch,
     UpdateJob,
 )
-from osmia_broker.engine.commands import ActivateAdHocElements, ElementToActivate
+from osmia_broker.engine.commands import ElementToActivate
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 

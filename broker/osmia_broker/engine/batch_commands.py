@@ -1,10 +1,10 @@
-"""The commands of operators: changes of jobs, messages to correlate at once, batch operations, cluster variables, the deletion of history, the evaluation of an expression."""
+"""The commands of operators: batches, changed jobs, messages to correlate, cluster variables, history, expressions, ad-hoc elements."""
 
 from typing import ClassVar
 
 import msgspec
 
-from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.engine.commands import Command, ElementToActivate, Variables
 from osmia_broker.state.batch_rows import BatchType
 
 
@@ -136,3 +136,12 @@ class UpdateJob(Command, frozen=True, gc=False):
     timeout_ms: int | None = None
     priority: int | None = None
     lease_token: str = ""
+
+
+class ActivateAdHocElements(Command, frozen=True, gc=False):
+    """Activate elements of a running ad-hoc subprocess from outside."""
+
+    intent: ClassVar[str] = "ACTIVATE"
+    ad_hoc_key: int
+    elements: tuple[ElementToActivate, ...]
+    cancels_remaining_instances: bool = False

@@ -7,7 +7,8 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.user_tasks import corrections_of
-from osmia_broker.engine.commands import AdHocResult, ElementToActivate, TaskListenerResult
+from osmia_broker.engine.commands import AdHocResult, ElementToActivate
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.types import Body, Text, variables_text
 

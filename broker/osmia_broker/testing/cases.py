@@ -1,8 +1,8 @@
 """Test cases in JSON: play the cases of Camunda Process Test at a broker under test.
 
 The format is public: https://camunda.com/json-schema/cpt-test-cases/8.9/schema.json. A case is a list of instructions; each one acts or
-expects something, and is judged when the broker is quiet, so that no case waits. Two kinds of instructions are refused: COMPLETE_JOB_USER_TASK_LISTENER,
-and ASSERT_VARIABLE, which asks a language model.
+expects something, and is judged when the broker is quiet, so that no case waits. One kind of instruction is refused: ASSERT_VARIABLE,
+which asks a language model.
 """
 
 import json
@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from osmia.job import AdHocResult
+from osmia.job import AdHocResult, TaskListenerResult
 from osmia.results import JobInfo
 from osmia_broker.config import duration
 from osmia_broker.state.task_rows import UserTask, UserTaskState
@@ -139,6 +139,23 @@ async def _complete_ad_hoc(broker: "Broker", it: Instruction) -> None:
         cancels_remaining=it.get("cancelRemainingInstances", False),
     )
     await broker.client.complete_job(job.key, it.get("variables"), result=result)
+    await broker.settle()
+
+
+async def _complete_listener(broker: "Broker", it: Instruction) -> None:
+    job = await job_of(broker, it["jobSelector"])
+    given = it.get("corrections", {})
+    result = TaskListenerResult(
+        is_denied=it.get("denied", False),
+        reason=it.get("deniedReason", ""),
+        assignee=given.get("assignee"),
+        due_date=given.get("dueDate"),
+        follow_up_date=given.get("followUpDate"),
+        candidate_users=given.get("candidateUsers"),
+        candidate_groups=given.get("candidateGroups"),
+        priority=given.get("priority"),
+    )
+    await broker.client.complete_job(job.key, result=result)
     await broker.settle()
 
 
@@ -286,7 +303,7 @@ ACTS: dict[str, Act] = {
     "COMPLETE_USER_TASK": _complete_task,
     "COMPLETE_JOB": _complete_job,
     "COMPLETE_JOB_AD_HOC_SUB_PROCESS": _complete_ad_hoc,
-    "COMPLETE_JOB_USER_TASK_LISTENER": _refused("of a user task listener"),
+    "COMPLETE_JOB_USER_TASK_LISTENER": _complete_listener,
     "THROW_BPMN_ERROR_FROM_JOB": _throw,
     "PUBLISH_MESSAGE": _publish,
     "CORRELATE_MESSAGE": _correlate,

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from osmia import variables as variables_json
 from osmia.calls.call import ANSWER_SLACK_MS, Calls
-from osmia.job import AdHocResult, Job, job_from_wire
+from osmia.job import AdHocResult, Job, TaskListenerResult, job_from_wire
 from osmia_proto import gateway
 
 LONG_POLL_MS = 10_000  # the time that gateways wait by default
@@ -93,13 +93,13 @@ class JobCalls(Calls):
         job_key: int,
         variables: object = None,
         *,
-        result: AdHocResult | None = None,
+        result: AdHocResult | TaskListenerResult | None = None,
         business_id: str | None = None,
         lease_token: str = "",
     ) -> None:
         """Complete a job. Its *variables* (a mapping or a model) go to the process, or to the task's output mappings.
 
-        *result* is for the job of an ad-hoc subprocess. *business_id* is given to the
+        *result* is for the job of an ad-hoc subprocess or of a task listener. *business_id* is given to the
         process instance, as by `assign_business_id`. *lease_token* is that of the job, if it was taken with a lease.
 
         Raises:
@@ -111,7 +111,7 @@ class JobCalls(Calls):
             gateway.CompleteJobRequest(
                 jobKey=job_key,
                 variables=variables_json.encode(variables),
-                result=None if result is None else _ad_hoc(result),
+                result=_result(result),
                 businessId=business_id,
                 jobLeaseToken=lease_token or None,
             ),
@@ -223,6 +223,29 @@ class JobCalls(Calls):
                 jobLeaseToken=lease_token or None,
             ),
         )
+
+
+def _result(result: AdHocResult | TaskListenerResult | None) -> gateway.JobResult | None:
+    match result:
+        case None:
+            return None
+        case AdHocResult():
+            return _ad_hoc(result)
+    if result.is_denied:
+        return gateway.JobResult(type="userTask", denied=True, deniedReason=result.reason)
+    users, groups = (
+        None if names is None else gateway.StringList(values=names)
+        for names in (result.candidate_users, result.candidate_groups)
+    )
+    corrections = gateway.JobResultCorrections(
+        assignee=result.assignee,
+        dueDate=result.due_date,
+        followUpDate=result.follow_up_date,
+        candidateUsers=users,
+        candidateGroups=groups,
+        priority=result.priority,
+    )
+    return gateway.JobResult(type="userTask", corrections=corrections)
 
 
 def _ad_hoc(result: AdHocResult) -> gateway.JobResult:
