@@ -19,6 +19,7 @@ CLIENTS = Path(__file__).parent / "clients"
 GO_CLIENT = "github.com/camunda/zeebe/clients/go/v8@v8.4.0"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
+CONTRACT_TOOL = "schemathesis==4.32.5"
 PYTHON_REST_CLIENT = "camunda-orchestration-sdk==10.0.1"
 NODE_REST_CLIENTS = {"@camunda8/orchestration-cluster-api": "8.8.4", "@camunda8/sdk": "8.8.13"}
 BUILD_S = 600  # a step on a machine that has nothing of it yet; a build takes about 20 s where the packages have been fetched before
@@ -116,6 +117,13 @@ def python_rest_program() -> list[str]:
     fetch = [[sys.executable, "-m", "venv", "env"], ["env/bin/pip", "install", "--quiet", PYTHON_REST_CLIENT]]
     folder = built("rest_scenarios.py", PYTHON_REST_CLIENT, needs=sys.executable, fetch=fetch)
     return [str(folder / "env/bin/python"), str(folder / "rest_scenarios.py")]
+
+
+def contract_program() -> list[str]:
+    """Return the command that asks every operation of a REST API."""
+    fetch = [[sys.executable, "-m", "venv", "env"], ["env/bin/pip", "install", "--quiet", CONTRACT_TOOL]]
+    folder = built("rest_contract.py", CONTRACT_TOOL, needs=sys.executable, fetch=fetch)
+    return [str(folder / "env/bin/python"), str(folder / "rest_contract.py")]
 
 
 def node_rest_program(package: str) -> list[str]:

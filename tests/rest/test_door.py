@@ -1,6 +1,7 @@
 """The form of requests and answers at the HTTP door, whatever the operation (user-tasks.md, section 7)."""
 
 import json
+import re
 import socket
 
 import msgspec
@@ -168,3 +169,10 @@ def test_requests_are_counted_by_route_not_by_address(rest: Rest):
     line = 'osmia_http_requests_total{method="POST",route="/v2/process-instances/{processInstanceKey}/cancellation",status="404"}'
     assert line in metrics.decode()
     assert "12345" not in metrics.decode()
+
+
+def test_every_reference_of_the_description_leads_to_a_type_of_its_own(rest: Rest):
+    text = rest.ask("GET", "/openapi.json").text
+    names = json.loads(text)["components"]["schemas"].keys()
+    assert set(re.findall(r"#/components/schemas/([^\"]+)", text)) == set(names)
+    assert {"JobsUpdate", "UserTasksUpdate"} <= names

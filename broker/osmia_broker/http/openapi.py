@@ -21,8 +21,8 @@ def document(version: str) -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for one in OPERATIONS:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
-    _, components = msgspec.json.schema_components(_types(), schema_hook=schema_of, ref_template=REFERENCE)
-    return msgspec.json.encode(
+    _, components = _described()
+    described = msgspec.json.encode(
         {
             "openapi": "3.1.0",
             "info": {"title": "Osmia REST API", "version": version},
@@ -31,6 +31,16 @@ def document(version: str) -> bytes:
             "components": {"schemas": components},
         }
     )
+    return _QUALIFIED.sub(_short_name, described.decode()).encode()
+
+
+#: The name that a type gets if types of several modules have the same one.
+_QUALIFIED = re.compile(r"osmia_broker\.[a-z_.]+\.(?P<module>[a-z_]+)\.(?P<type>[A-Z]\w*)")
+
+
+def _short_name(qualified: re.Match[str]) -> str:
+    """Return the module and the type as one name, such as `JobsUpdate`."""
+    return "".join(part.capitalize() for part in qualified["module"].split("_")) + qualified["type"]
 
 
 @cache
@@ -96,8 +106,20 @@ def _responses(one: Operation) -> dict[str, Any]:
     return {str(one.status): usual, "4XX": refusal, "5XX": refusal}
 
 
+@cache
+def _described() -> tuple[dict[Any, Any], dict[str, Any]]:
+    """Return the schema of every type, and the components that they refer to.
+
+    All are described in one call: only then do types of several modules with the same name get names of their own.
+    """
+    types = _types()
+    schemas, components = msgspec.json.schema_components(types, schema_hook=schema_of, ref_template=REFERENCE)
+    return dict(zip(types, schemas, strict=True)), components
+
+
 def _schema(type: Any) -> dict[str, Any]:
-    (schema,), _ = msgspec.json.schema_components([type], schema_hook=schema_of, ref_template=REFERENCE)
+    schemas, _ = _described()
+    schema: dict[str, Any] = schemas[type]
     return schema
 
 
