@@ -3,6 +3,7 @@
 It keeps values, never rows, so a test cannot see a change that was not committed. `fails` makes the next write fail.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -21,11 +22,12 @@ from osmia_broker.state.rows import (
     Variable,
 )
 from osmia_broker.state.store_protocol import (
+    LANES_MAX,
     MATCHES_MAX,
-    WINDOW_JOBS,
     Changes,
     Due,
     DueWanted,
+    Lane,
     Loaded,
     Start,
     Wanted,
@@ -53,7 +55,10 @@ class MemoryStore:
         due = self._due(DueWanted(2**63 - 1, 0))
         kept = Filter()
         kept.add_all((message.name, message.correlation_key) for message in self.living(Message))
-        return Start(self.next_key, definitions, due.next_ms, kept)
+        held = Counter((job.type, job.fair_key, job.worker) for job in self.living(Job) if job.state == "ACTIVATED")
+        return Start(
+            self.next_key, definitions, due.next_ms, [(*place, number) for place, number in held.items()], kept
+        )
 
     async def write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
         if not self.is_open:
@@ -127,8 +132,12 @@ class MemoryStore:
                 loaded.resources[checksum] = self.values[Resource][checksum,][1]
         for lane, after in wanted.windows:
             waiting = (job for job in self.living(Job) if job.type == lane.type and job.state == "ACTIVATABLE")
-            ranks = sorted(rank(job) for job in waiting if bool(job.lease_token) == lane.is_leased)
-            loaded.windows[lane] = [one for one in ranks if one > after][:WINDOW_JOBS]
+            ranks = sorted(rank(job) for job in waiting if Lane(job.type, bool(job.lease_token), job.fair_key) == lane)
+            loaded.windows[lane] = [one for one in ranks if one > after][: lane.jobs_max]
+        for type, after_key in wanted.fair_keys:
+            waiting = (job for job in self.living(Job) if job.type == type and job.state == "ACTIVATABLE")
+            keys = {job.fair_key for job in waiting if job.fair_key > after_key} | ({""} if not after_key else set())
+            loaded.fair_keys[type] = sorted(keys)[:LANES_MAX]
         if wanted.due is not None:
             loaded.due = self._due(wanted.due)
         return loaded

@@ -188,12 +188,14 @@ def test_every_reader_of_the_environment_is_known():
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
     from osmia_broker.gateway.events_service import Events
     from osmia_broker.gateway.gateway_service import Gateway
+    from osmia_broker.gateway.job_flow_service import JobFlow
     from osmia_broker.gateway.queries_service import Queries
-    from osmia_proto.methods import EVENTS, GATEWAY, QUERIES
+    from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES
 
     assert {name for name in GATEWAY if not hasattr(Gateway, name)} == set()
     assert {name for name in QUERIES if not hasattr(Queries, name)} == set()
     assert {name for name in EVENTS if not hasattr(Events, name)} == set()
+    assert {name for name in JOB_FLOW if not hasattr(JobFlow, name)} == set()
 
 
 def test_every_kind_of_element_can_be_read_and_processed():

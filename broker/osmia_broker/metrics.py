@@ -106,9 +106,16 @@ class PartitionCounters:
     )  #: (type, created | activated | completed | failed | error | timed_out | canceled)
     incidents: Tally = field(default_factory=Tally)  #: (error type)
     # Gauges are asked for when somebody scrapes.
+    held_jobs: Callable[[], Mapping[Labels, int]] = dict  #: (type): jobs that workers hold
     queue_commands: Callable[[], float] = _zero
     resident_instances: Callable[[], float] = _zero
     store_bytes: Callable[[], float] = _zero
+
+    def follow(
+        self, queued: Callable[[], float], resident: Callable[[], float], held: Callable[[], Mapping[Labels, int]]
+    ) -> None:
+        """Take the gauges of a partition: its queue, its process instances in memory, and the jobs that workers hold."""
+        self.queue_commands, self.resident_instances, self.held_jobs = queued, resident, held
 
 
 @dataclass(slots=True)
@@ -118,6 +125,7 @@ class GatewayCounters:
     requests: Tally = field(default_factory=Tally)  #: (method, code)
     seconds: dict[Labels, Histogram] = field(default_factory=dict)
     streams_open: Tally = field(default_factory=Tally)  #: (method); parked polls and open job streams
+    workers: Callable[[], Mapping[Labels, int]] = dict  #: (job type, `poll` or `stream`): those that ask now
 
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
@@ -196,6 +204,10 @@ def _gateway_families(gateway: GatewayCounters) -> "Iterator[Metric]":
     yield _counter("osmia_grpc_requests", "Answers given.", ["method", "code"], gateway.requests)
     yield _histogram("osmia_grpc_request_seconds", "From request to answer.", ["method", "code"], gateway.seconds)
     yield _gauge("osmia_grpc_streams_open", "Polls and job streams open now.", ["method"], gateway.streams_open)
+    workers = NameTally()
+    for labels, number in gateway.workers().items():
+        workers.add(*labels, amount=number)
+    yield _gauge("osmia_workers", "Workers that ask for jobs now.", ["type", "asks"], workers)
 
 
 def _http_families(http: HttpCounters) -> "Iterator[Metric]":
@@ -230,6 +242,8 @@ def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
     yield _counter("osmia_process_instances", "Process instances by event.", ["process", "event"], instances)
     jobs = _sum(one.jobs for one in partitions)
     yield _counter("osmia_jobs", "Jobs by event.", ["type", "event"], jobs)
+    held = _sum(one.held_jobs() for one in partitions)
+    yield _gauge("osmia_jobs_held", "Jobs that workers hold now.", ["type"], held)
     incidents = _sum(one.incidents for one in partitions)
     yield _counter("osmia_incidents", "Incidents raised.", ["error_type"], incidents)
 
@@ -242,7 +256,7 @@ def _by_partition(partitions: list[PartitionCounters], read: Callable[[Partition
     return {(str(one.partition), *labels): count for one in partitions for labels, count in read(one).items()}
 
 
-def _sum(tallies: Iterable[Tally]) -> Tally:
+def _sum(tallies: Iterable[Mapping[Labels, int]]) -> Tally:
     total = NameTally()  # the bound holds for the sum as well
     for tally in tallies:
         for labels, count in tally.items():

@@ -12,7 +12,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from osmia import errors
-from osmia_proto.methods import EVENTS, GATEWAY, QUERIES, USER_TASKS, Method
+from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 DEFAULT_PORT = 26500
@@ -142,7 +142,7 @@ class Channel:
             await channel.close()
 
     def _open(self, name: str) -> Any:
-        method = GATEWAY.get(name) or QUERIES.get(name) or USER_TASKS.get(name) or EVENTS[name]
+        method = GATEWAY.get(name) or QUERIES.get(name) or USER_TASKS.get(name) or JOB_FLOW.get(name) or EVENTS[name]
         call = self._callable(self._connection(), method)
         self._calls[name] = call
         return call

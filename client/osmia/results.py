@@ -429,3 +429,40 @@ class Status:
     open_process_instances: int
     open_jobs: int
     open_incidents: int
+
+
+class FairBy(StrEnum):
+    """The key by which the jobs of a type share its workers."""
+
+    NOTHING = "NOTHING"
+    PROCESS = "PROCESS"
+    BUSINESS_ID = "BUSINESS_ID"
+    TENANT = "TENANT"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFlow:
+    """The flow control of a job type, or the pause of a process definition. A limit of 0 is none."""
+
+    job_type: str  # empty for a process definition
+    process_definition_key: int  # 0 for a job type
+    paused_ms: int  # since when; 0: it is not paused
+    held_max: int
+    per_second_max: int
+    held_per_key_max: int
+    fair_by: FairBy
+    held: int  # jobs of the type that workers hold
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A name under which jobs of one type are asked for or held."""
+
+    job_type: str
+    name: str
+    polls: int  # open now
+    streams: int
+    since_ms: int  # when it first asked, as far as the broker remembers; 0: it only holds jobs
+    last_seen_ms: int
+    held: int
+    user_agent: str

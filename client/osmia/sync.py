@@ -234,6 +234,12 @@ class SyncClient:
     update_job_timeout = _blocking(Client.update_job_timeout)
     update_job_priority = _blocking(Client.update_job_priority)
 
+    pause_jobs = _blocking(Client.pause_jobs)
+    resume_jobs = _blocking(Client.resume_jobs)
+    limit_jobs = _blocking(Client.limit_jobs)
+    job_flow = _blocking(Client.job_flow)
+    workers = _blocking(Client.workers)
+
     publish_message = _blocking(Client.publish_message)
     broadcast_signal = _blocking(Client.broadcast_signal)
     evaluate_conditional = _blocking(Client.evaluate_conditional)

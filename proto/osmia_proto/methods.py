@@ -55,3 +55,7 @@ EVENTS = _methods(osmia_pb2.DESCRIPTOR, "Events")
 USER_TASKS_SERVICE = "osmia.v1.UserTasks"
 USER_TASKS = _methods(osmia_pb2.DESCRIPTOR, "UserTasks")
 """The calls of `osmia.v1.UserTasks` by name."""
+
+JOB_FLOW_SERVICE = "osmia.v1.JobFlow"
+JOB_FLOW = _methods(osmia_pb2.DESCRIPTOR, "JobFlow")
+"""The calls of `osmia.v1.JobFlow` by name."""

@@ -242,6 +242,30 @@ EVENT_KIND_DEPLOYMENT: EventKind.ValueType  # 7
 """created, deleted: a version of a process, a decision, a form. The name is its id."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
+class _FairBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FairByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FairBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FAIR_BY_NOTHING: _FairBy.ValueType  # 0
+    FAIR_BY_PROCESS: _FairBy.ValueType  # 1
+    """The id of the process."""
+    FAIR_BY_BUSINESS_ID: _FairBy.ValueType  # 2
+    FAIR_BY_TENANT: _FairBy.ValueType  # 3
+    """There is one tenant only so far."""
+
+class FairBy(_FairBy, metaclass=_FairByEnumTypeWrapper):
+    """The key by which the jobs of a type share its workers: each key has its turn, however many jobs another one has."""
+
+FAIR_BY_NOTHING: FairBy.ValueType  # 0
+FAIR_BY_PROCESS: FairBy.ValueType  # 1
+"""The id of the process."""
+FAIR_BY_BUSINESS_ID: FairBy.ValueType  # 2
+FAIR_BY_TENANT: FairBy.ValueType  # 3
+"""There is one tenant only so far."""
+Global___FairBy: _TypeAlias = FairBy  # noqa: Y015
+
 @_typing.final
 class ProcessInstance(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -2236,3 +2260,292 @@ class UserTaskEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UserTaskEvent: _TypeAlias = UserTaskEvent  # noqa: Y015
+
+@_typing.final
+class PauseJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    """Exactly one of the two."""
+    process_definition_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+        process_definition_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_type", b"job_type", "process_definition_key", b"process_definition_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseJobsRequest: _TypeAlias = PauseJobsRequest  # noqa: Y015
+
+@_typing.final
+class PauseJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseJobsResponse: _TypeAlias = PauseJobsResponse  # noqa: Y015
+
+@_typing.final
+class ResumeJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    """Exactly one of the two."""
+    process_definition_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+        process_definition_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_type", b"job_type", "process_definition_key", b"process_definition_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeJobsRequest: _TypeAlias = ResumeJobsRequest  # noqa: Y015
+
+@_typing.final
+class ResumeJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeJobsResponse: _TypeAlias = ResumeJobsResponse  # noqa: Y015
+
+@_typing.final
+class LimitJobsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    HELD_MAX_FIELD_NUMBER: _builtins.int
+    PER_SECOND_MAX_FIELD_NUMBER: _builtins.int
+    HELD_PER_KEY_MAX_FIELD_NUMBER: _builtins.int
+    FAIR_BY_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    held_max: _builtins.int
+    """Jobs that workers hold at a time; 0 for any number, as in the next two."""
+    per_second_max: _builtins.int
+    """Jobs handed out within any second."""
+    held_per_key_max: _builtins.int
+    """Jobs of one key that workers hold at a time."""
+    fair_by: Global___FairBy.ValueType
+    """Counts for jobs that are created from now on."""
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+        held_max: _builtins.int = ...,
+        per_second_max: _builtins.int = ...,
+        held_per_key_max: _builtins.int = ...,
+        fair_by: Global___FairBy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fair_by", b"fair_by", "held_max", b"held_max", "held_per_key_max", b"held_per_key_max", "job_type", b"job_type", "per_second_max", b"per_second_max"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitJobsRequest: _TypeAlias = LimitJobsRequest  # noqa: Y015
+
+@_typing.final
+class LimitJobsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitJobsResponse: _TypeAlias = LimitJobsResponse  # noqa: Y015
+
+@_typing.final
+class ListJobFlowRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobFlowRequest: _TypeAlias = ListJobFlowRequest  # noqa: Y015
+
+@_typing.final
+class ListJobFlowResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobFlowItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___JobFlowItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListJobFlowResponse: _TypeAlias = ListJobFlowResponse  # noqa: Y015
+
+@_typing.final
+class JobFlowItem(_message.Message):
+    """The flow control of a job type, or the pause of a process definition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    PAUSED_MS_FIELD_NUMBER: _builtins.int
+    HELD_MAX_FIELD_NUMBER: _builtins.int
+    PER_SECOND_MAX_FIELD_NUMBER: _builtins.int
+    HELD_PER_KEY_MAX_FIELD_NUMBER: _builtins.int
+    FAIR_BY_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    process_definition_key: _builtins.int
+    paused_ms: _builtins.int
+    """Since when it is paused."""
+    held_max: _builtins.int
+    per_second_max: _builtins.int
+    held_per_key_max: _builtins.int
+    fair_by: Global___FairBy.ValueType
+    held: _builtins.int
+    """Jobs of the type that workers hold."""
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+        process_definition_key: _builtins.int = ...,
+        paused_ms: _builtins.int = ...,
+        held_max: _builtins.int = ...,
+        per_second_max: _builtins.int = ...,
+        held_per_key_max: _builtins.int = ...,
+        fair_by: Global___FairBy.ValueType = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fair_by", b"fair_by", "held", b"held", "held_max", b"held_max", "held_per_key_max", b"held_per_key_max", "job_type", b"job_type", "paused_ms", b"paused_ms", "per_second_max", b"per_second_max", "process_definition_key", b"process_definition_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobFlowItem: _TypeAlias = JobFlowItem  # noqa: Y015
+
+@_typing.final
+class ListWorkersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_type", b"job_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkersRequest: _TypeAlias = ListWorkersRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Worker]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___Worker] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkersResponse: _TypeAlias = ListWorkersResponse  # noqa: Y015
+
+@_typing.final
+class Worker(_message.Message):
+    """A name under which jobs of one type are asked for or held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    POLLS_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_MS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    job_type: _builtins.str
+    name: _builtins.str
+    polls: _builtins.int
+    """Open now."""
+    streams: _builtins.int
+    since_ms: _builtins.int
+    """When it asked for the first time since the broker started, or since it was forgotten; 0 if it only holds jobs."""
+    last_seen_ms: _builtins.int
+    held: _builtins.int
+    user_agent: _builtins.str
+    """As its client names itself, with its version."""
+    def __init__(
+        self,
+        *,
+        job_type: _builtins.str = ...,
+        name: _builtins.str = ...,
+        polls: _builtins.int = ...,
+        streams: _builtins.int = ...,
+        since_ms: _builtins.int = ...,
+        last_seen_ms: _builtins.int = ...,
+        held: _builtins.int = ...,
+        user_agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "job_type", b"job_type", "last_seen_ms", b"last_seen_ms", "name", b"name", "polls", b"polls", "since_ms", b"since_ms", "streams", b"streams", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Worker: _TypeAlias = Worker  # noqa: Y015

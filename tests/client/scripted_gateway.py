@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from osmia_proto import gateway
-from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, QUERIES, QUERIES_SERVICE, Method
+from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE, JOB_FLOW, JOB_FLOW_SERVICE, QUERIES, QUERIES_SERVICE, Method
 
 FIRST_KEY = 1 << 51
 
@@ -43,7 +43,7 @@ class ScriptedGateway:
 
     async def start(self, port: int = 0) -> None:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        for service, methods in ((GATEWAY_SERVICE, GATEWAY), (QUERIES_SERVICE, QUERIES)):
+        for service, methods in ((GATEWAY_SERVICE, GATEWAY), (QUERIES_SERVICE, QUERIES), (JOB_FLOW_SERVICE, JOB_FLOW)):
             handlers = {name: self._handler(method) for name, method in methods.items()}
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         bound = self._server.add_insecure_port(f"127.0.0.1:{port}")

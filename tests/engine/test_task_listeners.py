@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob, TaskListenerResult
+from osmia_broker.engine.commands import CancelProcessInstance, CompleteJob
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.errors import OsmiaError
 from osmia_broker.state.rows import Job
 from tests.desk import Desk, person

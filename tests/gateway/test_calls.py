@@ -193,19 +193,6 @@ def test_clients_may_ping():
     assert given["grpc.keepalive_permit_without_calls"] == 1
 
 
-@pytest.mark.parametrize(
-    ("call", "fields"),
-    [
-        ("CompleteJob", {"result": {"denied": True}}),
-        ("CompleteJob", {"result": {"corrections": {"assignee": "ada"}}}),
-    ],
-)
-async def test_fields_that_cannot_be_honoured_are_refused(wire: Wire, call: str, fields: dict[str, object]):
-    refusal = await wire.refusal(call, **fields)
-    assert refusal.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert next(iter(fields)) in (refusal.details() or "")
-
-
 async def test_priority_and_lease_travel_with_a_job(wire: Wire, unique: str):
     await wire.deploy(f"start > ask:job(type={unique}) > end", id=unique)
     await wire.create(unique)

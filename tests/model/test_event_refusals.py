@@ -109,6 +109,7 @@ FROM_B = " > after:end"
         ("start > c:call(process=p, binding=newest) > end", "c", "Expected a binding type of latest, deployment"),
         ('start > a:user(items="xs") > end', "a", "Expected expression but found static value 'xs'"),
         ("start > a:user(cardinality=3, done=late, items==xs) > end", "a", "found static value 'late'"),
+        ("start > a:user(cardinality=3) > end", "a", "Must have exactly one 'zeebe:loopCharacteristics'"),
         ("start > a:user(items==xs, results=ys) > end", "a", "to be given both or not at all"),
         ("start > a:user(repeat==x, times=0) > end", "a", "'loopMaximum' to be a whole number from 1"),
         ("start > a:user(on_end=x x) > end".replace("x x", '"x x"'), "a", "duplicate execution listener"),

@@ -32,6 +32,7 @@ def user(extensions: str = "", attributes: str = "") -> str:
     return element("userTask", "it", extensions, attributes)
 
 
+AT = "it > extensionElements > taskListeners > taskListener"
 NOT_A_DATE = "Expected static value to be a valid DateTime String"
 NOT_A_LIST = "Expected static value to be a list of comma-separated values, e.g. 'a,b,c', but found '{}'"
 ONE_FORM = "Exactly one of the attributes 'formId, formKey' must be present and not blank"
@@ -344,7 +345,25 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
         (
             user("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>"),
             "it",
-            "'zeebe:taskListeners' is currently not supported",
+            "Expected 'zeebe:taskListeners' at a user task with 'zeebe:userTask' only",
+        ),
+        *(
+            (
+                user(f"<zeebe:userTask/><zeebe:taskListeners><zeebe:taskListener {given}/></zeebe:taskListeners>"),
+                AT,
+                text,
+            )
+            for given, text in [
+                ('type="t"', "Attribute 'eventType' must be present and not empty"),
+                ('eventType="creating"', "Attribute 'type' must be present and not empty"),
+                ('eventType="creating" type=" "', "Attribute 'type' must be present and not empty"),
+                (
+                    'eventType="start" type="t"',
+                    "Expected an eventType of creating, assigning, updating, completing, canceling, but found 'start'",
+                ),
+                ('eventType="creating" type="=1 +"', "failed to parse expression '1 +'"),
+                ('eventType="creating" type="t" retries="many"', "to be a valid Number, but found 'many'"),
+            ]
         ),
         (
             service(job() + "<zeebe:executionListeners><zeebe:executionListener/></zeebe:executionListeners>"),

@@ -307,7 +307,7 @@ def test_a_process_may_carry_empty_extensions() -> None:
             "Exactly one of the attributes 'formId, externalReference'",
         ),
         ("<zeebe:unheardOf/>", "'zeebe:unheardOf' is currently not supported"),
-        ("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>", "'zeebe:taskListeners' is currently not"),
+        ("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>", "Expected 'zeebe:taskListeners' at a"),
     ],
 )
 def test_half_of_a_thing_is_not_nothing(extensions: str, reason: str) -> None:

@@ -162,7 +162,7 @@ def test_a_batch_that_is_over_or_unknown_is_not_found(rest: Rest, verb: str, fin
         ("/process-instances/cancellation", {"filter": {"processInstanceKey": "abc"}}, "processInstanceKey"),
         ("/process-instances/migration", {"filter": {"state": "ACTIVE"}}, "No targetProcessDefinitionKey provided."),
         ("/process-instances/modification", {"filter": {"state": "ACTIVE"}}, "No moveInstructions provided."),
-        ("/jobs/batch-update", {"filter": {"type": "x"}}, "At least one of [retries, timeout] is required."),
+        ("/jobs/batch-update", {"filter": {"type": "x"}}, "At least one of [retries, timeout, priority] is required."),
         ("/jobs/batch-update", {"filter": {"type": "x"}, "changeset": {"retries": 0}}, "must be greater than 0"),
         ("/decision-instances/deletion", {}, "No filter provided."),
     ],

@@ -150,6 +150,21 @@ def test_a_change_of_a_job_is_whole_or_not_at_all(rest: Rest, job: dict[str, Any
     assert found["retries"] == 1
 
 
+def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str):
+    rest.deploy(f"start > b:job(type={unique}) > end", unique)
+    key = rest.create(unique)
+    (job,) = activate(rest, unique, withLease=True, tenantFilter="assigned")
+    assert job["rootProcessInstanceKey"] == key
+    assert job["leaseToken"] == job["jobLeaseToken"]
+    path = f"/jobs/{job['jobKey']}"
+    assert rest.refusal("POST", f"{path}/completion")["title"] == "INVALID_STATE"
+    assert rest.refusal("POST", f"{path}/failure", {"jobLeaseToken": "other"})["title"] == "INVALID_STATE"
+    assert rest.ask("PATCH", path, {"changeset": {"priority": 7}}).status_code == 204
+    (found,) = rest.post("/jobs/search", {"filter": {"jobKey": job["jobKey"]}})["items"]
+    assert found["priority"] == 7
+    assert rest.ask("POST", f"{path}/completion", {"jobLeaseToken": job["jobLeaseToken"]}).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "words"),
     [
@@ -164,7 +179,7 @@ def test_a_change_of_a_job_is_whole_or_not_at_all(rest: Rest, job: dict[str, Any
             ),
         ),
         ("POST", "/jobs/1/error", {}, "No errorCode provided."),
-        ("PATCH", "/jobs/1", {}, "At least one of [retries, timeout] is required."),
+        ("PATCH", "/jobs/1", {}, "At least one of [retries, timeout, priority] is required."),
         ("PATCH", "/jobs/1", {"changeset": {"retries": 0}}, "The value for retries is '0' but must be greater than 0."),
         ("POST", "/messages/publication", {}, "No messageName provided."),
         ("POST", "/messages/correlation", {"name": ""}, "No messageName provided."),

@@ -12,6 +12,7 @@ import pytest
 from osmia_broker.errors import StoreFailed, ValueRefused
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.event_rows import EventRecording
+from osmia_broker.state.flow_row import FairBy, JobFlow
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import (
     DEFINITION_TYPES,
@@ -31,6 +32,8 @@ from osmia_broker.state.rows import (
     WaitingToken,
 )
 from osmia_broker.state.store_protocol import (
+    LANE_JOBS,
+    LANES_MAX,
     MATCHES_MAX,
     WINDOW_JOBS,
     Changes,
@@ -98,6 +101,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         GlobalTaskListener: [],
         EventRecording: [],
         ClusterVariable: [rows.cluster_variable],
+        JobFlow: [],
     }
 
 
@@ -431,6 +435,50 @@ async def test_a_window_is_filled_up_with_jobs_of_lower_priorities(store: Store)
     jobs = [rows.instance(number, priority=1 - number % 3)[2] for number in range(WINDOW_JOBS + 5)]
     await write(store, *jobs)
     assert await window_of(store) == sorted(map(rank, jobs))[:WINDOW_JOBS]
+
+
+async def test_jobs_with_a_key_have_a_window_for_each_key(store: Store):
+    jobs = [
+        rows.instance(number, fair_key="ab"[number % 2] if number > 3 else "", priority=number % 3 - 1)[2]
+        for number in range(20)
+    ]
+    await write(store, *jobs)
+    for key in ("", "a", "b", "c"):
+        ranks = sorted(rank(job) for job in jobs if job.fair_key == key)
+        for place, after in enumerate([FIRST, *ranks]):
+            assert await window_of(store, Lane("type", fair_key=key), after) == ranks[place:]
+
+
+async def test_a_window_of_a_key_is_smaller(store: Store):
+    jobs = [rows.instance(number, fair_key="a")[2] for number in range(LANE_JOBS + 5)]
+    await write(store, *jobs)
+    assert await window_of(store, Lane("type", fair_key="a")) == [rank(job) for job in jobs[:LANE_JOBS]]
+
+
+async def test_the_keys_of_waiting_jobs_are_listed_in_pages(store: Store):
+    """The first page begins with the key of the jobs that have none, whether there are such or not."""
+    keys = [f"k{number:04}" for number in range(LANES_MAX + 5)]
+    await write(
+        store,
+        *(rows.instance(number, fair_key=key, lease_token="x" * (number % 2))[2] for number, key in enumerate(keys)),
+        rows.instance(9_000, fair_key="held", state=JobState.ACTIVATED)[2],
+    )
+    first = (await load(store, Wanted(fair_keys=frozenset({("type", "")})))).fair_keys
+    assert first == {"type": ["", *keys[: LANES_MAX - 1]]}
+    rest = (await load(store, Wanted(fair_keys=frozenset({("type", keys[LANES_MAX - 2]), ("other", "")})))).fair_keys
+    assert rest == {"type": keys[LANES_MAX - 1 :], "other": [""]}
+
+
+async def test_a_start_reads_flow_control_and_counts_held_jobs(store: Store):
+    flow = JobFlow(BASE + 90, "type", 0, 5, 1, 2, 3, FairBy.PROCESS)
+    held = [
+        rows.instance(number, state=JobState.ACTIVATED, deadline_ms=9, worker="w", fair_key="k")[2] for number in (1, 2)
+    ]
+    others = [rows.instance(3)[2], rows.instance(4, state=JobState.FAILED, deadline_ms=9)[2]]
+    await write(store, flow, *held, *others)
+    start = await store.open()
+    assert start.definitions[JobFlow] == [flow]
+    assert start.held == [("type", "k", "w", 2)]
 
 
 # --- due rows

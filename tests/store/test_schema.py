@@ -235,14 +235,27 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
     await store.open()
     opening = [text for text in asked if any(f".{kind.due}" in text for kind in DUE_KINDS)]
     asked.clear()
-    lanes = {(Lane("type", is_leased), after) for is_leased in (False, True) for after in (FIRST, rank_of(-7, 5))}
-    every = wanted(PROCESS, windows=frozenset(lanes), due=DueWanted(5, 5), resources=frozenset({"c" * 64}))
+    lanes = {
+        (Lane("type", is_leased, key), after)
+        for is_leased in (False, True)
+        for key in ("", "key")
+        for after in (FIRST, rank_of(-7, 5))
+    }
+    every = wanted(
+        PROCESS,
+        windows=frozenset(lanes),
+        fair_keys=frozenset({("type", "")}),
+        due=DueWanted(5, 5),
+        resources=frozenset({"c" * 64}),
+    )
     every |= Wanted(matches=frozenset(MATCHES.values()))
     for kind in schema.KEYED_KINDS:
         every |= wanted(PROCESS, of=kind.row_type)
     await store.write(None, every)
     await store.close()
-    texts = [text for text in (*opening, *asked) if text.startswith("SELECT")]
+    texts = [
+        text for text in (*opening, *asked) if text.startswith("SELECT") and "GROUP BY" not in text
+    ]  # held jobs, once at a start
     assert len(texts) >= 2 * len(schema.KEYED_KINDS) + len(schema.SCOPED_KINDS) + 2 * len(DUE_KINDS)
     with sqlite3.connect(tmp_path / "x.db") as db:
         for text in texts:
@@ -257,16 +270,22 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
     ("index", "statement"),
     [
         ("jobs_activatable (type=? AND rowid>?)", statements.PLAIN_JOBS),
-        ("jobs_ranked (type=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.RANKED]),
-        ("jobs_ranked (type=? AND priority>? AND priority<?)", statements.BETWEEN_PRIORITIES[schema.RANKED]),
-        ("jobs_leased (type=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.LEASED]),
-        ("jobs_leased (type=? AND priority>? AND priority<?)", statements.BETWEEN_PRIORITIES[schema.LEASED]),
+        ("jobs_ranked (type=? AND fair_key=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.RANKED]),
+        (
+            "jobs_ranked (type=? AND fair_key=? AND priority>? AND priority<?)",
+            statements.BETWEEN_PRIORITIES[schema.RANKED],
+        ),
+        ("jobs_leased (type=? AND fair_key=? AND priority=? AND rowid>?)", statements.SAME_PRIORITY[schema.LEASED]),
+        (
+            "jobs_leased (type=? AND fair_key=? AND priority>? AND priority<?)",
+            statements.BETWEEN_PRIORITIES[schema.LEASED],
+        ),
     ],
 )
 async def test_a_window_reads_no_more_than_its_part_of_an_index(tmp_path: Path, index: str, statement: Any):
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
         text = dialects.prepare(statement)
-        given = {"type": "t", "after": 1, "priority": 1, "below": 9, "above": 0, "rows_max": 5}
+        given = {"type": "t", "after": 1, "priority": 1, "below": 9, "above": 0, "fair_key": "k", "rows_max": 5}
         plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, text.constants | given)]
     db.close()
     assert len(plan) == 1, f"a step of its own for sorting: {plan}"

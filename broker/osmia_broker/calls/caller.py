@@ -45,6 +45,11 @@ class Caller:
         return self.metadata.get(IDEMPOTENCY_METADATA, "")
 
     @property
+    def user_agent(self) -> str:
+        """The name and version of the caller's client, as it names itself."""
+        return self.metadata.get("user-agent", "")
+
+    @property
     def is_gone(self) -> bool:
         """Whether the caller left before the answer."""
         return self._is_gone

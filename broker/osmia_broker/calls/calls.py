@@ -4,7 +4,7 @@ A call that only submits a command returns the partition's future, so that a doo
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -12,10 +12,12 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
+from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.operators import OperatorCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.workers import Asks, Workers
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
 from osmia_broker.engine.commands import (
     ActivateJobs,
@@ -27,16 +29,16 @@ from osmia_broker.engine.commands import (
     FailJob,
     ResolveIncident,
     SetVariables,
-    TaskListenerResult,
     ThrowError,
     UpdateJobPriority,
     UpdateJobRetries,
     UpdateJobTimeout,
 )
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Clock, Partition, SystemClock
 
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
@@ -50,8 +52,12 @@ EARLY_S = 0.25  # but by no more than this
 class Calls(EventCalls, InstanceCalls, OperatorCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
-    def __init__(self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+    def __init__(
+        self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN, clock: Clock | None = None
+    ) -> None:
         super().__init__(partition)
+        self.workers = Workers((clock or SystemClock()).now_ms)
+        self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition)
         self._results = Results(partition)
         self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
@@ -154,10 +160,12 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         fetch_variables: tuple[str, ...] = (),
         wait_ms: int = 0,
         leases: bool = False,
+        user_agent: Callable[[], str] = str,
     ) -> list[ActivatedJob]:
         """Hand out jobs now, or the first that come within *wait_ms*: 0 means `LONG_POLL_S`, below 0 no wait at all.
 
-        A caller who *leases* gets a token with each job, without which nobody can report on it any more.
+        A caller who *leases* gets a token with each job, without which nobody can report on it any more. *user_agent* is how its client
+        names itself.
         The door passes jobs that it cannot deliver to `give_back`.
         """
         prefix = "Expected to activate job batch with"
@@ -168,7 +176,8 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         if max_jobs < 1:
             raise InvalidArgument(f"{prefix} max jobs to activate to be greater than zero, but it was '{max_jobs}'")
         command = _activation(type, worker, timeout_ms, max_jobs, fetch_variables, leases=leases)
-        return await Poll(self._dispatcher, command, waits=wait_ms >= 0).jobs(_long_poll_s(wait_ms))
+        with self.workers.asking(type, worker, Asks.POLL, user_agent):
+            return await Poll(self._dispatcher, command, waits=wait_ms >= 0).jobs(_long_poll_s(wait_ms))
 
     def stream_jobs(
         self,

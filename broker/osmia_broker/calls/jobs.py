@@ -358,9 +358,9 @@ class Dispatcher(Listener):
             if left > 0 and type in self._streams:
                 self._grow_backlog(type)
 
-    def jobs_waiting(self, types: Iterable[str]) -> None:
-        """Let callers ask for jobs of *types* that must be handed out in their order, or that something has held back until now."""
-        for type in types:
+    def jobs_waiting(self, types: Iterable[str] | None) -> None:
+        """Let callers ask for jobs of *types* (None: all) that must be handed out in their order, or that were held back until now."""
+        for type in {*self._polls, *self._streams} if types is None else types:
             if type in self._streams or type in self._polls:
                 self._grow_backlog(type)
 
@@ -409,7 +409,7 @@ class Dispatcher(Listener):
     def partition_opened(self) -> None:
         """Ask for the jobs that became activatable unnoticed while the partition was away."""
         self._backlogs.clear()
-        self.jobs_waiting({*self._polls, *self._streams})
+        self.jobs_waiting(None)
 
     def answered(self, command: ActivateJobs, jobs: list[ActivatedJob]) -> None:
         """Take note of an answer to a caller who asked for any jobs: as long as there are some, the next one asks."""
@@ -445,3 +445,5 @@ class Dispatcher(Listener):
         elif type in self._polls:
             backlog.is_asked = True
             backlog.is_asked = self._serve_polls(type, 1, leased_only=backlog.leased_only) < 1
+        elif type not in self._streams:
+            del self._backlogs[type]

@@ -35,6 +35,7 @@ COMMANDS = {
     "jobs": "jobs",
     "job": "job",
     "work": "work",
+    "workers": "workers",
     "incidents": "incidents",
     "incident": "incident",
     "timers": "timers",
@@ -53,7 +54,7 @@ COMMANDS = {
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
 NOT_LISTED = frozenset(
-    {"condition", "resource", "signal"}
+    {"condition", "resource", "signal", "workers"}
 )  # so rare that the help, which fits one screen, goes without them
 
 

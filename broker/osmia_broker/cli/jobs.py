@@ -1,23 +1,33 @@
-"""`osmia jobs`: list jobs of service tasks and user tasks."""
+"""`osmia jobs`: list jobs of service tasks and user tasks; pause, resume and limit those of a type."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.options import Instance, Limit
-from osmia_broker.cli.output import counted
+from osmia_broker.cli.options import INT32_MAX, Instance, Limit
+from osmia_broker.cli.output import Column, counted, moment
 from osmia_broker.cli.rows import JOB_COLUMNS, PAGE, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
 
-app = typer.Typer(add_completion=False)
+
+class Jobs(TyperGroup):
+    """Without the name of a command, `osmia jobs` lists jobs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` before options, or nothing at all."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["list", *args])
+
+
+app = typer.Typer(cls=Jobs, add_completion=False, help="Jobs: list, pause, resume, limit, flow.")
 
 OPEN = ("activatable", "activated", "failed", "error_thrown", "suspended")
 NAMED_MAX = 10  # job types in a hint
 STATES = (*OPEN, "completed", "canceled")
 
 
-@app.command()
+@app.command("list")
 @with_session
 def jobs(
     session: Session,
@@ -26,7 +36,7 @@ def jobs(
     instance: Instance = 0,
     limit: Limit = 50,
 ) -> None:
-    """List jobs that are open, newest first.
+    """List jobs that are open, newest first. Others: osmia jobs pause, resume, limit, flow.
 
     Example: osmia jobs --type charge-card --state failed
     """
@@ -56,3 +66,96 @@ def _states(given: list[str] | None) -> tuple[str, ...]:
         if state not in (*STATES, "all"):
             raise usage(f"There is no job state '{name}'.", f"--state {STATES[0]}   (or {', '.join(STATES[1:])}, all)")
     return () if "all" in states else tuple(states)
+
+
+Type = Annotated[str, typer.Argument(metavar="[TYPE]", help="The job type.")]
+Definition = Annotated[
+    int, typer.Option("--definition", metavar="KEY", help="All jobs of this process definition instead.")
+]
+FLOW_COLUMNS = (
+    Column("type", "TYPE", is_long=True),
+    Column("processDefinitionKey", "DEFINITION"),
+    Column("pausedDate", "PAUSED", is_moment=True),
+    Column("held", "HELD"),
+    Column("heldMax", "MAX"),
+    Column("perSecondMax", "PER SECOND"),
+    Column("heldPerKeyMax", "PER KEY"),
+    Column("fairBy", "FAIR BY"),
+)
+
+
+@app.command()
+@with_session
+def pause(session: Session, type: Type = "", definition: Definition = 0) -> None:
+    """Hand out no more jobs of a type or a process definition. Workers keep the jobs that they hold.
+
+    Example: osmia jobs pause charge-card
+    """
+    with session.client(found_by="osmia processes") as client:
+        client.pause_jobs(type, process_definition_key=definition)
+    session.one({"type": type or None}, key="type", text=f"Paused {type or definition}")
+
+
+@app.command()
+@with_session
+def resume(session: Session, type: Type = "", definition: Definition = 0) -> None:
+    """Hand out the jobs of a type or a process definition again.
+
+    Example: osmia jobs resume charge-card
+    """
+    with session.client(found_by="osmia processes") as client:
+        client.resume_jobs(type, process_definition_key=definition)
+    session.one({"type": type or None}, key="type", text=f"Resumed {type or definition}")
+
+
+@app.command()
+@with_session
+def limit(
+    session: Session,
+    type: Annotated[str, typer.Argument(help="The job type.")],
+    held: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs held at a time; 0 is any number.")] = 0,
+    per_second: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs handed out within any second.")] = 0,
+    per_key: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs of one key held at a time.")] = 0,
+    fair_by: Annotated[
+        str, typer.Option(metavar="KEY", help="process, business-id, tenant or nothing: each such key has its turn.")
+    ] = "nothing",
+) -> None:
+    """Set all limits of a job type; those that are not given are lifted.
+
+    Example: osmia jobs limit charge-card --held 50 --fair-by process
+    """
+    from osmia.results import FairBy
+
+    name = fair_by.upper().replace("-", "_")
+    if name not in FairBy.__members__:
+        raise usage(f"There is no key '{fair_by}'.", "--fair-by process   (or business-id, tenant, nothing)")
+    with session.client() as client:
+        client.limit_jobs(
+            type, held_max=held, per_second_max=per_second, held_per_key_max=per_key, fair_by=FairBy[name]
+        )
+    session.one({"type": type}, key="type", text=f"Limited {type}")
+
+
+@app.command()
+@with_session
+def flow(session: Session) -> None:
+    """List what is paused or limited.
+
+    Example: osmia jobs flow
+    """
+    with session.client() as client:
+        found = client.job_flow()
+    rows = [
+        {
+            "type": one.job_type or None,
+            "processDefinitionKey": str(one.process_definition_key) if one.process_definition_key else None,
+            "pausedDate": moment(one.paused_ms),
+            "held": one.held,
+            "heldMax": one.held_max,
+            "perSecondMax": one.per_second_max,
+            "heldPerKeyMax": one.held_per_key_max,
+            "fairBy": str(one.fair_by),
+        }
+        for one in found
+    ]
+    session.list(rows, FLOW_COLUMNS, empty="Nothing is paused or limited.")

@@ -22,4 +22,12 @@ Element = Annotated[str, typer.Option("--element", metavar="ID", help="Only of t
 CorrelationKey = Annotated[
     str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="Only with this correlation key.")
 ]
+User = Annotated[
+    str, typer.Option("--user", "-u", metavar="NAME", envvar="OSMIA_USER", help="Who acts, while there is no sign-in.")
+]
+Groups = Annotated[
+    str,
+    typer.Option(metavar="NAME,…", envvar="OSMIA_GROUPS", help="The groups of who acts, while there is no sign-in."),
+]
+Action = Annotated[str, typer.Option(metavar="TEXT", help="A word for the task's history.")]
 BusinessId = Annotated[str, typer.Option(metavar="TEXT", help="Only for the instance with this business id.")]

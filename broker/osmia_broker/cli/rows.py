@@ -8,6 +8,7 @@ from osmia_broker.cli.output import Column, Row, counted, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
+    from osmia import UserTask
     from osmia.results import (
         BufferedMessage,
         Incident,
@@ -190,27 +191,28 @@ def job_row(job: "JobInfo") -> Row:
     }
 
 
-def task_row(job: "JobInfo", *, has_incident: bool = False) -> Row:
-    """Return the row of a user task. Its key is the key of its job. *has_incident* is about its process instance."""
+def task_row(task: "UserTask", *, has_incident: bool = False) -> Row:
+    """Return the row of a user task. *has_incident* is about its process instance."""
     return {
-        "userTaskKey": str(job.key),
-        "name": job.element_name or job.element_id,
-        "state": {"COMPLETED": "COMPLETED", "CANCELED": "CANCELED", "FAILED": "FAILED"}.get(job.state, "CREATED"),
-        "assignee": job.assignee or None,
-        "candidateGroups": job.candidate_groups,
-        "candidateUsers": job.candidate_users,
-        "dueDate": job.due_date or None,
-        "followUpDate": job.follow_up_date or None,
-        "priority": job.priority,
-        "formKey": job.form_key or None,
-        "elementId": job.element_id,
-        "elementInstanceKey": str(job.element_instance_key),
-        "processInstanceKey": str(job.process_instance_key),
-        "processDefinitionKey": str(job.process_definition_key),
-        "processDefinitionId": job.bpmn_process_id,
+        "userTaskKey": str(task.key),
+        "name": task.name or task.element_id,
+        "state": task.state,
+        "assignee": task.assignee or None,
+        "candidateGroups": list(task.candidate_groups),
+        "candidateUsers": list(task.candidate_users),
+        "dueDate": task.due_date or None,
+        "followUpDate": task.follow_up_date or None,
+        "priority": task.priority,
+        "formKey": _key(task.form_key),
+        "externalFormReference": task.external_form or None,
+        "elementId": task.element_id,
+        "elementInstanceKey": str(task.element_instance_key),
+        "processInstanceKey": str(task.process_instance_key),
+        "processDefinitionKey": str(task.process_definition_key),
+        "processDefinitionId": task.bpmn_process_id,
         "hasIncident": has_incident,
-        "creationDate": moment(job.created_ms),
-        "completionDate": moment(job.ended_ms),
+        "creationDate": task.creation_date,
+        "completionDate": task.completion_date or None,
     }
 
 

@@ -1,52 +1,189 @@
-"""`osmia task`: show and complete a user task by its key."""
+"""`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Key, Var, Vars
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars
+from osmia_broker.cli.output import Column
 from osmia_broker.cli.rows import task_row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from osmia import SyncClient
-    from osmia.results import JobInfo
+    from osmia import SyncClient, UserTask
 
-app = typer.Typer(add_completion=False, help="One user task: show, complete.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False,
+    help="One user task: show, claim, next, unclaim, assign, complete, update, comment, history.",
+    no_args_is_help=True,
+)
 
 LIST = "osmia tasks"
+HISTORY_COLUMNS = (
+    Column("timestamp", "WHEN", is_moment=True),
+    Column("operationType", "WHAT"),
+    Column("actorId", "WHO", is_long=True),
+    Column("action", "ACTION", is_long=True),
+    Column("changes", "CHANGES", is_long=True),
+)
 
 
 @app.command()
 @with_session
 def show(session: Session, key: Key) -> None:
-    """Show a user task: its people, its dates and its process instance.
+    """Show a user task: its people, its dates, its process instance and its comments.
 
     Example: osmia task show 2251799813685256
     """
     with session.client(found_by=LIST) as client:
         task = _task(client, key)
-    row = task_row(task)
+        comments = client.user_tasks.comments(task.key)
+    row = {**task_row(task), "comments": [{"user": one.user, "text": one.text} for one in comments]}
     shown = {
-        "state": row["state"],
+        "state": task.state,
         "assignee": task.assignee or "nobody",
         "groups": ", ".join(task.candidate_groups),
         "users": ", ".join(task.candidate_users),
         "due": task.due_date,
         "follow up": task.follow_up_date,
-        "form": task.form_key,
-        "process": f"{task.bpmn_process_id} (version {task.process_definition_version})",
+        "priority": str(task.priority),
+        "form": task.external_form or str(task.form_key or ""),
+        "process": f"{task.bpmn_process_id} (version {task.process_version})",
         "instance": str(task.process_instance_key),
     }
-    lines = [f"{key}  {row['name']}", *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
+    lines = [f"{task.key}  {row['name']}", *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
+    lines += [f"  {one.user or 'somebody'}: {one.text}" for one in comments]
     session.one(row, key="userTaskKey", text="\n".join(lines))
 
 
 @app.command()
 @with_session
-def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> None:
+def claim(session: Session, key: Key, user: User = "", groups: Groups = "", action: Action = "") -> None:
+    """Take a free user task.
+
+    Example: osmia task claim 2251799813685256 --user anna
+    """
+    _refuse_nobody(user, f"osmia task claim {key} --user anna")
+    with session.client(found_by=LIST) as client:
+        task = _task(client, key)
+        client.user_tasks.claim(task.key, **_who(user, groups), action=action)
+    _done(session, task.key, f"Claimed {task.key} for {user}")
+
+
+@app.command()
+@with_session
+def next(
+    session: Session,
+    user: User = "",
+    groups: Groups = "",
+    process: Process = "",
+    element: Element = "",
+    action: Action = "",
+) -> None:
+    """Take the best free user task of a person and their groups: due first, then by priority, then the oldest.
+
+    Example: osmia task next --user anna --groups family,cooks
+    """
+    _refuse_nobody(user, "osmia task next --user anna")
+    with session.client(found_by=LIST) as client:
+        task = client.user_tasks.claim_next(
+            **_who(user, groups), bpmn_process_id=process, element_id=element, action=action
+        )
+    if task is None:
+        raise Failure(Exit.NOT_FOUND, f"There is no free task for {user}.", mend=LIST, code="NOT_FOUND")
+    row = task_row(task)
+    session.one(row, key="userTaskKey", text=f"Claimed {task.key} for {user}: {row['name']}")
+
+
+@app.command()
+@with_session
+def unclaim(session: Session, key: Key, user: User = "", groups: Groups = "", action: Action = "") -> None:
+    """Give a user task back.
+
+    Example: osmia task unclaim 2251799813685256
+    """
+    with session.client(found_by=LIST) as client:
+        task = _task(client, key)
+        client.user_tasks.unclaim(task.key, **_who(user, groups), action=action)
+    _done(session, task.key, f"Gave {task.key} back")
+
+
+@app.command()
+@with_session
+def assign(
+    session: Session,
+    key: Key,
+    assignee: Annotated[str, typer.Argument(metavar="USER", help="Who gets the task.")],
+    user: User = "",
+    groups: Groups = "",
+    action: Action = "",
+) -> None:
+    """Give a user task to a person, whoever has it.
+
+    Example: osmia task assign 2251799813685256 anna
+    """
+    with session.client(found_by=LIST) as client:
+        task = _task(client, key)
+        client.user_tasks.assign(task.key, assignee, **_who(user, groups), action=action)
+    _done(session, task.key, f"Assigned {task.key} to {assignee}")
+
+
+@app.command()
+@with_session
+def update(
+    session: Session,
+    key: Key,
+    candidate_groups: Annotated[
+        str | None, typer.Option("--candidate-groups", metavar="NAME,…", help="The candidate groups; empty for none.")
+    ] = None,
+    candidate_users: Annotated[
+        str | None, typer.Option("--candidate-users", metavar="NAME,…", help="The candidate users; empty for none.")
+    ] = None,
+    due: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The due date with its offset; empty for none.")
+    ] = None,
+    follow_up: Annotated[
+        str | None,
+        typer.Option("--follow-up", metavar="DATE", help="The follow-up date with its offset; empty for none."),
+    ] = None,
+    priority: Annotated[int | None, typer.Option(min=0, max=100, help="The priority.")] = None,
+    user: User = "",
+    groups: Groups = "",
+    action: Action = "",
+) -> None:
+    """Change a user task. What is not named stays.
+
+    Example: osmia task update 2251799813685256 --priority 80 --due 2030-01-31T12:00:00Z
+    """
+    given = {
+        "candidateGroups": None if candidate_groups is None else _names(candidate_groups),
+        "candidateUsers": None if candidate_users is None else _names(candidate_users),
+        "dueDate": due,
+        "followUpDate": follow_up,
+        "priority": priority,
+    }
+    changeset = {name: value for name, value in given.items() if value is not None}
+    if not changeset:
+        raise usage("There is nothing to change.", f"osmia task update {key} --priority 80")
+    with session.client(found_by=LIST) as client:
+        task = _task(client, key)
+        client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
+    _done(session, task.key, f"Updated {task.key}")
+
+
+@app.command()
+@with_session
+def complete(
+    session: Session,
+    key: Key,
+    var: Var = None,
+    vars: Vars = None,
+    user: User = "",
+    groups: Groups = "",
+    action: Action = "",
+) -> None:
     """Complete a user task; the variables go to the process.
 
     Example: osmia task complete 2251799813685256 --var dinner=pizza
@@ -56,30 +193,90 @@ def complete(session: Session, key: Key, var: Var = None, vars: Vars = None) -> 
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         try:
-            _refuse_ended(_task(client, key))
-        except Unimplemented:  # a broker that is not Osmia has no lists
+            task = _task(client, key)
+            _refuse_ended(task, key)
+            client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
+        except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
-        client.complete_job(key, variables)
-    session.one({"userTaskKey": str(key)}, key="userTaskKey", text=f"Completed {key}")
+            client.complete_job(key, variables)
+    _done(session, key, f"Completed {key}")
 
 
-def _refuse_ended(task: "JobInfo") -> None:
-    from osmia.results import JobState
+@app.command()
+@with_session
+def comment(
+    session: Session, key: Key, text: Annotated[str, typer.Argument(help="The comment.")], user: User = ""
+) -> None:
+    """Comment a user task.
 
-    if task.state in (JobState.COMPLETED, JobState.CANCELED):
-        what = f"Task {task.key} is {task.state.lower()} already."
+    Example: osmia task comment 2251799813685256 "Why not fish?" --user anna
+    """
+    with session.client(found_by=LIST) as client:
+        task = _task(client, key)
+        client.user_tasks.comment(task.key, text, user=user)
+    _done(session, task.key, f"Commented {task.key}")
+
+
+@app.command()
+@with_session
+def history(session: Session, key: Key) -> None:
+    """List what happened to a user task: who did what, and when.
+
+    Example: osmia task history 2251799813685256
+    """
+    with session.client(found_by=LIST) as client:
+        steps = client.user_tasks.history(_task(client, key).key)
+    rows = [
+        {
+            "timestamp": step.at,
+            "operationType": step.operation,
+            "actorId": step.user or None,
+            "action": step.action or None,
+            "changes": ", ".join(f"{name}: {old!r} to {new!r}" for name, (old, new) in step.changes.items()) or None,
+        }
+        for step in steps
+    ]
+    session.list(rows, HISTORY_COLUMNS, empty="Nothing has happened to this task.")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _who(user: str, groups: str) -> dict[str, Any]:
+    return {"user": user, "groups": _names(groups)}
+
+
+def _refuse_nobody(user: str, mend: str) -> None:
+    if not user.strip():
+        raise usage("A task is claimed for somebody, and nobody is named.", mend)
+
+
+def _refuse_ended(task: "UserTask", key: int) -> None:
+    if task.completion_date:
+        what = f"Task {key} is {task.state.lower()} already."
         raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
 
 
-def _task(client: "SyncClient", key: int) -> "JobInfo":
-    """Return a user task. The job of a service task is none: to complete it would skip the work of its worker.
+def _done(session: Session, key: int, text: str) -> None:
+    session.one({"userTaskKey": str(key)}, key="userTaskKey", text=text)
+
+
+def _task(client: "SyncClient", key: int) -> "UserTask":
+    """Return a user task by its key, or by the key of its job.
+
+    The job of a service task is none: to complete it would skip the work of its worker.
 
     Raises:
         Failure: NOT_FOUND.
     """
     from osmia import USER_TASK_TYPE
+    from osmia.errors import NotFound
 
-    found = client.search_jobs(key=key).items
+    try:
+        return client.user_tasks.get(key)
+    except NotFound:
+        found = client.search_jobs(key=key).items
     if not found:
         raise Failure(Exit.NOT_FOUND, f"There is no task with key {key}.", mend=LIST, code="NOT_FOUND")
     job = found[0]
@@ -90,4 +287,4 @@ def _task(client: "SyncClient", key: int) -> "JobInfo":
             mend=f"osmia job complete {key}   (does the worker's part by hand)",
             code="NOT_FOUND",
         )
-    return job
+    return client.user_tasks.search({"elementInstanceKey": str(job.element_instance_key)}).items[0]

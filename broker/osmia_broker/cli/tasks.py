@@ -1,22 +1,23 @@
 """`osmia tasks`: list user tasks."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
-from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, every, first, task_row
+from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from osmia import SyncClient
-    from osmia.results import JobInfo
+    from osmia import SyncClient, UserTask
 
 app = typer.Typer(add_completion=False)
 
 NAMED_MAX = 10  # groups or assignees in a hint
+NEWEST_FIRST = [{"field": "creationDate", "order": "DESC"}]
 
 
 @app.command()
@@ -36,22 +37,14 @@ def tasks(
 
     Example: osmia tasks --group cooks -o key
     """
-    from osmia.results import JobState
-
-    done = [JobState.COMPLETED]
-    wanted = done if is_completed else [state for state in JobState if state not in (*done, JobState.CANCELED)]
-
-    def fits(job: "JobInfo") -> bool:
-        return (
-            (not assignee or job.assignee == assignee)
-            and (not group or group in job.candidate_groups)
-            and not (is_unassigned and job.assignee)
-            and (not process or job.bpmn_process_id == process)
-        )
-
+    open_states = ["CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CANCELING"]
+    wanted: dict[str, Any] = {"state": "COMPLETED" if is_completed else {"$in": open_states}}
+    given = {"assignee": assignee, "candidateGroup": group, "processDefinitionId": process}
+    wanted |= {name: value for name, value in given.items() if value}
+    if is_unassigned:
+        wanted["$or"] = [{"assignee": {"$exists": False}}]
     with session.client() as client:
-        listed = every(client.search_jobs, user_tasks_only=True, states=wanted)
-        found = first(session, filter(fits, listed), limit)
+        found = first(session, _found(client, wanted), limit)
         stopped = _stopped_instances(client, process)
         empty = "" if found else _why_none(client, stopped, process=process, assignee=assignee, group=group)
     rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
@@ -60,6 +53,16 @@ def tasks(
             f"{counted(marked, 'task is', 'tasks are')} in an instance with an incident (!): {_incidents(process)}"
         )
     session.list(rows, TASK_COLUMNS, empty=empty)
+
+
+def _found(client: "SyncClient", wanted: dict[str, Any]) -> "Iterator[UserTask]":
+    after = ""
+    while True:
+        page = client.user_tasks.search(wanted, sort=NEWEST_FIRST, limit=PAGE, after=after)
+        yield from page.items
+        if len(page.items) < PAGE:
+            return
+        after = page.end_cursor
 
 
 def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
@@ -74,9 +77,9 @@ def _why_none(client: "SyncClient", stopped: set[int], *, process: str, assignee
     """Return why no task is listed, and what to do: a filter has a value that no task has, or an incident is open."""
     if missing := missing_process(client, process):
         return missing
-    page = client.search_jobs(user_tasks_only=True, limit=PAGE).items
-    groups = {name for job in page for name in job.candidate_groups}
-    assignees = {job.assignee for job in page if job.assignee}
+    page = client.user_tasks.search(limit=PAGE).items
+    groups = {name for task in page for name in task.candidate_groups}
+    assignees = {task.assignee for task in page if task.assignee}
     for what, value, known in (("group", group, groups), ("assignee", assignee, assignees)):
         if value and value not in known:
             others = f" Tasks have: {', '.join(sorted(known)[:NAMED_MAX])}." if known else ""

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 
 
@@ -61,6 +62,14 @@ class ActivatedJob(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     priority: int = 0
     lease_token: str = ""  # empty if no lease was asked for
+    root_process_instance_key: int = 0
+
+
+class JobFlowAnswer(msgspec.Struct, frozen=True):
+    """The rows of flow control, and (type, key, worker, number) of the jobs that workers hold."""
+
+    rows: tuple[JobFlow, ...]
+    held: tuple[tuple[str, str, str, int], ...]
 
 
 class Deployed(msgspec.Struct, frozen=True):

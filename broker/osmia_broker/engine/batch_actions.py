@@ -96,7 +96,7 @@ def _delete_evaluation(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
 
 
 def _update_job(turn: Turn, plan: BatchPlan, item: BatchItem) -> None:
-    update_job(turn, UpdateJob(item.item_key, plan.retries, plan.timeout_ms))
+    update_job(turn, UpdateJob(item.item_key, plan.retries, plan.timeout_ms, plan.priority))
 
 
 _ACTIONS: dict[BatchType, Action] = {

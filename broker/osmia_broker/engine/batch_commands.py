@@ -1,10 +1,10 @@
-"""The commands of operators: batch operations, cluster variables, the deletion of history, the evaluation of an expression."""
+"""The commands of operators: batch operations, cluster variables, deleted history, expressions, activated ad-hoc elements."""
 
 from typing import ClassVar
 
 import msgspec
 
-from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.engine.commands import Command, ElementToActivate, Variables
 from osmia_broker.state.batch_rows import BatchType
 
 
@@ -16,6 +16,7 @@ class BatchPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     moves: tuple[tuple[str, str], ...] = ()  # the same, of a modification
     retries: int | None = None  # of an update of jobs
     timeout_ms: int | None = None
+    priority: int | None = None
 
 
 class CreateBatch(Command, frozen=True, gc=False):
@@ -114,3 +115,12 @@ class EvaluateExpression(Command, frozen=True, gc=False):
     expression: str
     scope_key: int
     variables: Variables
+
+
+class ActivateAdHocElements(Command, frozen=True, gc=False):
+    """Activate elements of a running ad-hoc subprocess from outside."""
+
+    intent: ClassVar[str] = "ACTIVATE"
+    ad_hoc_key: int
+    elements: tuple[ElementToActivate, ...]
+    cancels_remaining_instances: bool = False

@@ -3,10 +3,11 @@
 `intent` is its name in the error texts of the wire (gateway-rpc.md, section 1). Times are milliseconds.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.state.definitions import Compiled
 
 Variables = dict[str, str]  #: names to JSON texts: a document split at its top level
@@ -254,23 +255,6 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
     variables: Variables
 
 
-class ActivateAdHocElements(Command, frozen=True, gc=False):
-    """Activate elements of a running ad-hoc subprocess from outside."""
-
-    intent: ClassVar[str] = "ACTIVATE"
-    ad_hoc_key: int
-    elements: tuple[ElementToActivate, ...]
-    cancels_remaining_instances: bool = False
-
-
-class TaskListenerResult(msgspec.Struct, frozen=True, gc=False):
-    """The decision of a task listener: it denies the change, or corrects attributes (named as in the REST API)."""
-
-    denied: bool = False
-    denied_reason: str = ""
-    corrections: dict[str, Any] = {}
-
-
 class AdHocResult(msgspec.Struct, frozen=True, gc=False):
     """What the worker of an ad-hoc subprocess decided."""
 
@@ -355,6 +339,8 @@ class UpdateJob(Command, frozen=True, gc=False):
     job_key: int
     retries: int | None = None
     timeout_ms: int | None = None
+    priority: int | None = None
+    lease_token: str = ""
 
 
 class ReachDeadlines(Command, frozen=True, gc=False):

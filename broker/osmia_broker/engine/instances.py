@@ -140,6 +140,11 @@ def _start_element(model: Process, id: str) -> Element:
             f"{prefix} the element with id '{id}' targets unsupported element type '{type}'."
             f" Supported element types are: {', '.join(sorted(set(ElementType) - NOT_STARTABLE))}"
         )
+    if any(flow.source.type is ElementType.EVENT_BASED_GATEWAY for flow in element.incoming):
+        raise InvalidArgument(
+            f"{prefix} the element with id '{id}' belongs to an event-based gateway."
+            " The creation of elements belonging to an event-based gateway is not supported."
+        )
     scope = element.scope
     while scope is not None:
         if scope.loop is not None:

@@ -25,7 +25,7 @@ from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign, business_id_of
-from osmia_broker.engine.new_instances import tags_of
+from osmia_broker.engine.new_instances import root_of, tags_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -36,7 +36,7 @@ from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, Jo
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
-_NO_RETRIES = {
+NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.BPMN_ELEMENT: ErrorType.JOB_NO_RETRIES,
     JobKind.EXECUTION_LISTENER: ErrorType.EXECUTION_LISTENER_NO_RETRIES,
     JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
@@ -81,6 +81,7 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
         turn.jobs.update(
             job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms, **held
         )
+        turn.jobs.flow.handed_out(job.type, turn.now_ms)
         _note(turn, job, "activated")
         handed_out.append(activated)
     return handed_out
@@ -89,9 +90,9 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
 def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
     if command.keys is not None:
         found = (turn.jobs.get(key) for key in command.keys)
-        return [job for job in found if job is not None and _is_for(command, job) and _is_wanted(turn, job)]
+        return [job for job in found if job is not None and _is_for(turn, command, job) and _is_wanted(turn, job)]
     while True:
-        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, leases=command.leases)
+        jobs, wanted = turn.jobs.take_activatable(command.type, command.max_jobs, turn.now_ms, leases=command.leases)
         if wanted is not None:
             raise Missing(wanted)
         living = [job for job in jobs if _is_wanted(turn, job)]
@@ -99,9 +100,10 @@ def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
             return living
 
 
-def _is_for(command: ActivateJobs, job: Job) -> bool:
-    """Whether the caller may be handed the job: it waits, and it was never leased, or the caller leases."""
-    return job.state is JobState.ACTIVATABLE and (command.leases or not job.lease_token)
+def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
+    """Whether the caller may be handed the job: it waits, is not paused, and it was never leased, or the caller leases."""
+    is_paused = job.process_definition_key in turn.jobs.flow.paused_definitions
+    return job.state is JobState.ACTIVATABLE and not is_paused and (command.leases or not job.lease_token)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
@@ -138,6 +140,7 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         tags=tags_of(turn, job.process_instance_key),
         priority=job.priority,
         lease_token=turn.new_token() if command.leases else "",
+        root_process_instance_key=root_of(turn, job.process_instance_key),
     )
 
 
@@ -230,7 +233,7 @@ def fail_job(turn: Turn, command: FailJob) -> None:
     if command.retries <= 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=0, **failed)
         message = command.error_message or "No more retries left."
-        raise_job_incident(turn, job, _NO_RETRIES[job.kind], message)
+        raise_job_incident(turn, job, NO_RETRIES[job.kind], message)
     elif command.back_off_ms > 0:
         turn.jobs.update(job, state=JobState.FAILED, deadline_ms=_from_now(turn, command.back_off_ms), **failed)
     else:

@@ -46,6 +46,12 @@ def origin_of(turn: Turn, process_instance_key: int) -> InstanceOrigin | None:
     return found[0] if found else None
 
 
+def root_of(turn: Turn, process_instance_key: int) -> int:
+    """Return the key of the outermost caller of a resident process instance; its own if nobody called it."""
+    origin = origin_of(turn, process_instance_key)
+    return process_instance_key if origin is None else origin.root_process_instance_key or process_instance_key
+
+
 def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
     """Return the tags of a resident process instance."""
     origin = origin_of(turn, process_instance_key)

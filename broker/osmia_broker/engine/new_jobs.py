@@ -9,6 +9,7 @@ from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import JobDefinition, ListenerDefinition
+from osmia_broker.state.flow_row import FairBy
 from osmia_broker.state.rows import ElementInstance, Job, JobKind, JobState
 
 
@@ -44,11 +45,24 @@ def create_job(
         ended_ms=0,
         kind=kind,
         listener_event=listener_event,
+        fair_key=_fair_key(turn, element, type),
         priority=0 if priority is None else evaluate_int32(turn, priority, element.key),
     )
     turn.jobs.insert(job)
     turn.note(JOB, "created", job.type, job.key, job.process_instance_key)
     return job
+
+
+def _fair_key(turn: Turn, element: ElementInstance, type: str) -> str:
+    """Return the key by which a new job shares the workers of its type. There is one tenant only, so nothing is shared by tenant."""
+    fair_by = turn.jobs.flow.fair_by(type)
+    if fair_by is FairBy.PROCESS:
+        definition = turn.definitions.processes.get(element.process_definition_key)
+        return definition.bpmn_process_id if definition is not None else ""
+    if fair_by is FairBy.BUSINESS_ID:
+        found = turn.business_ids.by("element_instance_key", element.process_instance_key)
+        return found[0].business_id if found else ""
+    return ""
 
 
 def create_task_job(

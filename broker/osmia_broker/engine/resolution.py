@@ -4,14 +4,12 @@ from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
-from osmia_broker.engine.jobs import works_at_the_end
+from osmia_broker.engine.jobs import NO_RETRIES, works_at_the_end
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Incident, JobState
-
-_NEEDS_RETRIES = frozenset({ErrorType.JOB_NO_RETRIES, ErrorType.TASK_LISTENER_NO_RETRIES})
+from osmia_broker.state.rows import ElementInstance, ElementState, Incident, JobState
 
 
 @handles(ResolveIncident)
@@ -37,7 +35,7 @@ def _is_over(turn: Turn, incident: Incident) -> bool:
 
 def _offer_again(turn: Turn, incident: Incident) -> None:
     job = turn.jobs[incident.job_key]
-    if job.retries <= 0 and incident.error_type in _NEEDS_RETRIES:
+    if job.retries <= 0 and incident.error_type in NO_RETRIES.values():
         raise NotFound(
             f"Expected to resolve incident with key '{incident.key}', but job with key '{job.key}' has no retries left."
             " Please update the job retries to retry the job before resolving the incident."

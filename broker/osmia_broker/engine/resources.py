@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from osmia_broker import dmn, model
 from osmia_broker.engine.commands import NewResource
+from osmia_broker.engine.incidents import storable
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.model import extension_files
 from osmia_broker.model.faults import quote
@@ -143,6 +144,10 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
         raise BadResource("Expected the form id to be present, but none given")
     if not form.id.strip():
         raise BadResource("Expected the form id to be filled, but it is blank")
+    if any(storable(text) != text for text in (form.id, form.version_tag or "")):
+        raise BadResource(
+            "Expected the id and the version tag of a form to be texts that can be stored, but found a NUL character or half a surrogate pair"
+        )
     return Compiled({}), (form.id, (form.version_tag or "").strip())
 
 

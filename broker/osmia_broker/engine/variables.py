@@ -33,22 +33,27 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
         TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
 
     """
-    for name, value in variables.items():
-        turn.variables.put(scope.key, scope.process_instance_key, name, value)
-    _changed(turn, scope.process_instance_key, variables)
+    changed = [name for name, value in variables.items() if _put(turn, scope.key, scope, name, value)]
+    _changed(turn, scope.process_instance_key, changed)
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
-    for name, value in variables.items():
-        owner = _owner(turn, scope, name)
-        turn.variables.put(owner, scope.process_instance_key, name, value)
-    _changed(turn, scope.process_instance_key, variables)
+    changed = [name for name, value in variables.items() if _put(turn, _owner(turn, scope, name), scope, name, value)]
+    _changed(turn, scope.process_instance_key, changed)
 
 
-def _changed(turn: Turn, process_instance_key: int, names: Iterable[str]) -> None:
+def _put(turn: Turn, owner: int, element: ElementInstance, name: str, value: str) -> bool:
+    """Set a variable in the scope *owner* of the instance of *element*; return whether its value is another one now."""
+    before = turn.variables.of_scope(owner).get(name)
+    is_new = before is None or before.value != value
+    turn.variables.put(owner, element.process_instance_key, name, value)
+    return is_new
+
+
+def _changed(turn: Turn, process_instance_key: int, names: list[str]) -> None:
     """Check the size of the variables after a change, and let the conditions be checked that wait for one."""
-    if turn.subscriptions.of_instance(process_instance_key):
+    if names and turn.subscriptions.of_instance(process_instance_key):
         turn.follow(process_instance_key, CheckConditions(process_instance_key, names=tuple(names)))
     size = turn.variables.text_of(process_instance_key)
     if size > INSTANCE_CHARACTERS_MAX:
@@ -94,22 +99,20 @@ def _encoded(name: str) -> str:
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
     values = _mapped(turn, element, mappings)
-    for name, value in values:
-        turn.variables.put(element.key, element.process_instance_key, name, _json(value))
-    _changed(turn, element.process_instance_key, [name for name, _ in values])
+    changed = [name for name, value in values if _put(turn, element.key, element, name, _json(value))]
+    _changed(turn, element.process_instance_key, changed)
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
     scope = turn.elements[element.scope_key]
-    values = _mapped(turn, element, mappings)
-    for name, value in values:
+    changed = []
+    for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)
         existing = turn.variables.of_scope(owner).get(name)
-        turn.variables.put(
-            owner, element.process_instance_key, name, _json(value, existing.value if existing else None)
-        )
-    _changed(turn, element.process_instance_key, [name for name, _ in values])
+        if _put(turn, owner, element, name, _json(value, existing.value if existing else None)):
+            changed.append(name)
+    _changed(turn, element.process_instance_key, changed)
 
 
 def _mapped(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from osmia_broker.calls import Caller, Calls, checks
+from osmia_broker.calls.workers import Asks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
@@ -88,7 +89,9 @@ class Gateway:
         )
         return wire.created_with_result(created, variables)
 
-    async def ActivateJobs(self, request: gateway.ActivateJobsRequest) -> AsyncIterator[gateway.ActivateJobsResponse]:
+    async def ActivateJobs(
+        self, request: gateway.ActivateJobsRequest, caller: Caller
+    ) -> AsyncIterator[gateway.ActivateJobsResponse]:
         """Hand out jobs now, or the first that come within the time of the long poll."""
         checks.tenants_of_jobs("ActivateJobs", request.tenantFilter, request.tenantIds)
         jobs = await self._calls.activate_jobs(
@@ -99,6 +102,7 @@ class Gateway:
             fetch_variables=tuple(request.fetchVariable),
             wait_ms=request.requestTimeout,
             leases=request.withLease,
+            user_agent=lambda: caller.user_agent,
         )
         try:
             yield gateway.ActivateJobsResponse(jobs=[wire.job(job) for job in jobs])
@@ -107,7 +111,7 @@ class Gateway:
             raise
 
     async def StreamActivatedJobs(
-        self, request: gateway.StreamActivatedJobsRequest
+        self, request: gateway.StreamActivatedJobsRequest, caller: Caller
     ) -> AsyncIterator[gateway.ActivatedJob]:
         """Push jobs as they become activatable, for as long as the client listens."""
         checks.tenants_of_jobs("StreamActivatedJobs", request.tenantFilter, request.tenantIds)
@@ -118,7 +122,8 @@ class Gateway:
             fetch_variables=tuple(request.fetchVariable),
             leases=request.withLease,
         )
-        with stream:
+        asking = self._calls.workers.asking(request.type, request.worker, Asks.STREAM, lambda: caller.user_agent)
+        with asking, stream:
             async for job in stream:
                 yield wire.job(job)
 

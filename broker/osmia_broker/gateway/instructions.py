@@ -12,10 +12,10 @@ from osmia_broker.engine.commands import (
     AdHocResult,
     ElementToActivate,
     MoveInstruction,
-    TaskListenerResult,
     TerminateInstruction,
     Variables,
 )
+from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.errors import InvalidArgument
 from osmia_proto import gateway
 

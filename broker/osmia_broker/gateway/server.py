@@ -13,6 +13,7 @@ from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
+from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
@@ -22,12 +23,15 @@ from osmia_proto.methods import (
     EVENTS_SERVICE,
     GATEWAY,
     GATEWAY_SERVICE,
+    JOB_FLOW,
+    JOB_FLOW_SERVICE,
     QUERIES,
     QUERIES_SERVICE,
     USER_TASKS,
     USER_TASKS_SERVICE,
 )
 
+OWN_SERVICES = (GATEWAY_SERVICE, QUERIES_SERVICE, EVENTS_SERVICE, USER_TASKS_SERVICE, JOB_FLOW_SERVICE)
 STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
 
@@ -63,7 +67,7 @@ class Server:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters)
         self._server = grpc.aio.server(options=options(message_bytes_max))
-        self._health = Health((GATEWAY_SERVICE, QUERIES_SERVICE, EVENTS_SERVICE, USER_TASKS_SERVICE))
+        self._health = Health(OWN_SERVICES)
         # Generic handlers: for grpcio 1.82.3, asyncio servers take no registered ones (its method for them does nothing).
         self._server.add_generic_rpc_handlers(
             (
@@ -71,11 +75,11 @@ class Server:
                 self._door.handlers(QUERIES_SERVICE, QUERIES, queries),
                 self._door.handlers(EVENTS_SERVICE, EVENTS, events),
                 self._door.handlers(USER_TASKS_SERVICE, USER_TASKS, user_tasks),
+                self._door.handlers(JOB_FLOW_SERVICE, JOB_FLOW, JobFlow(calls.job_flow)),
             )
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        own = (GATEWAY_SERVICE, QUERIES_SERVICE, EVENTS_SERVICE, USER_TASKS_SERVICE)
-        names = (*own, HEALTH_SERVICE, reflection.SERVICE_NAME)
+        names = (*OWN_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server, pool=POOL)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:

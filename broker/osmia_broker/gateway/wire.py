@@ -1,17 +1,13 @@
 """The engine's answers as messages of the wire."""
 
-import msgspec
-
 from osmia_broker.calls.checks import DEFAULT_TENANT, INT32
+from osmia_broker.calls.listened_task import listened_task
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed
-from osmia_broker.model import RESERVED_HEADERS
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_proto import gateway
 
 _KINDS = dict(gateway.ActivatedJob.JobKind.items())
 _LISTENER_EVENTS = dict(gateway.ActivatedJob.ListenerEventType.items())
-TASK_LISTENER = "TASK_LISTENER"
-_LISTS = ("candidateGroups", "candidateUsers", "changedAttributes")
 LISTENER_UNSPECIFIED = gateway.ActivatedJob.ListenerEventType.Value("UNSPECIFIED")
 
 
@@ -43,26 +39,9 @@ def job(activated: ActivatedJob) -> gateway.ActivatedJob:
 
 
 def _user_task(activated: ActivatedJob) -> gateway.UserTaskProperties | None:
-    """Return what a task listener sees of its task: it stands in the reserved headers of its job."""
-    if activated.kind != TASK_LISTENER:
-        return None
-    headers = msgspec.json.decode(activated.headers, type=dict[str, str])
-    seen = {
-        name.removeprefix(RESERVED_HEADERS): value
-        for name, value in headers.items()
-        if name.startswith(RESERVED_HEADERS)
-    }
-    lists = {name: msgspec.json.decode(seen.get(name, "[]"), type=list[str]) for name in _LISTS}
-    return gateway.UserTaskProperties(
-        action=seen.get("action"),
-        assignee=seen.get("assignee"),
-        dueDate=seen.get("dueDate"),
-        followUpDate=seen.get("followUpDate"),
-        formKey=int(seen["formKey"]) if "formKey" in seen else None,
-        priority=int(seen["priority"]),
-        userTaskKey=int(seen["userTaskKey"]),
-        **lists,
-    )
+    """Return what a task listener sees of its task."""
+    seen = listened_task(activated)
+    return None if seen is None else gateway.UserTaskProperties(**seen)
 
 
 def created(answer: Created) -> gateway.CreateProcessInstanceResponse:

@@ -52,7 +52,7 @@ def _activiti_loop(
     """Read the loop of the Activiti dialect, or of a file without any dialect."""
     cardinality = _child_text(node, "loopCardinality")
     collection = _attribute(node, "collection") or _child_text(node, "loopDataInputRef")
-    if not cardinality and not collection:
+    if not collection and not (cardinality and source.file.declares_activiti):
         source.fault("Must have exactly one 'zeebe:loopCharacteristics' extension element", node)
         return None
     if cardinality and collection:

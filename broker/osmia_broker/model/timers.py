@@ -1,10 +1,12 @@
 """Read the values of timers (bpmn-execution.md, section 5): moments, durations and cycles. Deployment and engine use the same functions.
 
 A cycle is `R<n>/<period>`, `R/<period>` (without end), each also with a moment to begin at (`R3/2030-01-01T00:00:00Z/PT1H`), or a cron
-expression of six fields (seconds first, in UTC).
+expression of six fields (seconds first, in UTC). The day of the month may be `L` (the last), `LW` (the last weekday) or `15W` (the weekday nearest
+to the 15th, alone in its field and with any day of the week), the day of the week `5L` (the last Friday) or `MON#2`.
 """
 
 import re
+from calendar import SATURDAY, SUNDAY, monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +19,10 @@ LATEST_MS = 253_402_300_799_999  #: the last millisecond of the year 9999; a lat
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REPEATED = re.compile(r"R(?P<times>[0-9]{0,10})/(?:(?P<start>[^/]+)/)?(?P<period>[^/]+)")
 _CRON_FIELDS = 6
+_DAY, _DAY_OF_WEEK = 3, 5  # places among them
+_NEAREST_WEEKDAY = re.compile(r"(?P<day>[1-9]|[12][0-9]|3[01])[Ww]")
+_MONTHS_MAX = 12 * 12  # to look at: a 29 February comes within eight years, or twelve around 2100
+_LAST_YEAR = 9999
 _MACROS = {
     "@yearly": "0 0 0 1 1 *",
     "@annually": "0 0 0 1 1 *",
@@ -90,19 +96,55 @@ def next_of_interval(interval: str, after_ms: int) -> int | None:
     if period is not None:
         return after_period(after_ms, period)
     moments = _cron(interval, after_ms)
-    moment = None if moments is None else next(moments, None)
+    try:
+        moment = None if moments is None else next(moments, None)
+    except OverflowError:  # beyond the last year of the calendar
+        return None
     return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _cron(text: str, after_ms: int = 0) -> Iterator[datetime] | None:
     from cronsim import CronSim, CronSimError  # few models have one
 
-    fields = text.split()
+    fields = ["*" if one == "?" else one for one in text.split()]
     if len(fields) != _CRON_FIELDS:
         return None
+    after = _EPOCH + timedelta(milliseconds=after_ms)
+    nearest = _NEAREST_WEEKDAY.fullmatch(fields[_DAY])
     try:
-        return CronSim(
-            " ".join("*" if one == "?" else one for one in fields), _EPOCH + timedelta(milliseconds=after_ms)
-        )
+        if nearest is None:
+            return CronSim(" ".join(fields), after)
+        if fields[_DAY_OF_WEEK] != "*":
+            return None
+        months = CronSim(" ".join([*fields[:_DAY], "*", *fields[_DAY + 1 :]]), after).months
+        return _on_nearest_weekdays(int(nearest["day"]), months, fields, after)
     except (CronSimError, OverflowError):
         return None
+
+
+def _on_nearest_weekdays(day: int, months: set[int], fields: list[str], after: datetime) -> Iterator[datetime]:
+    """Yield the moments on the weekday nearest to *day* in its month; months without this day have none."""
+    from cronsim import CronSim
+
+    year, month = after.year, after.month
+    for _ in range(_MONTHS_MAX):
+        if month in months and day <= monthrange(year, month)[1]:
+            fields[_DAY], fields[_DAY + 1] = str(_nearest_weekday(year, month, day)), str(month)
+            begin = max(after, datetime(year, month, 1, tzinfo=UTC) - timedelta(seconds=1))
+            for moment in CronSim(" ".join(fields), begin):
+                if (moment.year, moment.month) != (year, month):
+                    break
+                yield moment
+        year, month = year + month // 12, month % 12 + 1
+        if year > _LAST_YEAR:
+            return
+
+
+def _nearest_weekday(year: int, month: int, day: int) -> int:
+    """Return the weekday nearest to *day* that lies in the same month."""
+    day_of_week = date(year, month, day).weekday()
+    if day_of_week == SATURDAY:
+        return day - 1 if day > 1 else day + 2
+    if day_of_week == SUNDAY:
+        return day + 1 if day < monthrange(year, month)[1] else day - 2
+    return day

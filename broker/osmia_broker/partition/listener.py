@@ -19,8 +19,8 @@ class Listener:
         *keys* are by type, the job of the highest priority first, then the oldest.
         """
 
-    def jobs_waiting(self, types: Collection[str]) -> None:
-        """Jobs of these types wait that must be asked for in their order, or that something has held back until now. As `jobs_activatable`."""
+    def jobs_waiting(self, types: Collection[str] | None) -> None:
+        """Jobs of these types (None: of all) wait that must be asked for in their order, or that something has held back until now. As `jobs_activatable`."""
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
         """A batch is durable in which these things happened."""

@@ -90,7 +90,9 @@ class Partition:
         self._drained: asyncio.Future[None] | None = None
         self._pace = Pace(self._loop)
         self._begin_memory()
-        counters.queue_commands, counters.resident_instances = lambda: self.queued, lambda: self.resident_instances
+        counters.follow(
+            lambda: self.queued, lambda: self.resident_instances, lambda: self._state.jobs.flow.held_by_type
+        )
 
     def _begin_memory(self) -> None:
         self._life += 1
@@ -216,7 +218,10 @@ class Partition:
 
     def has_activatable(self, type: str, *, leases: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*, for a caller who *leases* or does not."""
-        return self._state.jobs.has_activatable(type, leases=leases)
+        found = self._state.jobs.has_activatable(type, self._clock.now_ms(), leases=leases)
+        if not found and self._state.jobs.flow.next_wake_ms is not None:
+            self._schedule()  # the next batch sets the alarm
+        return found
 
     def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
         """Decide *command* now, or block it until its rows are loaded.
@@ -288,20 +293,17 @@ class Partition:
             self._go_on()
             return
         wanted = batch.wanted = self._state.not_resident(batch.wanted)
-        for lane, _ in wanted.windows:
-            self._state.jobs.windows.refill_begins(lane)
+        self._state.jobs.windows.load_begins(wanted)
         next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
         self._in_flight, self._batch = batch, Batch(batch.number + 1)
 
     def _offer_jobs(self) -> None:
-        offered, waiting = self._state.jobs.take_offers()
+        self._state.jobs.wake(self._clock.now_ms())
+        offers = self._state.jobs.take_offers()
         if self._away is None:
-            if offered:
-                self._publisher.offer(offered)
-            if waiting:
-                self._publisher.offer_types(waiting)
+            self._publisher.offer(*offers)
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
@@ -355,6 +357,7 @@ class Partition:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
         self._due.go_on()
+        self._state.jobs.wake(self._clock.now_ms())
         if self._batch or self._batch.wanted or self._state.jobs.has_offers or self._due.is_ready:
             self._schedule()
         elif self._drained is not None and not self._is_busy and not self._drained.done():
@@ -392,8 +395,7 @@ class Partition:
             if isinstance(error, StoreFailed)
             else StoreFailed(f"Expected a commit to succeed, but found {error!r}")
         )
-        self.write_failure = str(failure)
-        self._failures += 1
+        self.write_failure, self._failures = str(failure), self._failures + 1
         self._start_over(failure, batch)
 
     def _start_over(self, failure: StoreFailed, *failed: Batch) -> None:
@@ -453,8 +455,7 @@ class Partition:
 
     def _serve(self, start: Start) -> None:
         self._state.open(start)
-        self._durable_key = start.next_key
-        self._is_reopening = False
+        self._durable_key, self._is_reopening = start.next_key, False
         if not self._is_closed:
             self._away = None
             self._publisher.opened()
@@ -479,8 +480,8 @@ class Partition:
         log.warning("value refused by the store", extra={"partition": self.id, "error": str(failure)})
         commands = [*batch.commands()]
         if len(commands) == 1:
-            refusal = InvalidArgument(f"Expected values that can be stored, but found: {failure}")
-            self._publisher.refuse([commands.pop()[1]], refusal)
+            reason = f"Expected values that can be stored, but found: {failure}"
+            self._publisher.refuse([commands.pop()[1]], InvalidArgument(reason))
         commands += self._batch.commands()
         commands += [(blocked.command, blocked.waiter) for blocked in (*self._retry, *self._compilations.drop())]
         awaited = self._state.awaited.before(self._durable_key)
@@ -495,6 +496,5 @@ class Partition:
         if self._in_flight is not None or self._away is not None:
             return
         if not self._batch and not self._batch.wanted and self._redo:
-            command, waiter = self._redo.popleft()
-            self._attempt(command, waiter)
+            self._attempt(*self._redo.popleft())
         self._close_batch()

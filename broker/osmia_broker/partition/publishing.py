@@ -54,15 +54,13 @@ class Publisher:
             for listener in self.listeners:
                 self._call(listener.result_lost, ticket, failure)
 
-    def offer(self, keys: dict[str, list[int]]) -> None:
-        """Notify the listeners of jobs that have become activatable."""
+    def offer(self, keys: dict[str, list[int]], types: Collection[str] | None) -> None:
+        """Notify the listeners of jobs that have become activatable, and of types whose jobs must be asked for; None for all types."""
         for listener in self.listeners:
-            self._call(listener.jobs_activatable, keys)
-
-    def offer_types(self, types: Collection[str]) -> None:
-        """Notify the listeners of job types whose jobs must be asked for."""
-        for listener in self.listeners:
-            self._call(listener.jobs_waiting, types)
+            if keys:
+                self._call(listener.jobs_activatable, keys)
+            if types is None or types:
+                self._call(listener.jobs_waiting, types)
 
     def opened(self) -> None:
         """Notify the listeners that the partition serves."""

@@ -3,12 +3,14 @@
 from typing import Any
 
 from osmia_broker.state.deadlines import Deadlines
+from osmia_broker.state.flow import FlowControl
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import Job, JobState
 from osmia_broker.state.store_protocol import Lane, Wanted
 from osmia_broker.state.table import Table
-from osmia_broker.state.windows import FIRST, Window, Windows, key_of, next_of, rank
+from osmia_broker.state.windows import FIRST, ByTurns, InOrder, Place, Window, Windows, ends_of, key_of, put_back, rank
 
 COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, whatever their size
 COLD_BYTES_MAX = (
@@ -22,75 +24,140 @@ PLACE = frozenset(
 class JobTable(Table[Job]):
     """The resident living jobs, with a window of activatable ones per lane."""
 
-    __slots__ = ("_offered", "_waiting", "absent", "windows")
+    __slots__ = ("_offered", "_waiting", "absent", "flow", "is_waiting_of_all", "windows")
 
     def __init__(self, journal: Journal, residency: Residency, deadlines: Deadlines) -> None:
         super().__init__(Job, journal, residency, deadlines)
         self.windows = Windows()
+        self.flow = FlowControl(journal)
         self.absent: set[int] = set()  # keys that a load has just looked for in vain
         # Since the listeners were last notified: ranks of jobs that anybody may be handed, and types that must be asked for.
         self._offered: dict[str, list[int]] = {}
         self._waiting: set[str] = set()
+        self.is_waiting_of_all = False  # whether every type must be asked for
 
     # --- activatable ones
 
-    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+    def has_activatable(self, type: str, now_ms: int, *, leases: bool = False) -> bool:
         """Whether it is worth activating jobs of *type*; of a type without a window it is, until the store has been asked."""
-        for lane in _lanes(type, leases):
-            window = self.windows.get(lane)
-            if window is None or window:
-                return True
-        return False
+        if type not in self.flow.types:
+            return any((window := self.windows.get(lane)) is None or window for lane in _lanes(type, leases))
+        if not self.flow.room(type, now_ms):
+            return False
+        if self.windows.turns(type).through is not None:
+            return True
+        lanes = self._open_lanes(type, leases)
+        return any((window := self.windows.get(lane)) is None or window for lane in lanes)
 
-    def take_activatable(self, type: str, max_jobs: int, *, leases: bool = False) -> tuple[list[Job], Wanted | None]:
-        """Take up to *max_jobs* activatable jobs out of their windows, in order of rank; or return what must be loaded before.
+    def take_activatable(
+        self, type: str, max_jobs: int, now_ms: int, *, leases: bool = False
+    ) -> tuple[list[Job], Wanted | None]:
+        """Take up to *max_jobs* activatable jobs out of their windows, in order; or return what must be loaded before.
 
-        Jobs that were leased before are taken for a caller who *leases*, too.
+        The order is that of the ranks. In a type with flow control, jobs of the same priority come by the turns of their keys. Jobs that
+        were leased before are taken for a caller who *leases*, too.
         """
-        lanes = _lanes(type, leases)
-        windows = [window for lane in lanes if (window := self.windows.get(lane)) is not None]
+        if type in self.flow.types:
+            return self._take_controlled(type, min(max_jobs, self.flow.room(type, now_ms)), leases=leases)
+        windows, wanted = self._windows_of(_lanes(type, leases))
+        return ([], wanted) if wanted else self._take(InOrder(windows), max_jobs)
+
+    def _take_controlled(self, type: str, max_jobs: int, *, leases: bool) -> tuple[list[Job], Wanted | None]:
+        """Take jobs of a type with flow control."""
+        if not max_jobs:
+            return [], None
+        turns = self.windows.turns(type)
+        if turns.through != "":
+            windows, wanted = self._windows_of(self._open_lanes(type, leases))
+            behind = ends_of(windows)
+            if wanted or behind:
+                return [], wanted or Wanted(windows=behind)
+            jobs, wanted = self._take(ByTurns(windows, turns, self._free(type), self._journal), max_jobs)
+            if jobs or wanted or turns.through is None:
+                return jobs, wanted
+        return [], Wanted(fair_keys=frozenset({(type, turns.through)}))
+
+    def _windows_of(self, lanes: tuple[Lane, ...]) -> tuple[dict[Lane, Window], Wanted | None]:
+        """Return the windows of *lanes*, and the question for those that are not in memory."""
+        windows = {lane: window for lane in lanes if (window := self.windows.get(lane)) is not None}
         if len(windows) < len(lanes):
-            return [], Wanted(windows=frozenset((lane, FIRST) for lane in lanes if self.windows.get(lane) is None))
-        self.windows.used(type)
-        taken: list[tuple[Window, int]] = []
-        self._journal.note(_put_back, taken)
+            return windows, Wanted(windows=frozenset((lane, FIRST) for lane in lanes if lane not in windows))
+        if lanes:
+            self.windows.used(lanes[0].type)
+        return windows, None
+
+    def _take(self, source: InOrder | ByTurns, max_jobs: int) -> tuple[list[Job], Wanted | None]:
+        taken: list[Place] = []
+        self._journal.note(put_back, taken)
         jobs: list[Job] = []
+        before = 0  # jobs taken before the first one that is not resident
         cold: list[int] = []
         while len(jobs) + len(cold) < max_jobs and len(cold) < COLD_JOBS_MAX:
-            window = windows[0] if len(windows) == 1 else next_of(windows)
-            place = window.pop() if window is not None else None
-            if window is None or place is None:
+            place = source.pop()
+            if place is None:
                 break
-            job = self._rows.get(key_of(place))
+            key = key_of(place[2])
+            job = self._rows.get(key)
             if job is None:
-                if key_of(place) in self.absent:
+                if key in self.absent:
                     continue
-                cold.append(place)
-            elif job.state is JobState.ACTIVATABLE and rank(job) == place and self.windows.get(_lane(job)) is window:
-                jobs.append(job)
-            else:
+                before = before if cold else len(taken)
+                cold.append(key)
+            elif not self._stands_at(job, place):
                 continue  # it was changed while the store was asked, and stands in its new place too
-            taken.append((window, place))
+            elif job.process_definition_key in self.flow.paused_definitions:
+                pass  # it leaves the window, and comes back when its definition is resumed
+            else:
+                jobs.append(job)
+            taken.append(place)
         if cold:
-            before = [job for job in jobs if rank(job) < cold[0]]  # they came in order of rank
-            if not before or self._bytes_of(before) < COLD_BYTES_MAX:
-                return [], Wanted(rows=frozenset((Job, key_of(place)) for place in cold))
-            _put_back(taken[len(before) :])
-            return before, None
-        return jobs, None if jobs else _behind(lanes, windows)
+            ready = [job for _, _, place in taken[:before] if (job := self._rows[key_of(place)]) in jobs]
+            if not ready or self._bytes_of(ready) < COLD_BYTES_MAX:
+                return [], Wanted(rows=frozenset((Job, key) for key in cold))
+            put_back(taken[before:])
+            return ready, None
+        if not jobs and (behind := source.ends()):
+            return [], Wanted(windows=behind)
+        return jobs, None
+
+    def _stands_at(self, job: Job, place: Place) -> bool:
+        return job.state is JobState.ACTIVATABLE and rank(job) == place[2] and _lane(job) == place[0]
+
+    def _open_lanes(self, type: str, leases: bool) -> tuple[Lane, ...]:
+        """Return the lanes of a type with flow control whose key has not reached its limit."""
+        free = self._free(type)
+        modes = (False, True) if leases else (False,)
+        keys = [key for key in self.windows.turns(type).taken if free.get(key, 1) > 0]
+        return tuple(Lane(type, is_leased, key) for key in keys for is_leased in modes)
+
+    def _free(self, type: str) -> dict[str, int]:
+        """Return how many more jobs of each key may be held; empty without a limit."""
+        limit = self.flow.types[type].held_per_key_max
+        if not limit:
+            return {}
+        held = self.flow.held_by_key(type)
+        return {key: limit - held.get(key, 0) for key in self.windows.turns(type).taken}
 
     @property
     def has_offers(self) -> bool:
         """Whether jobs have become activatable since `take_offers`."""
-        return bool(self._offered or self._waiting)
+        return bool(self._offered or self._waiting or self.is_waiting_of_all)
 
-    def take_offers(self) -> tuple[dict[str, list[int]], set[str]]:
-        """Return what has become activatable since the last call: keys by type in order of rank, and types that must be asked for."""
+    def take_offers(self) -> tuple[dict[str, list[int]], set[str] | None]:
+        """Return what has become activatable since the last call: keys by type in order of rank, and types that must be asked for.
+
+        None for the types means all of them.
+        """
         if not self.has_offers:
             return {}, set()
-        offered = {type: [key_of(one) for one in sorted({*ranks})] for type, ranks in self._offered.items()}
-        waiting = self._waiting
-        self._offered, self._waiting = {}, set()
+        self._waiting.update(type for type in self._offered if type in self.flow.types)
+        offered = {
+            type: [key_of(one) for one in sorted({*ranks})]
+            for type, ranks in self._offered.items()
+            if type not in self._waiting
+        }
+        waiting = None if self.is_waiting_of_all else self._waiting
+        self._offered, self._waiting, self.is_waiting_of_all = {}, set(), False
         return offered, waiting
 
     def leave(self, jobs: list[Job]) -> None:
@@ -112,19 +179,36 @@ class JobTable(Table[Job]):
             self._enter_window(row)
 
     def update(self, row: Job, **changes: Any) -> None:
-        """Set the fields named in *changes*; the window follows."""
-        if row.state is JobState.ACTIVATABLE and not PLACE.isdisjoint(changes):
+        """Set the fields named in *changes*; the window and the count of held jobs follow."""
+        if PLACE.isdisjoint(changes):
+            super().update(row, **changes)
+            return
+        if row.state is JobState.ACTIVATABLE:
             self._leave_window(row)
+        elif row.state is JobState.ACTIVATED:
+            self._released(row)
         super().update(row, **changes)
-        if row.state is JobState.ACTIVATABLE and not PLACE.isdisjoint(changes):
+        if row.state is JobState.ACTIVATABLE:
             self._enter_window(row)
+        elif row.state is JobState.ACTIVATED:
+            self.flow.count_held(row.type, row.fair_key, row.worker, 1)
+
+    def _released(self, job: Job) -> None:
+        self.flow.count_held(job.type, job.fair_key, job.worker, -1)
+        if job.type in self.flow.types:
+            self._waiting.add(job.type)  # a limit may have held others back
 
     def _enter_window(self, job: Job) -> None:
-        place = rank(job)
-        window = self.windows.get(_lane(job))
+        place, lane = rank(job), _lane(job)
+        has_flow = job.type in self.flow.types
+        window = self.windows.get(lane)
+        if has_flow and not window:
+            self.windows.turns(job.type).add(job.fair_key, self.windows.fewest_turns(job.type))
+        if job.process_definition_key in self.flow.paused_definitions:
+            return
         if window is not None and window.add(place):
             self._journal.note(window.discard, place)
-        if job.lease_token:
+        if has_flow or job.lease_token:
             self._waiting.add(job.type)
         else:
             self._offered.setdefault(job.type, []).append(place)
@@ -135,23 +219,30 @@ class JobTable(Table[Job]):
         if window is not None and window.discard(place):
             self._journal.note(window.put_back, [place])
 
+    # --- flow control
+
+    def set_flow(self, row: JobFlow) -> None:
+        """Set a row of flow control. The jobs that it lets go are asked for at once."""
+        self.flow.put(row)
+        if row.job_type:
+            self._waiting.add(row.job_type)
+        else:
+            self.windows.drop_all()
+            self.is_waiting_of_all = True
+
+    def wake(self, now_ms: int) -> None:
+        """Let types be asked for whose limit per second allows jobs again, and wake up for the others. Never called inside a command."""
+        for type in self.flow.types:
+            self.windows.prune(type)
+        self._waiting.update(self.flow.take_awake(now_ms))
+        if (next_ms := self.flow.next_wake_ms) is not None:
+            self._deadlines.add(next_ms)
+
 
 def _lane(job: Job) -> Lane:
-    return Lane(job.type, bool(job.lease_token))
+    return Lane(job.type, bool(job.lease_token), job.fair_key)
 
 
 def _lanes(type: str, leases: bool) -> tuple[Lane, ...]:
-    """Return the lanes whose jobs a caller may be handed."""
+    """Return the lanes of a type without flow control whose jobs a caller may be handed."""
     return (Lane(type), Lane(type, is_leased=True)) if leases else (Lane(type),)
-
-
-def _behind(lanes: tuple[Lane, ...], windows: list[Window]) -> Wanted | None:
-    """Return the parts of lanes behind their windows that must be loaded; None if there are none."""
-    pairs = zip(lanes, windows, strict=True)
-    behind = frozenset((lane, after) for lane, one in pairs if (after := one.ends_at) is not None)
-    return Wanted(windows=behind) if behind else None
-
-
-def _put_back(taken: list[tuple[Window, int]]) -> None:
-    for window, place in taken:
-        window.put_back([place])

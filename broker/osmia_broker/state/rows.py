@@ -23,6 +23,7 @@ from osmia_broker.state.definition_rows import (
     SubscriptionKind,
 )
 from osmia_broker.state.event_rows import EventRecording
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
 
@@ -144,6 +145,7 @@ class Job:
     listener_event: str = ""  # of a listener's job: START, END, or CREATING, ASSIGNING … of a task listener; else empty
     priority: int = changing(0)  # int32; a higher one is handed out first
     lease_token: str = changing("")  # of the last activation with a lease; empty if there was none
+    fair_key: str = ""  # the key by which it shares the workers of its type with others; empty for none
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)
@@ -418,4 +420,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     GlobalTaskListener,
     EventRecording,
     ClusterVariable,
+    JobFlow,
 )  #: resident as a whole

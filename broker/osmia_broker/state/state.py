@@ -16,6 +16,7 @@ from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.event_log import EventLog
 from osmia_broker.state.event_rows import EventRecording, LoggedEvent
+from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.global_listeners import GlobalTaskListeners
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.jobs import JobTable
@@ -264,6 +265,7 @@ class State:
         """Take in the rows that the store gave at its opening."""
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
+        self.jobs.flow.admit(start.definitions.get(JobFlow, ()), start.held)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
         self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
         self.event_log.admit(start.definitions.get(EventRecording, ()))
@@ -277,7 +279,7 @@ class State:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
         resources = frozenset(one for one in wanted.resources if not self.definitions.has_model(one))
-        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, self.residency)
+        return Wanted(rows, resources, wanted.windows, wanted.due, wanted.matches, wanted.fair_keys, self.residency)
 
     def admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in rows that were *loaded* because they were *wanted*. An instance that memory knows better stays as it is."""
@@ -286,6 +288,8 @@ class State:
                 self._admit_instance(process_instance_key, rows)
         for lane, _ in wanted.windows:
             self.jobs.windows.refill(lane, loaded.windows.get(lane, []))
+        for type, _ in wanted.fair_keys:
+            self.jobs.windows.turns(type).loaded(loaded.fair_keys.get(type, []), self.jobs.windows.fewest_turns(type))
         self._unreadable |= loaded.unreadable
         self._absent = {key for row_type, key in wanted.rows if key not in self.tables[row_type]}
         self.jobs.absent = self._absent
@@ -347,6 +351,7 @@ class State:
         yield GlobalTaskListener, self.global_listeners.take_changes()
         yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
+        yield JobFlow, self.jobs.flow.take_changes()
         yield StartSubscription, self.start_subscriptions.take_changes()
         yield LoggedEvent, self.event_log.take_events()
         yield EventRecording, self.event_log.take_recording()

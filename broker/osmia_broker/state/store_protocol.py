@@ -15,6 +15,8 @@ InstanceRows = dict[type, list[Any]]  #: the living rows of one process instance
 
 PARTITION_BITS = 51  #: a key is partition << 51 | counter (gateway-rpc.md, section 1)
 MATCHES_MAX = 100  #: keys in one answer to `MatchWanted`; their process instances are loaded with it
+LANES_MAX = 500  #: keys that share the jobs of one type, in memory
+LANE_JOBS = 100  #: activatable jobs of a lane with a key that are loaded at a time
 WINDOW_JOBS = 2_000  #: activatable jobs of one lane that are loaded at a time; a refill costs about a millisecond
 
 
@@ -52,10 +54,16 @@ class MatchWanted:
 
 
 class Lane(NamedTuple):
-    """The activatable jobs that wait in one row: those of a type that were leased before, or those that were not."""
+    """The activatable jobs that wait in one row: those of a type and a key that were leased before, or those that were not."""
 
     type: str
     is_leased: bool = False
+    fair_key: str = ""
+
+    @property
+    def jobs_max(self) -> int:
+        """The number of jobs that are loaded at a time: there may be many lanes with a key."""
+        return LANE_JOBS if self.fair_key else WINDOW_JOBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,9 @@ class Wanted:
     )  #: (lane, after this rank): the next activatable jobs of the lane
     due: DueWanted | None = None
     matches: frozenset[MatchWanted] = frozenset()
+    fair_keys: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  #: (type, after this key): the next keys that share the jobs of the type
     newer: Container[int] = field(
         default=frozenset(), compare=False
     )  #: process instances of which memory is newer, so that none of their rows is loaded; a store asks from its own thread
@@ -81,6 +92,7 @@ class Wanted:
             windows=self.windows | other.windows,
             due=other.due or self.due,
             matches=self.matches | other.matches,
+            fair_keys=self.fair_keys | other.fair_keys,
         )
 
     def to_keep(self) -> "Wanted":
@@ -89,7 +101,7 @@ class Wanted:
 
     def __bool__(self) -> bool:
         """Whether there is anything to load."""
-        return bool(self.rows or self.resources or self.windows or self.due or self.matches)
+        return bool(self.rows or self.resources or self.windows or self.due or self.matches or self.fair_keys)
 
 
 @dataclass(slots=True)
@@ -113,9 +125,10 @@ class Loaded:
     resources: dict[str, bytes] = field(default_factory=dict)  #: those that were found
     windows: dict[Lane, list[int]] = field(
         default_factory=dict
-    )  #: ranks of activatable jobs by lane, ascending, at most WINDOW_JOBS
+    )  #: ranks of activatable jobs by lane, ascending, at most `Lane.jobs_max`
     due: Due | None = None
     matches: dict[MatchWanted, list[int]] = field(default_factory=dict)  #: keys of the rows found, ascending
+    fair_keys: dict[str, list[str]] = field(default_factory=dict)  #: by type, ascending, at most LANES_MAX
 
 
 @dataclass(slots=True)
@@ -133,6 +146,9 @@ class Start:
     next_key: int  #: 0 when the store is new
     definitions: dict[type, list[Any]] = field(default_factory=dict)  #: all rows of rows.DEFINITION_TYPES
     next_due_ms: int | None = None  #: the earliest due time of any living row
+    held: list[tuple[str, str, str, int]] = field(
+        default_factory=list
+    )  #: (type, key, worker, number) of jobs that workers hold
     kept_messages: Filter | None = field(
         default=None, compare=False
     )  #: (name, correlation key) of every living message; None if there is none

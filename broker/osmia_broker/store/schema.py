@@ -66,8 +66,8 @@ PROCESS: TextClause = text("'PROCESS'")
 ACTIVATABLE: TextClause = text("'ACTIVATABLE'")
 
 #: The conditions of the three indexes of activatable jobs, of which each job is in one. Nearly all are plain.
-PLAIN = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority = 0"
-RANKED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority <> 0"
+PLAIN = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND priority = 0 AND fair_key = ''"
+RANKED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token = '' AND (priority <> 0 OR fair_key <> '')"
 LEASED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token <> ''"
 WAITING = (PLAIN, RANKED, LEASED)
 
@@ -223,8 +223,8 @@ _index(
 # The lanes of activatable jobs, each in order of priority and then of age (on SQLite the row id ends every index). A job that is created
 # and handed out in one batch never enters one.
 _index("jobs_activatable", jobs.c.type, where=PLAIN)
-_index("jobs_ranked", jobs.c.type, jobs.c.priority.desc(), where=RANKED)
-_index("jobs_leased", jobs.c.type, jobs.c.priority.desc(), where=LEASED)
+_index("jobs_ranked", jobs.c.type, jobs.c.fair_key, jobs.c.priority.desc(), where=RANKED)
+_index("jobs_leased", jobs.c.type, jobs.c.fair_key, jobs.c.priority.desc(), where=LEASED)
 
 # Open incidents, oldest first; there are few.
 _index("incidents_open", incidents.c.process_definition_key, where="ended_ms = 0")

@@ -23,7 +23,7 @@ from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
 from osmia_broker.state.rows import DEFINITION_TYPES
 from osmia_broker.state.store_protocol import (
-    WINDOW_JOBS,
+    LANES_MAX,
     Changes,
     Due,
     DueWanted,
@@ -74,6 +74,8 @@ _RESOURCES = prepare(statements.RESOURCES)
 _PLAIN_JOBS = prepare(statements.PLAIN_JOBS)
 _SAME_PRIORITY = {index: prepare(statement) for index, statement in statements.SAME_PRIORITY.items()}
 _BETWEEN_PRIORITIES = {index: prepare(statement) for index, statement in statements.BETWEEN_PRIORITIES.items()}
+_NEXT_FAIR_KEY = [prepare(statement) for statement in statements.NEXT_FAIR_KEY]
+_HELD = prepare(statements.HELD)
 _PARTITION = prepare(statements.PARTITION)
 _TAKE_OVER = prepare(statements.TAKE_OVER)
 _SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
@@ -167,7 +169,7 @@ class SqliteStore:
         next_key = self._take_over(db)
         definitions = {row_type: self._definitions(db, row_type) for row_type in DEFINITION_TYPES}
         earliest = _earliest_due(db, 1)
-        return Start(next_key, definitions, earliest[0][0] if earliest else None, _kept_messages(db))
+        return Start(next_key, definitions, earliest[0][0] if earliest else None, _HELD.rows(db), _kept_messages(db))
 
     def _definitions(self, db: sqlite3.Connection, row_type: type) -> list[Any]:
         try:
@@ -297,6 +299,8 @@ def _load(db: sqlite3.Connection, wanted: Wanted) -> Loaded:
         loaded.resources = {checksum: content for checksum, content in found if isinstance(content, bytes)}
     for lane, after in wanted.windows:
         loaded.windows[lane] = _window(db, lane, after)
+    for type, after_key in wanted.fair_keys:
+        loaded.fair_keys[type] = _fair_keys(db, type, after_key)
     if wanted.due is not None:
         loaded.due = _due(db, wanted.due)
     return loaded
@@ -315,21 +319,36 @@ def _window(db: sqlite3.Connection, lane: Lane, after: int) -> list[int]:
     """Return the next ranks of *lane*."""
     ranks: list[int] = []
     for statement, place in _parts_of(lane, priority_of(after), key_of(after)):
-        if len(ranks) < WINDOW_JOBS:
-            rows = statement.rows(db, type=lane.type, rows_max=WINDOW_JOBS - len(ranks), **place)
+        if len(ranks) < lane.jobs_max:
+            rows = statement.rows(db, type=lane.type, rows_max=lane.jobs_max - len(ranks), **place)
             ranks += [rank_of(int(priority), key) for priority, key in rows]
     return ranks
 
 
-def _parts_of(lane: Lane, priority: int, after: int) -> Iterator[tuple[Prepared, dict[str, int]]]:
+def _parts_of(lane: Lane, priority: int, after: int) -> Iterator[tuple[Prepared, dict[str, Any]]]:
     """Yield the statements for the jobs of *lane* behind the one with this *priority* and the key *after*, in order of rank."""
     index = schema.LEASED if lane.is_leased else schema.RANKED
-    if priority or lane.is_leased:
-        yield _SAME_PRIORITY[index], {"priority": priority, "after": after}
-    if not lane.is_leased and priority >= 0:
-        yield _BETWEEN_PRIORITIES[index], {"below": priority, "above": 0}
+    of_key = {"fair_key": lane.fair_key}
+    has_plain = not lane.is_leased and not lane.fair_key  # its jobs of priority 0 are in an index of their own
+    if priority or not has_plain:
+        yield _SAME_PRIORITY[index], {"priority": priority, "after": after, **of_key}
+    if has_plain and priority >= 0:
+        yield _BETWEEN_PRIORITIES[index], {"below": priority, "above": 0, **of_key}
         yield _PLAIN_JOBS, {"after": 0 if priority else after}
-    yield _BETWEEN_PRIORITIES[index], {"below": priority if lane.is_leased else min(priority, 0), "above": NO_PRIORITY}
+    below = min(priority, 0) if has_plain else priority
+    yield _BETWEEN_PRIORITIES[index], {"below": below, "above": NO_PRIORITY, **of_key}
+
+
+def _fair_keys(db: sqlite3.Connection, type: str, after: str) -> list[str]:
+    """Return the next keys that share the jobs of *type*; the first is that of the jobs without a key. Each costs one step in each index."""
+    keys = [] if after else [""]
+    while len(keys) < LANES_MAX:
+        found = [one.run(db, type=type, after=keys[-1] if keys else after).fetchone()[0] for one in _NEXT_FAIR_KEY]
+        lowest = min((key for key in found if key is not None), default=None)
+        if lowest is None:
+            break
+        keys.append(lowest)
+    return keys
 
 
 def _kept_messages(db: sqlite3.Connection) -> Filter:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Update,
     bindparam,
     exists,
+    func,
     literal_column,
     select,
     text,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from osmia_broker.state.kinds import KINDS, Kind
-from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS
+from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
 from osmia_broker.state.store_protocol import MATCHES_MAX
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among, unpacked
@@ -112,11 +113,33 @@ def _waiting(index: str, *place: ColumnElement[bool]) -> Select[Any]:
     """Select (priority, key) of the first *rows_max* jobs of a *type* that are in *index* and whose *place* is as wanted, by rank."""
     jobs = schema.jobs.c
     order = [jobs.key] if index == schema.PLAIN else [jobs.priority.desc(), jobs.key]
+    of_key = [] if index == schema.PLAIN else [jobs.fair_key == bindparam("fair_key")]
     return (
         select(jobs.priority, jobs.key)
-        .where(jobs.type == bindparam("type"), text(index), *place)
+        .where(jobs.type == bindparam("type"), text(index), *of_key, *place)
         .order_by(*order)
         .limit(bindparam("rows_max"))
+    )
+
+
+def _next_fair_key(index: str) -> Select[Any]:
+    """Select the lowest key beyond *after* of the jobs of a *type* that are in *index*."""
+    jobs = schema.jobs.c
+    return select(func.min(jobs.fair_key)).where(
+        jobs.type == bindparam("type"), text(index), jobs.fair_key > bindparam("after")
+    )
+
+
+def _held() -> Select[Any]:
+    """Select (type, key, worker, number) of the jobs that workers hold."""
+    jobs = schema.jobs.c
+    place = (jobs.type, jobs.fair_key, jobs.worker)
+    return (
+        select(*place, func.count())
+        .where(
+            jobs.deadline_ms > schema.NO_DEADLINE, jobs.ended_ms == schema.NOT_ENDED, jobs.state == JobState.ACTIVATED
+        )
+        .group_by(*place)
     )
 
 
@@ -163,6 +186,9 @@ BETWEEN_PRIORITIES = {  #: those of all priorities between two, by index
     index: _waiting(index, schema.jobs.c.priority < bindparam("below"), schema.jobs.c.priority > bindparam("above"))
     for index in (schema.RANKED, schema.LEASED)
 }
+
+NEXT_FAIR_KEY = [_next_fair_key(index) for index in (schema.RANKED, schema.LEASED)]
+HELD = _held()
 
 PARTITION = select(schema.partition.c.next_key, schema.partition.c.epoch).where(
     schema.partition.c.id == bindparam("partition")

@@ -59,7 +59,9 @@ class AdHocSubprocess(Processor):
                 activate_inside(turn, instance, element, id, {})
 
     def child_completes(self, turn: Turn, scope: ElementInstance, child: ElementInstance, element: Element) -> None:
-        """Collect the result of an inner instance, and look whether the subprocess is complete."""
+        """Collect the result of an inner instance, and look whether the subprocess is complete. An event subprocess has no part in this."""
+        if child.type != ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+            return
         rules = _rules(element)
         if rules.output_element is not None and rules.output_collection:
             _collect(turn, scope, rules, feel.to_json(evaluate(turn, rules.output_element, child.key).value))

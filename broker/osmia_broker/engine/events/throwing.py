@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.expressions import evaluate_text
-from osmia_broker.engine.lifecycle import model_of
+from osmia_broker.engine.lifecycle import CONTAINERS, model_of
 from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import ErrorEvent, EscalationEvent
@@ -48,13 +48,14 @@ def _places(turn: Turn, thrower: ElementInstance) -> Iterator[tuple[ElementInsta
     """Yield each place outwards: the element instance, and the events of it that may catch."""
     inner: ElementInstance | None = thrower
     while inner is not None:
-        if not inner.loop_counter:  # the boundary events of a loop belong to its body
+        if not inner.loop_counter and inner.type != ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+            # the boundary events of a loop belong to its body, those of an ad-hoc subprocess to the whole
             yield inner, model_of(turn, inner).boundaries
         scope = turn.elements.get(inner.scope_key)
         if scope is None:
             inner = _call_activity(turn, inner)
             continue
-        if scope.type != ElementType.MULTI_INSTANCE_BODY:
+        if scope.type not in CONTAINERS:
             own = inner.element_id if inner.type == ElementType.EVENT_SUB_PROCESS else ""
             subprocesses = model_of(turn, scope).event_subprocesses
             yield scope, [one.start for one in subprocesses if one.start is not None and one.id != own]

@@ -5,7 +5,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.graph import Element, ElementType
-from osmia_broker.state.rows import Compensation, ElementInstance
+from osmia_broker.state.rows import Compensation, ElementInstance, ElementState
 
 
 def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Element, scope: ElementInstance) -> None:
@@ -13,7 +13,7 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
 
     If it is a handler itself, its row ends.
     """
-    _finish(turn, instance)
+    finish_handler(turn, instance)
     if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
         return  # the subprocess that it belongs to is kept as a whole
     handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None
@@ -49,14 +49,15 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
         )
 
 
-def _finish(turn: Turn, handler: ElementInstance) -> None:
-    """If *handler* is a compensation handler, end its row; with the last one of a throwing event, complete that event."""
+def finish_handler(turn: Turn, handler: ElementInstance) -> None:
+    """If *handler*, which has ended in any way, is for compensation, end its row; with the last one of a throwing event, complete that event."""
     for row in turn.compensations.by("scope_key", handler.scope_key):
         if row.handler_key == handler.key:
             turn.compensations.end(row, turn.now_ms)
             left = turn.compensations.by("scope_key", handler.scope_key)
             thrower = turn.elements.get(row.thrower_key)
-            if thrower is not None and all(one.thrower_key != row.thrower_key for one in left):
+            is_waiting = thrower is not None and thrower.state is ElementState.ACTIVATED
+            if thrower is not None and is_waiting and all(one.thrower_key != row.thrower_key for one in left):
                 plan_completion(turn, thrower)
             return
 

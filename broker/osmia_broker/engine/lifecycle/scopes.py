@@ -3,6 +3,7 @@
 from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE, JOB
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
+from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
@@ -214,6 +215,8 @@ def _innermost(turn: Turn, outermost: ElementInstance, number: int) -> list[Elem
 
 def _end(turn: Turn, instance: ElementInstance) -> None:
     PROCESSORS[instance.type].terminated(turn, instance)
+    if len(turn.compensations):
+        finish_handler(turn, instance)
     _clear(turn, instance)
     if not instance.scope_key:
         _cancel(turn, instance)

@@ -1,11 +1,13 @@
 """Batch operations: begin them over a filter, look at them, and stop them."""
 
+from osmia_broker.calls.operators import job_changes
 from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.errors import NotFound
 from osmia_broker.http import batches
 from osmia_broker.http.batches import BatchCreated, FilterBody, filter_of
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.instructions import MigrationPlan, check_plan, mappings
+from osmia_broker.http.job_bodies import JobChanges, check_changes
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.types import Body, Key, Text
@@ -38,13 +40,6 @@ class MovesOfAll(FilterBody):
     """The process instances to modify, and the tokens to move."""
 
     move_instructions: list[MoveOfAll] | None = None
-
-
-class JobChanges(Body):
-    """The values of jobs to change. *timeout* is in milliseconds from now."""
-
-    retries: int | None = None
-    timeout: int | None = None
 
 
 class JobsUpdate(FilterBody):
@@ -137,12 +132,9 @@ async def delete_process_instance(call: Call, process_instance_key: Key, body: N
 async def update_jobs(call: Call, body: JobsUpdate) -> BatchCreated:
     """Change the jobs that pass a filter."""
     changes = body.changeset or JobChanges()
-    faults = Faults()
-    faults.require_any(retries=changes.retries, timeout=changes.timeout)
-    faults.demand_above("retries", changes.retries)
-    faults.refuse()
+    check_changes(changes)
+    details = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
     items = await batches.jobs(call, filter_of(body))
-    details = BatchPlan(retries=changes.retries, timeout_ms=changes.timeout)
     return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
 
 

@@ -1,16 +1,18 @@
 """Jobs for workers: hand them out, and take the reports of workers and operators."""
 
 from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.listened_task import listened_task
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.http.faults import Faults
-from osmia_broker.http.job_results import JobResult, result_of
+from osmia_broker.http.job_bodies import JobChanges, JobResult, check_changes, result_of
 from osmia_broker.http.operation import Call, Reply, operation
-from osmia_broker.http.types import Body, Item, Key, Text, variables_text
+from osmia_broker.http.types import Body, Item, Key, Text, key_text, variables_text
 
 TAG = "Job"
 PHYSICAL_TENANT = "default"  # the only one of a broker without tenants
@@ -28,6 +30,8 @@ class Activation(Body):
     fetch_variable: list[Text] | None = None
     request_timeout: int | None = None
     tenant_ids: list[Text] | None = None
+    tenant_filter: Text | None = None  # PROVIDED or ASSIGNED; with one tenant, both mean the same
+    with_lease: bool | None = None
 
 
 class ActivatedJobItem(Item):
@@ -37,6 +41,7 @@ class ActivatedJobItem(Item):
     key: str  # the name of `jobKey` before version 8.8
     type: str
     process_instance_key: str
+    root_process_instance_key: str | None
     process_definition_id: str
     process_definition_version: int
     process_definition_key: str
@@ -51,8 +56,12 @@ class ActivatedJobItem(Item):
     physical_tenant_id: str
     kind: str
     listener_event_type: str
+    user_task: dict[str, Any] | None
     tags: tuple[str, ...]
     business_id: str | None
+    priority: int
+    job_lease_token: str | None
+    lease_token: str | None  # the name of `jobLeaseToken` in earlier clients
 
 
 class ActivatedJobs(Item):
@@ -67,6 +76,7 @@ class Completion(Body):
     variables: Raw = field(default_factory=Raw)
     result: JobResult | None = None
     business_id: Text | None = None
+    job_lease_token: Text | None = None
 
 
 class Failure(Body):
@@ -76,6 +86,7 @@ class Failure(Body):
     error_message: Text | None = None
     retry_back_off: int | None = None
     variables: Raw = field(default_factory=Raw)
+    job_lease_token: Text | None = None
 
 
 class Error(Body):
@@ -84,19 +95,14 @@ class Error(Body):
     error_code: Text | None = None
     error_message: Text | None = None
     variables: Raw = field(default_factory=Raw)
-
-
-class Changeset(Body):
-    """The values of a job to change. *timeout* is in milliseconds from now."""
-
-    retries: int | None = None
-    timeout: int | None = None
+    job_lease_token: Text | None = None
 
 
 class Update(Body):
     """A change of a job."""
 
-    changeset: Changeset | None = None
+    changeset: JobChanges | None = None
+    job_lease_token: Text | None = None
 
 
 @operation("POST", "/jobs/activation", tag=TAG, waits=True)
@@ -115,6 +121,7 @@ async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs:
         max_jobs=body.max_jobs_to_activate or 0,
         fetch_variables=tuple(body.fetch_variable or ()),
         wait_ms=body.request_timeout or 0,
+        leases=bool(body.with_lease),
     )
     answer = _encode(ActivatedJobs(jobs=[_job(one) for one in jobs]))
     return Reply(body=answer, undelivered=partial(call.calls.give_back, jobs))  # type: ignore[return-value]  # the bytes of one
@@ -124,7 +131,13 @@ async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs:
 async def complete_job(call: Call, job_key: Key, body: Completion | None = None) -> None:
     """Complete a job."""
     given = body or Completion()
-    await call.calls.complete_job(job_key, variables_text(given.variables), result_of(given.result), given.business_id)
+    await call.calls.complete_job(
+        job_key,
+        variables_text(given.variables),
+        result_of(given.result),
+        given.business_id,
+        given.job_lease_token or "",
+    )
 
 
 @operation("POST", "/jobs/{jobKey}/failure", tag=TAG, status=204)
@@ -137,6 +150,7 @@ async def fail_job(call: Call, job_key: Key, body: Failure | None = None) -> Non
         error_message=given.error_message or "",
         back_off_ms=given.retry_back_off or 0,
         variables=variables_text(given.variables),
+        lease_token=given.job_lease_token or "",
     )
 
 
@@ -151,18 +165,22 @@ async def throw_job_error(call: Call, job_key: Key, body: Error) -> None:
         error_code=body.error_code or "",
         error_message=body.error_message or "",
         variables=variables_text(body.variables),
+        lease_token=body.job_lease_token or "",
     )
 
 
 @operation("PATCH", "/jobs/{jobKey}", tag=TAG, status=204)
 async def update_job(call: Call, job_key: Key, body: Update) -> None:
-    """Change the retries or the deadline of a job: all that is given, or nothing."""
-    changes = body.changeset or Changeset()
-    faults = Faults()
-    faults.require_any(retries=changes.retries, timeout=changes.timeout)
-    faults.demand_above("retries", changes.retries)
-    faults.refuse()
-    await call.calls.update_job(job_key, retries=changes.retries, timeout_ms=changes.timeout)
+    """Change retries, deadline or priority of a job: all that is given, or nothing."""
+    changes = body.changeset or JobChanges()
+    check_changes(changes)
+    await call.calls.update_job(
+        job_key,
+        retries=changes.retries,
+        timeout_ms=changes.timeout,
+        priority=changes.priority,
+        lease_token=body.job_lease_token or "",
+    )
 
 
 def _job(job: ActivatedJob) -> ActivatedJobItem:
@@ -171,6 +189,7 @@ def _job(job: ActivatedJob) -> ActivatedJobItem:
         key=str(job.key),
         type=job.type,
         process_instance_key=str(job.process_instance_key),
+        root_process_instance_key=key_text(job.root_process_instance_key),
         process_definition_id=job.bpmn_process_id,
         process_definition_version=job.process_definition_version,
         process_definition_key=str(job.process_definition_key),
@@ -185,6 +204,19 @@ def _job(job: ActivatedJob) -> ActivatedJobItem:
         physical_tenant_id=PHYSICAL_TENANT,
         kind=job.kind,
         listener_event_type=job.listener_event or "UNSPECIFIED",
+        user_task=_user_task(job),
         tags=job.tags,
         business_id=job.business_id or None,
+        priority=job.priority,
+        job_lease_token=job.lease_token or None,
+        lease_token=job.lease_token or None,
     )
+
+
+def _user_task(job: ActivatedJob) -> dict[str, Any] | None:
+    """Return what a task listener sees of its task, with keys as text."""
+    seen = listened_task(job)
+    if seen is not None:
+        seen["formKey"] = key_text(seen["formKey"] or 0)
+        seen["userTaskKey"] = str(seen["userTaskKey"])
+    return seen

@@ -8,6 +8,7 @@ from osmia_broker.store.read.entities.decisions import DECISION_DEFINITIONS, DEC
 from osmia_broker.store.read.entities.element_instances import ELEMENT_INSTANCES
 from osmia_broker.store.read.entities.incidents import INCIDENTS
 from osmia_broker.store.read.entities.jobs import JOBS
+from osmia_broker.store.read.entities.listeners import GLOBAL_TASK_LISTENERS
 from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
 from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
@@ -26,6 +27,7 @@ ENTITIES = (
     DECISION_INSTANCES,
     DECISION_REQUIREMENTS,
     ELEMENT_INSTANCES,
+    GLOBAL_TASK_LISTENERS,
     INCIDENTS,
     JOBS,
     MESSAGE_SUBSCRIPTIONS,
@@ -48,6 +50,7 @@ __all__ = [
     "DECISION_REQUIREMENTS",
     "ELEMENT_INSTANCES",
     "ENTITIES",
+    "GLOBAL_TASK_LISTENERS",
     "INCIDENTS",
     "JOBS",
     "MESSAGE_SUBSCRIPTIONS",

@@ -1,0 +1,107 @@
+"""Global task listeners: kept by the broker, for all native user tasks."""
+
+from typing import Any
+
+import msgspec
+
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.searching import serve_search
+from osmia_broker.http.types import Body, Item, Text
+from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.store.read.entities import GLOBAL_TASK_LISTENERS
+from osmia_broker.store.read.search.search import get
+
+TAG = "Global listener"
+LISTENERS, LISTENER = "/global-task-listeners", "/global-task-listeners/{id}"
+
+
+class Listener(Body):
+    """The values of a global task listener."""
+
+    type: Text | None = None
+    event_types: list[Text] | None = None
+    retries: int | None = None
+    after_non_global: bool | None = None
+    priority: int | None = None
+
+
+class NewListener(Listener):
+    """A global task listener to create."""
+
+    id: Text | None = None
+
+
+class ListenerItem(Item):
+    """A global task listener."""
+
+    id: str
+    type: str
+    event_types: list[str]
+    retries: int
+    after_non_global: bool
+    priority: int
+    source: str = "API"
+
+
+@operation("POST", LISTENERS, tag=TAG, status=201)
+async def create_global_task_listener(call: Call, body: NewListener) -> ListenerItem:
+    """Create a global task listener."""
+    faults = Faults()
+    faults.require("id", body.id)
+    faults.require("type", body.type)
+    faults.require("eventTypes", body.event_types or None)
+    faults.refuse()
+    return _item(await call.calls.user_tasks.create_listener(body.id or "", **_values(body)))
+
+
+@operation("PUT", LISTENER, tag=TAG)
+async def update_global_task_listener(call: Call, id: str, body: Listener) -> ListenerItem:
+    """Change a global task listener."""
+    faults = Faults()
+    faults.require("type", body.type)
+    faults.require("eventTypes", body.event_types or None)
+    faults.refuse()
+    return _item(await call.calls.user_tasks.update_listener(id, **_values(body)))
+
+
+@operation("DELETE", LISTENER, tag=TAG, status=204)
+async def delete_global_task_listener(call: Call, id: str) -> None:
+    """Delete a global task listener."""
+    await call.calls.user_tasks.delete_listener(id)
+
+
+@operation("GET", LISTENER, tag=TAG)
+async def get_global_task_listener(call: Call, id: str) -> Any:
+    """Return one global task listener."""
+    return await get(call.reader, GLOBAL_TASK_LISTENERS, (id,), "global task listener")
+
+
+serve_search(
+    f"{LISTENERS}/search",
+    GLOBAL_TASK_LISTENERS,
+    name="search_global_task_listeners",
+    tag=TAG,
+    summary="Search global task listeners.",
+)
+
+
+def _values(body: Listener) -> dict[str, Any]:
+    return {
+        "type": body.type or "",
+        "event_types": body.event_types or [],
+        "retries": body.retries,
+        "after_model": body.after_non_global,
+        "priority": body.priority,
+    }
+
+
+def _item(row: GlobalTaskListener) -> ListenerItem:
+    return ListenerItem(
+        id=row.id,
+        type=row.type,
+        event_types=msgspec.json.decode(row.event_types, type=list[str]),
+        retries=row.retries,
+        after_non_global=bool(row.after_model),
+        priority=row.priority,
+    )

@@ -1,0 +1,75 @@
+"""Parts of requests about jobs: the result of a worker, and the changes of an operator."""
+
+from typing import Any
+
+from msgspec import Raw, field
+
+from osmia_broker.calls import checks
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.user_tasks import corrections_of
+from osmia_broker.engine.commands import AdHocResult, ElementToActivate
+from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.http.faults import Faults
+from osmia_broker.http.types import Body, Text, variables_text
+
+
+class ActivateElement(Body):
+    """An element of an ad-hoc subprocess to activate."""
+
+    element_id: Text = Text("")
+    variables: Raw = field(default_factory=Raw)
+
+
+class JobResult(Body):
+    """The decision of a worker: for an ad-hoc subprocess, or as a task listener."""
+
+    type: Text | None = None
+    activate_elements: list[ActivateElement] | None = None
+    is_completion_condition_fulfilled: bool | None = None
+    is_cancel_remaining_instances: bool | None = None
+    denied: bool | None = None
+    denied_reason: Text | None = None
+    corrections: dict[str, Any] | None = None
+
+
+class JobChanges(Body):
+    """The values of jobs to change. *timeout* is in milliseconds from now."""
+
+    retries: int | None = None
+    timeout: int | None = None
+    priority: int | None = None
+
+
+def check_changes(changes: JobChanges) -> None:
+    """Refuse changes that change nothing, or set no tries.
+
+    Raises:
+        HttpRefusal: with all faults.
+
+    """
+    faults = Faults()
+    faults.require_any(retries=changes.retries, timeout=changes.timeout, priority=changes.priority)
+    faults.demand_above("retries", changes.retries)
+    faults.refuse()
+
+
+def result_of(given: JobResult | None) -> AdHocResult | TaskListenerResult | None:
+    """Translate a result; None if nothing is decided by it.
+
+    Raises:
+        InvalidArgument: a correction is wrong.
+
+    """
+    if given is None:
+        return None
+    corrections = {name: value for name, value in (given.corrections or {}).items() if value is not None}
+    if given.denied or corrections:
+        reason = checks.storable("deniedReason", given.denied_reason or "")
+        return TaskListenerResult(bool(given.denied), reason, corrections_of(corrections))
+    activate = tuple(
+        ElementToActivate(one.element_id, parse_variables(variables_text(one.variables)))
+        for one in given.activate_elements or ()
+    )
+    is_fulfilled = bool(given.is_completion_condition_fulfilled)
+    cancels = bool(given.is_cancel_remaining_instances)
+    return AdHocResult(activate, is_fulfilled, cancels) if activate or is_fulfilled or cancels else None

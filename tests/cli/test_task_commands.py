@@ -1,0 +1,69 @@
+"""`osmia tasks` and `osmia task …`: people at the command line."""
+
+import pytest
+
+
+@pytest.fixture
+def task(osmia, unique):
+    osmia.deploy("start > decide:user(name=Decide, native=yes, groups=family, priority=30) > work:user > end", unique)
+    instance = osmia.create(unique)
+    [found] = osmia.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+    return found.key
+
+
+def test_a_task_goes_through_the_hands_of_people(osmia, unique, task):
+    assert osmia.done("task", "claim", task, "--user", "anna") == f"Claimed {task} for anna\n"
+    told = osmia.refused(5, "task", "claim", task, "--user", "demo")
+    assert f"Expected to claim user task with key '{task}', but it has already been assigned to 'anna'" in told
+    assert osmia.done("task", "unclaim", task, "--user", "anna") == f"Gave {task} back\n"
+    assert osmia.done("task", "assign", task, "demo", "--user", "boss") == f"Assigned {task} to demo\n"
+    assert osmia.done("task", "comment", task, "fish?", "--user", "anna") == f"Commented {task}\n"
+    assert osmia.done("task", "show", task).splitlines()[-1] == "  anna: fish?"
+    assert osmia.done("task", "complete", task, "--var", "dinner=pizza", "--user", "demo") == f"Completed {task}\n"
+    steps = osmia.json("task", "history", task)
+    assert [(one["operationType"], one["actorId"]) for one in steps] == [
+        ("CREATE", None), ("ASSIGN", "anna"), ("UNASSIGN", "anna"), ("ASSIGN", "boss"), ("COMPLETE", "demo"),
+    ]  # fmt: skip
+    assert steps[1]["changes"] == "assignee: '' to 'anna'"
+
+
+def test_lists_show_the_tasks_of_both_kinds(osmia, unique, task):
+    assert osmia.done("tasks", "-p", unique, "-o", "key") == f"{task}\n"
+    assert osmia.done("tasks", "-p", unique, "--group", "family", "--unassigned", "-o", "key") == f"{task}\n"
+    osmia.done("task", "claim", task, "-u", "anna")
+    assert osmia.json("tasks", "-p", unique, "--unassigned") == []
+    assert [one["assignee"] for one in osmia.json("tasks", "-p", unique, "--assignee", "anna")] == ["anna"]
+    osmia.done("task", "complete", task)
+    assert [one["elementId"] for one in osmia.json("tasks", "-p", unique)] == ["work"]
+    assert [one["state"] for one in osmia.json("tasks", "-p", unique, "--completed")] == ["COMPLETED"]
+
+
+def test_the_next_task_is_claimed(osmia, unique, task):
+    told = osmia.done("task", "next", "-u", "anna", "--groups", "x, family", "-p", unique)
+    assert told == f"Claimed {task} for anna: Decide\n"
+    assert "There is no free task for anna." in osmia.refused(4, "task", "next", "-u", "anna", "-p", unique)
+
+
+def test_a_task_is_updated(osmia, task):
+    given = ["--priority", 80, "--due", "2030-01-31T12:00:00Z", "--candidate-groups", "a, b", "--candidate-users", ""]
+    assert osmia.done("task", "update", task, *given) == f"Updated {task}\n"
+    shown = osmia.json("task", "show", task)
+    assert (shown["priority"], shown["dueDate"], shown["candidateGroups"]) == (80, "2030-01-31T12:00:00Z", ["a", "b"])
+    osmia.done("task", "update", task, "--due", "")
+    assert osmia.json("task", "show", task)["dueDate"] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "told"),
+    [
+        (2, "claim KEY", "nobody is named"),
+        (2, "next", "nobody is named"),
+        (2, "update KEY", "There is nothing to change."),
+        (2, "update KEY --priority 101", "--priority"),
+        (1, "update KEY --due soon", "The provided due date 'soon' cannot be parsed"),
+        (4, "claim 5 --user anna", "There is no task with key 5."),
+        (4, "history 5", "There is no task with key 5."),
+    ],
+)
+def test_mistakes_at_a_task(osmia, task, code, words, told):
+    assert told in osmia.refused(code, "task", *(word.replace("KEY", str(task)) for word in words.split()))

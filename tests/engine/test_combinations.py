@@ -1,0 +1,185 @@
+"""Combinations that a breaker found: transactions, ad-hoc subprocesses, compensation, loops and conditions with events and modifications."""
+
+from collections.abc import Callable
+
+import pytest
+
+from osmia_broker.engine.commands import CreateProcessInstance
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import InvalidArgument
+from tests.doors import Door, Refused
+
+Play = Callable[..., None]
+
+
+@pytest.fixture
+def door(alone_door: Door) -> Door:
+    return alone_door
+
+
+# --- transactions
+
+NESTED = "deploy start > t1:transaction { start > t2:transaction { start > b:job > e:end(cancelled=yes) } > c:job > x:end & bt2:boundary(on=t2, cancelled=yes) > d:job > y:end } > z:job > end & bt1:boundary(on=t1, cancelled=yes) > w:job > end2"
+
+
+def test_the_cancellation_of_an_inner_transaction_leaves_the_outer_one(play: Play):
+    play(f"{NESTED}; create; complete b; at t1 d; complete d; at z")
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        'items="=[1,2]", item=i',
+        'items="=[1,2]", item=i, sequential=true',
+        'items="=[1,2]", item=i, results=rs, result="=i"',
+        'repeat="=true", times=2',
+    ],
+)
+def test_one_cancellation_ends_all_instances_of_a_transaction_with_a_loop(play: Play, loop: str):
+    play(f"""
+        deploy   start > t:transaction({loop}) {{ start > a:job > x:end(cancelled=yes) }} > z:job > end & b:boundary(on=t, cancelled=yes) > w:job > end2
+        create
+        complete a
+        at       w
+    """)
+
+
+@pytest.mark.parametrize("interrupting", ["true", "false"])
+def test_a_transaction_that_is_being_cancelled_begins_no_event_subprocess(play: Play, interrupting: str):
+    play(f"""
+        deploy   start > t:transaction {{ start > a:job > c:job > e:end(cancelled=yes) & ca:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes) & es:eventsub {{ s1:start(signal=g, interrupting={interrupting}) > q:job > qe:end }} }} > z:job > end & bt:boundary(on=t, cancelled=yes) > w:job > end2
+        create
+        complete a
+        complete c
+        signal   g
+        at       t e u
+        complete u
+        at       w
+    """)
+
+
+# --- ad-hoc subprocesses
+
+AD_HOC = 'h:adhoc(active="=[n1]"{loop}) {{ a:job & b:job & up:throw(escalation=E) > c:job }} > z:job > end & t:boundary(on=h, {event}) > y:job > e2:end; create n1={first}'
+
+
+@pytest.mark.parametrize("loop", ["", ', items="=[1,2]", item=i'])
+@pytest.mark.parametrize("event", ["error=E", "error=any"])
+def test_a_boundary_event_catches_the_error_of_an_ad_hoc_activity(play: Play, loop: str, event: str):
+    play(f"deploy start > {AD_HOC.format(loop=loop, event=event, first='a')}; throw a code=E; at y")
+
+
+def test_a_boundary_event_catches_the_escalation_of_an_ad_hoc_activity(play: Play):
+    play(f"deploy start > {AD_HOC.format(loop='', event='escalation=E', first='up')}; at y")
+
+
+def test_a_boundary_event_that_does_not_interrupt_leaves_the_ad_hoc_subprocess(play: Play):
+    event = "escalation=E, cancel=false"
+    play(f"deploy start > {AD_HOC.format(loop='', event=event, first='up')}; at c h h y; complete c; at y z")
+
+
+@pytest.mark.parametrize("interrupting", ["true", "false"])
+def test_an_event_subprocess_of_an_ad_hoc_subprocess_has_no_part_in_its_results(play: Play, interrupting: str):
+    play(f"""
+        deploy   start > h:adhoc(active="=[n1]", results=rs, result="=1") {{ a:job & es:eventsub {{ s1:start(signal=g, interrupting={interrupting}) > q:job > qe:end }} }} > z:job > end
+        create   n1=a
+        signal   g
+        complete q
+        {"at z" if interrupting == "true" else "complete a"}
+        at       z
+    """)
+
+
+def test_an_error_event_subprocess_of_an_ad_hoc_subprocess_interrupts_all_of_it(play: Play):
+    play("""
+        deploy   start > h:adhoc(active="=ids") { a:job & b:job & es:eventsub { s1:start(error=E) > q:job > qe:end } } > z:job > end
+        create   ids=["a","b"]
+        throw    a code=E
+        at       es h q
+        complete q
+        at       z
+    """)
+
+
+# --- compensation
+
+UNDONE = "deploy start > a:job > t:throw(compensate=a) > z:job > end & c:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes{more}; create; complete a; at t u"
+
+
+def test_a_throwing_event_goes_on_when_its_handler_is_terminated(play: Play):
+    play(f"{UNDONE.format(more=')')}; modify -u; at z")
+
+
+def test_it_waits_for_its_other_handlers(play: Play):
+    play("""
+        deploy   start > a:job > b:job > t:throw(compensate=any) > z:job > end & ca:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes) & cb:boundary(on=b, compensate=any, handler=v) & v:job(compensates=yes)
+        create
+        complete a
+        complete b
+        modify   -u
+        at       t v
+        complete v
+        at       z
+    """)
+
+
+def test_a_throwing_event_and_its_handler_are_terminated_together(play: Play):
+    play(f"{UNDONE.format(more=')')}; modify -u -t; completed")
+
+
+def test_a_cancelled_instance_ends_with_its_handlers(play: Play):
+    play(f"{UNDONE.format(more=')')}; cancel; completed")
+
+
+# --- conditions
+
+WATCH = 'deploy start > a:job > end & n:boundary(on=a, condition="=v = 0", cancel=false) > r:job > e3:end; create'
+
+
+@pytest.mark.parametrize(
+    ("lines", "at"),
+    [
+        ("set v=0; set v=0", "a r"),
+        ("set v=0; set v=1; set v=0", "a r r"),
+        ("set v=0; set other=1", "a r"),
+        ("set v=0; complete r v=0", "a"),
+    ],
+)
+def test_a_condition_is_checked_when_a_value_changes(play: Play, lines: str, at: str):
+    play(f"{WATCH}; {lines}; at {at}")
+
+
+# --- incidents of jobs of all kinds
+
+
+@pytest.mark.parametrize(
+    ("line", "at"),
+    [
+        ("start > a:job(on_start=l) > end", "a"),
+        ("start > a:job(on_end=l) > end", "a"),
+        ("start > a:adhoc(type=decide) { b:job } > end", "a"),
+        ("start > a:user > end", "a"),
+    ],
+)
+def test_a_job_without_retries_is_not_resolved(play: Play, line: str, at: str):
+    before = f"complete {at}; " if "on_end" in line else ""
+    play(f"deploy {line}; create; {before}fail {at} retries=0; resolve {at}", refused="NOT_FOUND")
+
+
+# --- the start in the middle, forms
+
+
+def test_an_instance_does_not_start_behind_an_event_based_gateway(door: Door):
+    from tests.bpmn import bpmn
+
+    model = "start > g:events [ c:catch(timer=PT9S) > e2:end | c2:catch(signal=x) > e3:end ]"
+    door.deploy(("p.bpmn", bpmn(model)))
+    with pytest.raises(Refused) as refusal:
+        door._do(CreateProcessInstance("process", -1, 0, {}, start_elements=("c",)))
+    assert refusal.value.status == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("form", [rb'{"id": "f\u0000"}', rb'{"id": "f", "versionTag": "\u0000"}'])
+def test_a_form_whose_id_no_store_can_keep_is_refused(form: bytes):
+    with pytest.raises(InvalidArgument, match="NUL"):
+        compile_resources([("f.form", form)])
