@@ -101,6 +101,37 @@ def test_an_error_event_subprocess_of_an_ad_hoc_subprocess_interrupts_all_of_it(
     """)
 
 
+def test_a_migrated_ad_hoc_subprocess_waits_for_each_event_once(play: Play):
+    model = 'start > h:adhoc(active="=[n1]") { a:job & es:eventsub { s1:start(signal=g, interrupting=false) > q:job > qe:end } } > z:job > end & b:boundary(on=h, signal=o, cancel=false) > y:job > e2:end'
+    play(f"""
+        deploy   {model}
+        deploy   other:: {model.replace("signal=g", "signal=x").replace("signal=o", "signal=w")}
+        create   n1=a
+        migrate  other h>h a>a
+        signal   x
+        signal   w
+        at       a es h h q y
+        complete a
+        complete q
+        signal   x
+        signal   w
+        at       y z
+    """)
+
+
+def test_activities_inside_an_ad_hoc_subprocess_are_compensated_after_it(play: Play):
+    play("""
+        deploy   start > h:adhoc(active="=[n1]") { a:job > s:sub { start > b:job > end & cb:boundary(on=b, compensate=any, handler=v) & v:job(compensates=yes) } & ca:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes) } > t:throw(compensate=any) > z:job > end
+        create   n1=a
+        complete a
+        complete b
+        at       t u v
+        complete u
+        complete v
+        at       z
+    """)
+
+
 # --- compensation
 
 UNDONE = "deploy start > a:job > t:throw(compensate=a) > z:job > end & c:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes{more}; create; complete a; at t u"
