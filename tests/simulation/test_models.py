@@ -5,6 +5,7 @@ A failing seed prints its model and what was done.
 
 import asyncio
 import random
+import re
 
 import pytest
 
@@ -31,6 +32,7 @@ CHILD = "start > w:job(type=t) > end"
 STEPS = 25
 ROUNDS_TO_END = 80
 LONG_MS = 3_600_000
+AD_HOC = re.compile(r'adhoc\(active="=\[(\w+), (\w+)\]')
 MEMORY = [1, 20_000, 1 << 40]
 
 
@@ -60,7 +62,8 @@ class Played:
         check_memory(self.it.partition, self.it.store)
 
     async def create(self) -> None:
-        await self.do(create(k="1", x=str(self.chance.choice([1, 5, 7]))))
+        ids = {id: f'"{id}"' for pair in AD_HOC.findall(self.model) for id in pair}
+        await self.do(create(k="1", x=str(self.chance.choice([1, 5, 7])), **ids))
 
     async def complete(self) -> None:
         jobs = self.it.store.living(Job)
