@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker.engine.commands import CreateProcessInstance
+from osmia_broker.engine.commands import CreateProcessInstance, ModifyProcessInstance, MoveInstruction
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import InvalidArgument
+from tests.bpmn import bpmn
 from tests.doors import Door, Refused
 
 Play = Callable[..., None]
@@ -201,13 +202,26 @@ def test_a_job_without_retries_is_not_resolved(play: Play, line: str, at: str):
 
 
 def test_an_instance_does_not_start_behind_an_event_based_gateway(door: Door):
-    from tests.bpmn import bpmn
-
     model = "start > g:events [ c:catch(timer=PT9S) > e2:end | c2:catch(signal=x) > e3:end ]"
     door.deploy(("p.bpmn", bpmn(model)))
     with pytest.raises(Refused) as refusal:
         door._do(CreateProcessInstance("process", -1, 0, {}, start_elements=("c",)))
     assert refusal.value.status == "INVALID_ARGUMENT"
+
+
+def test_a_token_is_not_moved_into_a_loop_that_has_no_instance(door: Door):
+    door.deploy(
+        (
+            "p.bpmn",
+            bpmn('start > a:job > m:sub(items="=[1,2]", item=i) { start > b:job > c:job > e:end } > z:job > end'),
+        )
+    )
+    instance = door.create("process", "{}")
+    move = MoveInstruction("c", source_element_id="a", infers_ancestor=True)
+    with pytest.raises(Refused) as refusal:
+        door._do(ModifyProcessInstance(instance, (), (), (move,)))
+    assert refusal.value.status == "INVALID_ARGUMENT"
+    assert [id for _, id in door.elements(instance)] == ["a"]
 
 
 @pytest.mark.parametrize("form", [rb'{"id": "f\u0000"}', rb'{"id": "f", "versionTag": "\u0000"}'])
