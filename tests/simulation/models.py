@@ -88,7 +88,7 @@ def _receive(model: Model, _depth: int) -> str:
 
 def _call(model: Model, _depth: int) -> str:
     id = model.id()
-    model.attach(id)
+    model.attach(id, (*EVENTS, "error=E", "escalation=U"))
     return f"{id}:call(process=child)"
 
 
