@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,8 @@ CLIENTS = Path(__file__).parent / "clients"
 GO_CLIENT = "github.com/camunda/zeebe/clients/go/v8@v8.4.0"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
+PYTHON_REST_CLIENT = "camunda-orchestration-sdk==10.0.1"
+NODE_REST_CLIENTS = {"@camunda8/orchestration-cluster-api": "8.8.4", "@camunda8/sdk": "8.8.13"}
 BUILD_S = 600  # a step on a machine that has nothing of it yet; a build takes about 20 s where the packages have been fetched before
 GO_ENVIRONMENT = {
     "GOSUMDB": "off",  # the versions are fixed; a checksum server may be out of reach
@@ -106,6 +109,21 @@ def node_program(package: str) -> list[str]:
     install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", version]
     folder = built("scenarios.mjs", version, needs="npm", fetch=[["npm", "init", "--yes"], install])
     return ["node", str(folder / "scenarios.mjs"), package]
+
+
+def python_rest_program() -> list[str]:
+    """Return the command that plays the REST scenarios with the published Python client."""
+    fetch = [[sys.executable, "-m", "venv", "env"], ["env/bin/pip", "install", "--quiet", PYTHON_REST_CLIENT]]
+    folder = built("rest_scenarios.py", PYTHON_REST_CLIENT, needs=sys.executable, fetch=fetch)
+    return [str(folder / "env/bin/python"), str(folder / "rest_scenarios.py")]
+
+
+def node_rest_program(package: str) -> list[str]:
+    """Return the command that plays the REST scenarios with a Node client."""
+    version = f"{package}@{NODE_REST_CLIENTS[package]}"
+    install = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", version]
+    folder = built("rest_scenarios.mjs", version, needs="npm", fetch=[["npm", "init", "--yes"], install])
+    return ["node", str(folder / "rest_scenarios.mjs"), package]
 
 
 def java_program(artifact: str) -> list[str]:

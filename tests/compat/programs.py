@@ -17,6 +17,11 @@ PROGRAMS: dict[str, Callable[[], list[str]]] = {
     "zeebe-client-java": lambda: builds.java_program("zeebe-client-java"),
     "camunda-client-java": lambda: builds.java_program("camunda-client-java"),
 }
+REST_PROGRAMS: dict[str, Callable[[], list[str]]] = {
+    "camunda-orchestration-sdk": builds.python_rest_program,
+    "orchestration-cluster-api": lambda: builds.node_rest_program("@camunda8/orchestration-cluster-api"),
+    "camunda8-sdk-rest": lambda: builds.node_rest_program("@camunda8/sdk"),
+}
 
 
 def play(
@@ -33,7 +38,7 @@ def play(
     """
     said: dict[str, Any] = {}
     program = subprocess.Popen(
-        [*PROGRAMS[client](), address, str(models), *scenarios],
+        [*(PROGRAMS | REST_PROGRAMS)[client](), address, str(models), *scenarios],
         env=environ(**environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -28,6 +28,30 @@ SEEN = {
     "refused": {"code": "NOT_FOUND", "names": True},
 }
 
+#: What a client of the REST API sees in each scenario.
+SEEN_BY_REST = {
+    "topology": {"brokers": 1, "role": "leader"},
+    "deploy": {"process": "work", "version": 1},
+    "work": {"state": "COMPLETED", "n": 2, "doubled": 4},
+    "fail": {"same": True, "retries": 1},
+    "error": {"outcome": 1},
+    "message": {"same": True, "said": "hello"},
+    "incident": {"message": "broken", "retries": 2},
+    "cancel": {"state": "TERMINATED", "again": 404},
+    "modify": {"at": ["b"]},
+    "batch": {"state": "COMPLETED", "completed": 3},
+    "decision": {"output": '"stew"'},
+    "task": {
+        "name": "Decide",
+        "groups": ["family"],
+        "second": 409,
+        "state": "COMPLETED",
+        "assignee": "demo",
+        "variables": {"dinner": "chicken"},
+    },
+    "refused": {"code": 404, "names": True},
+}
+
 MODELS = {
     "work": "start > a:job(type=work) > end",
     "streamed": "start > a:job(type=streamed) > end",
@@ -40,6 +64,7 @@ MODELS = {
     "steps": "start > a:job(type=step_a) > b:job(type=step_b) > end",
     "migrated": "start > x:job(type=step_x) > y:job(type=step_y) > end",
     "gone": "start > a:job(type=gone) > end",
+    "dinner": "start > decide:user(name=Decide, groups=family, native=yes) > end",
     "any": 'start > a:job(type="=kind") > end',
 }
 

@@ -13,6 +13,7 @@ from osmia_broker.engine.batch_commands import (
     AddBatchItems,
     BatchPlan,
     CancelBatch,
+    CorrelateAtOnce,
     CreateBatch,
     DeleteClusterVariable,
     DeleteEndedInstance,
@@ -22,12 +23,9 @@ from osmia_broker.engine.batch_commands import (
     ResumeBatch,
     StartBatch,
     SuspendBatch,
-)
-from osmia_broker.engine.commands import (
-    CorrelateAtOnce,
-    ElementToActivate,
     UpdateJob,
 )
+from osmia_broker.engine.commands import ElementToActivate
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 

@@ -1,4 +1,4 @@
-"""The commands of operators: batch operations, cluster variables, deleted history, expressions, activated ad-hoc elements."""
+"""The commands of operators: batches, changed jobs, messages to correlate, cluster variables, history, expressions, ad-hoc elements."""
 
 from typing import ClassVar
 
@@ -115,6 +115,27 @@ class EvaluateExpression(Command, frozen=True, gc=False):
     expression: str
     scope_key: int
     variables: Variables
+
+
+class CorrelateAtOnce(Command, frozen=True, gc=False):
+    """Publish a message that is not kept. It is refused if nothing waits for it now."""
+
+    intent: ClassVar[str] = "CORRELATE"
+    name: str
+    correlation_key: str
+    variables: Variables
+    business_id: str = ""
+
+
+class UpdateJob(Command, frozen=True, gc=False):
+    """Change the values of a job that are given: all of them, or none."""
+
+    intent: ClassVar[str] = "UPDATE"
+    job_key: int
+    retries: int | None = None
+    timeout_ms: int | None = None
+    priority: int | None = None
+    lease_token: str = ""
 
 
 class ActivateAdHocElements(Command, frozen=True, gc=False):

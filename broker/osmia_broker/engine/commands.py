@@ -201,16 +201,6 @@ class PublishMessage(Command, frozen=True, gc=False):
     business_id: str = ""
 
 
-class CorrelateAtOnce(Command, frozen=True, gc=False):
-    """Publish a message that is not kept. It is refused if nothing waits for it now."""
-
-    intent: ClassVar[str] = "CORRELATE"
-    name: str
-    correlation_key: str
-    variables: Variables
-    business_id: str = ""
-
-
 class BroadcastSignal(Command, frozen=True, gc=False):
     """Send a signal to all events that wait for its name now, and to all signal start events."""
 
@@ -329,17 +319,6 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
     intent: ClassVar[str] = "UPDATE_TIMEOUT"
     job_key: int
     timeout_ms: int
-    lease_token: str = ""
-
-
-class UpdateJob(Command, frozen=True, gc=False):
-    """Change the values of a job that are given: all of them, or none."""
-
-    intent: ClassVar[str] = "UPDATE"
-    job_key: int
-    retries: int | None = None
-    timeout_ms: int | None = None
-    priority: int | None = None
     lease_token: str = ""
 
 

@@ -15,12 +15,14 @@ class Partition(Item):
     partition_id: int
     role: str
     health: str
+    state: str
 
 
 class BrokerInfo(Item):
     """A broker of the cluster."""
 
     node_id: int
+    broker_id: str
     host: str
     port: int
     partitions: list[Partition]
@@ -52,9 +54,12 @@ class License(Item):
 async def get_topology(call: Call) -> Topology:
     """Name the brokers and their partitions."""
     identity = call.services.identity
-    partitions = [Partition(partition_id=id, role="leader", health="healthy") for id in call.calls.leaders()]
+    partitions = [
+        Partition(partition_id=id, role="leader", health="healthy", state="active") for id in call.calls.leaders()
+    ]
     broker = BrokerInfo(
         node_id=0,
+        broker_id="0",
         host=identity.grpc_host,
         port=identity.grpc_port,
         partitions=partitions,

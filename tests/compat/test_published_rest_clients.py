@@ -1,0 +1,27 @@
+"""Published clients of the REST API, unmodified, play the same scenarios against a fresh broker and must see the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.compat import builds
+from tests.compat.programs import PLAY_S, REST_PROGRAMS, play
+from tests.compat.scenarios import SEEN_BY_REST, write_models
+from tests.doors import running_broker
+
+pytestmark = pytest.mark.timeout(builds.BUILD_S + PLAY_S)
+
+WITHOUT = {  # calls that a client does not have, or makes in another form
+    "orchestration-cluster-api": {"modify"},
+    "camunda8-sdk-rest": {"modify", "batch"},
+}
+
+
+@pytest.mark.parametrize("client", REST_PROGRAMS)
+def test_a_published_client_of_the_rest_api_sees_what_it_should(client: str, tmp_path: Path):
+    write_models(tmp_path)
+    expected = {scenario: seen for scenario, seen in SEEN_BY_REST.items() if scenario not in WITHOUT.get(client, ())}
+    with running_broker(tmp_path / "data") as broker:
+        address = f"http://127.0.0.1:{broker.broker.http_port}"
+        said = play(client, address, tmp_path, expected, {})
+    assert said == expected
