@@ -20,8 +20,6 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_refused_busy",
     "osmia_process_instances",
     "osmia_jobs",
-    "osmia_jobs_held",
-    "osmia_workers",
     "osmia_incidents",
     "osmia_resident_instances",
     "osmia_store_bytes",
