@@ -118,7 +118,7 @@ def test_links_do_not_hide_a_misspelt_setting():
     [
         ("grcp_port", "did you mean grpc_port?"),
         ("GRPC_PORT", "did you mean grpc_port?"),
-        ("colour", "the settings are advertised_address, data_dir, "),
+        ("colour", "the settings are advertised_address, clock_control, data_dir, "),
     ],
 )
 def test_an_unknown_name_in_the_file_is_always_refused(tmp_path, name, hint):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from osmia import USER_TASK_TYPE, AdHocResult, Client, Job, Worker
+from osmia.errors import InvalidState
 from osmia.results import JobInfo, JobState
 from osmia_broker.child import ChildBroker
 from tests.bpmn import bpmn
@@ -247,3 +248,23 @@ async def test_a_creation_with_a_key_waits_for_a_broker_that_restarts(tmp_path: 
             assert len((await client.search_instances(bpmn_process_id="p")).items) == 1
         finally:
             await asyncio.to_thread(broker.stop)
+
+
+async def test_a_worker_with_leases_reports_on_what_it_leased(site: Site) -> None:
+    """Its reports carry the token; without it, nobody can report on these jobs any more."""
+    await site.deploy(f"start > ask:job(type={site.type}) > end", site.type)
+    await site.create(3)
+    [taken] = await site.client.activate_jobs(site.type, max_jobs=1, with_lease=True, wait_ms=0)
+    with pytest.raises(InvalidState):
+        await site.client.complete_job(taken.key)
+    await site.client.fail_job(taken.key, retries=2, lease_token=taken.lease_token)
+    worker = Worker(site.client, wait_ms=1_000)
+
+    @worker.job(site.type, with_lease=True)
+    async def ask(job: Job) -> None:
+        assert job.lease_token
+
+    running = asyncio.ensure_future(worker.run())
+    await site.until_jobs(JobState.COMPLETED, 3)
+    await worker.stop()
+    await running

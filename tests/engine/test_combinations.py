@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker.engine.commands import CreateProcessInstance
+from osmia_broker.engine.commands import CreateProcessInstance, ModifyProcessInstance, MoveInstruction
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import InvalidArgument
+from tests.bpmn import bpmn
 from tests.doors import Door, Refused
 
 Play = Callable[..., None]
@@ -101,6 +102,37 @@ def test_an_error_event_subprocess_of_an_ad_hoc_subprocess_interrupts_all_of_it(
     """)
 
 
+def test_a_migrated_ad_hoc_subprocess_waits_for_each_event_once(play: Play):
+    model = 'start > h:adhoc(active="=[n1]") { a:job & es:eventsub { s1:start(signal=g, interrupting=false) > q:job > qe:end } } > z:job > end & b:boundary(on=h, signal=o, cancel=false) > y:job > e2:end'
+    play(f"""
+        deploy   {model}
+        deploy   other:: {model.replace("signal=g", "signal=x").replace("signal=o", "signal=w")}
+        create   n1=a
+        migrate  other h>h a>a
+        signal   x
+        signal   w
+        at       a es h h q y
+        complete a
+        complete q
+        signal   x
+        signal   w
+        at       y z
+    """)
+
+
+def test_activities_inside_an_ad_hoc_subprocess_are_compensated_after_it(play: Play):
+    play("""
+        deploy   start > h:adhoc(active="=[n1]") { a:job > s:sub { start > b:job > end & cb:boundary(on=b, compensate=any, handler=v) & v:job(compensates=yes) } & ca:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes) } > t:throw(compensate=any) > z:job > end
+        create   n1=a
+        complete a
+        complete b
+        at       t u v
+        complete u
+        complete v
+        at       z
+    """)
+
+
 # --- compensation
 
 UNDONE = "deploy start > a:job > t:throw(compensate=a) > z:job > end & c:boundary(on=a, compensate=any, handler=u) & u:job(compensates=yes{more}; create; complete a; at t u"
@@ -170,13 +202,26 @@ def test_a_job_without_retries_is_not_resolved(play: Play, line: str, at: str):
 
 
 def test_an_instance_does_not_start_behind_an_event_based_gateway(door: Door):
-    from tests.bpmn import bpmn
-
     model = "start > g:events [ c:catch(timer=PT9S) > e2:end | c2:catch(signal=x) > e3:end ]"
     door.deploy(("p.bpmn", bpmn(model)))
     with pytest.raises(Refused) as refusal:
         door._do(CreateProcessInstance("process", -1, 0, {}, start_elements=("c",)))
     assert refusal.value.status == "INVALID_ARGUMENT"
+
+
+def test_a_token_is_not_moved_into_a_loop_that_has_no_instance(door: Door):
+    door.deploy(
+        (
+            "p.bpmn",
+            bpmn('start > a:job > m:sub(items="=[1,2]", item=i) { start > b:job > c:job > e:end } > z:job > end'),
+        )
+    )
+    instance = door.create("process", "{}")
+    move = MoveInstruction("c", source_element_id="a", infers_ancestor=True)
+    with pytest.raises(Refused) as refusal:
+        door._do(ModifyProcessInstance(instance, (), (), (move,)))
+    assert refusal.value.status == "INVALID_ARGUMENT"
+    assert [id for _, id in door.elements(instance)] == ["a"]
 
 
 @pytest.mark.parametrize("form", [rb'{"id": "f\u0000"}', rb'{"id": "f", "versionTag": "\u0000"}'])

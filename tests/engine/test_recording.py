@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import Turn, commands, execute
+from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import NotFound
@@ -31,7 +32,7 @@ class Recorded:
         for type in ("t", "io.camunda.zeebe:userTask"):
             self.turn.jobs.windows.refill(Lane(type), [])
         self.do(commands.DeployResources(compile_resources([("p.bpmn", bpmn(line))])))
-        self.do(commands.RecordEvents())
+        self.do(RecordEvents())
 
     def do(self, command: commands.Command, now_ms: int = NOW_MS) -> Any:
         return execute(self.turn, command, now_ms)
@@ -200,16 +201,16 @@ def test_a_deployment_tells_each_new_version() -> None:
 
 def test_nothing_is_recorded_unless_somebody_asks() -> None:
     recorded = Recorded("start > work:job(type=t) > end")
-    recorded.do(commands.StopRecording())
+    recorded.do(StopRecording())
     recorded.create()
     assert recorded.events() == []
 
 
 def test_a_second_reader_does_not_begin_anew() -> None:
     recorded = Recorded("start > work:job(type=t) > end")
-    first = recorded.do(commands.RecordEvents())
+    first = recorded.do(RecordEvents())
     recorded.create()
-    second = recorded.do(commands.RecordEvents())
+    second = recorded.do(RecordEvents())
     assert second.complete_after == first.complete_after
     assert second.last > first.last
 
@@ -218,8 +219,8 @@ def test_dropped_events_move_the_place_up_to_which_the_log_is_complete() -> None
     recorded = Recorded("start > work:job(type=t) > end")
     recorded.create()
     keys = tuple(one.key for one in recorded.events())
-    recorded.do(commands.DropEvents(keys[:3]))
-    assert recorded.do(commands.RecordEvents()).complete_after == keys[2]
+    recorded.do(DropEvents(keys[:3]))
+    assert recorded.do(RecordEvents()).complete_after == keys[2]
     assert recorded.turn.event_log.take_deleted() == {LoggedEvent: [(key,) for key in keys[:3]]}
 
 

@@ -74,12 +74,12 @@ def test_a_day_at_the_command_line(broker):
     ("arguments", "exit", "printed"),
     [
         (["task", "complete", "4711"], 4, "There is no task with key 4711."),
-        (["instance", "show", "4711"], 4, "The broker refused."),
-        (["instance", "cancel", "4711", "--yes"], 4, "The broker refused."),
+        (["instance", "show", "4711"], 4, "'4711'"),
+        (["instance", "cancel", "4711", "--yes"], 4, "'4711'"),
         (["start", "nosuch"], 4, "There is no such process 'nosuch'."),
         (["incident", "resolve", "4711"], 4, "There is no open incident with key 4711."),
-        (["deploy", "README.md"], 1, "The broker refused, and nothing was deployed."),
-        (["job", "fail", "4711"], 4, "The broker refused."),
+        (["deploy", "README.md"], 1, "Nothing was deployed: README.md: unknown resource type"),
+        (["job", "fail", "4711"], 4, "There is no job with key 4711."),
     ],
 )
 def test_refusals_at_the_command_line(broker, arguments, exit, printed):

@@ -147,6 +147,20 @@ def test_process_instances_by_each_filter(
     assert of(rest, "process-instances", {"processDefinitionId": unique, **filter}) == len(who)
 
 
+def test_the_process_instances_of_a_batch(rest: Rest, unique: str, found: Found):
+    rest.deploy("start > a:user > end", unique)
+    keys = [rest.create(unique) for _ in range(3)]
+    filter = {"processDefinitionId": unique, "processInstanceKey": {"$in": keys[:2]}}
+    batch = rest.post("/process-instances/cancellation", {"filter": filter})["batchOperationKey"]
+    assert the(found("process-instances", {"batchOperationKey": batch}), "processInstanceKey") == keys[:2]
+    of_process = {"processDefinitionId": unique}
+    assert (
+        the(found("process-instances", of_process | {"batchOperationKey": {"$neq": batch}}), "processInstanceKey")
+        == keys[2:]
+    )
+    assert found("process-instances", {"batchOperationId": "nothing"}) == []
+
+
 def test_process_instances_in_order_and_by_pages(rest: Rest, unique: str, three: tuple[str, str, str]):
     def ask(**page: Any) -> Any:
         sort = [{"field": "processInstanceKey", "order": "desc"}]

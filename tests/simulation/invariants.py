@@ -64,7 +64,15 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
         assert state.deadlines.next_ms <= earliest, "the partition sleeps too long"
 
 
-SCOPES = {"PROCESS", "SUB_PROCESS", "EVENT_SUB_PROCESS", "TRANSACTION", "MULTI_INSTANCE_BODY", "AD_HOC_SUB_PROCESS"}
+SCOPES = {
+    "PROCESS",
+    "SUB_PROCESS",
+    "EVENT_SUB_PROCESS",
+    "TRANSACTION",
+    "MULTI_INSTANCE_BODY",
+    "AD_HOC_SUB_PROCESS",
+    "AD_HOC_SUB_PROCESS_INNER_INSTANCE",
+}
 
 
 def check_rows(store: MemoryStore) -> None:

@@ -1,6 +1,7 @@
 """Random block-structured models over all elements, in the notation of `bpmn`. The same seed gives the same model."""
 
 import random
+import re
 from collections.abc import Callable
 
 Block = Callable[["Model", int], str]
@@ -87,7 +88,7 @@ def _receive(model: Model, _depth: int) -> str:
 
 def _call(model: Model, _depth: int) -> str:
     id = model.id()
-    model.attach(id)
+    model.attach(id, (*EVENTS, "error=E", "escalation=U"))
     return f"{id}:call(process=child)"
 
 
@@ -105,6 +106,40 @@ def _subprocess(model: Model, depth: int) -> str:
     loop = '(items="=[1,2]", item=i)' if model.chance.random() < 0.2 else ""
     kind = model.chance.choice(["sub", "sub", "transaction"])
     return f"{id}:{kind}{loop} {{ {model.scope(depth)} }}"
+
+
+def _transaction(model: Model, depth: int) -> str:
+    """A transaction that may be cancelled, perhaps with a loop; its cancel boundary event is not always there."""
+    id, pick = model.id(), model.id()
+    loop = model.chance.choice(["", "", '(items="=[1,2]", item=i)', '(items="=[1,2]", item=i, sequential=true)'])
+    model.attach(id)
+    if model.chance.random() < 0.7:
+        model.beside[-1].append(
+            f"{model.id()}:boundary(on={id}, cancelled=yes) > {model.id()}:job(type=t) > {model.id()}:end"
+        )
+    model.beside.append([])
+    main = model.sequence(depth)
+    cancel = f"{pick}:exclusive [ x > 3 -> {model.id()}:end(cancelled=yes) | else -> {model.id()}:end ]"
+    inside = " & ".join([f"start > {main} > {cancel}", *model.beside.pop()])
+    return f"{id}:transaction{loop} {{ {inside} }}"
+
+
+def _ad_hoc(model: Model, depth: int) -> str:
+    """An ad-hoc subprocess in which two elements begin. The expression reads their ids from variables of the same names."""
+    id, first, second = model.id(), model.id(), model.id()
+    model.attach(id)
+    model.beside.append([])
+    paths = [f"{first}:job(type=t)", f"{second}:job(type=t) > {model.sequence(depth)}"]
+    if model.chance.random() < 0.3:
+        event = model.chance.choice(["error=E", "signal=s"])
+        model.beside[-1].append(
+            f"{model.id()}:eventsub {{ {model.id()}:start({event}) > {model.id()}:job(type=t) > {model.id()}:end }}"
+        )
+    inside = " & ".join([*paths, *(re.sub(r" > \w+:end$", "", one) for one in model.beside.pop())])
+    loop = ', items="=[1,2]", item=i' if model.chance.random() < 0.2 else ""
+    results = f', results=rs{id}, result="=i"' if model.chance.random() < 0.3 else ""
+    active = f'active="=[{first}, {second}]"'
+    return f"{id}:adhoc({active}{loop}{results}) {{ {inside} }}"
 
 
 def _fork(kind: str) -> Block:
@@ -130,4 +165,14 @@ def _race(model: Model, depth: int) -> str:
 
 
 LEAVES: list[Block] = [_job, _job, _loop, _catch, _receive, _call, _throw, _pass]
-BLOCKS: list[Block] = [*LEAVES, _subprocess, _subprocess, _fork("parallel"), _fork("inclusive"), _choice, _race]
+BLOCKS: list[Block] = [
+    *LEAVES,
+    _subprocess,
+    _subprocess,
+    _transaction,
+    _ad_hoc,
+    _fork("parallel"),
+    _fork("inclusive"),
+    _choice,
+    _race,
+]

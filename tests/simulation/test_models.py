@@ -5,6 +5,7 @@ A failing seed prints its model and what was done.
 
 import asyncio
 import random
+import re
 
 import pytest
 
@@ -27,10 +28,12 @@ from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
 from tests.simulation.invariants import check_memory, check_rows
 from tests.simulation.models import Model
 
-CHILD = "start > w:job(type=t) > end"
+CHILD = "start > w:job(type=t) > up:throw(escalation=U) > c:call(process=grandchild) > end"
+GRANDCHILD = "start > w:job(type=t) > up:throw(escalation=U) > w2:job(type=t) > end"
 STEPS = 25
 ROUNDS_TO_END = 80
 LONG_MS = 3_600_000
+AD_HOC = re.compile(r'adhoc\(active="=\[(\w+), (\w+)\]')
 MEMORY = [1, 20_000, 1 << 40]
 
 
@@ -60,7 +63,8 @@ class Played:
         check_memory(self.it.partition, self.it.store)
 
     async def create(self) -> None:
-        await self.do(create(k="1", x=str(self.chance.choice([1, 5, 7]))))
+        ids = {id: f'"{id}"' for pair in AD_HOC.findall(self.model) for id in pair}
+        await self.do(create(k="1", x=str(self.chance.choice([1, 5, 7])), **ids))
 
     async def complete(self) -> None:
         jobs = self.it.store.living(Job)
@@ -147,7 +151,11 @@ class Played:
             process = self.chance.choice(instances)
             other = {"process": "twin", "twin": "process"}.get(process.element_id, process.element_id)
             target = self.it.partition._state.definitions.processes.latest(other)
-            ids = [id for id in self.elements() if id != "process"] if other != "child" else ["start", "w", "end"]
+            ids = (
+                [id for id in self.elements() if id != "process"]
+                if other != "child"
+                else ["start", "w", "up", "c", "end"]
+            )
             await self.do(commands.MigrateProcessInstance(process.key, target.key, tuple((id, id) for id in ids)))
 
     def elements(self) -> list[str]:
@@ -208,7 +216,7 @@ ACTS = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", [*range(100), 401, 444, 542, 685])  # the last ones were red once
 def test_every_instance_of_a_random_model_comes_to_its_end(seed: int, monkeypatch: pytest.MonkeyPatch):
     if seed % 2:  # large scopes end in slices
         monkeypatch.setattr(scopes, "TERMINATED_AT_ONCE", 1)
@@ -225,6 +233,7 @@ async def _play(seed: int) -> None:
         async with opened(store, **options) as it:
             played = Played(it, model, chance, said)
             await played.do(deploy(CHILD, id="child"))
+            await played.do(deploy(GRANDCHILD, id="grandchild"))
             await played.do(deploy(model, id="twin"))
             await played.do(deploy(model))
             await played.create()

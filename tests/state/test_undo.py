@@ -82,6 +82,10 @@ def picture_of(state: State) -> dict[str, Any]:
             for lanes in state.jobs.windows._by_type.values()
             for lane, window in lanes.items()
         },
+        "flow": {key: repr(row) for key, row in state.jobs.flow._rows.items()},
+        "changed flow": sorted(state.jobs.flow._changed),
+        "held": dict(state.jobs.flow.held),
+        "paused": (sorted(state.jobs.flow.paused_definitions), sorted(state.jobs.flow.types)),
         "sizes": dict(state.residency._sizes),
         "bytes": state.residency.total_bytes,
         "next key": state._next_key,
@@ -130,6 +134,8 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.ParkFollowUp(some(follow_ups), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
+        commands.LimitJobs("u", held_max=value),
+        commands.PauseJobs("u") if value % 2 else commands.ResumeJobs("u"),
     ]
     return made[choice % len(made)]
 
@@ -141,7 +147,7 @@ def try_out(turn: Turn, wanted: commands.Command) -> None:
         return
 
 
-STEP = st.tuples(st.integers(0, 17), st.integers(0, 40))
+STEP = st.tuples(st.integers(0, 19), st.integers(0, 40))
 STEPS = st.lists(STEP, max_size=25)
 FAIL, SOON = 4, 27  # fails the only job of the new instance, which is activatable at once
 

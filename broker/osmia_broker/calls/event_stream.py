@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 from osmia_broker.engine.answers import EventLogState
-from osmia_broker.engine.commands import DropEvents, RecordEvents, StopRecording
+from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.errors import InvalidArgument, OsmiaError, OutOfRange, Overloaded
 from osmia_broker.partition import Clock, Listener, Partition
 from osmia_broker.state.event_rows import LoggedEvent

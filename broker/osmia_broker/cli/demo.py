@@ -59,7 +59,7 @@ def demo(
             _start(broker)
             with _connected(session, broker) as client:
                 Demo(client, broker, is_played=is_played).play()
-            _what_next(broker, keep)
+            _what_next(broker, keep, has_ended=is_played)
             if not is_played:
                 _wait_for_the_person(keep)
         finally:
@@ -233,9 +233,18 @@ def _expect(holds: bool, expected: str, found: str) -> None:
         raise Failure(Exit.DEFECT, f"Expected {expected}, but found {found}.", code="UNEXPECTED")
 
 
-def _what_next(broker: "ChildBroker", keep: Path | None) -> None:
-    address = "" if broker.ports.grpc == GRPC else f" --address {broker.address}"
+def _what_next(broker: "ChildBroker", keep: Path | None, *, has_ended: bool) -> None:
+    """Print three lines to try. A broker that *has_ended* with the demo has to be started first, and knows no process unless it was kept."""
     data_dir = keep or Path("osmia-data")
+    if has_ended:
+        sys.stdout.write(
+            "\n  Try next:\n"
+            f"    osmia broker --data-dir {data_dir}   a broker of your own; then, in a second terminal\n"
+            "    osmia deploy FILE.bpmn   your own process, or examples/dinner.bpmn of the repository\n"
+            "    osmia start PROCESS_ID   then osmia tasks\n"
+        )
+        return
+    address = "" if broker.ports.grpc == GRPC else f" --address {broker.address}"
     sys.stdout.write(
         "\n  Try next:\n"
         f"    osmia broker --data-dir {data_dir}   a broker of your own\n"

@@ -30,7 +30,9 @@ def status(session: Session) -> None:
     session.one(row, key="address", text=_text(address, topology, answer, is_healthy=not failures))
     if failures:
         what = f"The broker at {address} is not ready."
-        raise Failure(Exit.UNREACHABLE, what, why="; ".join(failures), code="NOT_READY")
+        why = "; ".join(failures)
+        mend = "make room on its disk; it goes on by itself" if "disk is full" in why else "the log of the broker"
+        raise Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="NOT_READY")
 
 
 def _failures(topology: "Topology", status: "Status") -> list[str]:

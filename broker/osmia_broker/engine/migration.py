@@ -265,6 +265,8 @@ def _migrate_events(
 
 
 def _events_of(instance: ElementInstance, element: Element) -> Iterable[Element]:
+    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+        return  # the subprocess that it lives in waits for these events
     if not instance.loop_counter:
         yield from element.boundaries
     if instance.type != ElementType.MULTI_INSTANCE_BODY and instance.state is ElementState.ACTIVATED:

@@ -126,6 +126,7 @@ class _Plan:
         for source in sources:
             if instruction.infers_ancestor:
                 opened = self._scopes_around(source)
+                self._refuse_new_loops(element, _scopes_of(element), opened)
             elif instruction.uses_source_parent:
                 opened = self._scopes_for(element, source.scope_key)
             else:

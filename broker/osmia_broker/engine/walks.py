@@ -42,7 +42,9 @@ def leave_walk(turn: Turn) -> None:
         if stops:
             _stop_walk(turn, turn.elements[process_instance_key])
     for process_instance_key, inner, depth in turn.inner:
-        leave_follow_up(turn, process_instance_key, inner, due_ms=turn.now_ms, depth=depth)
+        # The row makes its instance resident, so the whole instance has to be; for one that has ended there is nothing to do.
+        if not process_instance_key or turn.find_element(process_instance_key) is not None:
+            leave_follow_up(turn, process_instance_key, inner, due_ms=turn.now_ms, depth=depth)
     turn.inner.clear()
 
 

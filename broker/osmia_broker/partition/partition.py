@@ -300,8 +300,7 @@ class Partition:
         self._in_flight, self._batch = batch, Batch(batch.number + 1)
 
     def _offer_jobs(self) -> None:
-        self._state.jobs.wake(self._clock.now_ms())
-        offers = self._state.jobs.take_offers()
+        offers = self._state.jobs.take_offers(self._clock.now_ms())
         if self._away is None:
             self._publisher.offer(*offers)
 
@@ -357,8 +356,7 @@ class Partition:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
         self._due.go_on()
-        self._state.jobs.wake(self._clock.now_ms())
-        if self._batch or self._batch.wanted or self._state.jobs.has_offers or self._due.is_ready:
+        if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._batch.wanted or self._due.is_ready:
             self._schedule()
         elif self._drained is not None and not self._is_busy and not self._drained.done():
             self._drained.set_result(None)

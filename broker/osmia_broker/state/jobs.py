@@ -138,17 +138,12 @@ class JobTable(Table[Job]):
         held = self.flow.held_by_key(type)
         return {key: limit - held.get(key, 0) for key in self.windows.turns(type).taken}
 
-    @property
-    def has_offers(self) -> bool:
-        """Whether jobs have become activatable since `take_offers`."""
-        return bool(self._offered or self._waiting or self.is_waiting_of_all)
-
-    def take_offers(self) -> tuple[dict[str, list[int]], set[str] | None]:
+    def take_offers(self, now_ms: int) -> tuple[dict[str, list[int]], set[str] | None]:
         """Return what has become activatable since the last call: keys by type in order of rank, and types that must be asked for.
 
         None for the types means all of them.
         """
-        if not self.has_offers:
+        if not self.wake(now_ms):
             return {}, set()
         self._waiting.update(type for type in self._offered if type in self.flow.types)
         offered = {
@@ -230,13 +225,17 @@ class JobTable(Table[Job]):
             self.windows.drop_all()
             self.is_waiting_of_all = True
 
-    def wake(self, now_ms: int) -> None:
-        """Let types be asked for whose limit per second allows jobs again, and wake up for the others. Never called inside a command."""
+    def wake(self, now_ms: int) -> bool:
+        """Let types be asked for whose limit per second allows jobs again, and wake up for the others. Never called inside a command.
+
+        Return whether there are offers to take.
+        """
         for type in self.flow.types:
             self.windows.prune(type)
         self._waiting.update(self.flow.take_awake(now_ms))
         if (next_ms := self.flow.next_wake_ms) is not None:
             self._deadlines.add(next_ms)
+        return bool(self._offered or self._waiting or self.is_waiting_of_all)
 
 
 def _lane(job: Job) -> Lane:

@@ -14,10 +14,14 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
     If it is a handler itself, its row ends.
     """
     finish_handler(turn, instance)
-    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
-        return  # the subprocess that it belongs to is kept as a whole
-    handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None
     inner = turn.compensations.by("scope_key", instance.key)
+    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
+        for (
+            row
+        ) in inner:  # the subprocess that it belongs to is kept as a whole, with all that its inner instances have done
+            _move(turn, row, scope.key, scope.key if row.place == instance.key else row.place)
+        return
+    handler = _handler_of(element) if element.boundaries and not instance.loop_counter else None
     if handler is None and not inner:
         return
     variables = {name: row.value for name, row in turn.variables.of_scope(instance.key).items()}
@@ -34,19 +38,24 @@ def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Elemen
         )
     )
     for row in inner:  # a subprocess that has ended holds nothing any longer, so its scope does
-        turn.compensations.end(row, turn.now_ms)
-        turn.compensations.insert(
-            Compensation(
-                key=turn.next_key(),
-                process_instance_key=row.process_instance_key,
-                scope_key=scope.key,
-                place=row.place,
-                element_id=row.element_id,
-                completed_key=row.completed_key,
-                handler_id=row.handler_id,
-                variables=row.variables,
-            )
+        _move(turn, row, scope.key, row.place)
+
+
+def _move(turn: Turn, row: Compensation, scope_key: int, place: int) -> None:
+    """Let the scope of *scope_key* hold *row* from now on."""
+    turn.compensations.end(row, turn.now_ms)
+    turn.compensations.insert(
+        Compensation(
+            key=turn.next_key(),
+            process_instance_key=row.process_instance_key,
+            scope_key=scope_key,
+            place=place,
+            element_id=row.element_id,
+            completed_key=row.completed_key,
+            handler_id=row.handler_id,
+            variables=row.variables,
         )
+    )
 
 
 def finish_handler(turn: Turn, handler: ElementInstance) -> None:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import and_, case, not_, select
 
+from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.rows import InstanceOrigin
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
@@ -47,6 +48,8 @@ _failed_jobs = Nested(
     _process.c.key,
     and_(_job.c.ended_ms == schema.NOT_ENDED, _job.c.retries > 0, _job.c.error_message != ""),
 )
+_item = schema.TABLES[BatchItem].alias("batch_item")
+_batches = Nested(_item, _item.c.target_instance_key, _process.c.key)
 _INNER_STATES: dict[str, Condition] = {
     "ACTIVE": _inner.c.ended_ms == schema.NOT_ENDED,
     "COMPLETED": _inner.c.state == "COMPLETED",
@@ -96,6 +99,10 @@ PROCESS_INSTANCES = Entity(
         ),
         text("errorMessage", _incident.c.message, nested=_stops, shows=False),
         integer("incidentErrorHashCode", dialect.error_hash(_incident.c.message), nested=_stops, shows=False),
+        *(
+            text(name, dialect.as_text(_item.c.batch_key), nested=_batches, shows=False)
+            for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
+        ),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
     ),
     where=_process.c.type == schema.PROCESS,
