@@ -162,7 +162,7 @@ def test_a_child_broker_that_says_nothing_has_not_started(exit_code, words, why)
             for command in ("task complete", "job complete", "instance show", "incident resolve")
             for key in (2**63, 10**30, "1.5", "1e3")
         ),
-        ("jobs --instance 9223372036854775808", "osmia jobs --help"),
+        ("jobs --instance 9223372036854775808", "osmia jobs list --help"),
         ("incidents --instance 99999999999999999999", "osmia incidents --help"),
         ("job retries 1 2147483648", "osmia job retries --help"),
         ("job fail 1 --retries 2147483648", "osmia job fail --help"),

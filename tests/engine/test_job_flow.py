@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
-from osmia_broker.engine import commands
+from osmia_broker.engine import commands, flow_commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.engine.flow_commands import LimitJobs, PauseJobs, ResumeJobs
@@ -103,7 +103,7 @@ async def test_pausing_twice_and_resuming_what_is_not_paused_change_nothing():
         await it.do(PauseJobs("ask"))
         it.clock.ms += 5
         await it.do(PauseJobs("ask"))
-        [row] = (await it.do(commands.ListJobFlow())).rows
+        [row] = (await it.do(flow_commands.ListJobFlow())).rows
         assert row.paused_ms == it.clock.ms - 5
 
 
@@ -126,7 +126,7 @@ async def test_what_is_refused(command: commands.Command, refusal: type[Exceptio
     async with opened() as it:
         with pytest.raises(refusal):
             await it.do(command)
-        assert (await it.do(commands.ListJobFlow())).rows == ()
+        assert (await it.do(flow_commands.ListJobFlow())).rows == ()
 
 
 # --- limits
@@ -160,7 +160,7 @@ async def test_held_jobs_are_counted_again_after_a_restart():
         assert await count(it) == 0
         await done(it, held[:1])
         assert await count(it) == 1
-        answer = await it.do(commands.ListJobFlow())
+        answer = await it.do(flow_commands.ListJobFlow())
         assert answer.held == (("ask", "", "w", 2),)
 
 

@@ -134,8 +134,8 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.ParkFollowUp(some(follow_ups), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
-        commands.LimitJobs("u", held_max=value),
-        commands.PauseJobs("u") if value % 2 else commands.ResumeJobs("u"),
+        flow_commands.LimitJobs("u", held_max=value),
+        flow_commands.PauseJobs("u") if value % 2 else flow_commands.ResumeJobs("u"),
     ]
     return made[choice % len(made)]
 
