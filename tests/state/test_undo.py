@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from osmia_broker.engine import Budget, Turn, commands, execute
+from osmia_broker.engine import Budget, Turn, commands, execute, flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import InvalidState, OsmiaError
