@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def test_dinner(sync_broker):
     instance = sync_broker.start("p", {"n": 1})
     instance.waits_at("no")
 """
-OPTIONS = ("-p", "osmia_broker.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly", "-q")
+PLUGIN = "osmia_broker.pytest_plugin"
+IS_INSTALLED = any(one.value == PLUGIN for one in entry_points(group="pytest11"))  # pytest loads it by itself then
+OPTIONS = (*(() if IS_INSTALLED else ("-p", PLUGIN)), "-p", "no:cacheprovider", "-p", "no:randomly", "-q")
 
 
 @pytest.fixture
