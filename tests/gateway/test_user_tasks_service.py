@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import osmia
+from tests.activiti import extension_file, variable
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
@@ -169,6 +170,18 @@ def test_comments_and_forms(broker: RunningBroker):
     assert form is not None
     assert (form.key, form.form_id, form.version) == (task.form_key, "order", 1)
     assert form.schema == '{"id":"order","components":[]}'
+
+
+def test_the_variables_of_a_mapped_task_are_those_of_its_mapping(broker: RunningBroker):
+    line, mapping = "start > t:user > end", {"t": {"inputs": {"c": variable("a")}}}
+    files = [
+        ("m.bpmn", bpmn(line, id="m", dialect="activiti")),
+        ("m-extensions.json", extension_file("m", mappings=mapping)),
+    ]
+    broker.client.deploy(*files)
+    instance = broker.client.create_instance("m", {"a": 1, "b": 2}).key
+    [task] = broker.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+    assert broker.client.user_tasks.variables(task.key) == {"c": 1}
 
 
 def test_changes_of_tasks_are_followed(tmp_path: Path):

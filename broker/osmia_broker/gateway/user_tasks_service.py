@@ -11,7 +11,7 @@ from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
-from osmia_broker.store.read import EventFilter, Reader, dialect, files, instance_views
+from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.search import ITEMS_MAX, Search, get, search
@@ -115,8 +115,7 @@ class UserTasks:
 
     async def GetUserTaskVariables(self, request: queries.GetUserTaskRequest) -> queries.UserTaskVariables:
         """Return the variables that a task sees."""
-        task = await self._item(request.key)
-        scopes = await instance_views.scopes_of(self._reader, int(task["elementInstanceKey"]))
+        scopes = await task_views.scopes_seen(self._reader, int64("key", request.key))
         given = {SCOPES: dialect.array(scopes)}
         asked = Search(page={"limit": ITEMS_MAX})
         found = await search(self._reader, WHOLE_EFFECTIVE_VARIABLES, asked, given=given)

@@ -12,7 +12,7 @@ from osmia_broker.http.searching import (
     truncates,
 )
 from osmia_broker.http.types import Key
-from osmia_broker.store.read import dialect, files, instance_views, task_views
+from osmia_broker.store.read import dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS, VARIABLES
 from osmia_broker.store.read.entities.variables import (
     EFFECTIVE_VARIABLES,
@@ -26,17 +26,8 @@ TAG = "User task"
 TASK = "/user-tasks/{userTaskKey}"
 
 
-async def _scopes(call: Call, user_task_key: int) -> list[int]:
-    """Return the scopes that a user task sees, its own first."""
-    task = await get(call.reader, USER_TASKS, user_task_key, "user task")
-    key = int(task["elementInstanceKey"])
-    if await task_views.sees_only_own(call.reader, user_task_key):
-        return [key]
-    return await instance_views.scopes_of(call.reader, key)
-
-
 async def _in_scopes(call: Call, values: dict[str, int]) -> dict[str, Any]:
-    return {"scopeKey": {"$in": await _scopes(call, values["user_task_key"])}}
+    return {"scopeKey": {"$in": await task_views.scopes_seen(call.reader, values["user_task_key"])}}
 
 
 async def _of_known_task(call: Call, values: dict[str, int]) -> dict[str, Any]:
@@ -73,7 +64,7 @@ async def get_user_task_form(call: Call, user_task_key: Key) -> Any:
 
 
 async def _search_effective(call: Call, user_task_key: int, body: Any = None) -> Results:
-    scopes = await _scopes(call, user_task_key)
+    scopes = await task_views.scopes_seen(call.reader, user_task_key)
     entity = EFFECTIVE_VARIABLES if truncates(call) else WHOLE_EFFECTIVE_VARIABLES
     asked = Search() if body is None else Search(body.filter, body.sort, body.page)
     given = {SCOPES: dialect.array(scopes)}

@@ -2,16 +2,31 @@
 
 from sqlalchemy import bindparam, select
 
+from osmia_broker.errors import NotFound
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
+from osmia_broker.store.read import instance_views
 from osmia_broker.store.read.sources import Sources, question
 
 _task = schema.TABLES[UserTask]
-_SEES_ONLY_OWN = select(_task.c.sees_only_own).where(_task.c.key == bindparam("key"))
+_SEEING = select(_task.c.element_instance_key, _task.c.sees_only_own).where(_task.c.key == bindparam("key"))
+
+
+async def scopes_seen(sources: Sources, user_task_key: int) -> list[int]:
+    """Return the scopes whose variables a user task sees, its own first; its own alone if an Activiti mapping chose its variables.
+
+    Raises:
+        NotFound: there is no task with this key.
+
+    """
+    scope_key, sees_only_own = await _seeing(sources, user_task_key)
+    return [scope_key] if sees_only_own else await instance_views.scopes_of(sources, scope_key)
 
 
 @question
-async def sees_only_own(sources: Sources, user_task_key: int) -> bool:
-    """Return whether a user task sees its own variables alone, because an Activiti mapping chose them."""
+async def _seeing(sources: Sources, user_task_key: int) -> tuple[int, bool]:
     async with sources.database.snapshot() as snapshot:
-        return bool((await snapshot.values(_SEES_ONLY_OWN, {"key": user_task_key}))[0][0])
+        found = await snapshot.values(_SEEING, {"key": user_task_key})
+    if not found:
+        raise NotFound(f"Expected to find user task with key '{user_task_key}', but no such user task was found")
+    return found[0][0], bool(found[0][1])
