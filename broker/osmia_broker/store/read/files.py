@@ -5,17 +5,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, select
 
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search.entity import Item
-from osmia_broker.store.read.sources import Sources, question
-from osmia_broker.store.read.start_forms import embedded_form, start_form
+from osmia_broker.store.read.search.fields import TENANT_ID
+from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.start_forms import EMBEDDED, embedded_form, start_form
 from osmia_broker.store.read.tables import columns_of, readable
-
-EMBEDDED = "camunda-forms:bpmn:"  #: the beginning of a form key that names a form inside the model
 
 _form, _task = schema.TABLES[Form], schema.TABLES[UserTask]
 _graph, _decision = schema.TABLES[DecisionRequirements], schema.TABLES[Decision]
@@ -73,10 +71,6 @@ _FILES = {
 }
 
 
-def _missing(noun: str, key: int) -> NotFound:
-    return NotFound(f"Expected to find {noun} with key '{key}', but no such {noun} was found")
-
-
 @question
 async def content_of(sources: Sources, noun: str, key: int) -> Content:
     """Return the file from which something with this key was made. *noun* is one of the names in `_FILES`.
@@ -90,7 +84,7 @@ async def content_of(sources: Sources, noun: str, key: int) -> Content:
             found = await snapshot.values(statement, {"key": key})
             if found:
                 return Content(*found[0])
-    raise _missing(noun, key)
+    raise no_such(noun, key)
 
 
 @question
@@ -104,7 +98,7 @@ async def form(sources: Sources, key: int) -> Item:
     async with sources.database.snapshot() as snapshot:
         found = await _deployed(snapshot, _FORM, {"key": key})
     if found is None:
-        raise _missing("form", key)
+        raise no_such("form", key)
     return found
 
 
@@ -119,7 +113,7 @@ async def form_of_task(sources: Sources, key: int) -> Item | None:
     async with sources.database.snapshot() as snapshot:
         tasks = readable(UserTask, await snapshot.values(_TASK, {"key": key}))
         if not tasks:
-            raise _missing("user task", key)
+            raise no_such("user task", key)
         task = tasks[0]
         if task.form_key:
             return await _deployed(snapshot, _FORM, {"key": task.form_key})
@@ -128,7 +122,7 @@ async def form_of_task(sources: Sources, key: int) -> Item | None:
         definition = await _definition(snapshot, task.process_definition_key)
         id = task.external_form.removeprefix(EMBEDDED)
         schema_text = None if definition is None else await embedded_form(snapshot, definition, id)
-        return None if definition is None or schema_text is None else _embedded(definition, id, schema_text)
+        return None if definition is None or schema_text is None else _item(definition, id, schema_text)
 
 
 @question
@@ -142,12 +136,12 @@ async def form_of_start(sources: Sources, key: int) -> Item | None:
     async with sources.database.snapshot() as snapshot:
         definition = await _definition(snapshot, key)
         if definition is None:
-            raise _missing("process definition", key)
+            raise no_such("process definition", key)
         asked = await start_form(snapshot, definition)
         if asked is None:
             return None
         if asked.embedded is not None:
-            return _embedded(definition, asked.form_id or definition.bpmn_process_id, asked.embedded)
+            return _item(definition, asked.form_id or definition.bpmn_process_id, asked.embedded)
         if asked.binding == "deployment":
             wanted = {"form_id": asked.form_id, "deployment_key": definition.deployment_key}
             return await _deployed(snapshot, _FORM_OF_DEPLOYMENT, wanted)
@@ -168,21 +162,9 @@ async def _deployed(snapshot: Snapshot, statement: Select[Any], values: dict[str
     row = found[0]
     files = await snapshot.values(_FORM_FILE, {"key": row.key})
     text = files[0][1].decode(errors="replace") if files else ""
-    return {
-        "formKey": str(row.key),
-        "formId": row.form_id,
-        "version": row.version,
-        "schema": text,
-        "tenantId": "<default>",
-    }
+    return _item(row, row.form_id, text)
 
 
-def _embedded(definition: ProcessDefinition, id: str, text: str) -> Item:
-    """Make the item of a form that the model has. It has no key of its own, so it has that of its definition."""
-    return {
-        "formKey": str(definition.key),
-        "formId": id,
-        "version": definition.version,
-        "schema": text,
-        "tenantId": "<default>",
-    }
+def _item(row: Form | ProcessDefinition, id: str, text: str) -> Item:
+    """Make the item of a form. One that the model has is without key and version of its own, so it has those of its definition."""
+    return {"formKey": str(row.key), "formId": id, "version": row.version, "schema": text, "tenantId": TENANT_ID}

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, case, func, select, union_all
 
-from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import InstanceOrigin, WaitingToken
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
@@ -16,8 +15,9 @@ from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
 from osmia_broker.store.read.entities.wait_states import WAIT_STATES
 from osmia_broker.store.read.search import filters, statements
 from osmia_broker.store.read.search.entity import Item
+from osmia_broker.store.read.search.fields import TENANT_ID
 from osmia_broker.store.read.search.statements import Sight
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, no_such, question
 
 CALLERS_MAX = 1_000  # deeper calls are refused by the engine
 
@@ -89,7 +89,7 @@ async def _check_instance(snapshot: Snapshot, key: int) -> int:
     """
     found = await snapshot.values(_INSTANCE, {"key": key})
     if not found:
-        raise NotFound(f"Expected to find process instance with key '{key}', but no such process instance was found")
+        raise no_such("process instance", key)
     return int(found[0][1])
 
 
@@ -134,7 +134,7 @@ async def sequence_flows(sources: Sources, key: int) -> list[Item]:
         "rootProcessInstanceKey": str(origin[0][1] if origin and origin[0][1] else key),
         "processDefinitionKey": str(definition_key),
         "processDefinitionId": definitions[0][0] if definitions else None,
-        "tenantId": "<default>",
+        "tenantId": TENANT_ID,
     }
     return [{"sequenceFlowId": f"{key}_{flow}", "elementId": flow, **of_all} for (flow,) in flows]
 

@@ -3,10 +3,11 @@
 import hashlib
 from typing import Any
 
+from osmia_broker.state.store_protocol import PARTITION_BITS
+
 SCOPE_BITS = 32  # of the scope's key counter
 NAME_BITS = 27
-PARTITION_BITS = 4  # of the partition, from bit 51 of a key on
-COUNTER_BITS = 51  # of a key; the partition stands above it
+LOWER_PARTITION_BITS = 4  # of the partition of a key
 
 
 def variable_key(scope_key: Any, name: Any) -> int:
@@ -18,7 +19,7 @@ def variable_key(scope_key: Any, name: Any) -> int:
     scope = scope_key if isinstance(scope_key, int) else 0
     data = name.encode() if isinstance(name, str) else bytes(name or b"")
     hashed = int.from_bytes(hashlib.blake2b(data, digest_size=4).digest(), "big") & ((1 << NAME_BITS) - 1)
-    partition = (scope >> COUNTER_BITS) & ((1 << PARTITION_BITS) - 1)
+    partition = (scope >> PARTITION_BITS) & ((1 << LOWER_PARTITION_BITS) - 1)
     return (((partition << SCOPE_BITS) | (scope & ((1 << SCOPE_BITS) - 1))) << NAME_BITS) | hashed
 
 
@@ -26,9 +27,9 @@ def scopes_of(key: int, next_key: int) -> list[int]:
     """Return the scopes that a variable with this key may belong to, in a partition whose next key is *next_key*."""
     counter = (key >> NAME_BITS) & ((1 << SCOPE_BITS) - 1)
     partition = key >> (NAME_BITS + SCOPE_BITS)
-    if partition != (next_key >> COUNTER_BITS) & ((1 << PARTITION_BITS) - 1):
+    if partition != (next_key >> PARTITION_BITS) & ((1 << LOWER_PARTITION_BITS) - 1):
         return []
-    first = (partition << COUNTER_BITS) | counter
+    first = (partition << PARTITION_BITS) | counter
     return [*range(first, next_key, 1 << SCOPE_BITS)]
 
 

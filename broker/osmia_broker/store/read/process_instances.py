@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
-from osmia_broker.errors import InvalidState, NotFound
+from osmia_broker.errors import InvalidState
 from osmia_broker.state.rows import (
     BusinessId,
     CalledInstance,
@@ -22,7 +22,7 @@ from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.incidents import is_open as incident_is_open
 from osmia_broker.store.read.pages import Page, cursor
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, no_such, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "process instances"  #: the name in its cursors
@@ -117,9 +117,7 @@ async def find(sources: Sources, key: int) -> SeenInstance:
     async with sources.database.snapshot() as snapshot:
         values = await snapshot.values(_ONE, {"key": key})
         if not values:
-            raise NotFound(
-                f"Expected to find process instance with key '{key}', but no such process instance was found"
-            )
+            raise no_such("process instance", key)
         try:
             row = READERS[ElementInstance].row(tuple(values[0]))
         except CorruptRow as fault:

@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from osmia_broker.errors import Overloaded, TimedOut
+from osmia_broker.errors import NotFound, Overloaded, TimedOut
 from osmia_broker.store.read.database import Database
 from osmia_broker.store.read.definitions import Definitions
 from osmia_broker.store.read.element_names import ElementNames
@@ -75,3 +75,8 @@ def question(
             sources.questions -= 1
 
     return bounded
+
+
+def no_such(noun: str, key: object) -> NotFound:
+    """Make the refusal of a key that names nothing."""
+    return NotFound(f"Expected to find {noun} with key '{key}', but no such {noun} was found")

@@ -16,6 +16,7 @@ from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.sources import Sources
 from osmia_broker.store.read.tables import columns_of
 
+EMBEDDED = "camunda-forms:bpmn:"  #: the beginning of a form key that names a form inside the model
 FILES_MAX = 1_000  # whose forms stay in memory, some 100 bytes each
 
 _ALL = columns_of(ProcessDefinition)
@@ -84,7 +85,7 @@ def _forms_in(content: bytes) -> Forms:
         embedded_by_process[process.get("id", "")] = embedded
         for event in process.iterchildren(name(BPMN, "startEvent")):
             for node in event.iter(name(ZEEBE, "formDefinition")):
-                form_key = node.get("formKey", "").removeprefix("camunda-forms:bpmn:")
+                form_key = node.get("formKey", "").removeprefix(EMBEDDED)
                 form = StartForm(
                     form_id=node.get("formId", ""),
                     binding=node.get("bindingType", "latest"),

@@ -2,11 +2,10 @@
 
 from sqlalchemy import bindparam, select
 
-from osmia_broker.errors import NotFound
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read import instance_views
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, no_such, question
 
 _task = schema.TABLES[UserTask]
 _SEEING = select(_task.c.element_instance_key, _task.c.sees_only_own).where(_task.c.key == bindparam("key"))
@@ -28,5 +27,5 @@ async def _seeing(sources: Sources, user_task_key: int) -> tuple[int, bool]:
     async with sources.database.snapshot() as snapshot:
         found = await snapshot.values(_SEEING, {"key": user_task_key})
     if not found:
-        raise NotFound(f"Expected to find user task with key '{user_task_key}', but no such user task was found")
+        raise no_such("user task", user_task_key)
     return found[0][0], bool(found[0][1])

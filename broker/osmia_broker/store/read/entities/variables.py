@@ -4,14 +4,13 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, literal_column, not_, select
 
-from osmia_broker.errors import NotFound
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect, numbers
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import CHUNK, Entity, Item
 from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, flag, key, text
 from osmia_broker.store.read.search.search import get
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, no_such, question
 
 CHARACTERS_MAX = 8_191  # of a value in a list, unless it is asked for as a whole; the contract's number
 CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB
@@ -85,7 +84,7 @@ async def variable(sources: Sources, key: int) -> Item:
             item = await get(sources, WHOLE_VARIABLES, place, "variable")
             del item["isTruncated"]
             return item
-    raise NotFound(f"Expected to find variable with key '{key}', but no such variable was found")
+    raise no_such("variable", key)
 
 
 @question

@@ -143,8 +143,10 @@ def json(name: str, column: Column, show: Callable[[Any], Any], **more: Any) -> 
     return Field(name, Kind.JSON, column, **{"filters": False, "show": show, **more})
 
 
-TENANT = text("tenantId", literal_column("'<default>'"))  #: there is one tenant
-SORTED_TENANT = text("tenantId", literal_column("'<default>'"), sorts=True)
+TENANT_ID = "<default>"  #: there is one tenant
+_tenant: Column = literal_column(f"'{TENANT_ID}'")
+TENANT = text("tenantId", _tenant)
+SORTED_TENANT = text("tenantId", _tenant, sorts=True)
 
 
 def any_of(conditions: list[Condition]) -> Condition:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select
 
-from osmia_broker.errors import InvalidArgument, NotFound
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import cursors, filters, statements
@@ -19,7 +19,7 @@ from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_typ
 from osmia_broker.store.read.search.filters import Leaf, Parsed
 from osmia_broker.store.read.search.statements import TOTAL_MAX, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, no_such, question
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
@@ -101,8 +101,7 @@ async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: 
     async with sources.database.snapshot() as snapshot:
         items, _ = await _items(snapshot, entity, [key if isinstance(key, Sequence) else (key,)], own)
     if not items:
-        shown_key = key if isinstance(key, int) else key[0]
-        raise NotFound(f"Expected to find {noun} with key '{shown_key}', but no such {noun} was found")
+        raise no_such(noun, key if isinstance(key, int) else key[0])
     await entity.add(sources, items)
     return items[0]
 
