@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec.structs import replace
 
 from osmia_broker.calls import checks
+from osmia_broker.calls.base import seconds
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
@@ -42,7 +43,6 @@ from osmia_broker.partition import Clock, Partition, SystemClock
 
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
-WAIT_S_MAX = 7 * 24 * 3600.0  # of a call; no connection lives longer, and timers overflow far above
 EARLY_SHARE = (
     0.05  # a long poll ends early by this share of its time, so that the answer arrives before the client's deadline
 )
@@ -122,7 +122,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             TimedOut: the instance did not complete in time; it goes on.
 
         """
-        wait_s = _seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
+        wait_s = seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
         try:
@@ -306,11 +306,7 @@ def _activation(
     )
 
 
-def _seconds(wait_ms: int) -> float:
-    return min(wait_ms / 1000, WAIT_S_MAX)
-
-
 def _long_poll_s(wait_ms: int) -> float:
     """Return how long a poll waits; it ends a little early."""
-    wait_s = _seconds(wait_ms) if wait_ms else LONG_POLL_S
+    wait_s = seconds(wait_ms) if wait_ms else LONG_POLL_S
     return wait_s - min(EARLY_S, wait_s * EARLY_SHARE)

@@ -5,13 +5,14 @@ from collections.abc import Awaitable
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.engine.answers import ConditionalsEvaluated
+from osmia_broker.engine.answers import ConditionalsEvaluated, Correlated
+from osmia_broker.engine.batch_commands import CorrelateAtOnce
 from osmia_broker.engine.commands import BroadcastSignal, EvaluateConditional, PublishMessage
 from osmia_broker.errors import InvalidArgument, NotFound
 
 
 class EventCalls(PartitionCalls):
-    """Publish messages, broadcast signals, evaluate conditional start events."""
+    """Publish and correlate messages, broadcast signals, evaluate conditional start events."""
 
     def publish_message(
         self,
@@ -24,14 +25,30 @@ class EventCalls(PartitionCalls):
         business_id: str = "",
     ) -> Awaitable[int]:
         """Publish a message; the answer is its key. With a *time_to_live_ms* above 0 it is kept that long."""
-        if not name:
-            raise InvalidArgument("Expected a message to have a name, but found an empty one")
         return self._partition.submit(
             PublishMessage(
-                checks.name("name", name),
+                _message_name(name),
                 checks.name("correlationKey", correlation_key),
                 checks.int64("timeToLive", time_to_live_ms),
                 checks.name("messageId", message_id),
+                parse_variables(variables),
+                checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+            )
+        )
+
+    def correlate_message(
+        self, name: str, *, correlation_key: str, variables: str, business_id: str = ""
+    ) -> Awaitable[Correlated]:
+        """Give a message to what waits for it now. It is refused if nothing does.
+
+        Raises:
+            NotFound: nothing waits for it.
+
+        """
+        return self._partition.submit(
+            CorrelateAtOnce(
+                _message_name(name),
+                checks.name("correlationKey", correlation_key),
                 parse_variables(variables),
                 checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
             )
@@ -49,3 +66,9 @@ class EventCalls(PartitionCalls):
                 f"Expected to evaluate the process definition with key '{key}', but no such definition was found"
             )
         return self._partition.submit(EvaluateConditional(key, parse_variables(variables)))
+
+
+def _message_name(name: str) -> str:
+    if not name:
+        raise InvalidArgument("Expected a message to have a name, but found an empty one")
+    return checks.name("name", name)

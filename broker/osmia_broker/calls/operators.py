@@ -7,13 +7,12 @@ import msgspec
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.engine.answers import Correlated, EvaluatedExpression
+from osmia_broker.engine.answers import EvaluatedExpression
 from osmia_broker.engine.batch_commands import (
     ActivateAdHocElements,
     AddBatchItems,
     BatchPlan,
     CancelBatch,
-    CorrelateAtOnce,
     CreateBatch,
     DeleteClusterVariable,
     DeleteEndedInstance,
@@ -36,27 +35,7 @@ CLUSTER_VARIABLE_CHARACTERS = 256  # of a name
 
 
 class OperatorCalls(PartitionCalls):
-    """Correlate, activate, update, evaluate; batch operations; cluster variables; the deletion of what has ended."""
-
-    def correlate_message(
-        self, name: str, *, correlation_key: str, variables: str, business_id: str = ""
-    ) -> Awaitable[Correlated]:
-        """Give a message to what waits for it now. It is refused if nothing does.
-
-        Raises:
-            NotFound: nothing waits for it.
-
-        """
-        if not name:
-            raise InvalidArgument("Expected a message to have a name, but found an empty one")
-        return self._partition.submit(
-            CorrelateAtOnce(
-                checks.name("name", name),
-                checks.name("correlationKey", correlation_key),
-                parse_variables(variables),
-                checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
-            )
-        )
+    """Activate, update, evaluate; batch operations; cluster variables; the deletion of what has ended."""
 
     def activate_ad_hoc_elements(
         self, ad_hoc_key: int, elements: Iterable[tuple[str, str]], *, cancels_remaining: bool = False

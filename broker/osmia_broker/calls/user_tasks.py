@@ -7,12 +7,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.base import PartitionCalls
+from osmia_broker.calls.base import PartitionCalls, seconds
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.results import Results
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.elements.dates import zoned_text
+from osmia_broker.engine.elements.user_tasks import PRIORITY_MAX
 from osmia_broker.engine.task_commands import (
     Actor,
     AssignUserTask,
@@ -36,7 +37,6 @@ NAME_CHARACTERS = 4_096  # of a person, a group or an action
 CANDIDATES_MAX = 1_000  # users, and groups, of a task
 COMMENT_CHARACTERS = 32_768
 ID_CHARACTERS = 256  # of a global task listener
-PRIORITY_MAX = 100
 ALL_EVENTS = "all"  #: the event type of a global task listener that stands for every one
 
 _REFUSALS: dict[str, type[Rejection]] = {one.code: one for one in (NotFound, InvalidState)}
@@ -226,7 +226,7 @@ class UserTaskCalls(PartitionCalls):
         result = self._results.expect()
         made = command(result.ticket)
         submission: asyncio.Future[Any] | None = None
-        wait_s = wait_ms / 1000 if wait_ms > 0 else LISTENERS_WAIT_S
+        wait_s = seconds(wait_ms) if wait_ms > 0 else LISTENERS_WAIT_S
         try:
             submission = self._partition.submit(made)
             answer = await asyncio.shield(submission)

@@ -30,12 +30,11 @@ from osmia_broker.engine.new_user_tasks import (
     value_of,
 )
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model import RESERVED_HEADERS
+from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState
 from osmia_broker.state.task_rows import TaskOperation, TaskTransition, UserTask, UserTaskState
 
-CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING = "creating", "assigning", "updating", "completing", "canceling"
-EVENTS = (CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING)
+CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING = EVENTS = TASK_LISTENER_EVENTS
 MAY_BE_DENIED = {ASSIGNING: "Assignment", UPDATING: "Update", COMPLETING: "Completion"}  #: the word in the refusal
 
 Listener = tuple[str, int, dict[str, str]]  #: type, retries and headers of its job
