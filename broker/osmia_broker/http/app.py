@@ -12,7 +12,7 @@ import msgspec
 
 from osmia_broker.calls import Caller
 from osmia_broker.http.multipart import read_parts
-from osmia_broker.http.operation import MULTIPART, Call, Operation, Reply, Router, Services
+from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
 
@@ -20,7 +20,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-BASE = "/v2"
 UNKNOWN = ("unknown", "unknown")  # the route and method of a request without an operation, in the counts
 _encode = msgspec.json.Encoder().encode
 

@@ -1,6 +1,6 @@
 """Batch operations over a filter: find the items, then create the batch operation that works them off."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -65,8 +65,7 @@ async def begin(call: Call, type: BatchType, items: Items, plan: BatchPlan | Non
 
 async def instances(call: Call, wanted: Filter | None, scope: Filter) -> Items:
     """Find the process instances that pass the filter of a request and *scope*."""
-    found = await _all(call, PROCESS_INSTANCES, wanted, scope, lambda item: item["processInstanceKey"])
-    return [(key, key) for key in found]
+    return await _pairs(call, PROCESS_INSTANCES, wanted, scope, "processInstanceKey")
 
 
 async def incidents(call: Call, wanted: Filter | None, scope: Filter) -> Items:
@@ -87,26 +86,19 @@ async def jobs(call: Call, wanted: Filter) -> Items:
 
 async def evaluations(call: Call, wanted: Filter) -> Items:
     """Find the evaluations with a decision that passes the filter of a request."""
-    found = await _all(call, DECISION_INSTANCES, wanted, {}, lambda item: item["decisionEvaluationKey"])
-    return [(key, 0) for key in dict.fromkeys(found)]
+    found = await _read(call, DECISION_INSTANCES, wanted, {}, lambda item: (int(item["decisionEvaluationKey"]), 0))
+    return list(dict.fromkeys(found))
 
 
 async def _pairs(call: Call, entity: Entity, wanted: Filter | None, scope: Filter, name: str) -> Items:
-    texts = await _read(
+    return await _read(
         call, entity, wanted, scope, lambda item: (int(item[name]), int(item["processInstanceKey"] or 0))
     )
-    return list(texts)
-
-
-async def _all(
-    call: Call, entity: Entity, wanted: Filter | None, scope: Filter, key: Callable[[Any], str]
-) -> list[int]:
-    return list(await _read(call, entity, wanted, scope, lambda item: int(key(item))))
 
 
 async def _read(
     call: Call, entity: Entity, wanted: Filter | None, scope: Filter, of_item: Callable[[Any], Any]
-) -> Sequence[Any]:
+) -> list[Any]:
     """Read all items page by page, in the order of their keys.
 
     Raises:

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.http.operation import OPERATIONS, Operation
+from osmia_broker.http.operation import BASE, OPERATIONS, Operation
 from osmia_broker.http.problem import MEDIA_TYPE, Problem
 from osmia_broker.http.types import schema_of
 
 REFERENCE = "#/components/schemas/{name}"
-BASE = "/v2"
 
 
 @cache

@@ -26,6 +26,7 @@ from osmia_broker.http.problem import HttpRefusal, bad_request
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
+BASE = "/v2"  #: the beginning of every path
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 NO_UPLOADS: list["Upload"] = []
@@ -170,7 +171,7 @@ def operation(
         hints = get_type_hints(handler)
         parameters = inspect.signature(handler).parameters
         body = parameters.get("body")
-        body_type = None if body is None else _without_none(hints["body"])
+        body_type = None if body is None else _without(hints["body"], type(None))
         OPERATIONS.append(
             Operation(
                 method=method,
@@ -183,7 +184,7 @@ def operation(
                 path_types={name: (_snake(name), hints[_snake(name)]) for name in _PLACEHOLDER.findall(path)},
                 body_type=body_type,
                 needs_body=takes == MULTIPART or (body is not None and body.default is inspect.Parameter.empty),
-                answer_type=hints.get("return"),
+                answer_type=_without(hints.get("return"), Reply),
                 takes=takes,
                 waits=waits,
                 decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
@@ -194,10 +195,11 @@ def operation(
     return register
 
 
-def _without_none(hint: Any) -> Any:
-    """Return the type in `T | None`."""
-    others = [one for one in get_args(hint) if one is not type(None)]
-    return others[0] if len(others) == 1 and type(None) in get_args(hint) else hint
+def _without(hint: Any, other: type) -> Any:
+    """Return the type in `T | other`."""
+    types_of = get_args(hint)
+    rest = [one for one in types_of if one is not other]
+    return rest[0] if len(rest) == 1 and other in types_of else hint
 
 
 def _snake(name: str) -> str:

@@ -55,13 +55,18 @@ def invalid(*details: str) -> HttpRefusal:
     return HttpRefusal(400, "INVALID_ARGUMENT", " ".join(details))
 
 
+def status_and_title(error: OsmiaError) -> tuple[int, str]:
+    """Return the HTTP status of a refusal, and its title."""
+    status, title = STATUSES[error.status]
+    return status, error.code if isinstance(error, Rejection) else title
+
+
 def problem_of(error: Exception, path: str) -> Problem:
     """Describe *error*. An unexpected one is described by its kind alone."""
     if isinstance(error, HttpRefusal):
         return _problem(error.status, error.title, str(error), path)
     if isinstance(error, OsmiaError):
-        status, title = STATUSES[error.status]
-        return _problem(status, error.code if isinstance(error, Rejection) else title, framed(error), path)
+        return _problem(*status_and_title(error), framed(error), path)
     text = f"Expected the request to succeed, but found a defect: {type(error).__name__}"
     return _problem(500, "INTERNAL", text, path)
 

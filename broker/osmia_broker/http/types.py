@@ -42,6 +42,10 @@ class Body(msgspec.Struct, rename="camel", kw_only=True):
     """The root of the JSON objects of requests. Members that it does not know are passed over."""
 
 
+class Empty(Body):
+    """A request that needs no more than its path."""
+
+
 class Item(msgspec.Struct, rename="camel", kw_only=True):
     """The root of the JSON objects of answers."""
 

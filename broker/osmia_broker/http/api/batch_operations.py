@@ -10,17 +10,13 @@ from osmia_broker.http.instructions import MigrationPlan, check_plan, mappings
 from osmia_broker.http.job_bodies import JobChanges, check_changes
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
-from osmia_broker.http.types import Body, Key, Text
+from osmia_broker.http.types import Body, Empty, Key, Text
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read.entities import BATCH_ITEMS, BATCH_OPERATIONS, PROCESS_INSTANCES
 from osmia_broker.store.read.search.search import get
 
 TAG, INSTANCE_TAG = "Batch operation", "Process instance"
 BATCH = "/batch-operations/{batchOperationKey}"
-
-
-class Nothing(Body):
-    """A request that needs no more than its key."""
 
 
 class Migration(FilterBody):
@@ -121,7 +117,7 @@ async def resolve_process_instance_incidents(call: Call, process_instance_key: K
 
 
 @operation("POST", "/process-instances/{processInstanceKey}/deletion", tag=INSTANCE_TAG, status=204)
-async def delete_process_instance(call: Call, process_instance_key: Key, body: Nothing | None = None) -> None:
+async def delete_process_instance(call: Call, process_instance_key: Key, body: Empty | None = None) -> None:
     """Delete a process instance that has ended, with its history."""
     del body
     await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
@@ -146,7 +142,7 @@ async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreate
 
 
 @operation("POST", "/decision-instances/{decisionEvaluationKey}/deletion", tag="Decision instance", status=204)
-async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Nothing | None = None) -> None:
+async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Empty | None = None) -> None:
     """Delete one evaluation of a decision."""
     del body
     if not await batches.evaluations(call, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):
@@ -157,21 +153,21 @@ async def delete_decision_instance(call: Call, decision_evaluation_key: Key, bod
 
 
 @operation("POST", BATCH + "/cancellation", tag=TAG, status=204)
-async def cancel_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+async def cancel_batch_operation(call: Call, batch_operation_key: Key, body: Empty | None = None) -> None:
     """End a batch operation; the items that are left are not worked off."""
     del body
     await call.calls.cancel_batch(batch_operation_key)
 
 
 @operation("POST", BATCH + "/suspension", tag=TAG, status=204)
-async def suspend_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+async def suspend_batch_operation(call: Call, batch_operation_key: Key, body: Empty | None = None) -> None:
     """Stop to work off a batch operation, until it is resumed."""
     del body
     await call.calls.suspend_batch(batch_operation_key)
 
 
 @operation("POST", BATCH + "/resumption", tag=TAG, status=204)
-async def resume_batch_operation(call: Call, batch_operation_key: Key, body: Nothing | None = None) -> None:
+async def resume_batch_operation(call: Call, batch_operation_key: Key, body: Empty | None = None) -> None:
     """Let a suspended batch operation go on."""
     del body
     await call.calls.resume_batch(batch_operation_key)

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import msgspec
 from msgspec import field
 
-from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError, Rejection
-from osmia_broker.http.operation import MULTIPART, Call, Reply, Upload, operation
-from osmia_broker.http.problem import STATUSES, HttpRefusal, bad_request, invalid
+from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, operation
+from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
 from osmia_broker.http.types import Body, Item, Key, Text, convert, key_text
 from osmia_broker.store.documents import STORE_ID, Document
 
@@ -100,7 +100,7 @@ async def create_document(call: Call) -> Reference:
 
 
 @operation("POST", "/documents/batch", tag=TAG, takes=MULTIPART, status=201)
-async def create_documents(call: Call) -> Stored:
+async def create_documents(call: Call) -> Stored | Reply:
     """Store files as documents, each on its own."""
     _check_store(call.query)
     files = [one for one in call.uploads if one.name == "files"]
@@ -115,13 +115,12 @@ async def create_documents(call: Call) -> Stored:
         try:
             stored.created_documents.append(await _create(call, file, metadata, ""))
         except OsmiaError as refusal:
-            status, title = STATUSES[refusal.status]
-            title = refusal.code if isinstance(refusal, Rejection) else title
+            status, title = status_and_title(refusal)
             stored.failed_documents.append(
                 Failed(file_name=file.file_name, status=status, title=title, detail=str(refusal))
             )
     if stored.failed_documents:
-        return Reply(207, msgspec.json.encode(stored))  # type: ignore[return-value]  # the bytes of one
+        return Reply(207, msgspec.json.encode(stored))
     return stored
 
 
@@ -162,7 +161,7 @@ async def create_document_link(call: Call, document_id: str, body: LinkRequest |
     expires_ms = documents.now_ms() + lifetime_ms
     signature = await documents.signature(document_id, expires_ms)
     host = call.caller.metadata.get("host", "localhost")
-    url = f"http://{host}/v2/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
+    url = f"http://{host}{BASE}/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
     return Link(url=url, expires_at=_date(expires_ms) or "")
 
 

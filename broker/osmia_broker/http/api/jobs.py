@@ -106,7 +106,7 @@ class Update(Body):
 
 
 @operation("POST", "/jobs/activation", tag=TAG, waits=True)
-async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs:
+async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs | Reply:
     """Hand out jobs of a type, now or when the first come."""
     faults = Faults()
     faults.require("type", body.type)
@@ -124,7 +124,7 @@ async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs:
         leases=bool(body.with_lease),
     )
     answer = _encode(ActivatedJobs(jobs=[_job(one) for one in jobs]))
-    return Reply(body=answer, undelivered=partial(call.calls.give_back, jobs))  # type: ignore[return-value]  # the bytes of one
+    return Reply(body=answer, undelivered=partial(call.calls.give_back, jobs))
 
 
 @operation("POST", "/jobs/{jobKey}/completion", tag=TAG, status=204)

@@ -7,8 +7,8 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.calls.instances import Marks
 from osmia_broker.engine.answers import Created
+from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.problem import invalid
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 
 TAG = "Process instance"
@@ -61,11 +61,11 @@ class CreatedInstance(Item):
 @operation("POST", "/process-instances", tag=TAG, waits=True)
 async def create_process_instance(call: Call, body: Creation) -> CreatedInstance:
     """Create a process instance, and wait for its end if the request asks for it."""
-    named = [bool(body.process_definition_id), bool(body.process_definition_key)]
-    if not any(named):
-        raise invalid("At least one of [processDefinitionId, processDefinitionKey] is required.")
-    if all(named):
-        raise invalid("Only one of [processDefinitionId, processDefinitionKey] is allowed.")
+    faults = Faults()
+    faults.require_one(
+        processDefinitionId=body.process_definition_id, processDefinitionKey=body.process_definition_key or None
+    )
+    faults.refuse()
     checks.default_tenant("Create Process Instance", [body.tenant_id or ""])
     asked: dict[str, Any] = {
         "bpmn_process_id": body.process_definition_id or "",

@@ -12,13 +12,9 @@ from osmia_broker.http.instructions import (
     terminations,
 )
 from osmia_broker.http.operation import Call, operation
-from osmia_broker.http.types import Body, Key, Text
+from osmia_broker.http.types import Body, Empty, Key, Text
 
 TAG = "Process instance"
-
-
-class Empty(Body):
-    """A request that needs no more than its key."""
 
 
 class BusinessId(Body):

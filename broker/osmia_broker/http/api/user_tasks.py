@@ -43,12 +43,6 @@ class Completion(Body):
     action: Text | None = None
 
 
-class Unassignment(Body):
-    """The end of an assignment; it needs no more than the key."""
-
-    action: Text | None = None
-
-
 @operation("POST", TASK + "/assignment", tag=TAG, status=204, waits=True)
 async def assign_user_task(call: Call, user_task_key: Key, body: Assignment) -> None:
     """Assign a user task to a person; with `allowOverride: false`, only if nobody else has it."""
