@@ -9,7 +9,7 @@ Events are recorded from the first reader until a while after the last one has l
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -92,7 +92,7 @@ class EventStream(Listener):
 
     async def follow(
         self, wanted: EventFilter, *, after: int | None = None, from_oldest: bool = False, until_now: bool = False
-    ) -> AsyncIterator[Slice]:
+    ) -> AsyncGenerator[Slice, None]:
         """Yield the events after the position *after* (None: from now on) in slices; the first slice is empty and comes at once.
 
         A slice without events tells how far the reader is. With *until_now* the stream ends when everything so far has been told.

@@ -5,6 +5,7 @@ and the counts in the same commit. So a crash loses no item and repeats none.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -138,7 +139,7 @@ def work_off(turn: Turn, command: WorkOffBatch) -> None:
     plan = _decode_plan(batch.plan)
     failed = 0
     for item in part:
-        reason = _try(turn, lambda item=item: act(turn, batch.type, plan, item))  # type: ignore[misc]
+        reason = _try(turn, partial(act, turn, batch.type, plan, item))
         failed += bool(reason)
         _end_item(turn, item, reason)
     turn.batches.update(batch, completed=batch.completed + len(part) - failed, failed=batch.failed + failed)

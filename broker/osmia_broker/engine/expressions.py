@@ -9,6 +9,7 @@ import msgspec
 from osmia_broker import feel
 from osmia_broker.engine.implied_variables import INITIATOR, implied_initiator, loop_variable
 from osmia_broker.engine.incidents import IncidentRaised, storable
+from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression, Result, Static
 from osmia_broker.state.rows import ErrorType
@@ -77,8 +78,8 @@ def global_value(turn: Turn, name: str, element_instance_key: int = 0) -> msgspe
 def _business_id(turn: Turn, element_instance_key: int) -> str:
     """Return the business id of the process instance that an element instance belongs to, as JSON."""
     element = turn.elements.get(element_instance_key)
-    found = turn.business_ids.by("element_instance_key", element.process_instance_key) if element is not None else []
-    return msgspec.json.encode(found[0].business_id).decode() if found else "null"
+    business_id = "" if element is None else business_id_of(turn, element.process_instance_key)
+    return msgspec.json.encode(business_id or None).decode()
 
 
 def evaluate(

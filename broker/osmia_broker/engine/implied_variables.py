@@ -2,6 +2,7 @@
 
 import msgspec
 
+from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import MultiInstance
 from osmia_broker.state.rows import ElementInstance
@@ -13,8 +14,8 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def initiator_of(turn: Turn, process_instance_key: int) -> str:
     """Return the user who started a resident process instance; empty if nobody was named."""
-    origins = turn.origins.by("element_instance_key", process_instance_key)
-    return origins[0].initiator if origins else ""
+    origin = origin_of(turn, process_instance_key)
+    return "" if origin is None else origin.initiator
 
 
 def implied_initiator(turn: Turn, process: ElementInstance) -> msgspec.Raw:

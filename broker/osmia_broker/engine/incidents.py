@@ -45,6 +45,12 @@ def _insert(turn: Turn, element: ElementInstance, job_key: int, error_type: Erro
     turn.note(INCIDENT, "raised", error_type, incident.key, incident.process_instance_key)
 
 
+def end_incidents(turn: Turn, element_instance_key: int) -> None:
+    """Close the open incidents of an element instance whose work is over."""
+    for incident in turn.incidents.by("element_instance_key", element_instance_key):
+        turn.incidents.end(incident, turn.now_ms)
+
+
 def storable(text: str) -> str:
     """Return *text* with a replacement character for what no store can keep: NUL, and half a surrogate pair."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -24,8 +24,8 @@ from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
-from osmia_broker.engine.marks import assign, business_id_of
-from osmia_broker.engine.new_instances import root_of, tags_of
+from osmia_broker.engine.marks import assign
+from osmia_broker.engine.new_instances import business_id_of, root_of, tags_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn

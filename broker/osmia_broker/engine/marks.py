@@ -4,7 +4,7 @@ from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, CreateProcessInstance, ExpireCreation
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.lifecycle import is_ending
-from osmia_broker.engine.new_instances import decode_tags, encode_tags, origin_of
+from osmia_broker.engine.new_instances import business_id_of, decode_tags, encode_tags, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import AlreadyExists, InvalidState, NotFound
@@ -16,12 +16,6 @@ RETENTION_MS = 24 * 3_600_000  # how long a creation is remembered: longer than 
 
 
 # --- business ids
-
-
-def business_id_of(turn: Turn, process_instance_key: int) -> str:
-    """Return the business id of a resident instance; empty without."""
-    found = turn.business_ids.by("element_instance_key", process_instance_key)
-    return found[0].business_id if found else ""
 
 
 def taken_by(turn: Turn, process_id: str, business_id: str) -> int:

@@ -13,7 +13,8 @@ from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.lifecycle.joins import open_joins
-from osmia_broker.engine.marks import business_id_of, taken_by
+from osmia_broker.engine.marks import taken_by
+from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound

@@ -52,6 +52,12 @@ def root_of(turn: Turn, process_instance_key: int) -> int:
     return process_instance_key if origin is None else origin.root_process_instance_key or process_instance_key
 
 
+def business_id_of(turn: Turn, process_instance_key: int) -> str:
+    """Return the business id of a resident instance; empty without."""
+    found = turn.business_ids.by("element_instance_key", process_instance_key)
+    return found[0].business_id if found else ""
+
+
 def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
     """Return the tags of a resident process instance."""
     origin = origin_of(turn, process_instance_key)

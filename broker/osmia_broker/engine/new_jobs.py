@@ -1,4 +1,4 @@
-"""The creation of jobs: for tasks, for listeners, for ad-hoc subprocesses."""
+"""The creation of jobs: for tasks, for listeners, for ad-hoc subprocesses; and their end without a report."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import msgspec
 
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
+from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import JobDefinition, ListenerDefinition
@@ -60,8 +61,7 @@ def _fair_key(turn: Turn, element: ElementInstance, type: str) -> str:
         definition = turn.definitions.processes.get(element.process_definition_key)
         return definition.bpmn_process_id if definition is not None else ""
     if fair_by is FairBy.BUSINESS_ID:
-        found = turn.business_ids.by("element_instance_key", element.process_instance_key)
-        return found[0].business_id if found else ""
+        return business_id_of(turn, element.process_instance_key)
     return ""
 
 
@@ -96,3 +96,10 @@ def create_listener_job(turn: Turn, instance: ElementInstance, listener: Listene
 def json_object(headers: Mapping[str, str]) -> str:
     """Return headers as the JSON text that a job keeps."""
     return msgspec.json.encode(headers).decode() if headers else "{}"
+
+
+def cancel_jobs(turn: Turn, element_instance_key: int) -> None:
+    """Cancel the jobs of an element instance."""
+    for job in turn.jobs.by("element_instance_key", element_instance_key):
+        turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
+        turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)

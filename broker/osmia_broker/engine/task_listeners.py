@@ -15,9 +15,9 @@ from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
 from osmia_broker.engine.follow_ups import release_follow_ups
-from osmia_broker.engine.incidents import IncidentRaised, raise_incident
+from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
-from osmia_broker.engine.new_jobs import create_job, json_object
+from osmia_broker.engine.new_jobs import cancel_jobs, create_job, json_object
 from osmia_broker.engine.new_user_tasks import (
     Changes,
     answer_waiting,
@@ -118,11 +118,8 @@ def begin_canceling(turn: Turn, instance: ElementInstance) -> bool:
 def _stop_change(turn: Turn, task: UserTask) -> None:
     """End what goes on at the task: a change, the jobs of its listeners, their incidents."""
     end_transitions(turn, task)
-    for job in turn.jobs.by("element_instance_key", task.element_instance_key):
-        turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
-        turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)
-    for incident in turn.incidents.by("element_instance_key", task.element_instance_key):
-        turn.incidents.end(incident, turn.now_ms)
+    cancel_jobs(turn, task.element_instance_key)
+    end_incidents(turn, task.element_instance_key)
 
 
 # --- listeners
@@ -283,5 +280,4 @@ def _complete_job(turn: Turn, task: UserTask) -> None:
         return
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
     turn.note(JOB, "completed", job.type, job.key, job.process_instance_key)
-    for incident in turn.incidents.by("element_instance_key", task.element_instance_key):
-        turn.incidents.end(incident, turn.now_ms)
+    end_incidents(turn, task.element_instance_key)

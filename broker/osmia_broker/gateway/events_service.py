@@ -34,7 +34,7 @@ class Events:
             async for one in slices:
                 yield queries.FollowEventsResponse(events=map(_event, one.events), position=one.through)
         finally:
-            await slices.aclose()  # type: ignore[attr-defined]  # an async generator: its reader has left
+            await slices.aclose()  # its reader has left
 
     async def GetEventLog(self, _request: queries.GetEventLogRequest) -> queries.EventLog:
         """Tell which events are kept."""

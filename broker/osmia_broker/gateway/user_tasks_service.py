@@ -171,7 +171,7 @@ class UserTasks:
                 if not one.events:
                     yield queries.UserTaskEvent(position=one.through)
         finally:
-            await slices.aclose()  # type: ignore[attr-defined]  # an async generator: its reader has left
+            await slices.aclose()  # its reader has left
 
 
 def _json(field: str, text: str) -> Any:

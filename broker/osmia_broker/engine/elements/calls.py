@@ -16,8 +16,7 @@ from osmia_broker.engine.lifecycle import (
     terminate,
     terminate_in_slices,
 )
-from osmia_broker.engine.marks import business_id_of
-from osmia_broker.engine.new_instances import add_origin, new_process, origin_of
+from osmia_broker.engine.new_instances import add_origin, business_id_of, new_process, origin_of
 from osmia_broker.engine.process_variables import initial_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local, visible

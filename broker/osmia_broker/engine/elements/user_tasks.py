@@ -44,7 +44,7 @@ class UserTaskProcessor(Processor):
         """Evaluate the attributes, then create the task, and the job of a job-based one."""
         definition = element.user_task
         assert definition is not None, f"'{element.id}' was deployed without a user task definition"
-        headers = json_object(element.job.headers) if element.job else "{}"
+        own_headers = element.job.headers if element.job else {}
         found = _evaluated(turn, instance, definition)
         columns = {
             "name": shown_name(turn, instance, element),
@@ -54,7 +54,7 @@ class UserTaskProcessor(Processor):
             "assignee": found.get("assignee", ""),
             "candidate_users": found.get("candidateUsers", "[]"),
             "candidate_groups": found.get("candidateGroups", "[]"),
-            "headers": headers,
+            "headers": json_object(own_headers),
             **_dates(found),
         }
         if definition.is_native:
@@ -71,7 +71,7 @@ class UserTaskProcessor(Processor):
             instance,
             type=USER_TASK_JOB_TYPE,
             retries=USER_TASK_RETRIES,
-            headers=_with(headers, found),
+            headers=json_object({**own_headers, **{RESERVED_HEADERS + name: value for name, value in found.items()}}),
             priority=element.job.priority if element.job else None,
         )
         insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **columns)
@@ -79,14 +79,6 @@ class UserTaskProcessor(Processor):
     def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
         """Whether task listeners for `canceling` have to work before the element ends; let them begin."""
         return begin_canceling(turn, instance)
-
-
-def _with(headers: str, found: dict[str, str]) -> str:
-    """Return the headers of the model and those of the assignment as the JSON object of a job."""
-    if not found:
-        return headers
-    own: dict[str, str] = msgspec.json.decode(headers)
-    return json_object(own | {RESERVED_HEADERS + name: value for name, value in found.items()})
 
 
 def _evaluated(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:

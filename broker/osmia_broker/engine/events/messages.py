@@ -20,7 +20,8 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire, may_fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.marks import business_id_of, give_business_id, taken_by
+from osmia_broker.engine.marks import give_business_id, taken_by
+from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import document

@@ -1,16 +1,17 @@
 """Whole scopes: opened from outside without their start event, and ended with everything that lives in them."""
 
 from osmia_broker.engine.commands import ContinueTermination
-from osmia_broker.engine.domain_events import INSTANCE, JOB
+from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
+from osmia_broker.engine.new_jobs import cancel_jobs
 from osmia_broker.engine.new_user_tasks import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
-from osmia_broker.state.rows import ElementInstance, ElementState, JobState
+from osmia_broker.state.rows import ElementInstance, ElementState
 
 TERMINATED_AT_ONCE = 1_000  # element instances that one step ends; about 50 ms
 TERMINATED_PER_SLICE = 100
@@ -224,9 +225,7 @@ def _end(turn: Turn, instance: ElementInstance) -> None:
 
 
 def _clear(turn: Turn, instance: ElementInstance) -> None:
-    for job in turn.jobs.by("element_instance_key", instance.key):
-        turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
-        turn.note(JOB, "canceled", job.type, job.key, job.process_instance_key)
+    cancel_jobs(turn, instance.key)
     cancel_tasks_of(turn, instance)
     for token in turn.tokens.by("scope_key", instance.key):
         turn.tokens.end(token, turn.now_ms)
