@@ -8,7 +8,7 @@ from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import values_of
+from osmia_broker.state.table import take_values, values_of
 
 
 class ClusterVariables:
@@ -52,11 +52,7 @@ class ClusterVariables:
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        if not self._changed:
-            return []
-        taken = [self._values(row) for row in self._changed.values()]
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     def _enter(self, row: ClusterVariable) -> None:
         self._text = None

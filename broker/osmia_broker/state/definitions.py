@@ -15,7 +15,7 @@ from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
-from osmia_broker.state.table import values_of
+from osmia_broker.state.table import take_values, values_of
 
 MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
 
@@ -105,11 +105,7 @@ class VersionedTable(Generic[V]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows added or deleted since the last call."""
-        if not self._changed:
-            return []
-        taken = [self._values(row) for row in self._changed.values()]
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     def _undo_delete(self, row: V, was_changed: bool) -> None:
         row.deleted_ms = 0

@@ -10,7 +10,7 @@ from osmia_broker.state.flow_row import FairBy, JobFlow
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import LANES_MAX, RowValues
-from osmia_broker.state.table import values_of
+from osmia_broker.state.table import take_values, values_of
 
 SECOND_MS = 1_000
 UNLIMITED = 2**31
@@ -98,9 +98,7 @@ class FlowControl:
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        taken = [self._values(row) for row in self._changed.values()] if self._changed else []
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     def _enter(self, row: JobFlow) -> None:
         self._rows[row.key] = row

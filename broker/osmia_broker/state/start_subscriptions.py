@@ -6,7 +6,7 @@ from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import StartSubscription, SubscriptionKind
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import drop, in_order, values_of
+from osmia_broker.state.table import drop, in_order, take_values, values_of
 
 
 class StartSubscriptions:
@@ -50,11 +50,7 @@ class StartSubscriptions:
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        if not self._changed:
-            return []
-        taken = [self._values(row) for row in self._changed.values()]
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     def _enter(self, row: StartSubscription) -> None:
         self._by_name.setdefault((row.kind, row.name), {})[row.key] = row

@@ -4,7 +4,7 @@ A table knows three things at any moment: the rows that live, the rows changed s
 go back. Further indexes of a special table hang on `_entered` and `_left`, which see every row come and go, undone changes included.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -20,6 +20,13 @@ R = TypeVar("R")
 def values_of(kind: Kind) -> "attrgetter[RowValues]":
     """Return the function that turns a row into its values, in column order."""
     return attrgetter(*kind.columns)
+
+
+def take_values(changed: dict[Any, R], values: Callable[[R], RowValues]) -> list[RowValues]:
+    """Return the *values* of the rows in *changed*, and empty it: they are the commit's now."""
+    taken = [values(row) for row in changed.values()]
+    changed.clear()
+    return taken
 
 
 class Table(Generic[R]):
@@ -187,11 +194,7 @@ class Table(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        if not self._changed:
-            return []
-        taken = [self._values(row) for row in self._changed.values()]
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     def take_deleted(self) -> list[RowValues]:
         """Return the primary keys of all rows deleted since the last call."""

@@ -8,7 +8,7 @@ from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import Variable
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import values_of
+from osmia_broker.state.table import take_values, values_of
 
 VARIABLE_BYTES = 500  #: of a variable besides its name and value
 
@@ -78,9 +78,7 @@ class VariableTable:
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        taken = [self._values(row) for row in self._changed.values()]
-        self._changed.clear()
-        return taken
+        return take_values(self._changed, self._values) if self._changed else []
 
     # --- memory
 
