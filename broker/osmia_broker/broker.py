@@ -22,6 +22,7 @@ from osmia_broker.gateway.server import Server, parse_address
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
+from osmia_broker.http.web.live import Live
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics
 from osmia_broker.partition import Clock, Partition, PinnableClock, SystemClock
@@ -147,9 +148,15 @@ class Broker:
         documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
         clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(calls, reader, about, documents, clock, settings.max_message_size)
-        http = HttpServer(services, self.metrics.http, body_bytes_max=settings.max_message_size)
+        live = Live()
+        self.partition.add_listener(live)
+        self.metrics.http.page_listeners = live.__len__
+        http = HttpServer(
+            services, self.metrics.http, live, self._clock.now_ms, body_bytes_max=settings.max_message_size
+        )
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)
+        opened.callback(live.stop)
 
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, commit, close. Nothing acknowledged is lost."""

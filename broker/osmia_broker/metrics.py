@@ -142,6 +142,7 @@ class HttpCounters:
 
     requests: Tally = field(default_factory=Tally)  #: (route, method, status)
     seconds: dict[Labels, Histogram] = field(default_factory=dict)
+    page_listeners: Callable[[], int] = int  #: how many pages are open
 
     def answered(self, route: str, method: str, status: str, seconds: float) -> None:
         """Count one answer that took *seconds* since its request arrived."""
@@ -214,6 +215,9 @@ def _http_families(http: HttpCounters) -> "Iterator[Metric]":
     labels = ["route", "method", "status"]
     yield _counter("osmia_http_requests", "Answers given.", labels, http.requests)
     yield _histogram("osmia_http_request_seconds", "From request to answer.", labels, http.seconds)
+    pages = Tally()
+    pages.add(amount=http.page_listeners())
+    yield _gauge("osmia_page_listeners", "Pages that are open in browsers.", [], pages)
 
 
 def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":

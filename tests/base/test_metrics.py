@@ -10,6 +10,7 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_grpc_streams_open",
     "osmia_http_requests",
     "osmia_http_request_seconds",
+    "osmia_page_listeners",
     "osmia_jobs_held",
     "osmia_workers",
     "osmia_commands",

@@ -3,16 +3,22 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from osmia_broker.http.api import load
-from osmia_broker.http.app import App
-from osmia_broker.http.operation import OPERATIONS, Router, Services
+from osmia_broker.http.app import App, Receive, Scope, Send
+from osmia_broker.http.operation import BASE, OPERATIONS, Router, Services
+from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
+
+if TYPE_CHECKING:
+    from osmia_broker.http.web.site import WebApp
 
 KEEP_ALIVE_S = 75  # load balancers and Node's clients keep a connection for 60 s
 BACKLOG = 1_024
@@ -21,13 +27,18 @@ BACKLOG = 1_024
 class HttpServer:
     """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door."""
 
-    def __init__(self, services: Services, counters: HttpCounters, *, body_bytes_max: int) -> None:
+    def __init__(
+        self, services: Services, counters: HttpCounters, live: Live, now_ms: Callable[[], int], *, body_bytes_max: int
+    ) -> None:
         load()
-        app = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
+        self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
+        self._api = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
+        self._page: WebApp | None = None
         for name in ("uvicorn.error", "uvicorn.access"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # requests are counted; refusals are answers, not news
+            logging.getLogger(name).setLevel(logging.ERROR)  # requests are counted; refusals are answers, not news
         self._config = uvicorn.Config(
-            app,
+            self._answer,
+            interface="asgi3",
             loop="none",
             ws="none",
             lifespan="off",
@@ -40,6 +51,18 @@ class HttpServer:
         )
         self._state = ServerState()
         self._server: asyncio.Server | None = None
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give a request to the API or to the page, which is loaded for its first visitor."""
+        path = scope["path"]
+        if path == BASE or path.startswith(BASE + "/"):
+            await self._api(scope, receive, send)
+            return
+        if self._page is None:
+            from osmia_broker.http.web.site import WebApp
+
+            self._page = WebApp(self._services, self._counters, self._live, self._now_ms)
+        await self._page(scope, receive, send)
 
     async def start(self, host: str, port: int) -> int:
         """Listen at *host* and *port* (0 for a free one), and return the real port.

@@ -1,17 +1,15 @@
 """One batch: the commands that share a commit, and the callers who wait for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.errors import OsmiaError
-from osmia_broker.state.event_rows import LoggedEvent
-from osmia_broker.state.store_protocol import Changes, RowValues, Wanted
+from osmia_broker.state.store_protocol import Changes, Wanted
 
 NOTHING = Wanted()
-NO_EVENTS: Sequence[RowValues] = ()
 
 
 class Waiter(Protocol):
@@ -72,7 +70,7 @@ class Batch:
     blocked: list[Blocked] = field(default_factory=list)
     wanted: Wanted = NOTHING
     events: list[DomainEvent] = field(default_factory=list)
-    logged: Sequence[RowValues] = NO_EVENTS  # values of LoggedEvent rows, while events are recorded
+    changes: Changes | None = None  # the rows to commit, once the batch is closed
     results: list[tuple[int, str]] = field(default_factory=list)  # (ticket, variables)
 
     def commands(self) -> Iterator[tuple[Command, Waiter]]:
@@ -82,8 +80,3 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.decided) + len(self.blocked)
-
-
-def logged_in(changes: Changes | None) -> Sequence[RowValues]:
-    """Return the values of the events that are logged with *changes*."""
-    return changes.written.get(LoggedEvent, NO_EVENTS) if changes is not None else NO_EVENTS

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from osmia_broker.engine.domain_events import DomainEvent
 from osmia_broker.errors import OsmiaError
-from osmia_broker.state.store_protocol import RowValues
+from osmia_broker.state.store_protocol import Changes, RowValues
 
 
 class Listener:
@@ -27,6 +27,9 @@ class Listener:
 
     def events_logged(self, events: Sequence[RowValues]) -> None:
         """A batch is durable with these events in the log: values of LoggedEvent rows, by ascending position."""
+
+    def changes_committed(self, changes: Changes) -> None:
+        """A batch is durable with these rows. A listener that has no use for them returns at once: this is the hot path."""
 
     def result_ready(self, ticket: int, variables: str) -> None:
         """A process instance has completed durably; the caller with *ticket* waits for its *variables*, a JSON object."""

@@ -30,7 +30,7 @@ from osmia_broker.errors import (
     ValueRefused,
 )
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter, logged_in
+from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.due_work import DueWork
@@ -285,8 +285,7 @@ class Partition:
             self._batch.wanted |= self._due.question()
         batch = self._batch
         self._pace.closed(len(batch))
-        changes = self._state.take_changes(batch.number)
-        batch.logged = logged_in(changes)
+        changes = batch.changes = self._state.take_changes(batch.number)
         if changes is None and not batch.wanted:
             self._batch = Batch(batch.number + 1)
             self._publisher.publish(batch)

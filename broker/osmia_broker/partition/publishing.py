@@ -11,6 +11,8 @@ from osmia_broker.engine import UndoFailed
 from osmia_broker.errors import OsmiaError
 from osmia_broker.partition.batch import Batch, Waiter
 from osmia_broker.partition.listener import Listener
+from osmia_broker.state.event_rows import LoggedEvent
+from osmia_broker.state.store_protocol import Changes
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,15 @@ class Publisher:
         if batch.events:
             for listener in self.listeners:
                 self._call(listener.events_committed, batch.events)
-        if batch.logged:
-            for listener in self.listeners:
-                self._call(listener.events_logged, batch.logged)
+        if batch.changes is not None:
+            self._publish_changes(batch.changes)
+
+    def _publish_changes(self, changes: Changes) -> None:
+        logged = changes.written.get(LoggedEvent)
+        for listener in self.listeners:
+            if logged:
+                self._call(listener.events_logged, logged)
+            self._call(listener.changes_committed, changes)
 
     def answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
         """Give one waiter its answer, or the reason for which there is none."""

@@ -1,0 +1,86 @@
+"""The person at the browser: their name and groups, kept in a cookie while sign-in is off."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from osmia_broker.calls import Caller
+from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
+
+COOKIE = "osmia_person"
+DEFAULT_USER = "demo"
+NAME_CHARACTERS_MAX = 200
+GROUPS_MAX = 100
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person and the groups that they belong to."""
+
+    user: str = DEFAULT_USER
+    groups: tuple[str, ...] = ()
+
+    @property
+    def groups_text(self) -> str:
+        """The groups as one text."""
+        return ", ".join(self.groups)
+
+    def caller(self) -> Caller:
+        """Return the person as the caller of a call."""
+        return Caller({USER_METADATA: self.user, GROUPS_METADATA: ",".join(self.groups), "user-agent": "osmia-page"})
+
+    def cookie(self) -> str:
+        """Return the value of the cookie that holds this person."""
+        return packed([self.user, list(self.groups)])
+
+
+def person_of(cookie: str) -> Person:
+    """Read a person from a cookie; one that cannot be read stands for nobody in particular."""
+    try:
+        user, groups = unpacked(cookie, tuple[str, list[str]])
+        return named(user, ",".join(groups))
+    except ValueError:
+        return Person()
+
+
+def named(user: str, groups: str) -> Person:
+    """Make a person from what was typed: a name, and groups separated by commas.
+
+    Raises:
+        ValueError: the name is blank or too long, or there are too many groups. The text is for the person.
+
+    """
+    name = user.strip()
+    if not name:
+        raise ValueError("Expected a user name, but found none.")
+    names = tuple(dict.fromkeys(one for part in groups.split(",") if (one := part.strip())))
+    if len(names) > GROUPS_MAX:
+        raise ValueError(f"Expected at most {GROUPS_MAX} groups, but found {len(names)}.")
+    too_long = next((one for one in (name, *names) if len(one) > NAME_CHARACTERS_MAX), None)
+    if too_long is not None:
+        raise ValueError(f"Expected names of at most {NAME_CHARACTERS_MAX} characters, but found {len(too_long)}.")
+    return Person(name, names)
+
+
+def packed(value: object) -> str:
+    """Write a value so that it may stand in a cookie."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def unpacked(text: str, type_: type[T]) -> T:
+    """Read a value that `packed` wrote.
+
+    Raises:
+        ValueError: it was not written by `packed`, or is of another type.
+
+    """
+    try:
+        content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return msgspec.json.decode(content, type=type_)
+    except (binascii.Error, msgspec.MsgspecError, UnicodeError) as fault:
+        raise ValueError(str(fault)) from None

@@ -1,0 +1,59 @@
+"""Turns templates into pages. Everything that a template writes is escaped: names, variables and error texts are data, never markup."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SECOND, MINUTE, HOUR, DAY = 1, 60, 3_600, 86_400
+UNITS = (("day", DAY), ("hour", HOUR), ("minute", MINUTE), ("second", SECOND))
+RELATIVE_DAYS_MAX = 30  # beyond it the date itself says more
+
+
+def environment() -> Environment:
+    """Make the environment of all templates."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        cache_size=-1,
+    )
+    made.filters["relative"] = relative
+    made.filters["plural"] = plural
+    return made
+
+
+def moment(text: str) -> datetime:
+    """Read a date-time as the lists write it."""
+    return datetime.fromisoformat(text.partition("[")[0])
+
+
+def relative(text: str, now_ms: int) -> str:
+    """Write a moment as seen from now: `3 minutes ago`, `in 2 days`, or its date if it is far away."""
+    then = moment(text)
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    seconds = now_ms / 1000 - then.timestamp()
+    if abs(seconds) > RELATIVE_DAYS_MAX * DAY:
+        return then.date().isoformat()
+    name, size = next(((name, size) for name, size in UNITS if abs(seconds) >= size), ("", 0))
+    if not name:
+        return "just now"
+    span = plural(int(abs(seconds) // size), name)
+    return f"{span} ago" if seconds > 0 else f"in {span}"
+
+
+def plural(number: int, noun: str, many: str = "") -> str:
+    """Write a number of things: `1 task`, `2 tasks`."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def render(templates: Environment, name: str, values: dict[str, Any]) -> str:
+    """Fill the template *name*."""
+    return templates.get_template(name).render(values)

@@ -1,0 +1,213 @@
+"""The ASGI application of the page: finds the screen of an address, and sees to what all of them owe: safety, refusals, counts."""
+
+import importlib
+import logging
+import pkgutil
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Match, Route
+
+from osmia_broker.errors import NotFound, OsmiaError
+from osmia_broker.http.operation import Services
+from osmia_broker.http.problem import status_and_title
+from osmia_broker.http.web import screens
+from osmia_broker.http.web.assets import Asset, Assets
+from osmia_broker.http.web.live import Live, read_topics
+from osmia_broker.http.web.person import COOKIE, person_of
+from osmia_broker.http.web.rendering import environment
+from osmia_broker.http.web.screen import SCREENS
+from osmia_broker.http.web.visit import Site, Visit
+from osmia_broker.metrics import HttpCounters
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+UNKNOWN = "unknown"
+ASSETS = "/assets/"
+EVENTS = "/events"
+FOREVER = "public, max-age=31536000, immutable"
+SAFE_METHODS = ("GET", "HEAD")
+
+#: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+
+log = logging.getLogger(__name__)
+
+
+class TooLarge(Exception):
+    """The body of a request has more bytes than the broker takes."""
+
+
+class WebApp:
+    """Serves the page of a broker. Nothing of it is loaded before the first request."""
+
+    def __init__(self, services: Services, counters: HttpCounters, live: Live, now_ms: Callable[[], int]) -> None:
+        self._counters = counters
+        self._site = Site(services, environment(), Assets(), live, now_ms)
+        for module in pkgutil.iter_modules(screens.__path__):
+            importlib.import_module(f"{screens.__name__}.{module.name}")
+        self._routes = [
+            Route(one.path, one.handler, methods=["GET", "HEAD"] if one.method == "GET" else [one.method])
+            for one in SCREENS
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun, path = perf_counter(), scope["path"]
+        request = Request(scope, _bounded(receive, self._site.services.body_bytes_max))
+        route = UNKNOWN
+        try:
+            if path.startswith(ASSETS):
+                route, response = ASSETS + "{name}", self._asset(request, path)
+            elif path == EVENTS and request.method == "GET":
+                route, response = EVENTS, self._events(request)
+            else:
+                route, response = await self._answer(request)
+        except ClientDisconnect:
+            return
+        except Exception:  # not even the page that reports a defect could be made
+            log.exception("page failed", extra={"route": route})
+            response = Response("The broker has a defect. Its log has more.", 500, media_type="text/plain")
+        self._counters.answered(route, request.method, str(response.status_code), perf_counter() - begun)
+        await response(scope, receive, _with_headers(send))
+
+    # --- screens
+
+    async def _answer(self, request: Request) -> tuple[str, Response]:
+        visit = Visit(
+            request,
+            self._site,
+            person_of(request.cookies.get(COOKIE, "")),
+            secrets.token_hex(4),
+            self._site.live.position,
+        )
+        route, handler, values = self._find(request)
+        try:
+            if request.method not in SAFE_METHODS and not _is_own(request):
+                text = "This request came from another site, so it was refused. Open this page itself and try again."
+                return route, await _failed(visit, 403, "Refused", text)
+            if handler is None:
+                return route, await _not_found(visit)
+            return route, await handler(visit, **values)
+        except ClientDisconnect:
+            raise
+        except NotFound as error:
+            return route, await _not_found(visit, str(error)) if _reads(request) else _sent_back(visit, str(error))
+        except OsmiaError as error:
+            if not _reads(request):
+                return route, _sent_back(visit, str(error))
+            return route, await _failed(visit, status_and_title(error)[0], "That did not work", str(error))
+        except TooLarge:
+            most = self._site.services.body_bytes_max
+            return route, await _failed(visit, 413, "Too large", f"At most {most:,} bytes can be sent at once.")
+        except HTTPException as error:
+            return route, await _failed(visit, error.status_code, "That did not work", str(error.detail))
+        except Exception:
+            log.exception("page failed", extra={"route": route, "request_id": visit.id})
+            text = f"The broker has a defect. Its log has more about the request {visit.id}."
+            return route, await _failed(visit, 500, "Something went wrong", text)
+
+    def _find(self, request: Request) -> tuple[str, Any, dict[str, Any]]:
+        """Return the path of the screen, the screen (None if there is none) and the values in the address."""
+        for route in self._routes:
+            match, child = route.matches(request.scope)
+            if match is Match.FULL:
+                return route.path, route.endpoint, child["path_params"]
+        return UNKNOWN, None, {}
+
+    # --- what is not a screen
+
+    def _asset(self, request: Request, path: str) -> Response:
+        digest, _, name = path[len(ASSETS) :].partition("/")
+        asset = self._site.assets.find(name)
+        if asset is None or digest != self._site.assets.digest or request.method not in SAFE_METHODS:
+            return Response("Not found", 404, media_type="text/plain")
+        return _sent(asset, accepts_gzip="gzip" in request.headers.get("accept-encoding", ""))
+
+    def _events(self, request: Request) -> Response:
+        topics = read_topics(request.query_params.get("topics", ""))
+        last = request.headers.get("last-event-id", request.query_params.get("after", ""))
+        events = self._site.live.follow(topics, last)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+def _sent(asset: Asset, *, accepts_gzip: bool) -> Response:
+    headers = {"cache-control": FOREVER, "vary": "accept-encoding"}
+    if accepts_gzip and asset.compressed is not None:
+        headers["content-encoding"] = "gzip"
+        return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _reads(request: Request) -> bool:
+    return request.method in SAFE_METHODS
+
+
+def _is_own(request: Request) -> bool:
+    """Whether a changing request comes from a page of this site, as far as the browser says. A program that is no browser says nothing."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def _sent_back(visit: Visit, text: str) -> Response:
+    """Send the browser back to the page on which an action was refused."""
+    referrer = urlsplit(visit.request.headers.get("referer", ""))
+    back = f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
+    return visit.go(back or "/", alert=f"{text.rstrip('.')}. (Request {visit.id})")
+
+
+async def _not_found(visit: Visit, text: str = "") -> Response:
+    return await visit.page("not_found.html", status=404, text=text, lists=list_of(visit.request.url.path))
+
+
+async def _failed(visit: Visit, status: int, heading: str, text: str) -> Response:
+    return await visit.page("failed.html", status=status, heading=heading, text=text)
+
+
+def list_of(path: str) -> tuple[str, str]:
+    """Return the address and the name of the list that an unknown address was probably meant to be in."""
+    part = path.strip("/").partition("/")[0]
+    known = ("processes", "instances", "incidents", "decisions", "deploy")
+    return (f"/{part}", part.capitalize()) if part in known else ("/tasks", "Tasks")
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return sending
+
+
+def _bounded(receive: Receive, bytes_max: int) -> Receive:
+    taken = 0
+
+    async def receiving() -> MutableMapping[str, Any]:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > bytes_max:
+            raise TooLarge
+        return message
+
+    return receiving

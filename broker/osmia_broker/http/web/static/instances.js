@@ -1,0 +1,1 @@
+// The behaviour of instances, incidents and diagrams.

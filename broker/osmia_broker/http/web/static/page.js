@@ -1,0 +1,79 @@
+// What every page does: messages, dialogs, copying, times, keyboard, live updates. Elements with behaviour of their own are custom elements,
+// each in a file that is imported here; they work wherever htmx puts them.
+
+import { say } from './said.js';
+import './live.js';
+import './keyboard.js';
+import './dialogs.js';
+import './tasks.js';
+import './instances.js';
+import './processes.js';
+
+// --- after a part of the page was replaced, the focus must not be lost
+
+document.addEventListener('htmx:after:swap', () => {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const wanted = document.querySelector('#page [data-focus]') ?? document.querySelector('#main [autofocus]') ?? document.querySelector('#main');
+  wanted?.focus({ preventScroll: true });
+});
+
+document.addEventListener('htmx:error', (event) => {
+  if (event.detail?.ctx?.response) return; // the answer itself says what is wrong
+  say('alert', 'The broker did not answer. What you typed is still here; try again in a moment.');
+});
+
+export { say };
+
+// --- copying
+
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest?.('[data-copies]');
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copies);
+    say('status', 'Copied.');
+  } catch {
+    say('alert', 'The browser did not allow copying. Select the text instead.');
+  }
+});
+
+// --- forms that are sent as soon as something is chosen
+
+document.addEventListener('change', (event) => {
+  if (event.target.matches?.('[data-submits]')) event.target.form?.requestSubmit();
+});
+
+// --- the look
+
+document.addEventListener('submit', (event) => {
+  if (!event.target.matches?.('form.theme')) return;
+  event.preventDefault();
+  const root = document.documentElement;
+  const looks = ['system', 'light', 'dark'];
+  const next = looks[(looks.indexOf(root.dataset.theme) + 1) % looks.length];
+  root.dataset.theme = next;
+  document.getElementById('theme').title = next;
+  document.cookie = `osmia_theme=${next};path=/;max-age=31536000;samesite=lax`;
+  say('status', `Theme: ${next}`);
+});
+
+// --- relative times grow older
+
+const UNITS = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
+
+function relative(then) {
+  const seconds = (Date.now() - then) / 1000;
+  if (Math.abs(seconds) > 30 * 86400) return null;
+  const unit = UNITS.find(([, size]) => Math.abs(seconds) >= size);
+  if (!unit) return 'just now';
+  const count = Math.floor(Math.abs(seconds) / unit[1]);
+  const span = `${count} ${unit[0]}${count === 1 ? '' : 's'}`;
+  return seconds > 0 ? `${span} ago` : `in ${span}`;
+}
+
+setInterval(() => {
+  for (const one of document.querySelectorAll('time[datetime]')) {
+    const text = relative(Date.parse(one.dateTime.split('[')[0]));
+    if (text && one.textContent !== text) one.textContent = text;
+  }
+}, 20_000);

@@ -1,0 +1,1 @@
+// The behaviour of processes, start, deploy and decisions.

@@ -1,0 +1,1 @@
+// The behaviour of the task list and a task.

@@ -1,0 +1,190 @@
+"""One request of a browser: who it is, what it asks, and the ways to answer it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from osmia_broker.calls import Caller, Calls
+from osmia_broker.http.operation import Services
+from osmia_broker.http.web.assets import Assets
+from osmia_broker.http.web.live import Live
+from osmia_broker.http.web.person import Person, packed, unpacked
+from osmia_broker.http.web.rendering import render
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.entities import INCIDENTS
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.search import Found, Search, search
+
+SAID = "osmia_said"  #: the cookie with the message for the next page
+SAID_SECONDS = 60
+SAID_CHARACTERS_MAX = 1_500  # a cookie holds 4 kB
+THEME = "osmia_theme"
+THEMES = ("system", "light", "dark")
+PAGE_ITEMS = 50
+
+Filter = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all requests share."""
+
+    services: Services
+    templates: Environment
+    assets: Assets
+    live: Live
+    now_ms: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request of *person*. A screen reads it and returns a response."""
+
+    request: Request
+    site: Site
+    person: Person
+    id: str  # of the request: alerts name it, and the log does
+    position: str  # of the live updates, before anything was read
+
+    # --- the question
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that every door offers."""
+        return self.site.services.calls
+
+    @property
+    def reader(self) -> Reader:
+        """The read side."""
+        return self.site.services.reader
+
+    @property
+    def caller(self) -> Caller:
+        """The person, as the caller of a call."""
+        return self.person.caller()
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the broker, in epoch milliseconds."""
+        return self.site.now_ms()
+
+    @property
+    def address(self) -> str:
+        """The path and query of this request."""
+        url = self.request.url
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether htmx asks, to swap a part of the page that is open."""
+        return "hx-request" in self.request.headers
+
+    def asked(self, name: str, default: str = "") -> str:
+        """Return a parameter of the address, without blanks around it."""
+        return self.request.query_params.get(name, default).strip()
+
+    async def form(self) -> FormData:
+        """Read the fields that were sent."""
+        return await self.request.form(
+            max_files=200, max_fields=20_000, max_part_size=self.site.services.body_bytes_max
+        )
+
+    async def field(self, name: str, default: str = "") -> str:
+        """Return one field that was sent, as it was typed; *default* if it is missing or a file."""
+        value = (await self.form()).get(name, default)
+        return default if isinstance(value, UploadFile) else value
+
+    async def fields(self, name: str) -> list[str]:
+        """Return all values of a field that was sent."""
+        return [value for value in (await self.form()).getlist(name) if isinstance(value, str)]
+
+    async def search(
+        self,
+        entity: Entity,
+        filter: Filter | None = None,
+        *,
+        sort: tuple[str, ...] = (),
+        limit: int = PAGE_ITEMS,
+        after: str = "",
+        before: str = "",
+    ) -> Found:
+        """Find a page of items. A field of *sort* that begins with `-` is in descending order.
+
+        Raises:
+            InvalidArgument: the filter or a cursor is wrong.
+
+        """
+        order = [{"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"} for one in sort]
+        place = {"after": after} if after else {"before": before} if before else {}
+        return await search(self.reader, entity, Search(filter or {}, order, {"limit": limit, **place}))
+
+    # --- the answer
+
+    async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Answer with a page. The message that the last answer left is shown on it once."""
+        said = self._said(values)
+        incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1)
+        values |= {
+            "visit": self,
+            "person": self.person,
+            "said": said,
+            "theme": self.theme,
+            "asset": self.site.assets.address,
+            "now_ms": self.now_ms,
+            "open_incidents": incidents.total,
+            "request_id": self.id,
+        }
+        response = HTMLResponse(render(self.site.templates, template, values), status)
+        response.headers["cache-control"] = "no-store"
+        if SAID in self.request.cookies:
+            response.delete_cookie(SAID)
+        return response
+
+    def go(self, address: str, *, status: str = "", alert: str = "") -> Response:
+        """Send the browser to *address*, with a message that the next page shows: of success (*status*) or of refusal (*alert*)."""
+        response = RedirectResponse(local(address), 303)
+        kind, text = ("alert", alert) if alert else ("status", status)
+        if text:
+            value = packed([kind, text[:SAID_CHARACTERS_MAX]])
+            response.set_cookie(SAID, value, max_age=SAID_SECONDS, httponly=True, samesite="lax")
+        return response
+
+    @property
+    def theme(self) -> str:
+        """The look that was chosen."""
+        chosen = self.request.cookies.get(THEME, "")
+        return chosen if chosen in THEMES else THEMES[0]
+
+    def _said(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the kind and text of the message to show: one that this answer brings itself, or one that the last answer left."""
+        for kind in ("alert", "status"):
+            if values.get(kind):
+                return kind, str(values[kind])
+        try:
+            kind, text = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str])
+        except ValueError:
+            return "", ""
+        return (kind, text) if kind in ("alert", "status") else ("", "")
+
+
+def local(address: str) -> str:
+    """Return an address of this site; anything that would lead elsewhere becomes the start page."""
+    is_local = (
+        address.startswith("/")
+        and not address.startswith(("//", "/\\"))
+        and "\n" not in address
+        and "\r" not in address
+    )
+    return address if is_local else "/"
+
+
+def address_of(path: str, **parameters: object) -> str:
+    """Write an address with those parameters that are neither empty nor None."""
+    given = {name: value for name, value in parameters.items() if value not in ("", None)}
+    return f"{path}?{urlencode(given)}" if given else path

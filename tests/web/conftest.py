@@ -1,0 +1,141 @@
+"""A real Chromium at the page of a broker. Every test also proves that nothing went wrong in the browser: see `Watched`."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker, running_broker
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+WAIT_MS = 20_000  # a bound for a busy machine, not a pace
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.exit("Expected Chromium for the tests of the page, but found none: .ci/run installs it", 1)
+        skip = pytest.mark.skip(reason="Chromium is not installed; the tests of the page need it")
+        for item in items:
+            if "/web/" in str(item.path):
+                item.add_marker(skip)
+
+
+@dataclass
+class Watched:
+    """What the browser complained about, and whom it asked."""
+
+    origin: str
+    faults: list[str] = field(default_factory=list)
+
+    def watch(self, page: Any) -> None:
+        page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
+        page.on("console", self._console)
+        page.on("request", self._request)
+
+    def _console(self, message: Any) -> None:
+        # Chromium itself reports every refused request as an error; refusals are answers here.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.faults.append(f"console: {message.text}")
+
+    def _request(self, request: Any) -> None:
+        url = urlsplit(request.url)
+        if url.scheme in ("http", "https", "ws", "wss") and f"{url.scheme}://{url.netloc}" != self.origin:
+            self.faults.append(f"asked another host: {request.url}")
+
+
+@pytest.fixture(scope="session")
+def web_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    with running_broker(tmp_path_factory.mktemp("web")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def site(web_broker: RunningBroker) -> str:
+    """The address of the page."""
+    return f"http://127.0.0.1:{web_broker.broker.http_port}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(chromium: Any, site: str) -> Iterator[Callable[..., Any]]:
+    """Open a browser of its own for a person: `browse("ada", groups="cooks")`. At the end nothing may have gone wrong in any of them."""
+    contexts, watched = [], Watched(site)
+
+    def open_page(user: str = "demo", groups: str = "", **options: Any) -> Any:
+        context = chromium.new_context(base_url=site, **options)
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        watched.watch(page)
+        if user != "demo" or groups:
+            context.request.post("/switch-user", form={"user": user, "groups": groups, "back": "/status"})
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not watched.faults, "\n".join(watched.faults)
+
+
+@pytest.fixture
+def page(browse: Callable[..., Any]) -> Any:
+    """A browser at the page, as the user demo."""
+    return browse()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient() -> None:
+    sync_api.expect.set_options(timeout=WAIT_MS)
+
+
+@dataclass
+class Work:
+    """Puts work before the page: processes and instances, by the SDK."""
+
+    broker: RunningBroker
+
+    def deploy(self, line: str, id: str, **model: Any) -> int:
+        """Deploy a process that is written as a line, and return the key of its definition."""
+        return self.deploy_xml(bpmn(line, id=id, **model), id)
+
+    def deploy_xml(self, xml: bytes, id: str) -> int:
+        return int(self.broker.client.deploy((f"{id}.bpmn", xml)).processes[0].key)
+
+    def create(self, id: str, **variables: Any) -> int:
+        return int(self.broker.client.create_instance(id, variables).key)
+
+
+@pytest.fixture
+def work(web_broker: RunningBroker) -> Work:
+    return Work(web_broker)
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> str:
+    """A process id that no other test has: the broker is shared."""
+    return "p" + format(abs(hash(request.node.nodeid)), "x")
