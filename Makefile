@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py page/bundles.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Expected Python 3.11 or newer, but found " + sys.version.split()[0])'
 	@echo "Setting up $(VENV) with what pyproject.toml names. This takes a minute, and only the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
