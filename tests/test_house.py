@@ -17,6 +17,7 @@ LAYERS = {
     "untrusted_xml": 0,
     "config": 0,
     "cluster_id": 0,
+    "deployment_problems": 0,
     "logs": 0,
     "ports": 0,
     "metrics": 1,

@@ -35,6 +35,7 @@ ASSETS = "/assets/"
 EVENTS = "/events"
 FOREVER = "public, max-age=31536000, immutable"
 SAFE_METHODS = ("GET", "HEAD")
+KEY_MAX = 2**63 - 1
 
 #: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.
 POLICY = (
@@ -84,6 +85,8 @@ class WebApp:
         except Exception:  # not even the page that reports a defect could be made
             log.exception("page failed", extra={"route": route})
             response = Response("The broker has a defect. Its log has more.", 500, media_type="text/plain")
+        finally:
+            await request.close()  # files that were sent
         self._counters.answered(route, request.method, str(response.status_code), perf_counter() - begun)
         await response(scope, receive, _with_headers(send))
 
@@ -128,7 +131,9 @@ class WebApp:
         for route in self._routes:
             match, child = route.matches(request.scope)
             if match is Match.FULL:
-                return route.path, route.endpoint, child["path_params"]
+                values = child["path_params"]
+                are_keys = all(value <= KEY_MAX for value in values.values() if isinstance(value, int))
+                return route.path, route.endpoint if are_keys else None, values
         return UNKNOWN, None, {}
 
     # --- what is not a screen

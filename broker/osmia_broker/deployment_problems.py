@@ -1,0 +1,62 @@
+"""Read the refusal of a deployment: its problems one by one, as people mend them.
+
+The broker answers with the text that modelling tools read (gateway-rpc.md, DeployResource), each reason with its line and name behind it:
+
+    Expected to deploy new resources, but encountered the following errors:
+    'dinner.bpmn': - Element: decide
+        - ERROR: Must have ... (line 7, 'Decide')
+"""
+
+import re
+from dataclasses import dataclass
+
+HEAD = "Expected to deploy new resources, but encountered the following errors:"
+_FILE = re.compile(r"'([^'\n]*)': (.*)")
+_ELEMENT = re.compile(r"- Element: (.*)")
+_REASON = re.compile(r"\s*- (?:ERROR|WARNING): (.*)")
+_TWICE = re.compile(r"(failed to parse expression '[^\n]*'): \1")
+_PLACE = re.compile(r" \((?:line (?P<line>\d+))?(?:, )?(?:'(?P<name>[^\n]*)')?\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of a file. *element* is the id of the BPMN element, *path* the way from it to the place; *line* is 0 if none is named."""
+
+    file: str
+    element: str
+    path: str
+    line: int
+    name: str
+    reason: str
+
+
+def problems_in(details: str) -> list[Problem]:
+    """Return the problems that a refusal names, in its order. A line of no known form goes on with the reason before."""
+    found: list[tuple[str, str, str]] = []
+    file = element = ""
+    for line in details.removeprefix(HEAD).strip().splitlines():
+        named = _FILE.match(line)
+        text = named[2] if named else line
+        if named:
+            file, element = named[1], ""
+        if of_element := _ELEMENT.match(text):
+            element = of_element[1]
+        elif reason := _REASON.match(text):
+            found.append((file, element, reason[1]))
+        elif named:
+            found.append((file, element, text))
+        elif found and text.strip():
+            before = found.pop()
+            found.append((*before[:2], f"{before[2]} {text.strip()}"))
+    return [_problem(*one) for one in found]
+
+
+def _problem(file: str, element: str, reason: str) -> Problem:
+    reason = _TWICE.sub(r"\1", reason)
+    place = _PLACE.search(reason)
+    line, name = 0, ""
+    if place and (place["line"] or place["name"]):
+        reason = reason[: place.start()]
+        line, name = int(place["line"] or 0), place["name"] or ""
+    id, _, path = element.partition(" > ")
+    return Problem(file, id, path, line, name, reason)

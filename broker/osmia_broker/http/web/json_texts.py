@@ -1,0 +1,85 @@
+"""Reads JSON that a person has typed, and says in their words and at their line what is wrong with it."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+DEPTH_MAX = 500  # of arrays and objects inside of each other; the broker takes no deeper values
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a text: the reason, and the place, counted from 1."""
+
+    reason: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"Not valid JSON: {self.reason} (line {self.line}, column {self.column})."
+
+
+def json_fault(text: str) -> Fault | None:
+    """Return what keeps *text* from being JSON; None if nothing does."""
+    fault, _ = _read(text)
+    return fault
+
+
+def object_fault(text: str) -> Fault | None:
+    """Return what keeps *text* from being a JSON object; None if nothing does."""
+    fault, value = _read(text)
+    if fault is None and not isinstance(value, dict):
+        return Fault(f'expected an object such as {{"amount": 12}}, but found {_named(value)}', 1, 1)
+    return fault
+
+
+def json_of(typed: str) -> str:
+    """Return what was typed as JSON: itself if it is JSON, else the text as a JSON text."""
+    text = typed.strip()
+    return text if json_fault(text) is None else json.dumps(text, ensure_ascii=False)
+
+
+def _read(text: str) -> tuple[Fault | None, Any]:
+    if not text.strip():
+        return Fault("expected a value, but found nothing", 1, 1), None
+    try:
+        return None, json.loads(text, parse_constant=_refuse, parse_float=_number)
+    except json.JSONDecodeError as fault:
+        return Fault(_in_words(fault), fault.lineno, fault.colno), None
+    except RecursionError:
+        return Fault(f"it is nested deeper than {DEPTH_MAX} levels", 1, 1), None
+    except ValueError as fault:
+        return Fault(str(fault), 1, 1), None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+def _in_words(fault: json.JSONDecodeError) -> str:
+    """Return the reason as a sentence that names what was found."""
+    found = fault.doc[fault.pos : fault.pos + 1]
+    found = f"'{found}'" if found.strip() else "the end" if not found else "a blank"
+    reasons = {
+        "Expecting value": f"expected a value, but found {found}",
+        "Expecting property name enclosed in double quotes": f"expected a name in double quotes, but found {found}",
+        "Expecting ':' delimiter": f"expected a colon behind the name, but found {found}",
+        "Expecting ',' delimiter": f"expected a comma or the end, but found {found}",
+        "Extra data": f"expected the end, but found {found}",
+        "Illegal trailing comma before end of object": "a comma stands before the end of the object",
+        "Illegal trailing comma before end of array": "a comma stands before the end of the list",
+    }
+    return reasons.get(fault.msg, fault.msg[:1].lower() + fault.msg[1:])
+
+
+def _named(value: Any) -> str:
+    names = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,144 @@
+"""Deploy files: chosen or dropped, alone or in a zip, all of them or none."""
+
+import asyncio
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from osmia_broker.deployment_problems import HEAD, Problem, problems_in
+from osmia_broker.engine.answers import Deployed
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import InvalidArgument, Rejection
+from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.visit import Visit
+
+FILES_MAX = 500  # of an archive
+ARCHIVE_BYTES_MAX = 50 * 1024 * 1024  # of all its files
+KINDS = {".bpmn": "BPMN", ".xml": "BPMN", ".dmn": "DMN", ".form": "Form", ".json": "Extension file"}
+REMEDIES = (
+    ("unknown resource type", "Choose files whose names end in .bpmn, .xml, .dmn or .form."),
+    ("currently not supported", "Draw this part with other elements; docs/differences.md names what is not there."),
+    ("failed to parse expression", "Correct the expression in the modeler."),
+    ("Duplicated ", "Keep one of the two, or give one of them another id."),
+    ("no element found", "The file is empty; save it in the modeler again."),
+)
+DEFAULT_REMEDY = "Correct it in the modeler, and deploy all files again."
+
+Files = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One resource of an answer."""
+
+    name: str
+    version: int
+    is_new: bool
+    process_id: str = ""  # of a process, which can be started
+
+
+@screen("/deploy")
+async def show_deploy(visit: Visit) -> Response:
+    """Ask for files."""
+    return await visit.page("deploy.html")
+
+
+@action("/deploy/check")
+async def check_files(visit: Visit) -> Response:
+    """Say of each file what it is, and what would keep it from being deployed. Nothing is deployed."""
+    try:
+        files = await _files(visit)
+        problems = await asyncio.to_thread(_checked, files)
+    except Rejection as refusal:
+        return await visit.page("deploy.html", chosen=[], problems=_shown(str(refusal)))
+    chosen = [{"name": name, "kind": _kind(name), "size": len(content)} for name, content in files]
+    return await visit.page("deploy.html", chosen=chosen, problems=problems)
+
+
+@action("/deploy")
+async def deploy_files(visit: Visit) -> Response:
+    """Deploy the files, and say of each what came of it."""
+    try:
+        deployed = await visit.calls.deploy(await _files(visit))
+    except Rejection as refusal:
+        return await visit.page("deploy.html", status=400, refused=_shown(str(refusal)))
+    return await visit.page("deploy.html", deployed=_lines(deployed))
+
+
+def _checked(files: Files) -> list[dict[str, Any]]:
+    try:
+        compile_resources(files)
+    except InvalidArgument as refusal:
+        return _shown(str(refusal))
+    return []
+
+
+async def _files(visit: Visit) -> Files:
+    """Read the files that were sent; a zip stands for the models in it.
+
+    Raises:
+        InvalidArgument: there are none, or an archive cannot be read.
+
+    """
+    sent = [one for one in (await visit.form()).getlist("files") if isinstance(one, UploadFile) and one.filename]
+    if not sent:
+        raise InvalidArgument("Expected at least one file, but found none")
+    files: Files = []
+    for one in sent:
+        name, content = PurePosixPath(one.filename or "").name, await one.read()
+        files += await asyncio.to_thread(_unzipped, name, content) if name.endswith(".zip") else [(name, content)]
+    return files
+
+
+def _unzipped(name: str, content: bytes) -> Files:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [one for one in archive.infolist() if _is_model(one)]
+            if not members:
+                raise InvalidArgument(f"'{name}': Expected models in the archive, but found none")
+            if len(members) > FILES_MAX or sum(one.file_size for one in members) > ARCHIVE_BYTES_MAX:
+                raise InvalidArgument(
+                    f"'{name}': Expected at most {FILES_MAX} models of {ARCHIVE_BYTES_MAX:,} bytes in all, but found more"
+                )
+            return [(PurePosixPath(one.filename).name, archive.read(one)) for one in members]
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, UnicodeError) as fault:
+        raise InvalidArgument(f"'{name}': Expected a zip archive, but found: {fault}") from None
+
+
+def _is_model(member: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(member.filename)
+    is_hidden = any(part.startswith((".", "__")) for part in path.parts)
+    return not member.is_dir() and not is_hidden and (path.suffix in KINDS)
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(PurePosixPath(name).suffix, "Unknown kind of file")
+
+
+def _shown(details: str) -> list[dict[str, Any]]:
+    """Group the problems of a refusal by file, each with its remedy."""
+    problems = problems_in(details) or [Problem("", "", "", 0, "", details.removeprefix(HEAD).strip())]
+    files: dict[str, list[tuple[Problem, str]]] = {}
+    for one in problems:
+        remedy = next((text for reason, text in REMEDIES if reason in one.reason), DEFAULT_REMEDY)
+        files.setdefault(one.file, []).append((one, remedy))
+    return [{"file": file, "problems": found} for file, found in files.items()]
+
+
+def _lines(deployed: Deployed) -> list[Line]:
+    """Say of each resource whether it is new. One that was there already kept the key of its own deployment."""
+    lines = [
+        Line(row.name or row.bpmn_process_id, row.version, row.deployment_key == deployed.key, row.bpmn_process_id)
+        for row in deployed.processes
+    ]
+    lines += [
+        Line(row.name or row.decision_id, row.version, row.deployment_key == deployed.key) for row in deployed.decisions
+    ]
+    lines += [Line(row.form_id, row.version, row.deployment_key == deployed.key) for row in deployed.forms]
+    return lines

@@ -1,0 +1,142 @@
+"""Start an instance: choose the process, give its variables, or fill in its start form."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.responses import Response
+
+from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.instances import Marks
+from osmia_broker.errors import OsmiaError, Rejection
+from osmia_broker.http.web.json_texts import Fault, object_fault
+from osmia_broker.http.web.person import packed, unpacked
+from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.visit import Visit
+from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.store.read import files
+
+START = "/start"
+LATEST = -1
+CHOICES_MAX = 1_000
+VERSIONS_MAX = 200
+LAST = "osmia_last"  #: the cookie with the variables that this browser used last
+LAST_CHARACTERS_MAX = 2_500
+YEAR_S = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stands in the fields."""
+
+    version: str = ""
+    variables: str = "{}"
+    before: str = ""
+
+
+NOTHING = Typed()
+
+
+@screen(START)
+async def choose_process(visit: Visit) -> Response:
+    """Ask for the process to start."""
+    chosen = visit.asked("process")
+    return visit.go(f"{START}/{quoted(chosen)}") if chosen else await _asked(visit, "")
+
+
+@screen(START + "/{process_id:path}")
+async def show_start_form(visit: Visit, process_id: str) -> Response:
+    """Ask for the variables of a new instance."""
+    return await _asked(visit, process_id, typed=Typed(visit.asked("version")))
+
+
+@action(START)
+async def start_instance(visit: Visit) -> Response:
+    """Start an instance, and show it."""
+    process_id, version = await visit.field("process"), await visit.field("version")
+    variables = await visit.field("form_variables") or await visit.field("variables") or "{}"
+    before = (await visit.field("before")).strip()
+    typed = Typed(version, await visit.field("variables", "{}"), before)
+    if not process_id:
+        return await _asked(visit, "", alert="Choose a process first.", status=400, typed=typed)
+    fault = object_fault(variables)
+    if fault is not None:
+        return await _asked(visit, process_id, fault=fault, status=400, typed=typed)
+    try:
+        created = await visit.calls.create_instance(
+            bpmn_process_id=process_id,
+            version=int(version) if version.isdigit() else LATEST,
+            process_definition_key=0,
+            variables=variables,
+            start_elements=(before,) if before else (),
+            marks=Marks(initiator=visit.person.user),
+        )
+    except Rejection as refusal:
+        return await _asked(visit, process_id, alert=str(refusal), status=400, typed=typed)
+    except OsmiaError as refusal:
+        text = f"{refusal} What you typed is still here; try again in a moment."
+        return await _asked(visit, process_id, alert=text, status=503, typed=typed)
+    key = created.process_instance_key
+    response = visit.go(f"/instances/{key}", status=f"Instance {key} started.")
+    if len(variables) <= LAST_CHARACTERS_MAX:
+        response.set_cookie(LAST, packed(variables), max_age=YEAR_S, httponly=True, samesite="lax", path=START)
+    return response
+
+
+async def _asked(
+    visit: Visit,
+    process_id: str,
+    *,
+    typed: Typed = NOTHING,
+    fault: Fault | None = None,
+    alert: str = "",
+    status: int = 200,
+) -> Response:
+    """Show the form, with everything that was typed already."""
+    choices = await visit.reader.process_definitions(latest_only=True, limit=CHOICES_MAX)
+    versions: list[ProcessDefinition] = []
+    if process_id:
+        versions = (await visit.reader.process_definitions(bpmn_process_id=process_id, limit=VERSIONS_MAX)).items
+    if process_id and not versions:
+        alert = alert or f"Expected a deployed process '{process_id}', but found none."
+        status = 404 if status == 200 else status
+    return await visit.page(
+        "start.html",
+        status=status,
+        alert=alert,
+        choices=sorted(choices.items, key=lambda one: (one.name or one.bpmn_process_id).lower()),
+        process_id=process_id,
+        versions=versions,
+        typed=typed,
+        fault=fault,
+        form=await _form(visit, versions, typed.version),
+        last=_last(visit),
+    )
+
+
+async def _form(visit: Visit, versions: list[ProcessDefinition], version: str) -> Any:
+    """Return the schema of the start form; None if the process has none."""
+    chosen = next((one for one in versions if str(one.version) == version), versions[0] if versions else None)
+    found = None if chosen is None else await files.form_of_start(visit.reader, chosen.key)
+    if not found:
+        return None
+    try:
+        return msgspec.json.decode(found["schema"]) if isinstance(found["schema"], str) else found["schema"]
+    except msgspec.DecodeError:
+        return None
+
+
+def _last(visit: Visit) -> str:
+    """Return the variables that this browser used last; empty if there are none that can be used again."""
+    try:
+        text = unpacked(visit.request.cookies.get(LAST, ""), str)
+        parse_variables(text)
+    except (ValueError, Rejection):
+        return ""
+    return "" if text == "{}" else text
+
+
+def quoted(process_id: str) -> str:
+    """Write a process id as a part of an address."""
+    return quote(process_id, safe="")
