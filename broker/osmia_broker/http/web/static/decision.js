@@ -14,31 +14,15 @@ class OsmiaDecision extends HTMLElement {
       const xml = await answer.text();
       if (!this.isConnected) return;
       this.textContent = '';
-      this.views = document.createElement('div');
-      this.views.className = 'tabs';
-      this.ground = document.createElement('div');
-      this.append(this.views, this.ground);
-      this.viewer = new window.DmnJS({ container: this.ground, width: '100%', height: 420 });
+      this.viewer = new window.DmnJS({ container: this, width: '100%', height: 420 });
       await this.viewer.importXML(xml);
       const views = this.viewer.getViews();
       const own = views.find((one) => one.element.id === this.dataset.decision) ?? views[0];
       if (own) await this.viewer.open(own);
-      this.offer(views);
     } catch (error) {
       this.textContent = 'This decision cannot be drawn. Evaluating it still works.';
     } finally {
       this.loading = false;
-    }
-  }
-
-  offer(views) {
-    if (views.length < 2) return;
-    for (const view of views) {
-      const button = document.createElement('button');
-      button.type = 'button';
-      button.textContent = view.type === 'drd' ? 'Graph' : view.element.name || view.element.id;
-      button.addEventListener('click', () => this.viewer.open(view));
-      this.views.append(button);
     }
   }
 
