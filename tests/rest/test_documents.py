@@ -38,6 +38,12 @@ def test_metadata_of_the_caller_are_kept(rest: Rest):
     }
 
 
+def test_moments_are_written_as_in_searches(rest: Rest):
+    files = {"file": ("x", b"1"), "metadata": (None, '{"expiresAt":"2999-01-01T01:00:00+01:00"}', "application/json")}
+    stored = rest.http.post("/documents", files=files).json()
+    assert stored["metadata"]["expiresAt"] == "2999-01-01T00:00:00.000Z"
+
+
 def test_a_deleted_document_is_gone(rest: Rest):
     path = f"/documents/{store(rest)['documentId']}"
     assert rest.ask("DELETE", path).status_code == 204

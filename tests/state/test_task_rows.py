@@ -1,7 +1,7 @@
 """Rows of user tasks that are only written, and the global listeners that are always in memory."""
 
 from osmia_broker.state.state import State
-from osmia_broker.state.task_rows import CandidateKind, GlobalTaskListener, TaskCandidate
+from osmia_broker.state.task_rows import CandidateKind, GlobalTaskListener, TaskCandidate, UserTask, UserTaskState
 from tests.memory_store import MemoryStore
 
 FAMILY = TaskCandidate(7, CandidateKind.GROUP, "family", 1)
@@ -39,6 +39,50 @@ def test_undoing_the_only_write_leaves_nothing_to_store():
     state.notes[TaskCandidate].write(FAMILY)
     state.journal.roll_back()
     assert state.take_changes(1) is None
+
+
+def task(key: int = 5) -> UserTask:
+    return UserTask(key, 1, 2, 3, "ask", 0, "Ask", "", "", UserTaskState.CREATED)
+
+
+def changed(state: State) -> dict[int, frozenset[str]]:
+    changes = state.take_changes(1)
+    assert changes is not None
+    return dict(changes.changed.get(UserTask, {}))
+
+
+def test_a_commit_knows_which_columns_of_a_stored_task_have_changed():
+    state, row = State(), task()
+    state.user_tasks.admit([row])
+    state.user_tasks.update(row, assignee="ada")
+    state.user_tasks.set(row, "assignee", "bob")
+    state.user_tasks.end(row, 9, state=UserTaskState.COMPLETED)
+    assert changed(state) == {5: {"assignee", "state", "ended_ms"}}
+    assert state.take_changes(2) is None
+
+
+def test_a_new_task_is_written_as_a_whole_even_if_it_has_changed_since():
+    state, row = State(), task()
+    state.user_tasks.insert(row)
+    state.user_tasks.update(row, assignee="ada")
+    assert changed(state) == {}
+    state.user_tasks.update(row, assignee="bob")
+    assert changed(state) == {5: {"assignee"}}, "the next batch knows that it is there"
+
+
+def test_columns_of_a_refused_change_do_not_reach_the_store_without_the_row():
+    state, row = State(), task()
+    state.user_tasks.admit([row])
+    state.user_tasks.update(row, assignee="ada")
+    state.journal.roll_back()
+    assert state.take_changes(1) is None
+
+
+def test_a_change_of_nothing_is_written_as_a_whole_row():
+    state, row = State(), task()
+    state.user_tasks.admit([row])
+    state.user_tasks.update(row)
+    assert changed(state) == {}
 
 
 def test_global_listeners_work_in_the_order_of_their_priority_then_of_their_ids():

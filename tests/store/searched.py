@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from osmia_broker.state.rows import BusinessId, InstanceOrigin, Variable
+from osmia_broker.state.rows import BusinessId, ElementInstance, ElementState, InstanceOrigin, Variable
 from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read.search.values import moment
 from tests.store.rows import BASE
@@ -56,12 +56,15 @@ def _task(chance: random.Random, number: int) -> tuple[list[Any], Facts]:
         due_ms=due_ms,
         follow_up_ms=follow_up_ms,
         priority=chance.choice([0, 50, 50, 99]),
-        created_ms=chance.randrange(1, 6) * DAY,
+        created_ms=(1 + number // 12) * DAY,  # in the order of the keys, many at a time
         ended_ms=ended_ms,
     )
     rows: list[Any] = [row, *(TaskCandidate(key, CandidateKind.GROUP, one, instance, ended_ms) for one in groups)]
     removed = next((one for one in GROUPS if one not in groups), "")
     rows.append(TaskCandidate(key, CandidateKind.GROUP, removed, instance, ended_ms + DAY if ended_ms else 1))
+    place = (row.process_definition_key, row.element_id, "USER_TASK")
+    ended = ElementState.ACTIVATED if is_open else ElementState.COMPLETED
+    rows.append(ElementInstance(element, instance, *place, ended, instance, "", row.created_ms, ended_ms))
     amount = chance.randrange(4)
     rows.append(Variable(instance, "amount", str(amount), instance))
     business_id, tags = chance.choice(["", "b-1", "b-2"]), chance.sample(["vip", "late"], chance.randrange(3))
@@ -82,6 +85,7 @@ def _task(chance: random.Random, number: int) -> tuple[list[Any], Facts]:
         "dueDate": due_ms or None,
         "followUpDate": follow_up_ms or None,
         "processInstanceKey": instance,
+        "elementInstanceKey": element,
         "processDefinitionKey": row.process_definition_key,
         "processDefinitionId": {1: "p", 2: "p", 3: "q"}[definition],
         "candidateGroup": groups,

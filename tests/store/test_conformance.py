@@ -45,7 +45,7 @@ from osmia_broker.state.store_protocol import (
     Store,
     Wanted,
 )
-from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.task_rows import GlobalTaskListener, UserTask, UserTaskState
 from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
 from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
@@ -111,6 +111,32 @@ async def test_a_start_names_the_earliest_due_time_of_any_living_row(store: Stor
     assert (await store.open()).next_due_ms == 40
     await write(store, replace(rows.follow_up, due_ms=30))
     assert (await store.open()).next_due_ms == 30
+
+
+# --- rows that are there
+
+CLAIMED = replace(rows.user_task, assignee="ada")
+
+
+async def test_a_changed_row_gets_the_columns_that_have_changed(store: Store):
+    await write(store, *rows.INSTANCE)
+    claim = changes(CLAIMED)
+    claim.changed = {UserTask: {CLAIMED.key: frozenset({"assignee"})}}
+    await store.write(claim, None)
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert found[UserTask] == [CLAIMED]
+
+
+async def test_new_and_differently_changed_rows_go_into_one_batch(store: Store):
+    first, second, new = (replace(rows.user_task, key=BASE + 60 + number) for number in range(3))
+    await write(store, *rows.INSTANCE, first, second)
+    first, second = replace(first, assignee="ada"), replace(second, state=UserTaskState.COMPLETED, ended_ms=9)
+    batch = changes(first, new, CLAIMED, second)
+    of_claim, of_end = frozenset({"assignee"}), frozenset({"state", "ended_ms"})
+    batch.changed = {UserTask: {first.key: of_claim, CLAIMED.key: of_claim, second.key: of_end}}
+    await store.write(batch, None)
+    found = (await load(store, wanted(PROCESS))).instances[PROCESS]
+    assert sorted(found[UserTask], key=lambda row: row.key) == [CLAIMED, first, new]
 
 
 # --- whole instances

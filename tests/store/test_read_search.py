@@ -20,7 +20,7 @@ from tests.store.conftest import Written
 from tests.store.rows import BASE
 from tests.store.searched import DAY, Facts, ordered, passes, tasks
 
-STATEMENTS = (statements.counted, statements.few, statements.begun, statements.page_keys)
+STATEMENTS = (statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys)
 DATE = "1970-01-03T00:00:00Z"
 CONDITIONS: list[dict[str, Any]] = [
     {"state": "CREATED"},
@@ -75,6 +75,15 @@ CONDITIONS: list[dict[str, Any]] = [
     {"userTaskKey": {"$in": [str(BASE + 10_002), str(BASE + 10_012), "5"]}},
     {"userTaskKey": {"$in": []}},
     {"processInstanceKey": str(BASE + 10_050)},
+    {"elementInstanceKey": str(BASE + 10_051)},
+    {"candidateGroup": {"$in": ["hr", "hr"]}},
+    {"candidateGroup": {"$in": []}},
+    {"candidateGroup": {"$in": [*"abcdefgh", "it"]}},
+    {"candidateGroup": {"$eq": "hr", "$neq": "it"}},
+    {"candidateGroup": "hr", "assignee": {"$exists": False}},
+    {"candidateGroup": {"$in": ["hr", "sales"]}, "assignee": {"$exists": True}},
+    {"candidateGroup": {"$in": ["hr", "sales"]}, "assignee": {"$neq": "bob"}},
+    {"candidateGroup": "it", "assignee": "bob"},
     {"businessId": "b-1"},
     {"businessId": {"$exists": False}},
     {"businessId": {"$neq": "b-1"}},
@@ -87,6 +96,16 @@ CONDITIONS: list[dict[str, Any]] = [
     {"processInstanceVariables": [{"name": "amount", "value": {"$like": "?"}}]},
     {"processInstanceVariables": [{"name": "nothing", "value": {"$exists": True}}]},
 ]
+ALTERNATIVES: list[dict[str, Any]] = [
+    {"$or": [{"assignee": "ada"}, {"candidateGroup": "hr"}]},
+    {"$or": [{"assignee": "ada", "priority": 50}, {"name": "Decide"}, {"userTaskKey": BASE + 10_002}]},
+    {"$or": [{"candidateGroup": {"$in": ["hr", "it"]}}, {}]},
+    {"$or": [{"candidateGroup": "hr"}, {"candidateGroup": {"$neq": "hr"}}]},
+    {"$or": [{"assignee": ""}, {"name": ""}]},
+    {"$or": [{"assignee": "ada"}, {"assignee": "ada"}, {"processInstanceKey": str(BASE + 10_050)}]},
+]
+OPEN = {"state": {"$in": ["CREATED", "ASSIGNING"]}}
+OPEN_UNASSIGNED = {"state": "CREATED", "assignee": {"$exists": False}}
 SORTS = ["creationDate", "completionDate", "dueDate", "followUpDate", "priority", "name", "businessId"]
 
 
@@ -94,7 +113,8 @@ SORTS = ["creationDate", "completionDate", "dueDate", "followUpDate", "priority"
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Each way to a page: with small bounds, few tasks are many. The statements are built anew, because they hold the bounds."""
     if request.param != "as usual":
-        monkeypatch.setattr(statements, "WALK_MAX", 0 if request.param == "no short way" else 3)
+        monkeypatch.setattr(searching, "WALKS", (0,) if request.param == "no short way" else (1, 3))
+        monkeypatch.setattr(searching, "FEW_MAX", 0)
         for module in (statements, searching):
             monkeypatch.setattr(module, "TOTAL_MAX", 10_000 if request.param == "no short way" else 3)
     _forget()
@@ -131,10 +151,30 @@ def check(found: Found, facts: list[Facts], filter: dict[str, Any], sort: list[t
 async def test_a_filter_finds_what_passes(searched: tuple[Reader, list[Facts]], way: str):
     reader, facts = searched
     for condition in CONDITIONS:
-        for filter in (condition, condition | {"state": "CREATED"}, {"$or": [condition, {"priority": 99}]}):
+        for filter in (
+            condition,
+            condition | {"state": "CREATED"},
+            {"$or": [condition, {"priority": 99}]},
+            {"state": {"$in": ["CREATED", "ASSIGNING"]}, "$or": [condition, {"assignee": "ada"}]},
+        ):
             found = await search(reader, USER_TASKS, Search(filter))
             check(found, facts, filter, [], way)
             assert len(found.items) == sum(passes(fact, filter) for fact in facts), filter
+
+
+@pytest.mark.parametrize(
+    "sort", [[], [("priority", "DESC")], [("creationDate", "DESC")], [("dueDate", "ASC")]], ids=str
+)
+async def test_alternatives_are_looked_up_by_their_keys(searched: tuple[Reader, list[Facts]], way: str, sort: Any):
+    reader, facts = searched
+    for alternatives in ALTERNATIVES:
+        for filter in (
+            alternatives,
+            alternatives | {"state": "CREATED"},
+            OPEN | alternatives,
+            OPEN_UNASSIGNED | alternatives,
+        ):
+            check(await search(reader, USER_TASKS, Search(filter, sorting(*sort))), facts, filter, sort, way)
 
 
 @pytest.mark.parametrize("seed", range(4))

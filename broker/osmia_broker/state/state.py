@@ -4,7 +4,7 @@ The tables follow from the registry in `rows`. Rows of process instances are in 
 definitions always are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from osmia_broker.errors import InvalidState
@@ -23,6 +23,7 @@ from osmia_broker.state.jobs import JobTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.messages import MessageTable
 from osmia_broker.state.missing import Missing
+from osmia_broker.state.narrow import NarrowTable
 from osmia_broker.state.notes import Notes
 from osmia_broker.state.residency import MEMORY_BYTES, Residency
 from osmia_broker.state.rows import (
@@ -104,7 +105,7 @@ class State:
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
         self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
-        self.user_tasks: Table[UserTask] = Table(UserTask, *of_all)
+        self.user_tasks: NarrowTable[UserTask] = NarrowTable(UserTask, *of_all)
         self.task_transitions: Table[TaskTransition] = Table(TaskTransition, *of_all)
         self.notes = {kind: Notes(kind, self.journal) for kind in NOTE_TYPES}
         self.global_listeners = GlobalTaskListeners(self.journal)
@@ -325,12 +326,15 @@ class State:
         written = {row_type: rows for row_type, rows in self._taken() if rows}
         deleted = {row_type: keys for row_type, table in self.tables.items() if (keys := table.take_deleted())}
         deleted |= self.event_log.take_deleted()
+        changed: dict[type, Mapping[int, frozenset[str]]] = {}
+        if names := self.user_tasks.take_changed():
+            changed[UserTask] = names
         erased = self._take_erased(deleted)
         if not written and not deleted and not erased and self._next_key == self._taken_key:
             self.residency.committed(batch)
             return None
         self._taken_key = self._next_key
-        return Changes(self._next_key, written, deleted, erased)
+        return Changes(self._next_key, written, deleted, erased, changed)
 
     def _take_erased(self, deleted: dict[type, list[RowValues]]) -> list[int]:
         """Return the process instances to delete, and add the rows to those that are *deleted*."""

@@ -30,6 +30,9 @@ class Changes:
     )  #: to insert, or to replace by primary key
     deleted: Mapping[type, Sequence[RowValues]] = field(default_factory=dict)  #: primary keys of rows to delete
     erased: Sequence[int] = ()  #: process instances of which all rows are to be deleted, after the others are written
+    changed: Mapping[type, Mapping[int, frozenset[str]]] = field(
+        default_factory=dict
+    )  #: of rows of some classes that the store has, by their keys: the only columns that differ from those that are stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,16 @@ import os
 import sqlite3
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
 from osmia_broker.errors import StoreFailed, StoreFull, ValueRefused
 from osmia_broker.state.filter import Filter
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import DEFINITION_TYPES
 from osmia_broker.state.store_protocol import (
     LANES_MAX,
@@ -30,6 +32,7 @@ from osmia_broker.state.store_protocol import (
     Lane,
     Loaded,
     MatchWanted,
+    RowValues,
     Start,
     Wanted,
     Written,
@@ -38,7 +41,7 @@ from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of, rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
-from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, prepare, upsert
+from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, prepare, update, upsert
 from osmia_broker.store.refused import largest_value, refused_value
 from osmia_broker.store.writer import Writer
 
@@ -251,7 +254,8 @@ class SqliteStore:
         db.execute("BEGIN IMMEDIATE")
         for row_type, rows in changes.written.items():
             table = schema.TABLES[row_type]
-            for group in in_groups(rows):
+            changed = changes.changed.get(row_type)
+            for group in in_groups(_update(db, row_type, rows, changed) if changed else rows):
                 db.execute(upsert(table, len(group)), flattened(group))
         for row_type, keys in changes.deleted.items():
             db.executemany(delete(schema.TABLES[row_type]), keys)
@@ -281,6 +285,25 @@ class SqliteStore:
         if found is None:
             return error
         return ValueRefused(f"Expected values that the database {self._path.name} can store, but found {found}")
+
+
+def _update(
+    db: sqlite3.Connection, row_type: type, rows: Sequence[RowValues], changed: Mapping[int, frozenset[str]]
+) -> Sequence[RowValues]:
+    """Set the columns that have *changed* of the rows that are known to be there; return the others of *rows*. Keys are first values."""
+    names = KINDS[row_type].columns
+    others: list[RowValues] = []
+    alike: dict[frozenset[str], list[RowValues]] = defaultdict(list)
+    for row in rows:
+        columns = changed.get(row[0])
+        (others if columns is None else alike[columns]).append(row)
+    for columns, some in alike.items():
+        places = [place for place, name in enumerate(names) if name in columns]
+        values_of = itemgetter(0, *places)
+        statement = partial(update, schema.TABLES[row_type], columns=tuple(names[place] for place in places))
+        for group in in_groups([values_of(row) for row in some]):
+            db.execute(statement(len(group)), flattened(group))
+    return others
 
 
 # --- reading

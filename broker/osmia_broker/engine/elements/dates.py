@@ -13,8 +13,8 @@ from osmia_broker.state.rows import ElementInstance, ErrorType
 BROKER_ZONE = "Etc/UTC"  #: what a local date-time of FEEL means (user-tasks.md, section 4)
 
 
-def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, lenient: bool) -> str | None:
-    """The date-time that *expression* gives; None for null and for empty text, which mean that there is none.
+def due(turn: Turn, instance: ElementInstance, expression: Expression, *, lenient: bool) -> tuple[str, int] | None:
+    """Return the date-time that *expression* gives, as it is stored and in epoch milliseconds; None for null and for empty text.
 
     The `zeebe:` dialect takes a date-time, or the text of one with an offset. The *lenient* one of Activiti takes the text of
     a date-time with or without offset, of a date (midnight), or of a period from now.
@@ -28,7 +28,7 @@ def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, l
     if value is None or value == "":
         return None
     if isinstance(value, DateTime):
-        return stored(_zoned(value))
+        return _stored(_zoned(value))
     if not isinstance(value, str):
         raise wrong_type(expression, result, "one of '[NULL, DATE_TIME, STRING]'")
     moment = _read_leniently(turn, value) if lenient else _read_strictly(value)
@@ -36,21 +36,27 @@ def due_text(turn: Turn, instance: ElementInstance, expression: Expression, *, l
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{value}' for expression '{expression.text}'."
         )
-    return stored(moment)
+    return _stored(moment)
 
 
 def moment_ms(text: str) -> int:
     """Return the moment of a stored date-time in epoch milliseconds; 0 for empty text, which means that there is none."""
     moment = _read(text) if text else None
-    if moment is None:
-        return 0
-    return moment.instant() // 1_000_000 or 1  # 0 would mean none
+    return 0 if moment is None else _ms(moment)
 
 
 def zoned_text(text: str) -> str | None:
     """Return a date-time with an offset (RFC 3339) as it is stored; None if *text* is none."""
     moment = _read_strictly(text) if is_zoned_date_time(text) else None
     return None if moment is None or not 1 <= moment.date.year <= 9999 else stored(moment)
+
+
+def _stored(moment: DateTime) -> tuple[str, int]:
+    return stored(moment), _ms(moment)
+
+
+def _ms(moment: DateTime) -> int:
+    return moment.instant() // 1_000_000 or 1  # 0 would mean none
 
 
 def _zoned(moment: DateTime) -> DateTime:

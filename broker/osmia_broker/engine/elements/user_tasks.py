@@ -12,7 +12,7 @@ from osmia_broker.engine.elements.activiti_tasks import (
     shown_documentation,
     shown_name,
 )
-from osmia_broker.engine.elements.dates import due_text, moment_ms
+from osmia_broker.engine.elements.dates import due
 from osmia_broker.engine.expressions import (
     QUOTED_CHARACTERS,
     evaluate,
@@ -45,7 +45,7 @@ class UserTaskProcessor(Processor):
         definition = element.user_task
         assert definition is not None, f"'{element.id}' was deployed without a user task definition"
         own_headers = element.job.headers if element.job else {}
-        found = _evaluated(turn, instance, definition)
+        found, dates = _evaluated(turn, instance, definition)
         columns = {
             "name": shown_name(turn, instance, element),
             "documentation": shown_documentation(turn, instance, element),
@@ -55,7 +55,7 @@ class UserTaskProcessor(Processor):
             "candidate_users": found.get("candidateUsers", "[]"),
             "candidate_groups": found.get("candidateGroups", "[]"),
             "headers": json_object(own_headers),
-            **_dates(found),
+            **dates,
         }
         if definition.is_native:
             reference = _text(turn, instance, definition, definition.external_reference) or ""
@@ -81,29 +81,26 @@ class UserTaskProcessor(Processor):
         return begin_canceling(turn, instance)
 
 
-def _evaluated(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> dict[str, str]:
-    """Return the attributes that a job's headers carry, by their short names; an absent one has no entry."""
+def _evaluated(
+    turn: Turn, instance: ElementInstance, task: UserTaskDefinition
+) -> tuple[dict[str, str], dict[str, str | int]]:
+    """Return the attributes that a job's headers carry, by their short names, and the columns of dates; an absent one has no entry."""
     values = {
         "assignee": _text(turn, instance, task, task.assignee),
         "candidateGroups": _list(turn, instance, task, task.candidate_groups),
         "candidateUsers": _list(turn, instance, task, task.candidate_users),
-        "dueDate": _date(turn, instance, task, task.due_date),
-        "followUpDate": _date(turn, instance, task, task.follow_up_date),
-        "formKey": _form_key(turn, instance, task),
     }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _dates(found: dict[str, str]) -> dict[str, str | int]:
-    due, follow_up = found.get("dueDate", ""), found.get("followUpDate", "")
-    if not due and not follow_up:
-        return {}
-    return {
-        "due_date": due,
-        "follow_up_date": follow_up,
-        "due_ms": moment_ms(due),
-        "follow_up_ms": moment_ms(follow_up),
-    }
+    columns: dict[str, str | int] = {}
+    for name, column, expression in (
+        ("dueDate", "due", task.due_date),
+        ("followUpDate", "follow_up", task.follow_up_date),
+    ):
+        found = None if expression is None else due(turn, instance, expression, lenient=task.lenient)
+        if found is not None:
+            values[name], columns[f"{column}_ms"] = found
+            columns[f"{column}_date"] = found[0]
+    values["formKey"] = _form_key(turn, instance, task)
+    return {name: value for name, value in values.items() if value is not None}, columns
 
 
 def _priority(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> int:
@@ -140,10 +137,6 @@ def _list(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expre
     if expression is None or _is_nothing(turn, instance, task, expression):
         return None
     return msgspec.json.encode(evaluate_text_list(turn, expression, instance.key)).decode()
-
-
-def _date(turn: Turn, instance: ElementInstance, task: UserTaskDefinition, expression: Expression | None) -> str | None:
-    return due_text(turn, instance, expression, lenient=task.lenient) if expression is not None else None
 
 
 def _form_key(turn: Turn, instance: ElementInstance, task: UserTaskDefinition) -> str | None:

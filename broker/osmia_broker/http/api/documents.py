@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, op
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
 from osmia_broker.http.types import Body, Item, Key, Text, convert, key_text
 from osmia_broker.store.documents import STORE_ID, Document
+from osmia_broker.store.read.search.values import moment
 
 TAG = "Document"
 DOCUMENT = "/documents/{documentId}"
@@ -162,7 +163,7 @@ async def create_document_link(call: Call, document_id: str, body: LinkRequest |
     signature = await documents.signature(document_id, expires_ms)
     host = call.caller.metadata.get("host", "localhost")
     url = f"http://{host}{BASE}/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
-    return Link(url=url, expires_at=_date(expires_ms) or "")
+    return Link(url=url, expires_at=moment(expires_ms) or "")
 
 
 async def _create(call: Call, file: Upload, given: Metadata, id: str) -> Reference:
@@ -181,7 +182,7 @@ async def _create(call: Call, file: Upload, given: Metadata, id: str) -> Referen
     metadata = MetadataItem(
         content_type=document.content_type,
         file_name=document.file_name,
-        expires_at=_date(document.expires_ms),
+        expires_at=moment(document.expires_ms),
         size=document.size,
         process_definition_id=document.process_definition_id or None,
         process_instance_key=key_text(document.process_instance_key),
@@ -211,10 +212,6 @@ def _expiry(at: datetime | None) -> int:
     if at.tzinfo is None:
         raise invalid("The value for expiresAt must be a date-time with an offset.")
     return max(int(at.timestamp() * 1000), 1)
-
-
-def _date(ms: int) -> str | None:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds") if ms else None
 
 
 def _media_type(document: Document) -> str:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal_column,
     select,
     tuple_,
+    union,
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
@@ -140,6 +141,28 @@ class _Compiler(SQLiteCompiler):
 def array(values: Iterable[Any]) -> str:
     """Make the value of an array parameter."""
     return msgspec.json.encode(list(values)).decode()
+
+
+def item(parameter: str, place: int) -> ColumnElement[Any]:
+    """Return an item of an array parameter, by its place from 0; NULL if there is none."""
+    return func.json_extract(bindparam(parameter), literal_column(f"'$[{place}]'"))
+
+
+def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
+    """Return a table of the distinct keys that are selected, each by its only column, which is called `key` here.
+
+    The selections must find their keys in ascending order through an index, so that SQLite merges them as it reads. It forgets to do so for a
+    table of a join, unless that has a limit; a negative one means none.
+    """
+    if len(keys) == 1:
+        return keys[0].subquery(name)
+    both = union(*keys).order_by(literal_column("1")).limit(literal_column("-1"))
+    return both.subquery(name)
+
+
+def found_first(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return *column* for a comparison by which another table is looked up, never the table of *column*."""
+    return column + literal_column("0")
 
 
 def each(parameter: str) -> FromClause:

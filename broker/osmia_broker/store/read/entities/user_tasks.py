@@ -1,16 +1,21 @@
 """User tasks of both kinds and dialects, open and ended."""
 
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import FromClause, and_, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, bindparam, literal_column, not_, select
+from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.task_rows import TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store import schema
+from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.jobs import headers
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     TENANT,
+    Column,
+    Condition,
     Field,
     Nested,
     choice,
@@ -50,7 +55,7 @@ def _candidates(name: str, kind: str, task: FromClause, *, of_open: bool) -> Fie
     nested = Nested(
         table, table.c.user_task_key, task.c.key, and_(table.c.kind == literal_column(f"'{kind}'"), is_candidate)
     )
-    return text(name, table.c.name, nested=nested, shows=False)
+    return text(name, table.c.name, nested=nested, shows=False, by_item=True)
 
 
 def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
@@ -64,7 +69,8 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
         json("candidateGroups", task.c.candidate_groups, beside.texts),
         json("candidateUsers", task.c.candidate_users, beside.texts),
         integer("priority", task.c.priority, sorts=True),
-        date("creationDate", task.c.created_ms, sorts=True, optional=False),
+        # Keys are given out as time goes on. So they have this order too, and it needs no index of its own.
+        date("creationDate", task.c.created_ms, sorts=True, sorted_by=task.c.key, optional=False),
         date("completionDate", task.c.ended_ms, sorts=True, absent_last=not of_open),
         date("dueDate", task.c.due_ms, shown_as=task.c.due_date, show=_date, sorts=True),
         date("followUpDate", task.c.follow_up_ms, shown_as=task.c.follow_up_date, show=_date, sorts=True),
@@ -92,6 +98,82 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
     )
 
 
+def _candidates_of(kind: str) -> Callable[[Leaf], list[Select[Any]]]:
+    """Return the way from the names of candidates to their open tasks."""
+
+    def selected(leaf: Leaf) -> list[Select[Any]]:
+        if leaf.negated or leaf.operator not in ("$eq", "$in"):
+            return []
+        names: list[Column] = [bindparam(leaf.parameter)]
+        if leaf.operator == "$in":
+            names = [dialect.item(leaf.parameter, place) for place in range(leaf.items)]
+        table = schema.TABLES[TaskCandidate].alias("of_candidate").c
+        return [
+            select(table.user_task_key.label("key")).where(
+                table.kind == literal_column(f"'{kind}'"), table.name == name, table.ended_ms == schema.NOT_ENDED
+            )
+            for name in names
+        ]
+
+    return selected
+
+
+def _with(column: str) -> Callable[[Leaf], list[Select[Any]]]:
+    """Return the way from a value of *column*, which an index has, to the open tasks with it."""
+
+    def selected(leaf: Leaf) -> list[Select[Any]]:
+        if leaf.negated or leaf.operator != "$eq":
+            return []
+        table = schema.TABLES[UserTask].alias("with_value").c
+        has_value = [table[column] != literal_column("''")] if isinstance(table[column].type, Text) else []
+        is_it: Condition = table[column] == bindparam(leaf.parameter)
+        return [select(table.key.label("key")).where(is_it, *has_value, table.ended_ms == schema.NOT_ENDED)]
+
+    return selected
+
+
+def _of_element_instance(*, of_open: bool) -> Callable[[Leaf], list[Select[Any]]]:
+    """Return the way from the key of an element instance to its task, by way of its process instance."""
+
+    def selected(leaf: Leaf) -> list[Select[Any]]:
+        if leaf.negated or leaf.operator != "$eq":
+            return []
+        element, table = schema.element_instances.alias("waiting").c, schema.TABLES[UserTask].alias("of_instance").c
+        value: ColumnElement[Any] = bindparam(leaf.parameter)
+        of_instance = select(element.process_instance_key).where(element.key == value).scalar_subquery()
+        found: Select[Any] = select(table.key.label("key")).where(
+            table.process_instance_key == of_instance, table.element_instance_key == value
+        )
+        return [found.where(table.ended_ms == schema.NOT_ENDED) if of_open else found]
+
+    return selected
+
+
+def _is_in_state(leaf: Leaf, key: Column) -> Condition | None:
+    """Whether an open task waits for people: it is in no other state, and those that are, are few."""
+    if leaf.negated or leaf.names != {UserTaskState.CREATED.value}:
+        return None
+    other = schema.TABLES[UserTask].alias("in_change")
+    others = select(other.c.key).where(text_of_schema(schema.IN_CHANGE))
+    return key.not_in(dialect.by_index(others, other, "user_tasks_in_change"))
+
+
+def _has_assignee(leaf: Leaf, key: Column) -> Condition | None:
+    """Whether an open task has this assignee, or any, or none."""
+    if leaf.operator not in ("$eq", "$exists"):
+        return None
+    assigned = schema.TABLES[UserTask].alias("assigned")
+    nobody: Column = literal_column("''")
+    is_so: Condition = assigned.c.assignee == nobody
+    if leaf.operator == "$eq":
+        is_so = and_(assigned.c.assignee == bindparam(leaf.parameter), assigned.c.assignee != nobody)
+    found: Select[Any] = select(literal_column("1")).where(
+        assigned.c.key == key, is_so, assigned.c.ended_ms == schema.NOT_ENDED
+    )
+    is_found = dialect.by_index(found, assigned, "user_tasks_by_assignee").exists()
+    return is_found if leaf.negated is (leaf.operator == "$exists") else not_(is_found)
+
+
 _open = schema.TABLES[UserTask].alias("task")
 #: The tasks that have not ended. An index holds all columns that their filters need, and others hold the orders of lists.
 _OPEN_USER_TASKS = Entity(
@@ -109,10 +191,20 @@ _OPEN_USER_TASKS = Entity(
         "businessId": ("$eq",),
         "tags": ("$eq",),
     },
+    lookups={
+        "candidateGroup": _candidates_of("GROUP"),
+        "candidateUser": _candidates_of("USER"),
+        "assignee": _with("assignee"),
+        "userTaskKey": _with("key"),
+        "processInstanceKey": _with("process_instance_key"),
+        "elementInstanceKey": _of_element_instance(of_open=True),
+        "name": _with("name"),
+    },
+    of_keys={"state": _is_in_state, "assignee": _has_assignee},
     walks={
         "": "user_tasks_open",
         "completionDate": "user_tasks_open",
-        "creationDate": "user_tasks_by_creation",
+        "creationDate": "user_tasks_open",
         "dueDate": "user_tasks_by_due_date",
         "followUpDate": "user_tasks_by_follow_up_date",
         "priority": "user_tasks_by_priority",
@@ -130,4 +222,11 @@ def _narrowed(shape: Group) -> Entity | None:
 
 
 _task = schema.TABLES[UserTask].alias("task")
-USER_TASKS = Entity("user tasks", _task, (_task.c.key,), _fields(_task, of_open=False), narrowed=_narrowed)
+USER_TASKS = Entity(
+    "user tasks",
+    _task,
+    (_task.c.key,),
+    _fields(_task, of_open=False),
+    lookups={"elementInstanceKey": _of_element_instance(of_open=False)},
+    narrowed=_narrowed,
+)

@@ -1,12 +1,12 @@
 """What can be searched: an entity is a table with the tables beside it, and the fields that the API gives it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import FromClause
+from sqlalchemy import FromClause, Select
 
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
@@ -50,6 +50,10 @@ class Entity:
     )  #: indexes that give the rows in the order of a field, by its name
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: operators by field that leave few rows, which the database finds by an index of its own choice
+    lookups: Mapping[str, Callable[[Leaf], Sequence[Select[Any]]]] = field(default_factory=dict)
+    #: selections by field that find all keys for a condition, each in ascending order through an index; none if they cannot
+    of_keys: Mapping[str, Callable[[Leaf, Column], Condition | None]] = field(default_factory=dict)
+    #: conditions by field that need only the key of a row; None if there is none
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
         None
     )  #: returns a smaller entity that has all rows of a filter

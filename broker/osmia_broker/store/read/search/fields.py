@@ -66,7 +66,10 @@ class Field:
     shows: bool = True
     optional: bool = True  #: an absent value is null in an answer
     absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
+    by_item: bool = False  #: the items of `$in` are looked up one by one if they are few
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
+    sorted_by: Column | None = None
+    #: a key with the same order, which the last field of an order is sorted by; not another, because equal values have no equal keys
     shown_as: Column | None = None  #: what an answer has instead of *column*
     show: Callable[[Any], Any] | None = None  #: makes the value of an answer, instead of the kind
     match: Callable[[str], Condition] | None = (

@@ -21,6 +21,12 @@ from osmia_broker.store.read.search.values import refuse, shown
 CONDITIONS_MAX = 200  # of one filter; SQLite's expressions are at most 1,000 deep, and people write ten
 SCOPE = "scope"  # the place of conditions that are not the caller's
 ITEMS_MAX = 10_000  # of `$in`; as many as a page has
+FEW_ITEMS = (
+    1,
+    2,
+    4,
+    8,
+)  # of `$in`: up to so many have statements of their own, of fields whose items are looked up one by one
 
 _EVERY = ("$eq", "$neq", "$exists", "$in", "$notIn")
 _ORDERED = ("$gt", "$gte", "$lt", "$lte")
@@ -45,6 +51,7 @@ class Leaf:
     parameter: str = ""
     names: frozenset[str] = frozenset()  #: of a choice, the names that pass
     inner: "tuple[Leaf, ...]" = ()  #: of a variable, the conditions on its value
+    items: int = 0  #: of `$in`, at least their number if they are looked up one by one; else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,8 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
         return Leaf(known.name, "$eq", negated is values.flag(place, value))
     if operator == "$in":
         items = [values.read(known.kind, f"{place}[{number}]", one) for number, one in enumerate(_list(value, place))]
-        return Leaf(known.name, "$in", negated, parsed.add(dialect.array(items)))
+        looked_up = next((number for number in FEW_ITEMS if known.by_item and 0 < len(items) <= number), 0)
+        return Leaf(known.name, "$in", negated, parsed.add(dialect.array(items)), items=looked_up)
     if operator == "$like":
         return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(place, value))))
     return Leaf(known.name, operator, negated, parsed.add(values.read(known.kind, place, value)))

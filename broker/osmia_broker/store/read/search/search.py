@@ -17,7 +17,7 @@ from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_type
 from osmia_broker.store.read.search.filters import Leaf, Parsed
-from osmia_broker.store.read.search.statements import TOTAL_MAX, Order, Place, Sight
+from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
 from osmia_broker.store.read.sources import Sources, no_such, question
 
@@ -174,6 +174,13 @@ def _whole(value: Any, place: str, allowed: range) -> int:
     return value
 
 
+def _walk_of(entity: Entity, order: Order) -> str:
+    """Return the index that has the rows in this order; empty if there is none."""
+    first = order[0][0] if order else ""
+    is_by_key = first != "" and entity.fields[first].sorted_by is not None
+    return "" if is_by_key and len(order) > 1 else entity.walks.get(first, "")
+
+
 # --- the answer
 
 
@@ -187,26 +194,35 @@ class _Way:
         self._order = order
         self._page = page
         is_driven = any(isinstance(one, Leaf) and drives(entity, one) for one in parsed.shape.nodes)
-        self._sight = Sight(entity, "" if is_driven else entity.index)
-        self._walk = "" if is_driven else entity.walks.get(order[0][0] if order else "", "")
+        #: whether the filter leads to keys, so that counting reads no more than the rows that pass
+        self._is_led = not is_driven and statements.leads_to_keys(entity, parsed.shape)
+        self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
+        self._walk = "" if is_driven else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": page.size, "skipped": page.skipped}
 
     async def find(self) -> tuple[list[tuple[Any, ...]], int]:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
-        if self._walk and self._may_begin():
-            keys = await self._read(statements.begun, Sight(self._entity, self._walk))
-            if len(keys) == self._page.size:
-                return keys, await self._total()
-        found = await self._read(statements.few, self._sight)
-        if found:
-            total = found[0][0]
-        else:
-            total = 0 if self._page.place is None and not self._page.skipped else await self._total()
-        if total <= TOTAL_MAX:
-            return [row[1:] for row in found], total
+        total = await self._total() if self._is_led else None
+        if self._walk and self._may_begin() and (total is None or total > FEW_MAX):
+            for walked in WALKS:
+                keys = await self._read(statements.begun, Sight(self._entity, self._walk), walked=walked)
+                if len(keys) == self._page.size:
+                    return keys, await self._total() if total is None else total
+        if total is None or total <= TOTAL_MAX:
+            found = await self._read(statements.few, self._sight)
+            if total is None:
+                total = await self._total_with(found)
+            if total <= TOTAL_MAX:
+                return [row[1:] for row in found], total
         sight = Sight(self._entity, self._walk) if self._walk else self._sight
         return await self._read(statements.page_keys, sight), total
+
+    async def _total_with(self, found: Sequence[Sequence[Any]]) -> int:
+        """Return the number of all that pass the filter; the page that was *found* among few has it, unless the page is empty."""
+        if found:
+            return int(found[0][0])
+        return 0 if self._page.place is None and not self._page.skipped else await self._total()
 
     def _may_begin(self) -> bool:
         """Whether the page begins among the rows that the index has: those with a value."""
@@ -214,9 +230,9 @@ class _Way:
         is_split = bool(self._order) and self._entity.fields[self._order[0][0]].is_split
         return place is None or not is_split or not (place.is_absent or place.is_before)
 
-    async def _read(self, build: Callable[..., Select[Any]], sight: Sight) -> list[tuple[Any, ...]]:
+    async def _read(self, build: Callable[..., Select[Any]], sight: Sight, **more: int) -> list[tuple[Any, ...]]:
         statement = build(sight, self._parsed.shape, self._order, self._page.place)
-        return [tuple(row) for row in await self._snapshot.values(statement, self._values)]
+        return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
     async def _total(self) -> int:
         ((total,),) = await self._snapshot.values(statements.counted(self._sight, self._parsed.shape), self._values)

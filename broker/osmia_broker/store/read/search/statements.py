@@ -12,7 +12,7 @@ and those without, because an index can give each part in its order.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,9 +37,11 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
+from osmia_broker.store.read.search.key_lookups import lookup_of
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
-WALK_MAX = 2_000  # rows of an index that are looked at before all rows are; each costs about 1 µs
+WALKS = (400, 2_000)  # rows of an index that are looked at before all rows are; each costs about 1 µs
+FEW_MAX = 1_000  # rows that are sorted at once rather than looked for in an index that has their order
 TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
 
 Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
@@ -72,6 +74,7 @@ class Sight:
     entity: Entity
     index: str = ""
     row_by_row: bool = False  #: nested tables are looked up for each row, rather than read as a whole first
+    by_keys: bool = False  #: the rows are looked up by the keys that the filter leads to
 
 
 # --- conditions
@@ -195,6 +198,10 @@ def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
 def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
     entity = sight.entity
     source = entity.table
+    found = lookup_of(entity, shape) if sight.by_keys else None
+    if found is not None:
+        source = found.keys.join(source, entity.key[0] == dialect.found_first(found.keys.c.key))
+        sight, shape = replace(sight, row_by_row=True), found.rest
     for join in joins_of(_joined(entity, shape, order)):
         source = source.outerjoin(join.table, join.on)
     statement = select(*columns).select_from(source)
@@ -205,10 +212,35 @@ def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column
 
 
 @lru_cache(STATEMENTS_MAX)
+def leads_to_keys(entity: Entity, shape: Group) -> bool:
+    """Whether a part of the filter has a way of its own to the keys that pass it."""
+    return lookup_of(entity, shape) is not None
+
+
+@lru_cache(STATEMENTS_MAX)
 def counted(sight: Sight, shape: Group) -> Select[Any]:
     """Count what passes the filter, up to one more than TOTAL_MAX."""
-    found = _filtered(sight, shape, (), [literal_column("1").label("one")]).limit(TOTAL_MAX + 1)
-    return select(func.count()).select_from(found.subquery())
+    found = _of_keys(sight, shape)
+    if found is None:
+        found = _filtered(sight, shape, (), [literal_column("1").label("one")])
+    return select(func.count()).select_from(found.limit(TOTAL_MAX + 1).subquery())
+
+
+def _of_keys(sight: Sight, shape: Group) -> Select[Any] | None:
+    """Select a row for each that passes the filter, from keys alone; None if the filter asks for more."""
+    found = lookup_of(sight.entity, shape) if sight.by_keys else None
+    if found is None:
+        return None
+    conditions = [
+        sight.entity.of_keys[one.field](one, found.keys.c.key)
+        if isinstance(one, Leaf) and one.field in sight.entity.of_keys
+        else None
+        for one in found.rest.nodes
+    ]
+    needed = [one for one in conditions if one is not None]
+    if len(needed) < len(conditions):
+        return None
+    return select(literal_column("1").label("one")).select_from(found.keys).where(*needed)
 
 
 def selected(sight: Sight, shape: Group) -> Select[Any]:
@@ -217,8 +249,16 @@ def selected(sight: Sight, shape: Group) -> Select[Any]:
 
 
 def _labelled(entity: Entity, order: Order) -> list[ColumnElement[Any]]:
-    columns = [*(entity.fields[name].sort_column for name, _ in order), *entity.key]
-    return [column.label(f"s{number}") for number, column in enumerate(columns)]
+    return [column.label(f"s{number}") for number, column in enumerate(_columns(entity, order))]
+
+
+def _columns(entity: Entity, order: Order) -> list[Column]:
+    """Return the expressions that rows are sorted by, then their keys."""
+    fields = [entity.fields[name] for name, _ in order]
+    columns = [one.sort_column for one in fields]
+    if fields and fields[-1].sorted_by is not None:
+        columns[-1] = fields[-1].sorted_by
+    return [*columns, *entity.key]
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -242,10 +282,10 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
 
 @lru_cache(STATEMENTS_MAX)
 def begun(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
-    """Select a page among the next WALK_MAX rows of an index that has the order. The page may be short although there is more."""
+    """Select a page among the next `walked` rows of an index that has the order. The page may be short although there is more."""
     entity, is_split = sight.entity, bool(order) and sight.entity.fields[order[0][0]].is_split
     nearest = _part(sight, NOTHING, order, place, False if is_split else None)
-    keys = nearest.limit(WALK_MAX).subquery("nearest")
+    keys = nearest.limit(bindparam("walked")).subquery("nearest")
     number = range(len(order) + len(entity.key))
     source = keys.join(entity.table, entity.key[0] == keys.c[f"s{len(order)}"])
     for join in joins_of(_joined(entity, shape, ())):
@@ -305,7 +345,7 @@ def _is_reached(is_absent: bool, place: Place) -> bool:
 def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_absent: bool | None) -> Select[Any]:
     """Select one part of a list in its order; all of it if *is_absent* is None."""
     fields = [sight.entity.fields[name] for name, _ in order]
-    columns = [*(one.sort_column for one in fields), *sight.entity.key]
+    columns = _columns(sight.entity, order)
     if is_absent:  # the index of an order has no rows without a value
         sight = Sight(sight.entity, sight.entity.index)
     statement = _filtered(sight, shape, order, _labelled(sight.entity, order))

@@ -1,0 +1,58 @@
+"""The ways from conditions to the keys of the rows that pass them, without a look at any other row.
+
+A condition on one field can have a selection of keys (`Entity.lookups`). Alternatives have one if each of them has: the keys of all,
+merged. A search then reads just these rows; whatever else its filter says is checked row by row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import FromClause, Select
+
+from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.filters import Group, Leaf, Node
+
+SELECTIONS_MAX = 32  # that are merged; each step of a merge costs a comparison for each of them
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The keys that a filter leads to, as a table with the column `key`, and the conditions that remain to be checked."""
+
+    keys: FromClause
+    rest: Group
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Selections that find all keys for a condition together. They are exact if they find no others."""
+
+    selections: Sequence[Select[Any]]
+    are_exact: bool
+
+
+def lookup_of(entity: Entity, shape: Group) -> Lookup | None:
+    """Return the keys that the filter *shape* leads to; None if no part of it leads to keys. Conditions on fields come before alternatives."""
+    for node in sorted(shape.nodes, key=lambda one: isinstance(one, Group)):
+        found = _keys(entity, node)
+        if found is not None:
+            rest = [one for one in shape.nodes if one is not node or not found.are_exact]
+            return Lookup(dialect.merged(found.selections, "keys"), Group(True, tuple(rest)))
+    return None
+
+
+def _keys(entity: Entity, node: Node) -> _Keys | None:
+    if isinstance(node, Leaf):
+        selections = entity.lookups[node.field](node) if node.field in entity.lookups else ()
+        return _Keys(selections, are_exact=True) if selections else None
+    parts = [_keys(entity, one) for one in node.nodes]
+    known = [one for one in parts if one is not None]
+    if node.needs_all:
+        fewest = min(known, key=lambda one: len(one.selections), default=None)
+        return fewest and _Keys(fewest.selections, fewest.are_exact and len(parts) == 1)
+    selections = [one for some in known for one in some.selections]
+    if len(known) < len(parts) or len(selections) > SELECTIONS_MAX:
+        return None
+    return _Keys(selections, all(one.are_exact for one in known))
