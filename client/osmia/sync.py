@@ -256,6 +256,8 @@ class SyncClient:
     search_timers = _blocking(Client.search_timers)
     search_subscriptions = _blocking(Client.search_subscriptions)
     search_messages = _blocking(Client.search_messages)
+    search_decision_evaluations = _blocking(Client.search_decision_evaluations)
+    taken_flows = _blocking(Client.taken_flows)
     status = _blocking(Client.status)
 
     @property

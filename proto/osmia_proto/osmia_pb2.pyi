@@ -193,6 +193,24 @@ SUBSCRIPTION_STATE_OPEN: SubscriptionState.ValueType  # 1
 SUBSCRIPTION_STATE_ENDED: SubscriptionState.ValueType  # 2
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
+class _DecisionEvaluationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DecisionEvaluationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DecisionEvaluationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECISION_EVALUATION_STATE_UNSPECIFIED: _DecisionEvaluationState.ValueType  # 0
+    DECISION_EVALUATION_STATE_EVALUATED: _DecisionEvaluationState.ValueType  # 1
+    DECISION_EVALUATION_STATE_FAILED: _DecisionEvaluationState.ValueType  # 2
+
+class DecisionEvaluationState(_DecisionEvaluationState, metaclass=_DecisionEvaluationStateEnumTypeWrapper):
+    """Decisions that were evaluated."""
+
+DECISION_EVALUATION_STATE_UNSPECIFIED: DecisionEvaluationState.ValueType  # 0
+DECISION_EVALUATION_STATE_EVALUATED: DecisionEvaluationState.ValueType  # 1
+DECISION_EVALUATION_STATE_FAILED: DecisionEvaluationState.ValueType  # 2
+Global___DecisionEvaluationState: _TypeAlias = DecisionEvaluationState  # noqa: Y015
+
 class _EventKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1299,6 +1317,304 @@ class SearchMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchMessagesResponse: _TypeAlias = SearchMessagesResponse  # noqa: Y015
+
+@_typing.final
+class DecisionEvaluation(_message.Message):
+    """One decision of an evaluation. Those that it required have the same key and a lower place, so the list has them behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    DECISION_NAME_FIELD_NUMBER: _builtins.int
+    DECISION_KEY_FIELD_NUMBER: _builtins.int
+    DECISION_VERSION_FIELD_NUMBER: _builtins.int
+    DECISION_TYPE_FIELD_NUMBER: _builtins.int
+    ROOT_DECISION_KEY_FIELD_NUMBER: _builtins.int
+    DECISION_REQUIREMENTS_KEY_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    EVALUATED_MS_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    """Of the whole evaluation."""
+    place: _builtins.int
+    """The place in the evaluation, from 1."""
+    state: Global___DecisionEvaluationState.ValueType
+    decision_id: _builtins.str
+    decision_name: _builtins.str
+    """The name in the model; empty if it has none."""
+    decision_key: _builtins.int
+    decision_version: _builtins.int
+    decision_type: _builtins.str
+    """DECISION_TABLE, LITERAL_EXPRESSION or UNKNOWN."""
+    root_decision_key: _builtins.int
+    """The decision that was asked for."""
+    decision_requirements_key: _builtins.int
+    output: _builtins.str
+    """JSON; null if it failed."""
+    failure: _builtins.str
+    """Why it failed."""
+    process_instance_key: _builtins.int
+    """What asked for it: the element instance of a business rule task. The next four are empty if a caller asked."""
+    process_definition_key: _builtins.int
+    element_instance_key: _builtins.int
+    element_id: _builtins.str
+    evaluated_ms: _builtins.int
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluatedInput]:
+        """Of a decision table."""
+
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatchedRule]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        place: _builtins.int = ...,
+        state: Global___DecisionEvaluationState.ValueType = ...,
+        decision_id: _builtins.str = ...,
+        decision_name: _builtins.str = ...,
+        decision_key: _builtins.int = ...,
+        decision_version: _builtins.int = ...,
+        decision_type: _builtins.str = ...,
+        root_decision_key: _builtins.int = ...,
+        decision_requirements_key: _builtins.int = ...,
+        output: _builtins.str = ...,
+        failure: _builtins.str = ...,
+        inputs: _abc.Iterable[Global___EvaluatedInput] | None = ...,
+        rules: _abc.Iterable[Global___MatchedRule] | None = ...,
+        process_instance_key: _builtins.int = ...,
+        process_definition_key: _builtins.int = ...,
+        element_instance_key: _builtins.int = ...,
+        element_id: _builtins.str = ...,
+        evaluated_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "decision_key", b"decision_key", "decision_name", b"decision_name", "decision_requirements_key", b"decision_requirements_key", "decision_type", b"decision_type", "decision_version", b"decision_version", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "evaluated_ms", b"evaluated_ms", "failure", b"failure", "inputs", b"inputs", "key", b"key", "output", b"output", "place", b"place", "process_definition_key", b"process_definition_key", "process_instance_key", b"process_instance_key", "root_decision_key", b"root_decision_key", "rules", b"rules", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionEvaluation: _TypeAlias = DecisionEvaluation  # noqa: Y015
+
+@_typing.final
+class EvaluatedInput(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    value: _builtins.str
+    """JSON."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluatedInput: _TypeAlias = EvaluatedInput  # noqa: Y015
+
+@_typing.final
+class MatchedRule(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    index: _builtins.int
+    """From 1, as the rows of the table."""
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluatedOutput]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        index: _builtins.int = ...,
+        outputs: _abc.Iterable[Global___EvaluatedOutput] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "index", b"index", "outputs", b"outputs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchedRule: _TypeAlias = MatchedRule  # noqa: Y015
+
+@_typing.final
+class EvaluatedOutput(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    value: _builtins.str
+    """JSON."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluatedOutput: _TypeAlias = EvaluatedOutput  # noqa: Y015
+
+@_typing.final
+class SearchDecisionEvaluationsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    process_instance_key: _builtins.int
+    decision_id: _builtins.str
+    limit: _builtins.int
+    after: _builtins.str
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___DecisionEvaluationState.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+        decision_id: _builtins.str = ...,
+        states: _abc.Iterable[Global___DecisionEvaluationState.ValueType] | None = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "decision_id", b"decision_id", "key", b"key", "limit", b"limit", "process_instance_key", b"process_instance_key", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDecisionEvaluationsRequest: _TypeAlias = SearchDecisionEvaluationsRequest  # noqa: Y015
+
+@_typing.final
+class SearchDecisionEvaluationsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisionEvaluation]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___DecisionEvaluation] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchDecisionEvaluationsResponse: _TypeAlias = SearchDecisionEvaluationsResponse  # noqa: Y015
+
+@_typing.final
+class TakenSequenceFlow(_message.Message):
+    """Sequence flows that were taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SOURCE_ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    TARGET_ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_ELEMENT_NAME_FIELD_NUMBER: _builtins.int
+    TARGET_ELEMENT_NAME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    source_element_id: _builtins.str
+    """From where to where it leads; empty if the model of the instance does not have it: it was taken before a migration."""
+    target_element_id: _builtins.str
+    source_element_name: _builtins.str
+    """The names in the model; empty if they have none."""
+    target_element_name: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        source_element_id: _builtins.str = ...,
+        target_element_id: _builtins.str = ...,
+        source_element_name: _builtins.str = ...,
+        target_element_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "source_element_id", b"source_element_id", "source_element_name", b"source_element_name", "target_element_id", b"target_element_id", "target_element_name", b"target_element_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakenSequenceFlow: _TypeAlias = TakenSequenceFlow  # noqa: Y015
+
+@_typing.final
+class ListTakenSequenceFlowsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    process_instance_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTakenSequenceFlowsRequest: _TypeAlias = ListTakenSequenceFlowsRequest  # noqa: Y015
+
+@_typing.final
+class ListTakenSequenceFlowsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakenSequenceFlow]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___TakenSequenceFlow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTakenSequenceFlowsResponse: _TypeAlias = ListTakenSequenceFlowsResponse  # noqa: Y015
 
 @_typing.final
 class StatusRequest(_message.Message):

@@ -76,3 +76,26 @@ def test_a_decision_is_evaluated(osmia):
     assert (answer["output"], answer["evaluatedDecisions"][0]["matchedRules"]) == (None, [])
     assert osmia.done("decision", "evaluate", answer["decisionDefinitionKey"], "--var", "season=Winter") == '"Roast"\n'
     assert "nosuch" in osmia.refused(1, "decision", "evaluate", "nosuch")
+
+
+def test_evaluated_decisions_are_listed_with_their_rules(osmia, unique):
+    osmia.client.deploy(("food.dmn", DISH.replace('"dish"', f'"{unique}"').encode()))
+    for season in ("Winter", "Summer"):
+        osmia.done("decision", "evaluate", unique, "--var", f"season={season}")
+    summer, winter = osmia.json("decision", "evaluations", "-d", unique)
+    assert (winter["result"], [rule["ruleIndex"] for rule in winter["matchedRules"]]) == ("Roast", [1])
+    assert (winter["evaluatedInputs"], winter["processInstanceKey"]) == ({"season": "Winter"}, None)
+    assert (summer["result"], summer["state"], summer["matchedRules"]) == (None, "EVALUATED", [])
+    assert '"Roast"' in osmia.done("decision", "evaluations", "-d", unique)
+    assert osmia.done("decision", "evaluations", "-d", unique, "--state", "failed") == ""
+    assert "No decision was evaluated" in osmia.err
+    assert osmia.done("decision", "evaluations", "-d", unique, "-o", "key").split() == [
+        f"{one['decisionEvaluationKey']}-1" for one in (summer, winter)
+    ]
+
+
+def test_an_instance_shows_its_path(osmia, unique):
+    osmia.deploy(f"start > fork:parallel [a:job(name=Cook, type={unique}) > end | b:job > end2:end]", unique)
+    key = osmia.create(unique)
+    assert "path: start → fork → Cook, fork → b" in osmia.done("instance", "show", key)
+    assert osmia.json("instance", "show", key)["processInstanceKey"] == str(key)

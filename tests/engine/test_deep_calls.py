@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from osmia_broker.engine import Budget
 from osmia_broker.state.rows import Job
 from tests.doors import Door, EngineDoor
-from tests.partition.opened import WatchedStore, complete, create, deploy, opened
+from tests.partition.opened import WatchedStore, complete, create, deploy, opened, steps_only
 
 Play = Callable[..., None]
 DEEP = 'deploy deep:: start > x:exclusive [ n > 0 -> c:call(process=deep, in.n="=n - 1") > e1:end | else -> w:job > e2:end ]'
@@ -99,7 +98,7 @@ def test_an_escalation_that_interrupts_a_called_chain_ends_its_thrower(play: Pla
 @pytest.mark.parametrize("steps", range(1, 9))
 async def test_a_return_that_waits_for_its_turn_finds_a_caller_that_is_not_in_memory(steps: int):
     store = WatchedStore()
-    async with opened(store, memory_bytes=1, budget=Budget(steps, seconds=60)) as it:
+    async with opened(store, memory_bytes=1, budget=steps_only(steps)) as it:
         await it.do(deploy("start > w:job > end", id="grandchild"))
         await it.do(deploy("start > c:call(process=grandchild) > end", id="child"))
         await it.do(deploy("start > c:call(process=child) > after:job > end"))

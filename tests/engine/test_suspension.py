@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from osmia_broker.engine import Budget, commands
+from osmia_broker.engine import commands
 from osmia_broker.state.rows import Job, JobState
 from tests.doors import Door
-from tests.partition.opened import activate, create, deploy, opened
+from tests.partition.opened import activate, create, deploy, opened, steps_only
 
 Play = Callable[..., None]
 ONE = "deploy start > a:job > b:job > end; create x=1"
@@ -225,7 +225,7 @@ def test_a_suspended_instance_is_cancelled_with_those_that_it_has_called(play: P
 
 @pytest.mark.parametrize("memory_bytes", [1, 24 * 1024**2])
 async def test_a_long_walk_stops_and_goes_on(memory_bytes: int):
-    async with opened(memory_bytes=memory_bytes, budget=Budget(steps_max=5, seconds=60)) as it:
+    async with opened(memory_bytes=memory_bytes, budget=steps_only(5)) as it:
         await it.do(deploy('start > m:job(items="=for i in 1..50 return i") > end'))
         key = (await it.do(create())).process_instance_key
         await it.do(commands.SuspendProcessInstance(key))

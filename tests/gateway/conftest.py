@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from osmia_proto import gateway
-from osmia_proto.methods import GATEWAY
+from osmia_proto.methods import GATEWAY, QUERIES
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 
@@ -66,3 +66,36 @@ def unique(request: pytest.FixtureRequest) -> str:
 
 
 Deploy = Callable[..., Any]
+
+
+class Asking:
+    """The calls by name, at the door of a broker."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    async def __call__(self, name: str, /, **fields: Any) -> Any:
+        method = QUERIES[name]
+        stub = self._channel.unary_unary(method.full_name, method.request.SerializeToString, method.response.FromString)
+        return await stub(method.request(**fields))
+
+    async def refusal(self, name: str, /, **fields: Any) -> tuple[grpc.StatusCode, str]:
+        """Status and text of a question that must be refused."""
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await self(name, **fields)
+        return refused.value.code(), refused.value.details() or ""
+
+    async def everything(self, name: str, /, **fields: Any) -> list[Any]:
+        """The items of all pages."""
+        page = await self(name, **fields)
+        items = [*page.items]
+        while page.next:
+            page = await self(name, after=page.next, **fields)
+            items += page.items
+        return items
+
+
+@pytest.fixture
+async def ask(gateway_broker: RunningBroker) -> AsyncIterator[Asking]:
+    async with grpc.aio.insecure_channel(gateway_broker.address) as channel:
+        yield Asking(channel)

@@ -7,7 +7,7 @@ from osmia_proto import gateway
 from tests.bpmn import bpmn
 from tests.dmn.models import decision, definitions, literal, table
 from tests.doors import RunningBroker
-from tests.gateway.conftest import Wire
+from tests.gateway.conftest import Asking, Wire
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -139,15 +139,14 @@ async def test_a_decision_bound_to_its_deployment_stays(wire: Wire, unique: str)
     assert await result(wire, unique, '{"season":"winter","guests":2}') == '{"dish":"soup"}'
 
 
-async def test_a_form_is_found_by_its_id(wire: Wire, unique: str):
+async def test_a_form_is_found_by_its_id(wire: Wire, ask: Asking, unique: str):
     process = bpmn(f"start > ask:user(form_id={unique}) > end", id=unique)
     await deploy(wire, ("p.bpmn", process))
     early = await wire.create(unique)
     answer = await deploy(wire, ("f.form", f'{{"id":"{unique}","components":[]}}'.encode()))
     form = answer.deployments[0].form
     assert (form.formId, form.version) == (unique, 1)
-    await wire.create(unique)
-    jobs = await wire.activate("io.camunda.zeebe:userTask", maxJobsToActivate=100)
-    (job,) = [job for job in jobs if job.bpmnProcessId == unique]
-    assert f'"io.camunda.zeebe:formKey":"{form.formKey}"' in job.customHeaders
-    assert job.processInstanceKey != early
+    instance = await wire.create(unique)
+    (job,) = (await ask("SearchJobs", process_instance_key=instance)).items
+    assert f'"io.camunda.zeebe:formKey":"{form.formKey}"' in job.custom_headers
+    assert (await ask("SearchJobs", process_instance_key=early)).items == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -12,46 +11,12 @@ import pytest
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.store.read import Reader, cursor
 from osmia_proto import queries
-from osmia_proto.methods import QUERIES
-from tests.doors import START_MS, RunningBroker
-from tests.gateway.conftest import Wire
+from tests.doors import START_MS
+from tests.gateway.conftest import Asking, Wire
 from tests.store.reading import ENDLESS
 
 INVALID, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
-
-
-class Asking:
-    """The calls by name, at the door of a broker."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
-
-    async def __call__(self, name: str, /, **fields: Any) -> Any:
-        method = QUERIES[name]
-        stub = self._channel.unary_unary(method.full_name, method.request.SerializeToString, method.response.FromString)
-        return await stub(method.request(**fields))
-
-    async def refusal(self, name: str, /, **fields: Any) -> tuple[grpc.StatusCode, str]:
-        """Status and text of a question that must be refused."""
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await self(name, **fields)
-        return refused.value.code(), refused.value.details() or ""
-
-    async def everything(self, name: str, /, **fields: Any) -> list[Any]:
-        """The items of all pages."""
-        page = await self(name, **fields)
-        items = [*page.items]
-        while page.next:
-            page = await self(name, after=page.next, **fields)
-            items += page.items
-        return items
-
-
-@pytest.fixture
-async def ask(gateway_broker: RunningBroker) -> AsyncIterator[Asking]:
-    async with grpc.aio.insecure_channel(gateway_broker.address) as channel:
-        yield Asking(channel)
 
 
 async def test_an_answered_command_is_seen_at_once(wire: Wire, ask: Asking, unique: str):

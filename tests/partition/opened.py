@@ -7,6 +7,7 @@ from typing import Any
 
 from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.resources import compile_resource, compile_resources
+from osmia_broker.engine.turn import STEPS_PER_TURN
 from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Listener, Partition
@@ -95,6 +96,11 @@ class Opened:
             await asyncio.sleep(0)
 
 
+def steps_only(steps_max: int = STEPS_PER_TURN) -> Budget:
+    """A budget of steps alone. Its clock stands: on a busy machine any step may seem slow, and its process would go on as due work."""
+    return Budget(steps_max, time=lambda: 0.0, cpu=lambda: 0.0)
+
+
 async def compile_now(name: str, content: bytes) -> Any:
     """Compile a stored model on the event loop, so that a test needs no thread."""
     return compile_resource(name, content).compiled
@@ -104,7 +110,7 @@ async def compile_now(name: str, content: bytes) -> Any:
 async def opened(store: WatchedStore | None = None, **options: Any) -> AsyncIterator[Opened]:
     store = store or WatchedStore()
     clock, counters = FakeClock(), PartitionCounters(1)
-    options = {"compiler": compile_now, "budget": Budget(seconds=60), **options}
+    options = {"compiler": compile_now, "budget": steps_only(), **options}
     partition = Partition(store, clock, counters, **options)
     it = Opened(partition, store, clock, counters)
     await partition.open()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.engine import Budget, commands
+from osmia_broker.engine import commands
 from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
 from osmia_broker.state.rows import ElementInstance, Job, Resource
-from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
 
 DEPLOY = deploy("start > ask:job > end")
 CREATE = create(n="1")
@@ -504,7 +504,7 @@ async def test_a_look_works_off_its_due_rows_in_slices():
 
 
 async def test_every_row_that_was_written_is_the_row_in_memory():
-    async with opened(budget=Budget(3, seconds=60)) as it:
+    async with opened(budget=steps_only(3)) as it:
         await it.do(DEPLOY)
         for _ in range(40):
             await it.do(CREATE)

@@ -9,9 +9,9 @@ from osmia_broker.engine import Budget, commands, walks
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
-from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
 
-SMALL = Budget(steps_max=7, seconds=60)
+SMALL = steps_only(7)
 LOOP = 'start > again:exclusive > turn:script(expression="=1", result=r) > choice:exclusive [n > 0 -> again | else -> ask:job > end]'
 
 
@@ -23,7 +23,7 @@ def fan(width: int) -> str:
 
 @pytest.mark.parametrize("steps_max", [1, 2, 7, 100])
 async def test_a_wide_fork_comes_to_its_jobs_in_slices(steps_max: int):
-    async with opened(budget=Budget(steps_max, seconds=60)) as it:
+    async with opened(budget=steps_only(steps_max)) as it:
         await it.do(deploy(fan(60)))
         await it.do(create())
         await it.settled()
@@ -38,7 +38,7 @@ async def test_a_wide_fork_comes_to_its_jobs_in_slices(steps_max: int):
 
 @pytest.mark.parametrize("failing", range(1, 12))
 async def test_a_walk_survives_a_failed_commit_at_any_slice(failing: int):
-    async with opened(budget=Budget(20, seconds=60)) as it:
+    async with opened(budget=steps_only(20)) as it:
         await it.do(deploy(fan(30)))
         await it.do(create())
         for _ in range(failing):
@@ -75,7 +75,7 @@ async def test_others_are_served_while_a_walk_goes_on():
 
 async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 200)
-    async with opened(budget=Budget(50, seconds=60)) as it:
+    async with opened(budget=steps_only(50)) as it:
         await it.do(deploy(LOOP))
         instance = (await it.do(create(n="1"))).process_instance_key
         await it.settled()
@@ -91,7 +91,7 @@ async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(mon
 
 async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 100)
-    async with opened(budget=Budget(30, seconds=60)) as it:
+    async with opened(budget=steps_only(30)) as it:
         await it.do(
             deploy(
                 'start > fork:parallel [again:exclusive > turn:script(expression="=1", result=r) > again | a:task > b:job(type=ask) > end]'
@@ -105,7 +105,7 @@ async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.M
 
 async def test_a_walk_that_grows_in_breadth_stops_at_one_incident_and_can_go_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(walks, "WALK_STEPS_MAX", 300)
-    async with opened(budget=Budget(50, seconds=60)) as it:
+    async with opened(budget=steps_only(50)) as it:
         await it.do(
             deploy(
                 'start > again:exclusive > turn:script(expression="=1", result=r) > fork:parallel [a:task > again | b:task > again | c:job(type=ask) > end]'
@@ -274,7 +274,7 @@ async def test_a_loop_through_a_fork_stops_at_the_bound_on_all_its_steps(monkeyp
     """Each follow-up of a walk that has forked counts the steps of all, not only of its own line of descent."""
     monkeypatch.setattr("osmia_broker.engine.walks.WALK_STEPS_MAX", 500)
     forked = 'start > again:exclusive > fork:parallel [ a:script(expression="=1", result=r) > again | b:script(expression="=1", result=r) > again ]'
-    async with opened(budget=Budget(50)) as it:
+    async with opened(budget=steps_only(50)) as it:
         await it.do(deploy(forked))
         await it.do(create())
         await it.settled()

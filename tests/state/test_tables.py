@@ -245,7 +245,7 @@ def test_start_subscriptions_that_ended_leave_nothing_behind():
     state = fresh_state()
     for number in range(50):
         row = start_subscription(number, name=f"go {number}", process_definition_key=BASE + number)
-        state.start_subscriptions.insert(row)
+        state.start_subscriptions.put(row)
         state.start_subscriptions.end(row, 99)
     assert not state.start_subscriptions._by_name
     assert not state.start_subscriptions._by_definition
@@ -256,7 +256,7 @@ async def test_start_subscriptions_are_there_after_a_start_and_ended_ones_are_no
     await store.open()
     some = [*map(start_subscription, range(3))]
     for row in some:
-        state.start_subscriptions.insert(row)
+        state.start_subscriptions.put(row)
     state.start_subscriptions.end(some[1], 99)
     changes = state.take_changes(1)
     assert changes is not None
@@ -274,14 +274,14 @@ def test_a_deleted_version_is_found_by_its_key_alone_and_its_number_is_not_used_
     processes = state.definitions.processes
     second = processes.get(BASE + 7)
     assert second is not None
-    processes.delete(second, 99)
-    assert processes.get(BASE + 7) is second
+    processes.put(replace(second, deleted_ms=99))
+    assert processes.get(BASE + 7) == replace(second, deleted_ms=99)
     assert processes.version("p", 2) is None
     assert processes.latest("p") == rows.definition
     assert processes.next_version("p") == 3
     first = processes.latest("p")
     assert first is not None
-    processes.delete(first, 99)
+    processes.put(replace(first, deleted_ms=99))
     assert processes.latest("p") is None
     assert processes.as_of_deployment("p", BASE + 7) is None
     assert processes.tagged("p", "tag") is None
@@ -296,7 +296,7 @@ def test_a_deleted_version_is_written():
     state = fresh_state()
     row = state.definitions.processes.latest("p")
     assert row is not None
-    state.definitions.processes.delete(row, 99)
+    state.definitions.processes.put(replace(row, deleted_ms=99))
     changes = state.take_changes(1)
     assert changes is not None
     [values] = changes.written[type(row)]

@@ -1,5 +1,7 @@
 """Rows of user tasks that are only written, and the global listeners that are always in memory."""
 
+from dataclasses import replace
+
 from osmia_broker.state.state import State
 from osmia_broker.state.task_rows import CandidateKind, GlobalTaskListener, TaskCandidate, UserTask, UserTaskState
 from tests.memory_store import MemoryStore
@@ -88,18 +90,18 @@ def test_a_change_of_nothing_is_written_as_a_whole_row():
 def test_global_listeners_work_in_the_order_of_their_priority_then_of_their_ids():
     state = State()
     for key, (id, priority) in enumerate([("b", 50), ("a", 50), ("z", 90)]):
-        state.global_listeners.insert(listener(id, key, priority=priority))
+        state.global_listeners.put(listener(id, key, priority=priority))
     assert [row.id for row in state.global_listeners.in_order()] == ["z", "a", "b"]
 
 
 async def test_a_deleted_global_listener_is_not_there_after_a_start():
     store, state = MemoryStore(), State()
     await store.open()
-    state.global_listeners.insert(listener("kept", 4))
-    state.global_listeners.insert(listener("gone", 5))
-    gone = state.global_listeners.get("gone")
+    state.global_listeners.put(listener("kept", 4))
+    state.global_listeners.put(listener("gone", 5))
+    gone = state.global_listeners.of_id("gone")
     assert gone is not None
-    state.global_listeners.update(gone, deleted_ms=9)
+    state.global_listeners.put(replace(gone, deleted_ms=9))
     await store.write(state.take_changes(1), None)
     again = State()
     again.open(await store.open())
@@ -109,18 +111,28 @@ async def test_a_deleted_global_listener_is_not_there_after_a_start():
 def test_undoing_a_deletion_brings_a_global_listener_back():
     state = State()
     row = listener()
-    state.global_listeners.insert(row)
+    state.global_listeners.put(row)
     mark = state.journal.mark()
-    state.global_listeners.update(row, deleted_ms=9, type="other")
+    state.global_listeners.put(replace(row, deleted_ms=9, type="other"))
     state.journal.roll_back(mark)
-    assert state.global_listeners.get("all") is row
-    assert (row.deleted_ms, row.type) == (0, "audit")
+    assert state.global_listeners.of_id("all") is row
+    assert row.deleted_ms == 0
     assert written(state, GlobalTaskListener) == [row]
 
 
 def test_undoing_a_creation_leaves_no_global_listener():
     state = State()
-    state.global_listeners.insert(listener())
+    state.global_listeners.put(listener())
     state.journal.roll_back()
     assert not len(state.global_listeners)
     assert state.take_changes(1) is None
+
+
+def test_a_global_listener_made_again_in_the_commit_of_its_deletion_loses_neither():
+    state = State()
+    state.global_listeners.put(listener(key=4))
+    state.take_changes(1)
+    state.global_listeners.put(listener(key=4, deleted_ms=9))
+    state.global_listeners.put(listener(key=5))
+    assert [(row.key, row.deleted_ms) for row in written(state, GlobalTaskListener)] == [(4, 9), (5, 0)]
+    assert [row.key for row in state.global_listeners.in_order()] == [5]

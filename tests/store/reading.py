@@ -71,6 +71,8 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     ),
     "subscriptions of an instance": lambda reader: reader.subscriptions(process_instance_key=PROCESS),
     "subscriptions of start events": lambda reader: reader.subscriptions(of_start_event=True),
+    "evaluations of an instance": lambda reader: reader.decision_evaluations(process_instance_key=PROCESS),
+    "one evaluation": lambda reader: reader.decision_evaluations(key=BASE + 27),
     "buffered messages": lambda reader: reader.messages(),
     "buffered messages of a name": lambda reader: reader.messages(name="paid", correlation_key="7"),
     "one buffered message": lambda reader: reader.messages(name="paid", correlation_key="7", message_id="one"),

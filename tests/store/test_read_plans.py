@@ -8,7 +8,19 @@ from osmia_broker.store.read import Reader
 from tests.store.conftest import Written
 from tests.store.reading import DONE, LISTS, instance, stop
 
-HISTORY = ("element", "job", "incident", "variable", "timer", "subscription", "message", "origin", "business", "called")
+HISTORY = (
+    "element",
+    "evaluation",
+    "job",
+    "incident",
+    "variable",
+    "timer",
+    "subscription",
+    "message",
+    "origin",
+    "business",
+    "called",
+)
 OF_OPEN_ROWS = (
     "incidents_open",
     "jobs_activatable",

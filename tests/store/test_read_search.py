@@ -240,7 +240,7 @@ def _shifted(rows: list[Any], number: int) -> list[Any]:
 
 async def test_an_empty_page_has_no_cursors(searched: tuple[Reader, list[Facts]]):
     found = await search(searched[0], USER_TASKS, Search({"assignee": "nobody"}))
-    assert found == Found([], 0, False, None, None)
+    assert found == Found([], 0, False, None, None, False)
 
 
 async def test_a_cursor_stays_valid_when_items_come_and_go(written: Written):

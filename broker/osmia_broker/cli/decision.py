@@ -1,5 +1,6 @@
-"""`osmia decision`: evaluate a deployed decision."""
+"""`osmia decision`: evaluate a deployed decision, and list what was evaluated."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -7,19 +8,20 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Var, Vars
+from osmia_broker.cli.options import Instance, Limit, Var, Vars
 from osmia_broker.cli.output import Row
+from osmia_broker.cli.rows import EVALUATION_COLUMNS, evaluation_row, every, first, rule_rows
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
     from osmia.results import EvaluatedDecision, Evaluation
 
-app = typer.Typer(add_completion=False, help="One decision: evaluate.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One decision: evaluate, evaluations.", no_args_is_help=True)
 
 
 @app.callback()
 def decision() -> None:
-    """One decision: evaluate."""
+    """One decision: evaluate, evaluations."""
 
 
 @app.command()
@@ -49,6 +51,40 @@ def evaluate(
     session.one(_row(evaluation), key="decisionDefinitionKey", text=msgspec.json.encode(evaluation.output).decode())
 
 
+class Filter(StrEnum):
+    """The values of `--state`."""
+
+    EVALUATED = "evaluated"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@app.command()
+@with_session
+def evaluations(
+    session: Session,
+    decision: Annotated[str, typer.Option("--decision", "-d", metavar="ID", help="Only of this decision.")] = "",
+    instance: Instance = 0,
+    state: Annotated[Filter, typer.Option(case_sensitive=False, help="The state of the listed ones.")] = Filter.ALL,
+    limit: Limit = 50,
+) -> None:
+    """List the decisions that were evaluated, newest first: by business rule tasks and for callers, with all that they required.
+
+    Example: osmia decision evaluations --instance 2251799813685251
+    """
+    from osmia.history import DecisionEvaluationState
+
+    with session.client() as client:
+        found = every(
+            client.search_decision_evaluations,
+            decision_id=decision,
+            process_instance_key=instance,
+            states=[] if state is Filter.ALL else [DecisionEvaluationState(state.upper())],
+        )
+        rows = [evaluation_row(one) for one in first(session, found, limit)]
+    session.list(rows, EVALUATION_COLUMNS, empty="No decision was evaluated.")
+
+
 def _row(evaluation: "Evaluation") -> Row:
     return {
         "decisionDefinitionKey": str(evaluation.decision_key),
@@ -68,7 +104,5 @@ def _step(step: "EvaluatedDecision") -> Row:
         "decisionDefinitionType": step.type,
         "output": step.output,
         "evaluatedInputs": step.inputs,
-        "matchedRules": [
-            {"ruleId": rule.rule_id, "ruleIndex": rule.index, "evaluatedOutputs": rule.outputs} for rule in step.rules
-        ],
+        "matchedRules": rule_rows(step.rules),
     }

@@ -16,6 +16,7 @@ from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_sessio
 
 if TYPE_CHECKING:
     from osmia import SyncClient
+    from osmia.history import TakenFlow
     from osmia.results import ProcessInstance
 
 app = typer.Typer(
@@ -36,7 +37,7 @@ def show(
         bool, typer.Option("--follow", "-f", help="Say each change until it ends, at most for --timeout.")
     ] = False,
 ) -> None:
-    """Show the state of a process instance, the elements that hold its tokens, and what they wait for.
+    """Show the state of a process instance, its path so far, the elements that hold its tokens, and what they wait for.
 
     Example: osmia instance show 2251799813685251
     """
@@ -45,10 +46,13 @@ def show(
             follow(client, key, session.say, wait=session.timeout)
     with session.client(found_by=LIST) as client:
         instance = client.get_instance(key)
-        waits = _waits(client, key) if session.output in (Output.TABLE, Output.WIDE) else {}
+        is_for_people = session.output in (Output.TABLE, Output.WIDE)
+        waits = _waits(client, key) if is_for_people else {}
+        path = _path(client.taken_flows(key)) if is_for_people else ""
     row = instance_row(instance)
     lines = [f"{key}  {instance.bpmn_process_id} (version {instance.version})  {state_of_instance(row)}"]
-    lines += [f"  {name}: {value}" for name, value in _marks(instance).items() if value]
+    marks = {**_marks(instance), "path": path}
+    lines += [f"  {name}: {value}" for name, value in marks.items() if value]
     for element in instance.elements:
         incident = f"  incident {element.incident_key}" if element.incident_key else ""
         called = f"  called {element.called_process_instance_key}" if element.called_process_instance_key else ""
@@ -67,6 +71,18 @@ def _marks(instance: "ProcessInstance") -> dict[str, str]:
         "tags": ", ".join(instance.tags),
         "suspended since": moment(instance.suspended_ms) or "",
     }
+
+
+def _path(flows: "list[TakenFlow]") -> str:
+    """Return the elements along *flows* with arrows between them. A comma comes before a flow that does not go on from the last one."""
+    path, at = "", ""
+    for flow in flows:
+        source, target = flow.source_element_id or flow.id, flow.target_element_id
+        if source != at or not path:
+            path += f"{', ' if path else ''}{flow.source_element_name or source}"
+        path += f" → {flow.target_element_name or target}" if target else ""
+        at = target
+    return path
 
 
 def _waits(client: "SyncClient", key: int) -> dict[int, list[str]]:

@@ -4,15 +4,19 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from osmia_broker.cli.output import Column, Row, counted, moment
 from osmia_broker.cli.session import Session
 
 if TYPE_CHECKING:
     from osmia import UserTask
+    from osmia.history import DecisionEvaluation
     from osmia.results import (
         BufferedMessage,
         Incident,
         JobInfo,
+        MatchedRule,
         Page,
         ProcessDefinition,
         ProcessInstance,
@@ -37,6 +41,14 @@ def state_of_instance(row: Row) -> str:
 def name_of_task(row: Row) -> str:
     """Return the name of a task, with a mark if its process instance has an incident."""
     return f"! {row['name']}" if row.get("hasIncident") else str(row["name"])
+
+
+def _result_of(row: Row) -> str:
+    return f"! {row['evaluationFailure']}" if row["evaluationFailure"] else msgspec.json.encode(row["result"]).decode()
+
+
+def _rules_of(row: Row) -> str:
+    return ", ".join(str(rule["ruleIndex"]) for rule in row["matchedRules"])
 
 
 INSTANCE_COLUMNS = (
@@ -106,6 +118,18 @@ TIMER_COLUMNS = (
     Column("repetitions", "REPEATS", is_wide=True),
     Column("cycle", "CYCLE", is_wide=True, is_long=True),
     Column("creationTime", "CREATED", is_wide=True, is_moment=True),
+)
+EVALUATION_COLUMNS = (
+    Column("decisionEvaluationInstanceKey", "KEY"),
+    Column("decisionDefinitionId", "DECISION", is_long=True),
+    Column("result", "RESULT", is_long=True, text=_result_of),
+    Column("matchedRules", "RULES", text=_rules_of),
+    Column("elementId", "ELEMENT", is_long=True),
+    Column("processInstanceKey", "INSTANCE"),
+    Column("evaluationDate", "WHEN", is_moment=True),
+    Column("decisionDefinitionVersion", "VERSION", is_wide=True),
+    Column("evaluatedInputs", "INPUTS", is_wide=True, is_long=True),
+    Column("state", "STATE", is_wide=True),
 )
 SUBSCRIPTION_COLUMNS = (
     Column("subscriptionKey", "KEY"),
@@ -309,6 +333,36 @@ def message_row(message: "BufferedMessage") -> Row:
         "expirationTime": moment(message.expires_ms),
         "processDefinitionIds": message.correlated_process_ids,
     }
+
+
+def evaluation_row(one: "DecisionEvaluation") -> Row:
+    """Return the row of an evaluated decision."""
+    return {
+        "decisionEvaluationInstanceKey": f"{one.key}-{one.place}",
+        "decisionEvaluationKey": str(one.key),
+        "state": one.state,
+        "evaluationDate": moment(one.evaluated_ms),
+        "evaluationFailure": one.failure or None,
+        "decisionDefinitionId": one.decision_id,
+        "decisionDefinitionKey": _key(one.decision_key),
+        "decisionDefinitionName": one.decision_name,
+        "decisionDefinitionVersion": one.decision_version,
+        "decisionDefinitionType": one.decision_type,
+        "rootDecisionDefinitionKey": _key(one.root_decision_key),
+        "decisionRequirementsKey": _key(one.decision_requirements_key),
+        "result": one.output,
+        "evaluatedInputs": one.inputs,
+        "matchedRules": rule_rows(one.rules),
+        "elementId": one.element_id or None,
+        "elementInstanceKey": _key(one.element_instance_key),
+        "processInstanceKey": _key(one.process_instance_key),
+        "processDefinitionKey": _key(one.process_definition_key),
+    }
+
+
+def rule_rows(rules: "list[MatchedRule]") -> list[Row]:
+    """Return the rows of the rules that matched."""
+    return [{"ruleId": rule.rule_id, "ruleIndex": rule.index, "evaluatedOutputs": rule.outputs} for rule in rules]
 
 
 def _key(key: int) -> str | None:

@@ -4,6 +4,8 @@ A deleted process takes no new instances; those that run go on to their end. Wit
 and its start events wait. The number of a deleted version is not used again.
 """
 
+from dataclasses import replace
+
 from osmia_broker.engine.commands import DeleteResource
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.starts import close_starts, open_starts
@@ -25,7 +27,7 @@ def delete_resource(turn: Turn, command: DeleteResource) -> None:
     elif requirements is not None and not requirements.deleted_ms:
         _delete_requirements(turn, requirements)
     elif form is not None and not form.deleted_ms:
-        definitions.forms.delete(form, turn.now_ms)
+        definitions.forms.put(replace(form, deleted_ms=turn.now_ms))
     else:
         raise NotFound(f"Expected to delete resource but no resource found with key '{key}'")
 
@@ -34,13 +36,13 @@ def _delete_process(turn: Turn, process: ProcessDefinition) -> None:
     processes = turn.definitions.processes
     was_latest = processes.latest(process.bpmn_process_id) is process
     close_starts(turn, process.key)
-    processes.delete(process, turn.now_ms)
+    processes.put(replace(process, deleted_ms=turn.now_ms))
     before = processes.latest(process.bpmn_process_id)
     if was_latest and before is not None:
         open_starts(turn, before)
 
 
 def _delete_requirements(turn: Turn, requirements: DecisionRequirements) -> None:
-    turn.definitions.requirements.delete(requirements, turn.now_ms)
+    turn.definitions.requirements.put(replace(requirements, deleted_ms=turn.now_ms))
     for decision in turn.definitions.decisions_of(requirements.key):
-        turn.definitions.decisions.delete(decision, turn.now_ms)
+        turn.definitions.decisions.put(replace(decision, deleted_ms=turn.now_ms))

@@ -97,7 +97,7 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
             )
             if before is not None:
                 close_starts(turn, before.key)
-            turn.definitions.processes.insert(latest)
+            turn.definitions.processes.put(latest)
             turn.definitions.add_resource(resource.checksum, resource.content)
             new.append(latest)
         deployed.processes.append(latest)
@@ -132,10 +132,10 @@ def _add_requirements(turn: Turn, resource: NewResource, version: int, deploymen
         deployment_key=deployment_key,
         deployed_ms=turn.now_ms,
     )
-    turn.definitions.requirements.insert(requirements)
+    turn.definitions.requirements.put(requirements)
     turn.definitions.add_resource(resource.checksum, resource.content)
     for decision in graph.decisions:
-        turn.definitions.decisions.insert(
+        turn.definitions.decisions.put(
             Decision(
                 key=turn.next_key(),
                 decision_id=decision.id,
@@ -163,7 +163,7 @@ def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdate
             deployed_ms=turn.now_ms,
             version_tag=resource.version_tag,
         )
-        turn.definitions.forms.insert(latest)
+        turn.definitions.forms.put(latest)
         turn.definitions.add_resource(resource.checksum, resource.content)
     deployed.forms.append(latest)
 

@@ -1,5 +1,6 @@
 """Global task listeners: kept by the broker, for the native user tasks of all processes."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from osmia_broker.state.task_rows import GlobalTaskListener
 @handles(SetGlobalTaskListener)
 def set_global_task_listener(turn: Turn, command: SetGlobalTaskListener) -> GlobalTaskListener:
     """Create or change a listener; changes that wait for listeners already go on with those that they began with."""
-    found = turn.global_listeners.get(command.id)
+    found = turn.global_listeners.of_id(command.id)
     given = _columns(command)
     if command.is_new:
         if found is not None:
@@ -22,18 +23,16 @@ def set_global_task_listener(turn: Turn, command: SetGlobalTaskListener) -> Glob
                 f"Expected to create a global task listener with id '{command.id}', but one with this id already exists"
             )
         row = GlobalTaskListener(key=turn.next_key(), id=command.id, created_ms=turn.now_ms, **given)
-        turn.global_listeners.insert(row)
     else:
-        row = found or _missing("update", command.id)
-        turn.global_listeners.update(row, **given)
-    return row
+        row = replace(found or _missing("update", command.id), **given)
+    return turn.global_listeners.put(row)
 
 
 @handles(DeleteGlobalTaskListener)
 def delete_global_task_listener(turn: Turn, command: DeleteGlobalTaskListener) -> None:
     """Delete a listener."""
-    row = turn.global_listeners.get(command.id) or _missing("delete", command.id)
-    turn.global_listeners.update(row, deleted_ms=turn.now_ms)
+    row = turn.global_listeners.of_id(command.id) or _missing("delete", command.id)
+    turn.global_listeners.put(replace(row, deleted_ms=turn.now_ms))
 
 
 def _columns(command: SetGlobalTaskListener) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 from osmia_broker import __version__
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.gateway import seen
-from osmia_broker.gateway.seen import INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
+from osmia_broker.gateway.seen import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.partition import Partition
-from osmia_broker.store.read import Reader
+from osmia_broker.store.read import Reader, instance_views
 from osmia_proto import queries
 
 
@@ -136,6 +136,30 @@ class Queries:
             after=request.after,
         )
         return queries.SearchMessagesResponse(items=map(seen.message, page.items), next=page.next)
+
+    async def SearchDecisionEvaluations(
+        self, request: queries.SearchDecisionEvaluationsRequest
+    ) -> queries.SearchDecisionEvaluationsResponse:
+        """List decisions that were evaluated."""
+        page = await self._reader.decision_evaluations(
+            key=request.key,
+            process_instance_key=request.process_instance_key,
+            decision_id=request.decision_id,
+            states=_names(queries.DecisionEvaluationState, EVALUATION, request.states),
+            limit=request.limit,
+            after=request.after,
+        )
+        return queries.SearchDecisionEvaluationsResponse(
+            items=map(seen.decision_evaluation, page.items), next=page.next
+        )
+
+    async def ListTakenSequenceFlows(
+        self, request: queries.ListTakenSequenceFlowsRequest
+    ) -> queries.ListTakenSequenceFlowsResponse:
+        """List the sequence flows that tokens of a process instance have taken."""
+        taken = await instance_views.taken_flows(self._reader, request.process_instance_key)
+        drawn = await self._reader.element_names.drawn(taken.definition)
+        return queries.ListTakenSequenceFlowsResponse(items=[seen.taken_flow(id, drawn) for id in taken.ids])
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""

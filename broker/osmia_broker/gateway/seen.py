@@ -13,10 +13,13 @@ from osmia_broker.calls.checks import INT32
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
 from osmia_broker.state.rows import Message, ProcessDefinition, Variable
 from osmia_broker.store.read import SeenElement, SeenIncident, SeenInstance, SeenJob, SeenSubscription, SeenTimer
+from osmia_broker.store.read.element_names import Drawn
+from osmia_broker.store.read.search.entity import Item
 from osmia_proto import queries
 
 INSTANCE, ELEMENT, JOB, INCIDENT = "PROCESS_INSTANCE_STATE_", "ELEMENT_INSTANCE_STATE_", "JOB_STATE_", "INCIDENT_STATE_"
 TIMER, KIND, SUBSCRIPTION = "TIMER_STATE_", "SUBSCRIPTION_KIND_", "SUBSCRIPTION_STATE_"
+EVALUATION = "DECISION_EVALUATION_STATE_"
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +204,55 @@ def message(row: Message) -> queries.BufferedMessage:
         published_ms=row.published_ms,
         expires_ms=row.expires_ms,
         correlated_process_ids=row.correlated.split("\n") if row.correlated else [],
+    )
+
+
+def decision_evaluation(item: Item) -> queries.DecisionEvaluation:
+    """Translate a decision that was evaluated."""
+    return queries.DecisionEvaluation(
+        key=int(item["decisionEvaluationKey"]),
+        place=int(item["decisionEvaluationInstanceKey"].partition("-")[2]),
+        state=queries.DecisionEvaluationState.Value(EVALUATION + item["state"]),
+        decision_id=item["decisionDefinitionId"],
+        decision_name=item["decisionDefinitionName"],
+        decision_key=int(item["decisionDefinitionKey"] or 0),
+        decision_version=_int32(item["decisionDefinitionVersion"] or 0),
+        decision_type=item["decisionDefinitionType"],
+        root_decision_key=int(item["rootDecisionDefinitionKey"] or 0),
+        decision_requirements_key=int(item["decisionRequirementsKey"] or 0),
+        output=item["result"],
+        failure=item["evaluationFailure"] or "",
+        inputs=[_input(one) for one in item["evaluatedInputs"]],
+        rules=[_rule(one) for one in item["matchedRules"]],
+        process_instance_key=int(item["processInstanceKey"] or 0),
+        process_definition_key=int(item["processDefinitionKey"] or 0),
+        element_instance_key=int(item["elementInstanceKey"] or 0),
+        element_id=item["elementId"] or "",
+        evaluated_ms=item["evaluationMs"],
+    )
+
+
+def _input(one: Item) -> queries.EvaluatedInput:
+    return queries.EvaluatedInput(id=one["inputId"], name=one["inputName"], value=one["inputValue"])
+
+
+def _rule(rule: Item) -> queries.MatchedRule:
+    outputs = [
+        queries.EvaluatedOutput(id=one["outputId"], name=one["outputName"], value=one["outputValue"])
+        for one in rule["evaluatedOutputs"]
+    ]
+    return queries.MatchedRule(id=rule["ruleId"], index=rule["ruleIndex"], outputs=outputs)
+
+
+def taken_flow(id: str, drawn: Drawn) -> queries.TakenSequenceFlow:
+    """Translate a sequence flow; *drawn* is the model of its instance, which may not have it."""
+    source, target = drawn.ends.get(id, ("", ""))
+    return queries.TakenSequenceFlow(
+        id=id,
+        source_element_id=source,
+        target_element_id=target,
+        source_element_name=drawn.names.get(source, ""),
+        target_element_name=drawn.names.get(target, ""),
     )
 
 

@@ -14,6 +14,7 @@ from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
+from osmia_broker.store.read.pages import SEARCHED_MAX
 from osmia_broker.store.read.search.search import ITEMS_MAX, Search, get, search
 from osmia_broker.store.read.user_task_notes import comments_of, draft_of
 from osmia_proto import queries
@@ -35,7 +36,7 @@ class UserTasks:
     async def SearchUserTasks(self, request: queries.SearchUserTasksRequest) -> queries.SearchUserTasksResponse:
         """List user tasks."""
         asked = Search(_json("filter", request.filter), _json("sort", request.sort), _json("page", request.page))
-        found = await search(self._reader, USER_TASKS, asked)
+        found = await search(self._reader, USER_TASKS, asked, bytes_max=SEARCHED_MAX)
         return queries.SearchUserTasksResponse(
             items=map(_task, found.items),
             total=found.total,

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.model.extension_files import SUFFIX, ProcessExtensions, stem_of
 from osmia_broker.model.graph import Process
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
-from osmia_broker.state.table import take_values, values_of
+from osmia_broker.state.table import drop
+from osmia_broker.state.whole_table import WholeTable
 
 MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
 
@@ -32,25 +32,18 @@ class VersionedRow(Protocol):
 V = TypeVar("V", bound=VersionedRow)
 
 
-class VersionedTable(Generic[V]):
+class VersionedTable(WholeTable[V]):
     """All deployed versions of one kind of definition, by key and by id.
 
     A deleted version is found by its key alone, for the process instances that still run in it. Its number is not used again.
     """
 
-    __slots__ = ("_by_id", "_changed", "_id", "_journal", "_rows", "_values")
+    __slots__ = ("_by_id", "_id")
 
-    def __init__(self, row_type: type, id_field: str, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, row_type: type[V], id_field: str, journal: Journal) -> None:
+        super().__init__(row_type, journal)
         self._id: Callable[[V], str] = attrgetter(id_field)
-        self._values = values_of(KINDS[row_type])
-        self._rows: dict[int, V] = {}
         self._by_id: dict[str, dict[int, V]] = {}
-        self._changed: dict[int, V] = {}
-
-    def get(self, key: int) -> V | None:
-        """Return the version of *key*."""
-        return self._rows.get(key)
 
     def version(self, id: str, version: int) -> V | None:
         """Return one version of *id*."""
@@ -81,44 +74,15 @@ class VersionedTable(Generic[V]):
         versions = [row for row in self._by_id.get(id, {}).values() if not row.deleted_ms and fits(row)]
         return max(versions, key=lambda row: row.version, default=None)
 
-    def delete(self, row: V, deleted_ms: int) -> None:
-        """Mark a version as deleted."""
-        self._journal.note(self._undo_delete, row, row.key in self._changed)
-        row.deleted_ms = deleted_ms
-        self._changed[row.key] = row
-
     def all(self) -> Iterable[V]:
         """Return all versions of all ids, deleted ones too."""
         return self._rows.values()
 
-    def insert(self, row: V) -> None:
-        """Add a new version."""
-        self.admit([row])
-        self._changed[row.key] = row
-        self._journal.note(self._undo_insert, row)
+    def _entered(self, row: V) -> None:
+        self._by_id.setdefault(self._id(row), {})[row.version] = row
 
-    def admit(self, rows: Iterable[V]) -> None:
-        """Take in rows that were loaded."""
-        for row in rows:
-            self._rows[row.key] = row
-            self._by_id.setdefault(self._id(row), {})[row.version] = row
-
-    def take_changes(self) -> list[RowValues]:
-        """Return the values of all rows added or deleted since the last call."""
-        return take_values(self._changed, self._values) if self._changed else []
-
-    def _undo_delete(self, row: V, was_changed: bool) -> None:
-        row.deleted_ms = 0
-        if not was_changed:
-            self._changed.pop(row.key, None)
-
-    def _undo_insert(self, row: V) -> None:
-        del self._rows[row.key]
-        self._changed.pop(row.key, None)
-        versions = self._by_id[self._id(row)]
-        del versions[row.version]
-        if not versions:
-            del self._by_id[self._id(row)]
+    def _left(self, row: V) -> None:
+        drop(self._by_id, self._id(row), row.version)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Flow control: the job types and definitions that are paused, the limits of job types, and the turns of keys that share a type.
 
-The rows are always in memory as a whole. The jobs that workers hold are counted for every type, from the start of the partition on.
+The jobs that workers hold are counted for every type, from the start of the partition on.
 """
 
 from collections import deque
@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 from osmia_broker.state.flow_row import FairBy, JobFlow
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.store_protocol import LANES_MAX, RowValues
-from osmia_broker.state.table import take_values, values_of
+from osmia_broker.state.store_protocol import LANES_MAX
+from osmia_broker.state.whole_table import WholeTable
 
 SECOND_MS = 1_000
 UNLIMITED = 2**31
@@ -48,26 +47,13 @@ class Turns:
             self.add(key, fewest)
 
 
-class FlowControl:
+class FlowControl(WholeTable[JobFlow]):
     """The rows of flow control, the counts of held jobs, and the times of the last activations of types with a limit per second."""
 
-    __slots__ = (
-        "_changed",
-        "_journal",
-        "_recent",
-        "_rows",
-        "_values",
-        "_wake_ms",
-        "held",
-        "paused_definitions",
-        "types",
-    )
+    __slots__ = ("_recent", "_wake_ms", "held", "paused_definitions", "types")
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._values = values_of(KINDS[JobFlow])
-        self._rows: dict[int, JobFlow] = {}
-        self._changed: dict[int, JobFlow] = {}
+        super().__init__(JobFlow, journal)
         self.types: dict[str, JobFlow] = {}
         self.paused_definitions: set[int] = set()
         self.held: dict[tuple[str, str, str], int] = {}  # by type, key and worker
@@ -84,42 +70,21 @@ class FlowControl:
         """Return the row of a process definition."""
         return next((row for row in self._rows.values() if row.process_definition_key == process_definition_key), None)
 
-    def put(self, row: JobFlow) -> None:
-        """Set a new row, or a changed copy of one, in the place of the old one."""
-        self._journal.note(self._restore, row.key, self._rows.get(row.key), self._changed.get(row.key))
-        self._enter(row)
-        self._changed[row.key] = row
-
-    def admit(self, rows: Iterable[JobFlow], held: Iterable[tuple[str, str, str, int]]) -> None:
-        """Take in the rows, and the numbers of held jobs, as they were stored."""
-        for row in rows:
-            self._enter(row)
-        self.held = {(type, key, worker): number for type, key, worker, number in held}
-
-    def take_changes(self) -> list[RowValues]:
-        """Return the values of all rows changed since the last call."""
-        return take_values(self._changed, self._values) if self._changed else []
-
-    def _enter(self, row: JobFlow) -> None:
-        self._rows[row.key] = row
+    def _entered(self, row: JobFlow) -> None:
         if row.job_type:
             self.types[row.job_type] = row
         elif row.paused_ms:
             self.paused_definitions.add(row.process_definition_key)
-        else:
-            self.paused_definitions.discard(row.process_definition_key)
 
-    def _restore(self, key: int, before: JobFlow | None, changed: JobFlow | None) -> None:
-        undone = self._rows.pop(key)
-        self.types.pop(undone.job_type, None)
-        self.paused_definitions.discard(undone.process_definition_key)
-        self._changed.pop(key, None)
-        if before is not None:
-            self._enter(before)
-        if changed is not None:
-            self._changed[key] = changed
+    def _left(self, row: JobFlow) -> None:
+        self.types.pop(row.job_type, None)
+        self.paused_definitions.discard(row.process_definition_key)
 
     # --- held jobs
+
+    def admit_held(self, held: Iterable[tuple[str, str, str, int]]) -> None:
+        """Take in the numbers of held jobs, as they were stored."""
+        self.held = {(type, key, worker): number for type, key, worker, number in held}
 
     def count_held(self, type: str, key: str, worker: str, number: int) -> None:
         """Count *number* more held jobs, undone with the command."""

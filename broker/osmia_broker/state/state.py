@@ -266,7 +266,8 @@ class State:
         """Take in the rows that the store gave at its opening."""
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
         self.definitions.admit(start)
-        self.jobs.flow.admit(start.definitions.get(JobFlow, ()), start.held)
+        self.jobs.flow.admit(start.definitions.get(JobFlow, ()))
+        self.jobs.flow.admit_held(start.held)
         self.start_subscriptions.admit(start.definitions.get(StartSubscription, ()))
         self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
         self.event_log.admit(start.definitions.get(EventRecording, ()))

@@ -1,4 +1,4 @@
-"""Searches: lists of instances, jobs, incidents, definitions, variables, timers, subscriptions, messages (`osmia.v1.Queries`).
+"""Searches: lists of instances, jobs, incidents, definitions, variables, timers, subscriptions, messages, decisions (`osmia.v1.Queries`).
 
 Only Osmia answers these calls. A Zeebe gateway raises `Unimplemented`.
 """
@@ -10,6 +10,7 @@ import msgspec
 
 from osmia import variables as variables_json
 from osmia.calls.call import Calls
+from osmia.history import DecisionEvaluation, DecisionEvaluationState, TakenFlow
 from osmia.results import (
     BufferedMessage,
     ElementInstance,
@@ -18,6 +19,7 @@ from osmia.results import (
     InstanceState,
     JobInfo,
     JobState,
+    MatchedRule,
     Page,
     PartitionStatus,
     ProcessDefinition,
@@ -40,10 +42,11 @@ _INCIDENT = "INCIDENT_STATE_"
 _TIMER = "TIMER_STATE_"
 _KIND = "SUBSCRIPTION_KIND_"
 _SUBSCRIPTION = "SUBSCRIPTION_STATE_"
+_EVALUATION = "DECISION_EVALUATION_STATE_"
 
 
 class SearchCalls(Calls):
-    """Search instances, jobs, incidents, definitions, variables, timers, subscriptions and messages.
+    """Search instances, jobs, incidents, definitions, variables, timers, subscriptions, messages and evaluated decisions.
 
     A search returns a page of at most *limit* items (1 to 1000), newest first. To get the next page, give the `next` of the
     last one as *after*. An item must match all filters that are given.
@@ -281,6 +284,44 @@ class SearchCalls(Calls):
         )
         return Page([_message(item) for item in answer.items], answer.next)
 
+    async def search_decision_evaluations(
+        self,
+        *,
+        key: int = 0,
+        process_instance_key: int = 0,
+        decision_id: str = "",
+        states: Iterable[DecisionEvaluationState | str] = (),
+        limit: int = DEFAULT_LIMIT,
+        after: str = "",
+    ) -> Page[DecisionEvaluation]:
+        """Return evaluated decisions, each with its inputs and the rules that matched; with *key*, those of one evaluation.
+
+        Raises:
+            InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
+        """
+        answer = await self._call(
+            "SearchDecisionEvaluations",
+            queries.SearchDecisionEvaluationsRequest(
+                key=key,
+                process_instance_key=process_instance_key,
+                decision_id=decision_id,
+                states=_numbers(queries.DecisionEvaluationState, _EVALUATION, states),
+                limit=limit,
+                after=after,
+            ),
+        )
+        return Page([_decision_evaluation(item) for item in answer.items], answer.next)
+
+    async def taken_flows(self, process_instance_key: int) -> list[TakenFlow]:
+        """Return the sequence flows that tokens of an instance have taken, each once, in the order in which they were taken first.
+
+        Raises:
+            NotFound: no instance has that key, or its history has been removed.
+        """
+        request = queries.ListTakenSequenceFlowsRequest(process_instance_key=process_instance_key)
+        answer = await self._call("ListTakenSequenceFlows", request)
+        return [TakenFlow(**_fields(item)) for item in answer.items]
+
     async def status(self) -> Status:
         """Return the state of the broker that answers."""
         answer = await self._call("Status", queries.StatusRequest())
@@ -367,6 +408,23 @@ def _message(item: queries.BufferedMessage) -> BufferedMessage:
             item,
             variables=variables if isinstance(variables, dict) else {},
             correlated_process_ids=list(item.correlated_process_ids),
+        )
+    )
+
+
+def _decision_evaluation(item: queries.DecisionEvaluation) -> DecisionEvaluation:
+    state = DecisionEvaluationState(queries.DecisionEvaluationState.Name(item.state).removeprefix(_EVALUATION))
+    rules = [
+        MatchedRule(rule.id, rule.index, {output.name or output.id: _value(output.value) for output in rule.outputs})
+        for rule in item.rules
+    ]
+    return DecisionEvaluation(
+        **_fields(
+            item,
+            state=state,
+            output=_value(item.output) if item.output else None,
+            inputs={one.name or one.id: _value(one.value) for one in item.inputs},
+            rules=rules,
         )
     )
 

@@ -19,12 +19,12 @@ from osmia_broker.engine.lifecycle import (
     processes,
     terminate_inside,
 )
-from osmia_broker.engine.new_jobs import create_task_job
+from osmia_broker.engine.new_jobs import cancel_jobs, create_task_job
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.model.graph import AdHocDefinition, Element, ElementType, SequenceFlow
-from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Job, JobKind, JobState
+from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Job, JobKind
 
 
 @processes(ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE)
@@ -144,8 +144,7 @@ def _finish(turn: Turn, scope: ElementInstance, rules: AdHocDefinition) -> None:
 def _ask_again(turn: Turn, scope: ElementInstance, element: Element) -> None:
     """Give the worker a new job: what it has to decide on has changed."""
     assert element.job is not None, "asked only with a job"
-    for job in turn.jobs.by("element_instance_key", scope.key):
-        turn.jobs.end(job, turn.now_ms, state=JobState.CANCELED, deadline_ms=0)
+    cancel_jobs(turn, scope.key)
     create_task_job(turn, scope, element.job, JobKind.AD_HOC_SUB_PROCESS)
 
 

@@ -86,7 +86,7 @@ def _subscribe(
     name: str = "",
     timer_key: int = 0,
 ) -> None:
-    turn.start_subscriptions.insert(
+    turn.start_subscriptions.put(
         StartSubscription(
             key=turn.next_key(),
             process_definition_key=definition.key,

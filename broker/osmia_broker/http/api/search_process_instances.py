@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from osmia_broker.calls.checks import DEFAULT_TENANT
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.types import Item, Key
@@ -83,7 +84,16 @@ async def get_process_instance_call_hierarchy(call: Call, process_instance_key: 
 @operation("GET", INSTANCE + "/sequence-flows", tag=TAG)
 async def get_process_instance_sequence_flows(call: Call, process_instance_key: Key) -> Items:
     """List the sequence flows that tokens of a process instance have taken."""
-    return Items(items=await instance_views.sequence_flows(call.reader, process_instance_key))
+    taken = await instance_views.taken_flows(call.reader, process_instance_key)
+    of_all = {
+        "processInstanceKey": str(process_instance_key),
+        "rootProcessInstanceKey": str(taken.root_process_instance_key),
+        "processDefinitionKey": str(taken.definition.key),
+        "processDefinitionId": taken.definition.bpmn_process_id or None,
+        "tenantId": DEFAULT_TENANT,
+    }
+    items = [{"sequenceFlowId": f"{process_instance_key}_{id}", "elementId": id, **of_all} for id in taken.ids]
+    return Items(items=items)
 
 
 @operation("GET", INSTANCE + "/statistics/element-instances", tag=TAG)

@@ -1,7 +1,7 @@
-"""The names that a model gives to its elements, for people who read lists.
+"""The names that a model gives to its elements, and the ends of its sequence flows, for people who read lists.
 
-The database has no column for them. When a list first needs the names of a definition, the deployed file is parsed in a thread, and
-the names stay in memory. Callers who need the same names at the same time wait for the same parse.
+The database has no column for them. When a list first needs those of a definition, the deployed file is parsed in a thread, and
+they stay in memory. Callers who need the same ones at the same time wait for the same parse.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any
 
+import msgspec
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker import model
@@ -20,25 +21,33 @@ from osmia_broker.store.read.database import Database, stopping
 DEFINITIONS_MAX = 256  # in memory; a model of 1,000 elements has about 100 kB of names
 
 Names = dict[str, str]  #: by element id; elements without a name are absent
+Ends = dict[str, tuple[str, str]]  #: by the id of a sequence flow: the elements from which and to which it leads
 
 _CONTENT: Select[Any] = select(schema.resources.c.content).where(schema.resources.c.checksum == bindparam("checksum"))
 
 
+class Drawn(msgspec.Struct, frozen=True):
+    """What the model of a process says to people."""
+
+    names: Names = {}
+    ends: Ends = {}
+
+
 class ElementNames:
-    """Keeps element names by definition. The least recently used are evicted first."""
+    """Keeps what the models say by definition. The least recently used are evicted first."""
 
     def __init__(self, database: Database, threads: Executor) -> None:
         self._database = database
         self._threads = threads
-        self._kept: OrderedDict[int, Names] = OrderedDict()
-        self._reading: dict[int, asyncio.Task[Names]] = {}
+        self._kept: OrderedDict[int, Drawn] = OrderedDict()
+        self._reading: dict[int, asyncio.Task[Drawn]] = {}
 
     async def of(self, definitions: Iterable[ProcessDefinition]) -> dict[int, Names]:
         """Return the names of each definition by its key. A definition or file that was deleted has no names.
 
         The caller must have left its snapshot: the names are read over another connection, and four waiting callers would hold all.
         """
-        return {one.key: await self._names(one) for one in definitions}
+        return {one.key: (await self.drawn(one)).names for one in definitions}
 
     async def close(self) -> None:
         """Stop reading, and refuse the callers who wait."""
@@ -48,10 +57,11 @@ class ElementNames:
         if reading:
             await asyncio.wait(reading)
 
-    async def _names(self, definition: ProcessDefinition) -> Names:
+    async def drawn(self, definition: ProcessDefinition) -> Drawn:
+        """Return the names and the flows of one definition. The same holds for it as for `of`."""
         key = definition.key
         if not definition.checksum:
-            return {}
+            return Drawn()
         if key not in self._kept:
             if key not in self._reading:
                 self._reading[key] = asyncio.create_task(self._read(definition))
@@ -64,7 +74,7 @@ class ElementNames:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _keep(self, key: int, task: asyncio.Task[Names]) -> None:
+    def _keep(self, key: int, task: asyncio.Task[Drawn]) -> None:
         del self._reading[key]
         if task.cancelled() or task.exception() is not None:
             return
@@ -72,27 +82,30 @@ class ElementNames:
         while len(self._kept) > DEFINITIONS_MAX:
             self._kept.popitem(last=False)
 
-    async def _read(self, definition: ProcessDefinition) -> Names:
+    async def _read(self, definition: ProcessDefinition) -> Drawn:
         async with self._database.snapshot() as snapshot:
             found = await snapshot.values(_CONTENT, {"checksum": definition.checksum})
         if not found:
-            return {}
+            return Drawn()
         ((content,),) = found
         if type(content) is not bytes:  # a corrupt row
-            return {}
+            return Drawn()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _names_in, definition, content)
+        return await loop.run_in_executor(self._threads, _drawn_in, definition, content)
 
 
-def _names_in(definition: ProcessDefinition, content: bytes) -> Names:
+def _drawn_in(definition: ProcessDefinition, content: bytes) -> Drawn:
     try:
         processes = model.parse(definition.resource_name, content)
     except model.InvalidModel:  # an older Osmia accepted it; a list is useful without names too
-        return {}
-    return {
-        element.id: element.name
+        return Drawn()
+    elements = [
+        element
         for process in processes
         if process.id == definition.bpmn_process_id
         for element in process.elements.values()
-        if element.name
-    }
+    ]
+    return Drawn(
+        {element.id: element.name for element in elements if element.name},
+        {flow.id: (flow.source.id, flow.target.id) for element in elements for flow in element.outgoing},
+    )

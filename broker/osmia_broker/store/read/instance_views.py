@@ -5,9 +5,10 @@ These lists are bounded by the size of a model, or by the depth of calls, so the
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Select, and_, bindparam, case, func, select, union_all
 
-from osmia_broker.state.rows import InstanceOrigin, WaitingToken
+from osmia_broker.state.rows import InstanceOrigin, ProcessDefinition, WaitingToken
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.entities.beside import stopped
@@ -15,7 +16,6 @@ from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
 from osmia_broker.store.read.entities.wait_states import WAIT_STATES
 from osmia_broker.store.read.search import filters, statements
 from osmia_broker.store.read.search.entity import Item
-from osmia_broker.store.read.search.fields import TENANT_ID
 from osmia_broker.store.read.search.statements import Sight
 from osmia_broker.store.read.sources import Sources, no_such, question
 
@@ -55,10 +55,10 @@ _INSTANCE = select(_element.c.key, _element.c.process_definition_key).where(
     _element.c.key == bindparam("key"), _is_process
 )
 _FLOWS = union_all(
-    select(_element.c.entered_by.label("flow")).where(_of_instance, _element.c.entered_by != ""),
-    select(_token.c.flow_id).where(_token.c.process_instance_key == bindparam("key")),
+    select(_element.c.entered_by.label("flow"), _element.c.key).where(_of_instance, _element.c.entered_by != ""),
+    select(_token.c.flow_id, _token.c.key).where(_token.c.process_instance_key == bindparam("key")),
 ).subquery()
-_TAKEN = select(_FLOWS.c.flow).distinct().order_by(_FLOWS.c.flow)
+_TAKEN = select(_FLOWS.c.flow).group_by(_FLOWS.c.flow).order_by(func.min(_FLOWS.c.key))
 _ONE_DEFINITION = select(_definition.c.bpmn_process_id, _definition.c.name).where(_definition.c.key == bindparam("key"))
 _ORIGIN = select(_origin.c.parent_process_instance_key, _origin.c.root_process_instance_key).where(
     _origin.c.process_instance_key == bindparam("key")
@@ -121,22 +121,29 @@ async def wait_numbers(sources: Sources, key: int) -> list[Item]:
     return [{"elementId": id, "waitingCount": count} for id, count in found]
 
 
+class TakenFlows(msgspec.Struct, frozen=True):
+    """The sequence flows that tokens of a process instance have taken, by their ids, in the order in which they were taken first."""
+
+    root_process_instance_key: int
+    definition: ProcessDefinition
+    ids: list[str]
+
+
 @question
-async def sequence_flows(sources: Sources, key: int) -> list[Item]:
-    """List the sequence flows that tokens of a process instance have taken."""
+async def taken_flows(sources: Sources, key: int) -> TakenFlows:
+    """List the sequence flows that tokens of a process instance have taken.
+
+    Raises:
+        NotFound: there is none with this key.
+
+    """
     async with sources.database.snapshot() as snapshot:
         definition_key = await _check_instance(snapshot, key)
         flows = await snapshot.values(_TAKEN, {"key": key})
-        definitions = await snapshot.values(_ONE_DEFINITION, {"key": definition_key})
+        definitions = await sources.definitions.of(snapshot, [definition_key])
         origin = await snapshot.values(_ORIGIN, {"key": key})
-    of_all = {
-        "processInstanceKey": str(key),
-        "rootProcessInstanceKey": str(origin[0][1] if origin and origin[0][1] else key),
-        "processDefinitionKey": str(definition_key),
-        "processDefinitionId": definitions[0][0] if definitions else None,
-        "tenantId": TENANT_ID,
-    }
-    return [{"sequenceFlowId": f"{key}_{flow}", "elementId": flow, **of_all} for (flow,) in flows]
+    root = int(origin[0][1]) if origin and origin[0][1] else key
+    return TakenFlows(root, definitions[definition_key], [flow for (flow,) in flows])
 
 
 @question

@@ -9,6 +9,7 @@ A corrupt row is left out of every list, with a warning in the log.
 """
 
 from osmia_broker.store.read.counts import count
+from osmia_broker.store.read.decision_evaluations import search as search_decision_evaluations
 from osmia_broker.store.read.events import count_events, oldest_events, read_events
 from osmia_broker.store.read.incidents import search as search_incidents
 from osmia_broker.store.read.jobs import search as search_jobs
@@ -34,6 +35,7 @@ class Reader(Sources):
     timers = search_timers
     subscriptions = search_subscriptions
     messages = search_messages
+    decision_evaluations = search_decision_evaluations
     events = read_events
     oldest_events = oldest_events
     count_events = count_events

@@ -1,5 +1,6 @@
 """Decision instances: each decision that an evaluation has reached. They are kept as one array in the row of the evaluation."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Column,
     Condition,
+    Field,
     Join,
     date,
     integer,
@@ -90,6 +92,7 @@ def _rules(stored: Any) -> list[dict[str, Any]]:
 
 
 _instance_key = dialect.as_text(_evaluation.c.key).concat("-").concat(dialect.as_text(_place + literal_column("1")))
+_REQUIREMENTS = key("decisionRequirementsKey", _root.c.decision_requirements_key, joins=(_root_join,), shows=False)
 _OF_LIST = (
     text("decisionEvaluationInstanceKey", _instance_key, sorts=True),
     key("decisionEvaluationKey", _evaluation.c.key, sorts=True),
@@ -104,9 +107,9 @@ _OF_LIST = (
     integer("decisionDefinitionVersion", _decision.c.version, joins=(_decision_join,), sorts=True),
     named("decisionDefinitionType", _type, {one: _type == one for one in _TYPES}, sorts=True),
     key("rootDecisionDefinitionKey", _evaluation.c.decision_key, sorts=True),
-    key("decisionRequirementsKey", _root.c.decision_requirements_key, joins=(_root_join,), shows=False),
+    _REQUIREMENTS,
     text("result", _of_step("output"), filters=False),
-    key("processInstanceKey", _process_instance_key, sorts=True),
+    key("processInstanceKey", _process_instance_key, indexed=_evaluation.c.process_instance_key, sorts=True),
     key(
         "rootProcessInstanceKey",
         case((_has_instance, _origin.root), else_=literal_column("0")),
@@ -125,15 +128,18 @@ _OF_ONE = (
 _TABLE = _evaluation.join(_each, true())
 _WHERE = _of_step("is_knowledge_model") == literal_column("0")
 
-DECISION_INSTANCES = Entity(
-    "decision instances", _TABLE, (_evaluation.c.key, _place), _OF_LIST, where=_WHERE, key_types=(int, int)
-)
+
+def _entity(*fields: Field) -> Entity:
+    return Entity("decision instances", _TABLE, (_evaluation.c.key, _place), fields, where=_WHERE, key_types=(int, int))
+
+
+DECISION_INSTANCES = _entity(*_OF_LIST)
 #: The same, with what a decision has read and which rules it has matched.
-WHOLE_DECISION_INSTANCES = Entity(
-    "decision instances",
-    _TABLE,
-    (_evaluation.c.key, _place),
-    (*_OF_LIST, *_OF_ONE),
-    where=_WHERE,
-    key_types=(int, int),
+WHOLE_DECISION_INSTANCES = _entity(*_OF_LIST, *_OF_ONE)
+#: The same, with what only `osmia.v1.Queries` tells.
+TOLD_DECISION_INSTANCES = _entity(
+    *(replace(one, shows=True) if one is _REQUIREMENTS else one for one in _OF_LIST),
+    *_OF_ONE,
+    integer("evaluationMs", _evaluation.c.ended_ms, filters=False),
+    maybe("elementId", _element.c.element_id, joins=(_element_join,), filters=False),
 )

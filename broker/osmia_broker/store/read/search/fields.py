@@ -61,6 +61,9 @@ class Field:
     joins: tuple[Join, ...] = ()
     nested: Nested | None = None  #: answers filters, instead of *joins*
     filtered: Column | None = None  #: what a filter compares instead of *column*
+    indexed: Column | None = (
+        None  #: a stored column that has the value of *column* wherever there is one, for its index
+    )
     filters: bool = True
     sorts: bool = False
     shows: bool = True

@@ -24,6 +24,7 @@ from osmia_broker.store.read.sources import Sources, no_such, question
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
 SORTS_MAX = 20
+NO_ENDS = (None, None)
 PAGE_BYTES_MAX = 8_000_000  # of an answer; clients go on from its last cursor
 
 
@@ -46,6 +47,7 @@ class Found(msgspec.Struct, frozen=True):
     has_more_total: bool  #: there are more than *total*
     start: str | None
     end: str | None
+    goes_on: bool  #: there are more in the direction of the page
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -65,8 +67,11 @@ async def search(
     *,
     scope: dict[str, Any] | None = None,
     given: dict[str, Any] | None = None,
+    bytes_max: int = PAGE_BYTES_MAX,
 ) -> Found:
     """Find a page of items. *scope* is a filter that the caller of this function adds; *given* are parameters of the entity.
+
+    A page ends before its items take more than *bytes_max* in the database, but has at least one.
 
     Raises:
         InvalidArgument: a member of *asked* is wrong.
@@ -80,13 +85,16 @@ async def search(
     parsed.parameters.update(own)
     async with sources.database.snapshot() as snapshot:
         keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()
-        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys], own)
+        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys[: page.size]], own, bytes_max)
+    goes_on = used < len(keys)
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
     await entity.add(sources, items)
-    ends = [cursors.write(entity.name, _signature(order), row) for row in (keys[0], keys[-1])] if keys else [None, None]
-    return Found(items, min(total, TOTAL_MAX), total > TOTAL_MAX, *ends)
+    start, end = (
+        (cursors.write(entity.name, _signature(order), row) for row in (keys[0], keys[-1])) if keys else NO_ENDS
+    )
+    return Found(items, min(total, TOTAL_MAX), total > TOTAL_MAX, start, end, goes_on)
 
 
 @question
@@ -99,7 +107,7 @@ async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: 
     """
     own = await entity.prepare(sources, frozenset())
     async with sources.database.snapshot() as snapshot:
-        items, _ = await _items(snapshot, entity, [key if isinstance(key, Sequence) else (key,)], own)
+        items, _ = await _items(snapshot, entity, [key if isinstance(key, Sequence) else (key,)], own, PAGE_BYTES_MAX)
     if not items:
         raise no_such(noun, key if isinstance(key, int) else key[0])
     await entity.add(sources, items)
@@ -185,7 +193,7 @@ def _walk_of(entity: Entity, order: Order) -> str:
 
 
 class _Way:
-    """The way of one search to the keys of its page. See `statements`."""
+    """The way of one search to the keys of its page and to the one behind them. See `statements`."""
 
     def __init__(self, snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page) -> None:
         self._snapshot = snapshot
@@ -193,13 +201,14 @@ class _Way:
         self._parsed = parsed
         self._order = order
         self._page = page
+        self._size = page.size + 1  # the one behind the page tells whether there are more
         is_driven = any(isinstance(one, Leaf) and drives(entity, one) for one in parsed.shape.nodes)
         #: whether the filter leads to keys, so that counting reads no more than the rows that pass
         self._is_led = not is_driven and statements.leads_to_keys(entity, parsed.shape)
         self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
         self._walk = "" if is_driven else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
-        self._values = parsed.parameters | at | {"size": page.size, "skipped": page.skipped}
+        self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
 
     async def find(self) -> tuple[list[tuple[Any, ...]], int]:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
@@ -207,7 +216,7 @@ class _Way:
         if self._walk and self._may_begin() and (total is None or total > FEW_MAX):
             for walked in WALKS:
                 keys = await self._read(statements.begun, Sight(self._entity, self._walk), walked=walked)
-                if len(keys) == self._page.size:
+                if len(keys) == self._size:
                     return keys, await self._total() if total is None else total
         if total is None or total <= TOTAL_MAX:
             found = await self._read(statements.few, self._sight)
@@ -240,7 +249,7 @@ class _Way:
 
 
 async def _items(
-    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any]
+    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any], bytes_max: int
 ) -> tuple[list[Item], int]:
     """Read the items of *keys* in their order, until the page is large enough; return them and the number of keys used."""
     width, statement = len(entity.key), statements.items(entity)
@@ -254,7 +263,7 @@ async def _items(
         for key in some:
             stored = by_key.get(tuple(key))
             size += 0 if stored is None else _size(stored)
-            if items and size > PAGE_BYTES_MAX:
+            if items and size > bytes_max:
                 return items, used
             used += 1
             item = None if stored is None else entity.item(stored)

@@ -133,6 +133,8 @@ def _positive(known: Field, leaf: Leaf) -> Condition:
     if leaf.operator == "$exists":
         return has_value if known.optional else true()
     compared = _compared(column, leaf)
+    if known.indexed is not None and leaf.operator in ("$eq", "$in"):
+        compared = and_(_compared(known.indexed, leaf), compared)
     return and_(has_value, compared) if known.optional else compared
 
 
