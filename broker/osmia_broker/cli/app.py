@@ -47,6 +47,7 @@ COMMANDS = {
     "decision": "decision",
     "events": "events",
     "status": "status",
+    "user": "user",
     "feel": "feel",
     "bench": "bench",
     "completion": "completion",
@@ -54,7 +55,7 @@ COMMANDS = {
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
 NOT_LISTED = frozenset(
-    {"condition", "resource", "signal", "workers"}
+    {"condition", "resource", "signal", "user", "workers"}
 )  # so rare that the help, which fits one screen, goes without them
 
 

@@ -13,6 +13,7 @@ from osmia_broker.http.api import load
 from osmia_broker.http.app import App
 from osmia_broker.http.operation import OPERATIONS, Router, Services
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.tls import TlsFiles
 
 KEEP_ALIVE_S = 75  # load balancers and Node's clients keep a connection for 60 s
 BACKLOG = 1_024
@@ -21,7 +22,9 @@ BACKLOG = 1_024
 class HttpServer:
     """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door."""
 
-    def __init__(self, services: Services, counters: HttpCounters, *, body_bytes_max: int) -> None:
+    def __init__(
+        self, services: Services, counters: HttpCounters, *, body_bytes_max: int, tls: TlsFiles | None = None
+    ) -> None:
         load()
         app = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
         for name in ("uvicorn.error", "uvicorn.access"):
@@ -38,6 +41,7 @@ class HttpServer:
             date_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
         )
+        self._tls = tls.server_context(asks_clients=tls.asks_clients) if tls is not None else None
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
@@ -55,6 +59,7 @@ class HttpServer:
             host.strip("[]"),
             port,
             backlog=BACKLOG,
+            ssl=self._tls,
         )
         listener: socket.socket = self._server.sockets[0]
         return int(listener.getsockname()[1])
