@@ -185,7 +185,7 @@ def test_every_reader_of_the_environment_is_known():
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     }
-    assert readers <= {"osmia_broker.config", "osmia._channel"}, readers
+    assert readers <= {"osmia_broker.config", "osmia._channel", "osmia.access"}, readers
 
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():

@@ -26,7 +26,10 @@ CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
 OTHERS = frozenset(
     f"OSMIA_{name}"
-    for name in ("CONFIG", "ADDRESS", "TOKEN", "USER", "GROUPS", "PASSWORD", "CA_CERT", "CLIENT_CERT", "CLIENT_KEY")
+    for name in (
+        *("CONFIG", "ADDRESS", "USER", "GROUPS", "TOKEN", "TOKEN_FILE", "PASSWORD", "PASSWORD_FILE"),
+        *("CA_CERT", "CLIENT_CERT", "CLIENT_KEY"),
+    )
 )  # variables with a meaning of their own, most of them for clients, not settings
 DATA_DIR = Path("osmia-data")
 EVENT_RETENTION = timedelta(hours=1)
@@ -302,7 +305,7 @@ class Settings:
             name = f"{door}_host" if getattr(self, f"{door}_host") else "host"
             raise ConfigError(
                 f"Expected {name} to be a loopback address, but found '{host}', which other machines reach",
-                "set tls_cert, tls_key and auth, or --insecure to open it without TLS and sign-in, or keep 127.0.0.1",
+                "set tls_cert, tls_key and auth; or set --insecure to open it without TLS and sign-in; or keep 127.0.0.1",
             )
 
     def unsafe_doors(self) -> list[str]:

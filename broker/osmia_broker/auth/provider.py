@@ -228,9 +228,10 @@ def _fetch(url: str, form: Mapping[str, str] | None = None, headers: Mapping[str
         with _opener.open(request, timeout=TIMEOUT_S) as answer:
             content: bytes = answer.read(ANSWER_BYTES_MAX + 1)
     except urllib.error.HTTPError as refusal:
-        if form is None or refusal.code not in (400, 401):
-            raise
-        content = refusal.read(ANSWER_BYTES_MAX + 1)
+        with refusal:
+            if form is None or refusal.code not in (400, 401):
+                raise
+            content = refusal.read(ANSWER_BYTES_MAX + 1)
     if len(content) > ANSWER_BYTES_MAX:
         raise ValueError(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
     return content
