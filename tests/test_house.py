@@ -15,12 +15,15 @@ LAYERS = {
     "": 0,  # osmia_broker itself: the version
     "errors": 0,
     "untrusted_xml": 0,
-    "config": 0,
+    "addresses": 0,
     "cluster_id": 0,
     "deployment_problems": 0,
     "logs": 0,
     "ports": 0,
+    "config": 1,
     "metrics": 1,
+    "tls": 1,
+    "auth": 2,
     "feel": 1,
     "juel": 1,
     "dmn": 2,
@@ -183,7 +186,7 @@ def test_every_reader_of_the_environment_is_known():
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     }
-    assert readers <= {"osmia_broker.config", "osmia._channel"}, readers
+    assert readers <= {"osmia_broker.config", "osmia._channel", "osmia.access"}, readers
 
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from time import monotonic
 
 from osmia_broker import __version__, cluster_id
+from osmia_broker.auth.access import Access, open_access
 from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
@@ -30,6 +31,7 @@ from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
+from osmia_broker.tls import TlsFiles
 
 GC_THRESHOLDS = (
     20_000,
@@ -64,6 +66,8 @@ class Broker:
         Raises:
             StoreFailed: the database cannot be opened.
             OSError: a port cannot be had.
+            UsersFileError: the users cannot be read.
+            TlsError: the certificate cannot be used.
 
         """
         begun = monotonic()
@@ -89,8 +93,14 @@ class Broker:
     async def _start_parts(self, opened: AsyncExitStack) -> None:
         """Open the parts one by one; *opened* closes in reverse those that were opened, even if one fails."""
         settings = self.settings
+        access = self._open_access(opened)
+        tls = _tls(settings)
         management = ManagementServer(
-            settings.host_of("management"), settings.management_port, ready=self._ready, metrics=self.metrics
+            settings.host_of("management"),
+            settings.management_port,
+            ready=self._ready,
+            metrics=self.metrics,
+            tls=tls.server_context(asks_clients=False) if tls else None,  # probes have no certificate
         )
         self.management_port = await management.start()
         opened.push_async_callback(management.stop)
@@ -131,28 +141,57 @@ class Broker:
             identity,
             user_tasks=UserTasks(calls, reader, events),
             message_bytes_max=settings.max_message_size,
+            guard=access.guard if access else None,
+            tls=tls,
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
-        await self._open_http(opened, calls, reader, identity)
+        await self._open_http(opened, calls, reader, identity, access=access, tls=tls)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
 
-    async def _open_http(self, opened: AsyncExitStack, calls: Calls, reader: Reader, identity: Identity) -> None:
+    def _open_access(self, opened: AsyncExitStack) -> Access | None:
+        access = open_access(self.settings)
+        if access is not None:
+            opened.callback(access.close)
+            asking = asyncio.ensure_future(access.warm_up())
+            opened.callback(asking.cancel)
+        return access
+
+    async def _open_http(
+        self,
+        opened: AsyncExitStack,
+        calls: Calls,
+        reader: Reader,
+        identity: Identity,
+        *,
+        access: Access | None,
+        tls: TlsFiles | None,
+    ) -> None:
         from osmia_broker.http.server import HttpServer
+        from osmia_broker.http.session import SignIn
 
         settings = self.settings
         host, port = parse_address(settings.advertised(self.grpc_port))
         about = HttpIdentity(identity.gateway_version, identity.cluster_id, host, port)
         documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
         clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
-        services = Services(calls, reader, about, documents, clock, settings.max_message_size)
+        services = Services(
+            calls,
+            reader,
+            about,
+            documents,
+            clock,
+            settings.max_message_size,
+            access.guard if access else None,
+            SignIn(access) if access else None,
+        )
         live = Live()
         self.partition.add_listener(live)
         self.metrics.http.page_listeners = live.__len__
         http = HttpServer(
-            services, self.metrics.http, live, self._clock.now_ms, body_bytes_max=settings.max_message_size
+            services, self.metrics.http, live, self._clock.now_ms, body_bytes_max=settings.max_message_size, tls=tls
         )
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)
@@ -180,3 +219,12 @@ class Broker:
         if self._partition is None:
             return False, "the partition is starting"
         return readiness([self._partition])
+
+
+def _tls(settings: Settings) -> TlsFiles | None:
+    """Read the certificate of the doors; None if they speak plain text."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    tls = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    tls.load()
+    return tls

@@ -8,7 +8,6 @@ the variables there do not all belong to the broker. Kubernetes, for example, se
 pod that runs beside a service named `osmia`.
 """
 
-import ipaddress
 import itertools
 import os
 import re
@@ -20,10 +19,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
+
 PREFIX = "OSMIA_"
 CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
-OTHERS = frozenset({CONFIG_VARIABLE, "OSMIA_ADDRESS"})  # variables with a meaning of their own, not settings
+OTHERS = frozenset(
+    f"OSMIA_{name}"
+    for name in (
+        *("CONFIG", "ADDRESS", "USER", "GROUPS", "TOKEN", "TOKEN_FILE", "PASSWORD", "PASSWORD_FILE"),
+        *("CA_CERT", "CLIENT_CERT", "CLIENT_KEY"),
+    )
+)  # variables with a meaning of their own, most of them for clients, not settings
 DATA_DIR = Path("osmia-data")
 EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
@@ -54,6 +61,10 @@ def _path(value: object) -> Path:
     if "\x00" in str(value):
         raise ValueError("a path without a NUL character")
     return value if isinstance(value, Path) else Path(_text(value)).expanduser()
+
+
+def _optional_path(value: object) -> Path | None:
+    return None if value is None or value == "" else _path(value)
 
 
 HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.]+)?\]|[^\s:\[\]/]+):([0-9]{1,5})")
@@ -187,8 +198,8 @@ def _one_of(*choices: str) -> Callable[[object], str]:
     return read
 
 
-def _setting(default: Any, read: Callable[[object], Any], about: str) -> Any:
-    return field(default=default, metadata={"read": read, "about": about})
+def _setting(default: Any, read: Callable[[object], Any], about: str, *, is_secret: bool = False) -> Any:
+    return field(default=default, repr=not is_secret, metadata={"read": read, "about": about})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +207,8 @@ class Settings:
     """The settings of a broker process. `about` of each is its help text.
 
     Raises:
-        ConfigError: a value breaks its rule, two doors have the same port, or a door would be open to the network
-            without `insecure`.
+        ConfigError: a value breaks its rule, two doors have the same port, TLS or sign-in is set by halves, or a door would be
+            open to the network without both, and without `insecure`.
     """
 
     data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")
@@ -213,6 +224,26 @@ class Settings:
         GATEWAY_VERSION, _version, "The level of the gateway contract that Topology names; clients compare its numbers."
     )
     insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
+    tls_cert: Path | None = _setting(None, _optional_path, "The certificate chain (PEM) for TLS; read again on change.")
+    tls_key: Path | None = _setting(None, _optional_path, "The private key (PEM) of the certificate.")
+    tls_client_ca: Path | None = _setting(
+        None, _optional_path, "Ask clients for a certificate of one of these authorities (PEM)."
+    )
+    auth: str = _setting(
+        "none",
+        _one_of("none", "basic", "oidc"),
+        "How callers prove who they are: none (they say it), basic (user and password) or oidc (a token).",
+    )
+    users_file: Path | None = _setting(
+        None, _optional_path, "The users of basic, as `osmia user` writes them; else in data_dir."
+    )
+    oidc_issuer: str = _setting("", _optional_text, "The address of the provider that issues the tokens.")
+    oidc_audience: str = _setting("", _optional_text, "The audience that a token must name; several by commas.")
+    oidc_client_id: str = _setting("", _optional_text, "The client id of the page at the provider.")
+    oidc_client_secret: str = _setting("", _optional_text, "The secret of the page's client.", is_secret=True)
+    oidc_client_secret_file: Path | None = _setting(None, _optional_path, "A file that holds this secret.")
+    oidc_username_claim: str = _setting("preferred_username", _text, "The claim of a token with the user's name.")
+    oidc_groups_claim: str = _setting("groups", _text, "The claim with the user's groups; dots lead into objects.")
     max_message_size: int = _setting(
         4 * 1024**2, _message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
     )
@@ -247,27 +278,58 @@ class Settings:
     def __post_init__(self) -> None:
         for one in fields(self):
             object.__setattr__(self, one.name, _read(one.name, getattr(self, one.name), one.name))
+        self._refuse_half_a_sign_in()
         self._refuse_public_doors()
         self._refuse_shared_ports()
 
+    def _refuse_half_a_sign_in(self) -> None:
+        """Refuse settings that protect less than their owner believes."""
+        for name, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
+            if getattr(self, name) and not getattr(self, other):
+                raise ConfigError(f"Expected {other} too, because {name} is set, but found none", f"set {other}")
+        for name, kind in (("users_file", "basic"), *((name, "oidc") for name in NAMES if name.startswith("oidc_"))):
+            if self.auth != kind and getattr(self, name) != NAMES[name].default:
+                raise ConfigError(f"Expected auth to be {kind}, because {name} is set, but found {self.auth}")
+        if self.auth == "oidc":
+            for name in ("oidc_issuer", "oidc_audience"):
+                if not getattr(self, name).strip():
+                    raise ConfigError(f"Expected {name}, because auth is oidc, but found none", f"set {name}")
+            if not is_safe_url(self.oidc_issuer):
+                raise ConfigError(f"Expected oidc_issuer to begin with https://, but found '{self.oidc_issuer}'")
+        if self.oidc_client_secret and self.oidc_client_secret_file:
+            raise ConfigError("Expected oidc_client_secret or oidc_client_secret_file, but found both")
+
     def _refuse_public_doors(self) -> None:
-        for door in DOORS:
+        for door in () if self.insecure else self.unsafe_doors():
             host = self.host_of(door)
-            if not (self.insecure or is_loopback(host)):
-                name = f"{door}_host" if getattr(self, f"{door}_host") else "host"
-                raise ConfigError(
-                    f"Expected {name} to be a loopback address, but found '{host}', which other machines reach",
-                    "set --insecure to open it without TLS and sign-in, or keep 127.0.0.1",
-                )
+            name = f"{door}_host" if getattr(self, f"{door}_host") else "host"
+            raise ConfigError(
+                f"Expected {name} to be a loopback address, but found '{host}', which other machines reach",
+                "set tls_cert, tls_key and auth; or set --insecure to open it without TLS and sign-in; or keep 127.0.0.1",
+            )
+
+    def unsafe_doors(self) -> list[str]:
+        """Return the doors that other machines reach without TLS and sign-in, because `insecure` allows it."""
+        return [door for door in DOORS if not (is_loopback(self.host_of(door)) or self._is_safe(door))]
+
+    def _is_safe(self, door: str) -> bool:
+        """Whether other machines may reach *door*. Nobody signs in at the management door: it has no data of processes."""
+        knows_callers = self.auth != "none" or self.tls_client_ca is not None or door == "management"
+        return self.tls_cert is not None and knows_callers
 
     def _refuse_shared_ports(self) -> None:
         for one, other in itertools.combinations(DOORS, 2):
             port = self.port_of(other)
-            if port and port == self.port_of(one) and _overlap(self.host_of(one), self.host_of(other)):
+            if port and port == self.port_of(one) and do_meet(self.host_of(one), self.host_of(other)):
                 raise ConfigError(
                     f"Expected {one}_port and {other}_port to differ, but found {port} for both",
                     f"--{other}-port {port + 1 if port < 65535 else port - 1}",
                 )
+
+    @property
+    def users_path(self) -> Path:
+        """Where the users of basic sign-in are."""
+        return self.users_file or self.data_dir / "osmia.users.json"
 
     def host_of(self, door: str) -> str:
         """Return the address that *door* (one of `DOORS`) listens on."""
@@ -314,20 +376,6 @@ def load(
         },
     }
     return Settings(**values)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches *host*. A name other than `localhost` counts as public."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Return whether two listeners on one port would meet: on the same address, or when one takes all addresses."""
-    hosts = {host.strip("[]").replace("localhost", "127.0.0.1") for host in (one, other)}
-    return len(hosts) == 1 or bool(hosts & {"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 SERVICE_LINK = re.compile(

@@ -7,6 +7,7 @@
     │   ├── InvalidArgument    INVALID_ARGUMENT
     │   ├── InvalidState       FAILED_PRECONDITION
     │   └── Forbidden          PERMISSION_DENIED; the acting person may not do it
+    ├── Unauthenticated        UNAUTHENTICATED; the caller has not proved who they are
     ├── Overloaded             RESOURCE_EXHAUSTED; the queue is full, try again with a growing pause
     ├── Unavailable            UNAVAILABLE; the partition stops, starts or reloads, try again
     ├── TimedOut               DEADLINE_EXCEEDED; the wait ran out. A command goes on, a question is stopped
@@ -66,6 +67,12 @@ class Forbidden(Rejection):
 
     status = "PERMISSION_DENIED"
     code = "FORBIDDEN"
+
+
+class Unauthenticated(OsmiaError):
+    """The caller has not proved who they are."""
+
+    status = "UNAUTHENTICATED"
 
 
 class Overloaded(OsmiaError):

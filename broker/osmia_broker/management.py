@@ -5,6 +5,7 @@ they add under 1 ms and 0.4 MB to a start; Starlette with uvicorn adds 50 ms and
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -64,11 +65,14 @@ class _Answer:
 class ManagementServer:
     """The door on *host* and *port* (0 takes a free one). Each `/ready` calls *ready*, which must not block."""
 
-    def __init__(self, host: str, port: int, *, ready: Ready, metrics: Metrics) -> None:
+    def __init__(
+        self, host: str, port: int, *, ready: Ready, metrics: Metrics, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._host = host
         self._port = port
         self._ready = ready
         self._metrics = metrics
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -79,7 +83,7 @@ class ManagementServer:
             OSError: the address is taken, not allowed or not on this machine.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port)
+        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port, ssl=self._tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

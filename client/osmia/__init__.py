@@ -4,6 +4,7 @@
 Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests without a broker in `osmia.testing`.
 """
 
+from osmia.access import ClientCredentials, Password, Token
 from osmia.calls.events import StartedInstance
 from osmia.calls.instances import Activate, Move
 from osmia.calls.user_tasks import UserTask
@@ -37,6 +38,7 @@ __all__ = [
     "BpmnError",
     "BrokerFailed",
     "Client",
+    "ClientCredentials",
     "InvalidArgument",
     "InvalidState",
     "Job",
@@ -47,12 +49,14 @@ __all__ = [
     "OsmiaError",
     "OutOfRange",
     "Overloaded",
+    "Password",
     "Refused",
     "StartedInstance",
     "SyncClient",
     "SyncWorker",
     "TaskListenerResult",
     "Timeout",
+    "Token",
     "Unavailable",
     "Unimplemented",
     "UserTask",

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,6 +13,8 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from osmia import errors
+from osmia._reasons import explained
+from osmia.access import ClientCredentials, Password, SignIn, Token, Tokens, access
 from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
 DEFAULT_ADDRESS = "127.0.0.1:26500"
@@ -27,6 +30,7 @@ RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
 SECURE_SCHEMES = {"https", "grpcs"}
 PLAIN_SCHEMES = {"", "http", "grpc"}
+Metadata = tuple[tuple[str, str], ...]
 BUILT_IN_OPTIONS = {
     "grpc.primary_user_agent": f"osmia-python/{version('osmia')}",
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -53,8 +57,7 @@ def parse_address(address: str | None) -> tuple[str, bool]:
     Raises:
         ValueError: the address has no such form, or its port is not between 1 and 65535.
     """
-    given = address or os.environ.get("OSMIA_ADDRESS") or os.environ.get("ZEEBE_ADDRESS") or DEFAULT_ADDRESS
-    given = given.strip()
+    given = given_address(address)
     refusal = ValueError(f"Expected an address like host:port or https://host:port, but found '{given}'")
     try:
         parts = urlsplit(given if "://" in given else f"//{given}")
@@ -65,6 +68,15 @@ def parse_address(address: str | None) -> tuple[str, bool]:
         raise refusal
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{host}:{port or DEFAULT_PORT}", parts.scheme in SECURE_SCHEMES
+
+
+def given_address(address: str | None) -> str:
+    """Return *address*, or else the environment's, without blanks around it."""
+    return (address or os.environ.get("OSMIA_ADDRESS") or os.environ.get("ZEEBE_ADDRESS") or DEFAULT_ADDRESS).strip()
+
+
+def _with(metadata: Metadata | None, authorization: str) -> Metadata | None:
+    return (*(metadata or ()), ("authorization", authorization)) if authorization else metadata
 
 
 def _is_host(parts: SplitResult) -> bool:
@@ -84,9 +96,18 @@ class Channel:
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
+        sign_in: SignIn | None = None,
+        ca_cert: str | Path | None = None,
     ) -> None:
-        self.address, secure = parse_address(address)
-        self._credentials = credentials or (grpc.ssl_channel_credentials() if secure else None)
+        self.address, _ = parse_address(address)
+        found = access(given_address(address), sign_in=sign_in, ca_cert=ca_cert, credentials=credentials)
+        self._credentials = found.credentials
+        self._tokens: Tokens | None = None
+        has_own = any(name.lower() == "authorization" for name, _ in metadata)  # it goes before the environment's
+        if isinstance(found.sign_in, ClientCredentials) and not has_own:
+            self._tokens = Tokens(found.sign_in)
+        elif isinstance(found.sign_in, (Token, Password)) and not has_own:
+            metadata = (*metadata, ("authorization", found.sign_in.authorization))
         self._metadata = tuple(metadata) or None
         merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(
             options
@@ -114,6 +135,8 @@ class Channel:
         self._check_size(name, request)
         try:
             metadata = (*(self._metadata or ()), *extra_metadata) if extra_metadata else self._metadata
+            if self._tokens is not None:
+                return await self._with_token(self._tokens, call, request, timeout_s, metadata)
             return await call(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, timeout_s) from None
@@ -125,14 +148,36 @@ class Channel:
             OsmiaError: the call failed, perhaps after some responses.
         """
         start = self._calls.get(name) or self._open(name)
-        call = start(request, timeout=timeout_s, metadata=self._metadata)
+        authorization = await self._tokens.authorization() if self._tokens is not None else ""
+        is_renewed = self._tokens is None
+        while True:
+            call = start(request, timeout=timeout_s, metadata=_with(self._metadata, authorization))
+            try:
+                async for response in call:
+                    is_renewed = True  # it was taken
+                    yield response
+            except grpc.aio.AioRpcError as error:
+                if is_renewed or self._tokens is None or error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    raise self._failure(error, timeout_s) from None
+                authorization, is_renewed = await self._tokens.authorization(refused=authorization), True
+            else:
+                return
+            finally:
+                call.cancel()  # no effect on a call that is over
+
+    @staticmethod
+    async def _with_token(
+        tokens: Tokens, call: Any, request: Message, timeout_s: float | None, metadata: Metadata | None
+    ) -> Any:
+        """Make a call with the present token; if the broker refuses it, once more with a new one (clients.md, section 2)."""
+        authorization = await tokens.authorization()
         try:
-            async for response in call:
-                yield response
+            return await call(request, timeout=timeout_s, metadata=_with(metadata, authorization))
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error, timeout_s) from None
-        finally:
-            call.cancel()  # no effect on a call that is over
+            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise
+        authorization = await tokens.authorization(refused=authorization)
+        return await call(request, timeout=timeout_s, metadata=_with(metadata, authorization))
 
     async def close(self) -> None:
         """End open calls and close the connection. The next call opens it again."""
@@ -177,6 +222,9 @@ class Channel:
         if isinstance(failure, errors.Timeout) and self._channel and not self._is_connected():
             text = f"Expected a connection to {self.address} within {timeout_s} s, but found none ({failure.details})"
             return errors.Timeout(failure.code, text)
+        if isinstance(failure, errors.Unavailable):
+            speaks_tls = self._credentials is not None
+            return errors.Unavailable(failure.code, explained(failure.details, self.address, speaks_tls=speaks_tls))
         return failure
 
     def _is_connected(self) -> bool:

@@ -8,12 +8,14 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
 from osmia._channel import Channel
+from osmia.access import SignIn
 from osmia.calls.event_stream import EventStreamCalls
 from osmia.calls.events import EventCalls
 from osmia.calls.instances import InstanceCalls
@@ -39,6 +41,8 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, E
         address: str | None = None,
         *,
         call_timeout_ms: int | None = CALL_TIMEOUT_MS,
+        sign_in: SignIn | None = None,
+        ca_cert: str | Path | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
@@ -49,16 +53,20 @@ class Client(ResourceCalls, InstanceCalls, JobCalls, JobFlowCalls, EventCalls, E
         Args:
             address: `host:port`, or with a scheme (`https://` is TLS). None: OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.
             call_timeout_ms: how long to wait for an answer; None for ever. Calls that wait in the gateway add their own time.
-            credentials: for TLS with other than the system's certificates.
-            metadata: sent with every call, such as `("authorization", "Bearer …")`.
+            sign_in: who calls, as `Token`, `Password` or `ClientCredentials`. None: as the environment says (`osmia.access`), or nobody.
+            ca_cert: a file with the authority of the broker's certificate; TLS is used then. None: OSMIA_CA_CERT, or the system's.
+            credentials: for TLS of another kind; they go before *ca_cert*.
+            metadata: sent with every call.
             options: gRPC channel options; one with the name of a built-in option overrules it.
             idempotent_creations: give each creation a key of its own and repeat it while the broker is away. Only for
                 Osmia's broker: another one passes over the key and would start an instance for each repetition.
 
         Raises:
-            ValueError: *address* has no such form.
+            ValueError: *address* has no such form, a file cannot be used, or a secret would leave this machine as plain text.
         """
-        channel = Channel(address, credentials=credentials, metadata=metadata, options=options)
+        channel = Channel(
+            address, credentials=credentials, metadata=metadata, options=options, sign_in=sign_in, ca_cert=ca_cert
+        )
         self._call_over(channel, call_timeout_ms, idempotent_creations=idempotent_creations)
 
     def _call_over(

@@ -13,11 +13,13 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import grpc
 
+from osmia.access import SignIn
 from osmia.calls.user_tasks import UserTaskCalls, UserTaskChange
 from osmia.client import CALL_TIMEOUT_MS, Client
 from osmia.job import Job, Outcome
@@ -190,6 +192,8 @@ class SyncClient:
         address: str | None = None,
         *,
         call_timeout_ms: int | None = CALL_TIMEOUT_MS,
+        sign_in: SignIn | None = None,
+        ca_cert: str | Path | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
         options: Sequence[tuple[str, Any]] = (),
@@ -198,6 +202,8 @@ class SyncClient:
         client = Client(
             address,
             call_timeout_ms=call_timeout_ms,
+            sign_in=sign_in,
+            ca_cert=ca_cert,
             credentials=credentials,
             metadata=metadata,
             options=options,

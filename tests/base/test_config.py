@@ -66,7 +66,6 @@ def test_a_misspelt_variable_is_refused_with_the_setting_that_is_meant(variable,
         "OSMIA_PORT",
         "OSMIA_VERSION",
         "OSMIA_IMAGE_TAG",
-        "OSMIA_TOKEN",
         "OSMIA_COLOUR",
         "OSMIA_",
         "OSMIA_X",
@@ -118,7 +117,7 @@ def test_links_do_not_hide_a_misspelt_setting():
     [
         ("grcp_port", "did you mean grpc_port?"),
         ("GRPC_PORT", "did you mean grpc_port?"),
-        ("colour", "the settings are advertised_address, clock_control, data_dir, "),
+        ("colour", "the settings are advertised_address, auth, clock_control, data_dir, "),
     ],
 )
 def test_an_unknown_name_in_the_file_is_always_refused(tmp_path, name, hint):
@@ -268,6 +267,56 @@ def test_a_door_to_the_network_needs_the_word_insecure(name, host):
         load({name: host}, environ={})
     assert "--insecure" in refused.value.hint
     assert load({name: host, "insecure": True}, environ={})
+
+
+TLS = {"tls_cert": "cert.pem", "tls_key": "key.pem"}
+OIDC = {"auth": "oidc", "oidc_issuer": "https://id.example.org", "oidc_audience": "osmia"}
+
+
+@pytest.mark.parametrize("safe", [{"auth": "basic"}, {"tls_client_ca": "ca.pem"}, OIDC])
+def test_a_door_to_the_network_is_open_with_tls_and_sign_in(safe):
+    settings = load({"host": "0.0.0.0", **TLS, **safe}, environ={})
+    assert settings.unsafe_doors() == []
+
+
+@pytest.mark.parametrize(
+    ("protection", "unsafe"),
+    [
+        (TLS, ["grpc", "http"]),
+        ({"auth": "basic"}, ["grpc", "http", "management"]),
+        ({}, ["grpc", "http", "management"]),
+    ],
+)
+def test_tls_or_sign_in_alone_is_not_enough_for_the_network(protection, unsafe):
+    with pytest.raises(ConfigError, match="but found '::', which other machines reach"):
+        load({"host": "::", **protection}, environ={})
+    assert load({"host": "::", "insecure": True, **protection}, environ={}).unsafe_doors() == unsafe
+
+
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [
+        ({"tls_cert": "cert.pem"}, "Expected tls_key too, because tls_cert is set"),
+        ({"tls_key": "key.pem"}, "Expected tls_cert too, because tls_key is set"),
+        ({"tls_client_ca": "ca.pem"}, "Expected tls_cert too, because tls_client_ca is set"),
+        ({"users_file": "users.json"}, "Expected auth to be basic, because users_file is set, but found none"),
+        ({"oidc_issuer": "https://id.example.org"}, "Expected auth to be oidc, because oidc_issuer is set"),
+        ({"auth": "basic", "oidc_client_id": "page"}, "Expected auth to be oidc, because oidc_client_id is set"),
+        ({"auth": "oidc", "oidc_audience": "osmia"}, "Expected oidc_issuer, because auth is oidc"),
+        ({**OIDC, "oidc_audience": " "}, "Expected oidc_audience, because auth is oidc"),
+        ({**OIDC, "oidc_issuer": "http://id.example.org"}, "Expected oidc_issuer to begin with https://"),
+        ({**OIDC, "oidc_issuer": "id.example.org"}, "Expected oidc_issuer to begin with https://"),
+        ({**OIDC, "oidc_client_secret": "a", "oidc_client_secret_file": "f"}, "but found both"),
+        ({"auth": "Basic"}, "Expected --auth to be one of none, basic, oidc, but found 'Basic'"),
+    ],
+)
+def test_half_a_protection_is_refused(settings, refusal):
+    with pytest.raises(ConfigError, match=refusal):
+        load(settings, environ={})
+
+
+def test_a_secret_does_not_show():
+    assert "s3cret" not in repr(load({**OIDC, "oidc_client_secret": "s3cret"}, environ={}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost"])

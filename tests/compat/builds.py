@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -135,14 +135,24 @@ def node_rest_program(package: str) -> list[str]:
 
 
 def java_program(artifact: str) -> list[str]:
-    """Return the command that plays the scenarios with a Java client."""
-    version = JAVA_CLIENTS[artifact]
+    """Return the command that plays the scenarios with a Java client over gRPC."""
     is_new = artifact == "camunda-client-java"
     names = {
         "CLIENT_PACKAGE": "io.camunda.client" if is_new else "io.camunda.zeebe.client",
         "CLIENT_TYPE": "CamundaClient" if is_new else "ZeebeClient",
         "USE_PLAINTEXT ": "" if is_new else "usePlaintext().",
     }
+    return _java("Scenarios", artifact, names)
+
+
+def java_rest_program() -> list[str]:
+    """Return the command that plays the REST scenarios with the Java client."""
+    return _java("RestScenarios", "camunda-client-java", {})
+
+
+def _java(program: str, artifact: str, names: Mapping[str, str]) -> list[str]:
+    """Return the command that runs the class *program* with the client *artifact*. *names* are replaced in its source."""
+    version = JAVA_CLIENTS[artifact]
     pom = (
         '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>compat</groupId>'
         "<artifactId>compat</artifactId><version>1</version><dependencies><dependency><groupId>io.camunda</groupId>"
@@ -150,7 +160,7 @@ def java_program(artifact: str) -> list[str]:
     )
     replaced = [argument for name, value in names.items() for argument in ("-e", f"s/{name}/{value}/g")]
     folder = built(
-        "Scenarios.java",
+        f"{program}.java",
         f"{artifact}@{version}",
         needs="mvn",
         fetch=[
@@ -158,9 +168,9 @@ def java_program(artifact: str) -> list[str]:
             ["mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath"],
         ],
         build=[
-            ["sed", "-i", *replaced, "Scenarios.java"],
-            ["sh", "-c", 'javac -d . -cp "$(cat classpath)" Scenarios.java'],
+            *([["sed", "-i", *replaced, f"{program}.java"]] if replaced else []),
+            ["sh", "-c", f'javac -d . -cp "$(cat classpath)" {program}.java'],
         ],
     )
     classpath = f"{folder}:{(folder / 'classpath').read_text().strip()}"
-    return ["java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp", classpath, "Scenarios"]
+    return ["java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp", classpath, program]

@@ -20,6 +20,7 @@ PROGRAMS: dict[str, Callable[[], list[str]]] = {
 REST_PROGRAMS: dict[str, Callable[[], list[str]]] = {
     "camunda-orchestration-sdk": builds.python_rest_program,
     "orchestration-cluster-api": lambda: builds.node_rest_program("@camunda8/orchestration-cluster-api"),
+    "camunda-client-java-rest": builds.java_rest_program,
     "camunda8-sdk-rest": lambda: builds.node_rest_program("@camunda8/sdk"),
 }
 

@@ -177,6 +177,24 @@ async def test_alternatives_are_looked_up_by_their_keys(searched: tuple[Reader, 
             check(await search(reader, USER_TASKS, Search(filter, sorting(*sort))), facts, filter, sort, way)
 
 
+@pytest.mark.parametrize(
+    ("filter", "meant"),
+    [
+        ({"state": {"$eq": "CREATED", "$in": [], "$notIn": []}}, {"state": "CREATED"}),
+        ({"priority": {"$gte": 50, "$in": []}, "$or": []}, {"priority": {"$gte": 50}}),
+        ({"assignee": {"$in": ["ada"], "$notIn": []}}, {"assignee": {"$in": ["ada"]}}),
+        ({"$or": [], "tags": []}, {}),
+        ({"userTaskKey": {"$notIn": []}}, {}),
+        ({"userTaskKey": {"$in": [], "$notIn": []}}, {"userTaskKey": {"$in": []}}),  # it passes nothing
+    ],
+)
+async def test_empty_lists_that_a_client_always_sends_are_no_conditions(searched, filter, meant):
+    reader, facts = searched
+    for more in ({}, {"$or": [filter]} if "$or" not in filter else {}):
+        found = await search(reader, USER_TASKS, Search(more or filter))
+        check(found, facts, meant, [], "as usual")
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_filters_orders_and_pages_together(searched: tuple[Reader, list[Facts]], seed: int, way: str):
     """Random filters, orders and sizes: a walk over all pages by cursors, forwards and back, meets each item once, in order."""
@@ -287,7 +305,7 @@ WRONG: list[tuple[Search, str]] = [
     (Search({"name": "\ud800"}), "filter.name to be a text of whole characters"),
     (Search({"assignee": {"$exists": "yes"}}), r"filter.assignee.\$exists to be true or false, but found 'yes'"),
     (Search({"$or": {}}), r"filter.\$or to be a list of alternatives, but found an object"),
-    (Search({"$or": []}), "a list of alternatives"),
+    (Search({"$or": 7}), "a list of alternatives"),
     (Search({"$or": [5]}), r"filter.\$or\[0\] to be an object, but found 5"),
     (Search({"$or": [{"$or": [{}]}]}), r"filter.\$or\[0\] to name fields among .*, but found '\$or'"),
     (Search({"tags": "vip"}), "filter.tags to be a list, but found 'vip'"),

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from osmia_broker.auth.user import User
+
+AUTHORIZATION = "authorization"  #: holds the caller's credentials
+
 USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
 
-GROUPS_METADATA = "osmia-groups"  #: names the user's groups, separated by commas
+GROUPS_METADATA = "osmia-groups"  #: names the user's groups while sign-in is off, separated by commas
 
 IDEMPOTENCY_METADATA = (
     "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
@@ -14,14 +18,18 @@ NO_METADATA: Mapping[str, str] = {}
 
 
 class Caller:
-    """A caller whose door knows nothing but their metadata. A door subclasses it to read them only when they are asked for."""
+    """A caller whose door knows nothing but their metadata. A door subclasses it to read them only when they are asked for.
 
-    __slots__ = ("_is_gone", "_metadata", "_when_gone")
+    *signed_in* is the user that the caller has proved to be. Without it the metadata name the user: then sign-in is off.
+    """
+
+    __slots__ = ("_is_gone", "_metadata", "_when_gone", "signed_in")
 
     def __init__(self, metadata: Mapping[str, str] = NO_METADATA) -> None:
         self._metadata = metadata
         self._is_gone = False
         self._when_gone: list[Callable[[], None]] = []
+        self.signed_in: User | None = None
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -31,11 +39,15 @@ class Caller:
     @property
     def user(self) -> str:
         """The user's name; empty when the call names none."""
+        if self.signed_in is not None:
+            return self.signed_in.name
         return self.metadata.get(USER_METADATA, "")
 
     @property
     def groups(self) -> tuple[str, ...]:
         """The user's groups; none when the call names none."""
+        if self.signed_in is not None:
+            return self.signed_in.groups
         names = (name.strip() for name in self.metadata.get(GROUPS_METADATA, "").split(","))
         return tuple(name for name in names if name)
 

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from osmia_broker import __version__
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, report, usage
-from osmia_broker.cli.session import EVERYWHERE, OPTIONS, Address, Form, NoColor, Quiet, Timeout, Yes
+from osmia_broker.cli.session import EVERYWHERE, OPTIONS, AccessToken, Address, Form, NoColor, Quiet, Timeout, Yes
 
 COMMANDS = {
     "demo": "demo",
@@ -47,6 +47,7 @@ COMMANDS = {
     "decision": "decision",
     "events": "events",
     "status": "status",
+    "user": "user",
     "feel": "feel",
     "bench": "bench",
     "completion": "completion",
@@ -54,7 +55,7 @@ COMMANDS = {
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
 NOT_LISTED = frozenset(
-    {"condition", "resource", "signal", "workers"}
+    {"condition", "resource", "signal", "user", "workers"}
 )  # so rare that the help, which fits one screen, goes without them
 
 
@@ -127,6 +128,7 @@ completion_init()  # without it no shell gets an answer: `add_completion=False` 
 def osmia(
     context: typer.Context,
     address: Address = None,
+    token: AccessToken = None,
     output: Form = None,
     timeout: Timeout = None,
     quiet: Quiet = False,
@@ -140,7 +142,7 @@ def osmia(
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. [bold]osmia demo[/bold] shows it in a minute."""
-    given = dict(zip(OPTIONS, (address, output, timeout, quiet, yes, no_color), strict=True))
+    given = dict(zip(OPTIONS, (address, token, output, timeout, quiet, yes, no_color), strict=True))
     context.obj = {name: value for name, value in given.items() if value}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -31,6 +31,12 @@ FORMS = {
     "event_retention": "DURATION",
     "event_limit": "NUMBER",
     "shutdown_grace": "DURATION",
+    "tls_cert": "FILE",
+    "tls_key": "FILE",
+    "tls_client_ca": "FILE",
+    "users_file": "FILE",
+    "oidc_issuer": "URL",
+    "oidc_client_secret_file": "FILE",
 }  # the form of an option's value; any text for the others
 MIB = 1024**2
 
@@ -50,7 +56,7 @@ def _typed(name: str, default: Any) -> str:
         return spelt(default)
     if FORMS.get(name) == "SIZE":
         return f"{default // MIB}MiB"
-    return str(default)
+    return "" if default is None else str(default)
 
 
 @app.command()
@@ -66,6 +72,17 @@ def broker(
     advertised_address: Annotated[str | None, _option("advertised_address")] = None,
     gateway_version: Annotated[str | None, _option("gateway_version")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help=config.about("insecure"))] = None,
+    tls_cert: Annotated[str | None, _option("tls_cert")] = None,
+    tls_key: Annotated[str | None, _option("tls_key")] = None,
+    tls_client_ca: Annotated[str | None, _option("tls_client_ca")] = None,
+    auth: Annotated[str | None, _option("auth")] = None,
+    users_file: Annotated[str | None, _option("users_file")] = None,
+    oidc_issuer: Annotated[str | None, _option("oidc_issuer")] = None,
+    oidc_audience: Annotated[str | None, _option("oidc_audience")] = None,
+    oidc_client_id: Annotated[str | None, _option("oidc_client_id")] = None,
+    oidc_client_secret_file: Annotated[str | None, _option("oidc_client_secret_file")] = None,
+    oidc_username_claim: Annotated[str | None, _option("oidc_username_claim")] = None,
+    oidc_groups_claim: Annotated[str | None, _option("oidc_groups_claim")] = None,
     max_message_size: Annotated[str | None, _option("max_message_size")] = None,
     memory_limit: Annotated[str | None, _option("memory_limit")] = None,
     unique_business_ids: Annotated[
@@ -93,9 +110,12 @@ def broker(
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
     preflight.refuse_mistakes(settings)
+    preflight.refuse_unusable_access(settings)
     logs.set_up(settings.log_level, settings.log_format)
     if strangers := config.passed_over():
         log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
+    if public := settings.unsafe_doors():
+        log.warning("other machines reach doors without TLS and sign-in", extra={"doors": ", ".join(public)})
     if settings.memory_limit < MIB:
         log.warning(
             "the memory limit is below 1 MiB: a number without a unit is bytes",

@@ -121,6 +121,10 @@ EXITS = {
 
 SENTENCES = {
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
+    "UNAUTHENTICATED": (
+        "The broker at {address} does not know you.",
+        "--token, OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD",
+    ),
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
     "UNIMPLEMENTED": ("The broker at {address} does not know this call.", "osmia status   (shows its version)"),
@@ -160,12 +164,19 @@ STRANGER = re.compile(r"parsing HTTP/2|http2 header with status", re.IGNORECASE)
 NOBODY = re.compile(r"connection refused", re.IGNORECASE)
 LOOPBACK_MEND = "osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
 OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
+TLS = re.compile("^Expected .* to (show a certificate|speak TLS|speak gRPC|answer)")  # as the SDK explains it
+TLS_MEND = "--address https://HOST:PORT and OSMIA_CA_CERT=ca.pem, as the broker was started"
 PORT_MEND = "--address with the gRPC port of the broker, which is 26500 unless it was set"
 
 
 def _unreachable(details: str, address: str) -> Failure:
     """Return the failure for an address where no broker answers. One on this machine can be started; of another the network says more."""
     is_here = LOOPBACK.fullmatch(address) is not None
+    if TLS.search(details):
+        what, _, why = details.partition(" (")
+        return Failure(
+            Exit.UNREACHABLE, sentence_of(what), why=why.removesuffix(")"), mend=TLS_MEND, code="UNAVAILABLE"
+        )
     what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
     if STRANGER.search(details):
         what, mend = f"At {address} answers a program that does not speak gRPC.", PORT_MEND

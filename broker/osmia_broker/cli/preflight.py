@@ -74,6 +74,26 @@ def prepare_data_dir(path: Path, *, mend: str) -> None:
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def refuse_unusable_access(settings: Settings) -> None:
+    """Check the certificate and the users of *settings*.
+
+    Raises:
+        Failure: USAGE; the text says what is wrong with them.
+    """
+    from osmia_broker.auth import users_file
+    from osmia_broker.tls import TlsError, TlsFiles
+
+    try:
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca).load()
+        users = users_file.read(settings.users_path) if settings.auth == "basic" else None
+    except (TlsError, users_file.UsersFileError) as error:
+        raise usage(f"{error}.") from error
+    if users == {}:
+        where = f" --data-dir {settings.data_dir}" if settings.users_file is None else f" --file {settings.users_file}"
+        raise usage(f"Nobody could sign in: '{settings.users_path}' has no users.", f"osmia user add NAME{where}")
+
+
 def start_failed(error: Exception, settings: Settings) -> Failure:
     """Return the refusal for an error that ended the start of a broker.
 

@@ -60,6 +60,15 @@ Address = Annotated[
         rich_help_panel=EVERYWHERE,
     ),
 ]
+AccessToken = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        help="Who calls; else OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD.",
+        hidden=True,  # the variables are better: others on the machine see options
+    ),
+]
 Form = Annotated[
     Output | None,
     typer.Option(
@@ -87,6 +96,7 @@ NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_he
 
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "address": (Address, None),
+    "token": (AccessToken, None),
     "output": (Form, None),
     "timeout": (Timeout, None),
     "quiet": (Quiet, False),
@@ -105,6 +115,7 @@ class Session:
     is_quiet: bool
     says_yes: bool
     has_color: bool
+    token: str | None = None
 
     @contextmanager
     def client(
@@ -115,14 +126,16 @@ class Session:
         *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
         where `--timeout` is for something longer.
         """
-        from osmia import SyncClient
+        from osmia import SyncClient, Token
         from osmia.errors import OsmiaError
 
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
-            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms)
+            sign_in = Token(self.token) if self.token else None
+            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in)
         except ValueError as error:
-            raise usage(f"{error}.", "--address 127.0.0.1:26500") from error
+            is_address = str(error).startswith("Expected an address")
+            raise usage(f"{error}.", "--address 127.0.0.1:26500" if is_address else "") from error
         with client:
             try:
                 yield client
@@ -198,6 +211,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 def _session(options: dict[str, Any]) -> Session:
     return Session(
         address=options.get("address"),
+        token=options.get("token"),
         output=options.get("output") or Output.TABLE,
         timeout=options.get("timeout"),
         is_quiet=bool(options.get("quiet")),

@@ -4,13 +4,16 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import Message
 
+from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller
+from osmia_broker.calls.caller import AUTHORIZATION
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.errors import OsmiaError, Unsupported, framed
 from osmia_broker.metrics import GatewayCounters
@@ -43,10 +46,11 @@ class GrpcCaller(Caller):
 
 
 class Door:
-    """Makes the handlers of services and counts the calls that are being answered."""
+    """Makes the handlers of services and counts the calls that are being answered. *guard* checks who calls, if sign-in is on."""
 
-    def __init__(self, counters: GatewayCounters) -> None:
+    def __init__(self, counters: GatewayCounters, guard: Guard | None = None) -> None:
         self._counters = counters
+        self._guard = guard
         self._busy = 0  # calls that are being answered; a call whose message is being written is not
         self._idle: asyncio.Event | None = None
 
@@ -65,8 +69,11 @@ class Door:
             await self._idle.wait()
 
     def _handler(self, method: Method, call: Callable[..., Any] | None) -> grpc.RpcMethodHandler:
-        carry_out = call or _unsupported(method)
-        takes_caller = len(inspect.signature(carry_out).parameters) > 1
+        carry_out: Callable[..., Any] = call or _unsupported(method)
+        if self._guard is not None:
+            guarded = _guarded_stream if method.server_streaming else _guarded
+            carry_out = guarded(self._guard, carry_out)
+        takes_caller = _takes_caller(carry_out)
         kind, answer = (
             (grpc.unary_stream_rpc_method_handler, self._streaming)
             if method.server_streaming
@@ -149,6 +156,34 @@ class Door:
         self._counters.answered(name, status, perf_counter() - begun)
         await context.abort(grpc.StatusCode[status], _cut(_without_long_texts(text, request)))
         raise AssertionError("abort raises")
+
+
+def _guarded(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], Any]:
+    """Make a call that only callers reach who have proved who they are."""
+    takes_caller = _takes_caller(call)
+
+    async def carry_out(request: Any, caller: Caller) -> Any:
+        caller.signed_in = await guard.identify(caller.metadata.get(AUTHORIZATION, ""))
+        return await (call(request, caller) if takes_caller else call(request))
+
+    return carry_out
+
+
+def _guarded_stream(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], AsyncIterator[Any]]:
+    """Make the same of a call with many responses."""
+    takes_caller = _takes_caller(call)
+
+    async def carry_out(request: Any, caller: Caller) -> AsyncIterator[Any]:
+        caller.signed_in = await guard.identify(caller.metadata.get(AUTHORIZATION, ""))
+        async with aclosing(call(request, caller) if takes_caller else call(request)) as responses:
+            async for response in responses:
+                yield response
+
+    return carry_out
+
+
+def _takes_caller(call: Callable[..., Any]) -> bool:
+    return len(inspect.signature(call).parameters) > 1
 
 
 def _without_long_texts(text: str, request: Message) -> str:

@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from osmia_broker.auth import Guard
 from osmia_broker.calls import Calls
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
@@ -17,6 +18,7 @@ from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
+from osmia_broker.tls import Loaded, TlsFiles
 from osmia_proto import POOL
 from osmia_proto.methods import (
     EVENTS,
@@ -63,9 +65,12 @@ class Server:
         *,
         user_tasks: UserTasks,
         message_bytes_max: int,
+        guard: Guard | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
-        self._door = Door(counters)
+        self._door = Door(counters, guard)
+        self._tls = tls
         self._server = grpc.aio.server(options=options(message_bytes_max))
         self._health = Health(OWN_SERVICES)
         # Generic handlers: for grpcio 1.82.3, asyncio servers take no registered ones (its method for them does nothing).
@@ -95,7 +100,12 @@ class Server:
         named_host, named_port = parse_address(advertised)
         address = f"[{host}]" if ":" in host else host
         try:
-            bound: int = self._server.add_insecure_port(f"{address}:{port}")
+            where = f"{address}:{port}"
+            bound: int = (
+                self._server.add_secure_port(where, credentials(self._tls))
+                if self._tls is not None
+                else self._server.add_insecure_port(where)
+            )
         except RuntimeError as error:
             raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
         self._gateway.address = (named_host or host, named_port or bound)
@@ -114,6 +124,24 @@ class Server:
                 await self._door.idle()
         await self._server.stop(None)
         await closing
+
+
+def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    """Return the credentials of the door. gRPC asks for each connection, in a thread of its own, whether there are newer ones."""
+    given = tls.current()
+
+    def configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(loaded.key, loaded.cert)], loaded.client_ca)
+
+    def newer() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal given
+        loaded = tls.current()
+        if loaded is given:
+            return None
+        given = loaded
+        return configuration(loaded)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(given), newer, tls.asks_clients)
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 import msgspec
 
 from osmia_broker.calls import Caller
+from osmia_broker.calls.caller import AUTHORIZATION
+from osmia_broker.errors import Unauthenticated
 from osmia_broker.http.multipart import read_parts
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
@@ -68,9 +70,12 @@ class App:
 
     async def _reply(self, operation: Operation, values: dict[str, str], scope: Scope, receive: Receive) -> Reply:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        caller = Caller(headers)
+        guard = self._services.guard
+        if guard is not None and not operation.is_open:  # before the body: a stranger must not fill the memory
+            caller.signed_in = await guard.identify(headers.get(AUTHORIZATION, ""))
         arguments = operation.arguments(values)
         content = await self._content(headers, receive)
-        caller = Caller(headers)
         call = Call(self._services, caller, scope["query_string"].decode("latin-1"))
         self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
         carried_out = operation.handler(call, **arguments)
@@ -127,8 +132,12 @@ class App:
         problem = problem_of(error, scope["path"])
         if problem.title == "INTERNAL":
             log.error("request failed", exc_info=error, extra={"route": route})
-        allow = error.allow if isinstance(error, HttpRefusal) else ""
-        return Reply(problem.status, _encode(problem), MEDIA_TYPE, (("allow", allow),) if allow else ())
+        headers: tuple[tuple[str, str], ...] = ()
+        if isinstance(error, HttpRefusal) and error.allow:
+            headers = (("allow", error.allow),)
+        elif isinstance(error, Unauthenticated) and self._services.guard is not None:
+            headers = (("www-authenticate", self._services.guard.challenge),)
+        return Reply(problem.status, _encode(problem), MEDIA_TYPE, headers)
 
 
 async def _while_connected(carried_out: Awaitable[Any], caller: Caller, receive: Receive) -> Any:

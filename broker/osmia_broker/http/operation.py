@@ -18,11 +18,13 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
 from osmia_broker.http.problem import HttpRefusal, bad_request
+from osmia_broker.http.session import SignIn
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
@@ -52,6 +54,8 @@ class Services:
     documents: Documents
     clock: ClockControl | None = None  #: None unless a setting allows to pin the clock
     body_bytes_max: int = 0
+    guard: Guard | None = None  #: None while sign-in is off
+    sign_in: SignIn | None = None  #: the same for people in a browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class Operation:
     answer_type: Any
     takes: str  # the media type of the request's body
     waits: bool  # it may take long; the caller's leaving is watched
+    is_open: bool  # callers need no sign-in: it tells nothing about processes
     decode: Callable[[bytes], Any]
 
     def arguments(self, values: Mapping[str, str]) -> dict[str, Any]:
@@ -163,7 +168,14 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def operation(
-    method: str, path: str, *, tag: str, status: int = 200, takes: str = JSON, waits: bool = False
+    method: str,
+    path: str,
+    *,
+    tag: str,
+    status: int = 200,
+    takes: str = JSON,
+    waits: bool = False,
+    is_open: bool = False,
 ) -> Callable[[H], H]:
     """Register the decorated function as the operation *method* *path*. See the module's docstring."""
 
@@ -187,6 +199,7 @@ def operation(
                 answer_type=_without(hints.get("return"), Reply),
                 takes=takes,
                 waits=waits,
+                is_open=is_open,
                 decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
             )
         )

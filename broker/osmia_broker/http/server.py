@@ -16,6 +16,7 @@ from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import BASE, OPERATIONS, Router, Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
     from osmia_broker.http.web.site import WebApp
@@ -28,7 +29,14 @@ class HttpServer:
     """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door."""
 
     def __init__(
-        self, services: Services, counters: HttpCounters, live: Live, now_ms: Callable[[], int], *, body_bytes_max: int
+        self,
+        services: Services,
+        counters: HttpCounters,
+        live: Live,
+        now_ms: Callable[[], int],
+        *,
+        body_bytes_max: int,
+        tls: TlsFiles | None = None,
     ) -> None:
         load()
         self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
@@ -49,6 +57,7 @@ class HttpServer:
             date_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
         )
+        self._tls = tls.server_context(asks_clients=tls.asks_clients) if tls is not None else None
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
@@ -78,6 +87,7 @@ class HttpServer:
             host.strip("[]"),
             port,
             backlog=BACKLOG,
+            ssl=self._tls,
         )
         listener: socket.socket = self._server.sockets[0]
         return int(listener.getsockname()[1])

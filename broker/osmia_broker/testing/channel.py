@@ -69,7 +69,7 @@ class InProcessChannel(Channel):
     """Calls the *services* of a broker that runs in *loop*."""
 
     def __init__(self, loop: BrokerLoop, door: Door, services: Sequence[Service]) -> None:
-        super().__init__()
+        super().__init__("127.0.0.1")
         self.address = ADDRESS
         self._broker_loop = loop
         self._handlers: dict[str, Any] = {}

@@ -76,26 +76,26 @@ async def get_topology(call: Call) -> Topology:
     )
 
 
-@operation("GET", "/status", tag=TAG, status=204)
+@operation("GET", "/status", tag=TAG, status=204, is_open=True)
 async def get_status(call: Call) -> None:
     """Answer 204 if the broker takes commands, and 503 if it does not."""
     if not call.calls.leaders():
         raise Unavailable("Expected a partition that takes commands, but found none")
 
 
-@operation("GET", "/license", tag=TAG)
+@operation("GET", "/license", tag=TAG, is_open=True)
 async def get_license(_call: Call) -> License:
     """Answer that no licence is needed."""
     return License(valid_license=True, license_type="unknown", is_commercial=False, expires_at=None)
 
 
-@operation("GET", "/openapi.json", tag=TAG)
+@operation("GET", "/openapi.json", tag=TAG, is_open=True)
 async def get_openapi(_call: Call) -> Reply:
     """Return the OpenAPI document of the operations that this broker serves."""
     return Reply(body=document(__version__))
 
 
-@operation("GET", "/docs", tag=TAG)
+@operation("GET", "/docs", tag=TAG, is_open=True)
 async def get_docs(_call: Call) -> Reply:
     """Return a page that lists the operations for people."""
     return Reply(body=page(__version__), media_type="text/html; charset=utf-8")

@@ -83,24 +83,25 @@ class SystemConfiguration(Item):
 @operation("GET", "/authentication/me", tag="Authentication")
 async def get_authentication(call: Call) -> CurrentUser:
     """Name the person who calls."""
-    user = call.caller.user
+    user, signed_in = call.caller.user, call.caller.signed_in
     return CurrentUser(
         username=user or ANONYMOUS,
-        display_name=user or None,
-        email=None,
+        display_name=(signed_in.display_name if signed_in else "") or user or None,
+        email=(signed_in.email if signed_in else "") or None,
         authorized_components=["*"],
         tenants=[Tenant(tenant_id=DEFAULT_TENANT, name="Default", description=None)],
         groups=list(call.caller.groups),
         roles=[],
         sales_plan_type=None,
         c8_links={},
-        can_logout=False,
+        can_logout=call.services.sign_in is not None,
     )
 
 
 @operation("GET", "/system/configuration", tag="System")
 async def get_system_configuration(call: Call) -> SystemConfiguration:
     """Return the settings that clients read."""
+    sign_in = call.services.sign_in
     return SystemConfiguration(
         job_metrics=JobMetrics(
             enabled=True,
@@ -112,6 +113,8 @@ async def get_system_configuration(call: Call) -> SystemConfiguration:
         ),
         components=Components(active=list(COMPONENTS)),
         deployment=Deployment(is_multi_tenancy_enabled=False, max_request_size=call.services.body_bytes_max),
-        authentication=Authentication(can_logout=False, is_login_delegated=False),
+        authentication=Authentication(
+            can_logout=sign_in is not None, is_login_delegated=sign_in is not None and sign_in.is_delegated
+        ),
         cloud=Cloud(stage=None),
     )

@@ -96,7 +96,7 @@ def parse(
     members = dict(asked or {})
     alternatives = members.pop("$or", None)
     nodes = [*_conditions(parsed, fields, scope or {}, SCOPE), *_conditions(parsed, fields, members, place)]
-    if alternatives is not None:
+    if alternatives is not None and alternatives != []:  # the Java client always sends the list
         nodes.append(_alternatives(parsed, fields, alternatives, f"{place}.$or"))
     parsed.shape = Group(True, tuple(nodes))
     if _count(parsed.shape) > CONDITIONS_MAX:
@@ -108,7 +108,7 @@ def parse(
 
 def _alternatives(parsed: Parsed, fields: Mapping[str, Field], asked: Any, place: str) -> Node:
     """Read the alternatives of `$or`."""
-    if not isinstance(asked, list) or not asked:
+    if not isinstance(asked, list):
         raise refuse(place, "a list of alternatives", asked)
     found = (_conditions(parsed, fields, one, f"{place}[{number}]") for number, one in enumerate(asked))
     return Group(False, tuple(Group(True, tuple(nodes)) for nodes in found))
@@ -141,13 +141,22 @@ def _operations(parsed: Parsed, known: Field, value: Any, place: str) -> list[Le
     if not isinstance(value, dict):
         return [_leaf(parsed, known, "$eq", value, place)]
     leaves = []
-    for operator, operand in value.items():
+    for operator, operand in _without_empty_lists(value).items():
         if operator not in OPERATORS[known.kind]:
             expected = ", ".join(OPERATORS[known.kind])
             raise InvalidArgument(f"Expected {place} to have operators among {expected}, but found {shown(operator)}")
         if operand is not None:
             leaves.append(_leaf(parsed, known, operator, operand, f"{place}.{operator}"))
     return leaves
+
+
+def _without_empty_lists(operators: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the empty lists beside other operators: the Java client always sends `$in` and `$notIn`.
+
+    An empty `$in` that stands alone passes nothing: a batch over an empty list of keys must not be one over everything.
+    """
+    said = {name: operand for name, operand in operators.items() if operand != [] or name not in ("$in", "$notIn")}
+    return said or operators
 
 
 def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -> Leaf:

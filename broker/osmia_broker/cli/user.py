@@ -1,0 +1,185 @@
+"""`osmia user`: the users of basic sign-in, in a file beside the data. A running broker sees a change at the next call."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from osmia_broker import config
+from osmia_broker.auth import passwords, users_file
+from osmia_broker.auth.user import is_name
+from osmia_broker.auth.users_file import StoredUser, Users, UsersFileError
+from osmia_broker.cli import preflight
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.output import Column
+from osmia_broker.cli.session import Session, with_session
+
+app = typer.Typer(add_completion=False, help="Who may sign in with a password: add, list, password, remove.")
+
+PASSWORD_BYTES_MAX = 8_192
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name; it is the assignee of their tasks.")]
+DataDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The data directory of the broker; else OSMIA_DATA_DIR, osmia-data.")
+]
+File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="The file of the users, if it is elsewhere.")]
+Group = Annotated[list[str] | None, typer.Option("--group", "-g", metavar="NAME", help="A group of the user.")]
+PasswordFile = Annotated[
+    str, typer.Option(metavar="FILE", help="Read the password's one line from a file; - reads stdin. Else it is asked.")
+]
+
+
+@app.callback()
+def user() -> None:
+    """Who may sign in with a password: add, list, password, remove."""
+
+
+@app.command()
+@with_session
+def add(
+    session: Session,
+    name: Name,
+    group: Group = None,
+    full_name: Annotated[str, typer.Option("--full-name", metavar="TEXT", help="The name for people.")] = "",
+    email: Annotated[str, typer.Option(metavar="TEXT", help="The address for mail.")] = "",
+    password_file: PasswordFile = "",
+    data_dir: DataDir = None,
+    file: File = None,
+) -> None:
+    """Add a user.
+
+    Example: osmia user add anna --group family --group office
+    """
+    try:
+        users_file.expect_name(name)
+    except ValueError as error:
+        raise usage(f"{error}.") from error
+    for one in group or ():
+        if not is_name(one):
+            raise usage(f"Expected a group's name of 1 to 256 printable characters, but found {one[:80]!r}.")
+    with _changing(data_dir, file) as users:
+        if name in users:
+            what = f"There is a user '{name}' already."
+            raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {name}", code="ALREADY_EXISTS")
+        stored = passwords.hashed(_password(name, password_file))
+        users[name] = StoredUser(name, stored, tuple(dict.fromkeys(group or ())), full_name, email)
+    session.say(f"Added {name}")
+
+
+@app.command("list")
+@with_session
+def list_(session: Session, data_dir: DataDir = None, file: File = None) -> None:
+    """List the users and their groups; nobody sees passwords.
+
+    Example: osmia user list
+    """
+    with _failing():
+        users = users_file.read(_path(data_dir, file))
+    rows = [
+        {"name": one.name, "groups": list(one.groups), "fullName": one.display_name, "email": one.email}
+        for one in users.values()
+    ]
+    columns = (
+        Column("name", "Name"),
+        Column("groups", "Groups", text=lambda row: ", ".join(row["groups"])),
+        Column("fullName", "Full name"),
+        Column("email", "Mail"),
+    )
+    session.list(rows, columns, empty="No users. Add one: osmia user add NAME")
+
+
+@app.command()
+@with_session
+def password(
+    session: Session, name: Name, password_file: PasswordFile = "", data_dir: DataDir = None, file: File = None
+) -> None:
+    """Give a user a new password. Sessions that were begun with the old one end.
+
+    Example: osmia user password anna
+    """
+    with _changing(data_dir, file) as users:
+        known = _known(users, name)
+        stored = passwords.hashed(_password(name, password_file))
+        users[name] = StoredUser(name, stored, known.groups, known.display_name, known.email)
+    session.say(f"Changed the password of {name}")
+
+
+@app.command()
+@with_session
+def remove(session: Session, name: Name, data_dir: DataDir = None, file: File = None) -> None:
+    """Remove a user, and end their sessions. Their tasks stay as they are.
+
+    Example: osmia user remove anna
+    """
+    with _changing(data_dir, file) as users:
+        _known(users, name)
+        session.confirm(f"Remove {name}?")
+        del users[name]
+    session.say(f"Removed {name}")
+
+
+def _known(users: Users, name: str) -> StoredUser:
+    if name not in users:
+        raise Failure(Exit.NOT_FOUND, f"There is no user '{name}'.", mend="osmia user list", code="NOT_FOUND")
+    return users[name]
+
+
+def _path(data_dir: Path | None, file: Path | None) -> Path:
+    """Return the file of the users that the options, the environment or osmia.toml name."""
+    try:
+        return config.load({"data_dir": data_dir, "users_file": file, "auth": "basic"}).users_path
+    except config.ConfigError as error:
+        raise usage(f"{error}.", error.hint) from error
+
+
+@contextmanager
+def _changing(data_dir: Path | None, file: Path | None) -> Iterator[Users]:
+    path = _path(data_dir, file)
+    preflight.prepare_data_dir(path.parent, mend="osmia user add NAME --data-dir DIR")
+    with _failing(), users_file.changing(path) as users:
+        yield users
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Turn what is wrong with the file into a `Failure`."""
+    try:
+        yield
+    except UsersFileError as error:
+        raise Failure(Exit.REFUSED, f"{error}.", code="USERS_FILE") from error
+
+
+def _password(name: str, file: str) -> str:
+    """Return the new password, from a file, from stdin, or asked twice at the terminal. It is no option: others see those.
+
+    Raises:
+        Failure: USAGE; there is none, or it is too weak.
+    """
+    if file:
+        given = _first_line(file)
+    elif sys.stdin.isatty():
+        given = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
+    try:
+        passwords.expect_strong(name, given)
+    except ValueError as error:
+        raise usage(f"{error}.") from error
+    return str(given)
+
+
+def _first_line(file: str) -> str:
+    try:
+        if file == "-":
+            content = sys.stdin.buffer.read(PASSWORD_BYTES_MAX)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(PASSWORD_BYTES_MAX)
+        return content.decode().split("\n", 1)[0].removesuffix("\r")
+    except OSError as error:
+        raise usage(f"Expected to read the password from '{file}', but found: {preflight.reason(error)}.") from error
+    except UnicodeDecodeError as error:
+        raise usage("Expected a password in UTF-8, but found bytes that are not.") from error

@@ -1,0 +1,268 @@
+"""How a client proves who it is, and how it knows the broker: sign-in and TLS, from arguments or from the environment.
+
+    Client(sign_in=Password("anna", "…"))
+    Client("https://broker.example.org", sign_in=Token("…"), ca_cert="ca.pem")
+    Client(sign_in=ClientCredentials("worker", "…", token_url="https://id.example.org/token", audience="osmia"))
+
+Without arguments: OSMIA_TOKEN; OSMIA_USER with OSMIA_PASSWORD; or ZEEBE_CLIENT_ID, ZEEBE_CLIENT_SECRET and ZEEBE_AUTHORIZATION_SERVER_URL with
+ZEEBE_TOKEN_AUDIENCE and ZEEBE_TOKEN_SCOPE, as published clients read them. A secret may also be in a file: OSMIA_TOKEN_FILE, OSMIA_PASSWORD_FILE.
+OSMIA_CA_CERT (or ZEEBE_CA_CERTIFICATE_PATH) names the authority of the broker's certificate, OSMIA_CLIENT_CERT and OSMIA_CLIENT_KEY the
+client's own one. OSMIA_INSECURE (or ZEEBE_INSECURE_CONNECTION) says true or false to plain text.
+"""
+
+import asyncio
+import ipaddress
+import json
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import grpc
+from grpc import StatusCode
+
+from osmia import errors
+
+RENEW_EARLY_S = 30  # a token must not expire on its way
+LIFE_S = 300  # of a token whose server does not say it
+TOKEN_TIMEOUT_S = 20
+ANSWER_BYTES_MAX = 1024**2
+SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that somebody has given to this program. It is sent as it is."""
+
+    token: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The value of the metadata `authorization`."""
+        return f"Bearer {self.token.strip()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A user and a password."""
+
+    user: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.user or ":" in self.user:
+            raise ValueError(f"Expected a user's name without a colon, but found '{self.user}'")
+
+    @property
+    def authorization(self) -> str:
+        """The value of the metadata `authorization`."""
+        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """The id and the secret of a program at a provider, which gives it tokens (OAuth 2.0, client credentials)."""
+
+    id: str
+    secret: str = field(repr=False)
+    token_url: str
+    audience: str = ""
+    scope: str = ""
+
+    def __post_init__(self) -> None:
+        if not _is_safe(self.token_url):
+            raise ValueError(f"Expected a token_url that begins with https://, but found '{self.token_url}'")
+
+
+SignIn = Token | Password | ClientCredentials
+
+
+class Tokens:
+    """The present token of *credentials*, asked for when it is first needed and again before it expires."""
+
+    def __init__(self, credentials: ClientCredentials, *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._credentials = credentials
+        self._now_s = now_s
+        self._authorization = ""
+        self._renew_s = 0.0
+        self._asking: asyncio.Lock | None = None
+
+    async def authorization(self, refused: str = "") -> str:
+        """Return the value of the metadata `authorization`. *refused* is one that the broker has not taken.
+
+        Raises:
+            NotAllowed: the provider refuses.
+            Unavailable: it does not answer.
+        """
+        if self._asking is None:
+            self._asking = asyncio.Lock()  # made in the event loop of the calls
+        async with self._asking:
+            if not self._authorization or self._authorization == refused or self._now_s() >= self._renew_s:
+                token, life_s = await asyncio.to_thread(_ask, self._credentials)
+                self._authorization = f"Bearer {token}"
+                self._renew_s = self._now_s() + life_s - min(RENEW_EARLY_S, life_s / 2)
+            return self._authorization
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a connection needs to know: who signs in, and how TLS is spoken."""
+
+    sign_in: SignIn | None = None
+    credentials: grpc.ChannelCredentials | None = None  #: None: plain text
+
+
+def access(
+    address: str,
+    *,
+    sign_in: SignIn | None,
+    ca_cert: str | Path | None,
+    credentials: grpc.ChannelCredentials | None,
+    environ: Environment = os.environ,
+) -> Access:
+    """Decide how the gateway at *address*, which may begin with a scheme, is spoken to.
+
+    TLS is spoken if the scheme or a certificate asks for it, and always before a secret leaves this machine, unless plain text is allowed in so many words.
+
+    Raises:
+        ValueError: the settings contradict each other, or a file cannot be used.
+    """
+    found = sign_in if sign_in is not None else _sign_in(environ)
+    if credentials is not None:
+        return Access(found, credentials)
+    ca_path = ca_cert or environ.get("OSMIA_CA_CERT") or environ.get("ZEEBE_CA_CERTIFICATE_PATH")
+    pair = (environ.get("OSMIA_CLIENT_CERT"), environ.get("OSMIA_CLIENT_KEY"))
+    if bool(pair[0]) != bool(pair[1]):
+        raise ValueError("Expected OSMIA_CLIENT_CERT and OSMIA_CLIENT_KEY, but found one of them")
+    if not _speaks_tls(
+        address, has_secret=found is not None, has_certificate=bool(ca_path or pair[0]), environ=environ
+    ):
+        return Access(found)
+    authority = _pem(ca_path, "CERTIFICATE") if ca_path else None
+    own = (_pem(pair[1], "PRIVATE KEY"), _pem(pair[0], "CERTIFICATE")) if pair[0] and pair[1] else (None, None)
+    return Access(found, grpc.ssl_channel_credentials(authority, *own))
+
+
+def _speaks_tls(address: str, *, has_secret: bool, has_certificate: bool, environ: Environment) -> bool:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    may_be_plain = _switch(environ, "OSMIA_INSECURE", "ZEEBE_INSECURE_CONNECTION")
+    stays_here = is_loopback(parts.hostname or "")
+    if parts.scheme in ("https", "grpcs"):
+        return True
+    if parts.scheme:
+        if has_secret and not stays_here and may_be_plain is not True:
+            raise ValueError(
+                f"Expected TLS for a sign-in at '{parts.hostname}', but found {parts.scheme}://; "
+                "use https://, or set OSMIA_INSECURE=true to send the secret as plain text"
+            )
+        return False
+    if may_be_plain is not None:
+        return not may_be_plain
+    return has_certificate or (has_secret and not stays_here)
+
+
+def _sign_in(environ: Environment) -> SignIn | None:
+    """Return the sign-in that the environment holds."""
+    if token := _secret(environ, "OSMIA_TOKEN"):
+        return Token(token)
+    if password := _secret(environ, "OSMIA_PASSWORD"):
+        if not environ.get("OSMIA_USER"):
+            raise ValueError("Expected OSMIA_USER, because OSMIA_PASSWORD is set, but found none")
+        return Password(environ["OSMIA_USER"], password)
+    names = ("ZEEBE_CLIENT_ID", "ZEEBE_CLIENT_SECRET", "ZEEBE_AUTHORIZATION_SERVER_URL")
+    id, secret, url = (environ.get(name, "") for name in names)
+    if not (id or secret):
+        return None
+    if not (id and secret and url):
+        missing = next(name for name in names if not environ.get(name))
+        raise ValueError(f"Expected {missing} too, because the other settings of the sign-in are there, but found none")
+    return ClientCredentials(
+        id, secret, url, environ.get("ZEEBE_TOKEN_AUDIENCE", ""), environ.get("ZEEBE_TOKEN_SCOPE", "")
+    )
+
+
+def _secret(environ: Environment, name: str) -> str:
+    """Return the variable *name*, or the content of the file that *name*_FILE names."""
+    if environ.get(name):
+        return environ[name]
+    file = environ.get(f"{name}_FILE")
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"Expected {name}_FILE to be a text file, but found: {error}") from None
+
+
+def _switch(environ: Environment, *names: str) -> bool | None:
+    """Return the first of the variables *names* that is set, as true or false."""
+    for name in names:
+        if text := environ.get(name, "").strip():
+            if text.lower() not in SWITCHES:
+                raise ValueError(f"Expected {name} to be true or false, but found '{text}'")
+            return SWITCHES[text.lower()]
+    return None
+
+
+def _pem(path: str | Path, kind: str) -> bytes:
+    """Return the content of a file with a certificate or a key. gRPC itself would say no more than that it cannot connect."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(f"Expected to read '{path}', but found: {error.strerror}") from None
+    if b"-----BEGIN " not in content or kind.encode() not in content:
+        raise ValueError(f"Expected '{path}' to be a {kind.lower()} in PEM, but found another file")
+    return content
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+
+
+def _ask(credentials: ClientCredentials) -> tuple[str, float]:
+    """Return a new token and the seconds that it lives."""
+    import http.client  # these take longer to import than the rest of the client
+    import urllib.error
+    import urllib.request
+
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": credentials.id,
+        "client_secret": credentials.secret,
+        **({"audience": credentials.audience} if credentials.audience else {}),
+        **({"scope": credentials.scope} if credentials.scope else {}),
+    }
+    request = urllib.request.Request(  # noqa: S310 - the scheme is checked by ClientCredentials
+        credentials.token_url, urlencode(form).encode(), {"accept": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TOKEN_TIMEOUT_S) as answer:  # noqa: S310
+            said = json.loads(answer.read(ANSWER_BYTES_MAX))
+        token, life_s = said["access_token"], float(said.get("expires_in", LIFE_S))
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        text = f"Expected a token from {credentials.token_url}, but found: {refusal.code} {refusal.reason}"
+        if refusal.code in (400, 401, 403):
+            raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, f"{text}; are the id and the secret right?") from None
+        raise errors.Unavailable(StatusCode.UNAVAILABLE, text) from None
+    except (OSError, http.client.HTTPException) as error:
+        text = f"Expected a token from {credentials.token_url}, but found: {getattr(error, 'reason', error)}"
+        raise errors.Unavailable(StatusCode.UNAVAILABLE, text) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = f"Expected a token from {credentials.token_url}, but found an answer without one"
+        raise errors.Unavailable(StatusCode.UNAVAILABLE, text) from None
+    return str(token), life_s

@@ -1,0 +1,171 @@
+"""A broker with sign-in: who gets through its doors, as whom, and who does not."""
+
+import stat
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+import osmia
+from osmia_broker.auth.users_file import UsersFileError
+from tests.auth.conftest import ANNA, BEN, store
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker, running_broker
+
+FORGED = {"osmia-user": "boss", "osmia-groups": "admins"}
+
+
+def basic(name: str, password: str) -> str:
+    return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    data_dir = tmp_path_factory.mktemp("closed")
+    store(data_dir / "osmia.users.json", anna=(ANNA, ["family", "a, b"]), ben=(BEN, []))
+    with running_broker(data_dir, auth="basic") as broker:
+        yield broker
+
+
+@pytest.fixture
+def http(broker: RunningBroker) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}/v2") as http:
+        yield http
+
+
+@pytest.fixture
+def anna(broker: RunningBroker) -> Iterator[osmia.SyncClient]:
+    with osmia.SyncClient(broker.address, metadata=[("authorization", basic("anna", ANNA)), *FORGED.items()]) as client:
+        yield client
+
+
+def test_a_signed_in_caller_works_over_grpc_as_that_user(anna):
+    anna.deploy(("dinner.bpmn", bpmn("start > decide:user(native=yes) > end", id="dinner")))
+    instance = anna.create_instance("dinner")
+    [task] = anna.user_tasks.search({"processInstanceKey": str(instance.key)}).items
+    anna.user_tasks.claim(task.key)
+    assert anna.user_tasks.get(task.key).assignee == "anna"  # and not the boss of the metadata
+
+
+def test_a_signed_in_caller_is_that_user_over_http(http):
+    me = http.get("/authentication/me", headers={"authorization": basic("anna", ANNA), **FORGED}).json()
+    assert (me["username"], me["groups"], me["canLogout"]) == ("anna", ["family", "a, b"], True)
+
+
+def test_headers_alone_name_nobody(http):
+    refused = http.get("/authentication/me", headers=FORGED)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == 'Basic realm="osmia", charset="UTF-8"'
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json() == {
+        "type": "about:blank",
+        "title": "UNAUTHENTICATED",
+        "status": 401,
+        "detail": "Expected the metadata or header 'authorization' with 'Basic' and user:password in base64, but found none",
+        "instance": "/v2/authentication/me",
+    }
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        [*FORGED.items()],
+        [("authorization", "")],  # as a published Node client sends it without sign-in
+        [("authorization", basic("anna", BEN))],
+        [("authorization", basic("boss", ANNA))],
+        [("authorization", "Bearer abc")],
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.topology(),
+        lambda client: client.create_instance("dinner"),
+        lambda client: client.search_incidents(),
+        lambda client: client.activate_jobs("x", wait_ms=-1),
+        lambda client: client.user_tasks.claim(1),
+        lambda client: next(iter(client.stream_jobs("x"))),
+    ],
+)
+def test_a_stranger_is_refused_over_grpc(broker, metadata, call):
+    with osmia.SyncClient(broker.address, metadata=metadata) as client, pytest.raises(osmia.NotAllowed) as refused:
+        call(client)
+    assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
+    assert refused.value.details.startswith("Expected ")
+    assert BEN not in refused.value.details
+
+
+@pytest.mark.parametrize("path", ["/topology", "/system/configuration", "/process-instances/1"])
+def test_a_stranger_is_refused_over_http(http, path):
+    assert http.get(path).status_code == 401
+
+
+def test_a_stranger_is_refused_before_the_body_is_read(http):
+    refused = http.post("/deployments", content=b"x" * 3_000_000, headers={"content-type": "multipart/form-data"})
+    assert refused.status_code == 401
+
+
+def test_a_path_that_does_not_exist_is_none_for_strangers_too(http):
+    assert http.get("/nowhere").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/openapi.json", 200), ("/docs", 200), ("/license", 200), ("/status", 204)]
+)
+def test_what_tells_nothing_about_processes_is_open(http, path, status):
+    assert http.get(path).status_code == status
+
+
+def test_health_and_reflection_are_open(broker):
+    with grpc.insecure_channel(broker.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        assert "gateway_protocol.Gateway" in ProtoReflectionDescriptorDatabase(channel).get_services()
+    management = f"http://127.0.0.1:{broker.broker.management_port}"
+    assert httpx.get(f"{management}/ready").status_code == 200
+
+
+def test_the_settings_say_that_people_can_sign_out(http):
+    configuration = http.get("/system/configuration", headers={"authorization": basic("ben", BEN)}).json()
+    assert configuration["authentication"] == {"canLogout": True, "isLoginDelegated": False}
+
+
+def test_a_user_who_is_removed_is_refused_at_the_next_call(tmp_path):
+    path = store(tmp_path / "osmia.users.json", anna=(ANNA, []))
+    with (
+        running_broker(tmp_path, auth="basic") as broker,
+        osmia.SyncClient(broker.address, metadata=[("authorization", basic("anna", ANNA))]) as client,
+    ):
+        client.topology()
+        path.write_text('{"users": []}')
+        with pytest.raises(osmia.NotAllowed):
+            client.topology()
+
+
+def test_no_password_is_written_to_the_data_directory(broker):
+    for file in Path(broker.broker.settings.data_dir).iterdir():
+        assert file.is_dir() or ANNA.encode() not in file.read_bytes()
+    key = Path(broker.broker.settings.data_dir) / "osmia.session-key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_broker_does_not_start_with_users_that_it_cannot_read(tmp_path):
+    (tmp_path / "osmia.users.json").write_text("{")
+    with pytest.raises(UsersFileError), running_broker(tmp_path, auth="basic"):
+        pass
+
+
+def test_without_sign_in_the_headers_say_who_calls(tmp_path):
+    with (
+        running_broker(tmp_path) as broker,
+        httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}/v2") as http,
+    ):
+        me = http.get("/authentication/me", headers={**FORGED, "authorization": "Bearer anything"}).json()
+        assert (me["username"], me["groups"], me["canLogout"]) == ("boss", ["admins"], False)
+        assert not (tmp_path / "osmia.session-key").exists()
