@@ -1,4 +1,4 @@
-"""The person at the browser: their name and groups, kept in a cookie while sign-in is off."""
+"""The person at the browser. They have signed in; or sign-in is off, and a cookie keeps the name and groups that they chose."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from osmia_broker.auth import User
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
 
@@ -20,10 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person and the groups that they belong to."""
+    """A person and the groups that they belong to. *signed_in* is what they have proved; None while sign-in is off."""
 
     user: str = DEFAULT_USER
     groups: tuple[str, ...] = ()
+    signed_in: User | None = None
 
     @property
     def groups_text(self) -> str:
@@ -32,7 +34,9 @@ class Person:
 
     def caller(self) -> Caller:
         """Return the person as the caller of a call."""
-        return Caller({USER_METADATA: self.user, GROUPS_METADATA: ",".join(self.groups), "user-agent": "osmia-page"})
+        caller = Caller({USER_METADATA: self.user, GROUPS_METADATA: ",".join(self.groups), "user-agent": "osmia-page"})
+        caller.signed_in = self.signed_in
+        return caller
 
     def cookie(self) -> str:
         """Return the value of the cookie that holds this person."""

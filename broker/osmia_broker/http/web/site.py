@@ -20,10 +20,10 @@ from osmia_broker.http.problem import status_and_title
 from osmia_broker.http.web import screens
 from osmia_broker.http.web.assets import Asset, Assets
 from osmia_broker.http.web.live import Live, read_topics
-from osmia_broker.http.web.person import COOKIE, person_of
+from osmia_broker.http.web.person import COOKIE, Person, person_of
 from osmia_broker.http.web.rendering import environment
-from osmia_broker.http.web.screen import SCREENS
-from osmia_broker.http.web.visit import Site, Visit
+from osmia_broker.http.web.screen import SCREENS, Registered
+from osmia_broker.http.web.visit import Site, Visit, address_of
 from osmia_broker.metrics import HttpCounters
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +33,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 UNKNOWN = "unknown"
 ASSETS = "/assets/"
 EVENTS = "/events"
+LOGIN = "/login"
+NOBODY = Person("")  # at the door
 FOREVER = "public, max-age=31536000, immutable"
 SAFE_METHODS = ("GET", "HEAD")
 KEY_MAX = 2**63 - 1
@@ -64,7 +66,7 @@ class WebApp:
         for module in pkgutil.iter_modules(screens.__path__):
             importlib.import_module(f"{screens.__name__}.{module.name}")
         self._routes = [
-            Route(one.path, one.handler, methods=["GET", "HEAD"] if one.method == "GET" else [one.method])
+            (one, Route(one.path, one.handler, methods=["GET", "HEAD"] if one.method == "GET" else [one.method]))
             for one in SCREENS
         ]
 
@@ -93,48 +95,60 @@ class WebApp:
     # --- screens
 
     async def _answer(self, request: Request) -> tuple[str, Response]:
-        visit = Visit(
-            request,
-            self._site,
-            person_of(request.cookies.get(COOKIE, "")),
-            secrets.token_hex(4),
-            self._site.live.position,
-        )
-        route, handler, values = self._find(request)
+        person = self._person(request)
+        visit = Visit(request, self._site, person or NOBODY, secrets.token_hex(4), self._site.live.position)
+        found, values = self._find(request)
+        route = found.path if found is not None else UNKNOWN
         try:
-            if request.method not in SAFE_METHODS and not _is_own(request):
-                text = "This request came from another site, so it was refused. Open this page itself and try again."
-                return route, await _failed(visit, 403, "Refused", text)
-            if handler is None:
-                return route, await _not_found(visit)
-            return route, await handler(visit, **values)
+            return route, await self._shown(visit, found, values, is_known=person is not None)
         except ClientDisconnect:
             raise
-        except NotFound as error:
-            return route, await _not_found(visit, str(error)) if _reads(request) else _sent_back(visit, str(error))
-        except OsmiaError as error:
-            if not _reads(request):
-                return route, _sent_back(visit, str(error))
-            return route, await _failed(visit, status_and_title(error)[0], "That did not work", str(error))
-        except TooLarge:
-            most = self._site.services.body_bytes_max
-            return route, await _failed(visit, 413, "Too large", f"At most {most:,} bytes can be sent at once.")
-        except HTTPException as error:
-            return route, await _failed(visit, error.status_code, "That did not work", str(error.detail))
-        except Exception:
-            log.exception("page failed", extra={"route": route, "request_id": visit.id})
-            text = f"The broker has a defect. Its log has more about the request {visit.id}."
-            return route, await _failed(visit, 500, "Something went wrong", text)
+        except Exception as error:  # noqa: BLE001 - every request gets an answer
+            return route, await self._refused(visit, error, route)
 
-    def _find(self, request: Request) -> tuple[str, Any, dict[str, Any]]:
-        """Return the path of the screen, the screen (None if there is none) and the values in the address."""
-        for route in self._routes:
+    @staticmethod
+    async def _shown(visit: Visit, found: Registered | None, values: dict[str, Any], *, is_known: bool) -> Response:
+        if not _reads(visit.request) and not _is_own(visit.request):
+            text = "This request came from another site, so it was refused. Open this page itself and try again."
+            return await _failed(visit, 403, "Refused", text)
+        if not is_known and (found is None or not found.is_open):
+            return visit.go(address_of(LOGIN, back=visit.address if _reads(visit.request) else ""))
+        return await (_not_found(visit) if found is None else found.handler(visit, **values))
+
+    async def _refused(self, visit: Visit, error: Exception, route: str) -> Response:
+        """Answer a request that came to nothing. A refused action leads back to where it came from."""
+        if isinstance(error, OsmiaError):
+            if not _reads(visit.request):
+                return _sent_back(visit, str(error))
+            if isinstance(error, NotFound):
+                return await _not_found(visit, str(error))
+            return await _failed(visit, status_and_title(error)[0], "That did not work", str(error))
+        if isinstance(error, TooLarge):
+            most = self._site.services.body_bytes_max
+            return await _failed(visit, 413, "Too large", f"At most {most:,} bytes can be sent at once.")
+        if isinstance(error, HTTPException):
+            return await _failed(visit, error.status_code, "That did not work", str(error.detail))
+        log.error("page failed", exc_info=error, extra={"route": route, "request_id": visit.id})
+        text = f"The broker has a defect. Its log has more about the request {visit.id}."
+        return await _failed(visit, 500, "Something went wrong", text)
+
+    def _person(self, request: Request) -> Person | None:
+        """Return who is at the browser; None if they have to sign in first."""
+        sign_in = self._site.services.sign_in
+        if sign_in is None:
+            return person_of(request.cookies.get(COOKIE, ""))
+        user = sign_in.user_of(request.headers.get("cookie", ""))
+        return None if user is None else Person(user.name, user.groups, user)
+
+    def _find(self, request: Request) -> tuple[Registered | None, dict[str, Any]]:
+        """Return the screen, None if there is none, and the values in the address."""
+        for one, route in self._routes:
             match, child = route.matches(request.scope)
             if match is Match.FULL:
                 values = child["path_params"]
                 are_keys = all(value <= KEY_MAX for value in values.values() if isinstance(value, int))
-                return route.path, route.endpoint if are_keys else None, values
-        return UNKNOWN, None, {}
+                return one if are_keys else None, values
+        return None, {}
 
     # --- what is not a screen
 
@@ -146,6 +160,8 @@ class WebApp:
         return _sent(asset, accepts_gzip="gzip" in request.headers.get("accept-encoding", ""))
 
     def _events(self, request: Request) -> Response:
+        if self._person(request) is None:
+            return Response("Sign in first", 401, media_type="text/plain")
         topics = read_topics(request.query_params.get("topics", ""))
         last = request.headers.get("last-event-id", request.query_params.get("after", ""))
         events = self._site.live.follow(topics, last)

@@ -75,6 +75,11 @@ class Visit:
         return self.site.now_ms()
 
     @property
+    def is_secure(self) -> bool:
+        """Whether the request came over TLS."""
+        return self.request.url.scheme == "https"
+
+    @property
     def address(self) -> str:
         """The path and query of this request."""
         url = self.request.url
@@ -129,7 +134,7 @@ class Visit:
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Answer with a page. The message that the last answer left is shown on it once."""
         said = self._said(values)
-        incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1)
+        incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1) if self.person.user else None
         values |= {
             "visit": self,
             "person": self.person,
@@ -137,7 +142,7 @@ class Visit:
             "theme": self.theme,
             "asset": self.site.assets.address,
             "now_ms": self.now_ms,
-            "open_incidents": incidents.total,
+            "open_incidents": incidents.total if incidents else 0,
             "request_id": self.id,
         }
         response = HTMLResponse(render(self.site.templates, template, values), status)

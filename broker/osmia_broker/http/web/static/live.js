@@ -17,6 +17,7 @@ let refreshing = false;
 
 function connect() {
   const page = document.getElementById('page');
+  if (!('liveHere' in document.body.dataset)) return;
   const wanted = page?.dataset.topics?.split(/\s+/).filter(Boolean).join(' ') ?? '';
   if (source && wanted === topics && page === shown) return;
   shown = page;
@@ -44,9 +45,20 @@ function lost() {
   broken = true;
   if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
   source = null;
-  setTimeout(connect, 1000);
+  askWhy();
+  setTimeout(connect, 2000);
 }
 
+
+// A stream that was refused: the session may have ended.
+async function askWhy() {
+  try {
+    const answer = await fetch('/status', { headers: { 'HX-Request': 'true' } });
+    if (new URL(answer.url).pathname === '/login') say('alert', 'You are not signed in any more. Sign in in another tab and go on here: what you typed is kept.');
+  } catch {
+    // the broker is away
+  }
+}
 
 // --- refreshing
 

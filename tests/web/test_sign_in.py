@@ -1,0 +1,112 @@
+"""Signing in and out in a browser, with a password and at a provider."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from osmia_broker.config import Settings
+from tests.auth.conftest import ANNA, store
+from tests.auth.provider import CLIENT, SECRET, FakeProvider
+from tests.doors import running_broker
+
+
+@pytest.fixture(scope="module")
+def closed_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker that asks people for passwords."""
+    folder: Path = tmp_path_factory.mktemp("closed")
+    store(folder / "osmia.users.json", anna=(ANNA, ["family"]))
+    with running_broker(folder, auth="basic") as broker:
+        yield f"http://127.0.0.1:{broker.broker.http_port}"
+
+
+@pytest.fixture
+def closed_page(chromium: Any, closed_site: str) -> Iterator[Any]:
+    context = chromium.new_context(base_url=closed_site)
+    yield context.new_page()
+    context.close()
+
+
+def test_a_person_signs_in_and_out(closed_page):
+    closed_page.goto("/status?from=here")
+    expect(closed_page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    closed_page.get_by_role("textbox", name="User name").fill("anna")
+    closed_page.get_by_label("Password").fill("wrong")
+    closed_page.get_by_role("button", name="Sign in").click()
+    expect(closed_page.get_by_role("alert")).to_contain_text("The user name or the password is wrong.")
+    expect(closed_page.get_by_role("textbox", name="User name")).to_have_value("anna")
+    closed_page.get_by_label("Password").fill(ANNA)
+    closed_page.get_by_role("button", name="Sign in").click()
+    expect(closed_page.get_by_role("heading", level=1)).to_have_text("Status")
+    assert closed_page.url.endswith("/status?from=here")
+    closed_page.get_by_role("button", name="Signed in as anna").click()
+    closed_page.get_by_role("menuitem", name="Sign out").click()
+    expect(closed_page.get_by_role("status")).to_have_text("You have signed out.")
+    closed_page.goto("/status")
+    expect(closed_page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks", "/processes", "/nothing", "/search?q=1", "/decisions/1/xml"])
+def test_a_stranger_sees_only_the_sign_in(closed_site, path):
+    answer = httpx.get(closed_site + path, cookies={"osmia_person": "WyJldmUiLFtdXQ", "osmia-session": "forged"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize("path", ["/switch-user", "/deploy", "/start", "/theme"])
+def test_a_stranger_changes_nothing(closed_site, path):
+    answer = httpx.post(closed_site + path, data={"user": "eve", "back": "/tasks"}, headers={"osmia-user": "anna"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+
+
+def test_a_stranger_hears_of_no_changes(closed_site):
+    assert httpx.get(f"{closed_site}/events?topics=tasks").status_code == 401
+
+
+def test_the_name_in_the_cookie_of_an_open_broker_counts_for_nothing(closed_site):
+    with httpx.Client(base_url=closed_site) as http:
+        http.post("/login", data={"user": "anna", "password": ANNA})
+        http.cookies.set("osmia_person", "WyJldmUiLFtdXQ")
+        assert "Signed in as anna" in http.get("/status").text
+
+
+def test_a_sign_in_leads_to_no_other_site(closed_site):
+    data = {"user": "anna", "password": ANNA, "back": "//evil.example/"}
+    assert httpx.post(f"{closed_site}/login", data=data).headers["location"] == "/"
+
+
+def test_an_open_broker_has_no_sign_in(site):
+    for answer in (httpx.get(f"{site}/login"), httpx.post(f"{site}/logout"), httpx.get(f"{site}/login/provider")):
+        assert answer.status_code == 303
+
+
+def test_a_person_signs_in_at_a_provider(tmp_path):
+    with FakeProvider() as provider:
+        settings = {
+            "auth": "oidc",
+            "oidc_issuer": provider.issuer,
+            "oidc_audience": "osmia",
+            "oidc_client_id": CLIENT,
+            "oidc_client_secret": SECRET,
+        }
+        with running_broker(tmp_path, **settings) as broker, httpx.Client() as http:
+            http.base_url = f"http://127.0.0.1:{broker.broker.http_port}"
+            assert "Sign in with 127.0.0.1" in http.get("/login").text
+            sent = http.get("/login/provider", params={"back": "/status"})
+            address = urlsplit(sent.headers["location"])
+            query = {name: values[0] for name, values in parse_qs(address.query).items()}
+            assert f"{address.scheme}://{address.netloc}" in provider.issuer
+            assert query["redirect_uri"] == f"{str(http.base_url).rstrip('/')}/login/callback"
+            refused = http.get("/login/callback", params={"state": query["state"], "code": "never agreed to"})
+            assert refused.status_code == 401
+            assert "Sign in" in refused.text
+
+
+def test_settings_name_the_fields_used_here():
+    assert {"auth", "oidc_issuer", "oidc_audience", "oidc_client_id", "oidc_client_secret"} <= set(
+        Settings.__dataclass_fields__
+    )
