@@ -1,0 +1,135 @@
+"""Every screen in three looks: light, dark, and as wide as a phone. Nothing that keeps somebody from using it, nothing that sticks out.
+
+With OSMIA_SHOTS=folder the screenshots are kept there, for people to look at.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import httpx
+import pytest
+
+from tests.doors import RunningBroker, running_broker
+from tests.web.conftest import Watched, sync_api
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 780}, "color_scheme": "light"},
+}
+SCREENS = {
+    "tasks": "/tasks",
+    "tasks-completed": "/tasks?filter=completed",
+    "task": "/tasks/{task}",
+    "task-form": "/tasks/{form_task}",
+    "processes": "/processes",
+    "process": "/processes/{process}",
+    "instances": "/instances",
+    "instance": "/instances/{instance}",
+    "instance-incident": "/instances/{stopped}",
+    "incidents": "/incidents",
+    "incident": "/incidents/{incident}",
+    "decisions": "/decisions",
+    "decision": "/decisions/{decision}",
+    "deploy": "/deploy",
+    "start": "/start/dinner",
+    "search": "/search?q=dinner",
+    "status": "/status",
+    "not-found": "/nothing",
+}
+HARMFUL = ("serious", "critical")
+FORM = b"""{"id": "meal", "type": "default", "components": [
+  {"type": "textfield", "key": "dinner", "label": "What is for dinner?", "validate": {"required": true}},
+  {"type": "number", "key": "guests", "label": "Guests"},
+  {"type": "checkbox", "key": "dessert", "label": "With dessert"}]}"""
+TASK_WITH_FORM = """<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" targetNamespace="t">
+<process id="with-form" name="A meal" isExecutable="true"><startEvent id="s"/><sequenceFlow id="f1" sourceRef="s" targetRef="choose"/>
+<userTask id="choose" name="Choose the meal"><extensionElements><zeebe:userTask/><zeebe:formDefinition formId="meal"/>
+<zeebe:assignmentDefinition assignee="demo" candidateGroups="family"/></extensionElements></userTask>
+<sequenceFlow id="f2" sourceRef="choose" targetRef="e"/><endEvent id="e"/></process></definitions>"""
+
+
+@pytest.fixture(scope="module")
+def full_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """A broker with something of everything."""
+    with running_broker(tmp_path_factory.mktemp("screens")) as broker:
+        decision = (Path(__file__).parent / "discount.dmn").read_text().replace("DISCOUNT", "discount").encode()
+        broker.client.deploy(
+            EXAMPLES / "dinner.bpmn",
+            ("discount.dmn", decision),
+            ("meal.form", FORM),
+            ("form.bpmn", TASK_WITH_FORM.encode()),
+        )
+        stops = TASK_WITH_FORM.replace('"with-form"', '"stops"').replace('"meal"', '"no-such-form"')
+        broker.client.deploy(("stops.bpmn", stops.encode()))
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def keys(full_broker: RunningBroker) -> dict[str, Any]:
+    client = full_broker.client
+    found: dict[str, Any] = {"instance": client.create_instance("dinner", {"guests": 4, "wish": "<b>soup</b>"}).key}
+    client.create_instance("with-form")
+    found["stopped"] = client.create_instance("stops", {"amount": 12}).key
+    base = f"http://127.0.0.1:{full_broker.broker.http_port}/v2"
+
+    def first(path: str, key: str, **filter: Any) -> str:
+        items = httpx.post(f"{base}/{path}/search", json={"filter": filter}).json()["items"]
+        return str(items[0][key])
+
+    found["task"] = first("user-tasks", "userTaskKey", processDefinitionId="dinner")
+    found["form_task"] = first("user-tasks", "userTaskKey", processDefinitionId="with-form")
+    found["process"] = first("process-definitions", "processDefinitionKey", processDefinitionId="dinner")
+    found["decision"] = first("decision-definitions", "decisionDefinitionKey")
+    found["incident"] = first("incidents", "incidentKey")
+    return found
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_can_be_used_by_everybody(chromium, full_broker, keys, name, look):
+    site = f"http://127.0.0.1:{full_broker.broker.http_port}"
+    watched = Watched(site)
+    context = chromium.new_context(base_url=site, **LOOKS[look])
+    try:
+        page = context.new_page()
+        watched.watch(page)
+        page.goto(SCREENS[name].format(**keys))
+        page.wait_for_function("window.htmx !== undefined")
+        for viewer in page.locator("osmia-diagram, osmia-form, osmia-decision").all():
+            sync_api.expect(viewer).not_to_be_empty()
+        _keep(page, name, look)
+        found = _violations(page)
+        width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        headings = page.get_by_role("heading", level=1).count()
+    finally:
+        context.close()
+    assert not found, "\n".join(found)
+    assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
+    assert headings == 1
+    assert not watched.faults
+
+
+def _violations(page: Any) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run({exclude: [['.bjs-powered-by'], ['.fjs-powered-by']]}, {resultTypes: ['violations']})"
+    )
+    return [
+        f"{one['impact']} {one['id']}: {one['help']}: {node['html'][:200]}"
+        for one in found["violations"]
+        if one["impact"] in HARMFUL
+        for node in one["nodes"][:3]
+    ]
+
+
+def _keep(page: Any, name: str, look: str) -> None:
+    if folder := os.environ.get("OSMIA_SHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}-{look}.png", full_page=look == "phone")
