@@ -168,7 +168,7 @@ async def visits(sources: Sources, key: int, *, element_id: str = "", after: int
     statement = _VISITS_OF_ELEMENT if element_id else _VISITS
     values = {"key": key, "after": after, "size": limit} | ({"element_id": element_id} if element_id else {})
     async with sources.database.snapshot() as snapshot:
-        return [_visit(*row) for row in await snapshot.values(statement, values)]
+        return [_visit(row) for row in await snapshot.values(statement, values)]
 
 
 @question
@@ -193,9 +193,9 @@ async def past_values(sources: Sources, key: int, scope_key: int, name: str) -> 
         return [PastValue(*row) for row in await snapshot.values(_VALUES, values)]
 
 
-def _visit(*values: Any) -> Visit:
-    *told, is_stopped, called = values
-    return Visit(*told, is_stopped=bool(is_stopped), called_process_instance_key=called)
+def _visit(row: Any) -> Visit:
+    key, id, type, state, scope, started_ms, ended_ms, counter, is_stopped, called = row
+    return Visit(key, id, type, state, scope, started_ms, ended_ms, counter, bool(is_stopped), called)
 
 
 def _scopes(found: list[Any]) -> list[Scope]:

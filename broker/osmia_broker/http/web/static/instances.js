@@ -135,7 +135,6 @@ function count(table) {
   const bar = document.getElementById(table.dataset.chooses);
   if (!bar) return;
   bar.querySelector('[data-chosen]').textContent = chosen ? `${chosen} selected` : 'None selected';
-  for (const button of bar.querySelectorAll('[data-needs-choice]')) button.disabled = !chosen;
   const all = table.querySelector('[data-all]');
   if (all) {
     all.checked = boxes.length > 0 && chosen === boxes.length;
