@@ -64,7 +64,8 @@ def test_flows_begin_and_end_at_their_elements(line):
     for id, flow in flows.items():
         for end, (x, y) in ((flow.get("sourceRef"), points[id][0]), (flow.get("targetRef"), points[id][-1])):
             left, top, right, bottom = bounds[end]
-            assert left - 1 <= x <= right + 1 and top - 1 <= y <= bottom + 1, f"{id} misses {end}"
+            assert left - 1 <= x <= right + 1, f"{id} misses {end}"
+            assert top - 1 <= y <= bottom + 1, f"{id} misses {end}"
 
 
 @pytest.mark.parametrize("line", SHAPES)

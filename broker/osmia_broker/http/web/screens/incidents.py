@@ -9,7 +9,7 @@ from osmia_broker.errors import NotFound, OsmiaError
 from osmia_broker.http.web.instance_view import model_of
 from osmia_broker.http.web.resolving import failed_again, newest_at, resolve, retries_in
 from osmia_broker.http.web.screen import action, screen
-from osmia_broker.http.web.visit import Visit, address_of
+from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import dialect, incident_groups, instance_views
 from osmia_broker.store.read.entities import INCIDENTS, JOBS, PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES
@@ -18,7 +18,6 @@ from osmia_broker.store.read.search.search import Found, Search, get, search
 
 Item = dict[str, Any]
 
-NEWEST = ("-incidentKey",)
 CHOSEN_MAX = 10_000  # incidents that one action takes
 AT_ONCE = 500
 VARIABLES_SHOWN = 20  # of those that the message names
@@ -33,9 +32,9 @@ async def list_incidents(visit: Visit) -> Response:
     """Show the open incidents: in groups, or those of one group, process or instance."""
     wanted = _filter_of(visit)
     if wanted:
-        found = await visit.search(INCIDENTS, wanted, sort=NEWEST, after=visit.asked("after"))
+        found = await _found(visit, wanted, PAGE_ITEMS, visit.asked("after"))
         groups: list[Item] = [{"message": "", "count": found.total, "hash": 0, "items": found.items}]
-        next_page = _address(visit, after=found.end) if len(found.items) >= 50 else ""
+        next_page = _address(visit, after=found.end) if len(found.items) >= PAGE_ITEMS else ""
         first = _address(visit) if visit.asked("after") else ""
     else:
         asked = visit.asked("skip")
@@ -53,11 +52,18 @@ async def list_incidents(visit: Visit) -> Response:
     )
 
 
+async def _found(visit: Visit, wanted: Item, limit: int, after: str) -> Found:
+    """Find incidents, newest first. The hash of a message is no filter of the API, so the filter is our own one."""
+    page = {"limit": limit} | ({"after": after} if after else {})
+    order = [{"field": "incidentKey", "order": "DESC"}]
+    return await search(visit.reader, INCIDENTS, Search(None, order, page), scope=wanted)
+
+
 def _filter_of(visit: Visit) -> Item:
     """Return the filter of the address; empty for all incidents in groups."""
     wanted: Item = {}
     group, process, instance = visit.asked("group"), visit.asked("process"), visit.asked("instance")
-    if group.lstrip("-").isdecimal():
+    if _is_number(group):
         wanted["errorHashCode"] = int(group)
     if process:
         wanted["processDefinitionKey" if process.isdecimal() else "processDefinitionId"] = process
@@ -171,7 +177,7 @@ async def resolve_chosen(visit: Visit) -> Response:
     """Resolve the chosen incidents and all incidents of the chosen groups; say how many did and did not."""
     keys = {int(one) for one in await visit.fields("key") if one.isdecimal() and len(one) <= 19}
     for group in await visit.fields("group"):
-        if group.lstrip("-").isdecimal():
+        if _is_number(group):
             keys |= await _keys_of_group(visit, int(group))
     if not keys:
         return visit.go("/incidents", alert="No incident was chosen. Choose at least one row first.")
@@ -191,12 +197,16 @@ async def resolve_chosen(visit: Visit) -> Response:
     return visit.go("/incidents", alert=f"{text} {' '.join(refused[:REASONS_SHOWN])}{more} (Request {visit.id})")
 
 
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdecimal() and len(text) < 12
+
+
 async def _keys_of_group(visit: Visit, group: int) -> set[int]:
     keys: set[int] = set()
     after = ""
     while len(keys) < CHOSEN_MAX:
         wanted = {"errorHashCode": group, "state": "ACTIVE"}
-        found = await visit.search(INCIDENTS, wanted, sort=NEWEST, limit=AT_ONCE, after=after)
+        found = await _found(visit, wanted, AT_ONCE, after)
         keys |= {int(one["incidentKey"]) for one in found.items}
         if len(found.items) < AT_ONCE or found.end is None:
             break

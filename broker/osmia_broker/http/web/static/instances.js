@@ -22,13 +22,19 @@ document.addEventListener('htmx:before:swap', (event) => {
 
 async function edit(button) {
   const row = button.closest('tr');
+  if (row.querySelector('form[data-edit]')) return;
+  const shown = row.querySelector('[data-shown]');
+  shown.after(row.querySelector('template[data-editor]').content.cloneNode(true));
   const form = row.querySelector('form[data-edit]');
+  window.htmx.process(form);
   const field = form.querySelector('textarea');
-  if (button.dataset.whole && !field.value) {
-    const answer = await fetch(button.dataset.whole);
-    if (answer.ok) field.value = field.defaultValue = await answer.text();
-  }
-  begin(row, form, row.querySelector('[data-shown]'));
+  begin(row, form, shown);
+  if (!button.dataset.whole) return;
+  field.disabled = true;
+  const answer = await fetch(button.dataset.whole);
+  if (answer.ok) field.value = field.defaultValue = await answer.text();
+  field.disabled = false;
+  field.focus();
 }
 
 function begin(place, form, shown) {
@@ -52,7 +58,8 @@ function leave(button) {
   const place = form.closest('tr') ?? form.parentElement;
   form.reset();
   form.querySelectorAll('textarea').forEach((field) => explain(field, ''));
-  form.hidden = true;
+  if (place.matches('tr') && place.querySelector('template[data-editor]')) form.remove();
+  else form.hidden = true;
   const shown = place.querySelector('[data-shown], [data-adds]');
   shown.hidden = false;
   place.removeAttribute('hx-morph-skip');
