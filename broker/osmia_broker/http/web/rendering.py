@@ -26,6 +26,8 @@ def environment() -> Environment:
     )
     made.filters["relative"] = relative
     made.filters["plural"] = plural
+    made.filters["duration"] = duration
+    made.filters["word"] = word
     return made
 
 
@@ -47,6 +49,25 @@ def relative(text: str, now_ms: int) -> str:
         return "just now"
     span = plural(int(abs(seconds) // size), name)
     return f"{span} ago" if seconds > 0 else f"in {span}"
+
+
+def duration(begin: str, end: str | None, now_ms: int) -> str:
+    """Write the time between two moments, or until now: `3 d 4 h`, `12 min 5 s`, `0.4 s`."""
+    ended = moment(end).timestamp() if end else now_ms / 1000
+    seconds = max(ended - moment(begin).timestamp(), 0.0)
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    parts = []
+    for sign, size in (("d", DAY), ("h", HOUR), ("min", MINUTE), ("s", SECOND)):
+        number, seconds = divmod(int(seconds), size)
+        if number:
+            parts.append(f"{number} {sign}")
+    return " ".join(parts[:2])
+
+
+def word(name: str) -> str:
+    """Write a constant as a word: `TIMED_OUT` becomes `Timed out`."""
+    return name.replace("_", " ").capitalize()
 
 
 def plural(number: int, noun: str, many: str = "") -> str:

@@ -1,0 +1,71 @@
+"""The filter of the list of instances, as it stands in the address."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from osmia_broker.http.web.visit import Visit, address_of
+
+STATES = {
+    "active": "Active",
+    "incidents": "Incidents",
+    "completed": "Completed",
+    "canceled": "Canceled",
+    "all": "All",
+}
+_CONDITIONS: dict[str, dict[str, Any]] = {
+    "active": {"state": {"$in": ["ACTIVE", "SUSPENDED"]}},
+    "incidents": {"hasIncident": True},
+    "completed": {"state": "COMPLETED"},
+    "canceled": {"state": "TERMINATED"},
+    "all": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilter:
+    """What the address asks for. *problem* says why the variable cannot be understood; nothing passes then."""
+
+    state: str
+    process: str
+    variable: str
+    incident: str
+    problem: str
+    conditions: dict[str, Any]
+
+    def address(self, path: str, **more: object) -> str:
+        """Return an address with this filter."""
+        return address_of(
+            path, process=self.process, state=self.state, incident=self.incident, variable=self.variable, **more
+        )
+
+
+def filter_of(visit: Visit) -> InstanceFilter:
+    """Read the filter of the address. An unknown state shows the active instances."""
+    state = visit.asked("state").lower()
+    state = state if state in STATES else "active"
+    process, variable, incident = visit.asked("process"), visit.asked("variable"), visit.asked("incident").lower()
+    conditions = dict(_CONDITIONS[state])
+    if process:
+        conditions["processDefinitionKey" if process.isdecimal() else "processDefinitionId"] = process
+    if incident in ("true", "false"):
+        conditions["hasIncident"] = incident == "true"
+    problem = ""
+    if variable:
+        name, equals, text = variable.partition("=")
+        if not equals or not name.strip():
+            problem = "Expected name=value, such as amount=12 or city=Bern."
+        else:
+            conditions["variables"] = [{"name": name.strip(), "value": {"$in": json_texts(text.strip())}}]
+    return InstanceFilter(state, process, variable, incident, problem, conditions)
+
+
+def json_texts(text: str) -> list[str]:
+    """Return the JSON texts that somebody may mean who types *text*: a JSON value, or a text without its quotes."""
+    texts = [json.dumps(text, ensure_ascii=False)]
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return texts
+    compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return list(dict.fromkeys([text, compact, *texts]))

@@ -1,0 +1,53 @@
+"""The BPMN file of a definition, for diagrams and for people who want it."""
+
+import asyncio
+from collections import OrderedDict
+
+from starlette.responses import Response
+
+from osmia_broker.http.web.screen import screen
+from osmia_broker.http.web.visit import Visit
+from osmia_broker.model.diagrams import with_diagram
+from osmia_broker.store.read import files
+from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
+from osmia_broker.store.read.search.search import get
+from osmia_broker.untrusted_xml import Unreadable
+
+DRAWN_MAX = 16  # files in memory, with the layout that they were given; most are below 100 kB
+HEADERS = {
+    "cache-control": "private, max-age=3600",  # a definition never changes
+    "content-security-policy": "sandbox",  # a file is shown as text, whatever stands in it
+}
+
+_drawn: "OrderedDict[tuple[int, str], bytes]" = OrderedDict()  # by the hash of the content, and the process id
+
+
+@screen("/processes/{key:int}/xml")
+async def show_xml(visit: Visit, key: int) -> Response:
+    """Answer with the file of a definition. A process without diagram data gets a layout, unless `deployed` is asked for."""
+    definition = await get(visit.reader, PROCESS_DEFINITIONS, key, "process definition")
+    found = await files.content_of(visit.reader, "process definition", key)
+    if visit.asked("deployed"):
+        return Response(found.content, media_type="application/xml", headers=HEADERS | _saved_as(found.name))
+    content = await _with_diagram(found.content, definition["processDefinitionId"])
+    return Response(content, media_type="application/xml", headers=HEADERS)
+
+
+async def _with_diagram(content: bytes, process_id: str) -> bytes:
+    place = (hash(content), process_id)
+    if place not in _drawn:
+        try:
+            _drawn[place] = await asyncio.to_thread(with_diagram, content, process_id)
+        except Unreadable:  # an older Osmia took it
+            return content
+        while len(_drawn) > DRAWN_MAX:
+            _drawn.popitem(last=False)
+    _drawn.move_to_end(place)
+    return _drawn[place]
+
+
+def _saved_as(name: str) -> dict[str, str]:
+    """Return the header that makes a browser save the file. Names with other characters than plain ones get a plain name."""
+    file = name.rpartition("/")[2]
+    is_plain = file.isascii() and file.isprintable() and not set(file) & set('"\\;')
+    return {"content-disposition": f'attachment; filename="{file if is_plain and file else "process.bpmn"}"'}

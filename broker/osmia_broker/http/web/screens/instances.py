@@ -1,0 +1,164 @@
+"""The list of process instances: filters, what can be done to the chosen ones, and the export of all that were filtered."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.web.instance_filter import STATES, InstanceFilter, filter_of
+from osmia_broker.http.web.instance_view import state_of
+from osmia_broker.http.web.resolving import failed_again, resolve
+from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.visit import PAGE_ITEMS, Visit
+from osmia_broker.store.read import incident_groups
+from osmia_broker.store.read.entities import INCIDENTS, PROCESS_INSTANCES
+from osmia_broker.store.read.search.search import Found
+
+Item = dict[str, Any]
+
+NEWEST = ("-processInstanceKey",)
+EXPORTED_AT_ONCE = 1_000
+CHOSEN_MAX = 1_000  # rows that one action takes
+REASONS_SHOWN = 3
+NOTHING = Found([], 0, False, None, None)
+COLUMNS = (
+    ("key", "processInstanceKey"),
+    ("process", "processDefinitionId"),
+    ("process name", "processDefinitionName"),
+    ("version", "processDefinitionVersion"),
+    ("state", ""),
+    ("started", "startDate"),
+    ("ended", "endDate"),
+    ("parent", "parentProcessInstanceKey"),
+    ("business id", "businessId"),
+)
+
+
+@screen("/instances")
+async def list_instances(visit: Visit) -> Response:
+    """Show a page of the process instances that pass the filter, newest first."""
+    wanted = filter_of(visit)
+    found = NOTHING
+    if not wanted.problem:
+        found = await visit.search(
+            PROCESS_INSTANCES, wanted.conditions, sort=NEWEST, after=visit.asked("after"), before=visit.asked("before")
+        )
+    is_paged = bool(visit.asked("after") or visit.asked("before"))
+    return await visit.page(
+        "instances.html",
+        wanted=wanted,
+        found=found,
+        states=STATES,
+        state_of=state_of,
+        processes=await incident_groups.processes(visit.reader),
+        next=wanted.address("/instances", after=found.end) if _has_next(visit, found) else "",
+        previous=wanted.address("/instances", before=found.start) if is_paged and found.items else "",
+        first=wanted.address("/instances") if is_paged else "",
+    )
+
+
+def _has_next(visit: Visit, found: Found) -> bool:
+    return len(found.items) >= PAGE_ITEMS or bool(visit.asked("before"))
+
+
+# --- what can be done to the chosen ones
+
+
+@action("/instances/cancel")
+async def cancel_chosen(visit: Visit) -> Response:
+    """Cancel the chosen instances, and say how many did and did not end."""
+    return await _each(visit, "canceled", visit.calls.cancel_instance)
+
+
+@action("/instances/retry")
+async def retry_chosen(visit: Visit) -> Response:
+    """Resolve the incidents of the chosen instances; a job among their causes gets a try."""
+
+    async def retry(key: int) -> None:
+        wanted = {"processInstanceKey": str(key), "state": "ACTIVE"}
+        found = await visit.search(INCIDENTS, wanted, sort=("incidentKey",), limit=CHOSEN_MAX)
+        if not found.items:
+            raise NotFound("it has no open incident")
+        again = await resolve(visit, [int(one["incidentKey"]) for one in found.items])
+        if again:
+            raise InvalidArgument(failed_again(again))
+
+    return await _each(visit, "retried", retry)
+
+
+async def _each(visit: Visit, done: str, act: Callable[[int], Awaitable[object]]) -> Response:
+    keys = [int(one) for one in await visit.fields("key") if one.isdecimal() and len(one) <= 19]
+    back = _list_of(visit)
+    if not keys:
+        return visit.go(back, alert="No instance was chosen. Choose at least one row first.")
+    if len(keys) > CHOSEN_MAX:
+        return visit.go(back, alert=f"At most {CHOSEN_MAX} rows can be chosen, but found {len(keys)}.")
+    refused: list[str] = []
+    for key in keys:
+        try:
+            await act(key)
+        except OsmiaError as error:
+            refused.append(f"{key}: {_reason(error)}")
+    number = len(keys) - len(refused)
+    text = f"{number} of {len(keys)} {'instance' if len(keys) == 1 else 'instances'} {done}."
+    if not refused:
+        return visit.go(back, status=text)
+    more = f" and {len(refused) - REASONS_SHOWN} more" if len(refused) > REASONS_SHOWN else ""
+    return visit.go(back, alert=f"{text} Not {done}: {'; '.join(refused[:REASONS_SHOWN])}{more}. (Request {visit.id})")
+
+
+def _reason(error: OsmiaError) -> str:
+    """Return why an instance was left alone, in words for a list of them."""
+    text = str(error).rstrip(".")
+    return "it has ended already" if isinstance(error, NotFound) and "no such process" in text else text
+
+
+def _list_of(visit: Visit) -> str:
+    query = visit.request.headers.get("referer", "").partition("/instances?")[2]
+    return f"/instances?{query}" if query else "/instances"
+
+
+# --- the export
+
+
+@screen("/instances/export")
+async def export(visit: Visit) -> Response:
+    """Answer with exactly the filtered rows as CSV, written while they are read."""
+    wanted = filter_of(visit)
+    if wanted.problem:
+        raise InvalidArgument(wanted.problem)
+    headers = {"content-disposition": 'attachment; filename="instances.csv"', "cache-control": "no-store"}
+    first = await _exported(visit, wanted, "")  # a wrong filter is refused before anything was sent
+    return StreamingResponse(_lines(visit, wanted, first), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _lines(visit: Visit, wanted: InstanceFilter, found: Found) -> AsyncIterator[str]:
+    yield _csv([[name for name, _ in COLUMNS]])
+    while found.items:
+        yield _csv([_row(one) for one in found.items])
+        if found.end is None or len(found.items) < EXPORTED_AT_ONCE:
+            return
+        found = await _exported(visit, wanted, found.end)
+
+
+async def _exported(visit: Visit, wanted: InstanceFilter, after: str) -> Found:
+    return await visit.search(PROCESS_INSTANCES, wanted.conditions, sort=NEWEST, limit=EXPORTED_AT_ONCE, after=after)
+
+
+def _row(instance: Item) -> list[str]:
+    values = [state_of(instance)[0] if not field else instance[field] for _, field in COLUMNS]
+    return [harmless("" if value is None else str(value)) for value in values]
+
+
+def harmless(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
+
+
+def _csv(rows: list[list[str]]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerows(rows)
+    return written.getvalue()
