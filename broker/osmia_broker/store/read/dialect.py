@@ -271,3 +271,19 @@ def _glob(piece: str) -> str:
     if piece in (ANY, ONE):
         return piece[-1]
     return "".join(f"[{one}]" if one in "*?[" else one for one in piece)
+
+
+def pattern_in_any_case(words: str) -> str:
+    """Make the value of a parameter of `like` that passes texts with these words in this order, in any case."""
+    pieces = ["".join(_in_any_case(one) for one in word) for word in words.split()]
+    return "*" + "*".join(pieces) + "*" if pieces else "*"
+
+
+def _in_any_case(character: str) -> str:
+    forms = {character, *(form for form in (character.lower(), character.upper()) if len(form) == 1)}
+    return _glob(character) if len(forms) == 1 else f"[{''.join(sorted(forms))}]"
+
+
+def is_number(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the JSON text in *column* is a number."""
+    return column.op("GLOB", is_comparison=True)(literal_column("'[-0-9]*'"))

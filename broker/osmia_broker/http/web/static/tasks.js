@@ -1,1 +1,285 @@
-// The behaviour of the task list and a task.
+// The behaviour of the task list and of a task: filters, selection, tabs, the editor of variables, drafts.
+//
+// What somebody types is never lost: while a task has input that was not sent, live updates leave its fields alone, and the broker keeps a
+// draft of it for this person.
+
+import './form.js';
+import { refresh } from './live.js';
+import { say } from './said.js';
+
+const DRAFT_PAUSE_MS = 700;
+const work = () => document.getElementById('task-form');
+const isDirty = (form) => form && 'dirty' in form.dataset;
+
+// --- unfolding
+
+document.addEventListener('click', (event) => {
+  const button = event.target.closest?.('[data-unfolds]');
+  if (!button) return;
+  const part = document.getElementById(button.dataset.unfolds);
+  part.hidden = !part.hidden;
+  button.setAttribute('aria-expanded', String(!part.hidden));
+  if (!part.hidden) part.querySelector('input, select')?.focus();
+});
+
+// A button with an address of its own sends its form without htmx, which does not know of it.
+document.addEventListener('submit', (event) => {
+  if (event.submitter?.hasAttribute('formaction')) event.stopImmediatePropagation();
+}, true);
+
+// --- tabs
+
+document.addEventListener('click', async (event) => {
+  const tab = event.target.closest?.('#task [role=tab]');
+  if (!tab || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  for (const one of tab.parentElement.children) {
+    const isChosen = one === tab;
+    one.setAttribute('aria-selected', String(isChosen));
+    one.tabIndex = isChosen ? 0 : -1;
+    document.getElementById(one.getAttribute('aria-controls')).hidden = !isChosen;
+  }
+  history.replaceState(history.state, '', tab.getAttribute('href'));
+  tab.focus();
+  await refresh(null);
+});
+
+document.addEventListener('keydown', (event) => {
+  const tab = event.target.closest?.('#task [role=tab]');
+  if (!tab || !['ArrowLeft', 'ArrowRight', 'Home', 'End', ' '].includes(event.key)) return;
+  event.preventDefault();
+  const tabs = [...tab.parentElement.children];
+  const place = tabs.indexOf(tab);
+  const places = { ArrowLeft: (place + tabs.length - 1) % tabs.length, ArrowRight: (place + 1) % tabs.length, Home: 0, End: tabs.length - 1, ' ': place };
+  tabs[places[event.key]].click();
+});
+
+// --- the editor of variables
+
+const problemOf = (field) => field.closest('dd, osmia-added, details')?.querySelector('[data-problem]:is(p)');
+
+function reasonOf(text) {
+  try {
+    JSON.parse(text);
+    return '';
+  } catch (fault) {
+    if (!text.trim()) return 'it is empty';
+    return fault.message.replace(/\.$/, '');
+  }
+}
+
+function complain(field, text) {
+  const place = problemOf(field);
+  if (!place) return;
+  place.id ||= `problem-${Math.random().toString(36).slice(2)}`;
+  place.hidden = !text;
+  place.firstElementChild.textContent = text;
+  place.querySelector('[data-quotes]').hidden = !text.startsWith('Not valid JSON');
+  if (text) {
+    field.setAttribute('aria-invalid', 'true');
+    field.setAttribute('aria-describedby', place.id);
+  } else {
+    field.removeAttribute('aria-invalid');
+    field.removeAttribute('aria-describedby');
+  }
+}
+
+const isChanged = (field) => 'changed' in field.dataset || field.value !== field.defaultValue;
+
+// Return whether the text of a field may be sent; say beside it why not.
+function check(field) {
+  const added = field.closest('osmia-added');
+  if (added) {
+    const name = added.querySelector('[name=added-name]');
+    if (!name.value.trim() && !field.value.trim()) return complain(field, '') ?? true;
+    if (!name.value.trim()) return complain(field, 'Give the variable a name.') ?? false;
+  } else if (!isChanged(field)) {
+    return complain(field, '') ?? true;
+  }
+  const reason = reasonOf(field.value);
+  complain(field, reason && `Not valid JSON: ${reason}. `);
+  return !reason;
+}
+
+// Not while a button is being pressed: the message would move it away from under the pointer.
+document.addEventListener('focusout', (event) => {
+  if (event.target.matches?.('[data-json]') && !event.relatedTarget?.closest('button, a')) check(event.target);
+});
+
+document.addEventListener('input', (event) => {
+  const field = event.target;
+  if (field.matches?.('[data-json][aria-invalid]') && !reasonOf(field.value)) complain(field, '');
+  if (field.form && field.form === work()) typed(field.form);
+});
+document.addEventListener('osmia:typed', (event) => typed(event.target.closest('form')));
+
+document.addEventListener('click', (event) => {
+  const adds = event.target.closest?.('[data-adds]');
+  if (adds) {
+    const row = document.getElementById(`${adds.dataset.adds}-row`).content.cloneNode(true).firstElementChild;
+    document.getElementById(adds.dataset.adds).append(row);
+    row.querySelector('input').focus();
+    work()?.setAttribute('data-dirty', '');
+    holdStill(work());
+    return;
+  }
+  const removes = event.target.closest?.('[data-removes]');
+  if (removes) {
+    const form = work();
+    removes.closest('osmia-added').remove();
+    form.querySelector('[data-adds]').focus();
+    typed(form);
+    return;
+  }
+  const quotes = event.target.closest?.('[data-quotes]');
+  if (quotes) {
+    const field = quotes.closest('dd, osmia-added, details').querySelector('[data-json]');
+    field.value = JSON.stringify(field.value);
+    complain(field, '');
+    typed(field.form);
+    field.focus();
+  }
+});
+
+// The value is copied as a whole, also when only its beginning is shown.
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest?.('[data-copies-value]');
+  if (!button) return;
+  const address = button.dataset.copiesValue;
+  const shown = button.closest('dd').querySelector('textarea, pre');
+  try {
+    const text = address ? await (await fetch(address)).text() : shown.value ?? shown.textContent;
+    await navigator.clipboard.writeText(text);
+    say('status', 'Copied.');
+  } catch {
+    say('alert', 'The browser did not allow copying. Select the text instead.');
+  }
+});
+
+// Only what was changed is sent.
+document.addEventListener('formdata', (event) => {
+  if (event.target.id !== 'task-form') return;
+  for (const field of event.target.querySelectorAll('textarea[name^="value:"]')) {
+    if (isChanged(field)) continue;
+    event.formData.delete(field.name);
+    event.formData.delete(field.name.replace(/^value:/, 'was:'));
+  }
+});
+
+document.addEventListener('submit', (event) => {
+  if (event.target.id !== 'task-form') return;
+  const wrong = [...event.target.querySelectorAll('[data-json]')].filter((one) => !check(one));
+  if (!wrong.length) {
+    clearTimeout(saving);
+    saving = 0;
+    return;
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  for (let one = wrong[0].closest('details'); one; one = one.parentElement.closest('details')) one.open = true;
+  wrong[0].focus();
+}, true);
+
+// --- drafts
+
+let saving = 0;
+
+// While there is input, live updates leave the fields alone.
+function holdStill(form) {
+  document.getElementById('task-work')?.removeAttribute('data-live');
+}
+
+function typed(form) {
+  if (!form?.dataset.draft) return;
+  form.dataset.dirty = '';
+  holdStill(form);
+  clearTimeout(saving);
+  saving = setTimeout(() => save(form), DRAFT_PAUSE_MS);
+}
+
+async function save(form) {
+  clearTimeout(saving);
+  saving = 0;
+  form.querySelectorAll('osmia-form').forEach((one) => one.write());
+  const body = new URLSearchParams(new FormData(form));
+  try {
+    const answer = await fetch(form.dataset.draft, { method: 'POST', body, keepalive: body.toString().length < 60000 });
+    if (!answer.ok || !form.isConnected) return;
+  } catch {
+    return; // the next change tries again
+  }
+  form.querySelectorAll('[data-draft-note], [data-discards]').forEach((one) => { one.hidden = false; });
+}
+
+// What was typed a moment ago is kept before the page goes on.
+document.addEventListener('submit', async (event) => {
+  const form = work();
+  if (!saving || event.target === form || !event.target.closest?.('#page')) return;
+  if (event.target.id === 'discard-draft') {
+    clearTimeout(saving);
+    saving = 0;
+    return;
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const { submitter } = event;
+  await save(form);
+  if (submitter?.isConnected) event.target.requestSubmit(submitter);
+  else event.target.requestSubmit();
+}, true);
+document.addEventListener('click', (event) => {
+  if (saving && event.target.closest?.('a[href]')) save(work());
+}, true);
+window.addEventListener('pagehide', () => {
+  if (saving) save(work());
+});
+
+// A draft that the page brought along counts as typed. And if the task has gone to somebody else meanwhile, the fields stay, but say so.
+function look() {
+  const form = work();
+  const head = document.getElementById('task-head');
+  if (!isDirty(form) || !head) return;
+  holdStill(form);
+  if (head.dataset.mine || 'lost' in form.dataset) return;
+  form.dataset.lost = '';
+  form.querySelectorAll('[data-shortcut="Ctrl+Enter"]').forEach((one) => { one.disabled = true; });
+  const who = head.querySelector('.who').textContent.trim().replace(/\s+/g, ' ');
+  say('alert', `This task is no longer yours (${who}). What you typed is still here, but it cannot be sent.`);
+}
+document.addEventListener('htmx:after:swap', look);
+document.addEventListener('DOMContentLoaded', look);
+look();
+
+// --- selection
+
+const chosen = () => [...document.querySelectorAll('#task-list input[name=key]')].filter((one) => one.checked);
+
+function showSelection() {
+  const bar = document.getElementById('bulk');
+  if (!bar) return;
+  const count = chosen().length;
+  bar.hidden = !count;
+  bar.querySelector('[data-selected]').textContent = `${count} selected`;
+}
+document.addEventListener('change', (event) => {
+  if (event.target.matches?.('#task-list input[name=key]')) showSelection();
+});
+document.addEventListener('htmx:after:swap', showSelection);
+window.addEventListener('pageshow', showSelection);
+document.addEventListener('click', (event) => {
+  if (!event.target.closest?.('[data-selects-none]')) return;
+  chosen().forEach((one) => { one.checked = false; });
+  showSelection();
+});
+
+// --- the list beside a task keeps its place
+
+let place = 0;
+document.addEventListener('htmx:before:swap', () => {
+  place = document.querySelector('.tasks > .list')?.scrollTop ?? 0;
+});
+document.addEventListener('htmx:after:swap', () => {
+  const list = document.querySelector('.tasks > .list');
+  if (!list || !place) return;
+  list.scrollTop = place;
+});

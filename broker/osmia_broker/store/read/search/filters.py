@@ -20,6 +20,7 @@ from osmia_broker.store.read.search.values import refuse, shown
 
 CONDITIONS_MAX = 200  # of one filter; SQLite's expressions are at most 1,000 deep, and people write ten
 SCOPE = "scope"  # the place of conditions that are not the caller's
+WORDS_CHARACTERS_MAX = 2_000  # of `$contains`; SQLite takes patterns of 50,000
 ITEMS_MAX = 10_000  # of `$in`; as many as a page has
 FEW_ITEMS = (
     1,
@@ -32,7 +33,7 @@ _EVERY = ("$eq", "$neq", "$exists", "$in", "$notIn")
 _ORDERED = ("$gt", "$gte", "$lt", "$lte")
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     Kind.KEY: _EVERY,
-    Kind.TEXT: (*_EVERY, "$like"),
+    Kind.TEXT: (*_EVERY, "$like", "$contains"),
     Kind.INTEGER: (*_EVERY, *_ORDERED),
     Kind.DATE: (*_EVERY, *_ORDERED),
     Kind.FLAG: ("$eq", "$neq"),
@@ -65,6 +66,7 @@ class Group:
 Node = Leaf | Group
 NOTHING = Group(True, ())
 _VALUE = Field("value", Kind.TEXT, schema.variables.c.value)  #: of a variable
+NUMBER = "number"  #: the field of a leaf that compares the value of a variable as a number
 
 
 @dataclass(slots=True)
@@ -173,7 +175,18 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
         return Leaf(known.name, "$in", negated, parsed.add(dialect.array(items)), items=looked_up)
     if operator == "$like":
         return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(place, value))))
+    if operator == "$contains":
+        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(place, value))))
     return Leaf(known.name, operator, negated, parsed.add(values.read(known.kind, place, value)))
+
+
+def _words(place: str, value: Any) -> str:
+    words: str = values.read(Kind.TEXT, place, value)
+    if len(words) > WORDS_CHARACTERS_MAX:
+        raise InvalidArgument(
+            f"Expected {place} to have at most {WORDS_CHARACTERS_MAX} characters, but found {len(words)}"
+        )
+    return words
 
 
 def _names(known: Field, operator: str, value: Any, place: str) -> frozenset[str]:
@@ -226,8 +239,21 @@ def _variables(parsed: Parsed, known: Field, value: Any, place: str) -> list[Lea
         if not isinstance(one, dict) or one.get("name") is None or one.get("value") is None:
             raise refuse(inside, "an object with name and value", one)
         name = parsed.add(values.read(Kind.TEXT, f"{inside}.name", one["name"]))
-        conditions = _operations(parsed, _VALUE, one["value"], f"{inside}.value")
+        conditions = _of_value(parsed, one["value"], f"{inside}.value")
         leaves.append(Leaf(known.name, "$eq", False, name, inner=tuple(conditions)))
+    return leaves
+
+
+def _of_value(parsed: Parsed, value: Any, place: str) -> list[Leaf]:
+    """Read the conditions on the value of a variable: on its JSON text, or, beyond the contract, on its size as a number."""
+    if not isinstance(value, dict):
+        return _operations(parsed, _VALUE, value, place)
+    sizes = {name: one for name, one in value.items() if name in _ORDERED and one is not None}
+    leaves = _operations(parsed, _VALUE, {name: one for name, one in value.items() if name not in sizes}, place)
+    for operator, operand in sizes.items():
+        if isinstance(operand, bool) or not isinstance(operand, (int, float)):
+            raise refuse(f"{place}.{operator}", "a number", operand)
+        leaves.append(Leaf(NUMBER, operator, False, parsed.add(float(operand))))
     return leaves
 
 

@@ -18,10 +18,12 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Double,
     Select,
     and_,
     bindparam,
     case,
+    cast,
     false,
     func,
     literal_column,
@@ -36,7 +38,7 @@ from sqlalchemy import (
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
-from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
+from osmia_broker.store.read.search.filters import NOTHING, NUMBER, Group, Leaf, Node
 from osmia_broker.store.read.search.key_lookups import lookup_of
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
@@ -170,6 +172,10 @@ def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
     for one in leaf.inner:
         if one.operator == "$exists":
             conditions.append(false() if one.negated else true())
+            continue
+        if one.field == NUMBER:
+            beginning = dialect.beginning(table.value)
+            conditions += [dialect.is_number(beginning), _compared(cast(beginning, Double), one)]
             continue
         compared = _compared(table.value, one)
         if one.operator == "$eq" and not one.negated:

@@ -1,0 +1,185 @@
+"""What a person does with one task: claim it, give it back, assign it, complete it."""
+
+from collections.abc import Awaitable
+
+import msgspec
+from starlette.responses import Response
+
+from osmia_broker.calls.next_task import claim_next
+from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, OsmiaError
+from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.screens.task import task_page
+from osmia_broker.http.web.task_input import Input, read_input
+from osmia_broker.http.web.task_list import Item, is_open, read_list
+from osmia_broker.http.web.visit import Visit
+from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.search.search import get
+
+TASK = "/tasks/{key:int}"
+
+
+@action(TASK + "/claim")
+async def claim(visit: Visit, key: int) -> Response:
+    """Claim a task."""
+    return await _done(visit, key, visit.calls.user_tasks.claim(key, caller=visit.caller), "Task claimed.")
+
+
+@action(TASK + "/unclaim")
+async def unclaim(visit: Visit, key: int) -> Response:
+    """Give a task back."""
+    return await _done(visit, key, visit.calls.user_tasks.unassign(key, caller=visit.caller), "Task unclaimed.")
+
+
+@action(TASK + "/hand-back")
+async def hand_back(visit: Visit, key: int) -> Response:
+    """Give a task back with a reason, which becomes a comment."""
+    reason = (await visit.field("reason")).strip()
+    if not reason:
+        return visit.go(
+            _back(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
+        )
+
+    async def handed_back() -> None:
+        await visit.calls.user_tasks.comment(key, f"Handed back: {reason}", caller=visit.caller)
+        await visit.calls.user_tasks.unassign(key, caller=visit.caller, action="hand back")
+
+    return await _done(visit, key, handed_back(), "Task handed back.", comment=reason)
+
+
+@action(TASK + "/assign")
+async def assign(visit: Visit, key: int) -> Response:
+    """Assign a task to somebody."""
+    user = (await visit.field("user")).strip()
+    if not user:
+        return visit.go(_back(visit, key), alert="Nobody was assigned, because no user name was given.")
+    return await _done(
+        visit, key, visit.calls.user_tasks.assign(key, user, caller=visit.caller), f"Task assigned to {user}."
+    )
+
+
+@action(TASK + "/comment")
+async def comment(visit: Visit, key: int) -> Response:
+    """Comment a task."""
+    text = await visit.field("text")
+    if not text.strip():
+        return visit.go(_back(visit, key), alert="No comment was added, because it had no text.")
+    doing = visit.calls.user_tasks.comment(key, text, caller=visit.caller)
+    return await _done(visit, key, doing, "Comment added.", comment=text)
+
+
+@action("/tasks/take-next")
+async def take_next(visit: Visit) -> Response:
+    """Claim the best open task for the person and open it."""
+    claimed = await claim_next(visit.calls.user_tasks, visit.reader, caller=visit.caller)
+    query = visit.request.url.query
+    if not claimed:
+        text = "No unassigned task has you or one of your groups as a candidate."
+        return visit.go(f"/tasks?{query}" if query else "/tasks", status=text)
+    return visit.go(f"/tasks/{claimed}", status="Task claimed.")
+
+
+# --- completing
+
+
+@action(TASK + "/complete")
+async def complete(visit: Visit, key: int) -> Response:
+    """Complete a task with what was typed. If that does not work, the page shows it again with all that was typed."""
+    typed = await read_input(visit)
+    if typed.has_problems:
+        return await task_page(
+            visit, key, typed=typed, status=400, alert="Nothing was sent: a value is not valid JSON."
+        )
+    item = await get(visit.reader, USER_TASKS, key, "user task")
+    if is_open(item) and item["assignee"] != visit.person.user:
+        who = f"is assigned to {item['assignee']} now" if item["assignee"] else "is assigned to nobody now"
+        return await _not_completed(visit, key, typed, f"Nothing was sent: this task {who}.")
+    listed = await read_list(visit)
+    try:
+        await visit.calls.user_tasks.complete(key, typed.document, caller=visit.caller)
+    except (InvalidState, NotFound, InvalidArgument) as error:
+        return await _not_completed(visit, key, typed, f"{await _why_not(visit, key, error)} Nothing was sent.")
+    keys = [one["userTaskKey"] for one in listed.items]
+    return visit.go(listed.address(**{**listed.page, **_next(keys, str(key))}), status="Task completed.")
+
+
+def _next(keys: list[str], key: str) -> dict[str, str]:
+    """Return the parameter that names the task whose link gets the focus: the one after *key*, else the one before."""
+    if key not in keys or len(keys) == 1:
+        return {}
+    place = keys.index(key)
+    return {"at": keys[place + 1] if place + 1 < len(keys) else keys[place - 1]}
+
+
+async def _not_completed(visit: Visit, key: int, typed: Input, text: str) -> Response:
+    return await task_page(visit, key, typed=typed, status=409, alert=text)
+
+
+# --- drafts
+
+
+@action(TASK + "/draft")
+async def save_draft(visit: Visit, key: int) -> Response:
+    """Keep what was typed so far."""
+    typed = await read_input(visit)
+    content = "" if typed.draft.is_empty else msgspec.json.encode(typed.draft).decode()
+    try:
+        await visit.calls.user_tasks.save_draft(key, content, caller=visit.caller)
+    except OsmiaError as error:
+        return Response(str(error), 409, media_type="text/plain")
+    return Response(status_code=204)
+
+
+@action(TASK + "/draft/discard")
+async def discard_draft(visit: Visit, key: int) -> Response:
+    """Forget what was typed."""
+    return await _done(visit, key, visit.calls.user_tasks.save_draft(key, "", caller=visit.caller), "Draft discarded.")
+
+
+# --- after a POST that answered itself, the address bar has its address: a reload leads back to the task
+
+
+@screen(TASK + "/{action}")
+async def show_again(visit: Visit, key: int, **_action: str) -> Response:
+    """Lead back to the task."""
+    return visit.go(_back(visit, key))
+
+
+# ---
+
+
+async def _done(visit: Visit, key: int, doing: Awaitable[object], status: str, *, comment: str = "") -> Response:
+    """Wait for a change of a task and lead back to it, with what has happened or why not. A *comment* that was refused is shown again."""
+    try:
+        await doing
+    except OsmiaError as error:
+        text = await _why_not(visit, key, error)
+        if comment:
+            return await task_page(visit, key, status=409, alert=text, comment=comment)
+        return visit.go(_back(visit, key), alert=text)
+    return visit.go(_back(visit, key), status=status)
+
+
+async def _why_not(visit: Visit, key: int, error: OsmiaError) -> str:
+    """Say in a person's words why a change was refused."""
+    try:
+        item = await get(visit.reader, USER_TASKS, key, "user task")
+    except NotFound:
+        return "This task does not exist."
+    if not is_open(item):
+        return ended(item)
+    if isinstance(error, InvalidState) and item["assignee"] and item["assignee"] != visit.person.user:
+        return f"Already claimed by {item['assignee']}."
+    return f"{str(error).rstrip('.')}. (Request {visit.id})"
+
+
+def ended(item: Item) -> str:
+    """Say that a task has ended meanwhile."""
+    if item["state"] == "COMPLETED":
+        who = f" by {item['assignee']}" if item["assignee"] else ""
+        return f"This task was completed{who} meanwhile."
+    return "This task was canceled meanwhile."
+
+
+def _back(visit: Visit, key: int) -> str:
+    query = visit.request.url.query
+    return f"/tasks/{key}?{query}" if query else f"/tasks/{key}"

@@ -1,0 +1,97 @@
+// A form of form-js inside of an HTML form.
+//
+//   <osmia-form data-schema="#id of a JSON script" data-values="#id of a JSON script" data-into="name of a hidden input" [data-readonly]>
+//
+// When the form around it is sent, it is checked: either the fields say what is wrong and nothing is sent, or the values are written into the
+// hidden input as JSON. The viewer is loaded by the first such element.
+
+import { say } from './said.js';
+
+const BUNDLE = '../bundles/@bpmn-io/form-js/dist/';
+let viewer = null;
+
+function load() {
+  viewer ??= new Promise((resolve, reject) => {
+    const style = document.createElement('link');
+    style.rel = 'stylesheet';
+    style.href = new URL(`${BUNDLE}assets/form-js.css`, import.meta.url);
+    const script = document.createElement('script');
+    script.src = new URL(`${BUNDLE}form-viewer.umd.js`, import.meta.url);
+    script.onload = () => resolve(window.FormViewer);
+    script.onerror = () => reject(new Error('The form viewer could not be loaded.'));
+    document.head.append(style, script);
+  });
+  return viewer;
+}
+
+class OsmiaForm extends HTMLElement {
+  async connectedCallback() {
+    if (this.form || this.loading) return;
+    this.loading = true;
+    try {
+      const { Form } = await load();
+      if (!this.isConnected) return;
+      const schema = JSON.parse(document.querySelector(this.dataset.schema).textContent);
+      const values = JSON.parse(document.querySelector(this.dataset.values).textContent);
+      this.replaceChildren();
+      const form = new Form({ container: this });
+      await form.importSchema(schema, values);
+      if ('readonly' in this.dataset) form.setProperty('readOnly', true);
+      this.form = form;
+      this.begun = this.#text();
+      form.on('changed', () => {
+        if (this.#text() !== this.begun) this.dispatchEvent(new CustomEvent('osmia:typed', { bubbles: true }));
+      });
+      this.dataset.ready = 'yes';
+    } catch (fault) {
+      this.textContent = 'This form cannot be shown. Use the variables below.';
+      say('alert', `The form cannot be shown: ${fault.message}`);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  disconnectedCallback() {
+    // A move inside of the page disconnects and connects again.
+    setTimeout(() => {
+      if (this.isConnected) return;
+      this.form?.destroy();
+      this.form = null;
+    });
+  }
+
+  #text() {
+    return JSON.stringify(this.form._getSubmitData());
+  }
+
+  // Write the values into the hidden input as they are.
+  write() {
+    const into = this.closest('form')?.elements[this.dataset.into];
+    if (this.form && into) into.value = this.#text();
+  }
+
+  // Check the values; return whether they may be sent.
+  check() {
+    if (!this.form || 'readonly' in this.dataset) return true;
+    const { errors } = this.form.submit();
+    this.write();
+    if (!Object.keys(errors).length) return true;
+    requestAnimationFrame(() => {
+      const field = this.querySelector('.fjs-has-errors');
+      const first = field?.querySelector('input:not([type=hidden]), textarea, select, button, [tabindex]') ?? field;
+      first?.focus();
+      first?.scrollIntoView({ block: 'center' });
+    });
+    return false;
+  }
+}
+
+customElements.define('osmia-form', OsmiaForm);
+
+// The input of a form that cannot be sent stays where it is.
+document.addEventListener('submit', (event) => {
+  const forms = [...(event.target.querySelectorAll?.('osmia-form') ?? [])];
+  if (forms.every((one) => one.check())) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);

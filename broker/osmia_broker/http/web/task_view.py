@@ -1,0 +1,249 @@
+"""One task as a person sees it: its variables and form with what was typed so far, its history, its comments."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from osmia_broker.errors import NotFound
+from osmia_broker.http.web.task_list import Item, seen
+from osmia_broker.http.web.visit import Visit
+from osmia_broker.store.read import dialect, files, task_views, user_task_notes
+from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
+from osmia_broker.store.read.search.search import Found, Search, get, search
+
+VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
+FOLDED_CHARACTERS = 2_000  # a longer value is folded
+HISTORY_SHOWN = 200
+FORM_VARIABLES_MAX = 1_000  # that a form may show
+_OPERATIONS = {"CREATE": "Created", "UPDATE": "Updated", "COMPLETE": "Completed", "CANCEL": "Canceled"}
+_ATTRIBUTES = {
+    "candidateGroups": "Candidate groups",
+    "candidateUsers": "Candidate users",
+    "dueDate": "Due date",
+    "followUpDate": "Follow-up date",
+    "priority": "Priority",
+}
+TABS = {"task": "Task", "process": "Process", "history": "History"}
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What a person has typed and not sent yet."""
+
+    values: dict[str, str] = {}  # changed texts by name of the variable
+    added: list[tuple[str, str]] = []  # names and texts of new variables
+    form: dict[str, Any] = {}  # values of the form
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was typed."""
+        return not (self.values or self.added or self.form)
+
+
+@dataclass(slots=True)
+class Row:
+    """A variable in the editor."""
+
+    name: str
+    text: str  # what the field shows
+    was: str  # a digest of the value that it had when it was shown
+    is_cut: bool = False  # only the beginning of the value is shown
+    problem: str = ""
+    is_changed: bool = False  # the text is not the value any more
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the value is folded."""
+        return len(self.text) > FOLDED_CHARACTERS
+
+
+@dataclass(slots=True)
+class TaskView:
+    """All that the screen of one task shows."""
+
+    item: Item
+    tab: str
+    rows: list[Row] = field(default_factory=list)
+    added: list[tuple[str, str, str]] = field(default_factory=list)  # name, text, problem
+    variables_total: int = 0
+    looked_for: str = ""
+    has_form: bool = False
+    form_schema: Any = None
+    form_values: dict[str, Any] = field(default_factory=dict)
+    missing_form: str = ""  # the id of a form that is not there
+    form_link: str = ""  # an address of a form that is kept elsewhere
+    has_draft: bool = False
+    is_typed: bool = False  # the fields show what was typed rather than what is there
+    comments: list[user_task_notes.Comment] = field(default_factory=list)
+    history: list[Item] = field(default_factory=list)
+    completed_by: str = ""
+    unsent: str = ""  # what was typed and can be sent no more
+
+    @property
+    def tokens(self) -> list[Item]:
+        """What the diagram shows at the element of the task."""
+        is_open, state = self.item["is_open"], self.item["state"]
+        counts = {"active": int(is_open), "incident": 0, "completed": int(state == "COMPLETED"), "canceled": 0}
+        return [{"elementId": self.item["elementId"], **counts, "canceled": int(state == "CANCELED")}]
+
+    @property
+    def is_editable(self) -> bool:
+        """Whether the person may change variables: the task is open and theirs."""
+        return bool(self.item["is_open"] and self.item["is_mine"])
+
+
+async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> TaskView:
+    """Read a task. *typed* is what the person has just sent, which is shown instead of their draft.
+
+    Raises:
+        NotFound: there is no task with this key.
+
+    """
+    item = seen(visit, await get(visit.reader, USER_TASKS, key, "user task"))
+    tab = visit.asked("tab")
+    view = TaskView(item, tab if tab in TABS else "task", looked_for=visit.asked("named"))
+    draft = typed
+    if draft is None and view.is_editable:
+        draft = await read_draft(visit, key)
+        view.has_draft = not draft.is_empty
+    draft = draft or Draft()
+    view.is_typed = view.is_editable and not draft.is_empty
+    await _add_form(visit, view, draft)
+    await _add_variables(visit, view, draft)
+    view.comments = await user_task_notes.comments_of(visit.reader, key)
+    if not item["is_open"] or view.tab == "history":
+        view.history = await _history(visit, key)
+        view.completed_by = next(
+            (one["actorId"] or "" for one in view.history if one["operationType"] == "COMPLETE"), ""
+        )
+    if typed is not None and not view.is_editable and not typed.is_empty:
+        view.unsent = msgspec.json.format(msgspec.json.encode(_as_one(typed)), indent=2).decode()
+    return view
+
+
+def _as_one(typed: Draft) -> dict[str, Any]:
+    return typed.form | typed.values | dict(typed.added)
+
+
+async def read_draft(visit: Visit, key: int) -> Draft:
+    """Read what the person has typed for a task and not sent; one that another client wrote in its own way is empty."""
+    text = await user_task_notes.draft_of(visit.reader, key, visit.person.user)
+    try:
+        return msgspec.json.decode(text, type=Draft) if text else Draft()
+    except msgspec.MsgspecError:
+        return Draft()
+
+
+# --- variables
+
+
+def digest(text: str) -> str:
+    """Return a short digest of a value, by which a change is noticed."""
+    return hashlib.blake2s(text.replace("\r\n", "\n").encode(errors="replace"), digest_size=8).hexdigest()
+
+
+async def effective(visit: Visit, key: int, filter: dict[str, Any], *, limit: int, whole: bool = False) -> Found:
+    """Search the variables that a task sees."""
+    scopes = await task_views.scopes_seen(visit.reader, key)
+    asked = Search(filter, [{"field": "name"}], {"limit": limit})
+    entity = WHOLE_EFFECTIVE_VARIABLES if whole else EFFECTIVE_VARIABLES
+    return await search(visit.reader, entity, asked, given={SCOPES: dialect.array(scopes)})
+
+
+async def whole_value(visit: Visit, key: int, name: str) -> str:
+    """Return the whole value of a variable that a task sees.
+
+    Raises:
+        NotFound: it sees none with this name.
+
+    """
+    found = await effective(visit, key, {"name": name}, limit=1, whole=True)
+    if not found.items:
+        raise NotFound(f"Expected the task with key '{key}' to see a variable '{name}', but found none")
+    return str(found.items[0]["value"])
+
+
+async def _add_variables(visit: Visit, view: TaskView, draft: Draft) -> None:
+    key = int(view.item["userTaskKey"])
+    filter = {"name": {"$contains": view.looked_for}} if view.looked_for else {}
+    found = await effective(visit, key, filter, limit=VARIABLES_SHOWN)
+    view.variables_total = found.total
+    whole = visit.asked("whole")
+    for one in found.items:
+        name: str = one["name"]
+        value: str = one["value"]
+        is_cut = one["isTruncated"]
+        if is_cut and name == whole:
+            value, is_cut = await whole_value(visit, key, name), False
+        text = draft.values.get(name, value)
+        is_typed = name in draft.values
+        view.rows.append(Row(name, text, digest(value), is_cut=is_cut and not is_typed, is_changed=is_typed))
+    view.added = [(name, text, "") for name, text in draft.added]
+    shown = {row.name for row in view.rows}
+    view.added += [(name, text, "") for name, text in draft.values.items() if name not in shown]
+
+
+# --- the form
+
+
+async def _add_form(visit: Visit, view: TaskView, draft: Draft) -> None:
+    item = view.item
+    form = await files.form_of_task(visit.reader, int(item["userTaskKey"]))
+    external = item["externalFormReference"] or ""
+    if form is None and external.startswith(("http://", "https://")):
+        view.form_link = external
+        return
+    view.form_schema = None if form is None else _schema_of(form["schema"])
+    if view.form_schema is None:
+        view.missing_form = external or (item["formKey"] or "")
+        return
+    view.has_form = True
+    variables = await effective(visit, int(item["userTaskKey"]), {}, limit=FORM_VARIABLES_MAX, whole=True)
+    values = {one["name"]: msgspec.json.decode(one["value"]) for one in variables.items}
+    view.form_values = values | draft.form
+
+
+def _schema_of(text: str) -> dict[str, Any] | None:
+    """Read a form; None if it is no form of form-js."""
+    try:
+        found = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return None
+    return found if isinstance(found.get("components"), list) else None
+
+
+# --- history
+
+
+async def _history(visit: Visit, key: int) -> list[Item]:
+    found = await visit.search(
+        AUDIT_LOGS, {"userTaskKey": str(key)}, sort=("-timestamp", "-auditLogKey"), limit=HISTORY_SHOWN
+    )
+    return [entry | {"words": _words(entry), "changed": [*_changes(entry)]} for entry in found.items]
+
+
+def _words(entry: Item) -> str:
+    """Say what was done."""
+    operation, action = entry["operationType"], entry["action"]
+    assignee = (entry["changes"].get("assignee") or ["", ""])[1]
+    if operation == "ASSIGN" and action == "claim":
+        return "Claimed"
+    if operation == "ASSIGN":
+        return f"Assigned to {assignee}" if assignee else "Assigned"
+    if operation == "UNASSIGN":
+        return "Handed back" if action == "hand back" else "Unclaimed"
+    return _OPERATIONS.get(operation, str(operation).capitalize())
+
+
+def _changes(entry: Item) -> Iterator[str]:
+    for name, (old, new) in entry["changes"].items():
+        if name != "assignee":
+            yield f"{_ATTRIBUTES.get(name, name)}: {_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: Any) -> str:
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    return text or "none"
