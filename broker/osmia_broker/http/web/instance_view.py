@@ -152,7 +152,7 @@ async def view_of(visit: Visit, key: int) -> InstanceView:
         element=element,
         model=model,
         tokens=await instance_history.tokens(visit.reader, key),
-        taken=[one["elementId"] for one in await instance_views.sequence_flows(visit.reader, key)],
+        taken=(await instance_views.taken_flows(visit.reader, key)).ids,
         callers=(await instance_views.callers(visit.reader, key))[:-1],
         called=await visit.search(
             PROCESS_INSTANCES, {"parentProcessInstanceKey": str(key)}, after=visit.asked("called")

@@ -23,7 +23,7 @@ NEWEST = ("-processInstanceKey",)
 EXPORTED_AT_ONCE = 1_000
 CHOSEN_MAX = 1_000  # rows that one action takes
 REASONS_SHOWN = 3
-NOTHING = Found([], 0, False, None, None)
+NOTHING = Found([], 0, has_more_total=False, start=None, end=None, goes_on=False)
 COLUMNS = (
     ("key", "processInstanceKey"),
     ("process", "processDefinitionId"),
