@@ -100,7 +100,7 @@ def test_a_screen_can_be_used_by_everybody(chromium, full_broker, keys, name, lo
     try:
         page = context.new_page()
         watched.watch(page)
-        page.goto(SCREENS[name].format(**keys))
+        answer = page.goto(SCREENS[name].format(**keys))
         page.wait_for_function("window.htmx !== undefined")
         for viewer in page.locator("osmia-diagram, osmia-form, osmia-decision").all():
             sync_api.expect(viewer).not_to_be_empty()
@@ -110,6 +110,7 @@ def test_a_screen_can_be_used_by_everybody(chromium, full_broker, keys, name, lo
         headings = page.get_by_role("heading", level=1).count()
     finally:
         context.close()
+    assert answer.status == (404 if name == "not-found" else 200)
     assert not found, "\n".join(found)
     assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
     assert headings == 1
