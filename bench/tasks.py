@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ class Variant:
         """Write a commit; return the seconds of CPU."""
         if ROWS in self._without:
             written = {kind: rows for kind, rows in changes.written.items() if kind not in ROW_TYPES}
-            changes = Changes(changes.next_key, written, changes.deleted, changes.erased, changes.changed)
+            changes = replace(changes, written=written)
         begun = time.thread_time()
         self._store._commit(self._db, changes)  # noqa: SLF001 - in this thread, without a turn of the other
         return time.thread_time() - begun

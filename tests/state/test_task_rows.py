@@ -58,9 +58,17 @@ def test_a_commit_knows_which_columns_of_a_stored_task_have_changed():
     state.user_tasks.admit([row])
     state.user_tasks.update(row, assignee="ada")
     state.user_tasks.set(row, "assignee", "bob")
-    state.user_tasks.end(row, 9, state=UserTaskState.COMPLETED)
-    assert changed(state) == {5: {"assignee", "state", "ended_ms"}}
+    state.user_tasks.update(row, priority=7)
+    assert changed(state) == {5: {"assignee", "priority"}}
     assert state.take_changes(2) is None
+
+
+def test_a_task_that_ends_is_written_as_a_whole():
+    state, row = State(), task()
+    state.user_tasks.admit([row])
+    state.user_tasks.update(row, assignee="ada")
+    state.user_tasks.end(row, 9, state=UserTaskState.COMPLETED)
+    assert changed(state) == {}
 
 
 def test_a_new_task_is_written_as_a_whole_even_if_it_has_changed_since():
