@@ -482,6 +482,12 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "t",
             "A compensation handler must have no incoming or outgoing sequence flows",
         ),
+        (
+            '<bpmn:task id="t" completionQuantity="3"/>',
+            "t",
+            "'completionQuantity=\"3\"' is currently not supported at 'task'",
+        ),
+        ('<bpmn:task id="t" startQuantity="-1"/>', "t", "'startQuantity=\"-1\"' is currently not supported at 'task'"),
         ('<bpmn:task id="t" startQuantity="2"/>', "t", "'startQuantity=\"2\"' is currently not supported at 'task'"),
         # what the schema does not know
         ('<bpmn:robotTask id="r"/>', "r", "Expected an element of BPMN 2.0, but found 'robotTask'"),

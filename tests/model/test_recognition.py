@@ -70,3 +70,11 @@ def test_a_fault_names_the_line_and_the_name_in_the_diagram(fragment: str, where
     element, error = str(refused.value).splitlines()
     assert element == "- Element: it"
     assert error.endswith(where)
+
+
+def test_a_fault_without_any_id_around_it_names_its_line_once() -> None:
+    with pytest.raises(model.InvalidModel) as refused:
+        model.parse("test.bpmn", f'<definitions xmlns="{BPMN}"><process/></definitions>'.encode())
+    element, error = str(refused.value).splitlines()
+    assert element == "- Element: definitions"
+    assert error.endswith('; make the process executable in the modeler (isExecutable="true") (line 1)')

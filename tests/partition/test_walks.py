@@ -8,6 +8,7 @@ import pytest
 from osmia_broker.engine import Budget, commands, walks
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
+from osmia_broker.partition.due_work import WALKS_AT_ONCE
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
 
@@ -281,3 +282,28 @@ async def test_a_loop_through_a_fork_stops_at_the_bound_on_all_its_steps(monkeyp
         [incident] = it.store.living(Incident)
         assert "within 500 steps" in incident.message
         assert len(it.store.rows(ElementInstance)) < 1_000
+
+
+TWICE = "start > fork:parallel [a:call(process=process) > end | b:call(process=process) > end2:end]"
+
+
+async def test_follow_ups_whose_instances_are_loaded_do_not_come_back_all_at_once(monkeypatch: pytest.MonkeyPatch):
+    """A process that calls itself twice grows in breadth. Each of its commits leaves room for others, in memory or not."""
+    monkeypatch.setattr("osmia_broker.engine.elements.calls.CALL_DEPTH_MAX", 8)
+    async with opened(budget=steps_only(5), memory_bytes=1) as it:
+        await it.do(deploy(TWICE))
+        before, most = 0, 0
+        write = it.store.write
+
+        async def counted(*asked: Any) -> Any:
+            nonlocal before, most
+            now = it.counters.commands.get(("CarryOut", "accepted"), 0)
+            before, most = now, max(most, now - before)
+            return await write(*asked)
+
+        it.store.write = counted  # type: ignore[method-assign]
+        await it.do(create())
+        await it.settled()
+        assert before > 500
+        assert most <= 2 * WALKS_AT_ONCE
+        assert len(it.store.living(Incident)) == 2**9

@@ -26,8 +26,8 @@ _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
 #: Attributes that are allowed with these values only; they have no effect then.
 HARMLESS_VALUES = {
-    "completionQuantity": ("1",),
-    "startQuantity": ("1",),
+    "completionQuantity": ("1", "0"),  # some tools write 0 where nobody has set it
+    "startQuantity": ("1", "0"),
     "instantiate": ("false", "0"),
     "eventGatewayType": ("Exclusive",),
     "ordering": ("Parallel",),

@@ -48,16 +48,14 @@ class Faults:
         self._names: dict[str, str] = {}
 
     def add(self, node: Node, reason: str) -> None:
-        """Add a fault at *node*. If no element around it has an id, the reason names the line."""
+        """Add a fault at *node*."""
         steps: list[str] = []
         at: Node | None = node
         while at is not None and not (namespace(at) == BPMN and at.get("id")):
             steps.append(local_name(at))
             at = at.getparent()
         element_id = "" if at is None else at.get("id", "")
-        if at is None:
-            reason = f"{reason} (line {line(node)})"
-        else:
+        if at is not None:
             steps.append(quote(element_id))
         name = "" if at is None else at.get("name", "")
         self._note(Fault(element_id, " > ".join(reversed(steps)), reason, line(node), name))

@@ -28,8 +28,9 @@ def not_executable(root: Node) -> str:
     process = next(root.iterchildren(f"{{{BPMN}}}process"), None)
     if process is None:
         return f"{reason}, but found no process"
-    name = quote(process.get("name") or process.get("id") or "")
-    return f"{reason}; make '{name}' executable in the modeler (isExecutable=\"true\")"
+    name = process.get("name") or process.get("id")
+    which = f"'{quote(name)}'" if name else "the process"
+    return f'{reason}; make {which} executable in the modeler (isExecutable="true")'
 
 
 def hints(root: Node) -> list[str]:

@@ -29,6 +29,7 @@ from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
+WALKS_AT_ONCE = 50  # follow-ups that are not committed; those that wait for instances to be loaded go on together, and nobody is served meanwhile
 KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
 
@@ -97,6 +98,7 @@ class DueWork:
         self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
         self._short: deque[Command] = deque()
         self._walks: deque[Command] = deque()  # follow-ups, which may take long
+        self._walking = 0  # follow-ups that were begun and are not committed
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         self._rest: asyncio.TimerHandle | None = (
             None  # while it runs, others are served; its end goes on with the follow-ups
@@ -140,20 +142,22 @@ class DueWork:
         """Decide short commands for up to WORK_S, then follow-ups, at least one; after these, rest for as long as they took."""
         if self._is_stopped:
             return
-        self._work(self._short)
+        self._work(self._short, len(self._short))
         if self._short:
             self._schedule()
-        if not self._walks or self._rest is not None:
+        if not self._walks or self._rest is not None or self._walking >= WALKS_AT_ONCE:
             return
-        took_s = self._work(self._walks)
+        took_s = self._work(self._walks, WALKS_AT_ONCE - self._walking)
         if took_s > WORK_S or self._walks:
             self._rest = self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
 
-    def _work(self, queue: deque[Command]) -> float:
-        """Decide commands of *queue* until WORK_S are over; return how long it took in seconds."""
+    def _work(self, queue: deque[Command], most: int) -> float:
+        """Decide *most* commands of *queue* until WORK_S are over; return how long it took in seconds."""
         begun = perf_counter()
-        while queue:
+        while queue and most > 0:
+            most -= 1
             command = queue.popleft()
+            self._walking += isinstance(command, CarryOut)
             self._decide(command, _Waiter(self._ended(command)))
             if perf_counter() - begun > WORK_S:
                 break
@@ -191,6 +195,7 @@ class DueWork:
 
     def _ended(self, command: Command) -> Callable[[Any, OsmiaError | None], None]:
         def ended(result: Any, error: OsmiaError | None) -> None:
+            self._walking -= isinstance(command, CarryOut)
             self._known.difference_update(
                 command.job_keys if isinstance(command, ReachDeadlines) else [key_of(command)]
             )
