@@ -43,7 +43,10 @@ def stored(data: Path) -> users_file.Users:
 
 
 def test_a_user_is_added_listed_and_removed(user, data):
-    assert user("add", "anna", "-g", "family", "-g", "office", "--full-name", "Anna Abel", password=ANNA) == (0, "Added anna\n")
+    assert user("add", "anna", "-g", "family", "-g", "office", "--full-name", "Anna Abel", password=ANNA) == (
+        0,
+        "Added anna\n",
+    )
     assert passwords.matches(ANNA, stored(data)["anna"].password)
     assert stat.S_IMODE((data / "osmia.users.json").stat().st_mode) == 0o600
     code, listed = user("list", "-o", "json")
@@ -118,8 +121,14 @@ def test_the_password_may_come_from_a_pipe(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (["--auth", "basic"], "Nobody could sign in: '{data}/osmia.users.json' has no users.\n  try: osmia user add NAME --data-dir {data}"),
-        (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"], "Expected to read '/nowhere.pem', but found: No such file"),
+        (
+            ["--auth", "basic"],
+            "Nobody could sign in: '{data}/osmia.users.json' has no users.\n  try: osmia user add NAME --data-dir {data}",
+        ),
+        (
+            ["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.key"],
+            "Expected to read '/nowhere.pem', but found: No such file",
+        ),
         (["--tls-cert", "x"], "Expected tls_key too, because tls_cert is set"),
         (["--auth", "oidc"], "Expected oidc_issuer, because auth is oidc"),
     ],
