@@ -1,6 +1,8 @@
 """A broker with sign-in: who gets through its doors, as whom, and who does not."""
 
 import stat
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from osmia_broker.auth.users_file import UsersFileError
 from tests.auth.conftest import ANNA, BEN, store
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
+from tests.process.program import osmia as osmia_program
 
 FORGED = {"osmia-user": "boss", "osmia-groups": "admins"}
 
@@ -159,6 +162,23 @@ def test_a_broker_does_not_start_with_users_that_it_cannot_read(tmp_path):
     (tmp_path / "osmia.users.json").write_text("{")
     with pytest.raises(UsersFileError), running_broker(tmp_path, auth="basic"):
         pass
+
+
+def test_the_command_line_says_that_it_is_not_known_and_how_to_be(broker):
+    refused = osmia_program("tasks", address=broker.address)
+    assert refused.returncode == 7
+    assert f"Error: The broker at {broker.address} does not know you." in refused.stderr
+    assert "try: --token, OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD" in refused.stderr
+    assert osmia_program("tasks", address=broker.address, OSMIA_USER="anna", OSMIA_PASSWORD=ANNA).returncode == 0
+    assert osmia_program("tasks", "--token", "abc", address=broker.address).returncode == 7
+
+
+def test_a_broker_without_a_provider_does_not_load_the_library_of_tokens():
+    code = (
+        "import sys, osmia_broker.broker, osmia_broker.http.server; print({'jwt', 'cryptography'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_without_sign_in_the_headers_say_who_calls(tmp_path):

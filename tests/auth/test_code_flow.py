@@ -102,6 +102,7 @@ async def test_a_ticket_expires(flow, provider, time):
             f"Expected a token for the audience {CLIENT}",
         ),  # a token for the API is no proof of a sign-in here
         ({"exp": 1}, "Expected a token that has not expired"),
+        ({"preferred_username": None, "sub": "x"}, "Expected an id token with the claim 'preferred_username'"),
         ({"key": "stolen", "_kid": "first"}, "Expected the signature"),
     ],
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.auth.conftest import store
 from tests.compat import builds
 from tests.compat.programs import PLAY_S, REST_PROGRAMS, play
 from tests.compat.scenarios import SEEN_BY_REST, write_models
@@ -25,3 +26,17 @@ def test_a_published_client_of_the_rest_api_sees_what_it_should(client: str, tmp
         address = f"http://127.0.0.1:{broker.broker.http_port}"
         said = play(client, address, tmp_path, expected, {})
     assert said == expected
+
+
+@pytest.mark.parametrize("client", REST_PROGRAMS)
+def test_a_published_client_signs_in_with_a_password(client: str, tmp_path: Path):
+    write_models(tmp_path)
+    store(tmp_path / "data" / "osmia.users.json", anna=("correct horse", ["family"]))
+    names = ("deploy", "work", "task")
+    sign_in = {"CAMUNDA_AUTH_STRATEGY": "BASIC", "CAMUNDA_BASIC_AUTH_USERNAME": "anna"}
+    with running_broker(tmp_path / "data", auth="basic") as broker:
+        address = f"http://127.0.0.1:{broker.broker.http_port}"
+        said = play(client, address, tmp_path, names, {}, **sign_in, CAMUNDA_BASIC_AUTH_PASSWORD="correct horse")
+        assert said == {name: SEEN_BY_REST[name] for name in names}
+        refused = play(client, address, tmp_path, ["stranger"], {}, **sign_in, CAMUNDA_BASIC_AUTH_PASSWORD="wrong")
+    assert refused == {"stranger": {"code": 401}}

@@ -122,7 +122,7 @@ class CodeFlow:
         claims = await self._tokens.claims(await self._provider.redeem(form, self._client), (self._client.id,))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
             raise Unauthenticated(RETRY)
-        return Finished(self._tokens.user(claims), begun.return_to)
+        return Finished(self._tokens.person(claims), begun.return_to)
 
     def _opened(self, ticket: str) -> _Ticket | None:
         content = self._signer.open(PURPOSE, ticket)

@@ -91,7 +91,7 @@ class Tokens:
         """
         name = _claim(claims, self._names.user)
         if name is None:
-            program = claims.get("client_id") or claims.get("azp") or claims.get("sub")
+            program = claims.get("sub") or claims.get("client_id") or claims.get("azp")
             name = CLIENT_PREFIX + program if isinstance(program, str) else None
         elif isinstance(name, str) and name.startswith(CLIENT_PREFIX):
             name = None
@@ -100,6 +100,16 @@ class Tokens:
                 f"Expected the claim '{self._names.user}' to be the name of a user, but found another value"
             )
         return User(name, _groups(_claim(claims, self._names.groups)), _text(claims, "name"), _text(claims, "email"))
+
+    def person(self, claims: Claims) -> User:
+        """Return the person that the *claims* of an id token name.
+
+        Raises:
+            Unauthenticated: there is no name: people must not share one, and a program does not sign in with a browser.
+        """
+        if _claim(claims, self._names.user) is None:
+            raise Unauthenticated(f"Expected an id token with the claim '{self._names.user}', but found none")
+        return self.user(claims)
 
     def expires_s(self, claims: Claims) -> float:
         """Return when the token is no longer taken."""

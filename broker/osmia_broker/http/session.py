@@ -9,6 +9,8 @@ For the page. Its forms and redirects are its own; this module says who somebody
     url, header = await sign_in.to_provider(...)                # 303 to url
     user, page, header = await sign_in.from_provider(...)       # then `begin`, 303 to page
 
+A call that the page makes for a person has a `Caller` whose `signed_in` is the user.
+
 *cookies* is the value of the header `cookie`; *is_secure* says whether the request came over TLS. A header is a name and a value.
 """
 

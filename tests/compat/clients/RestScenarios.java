@@ -1,5 +1,5 @@
 // Plays the REST scenarios of ../scenarios.py with the published camunda-client-java over REST alone. Arguments: the address of the REST API, the
-// folder of the models, and the names of the scenarios. COMPAT_USER and COMPAT_PASSWORD sign in. Prints one JSON line for each scenario.
+// folder of the models, and the names of the scenarios. CAMUNDA_BASIC_AUTH_USERNAME and CAMUNDA_BASIC_AUTH_PASSWORD sign in. Prints one JSON line for each scenario.
 import io.camunda.client.CamundaClient;
 import io.camunda.client.CredentialsProvider;
 import io.camunda.client.api.command.ProblemException;
@@ -203,9 +203,9 @@ public final class RestScenarios {
   public static void main(String[] arguments) throws Exception {
     models = Path.of(arguments[1]);
     var builder = CamundaClient.newClientBuilder().restAddress(URI.create(arguments[0])).preferRestOverGrpc(true);
-    if (System.getenv("COMPAT_USER") != null) {
+    if (System.getenv("CAMUNDA_BASIC_AUTH_USERNAME") != null) {
       builder.credentialsProvider(CredentialsProvider.newBasicAuthCredentialsProviderBuilder()
-          .username(System.getenv("COMPAT_USER")).password(System.getenv("COMPAT_PASSWORD")).build());
+          .username(System.getenv("CAMUNDA_BASIC_AUTH_USERNAME")).password(System.getenv("CAMUNDA_BASIC_AUTH_PASSWORD")).build());
     }
     client = builder.build();
     scenarios();

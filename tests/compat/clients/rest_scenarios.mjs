@@ -3,6 +3,11 @@
 import path from 'node:path'
 
 const [name, address, folder, ...names] = process.argv.slice(2)
+const { CAMUNDA_AUTH_STRATEGY = 'NONE', CAMUNDA_BASIC_AUTH_USERNAME, CAMUNDA_BASIC_AUTH_PASSWORD } = process.env
+const signIn = {
+	CAMUNDA_AUTH_STRATEGY,
+	...(CAMUNDA_AUTH_STRATEGY === 'BASIC' && { CAMUNDA_BASIC_AUTH_USERNAME, CAMUNDA_BASIC_AUTH_PASSWORD }),
+}
 const client = name === '@camunda8/sdk' ? await sdkClient() : await clusterClient()
 
 async function clusterClient() {
@@ -10,7 +15,7 @@ async function clusterClient() {
 	return createCamundaClient({
 		config: {
 			CAMUNDA_REST_ADDRESS: address,
-			CAMUNDA_AUTH_STRATEGY: 'NONE',
+			...signIn,
 			CAMUNDA_SDK_VALIDATION: 'req:strict',
 			CAMUNDA_SDK_HTTP_RETRY_MAX_ATTEMPTS: 1,
 		},
@@ -22,7 +27,7 @@ async function sdkClient() {
 	const sdk = (await import('@camunda8/sdk')).default
 	const rest = new sdk.Camunda8({
 		ZEEBE_REST_ADDRESS: address,
-		CAMUNDA_AUTH_STRATEGY: 'NONE',
+		...signIn,
 		CAMUNDA_LOG_LEVEL: 'none',
 	}).getCamundaRestClient()
 	const plain = (value) => JSON.parse(JSON.stringify(value))
@@ -167,6 +172,9 @@ const scenarios = {
 			assignee: done.assignee,
 			variables: await variables(processInstanceKey),
 		}
+	},
+	async stranger() {
+		return { code: await refusal(() => deployed('work.bpmn')) }
 	},
 	async refused() {
 		try {

@@ -180,6 +180,13 @@ class Scenarios:
             "variables": self.variables(key),
         }
 
+    def stranger(self):
+        try:
+            self.deployed("work.bpmn")
+        except errors.ApiError as refused:
+            return {"code": refused.status_code}
+        return {}
+
     def refused(self):
         try:
             self.created("no-such-process")
