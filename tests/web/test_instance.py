@@ -93,6 +93,18 @@ def test_what_others_do_appears_without_moving_the_focus(page, work, unique):
     expect(name).to_have_value("half typ")
 
 
+def test_what_was_unfolded_stays_so(page, work, unique):
+    work.deploy("start > ask:user > next:user > end", unique)
+    key = work.create(unique, note="x" * 500)
+    open_instance(page, key)
+    passed = region(page, "Tokens").get_by_text("Passed: ")
+    passed.click()
+    region(page, "Variables").locator("details.fold > summary").click()
+    complete_task(work, key)
+    expect(region(page, "Tokens").get_by_text("ask: 1 completed")).to_be_visible()
+    expect(region(page, "Variables").locator("details.fold > pre")).to_be_visible()
+
+
 def test_a_suspended_instance_waits_and_goes_on(page, work, unique):
     work.deploy(ASK, unique)
     open_instance(page, work.create(unique))

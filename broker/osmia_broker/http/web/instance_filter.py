@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia_broker.http.web.visit import Visit, address_of
+from osmia_broker.store.read.entities import PROCESS_INSTANCES
+
+Conditions = dict[str, Any]
 
 STATES = {
     "active": "Active",
@@ -13,7 +16,7 @@ STATES = {
     "canceled": "Canceled",
     "all": "All",
 }
-_CONDITIONS: dict[str, dict[str, Any]] = {
+_CONDITIONS: dict[str, Conditions] = {
     "active": {"state": {"$in": ["ACTIVE", "SUSPENDED"]}},
     "incidents": {"hasIncident": True},
     "completed": {"state": "COMPLETED"},
@@ -31,7 +34,7 @@ class InstanceFilter:
     variable: str
     incident: str
     problem: str
-    conditions: dict[str, Any]
+    conditions: Conditions
 
     def address(self, path: str, **more: object) -> str:
         """Return an address with this filter."""
@@ -40,7 +43,7 @@ class InstanceFilter:
         )
 
 
-def filter_of(visit: Visit) -> InstanceFilter:
+async def filter_of(visit: Visit) -> InstanceFilter:
     """Read the filter of the address. An unknown state shows the active instances."""
     state = visit.asked("state").lower()
     state = state if state in STATES else "active"
@@ -56,16 +59,26 @@ def filter_of(visit: Visit) -> InstanceFilter:
         if not equals or not name.strip():
             problem = "Expected name=value, such as amount=12 or city=Bern."
         else:
-            conditions["variables"] = [{"name": name.strip(), "value": {"$in": json_texts(text.strip())}}]
+            texts = json_texts(text.strip())
+            alternatives = [{"variables": [{"name": name.strip(), "value": value}]} for value in texts]
+            conditions |= await _first_found(visit, conditions, alternatives)
     return InstanceFilter(state, process, variable, incident, problem, conditions)
 
 
+async def _first_found(visit: Visit, conditions: Conditions, alternatives: list[Conditions]) -> Conditions:
+    """Return the first alternative that an instance passes. One after the other: each is a look into an index, all at once are a scan."""
+    for one in alternatives[:-1]:
+        found = await visit.search(PROCESS_INSTANCES, conditions | one, limit=1)
+        if found.items:
+            return one
+    return alternatives[-1]
+
+
 def json_texts(text: str) -> list[str]:
-    """Return the JSON texts that somebody may mean who types *text*: a JSON value, or a text without its quotes."""
+    """Return the JSON texts that somebody may mean who types *text*: a JSON value first, then a text without its quotes."""
     texts = [json.dumps(text, ensure_ascii=False)]
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return texts
-    compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return list(dict.fromkeys([text, compact, *texts]))
+    return [json.dumps(value, ensure_ascii=False, separators=(",", ":")), *texts]

@@ -40,7 +40,7 @@ COLUMNS = (
 @screen("/instances")
 async def list_instances(visit: Visit) -> Response:
     """Show a page of the process instances that pass the filter, newest first."""
-    wanted = filter_of(visit)
+    wanted = await filter_of(visit)
     found = NOTHING
     if not wanted.problem:
         found = await visit.search(
@@ -127,7 +127,7 @@ def _list_of(visit: Visit) -> str:
 @screen("/instances/export")
 async def export(visit: Visit) -> Response:
     """Answer with exactly the filtered rows as CSV, written while they are read."""
-    wanted = filter_of(visit)
+    wanted = await filter_of(visit)
     if wanted.problem:
         raise InvalidArgument(wanted.problem)
     headers = {"content-disposition": 'attachment; filename="instances.csv"', "cache-control": "no-store"}

@@ -158,3 +158,18 @@ document.addEventListener('change', (event) => {
 });
 
 document.addEventListener('htmx:after:swap', () => document.querySelectorAll('table[data-chooses]').forEach(count));
+
+// --- what somebody has unfolded stays so: a long text is left alone meanwhile, a list with an id is opened again after it was refreshed
+
+const unfolded = new Set();
+
+document.addEventListener('toggle', (event) => {
+  const details = event.target;
+  if (!details.matches?.('#main details')) return;
+  if (details.matches('.fold')) details.toggleAttribute('hx-morph-skip', details.open);
+  else if (details.id) unfolded[details.open ? 'add' : 'delete'](details.id);
+}, true);
+
+document.addEventListener('htmx:after:swap', () => {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute('open', '');
+});
