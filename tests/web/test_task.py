@@ -162,7 +162,7 @@ def test_a_task_completed_elsewhere_leaves_what_was_typed(browse, work, unique):
     field = task.get_by_role("textbox", name="Value of dinner")
     field.fill('"soup"')
     key = page.url.split("/tasks/")[1].split("?")[0]
-    assert browse().context.request.post(f"/tasks/{key}/complete", form={"form": ""}).ok
+    assert browse().context.request.post(f"/tasks/{key}/complete", form={"form-values": ""}).ok
     expect(page.get_by_role("alert")).to_contain_text("This task is no longer yours")
     expect(field).to_have_value('"soup"')
     expect(task.get_by_text("Completed by demo")).to_be_visible()
@@ -175,7 +175,7 @@ def test_a_completion_that_comes_too_late_gives_back_what_was_typed(browse, work
     task = open_task(page, unique)
     task.get_by_role("textbox", name="Value of dinner").fill('"soup"')
     key = page.url.split("/tasks/")[1].split("?")[0]
-    assert browse().context.request.post(f"/tasks/{key}/complete", form={"form": ""}).ok
+    assert browse().context.request.post(f"/tasks/{key}/complete", form={"form-values": ""}).ok
     task.get_by_role("button", name="Complete task").click()
     expect(page.get_by_role("alert")).to_have_text("This task was completed by demo meanwhile. Nothing was sent.")
     expect(task.get_by_role("group", name="What you typed")).to_contain_text("soup")

@@ -2,8 +2,11 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
+
+from tests.doors import running_broker
 
 
 def rows(page):
@@ -54,3 +57,162 @@ def test_the_filter_chooses_a_list(page, work, unique, name, titles):
         {"All open": "open", "Assigned to me": "mine", "Unassigned": "unassigned", "Completed": "completed"}[name]
     )
     assert set(rows(page).get_by_role("link").all_inner_texts()) == titles
+
+
+def test_an_empty_list_says_what_to_do(page, unique):
+    page.goto("/tasks?filter=mine")
+    find(page, unique)
+    expect(page.get_by_text("No task passes this filter.")).to_be_visible()
+    expect(page.get_by_role("main").get_by_role("link", name="All open tasks")).to_have_attribute("href", "/tasks")
+
+
+def test_a_broker_without_work_leads_to_the_start(browse, tmp_path):
+    with running_broker(tmp_path) as broker:
+        text = httpx.get(f"http://127.0.0.1:{broker.broker.http_port}/tasks").text
+    assert "No open tasks" in text
+    assert '<a href="/start">Start an instance</a>' in text
+
+
+def test_a_new_task_appears_without_reload(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    find(page, unique)
+    expect(rows(page)).to_have_count(0)
+    work.create(unique)
+    expect(rows(page)).to_have_count(1)
+
+
+def test_a_list_under_the_pointer_offers_new_tasks(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    work.create(unique)
+    find(page, unique)
+    rows(page).hover()
+    work.create(unique)
+    expect(page.get_by_text("1 new task", exact=True)).to_be_visible()
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="Show").click()
+    expect(rows(page)).to_have_count(2)
+
+
+def test_a_search_that_cannot_be_read_says_why(page, unique):
+    page.goto("/tasks")
+    page.get_by_role("searchbox", name="Search tasks").fill("due:soon")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Expected 'due:' to be a time")).to_be_visible()
+    expect(page.get_by_role("searchbox", name="Search tasks")).to_have_value("due:soon")
+
+
+def test_a_search_by_variable_finds_its_tasks(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    work.create(unique, dinner="pizza", amount=5)
+    work.create(unique, dinner="soup", amount=50)
+    find(page, unique)
+    for words, count in (
+        ("dinner=pizza", 1),
+        ("amount:>10", 1),
+        ("amount=5", 1),
+        ("amount:>1", 2),
+        ("ASK", 2),
+        ("nothing", 0),
+    ):
+        page.get_by_role("searchbox", name="Search tasks").fill(words)
+        page.keyboard.press("Enter")
+        expect(rows(page)).to_have_count(count)
+
+
+def test_selected_tasks_are_claimed_and_the_others_are_explained(page, work, unique):
+    work.deploy(
+        "start > fork:parallel [mine:user(name=Bake) > join:parallel | hers:user(name=Taste, assignee=ada) > join] > end",
+        unique,
+    )
+    work.create(unique)
+    find(page, unique)
+    page.get_by_role("checkbox", name="Select Bake").check()
+    page.get_by_role("button", name="Claim selected").click()
+    expect(page.get_by_role("status")).to_have_text("Claimed 1 task.")
+    page.get_by_role("checkbox", name="Select Bake").check()
+    page.get_by_role("checkbox", name="Select Taste").check()
+    page.get_by_role("button", name="Unclaim selected").click()
+    expect(page.get_by_role("alert")).to_have_text("Unclaimed 1 of 2 tasks. Not done: “Taste”: it is assigned to ada.")
+    page.get_by_role("checkbox", name="Select Bake").check()
+    page.get_by_role("button", name="Assign selected…").click()
+    dialog = page.get_by_role("dialog", name="Assign selected")
+    dialog.get_by_role("textbox", name="User name").fill("bob")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Assigned 1 task.")
+    expect(rows(page).filter(has_text="Bake")).to_contain_text("bob")
+
+
+def test_selected_tasks_are_completed_unless_they_have_a_form(page, work, unique):
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    work.create(unique)
+    work.create(unique)
+    find(page, unique)
+    for number in range(2):
+        rows(page).nth(number).get_by_role("checkbox").check()
+    page.get_by_role("button", name="Complete selected…").click()
+    page.get_by_role("dialog", name="Complete selected").get_by_role("button", name="Complete selected").click()
+    expect(page.get_by_role("status")).to_have_text("Completed 2 tasks.")
+
+
+def test_a_filter_is_saved_counted_and_deleted(browse, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    work.create(unique)
+    page = browse(f"u{unique}")
+    page.goto("/tasks")
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("textbox", name="Process").fill(unique)
+    page.get_by_role("textbox", name="Name").fill("Kitchen")
+    page.get_by_role("button", name="Save filter").click()
+    expect(page.get_by_role("status")).to_have_text("Filter saved: Kitchen")
+    view = page.get_by_role("navigation", name="Saved filters").get_by_role("link", name=re.compile("^Kitchen"))
+    expect(view).to_have_text("Kitchen 1")
+    work.create(unique)
+    expect(view).to_have_text("Kitchen 2")
+    page.goto("/tasks?filter=completed")
+    view.click()
+    expect(rows(page)).to_have_count(2)
+    page.get_by_role("button", name="Delete filter Kitchen").click()
+    expect(view).to_have_count(0)
+
+
+def test_the_exported_file_has_exactly_the_filtered_rows(site, work, unique):
+    work.deploy('start > ask:user(name="=1+1") > end', unique)
+    for amount in (1, 2, 3):
+        work.create(unique, amount=amount)
+    text = httpx.get(f"{site}/tasks.csv", params={"process": unique, "q": "amount:>1"}).text
+    lines = text.removeprefix("\ufeff").splitlines()
+    assert lines[0].startswith("key,name,state,assignee")
+    assert len(lines) == 3
+    assert "'=1+1" in lines[1]  # a spreadsheet must not run it
+
+
+def test_the_best_task_is_taken_with_one_key(browse, work, unique):
+    work.deploy(f'start > ask:user(groups="{unique}") > end', unique)
+    work.create(unique)
+    page = browse("ada", groups=unique)
+    page.goto("/tasks")
+    page.keyboard.press("n")
+    task = page.get_by_role("region", name="Task")
+    expect(task.get_by_text("Assignee: ada")).to_be_visible()
+    page.goto("/tasks")
+    page.get_by_role("button", name="Take next").click()
+    expect(page.get_by_role("status")).to_have_text("No unassigned task has you or one of your groups as a candidate.")
+
+
+def test_a_chip_says_why_a_task_is_in_my_list(browse, work, unique):
+    work.deploy('start > ask:user(groups="cooks, waiters") > mine:user(users=ada) > end', unique)
+    work.create(unique)
+    page = browse("ada", groups="waiters")
+    find(page, unique)
+    expect(rows(page)).to_contain_text("Your group waiters")
+
+
+def test_a_long_list_has_pages(page, work, unique):
+    work.deploy('start > ask:user(items="=for i in 1..51 return i") > end', unique)
+    work.create(unique)
+    find(page, unique)
+    expect(rows(page)).to_have_count(50)
+    page.get_by_role("link", name="Next page").click()
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("link", name="First page").click()
+    expect(rows(page)).to_have_count(50)

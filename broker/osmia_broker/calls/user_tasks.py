@@ -23,6 +23,7 @@ from osmia_broker.engine.task_commands import (
     CompleteUserTask,
     DeleteGlobalTaskListener,
     SaveTaskDraft,
+    SaveTaskFilter,
     SetGlobalTaskListener,
     TaskPolicy,
     UpdateUserTask,
@@ -36,6 +37,8 @@ LISTENERS_WAIT_S = 10.0  #: for task listeners, if the caller gives no time
 NAME_CHARACTERS = 4_096  # of a person, a group or an action
 CANDIDATES_MAX = 1_000  # users, and groups, of a task
 COMMENT_CHARACTERS = 32_768
+FILTER_NAME_CHARACTERS = 100
+FILTER_CHARACTERS = 2_000
 ID_CHARACTERS = 256  # of a global task listener
 ALL_EVENTS = "all"  #: the event type of a global task listener that stands for every one
 
@@ -158,6 +161,22 @@ class UserTaskCalls(PartitionCalls):
         if content:
             parse_variables(content)
         await self._partition.submit(SaveTaskDraft(key, content, actor))
+
+    async def save_filter(self, name: str, query: str, *, caller: Caller) -> None:
+        """Save a filter of the caller's task list, in the query language of `task_query`; an empty query deletes the filter.
+
+        Raises:
+            InvalidArgument: the name is blank or too long, or nobody is named as the acting person.
+
+        """
+        actor = self.actor(caller)
+        if not actor.user:
+            raise InvalidArgument("Expected a filter to belong to a person, but nobody is named as the acting person")
+        if not name.strip():
+            raise InvalidArgument("Expected a filter to have a name, but found none")
+        checks.at_most("name", name, FILTER_NAME_CHARACTERS)
+        checks.at_most("query", query, FILTER_CHARACTERS)
+        await self._partition.submit(SaveTaskFilter(name.strip(), query, actor))
 
     # --- global task listeners
 

@@ -107,6 +107,15 @@ class SaveTaskDraft(Command, frozen=True, gc=False):
     actor: Actor = NOBODY
 
 
+class SaveTaskFilter(Command, frozen=True, gc=False):
+    """Save a filter of the acting person's task list under a name, in place of an earlier one; an empty query deletes it."""
+
+    intent: ClassVar[str] = "UPDATE"
+    name: str
+    query: str
+    actor: Actor = NOBODY
+
+
 class SetGlobalTaskListener(Command, frozen=True, gc=False):
     """Create a global task listener, or (*is_new* false) change it. None: that attribute stays as it is, or is the default."""
 

@@ -16,6 +16,7 @@ from osmia_broker.engine.task_commands import (
     CommentUserTask,
     CompleteUserTask,
     SaveTaskDraft,
+    SaveTaskFilter,
     UpdateUserTask,
 )
 from osmia_broker.engine.task_listeners import (
@@ -34,7 +35,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
-from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskOperation, UserTask, UserTaskState
+from osmia_broker.state.task_rows import SavedTaskFilter, TaskComment, TaskDraft, TaskOperation, UserTask, UserTaskState
 
 NO_RESULT = TaskListenerResult()
 
@@ -121,6 +122,12 @@ def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
     turn.notes[TaskDraft].write(
         TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
     )
+
+
+@handles(SaveTaskFilter)
+def save_task_filter(turn: Turn, command: SaveTaskFilter) -> None:
+    """Keep a question to the task list for one person."""
+    turn.notes[SavedTaskFilter].write(SavedTaskFilter(command.actor.user, command.name, command.query, turn.now_ms))
 
 
 @completes(JobKind.TASK_LISTENER)

@@ -61,6 +61,7 @@ from osmia_broker.state.store_protocol import (
 from osmia_broker.state.table import Table
 from osmia_broker.state.task_rows import (
     GlobalTaskListener,
+    SavedTaskFilter,
     TaskCandidate,
     TaskComment,
     TaskDraft,
@@ -77,7 +78,14 @@ _OF_ELEMENTS = tuple(
 )
 
 #: The row classes that the engine writes and never reads.
-NOTE_TYPES: tuple[type, ...] = (TaskCandidate, TaskEvent, TaskComment, TaskDraft, MessageCorrelation)
+NOTE_TYPES: tuple[type, ...] = (
+    TaskCandidate,
+    TaskEvent,
+    TaskComment,
+    TaskDraft,
+    SavedTaskFilter,
+    MessageCorrelation,
+)
 
 
 class State:

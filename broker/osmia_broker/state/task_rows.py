@@ -1,7 +1,7 @@
 """The rows of user tasks: the part of the data dictionary (`rows`) that is about work for people.
 
 A user task lives in memory with its process instance. Its candidates, its history, its comments and its drafts are only ever written
-(`notes`): the engine never reads them, so they cost neither memory nor a load.
+(`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
 """
 
 from dataclasses import dataclass
@@ -150,6 +150,17 @@ class TaskDraft:
     user: str
     process_instance_key: int
     content: str = changing()  # JSON object; empty when it was discarded
+    saved_ms: int = changing(0)
+
+
+@stored("saved_task_filters", primary_key=("user", "name"))
+@dataclass(slots=True)
+class SavedTaskFilter:
+    """A person's own question to the task list, under a name of theirs."""
+
+    user: str
+    name: str
+    query: str = changing()  # in the query language of task lists; empty when it was deleted
     saved_ms: int = changing(0)
 
 

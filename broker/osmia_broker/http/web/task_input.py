@@ -50,7 +50,7 @@ async def read_input(visit: Visit) -> Input:
         problem = json_problem(typed)
         if problem:
             problems[variable] = problem
-    draft = Draft(values, [], _form_of(await visit.field("form")))
+    draft = Draft(values, [], _form_of(await visit.field("form-values")))
     found = Input(draft, problems)
     names, texts = await visit.fields("added-name"), await visit.fields("added-value")
     _read_added(found, list(zip(names, texts, strict=False)))

@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.http.web.rendering import moment
-from osmia_broker.http.web.visit import PAGE_ITEMS, Visit
+from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.task_filters import filters_of
 from osmia_broker.store.read.task_query import Asker, TaskQuery, quoted
 
 Item = dict[str, Any]
@@ -18,6 +19,7 @@ SORTS = {"newest": "Newest", "oldest": "Oldest", "due": "Due date", "priority": 
 #: Filters that have a field of their own beside the search, and the term of the query language that each stands for.
 MORE = ("process", "group", "due", "priority", "variable")
 DUE = {"": "Any", "overdue": "Overdue", "today": "Today", "<7d": "Within 7 days", "none": "No due date"}
+COUNTED_MAX = 10  # saved filters whose tasks are counted
 KEPT = ("filter", "sort", "q", *MORE, "after")  # parameters that links of the list carry on
 
 
@@ -115,6 +117,38 @@ async def read_query(visit: Visit, asked: dict[str, str]) -> tuple[TaskList, Tas
         return listed, None
     listed.view, listed.sort, listed.q = query.view, query.order, own.text
     return listed, query
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A saved filter with the number of tasks that pass it."""
+
+    name: str
+    address: str
+    query: str
+    count: str  # empty if it cannot be read any more
+
+
+async def saved_views(visit: Visit) -> list[SavedView]:
+    """Return the filters that the person has saved; the first ones with their counts."""
+    return [
+        SavedView(
+            one.name,
+            address_of("/tasks", q=one.query),
+            one.query,
+            await _count(visit, one.query) if number < COUNTED_MAX else "",
+        )
+        for number, one in enumerate(await filters_of(visit.reader, visit.person.user))
+    ]
+
+
+async def _count(visit: Visit, text: str) -> str:
+    try:
+        query = await task_query.read(visit.reader, text, asker_of(visit))
+        found = await visit.search(USER_TASKS, query.filter, limit=1)
+    except InvalidArgument:
+        return ""
+    return f"{found.total:,}{'+' if found.has_more_total else ''}"
 
 
 async def read_list(visit: Visit) -> TaskList:

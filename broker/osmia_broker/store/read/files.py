@@ -12,7 +12,7 @@ from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.fields import TENANT_ID
 from osmia_broker.store.read.sources import Sources, no_such, question
-from osmia_broker.store.read.start_forms import EMBEDDED, embedded_form, start_form
+from osmia_broker.store.read.start_forms import EMBEDDED, embedded_form, form_of_element, start_form
 from osmia_broker.store.read.tables import columns_of, readable
 
 _form, _task = schema.TABLES[Form], schema.TABLES[UserTask]
@@ -104,7 +104,9 @@ async def form(sources: Sources, key: int) -> Item:
 
 @question
 async def form_of_task(sources: Sources, key: int) -> Item | None:
-    """Return the form of a user task: a deployed one, or one inside its model; None if it has none, or an external one.
+    """Return the form of a user task: a deployed one, one inside its model, or one made of form properties; None if it has none here.
+
+    A form key that is text (as the Activiti dialect has it) stands for the deployed form with this id.
 
     Raises:
         NotFound: there is no task with this key.
@@ -117,12 +119,14 @@ async def form_of_task(sources: Sources, key: int) -> Item | None:
         task = tasks[0]
         if task.form_key:
             return await _deployed(snapshot, _FORM, {"key": task.form_key})
-        if not task.external_form.startswith(EMBEDDED):
-            return None
+        if task.external_form and not task.external_form.startswith(EMBEDDED):
+            return await _deployed(snapshot, _LATEST_FORM, {"form_id": task.external_form})
         definition = await _definition(snapshot, task.process_definition_key)
-        id = task.external_form.removeprefix(EMBEDDED)
-        schema_text = None if definition is None else await embedded_form(snapshot, definition, id)
-        return None if definition is None or schema_text is None else _item(definition, id, schema_text)
+        if definition is None:
+            return None
+        id = task.external_form.removeprefix(EMBEDDED) or task.element_id
+        text = await (embedded_form if task.external_form else form_of_element)(snapshot, definition, id)
+        return None if text is None else _item(definition, id, text)
 
 
 @question

@@ -1,4 +1,6 @@
-"""The forms of start events: `zeebe:formDefinition` in the deployed file. No table has them, so the file is read when a list asks."""
+"""The forms inside of deployed files: those of start events, embedded ones, form properties of user tasks. No table has them, so the file
+is read when somebody asks.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -8,11 +10,12 @@ import msgspec
 from sqlalchemy import Select, bindparam, select
 
 from osmia_broker import untrusted_xml
-from osmia_broker.model.xml import BPMN, ZEEBE, name
+from osmia_broker.model.xml import ACTIVITI, BPMN, ZEEBE, name
 from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.form_properties import form_of_properties
 from osmia_broker.store.read.sources import Sources
 from osmia_broker.store.read.tables import columns_of
 
@@ -38,9 +41,11 @@ class Forms(msgspec.Struct, frozen=True):
 
     starts: dict[str, StartForm]  # by process id
     embedded: dict[str, dict[str, str]]  # by process id, then by form id
+    of_tasks: dict[str, dict[str, str]]  # made from form properties, by process id, then by element id
 
 
-NONE = Forms({}, {})
+NONE = Forms({}, {}, {})
+MARKS = (b"formDefinition", b"formProperty")  # a file without them has no forms
 _kept: "OrderedDict[str, Forms]" = OrderedDict()  # by checksum; a file never changes
 
 
@@ -62,11 +67,16 @@ async def embedded_form(snapshot: Snapshot, definition: ProcessDefinition, id: s
     return (await _forms(snapshot, definition)).embedded.get(definition.bpmn_process_id, {}).get(id)
 
 
+async def form_of_element(snapshot: Snapshot, definition: ProcessDefinition, element_id: str) -> str | None:
+    """Return the form that is made of the form properties of a user task; None if it has none."""
+    return (await _forms(snapshot, definition)).of_tasks.get(definition.bpmn_process_id, {}).get(element_id)
+
+
 async def _forms(snapshot: Snapshot, definition: ProcessDefinition) -> Forms:
     if definition.checksum not in _kept:
         found = await snapshot.values(_CONTENT, {"checksum": definition.checksum})
         content = found[0][0] if found else b""
-        has_forms = type(content) is bytes and b"formDefinition" in content
+        has_forms = type(content) is bytes and any(mark in content for mark in MARKS)
         _kept[definition.checksum] = _forms_in(content) if has_forms else NONE
         while len(_kept) > FILES_MAX:
             _kept.popitem(last=False)
@@ -80,9 +90,15 @@ def _forms_in(content: bytes) -> Forms:
         return NONE
     starts: dict[str, StartForm] = {}
     embedded_by_process: dict[str, dict[str, str]] = {}
+    of_tasks: dict[str, dict[str, str]] = {}
     for process in root.iterchildren(name(BPMN, "process")):
         embedded = {node.get("id", ""): node.text or "" for node in process.iter(name(ZEEBE, "userTaskForm"))}
         embedded_by_process[process.get("id", "")] = embedded
+        of_tasks[process.get("id", "")] = {
+            task.get("id", ""): form_of_properties(task.get("id", ""), properties)
+            for task in process.iter(name(BPMN, "userTask"))
+            if (properties := [*task.iter(name(ACTIVITI, "formProperty"))])
+        }
         for event in process.iterchildren(name(BPMN, "startEvent")):
             for node in event.iter(name(ZEEBE, "formDefinition")):
                 form_key = node.get("formKey", "").removeprefix(EMBEDDED)
@@ -94,4 +110,4 @@ def _forms_in(content: bytes) -> Forms:
                 )
                 if form.form_id or form.embedded is not None:
                     starts[process.get("id", "")] = form
-    return Forms(starts, embedded_by_process)
+    return Forms(starts, embedded_by_process, of_tasks)

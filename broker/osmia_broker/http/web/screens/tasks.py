@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from osmia_broker.http.web.screen import screen
-from osmia_broker.http.web.task_list import DUE, FILTERS, SORTS, TaskList, read_list
+from osmia_broker.http.web.task_list import DUE, FILTERS, SORTS, TaskList, read_list, saved_views
 from osmia_broker.http.web.visit import Visit
 
 
@@ -17,7 +17,7 @@ async def tasks_page(visit: Visit, listed: TaskList, **values: object) -> Respon
     """Answer with the list, and a task beside it if *values* have one."""
     status = 400 if listed.problem and "status" not in values else values.pop("status", 200)
     assert isinstance(status, int), "an HTTP status is a number"
-    given = {"task": None} | values
+    given = {"task": None, "saved": await saved_views(visit)} | values
     return await visit.page(
         "tasks.html",
         status=status,

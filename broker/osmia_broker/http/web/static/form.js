@@ -1,6 +1,7 @@
 // A form of form-js inside of an HTML form.
 //
 //   <osmia-form data-schema="#id of a JSON script" data-values="#id of a JSON script" data-into="name of a hidden input" [data-readonly]>
+//   (no input of the form around it may be called "form": htmx would take it for the form itself)
 //
 // When the form around it is sent, it is checked: either the fields say what is wrong and nothing is sent, or the values are written into the
 // hidden input as JSON. The viewer is loaded by the first such element.
@@ -25,6 +26,13 @@ function load() {
 }
 
 class OsmiaForm extends HTMLElement {
+  static observedAttributes = ['data-readonly'];
+
+  // A live update may change who may fill the form in.
+  attributeChangedCallback() {
+    this.form?.setProperty('readOnly', 'readonly' in this.dataset);
+  }
+
   async connectedCallback() {
     if (this.form || this.loading) return;
     this.loading = true;
@@ -42,7 +50,6 @@ class OsmiaForm extends HTMLElement {
       form.on('changed', () => {
         if (this.#text() !== this.begun) this.dispatchEvent(new CustomEvent('osmia:typed', { bubbles: true }));
       });
-      this.dataset.ready = 'yes';
     } catch (fault) {
       this.textContent = 'This form cannot be shown. Use the variables below.';
       say('alert', `The form cannot be shown: ${fault.message}`);

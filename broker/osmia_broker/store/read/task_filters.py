@@ -1,0 +1,32 @@
+"""The filters of task lists that a person has saved."""
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from osmia_broker.state.task_rows import SavedTaskFilter
+from osmia_broker.store import schema
+from osmia_broker.store.read.sources import Sources, question
+
+FILTERS_MAX = 50  # of one person in an answer
+
+_filter = schema.TABLES[SavedTaskFilter].c
+_OF_USER = (
+    select(_filter.name, _filter.query)
+    .where(_filter.user == bindparam("user"), _filter.query != "")
+    .order_by(_filter.name)
+    .limit(FILTERS_MAX)
+)
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A saved filter: its name, and its question in the query language of `task_query`."""
+
+    name: str
+    query: str
+
+
+@question
+async def filters_of(sources: Sources, user: str) -> list[Saved]:
+    """Return the saved filters of a person by name, at most `FILTERS_MAX`."""
+    async with sources.database.snapshot() as snapshot:
+        return [Saved(*row) for row in await snapshot.values(_OF_USER, {"user": user})]

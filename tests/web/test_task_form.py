@@ -1,0 +1,141 @@
+"""Forms of tasks: deployed ones, embedded ones, form properties; what they check and what they send."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import expect
+
+from tests.bpmn import bpmn
+
+
+def form(id: str, *components: dict[str, Any]) -> bytes:
+    """A form of form-js."""
+    fields = [{"id": f"c{number}"} | one for number, one in enumerate(components)]
+    return msgspec.json.encode({"type": "default", "id": id, "schemaVersion": 16, "components": fields})
+
+
+DINNER = {"type": "textfield", "label": "What do we eat?", "key": "dinner", "validate": {"required": True}}
+GUESTS = {"type": "number", "label": "Guests", "key": "guests"}
+
+
+@pytest.fixture
+def open_form(browse, work, unique):
+    """Deploy a task with a form and open it as its assignee."""
+
+    def opened(*components: dict[str, Any], **variables: Any) -> Any:
+        work.broker.client.deploy((f"{unique}.form", form(unique, *components)))
+        work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > next:user(assignee=demo) > end", unique)
+        work.create(unique, **variables)
+        page = browse()
+        page.goto(f"/tasks?process={unique}")
+        page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+        return page
+
+    return opened
+
+
+def region(page: Any, name: str) -> Any:
+    return page.get_by_role("region", name="Task").get_by_role("region", name=name)
+
+
+def test_a_form_comes_first_and_the_variables_fold_below(open_form):
+    page = open_form(DINNER, GUESTS, guests=4)
+    fields = region(page, "Form")
+    expect(fields.get_by_role("textbox", name="What do we eat?")).to_have_value("")
+    expect(fields.get_by_role("textbox", name="Guests")).to_have_value("4")
+    expect(region(page, "Variables").get_by_role("textbox", name="Value of guests")).to_be_hidden()
+    expect(page.locator(".fjs-powered-by")).to_be_visible()
+
+
+def test_an_invalid_field_says_so_and_nothing_is_sent(open_form):
+    page = open_form(GUESTS, DINNER, guests=4)
+    field = region(page, "Form").get_by_role("textbox", name="What do we eat?")
+    expect(field).to_be_visible()
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/complete" in request.url else None)
+    page.get_by_role("button", name="Complete task").click()
+    expect(region(page, "Form").get_by_text("Field is required.")).to_be_visible()
+    expect(field).to_be_focused()
+    assert not sent
+    field.fill("pizza")
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+
+
+def test_the_values_of_a_form_become_variables(open_form, work, unique):
+    page = open_form(DINNER, GUESTS)
+    fields = region(page, "Form")
+    fields.get_by_role("textbox", name="What do we eat?").fill('"<b>soup</b>"')
+    fields.get_by_role("textbox", name="Guests").fill("3")
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="next").click()
+    variables = region(page, "Variables")
+    expect(variables.get_by_role("textbox", name="Value of dinner")).to_have_value('"\\"<b>soup</b>\\""')
+    expect(variables.get_by_role("textbox", name="Value of guests")).to_have_value("3")
+
+
+def test_what_was_typed_into_a_form_is_kept_as_a_draft(open_form):
+    page = open_form(DINNER)
+    region(page, "Form").get_by_role("textbox", name="What do we eat?").fill("sou")
+    expect(page.get_by_role("button", name="Discard draft")).to_be_visible()
+    page.reload()
+    expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_have_value("sou")
+
+
+def test_a_form_of_somebody_elses_task_is_only_shown(open_form, browse):
+    page = open_form(DINNER, dinner="pizza")
+    other = browse("ada")
+    other.goto(page.url)
+    field = region(other, "Form").get_by_role("textbox", name="What do we eat?")
+    expect(field).to_have_value("pizza")
+    expect(field).to_have_attribute("readonly", re.compile(""))
+
+
+def test_a_form_in_the_model_is_shown(page, work, unique):
+    content = form("inner", DINNER).decode()
+    extra = f'<bpmn:extensionElements><zeebe:userTaskForm id="inner"><![CDATA[{content}]]></zeebe:userTaskForm></bpmn:extensionElements>'
+    xml = bpmn('start > ask:user(assignee=demo, form="camunda-forms:bpmn:inner") > end', id=unique)
+    head, tail = xml.decode().split('isExecutable="true">', 1)
+    work.deploy_xml(f'{head}isExecutable="true">{extra}{tail}'.encode(), unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_be_visible()
+
+
+PROPERTIES = """<bpmn:extensionElements>
+  <activiti:formProperty id="dinner" name="What do we eat?" type="string" required="true"/>
+  <activiti:formProperty id="guests" name="Guests" type="long" default="2"/>
+  <activiti:formProperty id="drink" name="Drink" type="enum"><activiti:value id="w" name="Water"/></activiti:formProperty>
+  <activiti:formProperty id="quick" name="Quick" type="boolean"/>
+  <activiti:formProperty id="secret" name="Secret" type="string" readable="false"/>
+</bpmn:extensionElements>"""
+
+
+def test_form_properties_make_a_form(page, work, unique):
+    xml = bpmn("start > ask:user(assignee=demo) > end", id=unique, dialect="activiti").decode()
+    task = re.search(r"<bpmn:userTask [^>]*>", xml)
+    assert task is not None
+    work.deploy_xml(xml.replace(task[0], task[0] + PROPERTIES).encode(), unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    fields = region(page, "Form")
+    expect(fields.get_by_role("textbox", name="Guests")).to_have_value("2")
+    expect(fields.get_by_role("checkbox", name="Quick")).to_be_visible()
+    expect(fields.get_by_text("Secret")).to_have_count(0)
+    fields.get_by_role("textbox", name="What do we eat?").fill("soup")
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+
+
+def test_a_form_that_is_not_there_is_named_and_the_variables_remain(page, work, unique):
+    work.deploy("start > ask:user(assignee=demo, form=lost-form) > end", unique)
+    work.create(unique, amount=1)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    expect(page.get_by_role("alert")).to_contain_text("lost-form")
+    expect(region(page, "Variables").get_by_role("textbox", name="Value of amount")).to_be_visible()
