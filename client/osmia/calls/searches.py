@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia import variables as variables_json
+from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
 from osmia.results import (
     BufferedMessage,
@@ -42,6 +43,7 @@ _KIND = "SUBSCRIPTION_KIND_"
 _SUBSCRIPTION = "SUBSCRIPTION_STATE_"
 
 
+@checks_arguments
 class SearchCalls(Calls):
     """Search instances, jobs, incidents, definitions, variables, timers, subscriptions and messages.
 
