@@ -12,6 +12,7 @@ import ipaddress
 import itertools
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -184,6 +185,7 @@ def _one_of(*choices: str) -> Callable[[object], str]:
             raise ValueError(f"one of {', '.join(choices)}")
         return str(value)
 
+    read.choices = choices  # type: ignore[attr-defined]  # read by `choices`
     return read
 
 
@@ -290,6 +292,11 @@ def about(name: str) -> str:
     return str(NAMES[name].metadata["about"])
 
 
+def choices(name: str) -> list[str]:
+    """Return the values that the setting *name* may have, if they are few and fixed; else an empty list."""
+    return list(getattr(NAMES[name].metadata["read"], "choices", ()))
+
+
 def load(
     flags: Mapping[str, Any],
     *,
@@ -303,17 +310,44 @@ def load(
     Raises:
         ConfigError: an unknown name, a value against its rule, or a file that cannot be read.
     """
-    environ = os.environ if environ is None else environ
-    values = {
-        **_from_file(file, environ),
-        **_from_environment(environ),
-        **{
-            name: _read(name, value, "--" + name.replace("_", "-"))
-            for name, value in flags.items()
-            if value is not None
-        },
-    }
+    values = {name: value for name, (value, _) in _given(flags, environ, file).items()}
     return Settings(**values)
+
+
+def explained(
+    flags: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, file: Path | None = None
+) -> list[tuple[str, Any, str]]:
+    """Return name, value and source of every setting: an option, a variable, a file, or `default`. The parameters are those of `load`.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    given = _given(flags, environ, file)
+    settings = Settings(**{name: value for name, (value, _) in given.items()})
+    return [(name, getattr(settings, name), given[name][1] if name in given else "default") for name in NAMES]
+
+
+def _given(
+    flags: Mapping[str, Any], environ: Mapping[str, str] | None, file: Path | None
+) -> dict[str, tuple[Any, str]]:
+    """Return value and source of each setting that is given. A source that comes later here overrules an earlier one."""
+    environ = os.environ if environ is None else environ
+    path = _file(file, environ)
+    spelt = {name: "--" + name.replace("_", "-") for name in flags}
+    typed = {name: _read(name, value, spelt[name]) for name, value in flags.items() if value is not None}
+    return {
+        **{name: (value, str(path)) for name, value in (_from_file(path) if path else {}).items()},
+        **{name: (value, PREFIX + name.upper()) for name, value in _from_environment(environ).items()},
+        **{name: (value, spelt[name]) for name, value in typed.items()},
+    }
+
+
+def has_browser(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a browser that opens here would be seen: a display, no remote shell, and no automatic build."""
+    environ = os.environ if environ is None else environ
+    if any(environ.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY")):
+        return False
+    return sys.platform == "darwin" or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def is_loopback(host: str) -> bool:
@@ -386,12 +420,12 @@ def _misspelt(name: str) -> str:
     another order count as a misspelling, too.
     """
     words = sorted(name.split("_"))
-    distances = {known: 0 if sorted(known.split("_")) == words else _edits(name, known) for known in NAMES}
+    distances = {known: 0 if sorted(known.split("_")) == words else edits(name, known) for known in NAMES}
     nearest = min(distances, key=lambda known: distances[known])
     return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""
 
 
-def _edits(one: str, other: str) -> int:
+def edits(one: str, other: str) -> int:
     """Count the letters to insert, remove, replace or swap with a neighbour that make *one* into *other*."""
     before, row = list[int](), list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
@@ -403,17 +437,25 @@ def _edits(one: str, other: str) -> int:
     return row[-1]
 
 
-def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+def _file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the settings file: *file*, else that of the variable, else the first of the usual ones that is there."""
     named = file or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    path = named or next((one for one in CONFIG_FILES if one.is_file()), None)
-    if path is None:
-        return {}
+    return named or next((one for one in CONFIG_FILES if one.is_file()), None)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"Expected to read settings from '{path}', but found: {error.strerror}") from error
+        raise ConfigError(
+            f"Expected to read settings from '{path}', but found: {error.strerror}",
+            "osmia broker --config FILE   (a file that is there), or without --config",
+        ) from error
     except ValueError as error:  # TOML's faults and broken UTF-8
-        raise ConfigError(f"Expected '{path}' to be TOML, but found: {error}") from error
+        raise ConfigError(
+            f"Expected '{path}' to be TOML, but found: {error}",
+            'NAME = VALUE, one a line; a text stands in quotes: data_dir = "/var/lib/osmia"',
+        ) from error
     for name in document:
         if name not in NAMES:
             raise _unknown(name, path)
@@ -424,7 +466,31 @@ def _read(name: str, value: object, spelt: str) -> Any:
     try:
         return NAMES[name].metadata["read"](value)
     except ValueError as error:
-        raise ConfigError(f"Expected {spelt} to be {error}, but found '{value}'") from error
+        raise ConfigError(f"Expected {spelt} to be {error}, but found '{value}'", _example(name, spelt)) from error
+
+
+EXAMPLES = {
+    "data_dir": "/var/lib/osmia",
+    "host": "127.0.0.1",
+    "advertised_address": "broker.example.org:26500",
+    "max_message_size": "4MiB",
+    "memory_limit": "24MiB",
+    "task_policy": "candidates",
+    "event_retention": "1h",
+    "shutdown_grace": "10s",
+}  #: a value of each setting whose default does not show how it is typed
+
+
+def _example(name: str, spelt: str) -> str:
+    """Return a value of the setting *name* as it would be written where *spelt* stands: an option, a variable, or a line of the file."""
+    default = NAMES[name].default
+    value = EXAMPLES.get(name) or (EXAMPLES["host"] if name.endswith("_host") else default)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if spelt.startswith("--"):
+        return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"
+    if spelt.startswith(PREFIX):
+        return f"{spelt}={text}"
+    return f'{name} = "{text}"' if isinstance(value, str) else f"{name} = {text}"
 
 
 def _unknown(name: str, path: Path) -> ConfigError:
