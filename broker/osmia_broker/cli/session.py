@@ -56,7 +56,7 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="The broker; else OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.",
+        help="Else OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.",
         rich_help_panel=EVERYWHERE,
     ),
 ]
