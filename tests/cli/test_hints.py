@@ -57,7 +57,9 @@ def test_a_refusal_by_the_policy_names_how_to_say_who_acts():
     from osmia.errors import NotAllowed
     from osmia_broker.cli.failures import from_call
 
-    failure = from_call(NotAllowed(StatusCode.PERMISSION_DENIED, "Expected to claim it as a candidate"), "x:1")
+    failure = from_call(
+        NotAllowed(StatusCode.PERMISSION_DENIED, "Expected to claim user task with key '7' as a candidate"), "x:1"
+    )
     assert (failure.exit, "--user NAME" in failure.mend, "--groups" in failure.mend) == (7, True, True)
 
 

@@ -126,6 +126,8 @@ def _nearby(path: Path) -> str:
     near = get_close_matches(path.name, by_name, n=1)
     if near:
         return f"osmia deploy {by_name[near[0]]}"
+    if not path.parent.is_dir():
+        return "osmia deploy my-process.bpmn"
     if files:
         return f"osmia deploy {files[0]}" + (
             f"   (nearby: {', '.join(map(str, files[1:NEARBY_MAX]))})" if files[1:] else ""

@@ -146,7 +146,8 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
         return Failure(exit, what.format(address=address), why=sentence, mend=mend, code=status)
     if exit is Exit.DEFECT:
         return Failure(exit, f"The broker at {address} has a fault.", why=sentence, code=status)
-    mend = found_by if status == "NOT_FOUND" else WHO if status == "PERMISSION_DENIED" else ""
+    is_about_people = status == "PERMISSION_DENIED" and "user task" in sentence
+    mend = found_by if status == "NOT_FOUND" else WHO if is_about_people else ""
     return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
 
 

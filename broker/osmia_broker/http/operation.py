@@ -152,7 +152,7 @@ class Operation:
 
         """
         if not content.strip():
-            raise bad_request("Failed to read request: expected a JSON object as the body, but found an empty body")
+            raise bad_request("Failed to read request: expected JSON, but found an empty body")
         try:
             body = self.decode(content)
         except msgspec.ValidationError as fault:
