@@ -122,8 +122,8 @@ def _nearby(path: Path) -> str:
         for suffix in SUFFIXES
         for file in sorted(folder.glob(f"*{suffix}"))
     ]
-    by_name = {file.name: file for file in reversed(files)}
-    near = get_close_matches(path.name, by_name, n=1)
+    by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
+    near = get_close_matches(path.stem, by_name, n=1)
     if near:
         return f"osmia deploy {by_name[near[0]]}"
     if not path.parent.is_dir():
