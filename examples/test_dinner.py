@@ -1,4 +1,4 @@
-"""Tests of the dinner process, with the fixture `broker` that `pip install 'osmia[broker]'` gives to pytest.
+"""Tests of the dinner process, with the fixture `broker` that Osmia gives to pytest (`pip install '.[broker]' pytest`).
 
 pytest examples/test_dinner.py --osmia-coverage
 """

@@ -11,6 +11,7 @@ pod that runs beside a service named `osmia`.
 import itertools
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -19,6 +20,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from osmia_broker import setting_values
 from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
 
 PREFIX = "OSMIA_"
@@ -45,159 +47,6 @@ class ConfigError(ValueError):
         self.hint = hint
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a text that is not blank")
-    return value
-
-
-def _optional_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text")  # noqa: TRY004 - one kind of error for all readers
-    return value
-
-
-def _path(value: object) -> Path:
-    if "\x00" in str(value):
-        raise ValueError("a path without a NUL character")
-    return value if isinstance(value, Path) else Path(_text(value)).expanduser()
-
-
-def _optional_path(value: object) -> Path | None:
-    return None if value is None or value == "" else _path(value)
-
-
-HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.]+)?\]|[^\s:\[\]/]+):([0-9]{1,5})")
-
-
-def _host_and_port(value: object) -> str:
-    """Read `HOST:PORT` or `[IPv6]:PORT`. A host alone is refused: with a free port (0) there is nothing to complete it with."""
-    text = _optional_text(value).strip()
-    parts = HOST_AND_PORT.fullmatch(text)
-    if text and (parts is None or not 1 <= int(parts[1]) <= 65535):
-        raise ValueError("HOST:PORT, such as broker.example.org:26500 or [::1]:26500")
-    return text
-
-
-VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")  # clients split it at the dots and compare the numbers
-GATEWAY_VERSION = "8.10.0"  # the level of the gateway contract that is offered
-
-
-def _version(value: object) -> str:
-    if not isinstance(value, str) or not VERSION.fullmatch(value.strip()):
-        raise ValueError(f"a version of three numbers, such as {GATEWAY_VERSION}")
-    return value.strip()
-
-
-def _integer(value: object, lowest: int, highest: int, expected: str) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-        raise ValueError(expected)
-    return value
-
-
-def _port(value: object) -> int:
-    return _integer(value, 0, 65535, "a port from 0 (a free one) to 65535")
-
-
-def _count(value: object) -> int:
-    return _integer(value, 1, 10_000_000, "a whole number from 1 to 10000000")
-
-
-SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, str):
-        value = SWITCHES.get(value.strip().lower())
-    if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004 - one kind of error for all readers
-    return value
-
-
-BYTES = {
-    "": 1,
-    "b": 1,
-    "kb": 1000,
-    "mb": 1000**2,
-    "gb": 1000**3,
-    "kib": 1024,
-    "mib": 1024**2,
-    "gib": 1024**3,
-}  # by the unit in lower case
-MESSAGE_BYTES_MAX = 256 * 1024**2  # a larger message could take all the memory that the broker promises to keep to
-MEMORY_BYTES_MAX = 1024**4  # more than a machine has that runs a single broker process
-
-
-def _size(lowest: int, highest: int, expected: str) -> Callable[[object], int]:
-    """Read a number of bytes from *lowest* to *highest*: `4194304`, `4 MiB` or `4MB`."""
-
-    def read(value: object) -> int:
-        parts = re.fullmatch(r"\s*([0-9]{1,18})\s*([A-Za-z]*)\s*", str(value))
-        factor = BYTES.get(parts[2].lower(), 0) if parts else 0
-        size = int(parts[1]) * factor if parts else 0
-        if factor == 0 or not lowest <= size <= highest:
-            raise ValueError(expected)
-        return size
-
-    return read
-
-
-_message_size = _size(1024, MESSAGE_BYTES_MAX, "a size from 1 KiB to 256 MiB, such as '4 MiB' or 4194304")
-_memory_size = _size(
-    1, MEMORY_BYTES_MAX, "a whole number of bytes from 1 to 1 TiB, such as '24 MiB', '1 GB' or 25165824"
-)
-
-
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-SPAN_MAX = timedelta(days=36_500)  # a moment in milliseconds plus a longer one might not fit into 64 bits
-ISO_8601 = re.compile(
-    r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
-)  # days, hours, minutes, seconds
-
-
-def duration(value: object) -> timedelta:
-    """Read `10s`, `500ms`, `5m`, `2h`, `30d`, or ISO 8601 such as `PT1M30S`.
-
-    A number without a unit is refused: it could mean seconds or milliseconds.
-
-    Raises:
-        ValueError: *value* is no duration; the text completes the sentence "Expected ...".
-    """
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
-        raise ValueError(f"a duration such as {text.rstrip('.')}s")
-    if short := re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)", text):
-        return _span(seconds=float(short[1]) * SECONDS[short[2]])
-    iso = ISO_8601.fullmatch(text)
-    if iso is None or not any(iso.groups()):
-        raise ValueError("a duration such as 500ms, 10s, 5m, 2h, 30d or PT10S")
-    days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
-    return _span(days=days, hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _span(**parts: float) -> timedelta:
-    try:
-        span = timedelta(**parts)
-    except OverflowError:
-        span = timedelta.max
-    if span > SPAN_MAX:
-        raise ValueError("a duration of at most 36500d")
-    return span
-
-
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return str(value)
-
-    return read
-
-
 def _setting(default: Any, read: Callable[[object], Any], about: str, *, is_secret: bool = False) -> Any:
     return field(default=default, repr=not is_secret, metadata={"read": read, "about": about})
 
@@ -211,69 +60,103 @@ class Settings:
             open to the network without both, and without `insecure`.
     """
 
-    data_dir: Path = _setting(DATA_DIR, _path, "Where the data lives; created with mode 700.")
-    host: str = _setting("127.0.0.1", _text, "The address that all doors listen on.")
-    grpc_host: str = _setting("", _optional_text, "The gRPC door's address, when it is not host.")
-    http_host: str = _setting("", _optional_text, "The HTTP door's address, when it is not host.")
-    management_host: str = _setting("", _optional_text, "The management door's address, when it is not host.")
-    grpc_port: int = _setting(26500, _port, "The gRPC door; 0 takes a free port.")
-    http_port: int = _setting(8080, _port, "The HTTP door, with the REST API; 0 takes a free port.")
-    management_port: int = _setting(9600, _port, "Health and metrics; 0 takes a free port.")
-    advertised_address: str = _setting("", _host_and_port, "HOST:PORT that Topology names; else where gRPC listens.")
-    gateway_version: str = _setting(
-        GATEWAY_VERSION, _version, "The level of the gateway contract that Topology names; clients compare its numbers."
+    data_dir: Path = _setting(DATA_DIR, setting_values.path, "Where the data lives; created with mode 700.")
+    host: str = _setting("127.0.0.1", setting_values.text, "The address that all doors listen on.")
+    grpc_host: str = _setting("", setting_values.optional_text, "The gRPC door's address, when it is not host.")
+    http_host: str = _setting("", setting_values.optional_text, "The HTTP door's address, when it is not host.")
+    management_host: str = _setting(
+        "", setting_values.optional_text, "The management door's address, when it is not host."
     )
-    insecure: bool = _setting(False, _switch, "Allow an address that other machines reach, without TLS and sign-in.")
-    tls_cert: Path | None = _setting(None, _optional_path, "The certificate chain (PEM) for TLS; read again on change.")
-    tls_key: Path | None = _setting(None, _optional_path, "The private key (PEM) of the certificate.")
+    grpc_port: int = _setting(26500, setting_values.port, "The gRPC door; 0 takes a free port.")
+    http_port: int = _setting(8080, setting_values.port, "The HTTP door, with the REST API; 0 takes a free port.")
+    management_port: int = _setting(9600, setting_values.port, "Health and metrics; 0 takes a free port.")
+    advertised_address: str = _setting(
+        "", setting_values.host_and_port, "HOST:PORT that Topology names; else where gRPC listens."
+    )
+    gateway_version: str = _setting(
+        setting_values.GATEWAY_VERSION,
+        setting_values.version,
+        "The level of the gateway contract that Topology names; clients compare its numbers.",
+    )
+    insecure: bool = _setting(
+        False, setting_values.switch, "Allow an address that other machines reach, without TLS and sign-in."
+    )
+    tls_cert: Path | None = _setting(
+        None, setting_values.optional_path, "The certificate chain (PEM) for TLS; read again on change."
+    )
+    tls_key: Path | None = _setting(None, setting_values.optional_path, "The private key (PEM) of the certificate.")
     tls_client_ca: Path | None = _setting(
-        None, _optional_path, "Ask clients for a certificate of one of these authorities (PEM)."
+        None, setting_values.optional_path, "Ask clients for a certificate of one of these authorities (PEM)."
     )
     auth: str = _setting(
         "none",
-        _one_of("none", "basic", "oidc"),
+        setting_values.one_of("none", "basic", "oidc"),
         "How callers prove who they are: none (they say it), basic (user and password) or oidc (a token).",
     )
     users_file: Path | None = _setting(
-        None, _optional_path, "The users of basic, as `osmia user` writes them; else in data_dir."
+        None, setting_values.optional_path, "The users of basic, as `osmia user` writes them; else in data_dir."
     )
-    oidc_issuer: str = _setting("", _optional_text, "The address of the provider that issues the tokens.")
-    oidc_audience: str = _setting("", _optional_text, "The audience that a token must name; several by commas.")
-    oidc_client_id: str = _setting("", _optional_text, "The client id of the page at the provider.")
-    oidc_client_secret: str = _setting("", _optional_text, "The secret of the page's client.", is_secret=True)
-    oidc_client_secret_file: Path | None = _setting(None, _optional_path, "A file that holds this secret.")
-    oidc_username_claim: str = _setting("preferred_username", _text, "The claim of a token with the user's name.")
-    oidc_groups_claim: str = _setting("groups", _text, "The claim with the user's groups; dots lead into objects.")
+    oidc_issuer: str = _setting("", setting_values.optional_text, "The address of the provider that issues the tokens.")
+    oidc_audience: str = _setting(
+        "", setting_values.optional_text, "The audience that a token must name; several by commas."
+    )
+    oidc_client_id: str = _setting("", setting_values.optional_text, "The client id of the page at the provider.")
+    oidc_client_secret: str = _setting(
+        "", setting_values.optional_text, "The secret of the page's client.", is_secret=True
+    )
+    oidc_client_secret_file: Path | None = _setting(
+        None, setting_values.optional_path, "A file that holds this secret."
+    )
+    oidc_username_claim: str = _setting(
+        "preferred_username", setting_values.text, "The claim of a token with the user's name."
+    )
+    oidc_groups_claim: str = _setting(
+        "groups", setting_values.text, "The claim with the user's groups; dots lead into objects."
+    )
     max_message_size: int = _setting(
-        4 * 1024**2, _message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
+        4 * 1024**2, setting_values.message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
     )
     memory_limit: int = _setting(
         24 * 1024**2,
-        _memory_size,
+        setting_values.memory_size,
         "Memory for process instances kept at hand, such as '24 MiB'; without a unit it is bytes. Colder ones are read again.",
     )
-    queue_limit: int = _setting(1000, _count, "Commands that may wait in a partition; more are refused at once.")
-    unique_business_ids: bool = _setting(
-        False, _switch, "Refuse an instance whose business id a living root instance of its process has."
+    queue_limit: int = _setting(
+        1000, setting_values.count, "Commands that may wait in a partition; more are refused at once."
     )
-    clock_control: bool = _setting(False, _switch, "Let callers pin the clock by REST; for tests of processes.")
+    unique_business_ids: bool = _setting(
+        False, setting_values.switch, "Refuse an instance whose business id a living root instance of its process has."
+    )
+    clock_control: bool = _setting(
+        False, setting_values.switch, "Let callers pin the clock by REST; for tests of processes."
+    )
     task_policy: str = _setting(
         "open",
-        _one_of("open", "candidates", "assignee"),
+        setting_values.one_of("open", "candidates", "assignee"),
         "Who may act on a user task: open (everybody), candidates (they may claim, only the assignee may complete), or assignee.",
     )
     event_log: str = _setting(
         "on-demand",
-        _one_of("on-demand", "always"),
+        setting_values.one_of("on-demand", "always"),
         "Record events for those who follow them: on-demand, from the first one on, or always.",
     )
     event_retention: timedelta = _setting(
-        EVENT_RETENTION, duration, "How long events are kept, and recorded after the last reader has left."
+        EVENT_RETENTION,
+        setting_values.duration,
+        "How long events are kept, and recorded after the last reader has left.",
     )
-    event_limit: int = _setting(1_000_000, _count, "The most events that are kept; each takes about 400 bytes.")
-    log_level: str = _setting("info", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error.")
-    log_format: str = _setting("auto", _one_of("auto", "text", "json"), "text or json; auto is text on a terminal.")
-    shutdown_grace: timedelta = _setting(SHUTDOWN_GRACE, duration, "How long a stop waits for open calls.")
+    event_limit: int = _setting(
+        1_000_000, setting_values.count, "The most events that are kept; each takes about 400 bytes."
+    )
+    log_level: str = _setting(
+        "info", setting_values.one_of("debug", "info", "warning", "error"), "debug, info, warning or error."
+    )
+    log_format: str = _setting(
+        "auto", setting_values.one_of("auto", "text", "json"), "text or json; auto is text on a terminal."
+    )
+    shutdown_grace: timedelta = _setting(
+        SHUTDOWN_GRACE, setting_values.duration, "How long a stop waits for open calls."
+    )
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -352,6 +235,11 @@ def about(name: str) -> str:
     return str(NAMES[name].metadata["about"])
 
 
+def choices(name: str) -> list[str]:
+    """Return the values that the setting *name* may have, if they are few and fixed; else an empty list."""
+    return list(getattr(NAMES[name].metadata["read"], "choices", ()))
+
+
 def load(
     flags: Mapping[str, Any],
     *,
@@ -365,17 +253,44 @@ def load(
     Raises:
         ConfigError: an unknown name, a value against its rule, or a file that cannot be read.
     """
-    environ = os.environ if environ is None else environ
-    values = {
-        **_from_file(file, environ),
-        **_from_environment(environ),
-        **{
-            name: _read(name, value, "--" + name.replace("_", "-"))
-            for name, value in flags.items()
-            if value is not None
-        },
-    }
+    values = {name: value for name, (value, _) in _given(flags, environ, file).items()}
     return Settings(**values)
+
+
+def explained(
+    flags: Mapping[str, Any], *, environ: Mapping[str, str] | None = None, file: Path | None = None
+) -> list[tuple[str, Any, str]]:
+    """Return name, value and source of every setting: an option, a variable, a file, or `default`. The parameters are those of `load`.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    given = _given(flags, environ, file)
+    settings = Settings(**{name: value for name, (value, _) in given.items()})
+    return [(name, getattr(settings, name), given[name][1] if name in given else "default") for name in NAMES]
+
+
+def _given(
+    flags: Mapping[str, Any], environ: Mapping[str, str] | None, file: Path | None
+) -> dict[str, tuple[Any, str]]:
+    """Return value and source of each setting that is given. A source that comes later here overrules an earlier one."""
+    environ = os.environ if environ is None else environ
+    path = _file(file, environ)
+    spelt = {name: "--" + name.replace("_", "-") for name in flags}
+    typed = {name: _read(name, value, spelt[name]) for name, value in flags.items() if value is not None}
+    return {
+        **{name: (value, str(path)) for name, value in (_from_file(path) if path else {}).items()},
+        **{name: (value, PREFIX + name.upper()) for name, value in _from_environment(environ).items()},
+        **{name: (value, spelt[name]) for name, value in typed.items()},
+    }
+
+
+def has_browser(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether a browser that opens here would be seen: a display, no remote shell, and no automatic build."""
+    environ = os.environ if environ is None else environ
+    if any(environ.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY")):
+        return False
+    return sys.platform == "darwin" or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 SERVICE_LINK = re.compile(
@@ -434,12 +349,12 @@ def _misspelt(name: str) -> str:
     another order count as a misspelling, too.
     """
     words = sorted(name.split("_"))
-    distances = {known: 0 if sorted(known.split("_")) == words else _edits(name, known) for known in NAMES}
+    distances = {known: 0 if sorted(known.split("_")) == words else edits(name, known) for known in NAMES}
     nearest = min(distances, key=lambda known: distances[known])
     return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""
 
 
-def _edits(one: str, other: str) -> int:
+def edits(one: str, other: str) -> int:
     """Count the letters to insert, remove, replace or swap with a neighbour that make *one* into *other*."""
     before, row = list[int](), list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
@@ -451,17 +366,25 @@ def _edits(one: str, other: str) -> int:
     return row[-1]
 
 
-def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+def _file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the settings file: *file*, else that of the variable, else the first of the usual ones that is there."""
     named = file or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    path = named or next((one for one in CONFIG_FILES if one.is_file()), None)
-    if path is None:
-        return {}
+    return named or next((one for one in CONFIG_FILES if one.is_file()), None)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"Expected to read settings from '{path}', but found: {error.strerror}") from error
+        raise ConfigError(
+            f"Expected to read settings from '{path}', but found: {error.strerror}",
+            "osmia broker --config FILE   (a file that is there), or without --config",
+        ) from error
     except ValueError as error:  # TOML's faults and broken UTF-8
-        raise ConfigError(f"Expected '{path}' to be TOML, but found: {error}") from error
+        raise ConfigError(
+            f"Expected '{path}' to be TOML, but found: {error}",
+            'NAME = VALUE, one a line; a text stands in quotes: data_dir = "/var/lib/osmia"',
+        ) from error
     for name in document:
         if name not in NAMES:
             raise _unknown(name, path)
@@ -472,7 +395,31 @@ def _read(name: str, value: object, spelt: str) -> Any:
     try:
         return NAMES[name].metadata["read"](value)
     except ValueError as error:
-        raise ConfigError(f"Expected {spelt} to be {error}, but found '{value}'") from error
+        raise ConfigError(f"Expected {spelt} to be {error}, but found '{value}'", _example(name, spelt)) from error
+
+
+EXAMPLES = {
+    "data_dir": "/var/lib/osmia",
+    "host": "127.0.0.1",
+    "advertised_address": "broker.example.org:26500",
+    "max_message_size": "4MiB",
+    "memory_limit": "24MiB",
+    "task_policy": "candidates",
+    "event_retention": "1h",
+    "shutdown_grace": "10s",
+}  #: a value of each setting whose default does not show how it is typed
+
+
+def _example(name: str, spelt: str) -> str:
+    """Return a value of the setting *name* as it would be written where *spelt* stands: an option, a variable, or a line of the file."""
+    default = NAMES[name].default
+    value = EXAMPLES.get(name) or (EXAMPLES["host"] if name.endswith("_host") else default)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if spelt.startswith("--"):
+        return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"
+    if spelt.startswith(PREFIX):
+        return f"{spelt}={text}"
+    return f'{name} = "{text}"' if isinstance(value, str) else f"{name} = {text}"
 
 
 def _unknown(name: str, path: Path) -> ConfigError:

@@ -1,8 +1,11 @@
 """The pytest plugin: a broker as a fixture, and the coverage of the processes.
 
 pytest loads this module in every run where Osmia is installed, so it imports nothing of the broker before a test asks for it.
+An async test that asks for a broker runs without any other plugin: see `pytest_pyfunc_call`.
 """
 
+import asyncio
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 COVERAGE = pytest.StashKey["Coverage"]()
 OUTPUT = "osmia_coverage"  # by this name a process of pytest-xdist hands its part to the one that reports
 
-HINT = "pip install 'osmia[broker]'"
+HINT = "install Osmia with its extra `broker`: pip install '.[broker]' in a checkout"
+FIXTURES = frozenset({"broker", "make_broker", "sync_broker"})  # a test that uses one of them is ours to run
+LOOPS = ("asyncio", "anyio", "trio")  # the marks of plugins that run a test in an event loop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,9 +67,34 @@ def make_broker(request: pytest.FixtureRequest) -> "Iterator[Callable[..., Broke
 
 
 @pytest.fixture
-def broker(make_broker: "Callable[..., Broker]") -> "Broker":
+def broker(request: pytest.FixtureRequest, make_broker: "Callable[..., Broker]") -> "Broker":
     """A broker in memory, for async tests."""
+    if isinstance(request.node, pytest.Function) and not _is_async(request.node):
+        pytest.fail(
+            f"Expected an async test for the fixture 'broker', but found '{request.node.name}', which is not: "
+            "write `async def`, or use the fixture 'sync_broker'",
+            pytrace=False,
+        )
     return make_broker()
+
+
+def _is_async(test: pytest.Function) -> bool:
+    """Return whether *test* runs in an event loop, its own or that of another plugin."""
+    if any(test.get_closest_marker(mark) for mark in LOOPS):
+        return True
+    return inspect.iscoroutinefunction(inspect.unwrap(test.function))
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test that uses a fixture of this plugin. One that another plugin runs does not come here as a coroutine."""
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test) or FIXTURES.isdisjoint(pyfuncitem.fixturenames):
+        return None
+    if any(pyfuncitem.get_closest_marker(mark) for mark in LOOPS):
+        return None  # another plugin is asked for
+    names = pyfuncitem._fixtureinfo.argnames  # noqa: SLF001 - pytest's own runner reads it, and there is no other way
+    asyncio.run(test(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ class Channel:
 
     def _failure(self, error: grpc.aio.AioRpcError, timeout_s: float | None) -> errors.OsmiaError:
         """Return the error for a failed call; a timeout before the connection was there says so."""
-        failure = errors.from_rpc(error)
+        failure = errors.from_rpc(error, self.address)
         if isinstance(failure, errors.Timeout) and self._channel and not self._is_connected():
             text = f"Expected a connection to {self.address} within {timeout_s} s, but found none ({failure.details})"
             return errors.Timeout(failure.code, text)

@@ -24,10 +24,10 @@ from grpc import StatusCode
 
 
 class OsmiaError(Exception):
-    """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection."""
+    """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection, *text* a sentence for people."""
 
-    def __init__(self, code: StatusCode, details: str) -> None:
-        super().__init__(f"{code.name}: {details}")
+    def __init__(self, code: StatusCode, details: str, text: str = "") -> None:
+        super().__init__(text or f"{code.name}: {details}")
         self.code = code
         self.details = details
 
@@ -103,9 +103,31 @@ _TOO_LARGE = re.compile(
 )
 
 
-def from_rpc(error: grpc.RpcError) -> OsmiaError:
-    """Return the error of this module for an error that gRPC raised."""
+# The texts of gRPC's C core for an address where nobody listens, and for one where something else does.
+_NOBODY = re.compile(r"failed to connect|connection refused|resolving|name not found", re.IGNORECASE)
+_STRANGER = re.compile(r"parsing HTTP/2|http2 header with status", re.IGNORECASE)
+
+
+def from_rpc(error: grpc.RpcError, address: str = "") -> OsmiaError:
+    """Return the error of this module for an error that gRPC raised in a call to *address*."""
     details = error.details() or ""
     if error.code() is StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.match(details):
         return InvalidArgument(error.code(), details)
-    return _BY_CODE.get(error.code(), BrokerFailed)(error.code(), details)
+    return _BY_CODE.get(error.code(), BrokerFailed)(error.code(), details, _unreachable(error.code(), details, address))
+
+
+def _unreachable(code: StatusCode, details: str, address: str) -> str:
+    """Return a sentence for an address where no broker answers; empty for any other failure."""
+    if code not in (StatusCode.UNAVAILABLE, StatusCode.UNIMPLEMENTED):
+        return ""
+    if _STRANGER.search(details):
+        return (
+            f"At {address} answers a program that does not speak gRPC: "
+            f"name the gRPC port of the broker, which is 26500 unless it was set ({details})"
+        )
+    if _NOBODY.search(details):
+        return (
+            f"No broker answers at {address}: start one with `osmia broker`, "
+            f'or name the right one by Client("HOST:PORT") or OSMIA_ADDRESS ({details})'
+        )
+    return ""

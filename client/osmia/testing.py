@@ -8,7 +8,7 @@ same.
     assert outcome.variables == {"receipt": "r-1"}
 
 A process: with pytest, ask for the fixture `broker` (or `sync_broker` in a test that is not async). These names need
-`pip install 'osmia[broker]'`:
+the extra `broker` (`pip install '.[broker]'` in a checkout):
 
     async def test_dinner(broker):
         await broker.deploy("dinner.bpmn")
@@ -103,5 +103,6 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module("osmia_broker.testing"), name)
     except ModuleNotFoundError as missing:
         raise ImportError(
-            f"Expected the broker for osmia.testing.{name}, but found no {missing.name}; pip install 'osmia[broker]'"
+            f"Expected the broker for osmia.testing.{name}, but found no {missing.name}; "
+            "install Osmia with its extra `broker`: pip install '.[broker]' in a checkout"
         ) from missing

@@ -25,6 +25,9 @@ _ZONE_NAME = re.compile(r"(?<=[0-9Z])\[[A-Za-z_/+\-0-9]+\]$")  # FEEL writes 203
 def encode(variables: object) -> str:
     """Write *variables* as the JSON text of one object; None becomes empty text. Text is taken for JSON already.
 
+    A set becomes a list in no order, bytes become base64 text, keys become texts, and a moment without a zone is written without one,
+    which FEEL reads as a local date and time (docs/sdk.md).
+
     Raises:
         TypeError: *variables* is no mapping and no model, or holds a value that JSON has no form for.
         ValueError: a number is NaN or infinite; the text names its place.

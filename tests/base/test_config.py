@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker import config
+from osmia_broker import config, setting_values
 from osmia_broker.config import ConfigError, Settings, load
 
 
@@ -214,13 +214,13 @@ def test_a_refusal_of_a_variable_names_the_variable():
     [("10s", 10), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("30d", 2592000), ("PT1M30.5S", 90.5), ("P1DT2H", 93600)],
 )
 def test_durations(text, seconds):
-    assert config.duration(text) == timedelta(seconds=seconds)
+    assert setting_values.duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(("text", "meant"), [("5", "5s"), ("0", "0s"), ("1.5", "1.5s"), ("5.", "5s")])
 def test_a_number_without_a_unit_is_no_duration_and_the_refusal_shows_one_with_it(text, meant):
     with pytest.raises(ValueError, match=f"^a duration such as {re.escape(meant)}$"):
-        config.duration(text)
+        setting_values.duration(text)
 
 
 @pytest.mark.parametrize(

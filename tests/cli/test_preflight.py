@@ -116,3 +116,40 @@ def test_a_memory_limit_without_its_unit_is_warned_of_and_taken(tmp_path, monkey
     assert app.run(["broker", "--data-dir", str(tmp_path), *ports, "--memory-limit", limit]) == 0
     assert ("a number without a unit is bytes" in caplog.text) is is_warned
     assert len(taken) == 1
+
+
+def listening(count):
+    """Sockets that listen on free ports."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+    return sockets
+
+
+def test_all_taken_ports_are_refused_at_once_and_the_advice_keeps_the_other_options(tmp_path, capsys):
+    taken = listening(2)
+    try:
+        one, two = (each.getsockname()[1] for each in taken)
+        words = ["--data-dir", str(tmp_path / "my data"), "--grpc-port", str(one), "--http-port", str(two)]
+        assert app.run(["broker", *words, "--management-port", "0", "--insecure"]) == 2
+    finally:
+        for each in taken:
+            each.close()
+    first, last = capsys.readouterr().err.splitlines()
+    assert f"Port {one} is in use" in first
+    assert f"Port {two} is in use" in first
+    assert last.startswith("  try: osmia broker ")
+    for option in (f"--data-dir '{tmp_path}/my data'", "--insecure", "--management-port 0", f"--grpc-port {one + 10}"):
+        assert option in last
+    assert f"--http-port {two + 10}" in last
+    assert f"--grpc-port {one} " not in last
+
+
+def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys):
+    [taken] = listening(1)
+    with taken, (tmp_path / "partition-1.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        words = ["--data-dir", str(tmp_path), "--grpc-port", str(taken.getsockname()[1]), "--management-port", "0"]
+        assert app.run(["broker", *words]) == 5
+    assert f"uses the data directory '{tmp_path}'" in capsys.readouterr().err

@@ -56,4 +56,4 @@ def test_the_thin_sdk_says_what_to_install():
     )
     done = python(code)
     assert done.returncode == 2
-    assert 'try: pip install "osmia[broker]"' in done.stderr
+    assert "try: pip install '.[broker]'" in done.stderr

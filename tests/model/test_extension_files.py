@@ -159,3 +159,19 @@ def test_a_file_of_any_content_is_read_or_refused(content: Any, path: list[str])
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     with suppress(InvalidExtensions):
         extension_files.parse(content)
+
+
+@pytest.mark.parametrize(
+    ("type", "meant"), [("integr", "integer"), ("Stirng", "string"), ("booleen", "boolean"), ("dat", "date")]
+)
+def test_a_misspelt_type_of_a_variable_is_refused_with_the_one_that_was_meant(type: str, meant: str) -> None:
+    with pytest.raises(InvalidExtensions, match=rf"found '{type}'; did you mean '{meant}'\?"):
+        extension_files.parse(file(properties={"v": {"name": "v", "type": type}}))
+
+
+@pytest.mark.parametrize("type", ["integer", "STRING", "json", "order", "com.example.Order", ""])
+def test_a_type_that_is_not_known_is_json(type: str) -> None:
+    assert (
+        extension_files.parse(file(properties={"v": {"name": "v", "type": type}}))["p"].variables["v"].type
+        == type.lower()
+    )

@@ -38,7 +38,7 @@ def flows(process: model.Process) -> list[tuple[str, str]]:
     return [(flow.source.id, flow.target.id) for element in process.elements.values() for flow in element.outgoing]
 
 
-def describe(process: model.Process) -> object:
+def describe(process: model.Process) -> list[object]:
     """The dinner process without what is the dialect's own: whether a null assignee means nobody."""
     return [
         (
@@ -56,7 +56,8 @@ def describe(process: model.Process) -> object:
 def test_the_dinner_process_is_the_same_in_both_dialects() -> None:
     zeebe = read((EXAMPLES / "dinner.bpmn").read_bytes())
     activiti = read((EXAMPLES / "dinner-activiti.bpmn").read_bytes())
-    assert describe(zeebe) == describe(activiti)
+    assert describe(zeebe)[1:] == describe(activiti)[1:]  # but for the process itself: each has an id of its own
+    assert activiti.id == "dinner-activiti"
     assert (zeebe.id, zeebe.name) == ("dinner", "Prepare dinner")
     assert list(zeebe.elements) == ["dinner", "hungry", "decide", "eat", "full"]
     decide, eat = zeebe.elements["decide"].user_task, zeebe.elements["eat"].user_task

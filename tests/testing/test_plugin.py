@@ -151,3 +151,50 @@ def test_the_example_runs(pytester: pytest.Pytester):
     result = pytester.runpytest_inprocess(*OPTIONS, "--osmia-coverage", "test_dinner.py")
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["dinner * 4/4 * 3/3 * 100%"])
+
+
+def in_an_empty_project(folder: Path, name: str, test: str):
+    """Run pytest as a user does in a folder of their own, without a setting and without a plugin for async tests."""
+    import os
+    import subprocess
+    import sys
+
+    root = Path(__file__).parents[2]
+    (folder / name).write_text(test)
+    folder.joinpath("dinner.bpmn").write_bytes((root / "examples/dinner.bpmn").read_bytes())
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(str(root / part) for part in ("client", "broker", "proto"))}
+    environ.pop("PYTEST_ADDOPTS", None)
+    alone = [*OPTIONS, "-p", "no:asyncio", "-p", "no:anyio", "-W", "error"]
+    command = [sys.executable, "-m", "pytest", *alone]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
+def documented(heading: str) -> str:
+    """The first Python snippet of docs/testing.md behind *heading*."""
+    text = Path(__file__).parents[2].joinpath("docs/testing.md").read_text()
+    return text[text.index(heading) :].split("```python\n", 1)[1].split("```", 1)[0]
+
+
+@pytest.mark.parametrize("heading", ["# Testing processes", "**A handler alone**"])
+def test_the_documented_example_runs_in_an_empty_project(tmp_path: Path, heading: str):
+    done = in_an_empty_project(tmp_path, "test_dinner.py", documented(heading))
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_a_test_that_fails_in_an_empty_project_is_a_failure(tmp_path: Path):
+    done = in_an_empty_project(tmp_path, "test_no.py", "async def test_no(broker):\n    assert broker.now is None\n")
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+
+
+def test_a_test_that_is_not_async_is_told_which_fixture_it_needs(tmp_path: Path):
+    test = 'def test_no(broker):\n    broker.deploy("dinner.bpmn")\n'
+    done = in_an_empty_project(tmp_path, "test_no.py", test)
+    assert done.returncode == 1
+    assert "or use the fixture 'sync_broker'" in done.stdout
+    assert "never awaited" not in done.stdout
+
+
+def test_an_async_test_of_others_is_left_alone(tmp_path: Path):
+    done = in_an_empty_project(tmp_path, "test_no.py", "async def test_no():\n    pass\n")
+    assert done.returncode != 0

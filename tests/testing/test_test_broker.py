@@ -467,3 +467,8 @@ def test_the_sdk_alone_does_not_import_the_broker():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     with pytest.raises(AttributeError, match="has no attribute 'coffee'"):
         _ = osmia.testing.coffee
+
+
+async def test_a_misspelt_span_of_time_is_answered_with_the_nearest(broker: Broker):
+    with pytest.raises(TypeError, match=r"Expected a span in weeks, days, .* but found day=2; did you mean days=2\?"):
+        await broker.advance(day=2)

@@ -4,6 +4,7 @@ A call that only submits a command returns the partition's future, so that a doo
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from osmia_broker.engine.commands import (
     DeployResources,
     EvaluateDecision,
     FailJob,
+    NewResource,
     ResolveIncident,
     SetVariables,
     ThrowError,
@@ -36,11 +38,14 @@ from osmia_broker.engine.commands import (
     UpdateJobTimeout,
 )
 from osmia_broker.engine.listener_results import TaskListenerResult
-from osmia_broker.engine.resources import compile_resources
+from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
 from osmia_broker.partition import Clock, Partition, SystemClock
 
+log = logging.getLogger(__name__)
+
+WARNINGS_LOGGED_MAX = 10  # of one deployment; `osmia lint` gives all
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
 EARLY_SHARE = (
@@ -77,8 +82,10 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         """Deploy files, given as (name, content): all, or none."""
         for name, _ in files:
             checks.storable("name", name)
-        resources = await asyncio.to_thread(compile_resources, list(files))
+        resources, warnings = await asyncio.to_thread(_compiled, list(files))
         deployed: Deployed = await self._partition.submit(DeployResources(resources))
+        for warning in warnings[:WARNINGS_LOGGED_MAX]:
+            log.warning("a deployed model may not do what it should", extra={"model": warning})
         return deployed
 
     def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
@@ -279,6 +286,12 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         return self._partition.submit(
             UpdateJobTimeout(checks.int64("jobKey", job_key), checks.int64("timeout", timeout_ms), lease_token)
         )
+
+
+def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], list[str]]:
+    """Compile files, and return them with what can be deployed and probably does not do what its author meant."""
+    resources = compile_resources(files)
+    return resources, warnings_of(resources)
 
 
 def _creation(

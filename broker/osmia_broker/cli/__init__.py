@@ -36,7 +36,7 @@ def _carry_out(arguments: list[str]) -> int:
             raise
         streams.say(
             f"Error: The command line needs packages that are not installed ({error.name}).\n"
-            '  try: pip install "osmia[broker]"'
+            "  try: pip install '.[broker]'   (in a checkout of Osmia)"
         )
         return 2
     return run(arguments)

@@ -5,7 +5,6 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
-import re
 import traceback
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -17,12 +16,14 @@ from typer.core import TyperGroup
 from osmia_broker import __version__
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, report, usage
+from osmia_broker.cli.misuse import misuse
 from osmia_broker.cli.session import EVERYWHERE, OPTIONS, AccessToken, Address, Form, NoColor, Quiet, Timeout, Yes
 
 COMMANDS = {
     "demo": "demo",
     "broker": "broker",
     "deploy": "deploy",
+    "lint": "lint",
     "start": "start",
     "run": "run",
     "tasks": "tasks",
@@ -50,13 +51,46 @@ COMMANDS = {
     "user": "user",
     "feel": "feel",
     "bench": "bench",
+    "config": "config",
     "completion": "completion",
 }  #: the module of each command, in the order of the help
+HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
-LISTS = {"task": "tasks", "process": "processes"}  #: where it is not the name with an s
-NOT_LISTED = frozenset(
-    {"condition", "resource", "signal", "user", "workers"}
-)  # so rare that the help, which fits one screen, goes without them
+SUMMARIES = {
+    "demo": "Show a broker, a process and a person's task in a minute",
+    "broker": "Run the broker in the foreground, until SIGTERM or Ctrl-C",
+    "deploy": "Deploy BPMN, DMN and form files: all of them or none",
+    "lint": "Check such files here, without a broker",
+    "start": "Start a process instance and print its key",
+    "run": "Deploy a file, start its process and follow the instance",
+    "tasks": "List the tasks that wait for people",
+    "task": "One task: show, claim, next, assign, complete, comment …",
+    "instances": "List process instances",
+    "instance": "One instance: show, variables, modify, migrate, cancel …",
+    "processes": "List deployed processes",
+    "process": "One process: show, delete",
+    "resource": "One deployed file: delete",
+    "jobs": "List jobs; pause, resume and limit those of a type",
+    "job": "One job, as a worker: activate, complete, fail, retries …",
+    "work": "Be a worker: run a program for each job of a type",
+    "workers": "List the workers that ask for jobs or hold some",
+    "incidents": "List open incidents",
+    "incident": "One incident: show, resolve",
+    "timers": "List timers that wait",
+    "subscriptions": "List events that wait for messages, signals and conditions",
+    "messages": "List messages that are kept",
+    "message": "One message: publish",
+    "signal": "One signal: broadcast",
+    "condition": "One condition: evaluate, to start what waits for it",
+    "decision": "One decision: evaluate",
+    "events": "List what has happened; with --follow, what happens",
+    "status": "Show version, partitions, queues; exit 0 only when healthy",
+    "user": "The users of basic sign-in: add, list, remove, password",
+    "feel": "Evaluate a FEEL expression here, without a broker",
+    "bench": "Measure a broker with a load of process instances",
+    "config": "The settings of the broker: show, schema",
+    "completion": "Print the completion script for a shell",
+}  #: a line of `osmia --help` for each command, so that the help imports none of them
 
 
 class Commands(TyperGroup):
@@ -71,7 +105,23 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help."""
-        return [name for name in COMMANDS if name not in NOT_LISTED]
+        return list(COMMANDS)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help: every command with one line, then the options. It fits one screen of 80 columns and 45 lines."""
+        width = max(map(len, COMMANDS))
+        options = [record for one in self.get_params(ctx) if (record := one.get_help_record(ctx))]
+        column = max(len(names) for names, _ in options)
+        lines = [
+            "Usage: osmia COMMAND [OPTIONS]      osmia COMMAND --help has examples",
+            HEAD,
+            "",
+            *(f"  {name:<{width}}  {SUMMARIES[name]}" for name in COMMANDS),
+            "",
+            "Options of every command:",
+            *(f"  {names:<{column}}  {about}" for names, about in options),
+        ]
+        formatter.write("\n".join(lines) + "\n")
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command of that name, or `None`."""
@@ -159,7 +209,7 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         if not error.format_message():  # a command without its verb: Typer has printed the help of the command
             return Exit.USAGE
-        return report(_misuse(error), arguments)
+        return report(misuse(error.format_message(), getattr(error, "ctx", None), COMMANDS), arguments)
     except OSError as error:
         if streams.output_error() is not None:
             return Exit.DONE  # as far as the command is concerned; `main` looks at the output
@@ -184,31 +234,6 @@ def _called(arguments: list[str]) -> int:
 
 
 COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts
-
-
-def _choices(found: "re.Match[str]") -> str:
-    option, value, choices = found.groups()
-    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
-
-
-MISUSES = (
-    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
-    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
-    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
-)  #: what Typer and its parsers say, and the sentence for a person
-
-
-def _misuse(error: "typer.TyperException") -> Failure:
-    """Return the failure for a wrong option or argument that Typer found."""
-    context = getattr(error, "ctx", None)
-    mend = f"{context.command_path} --help" if context is not None else "osmia --help"
-    message = error.format_message()
-    for form, sentence in MISUSES:
-        message = form.sub(sentence, message)
-    if context is not None and message.startswith("No such command 'list'"):
-        wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
-        mend = f"osmia {wanted}" if wanted in COMMANDS else mend
-    return usage(message, mend)
 
 
 def _defect(error: Exception, arguments: list[str]) -> int:

@@ -109,7 +109,9 @@ def broker(
         settings = config.load(flags, file=config_file)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
-    preflight.refuse_mistakes(settings)
+    given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None}
+    given = {name: "" if value is True else str(value) for name, value in given.items()}
+    preflight.refuse_mistakes(settings, {**({"config": str(config_file)} if config_file else {}), **given})
     preflight.refuse_unusable_access(settings)
     logs.set_up(settings.log_level, settings.log_format)
     if strangers := config.passed_over():

@@ -3,6 +3,9 @@
 import glob
 import os
 from collections import defaultdict
+from collections.abc import Callable
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,17 +52,18 @@ def deploy(
     Example: osmia deploy examples/dinner.bpmn
     """
     with session.client() as client:
-        deployment = deploy_files(client, files)
+        deployment = deploy_files(client, files, say=session.say)
     rows = deployed_rows(deployment)
     if session.output is Output.TABLE:
         for row in rows:
-            typer.echo(f"Deployed {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
+            done = "Deployed" if row["isNew"] else "Unchanged"
+            typer.echo(f"{done} {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
     else:
         session.list(rows, COLUMNS, empty="")
 
 
-def deploy_files(client: "SyncClient", names: list[str]) -> "Deployment":
-    """Deploy the files that *names* mean.
+def deploy_files(client: "SyncClient", names: list[str], *, say: Callable[[str], None]) -> "Deployment":
+    """Deploy the files that *names* mean, and *say* what the broker takes and nobody will hear of: see `osmia lint`.
 
     Raises:
         Failure: USAGE, a file is not there; REFUSED, the broker takes none of them.
@@ -68,9 +72,23 @@ def deploy_files(client: "SyncClient", names: list[str]) -> "Deployment":
 
     resources = read(found(names))
     try:
-        return client.deploy(*resources)
+        deployment = client.deploy(*resources)
     except InvalidArgument as error:
         raise refused(error.details, resources) from error
+    for warning in warnings_about(resources):
+        say(f"Warning: {warning}")
+    return deployment
+
+
+def warnings_about(resources: list[tuple[str, bytes]]) -> list[str]:
+    """Return the warnings about files that can be deployed. None where this program reads a model in another way than its broker."""
+    from osmia_broker.engine.resources import compile_resources, warnings_of
+    from osmia_broker.errors import InvalidArgument
+
+    try:
+        return warnings_of(compile_resources(resources))
+    except InvalidArgument:
+        return []
 
 
 def found(names: list[str]) -> list[Path]:
@@ -83,9 +101,38 @@ def found(names: list[str]) -> list[Path]:
     for name in names:
         matches = _matches(Path(name))
         if not matches:
-            raise usage(f"There is no file to deploy at '{name}'.", "osmia deploy my-process.bpmn")
+            raise usage(f"There is no file to deploy at '{name}'.", _nearby(Path(name)))
         paths.update(dict.fromkeys(matches))
     return list(paths)
+
+
+NEARBY_MAX = 5  # files that a hint names
+FOLDERS_MAX = 200  # that are looked into for them
+
+
+def _nearby(path: Path) -> str:
+    """Return the command that deploys the file that *path* probably means, or files that are nearby."""
+    home = path.parent if path.parent.is_dir() else Path()
+    folders = [home, *islice((one for one in sorted(home.iterdir()) if one.is_dir()), FOLDERS_MAX)]
+    hidden = (".", *NOT_SEARCHED)
+    files = [
+        file
+        for folder in folders
+        if folder == home or not folder.name.startswith(hidden)
+        for suffix in SUFFIXES
+        for file in sorted(folder.glob(f"*{suffix}"))
+    ]
+    by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
+    near = get_close_matches(path.stem, by_name, n=1)
+    if near:
+        return f"osmia deploy {by_name[near[0]]}"
+    if not path.parent.is_dir():
+        return "osmia deploy my-process.bpmn"
+    if files:
+        return f"osmia deploy {files[0]}" + (
+            f"   (nearby: {', '.join(map(str, files[1:NEARBY_MAX]))})" if files[1:] else ""
+        )
+    return "osmia deploy FILE.bpmn   (there is no model in this folder)"
 
 
 def read(paths: list[Path]) -> list[tuple[str, bytes]]:
@@ -134,20 +181,28 @@ def _models_below(directory: Path) -> list[Path]:
 def deployed_rows(deployment: "Deployment") -> list[Row]:
     """Return one row per definition of *deployment*."""
     files = {graph.key: graph.resource_name for graph in deployment.decision_requirements}
+
+    def is_new(key: int) -> dict[str, bool]:
+        """Say whether this deployment made the definition: keys grow, and that of the deployment is given first."""
+        return {"isNew": key > deployment.key}
+
     return [
         *(
             _row("process", one.key, one.bpmn_process_id, one.version, one.resource_name)
             | {"processDefinitionKey": str(one.key), "processDefinitionId": one.bpmn_process_id}
+            | is_new(one.key)
             for one in deployment.processes
         ),
         *(
             _row("decision", one.key, one.decision_id, one.version, files.get(one.requirements_key, ""))
             | {"decisionDefinitionKey": str(one.key), "decisionDefinitionId": one.decision_id}
+            | is_new(one.key)
             for one in deployment.decisions
         ),
         *(
             _row("form", one.key, one.form_id, one.version, one.resource_name)
             | {"formKey": str(one.key), "formId": one.form_id}
+            | is_new(one.key)
             for one in deployment.forms
         ),
     ]

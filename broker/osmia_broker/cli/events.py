@@ -1,10 +1,11 @@
 """`osmia events`: list what has happened, and follow what happens."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import INT64_MAX, Instance, Process
 from osmia_broker.cli.output import Column, Output, Row, moment, write_next
 from osmia_broker.cli.session import Session, with_session
@@ -50,6 +51,8 @@ def events(
 
     Example: osmia events --follow --kind incident
     """
+    from osmia.errors import InvalidArgument
+
     kinds = [_kind(one) for one in kind or ()]
     output = Output.JSON if is_json else session.output
     count = 0
@@ -62,9 +65,14 @@ def events(
             from_oldest=not follow and after is None,
             follow=follow,
         )
-        for event in found:
-            write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
-            count += 1
+        try:
+            for event in found:
+                write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
+                count += 1
+        except InvalidArgument as error:
+            failure = from_call(error, client.address)
+            failure.mend = "osmia events   (begins with the oldest that is kept)"
+            raise failure from error
         if not count and not client.event_log().is_recording:
             session.say("Nothing is recorded. Follow what happens: osmia events --follow")
 
@@ -78,7 +86,9 @@ def _kind(text: str) -> str:
     known = [one for one in EventKind if one is not EventKind.UNKNOWN]
     if wanted not in known:
         names = ", ".join(one.lower().replace("_", "-") for one in known)
-        raise usage(f"Expected a kind of events, one of {names}, but found '{text}'.")
+        near = get_close_matches(text.lower().replace("_", "-"), names.split(", "), n=1)
+        mend = f"--kind {near[0] if near else 'incident'}"
+        raise usage(f"Expected a kind of events, one of {names}, but found '{text}'.", mend)
     return wanted
 
 

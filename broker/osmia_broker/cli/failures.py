@@ -131,6 +131,7 @@ SENTENCES = {
 }  #: what happened and what to try, where the broker's own words say it to nobody but an expert
 
 
+WHO = "--user NAME --groups NAME,…   (who acts; or OSMIA_USER and OSMIA_GROUPS)"
 FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, around the broker's sentence
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
 
@@ -149,7 +150,8 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
         return Failure(exit, what.format(address=address), why=sentence, mend=mend, code=status)
     if exit is Exit.DEFECT:
         return Failure(exit, f"The broker at {address} has a fault.", why=sentence, code=status)
-    mend = found_by if status == "NOT_FOUND" else ""
+    is_about_people = status == "PERMISSION_DENIED" and "user task" in sentence
+    mend = found_by if status == "NOT_FOUND" else WHO if is_about_people else ""
     return Failure(exit, sentence_of(sentence) or "The broker refused.", mend=mend, code=status)
 
 

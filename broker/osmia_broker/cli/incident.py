@@ -42,12 +42,20 @@ def show(session: Session, key: Key) -> None:
         f"  process   {one.bpmn_process_id}, element {one.element_id}, instance {one.process_instance_key}",
         *([f"  job       {one.job_key}"] if one.job_key else []),
         f"  since     {row['creationTime']}",
-        f"  message   {one.message}",
+        *_indented("  message   ", one.message),
     ]
     session.one(row, key="incidentKey", text="\n".join(lines))
     if not one.resolved_ms:
         retries = " --retries 3" if one.job_key else ""
+        if not one.job_key:
+            session.say(f"To mend a variable: osmia instance variables {one.process_instance_key} --var NAME=VALUE")
         session.say(f"When the cause is mended: osmia incident resolve {key}{retries}")
+
+
+def _indented(title: str, text: str) -> list[str]:
+    """Return the lines of *text* behind *title*, each under the other."""
+    first, *more = text.splitlines() or [""]
+    return [title + first, *(" " * len(title) + line for line in more)]
 
 
 @app.command()

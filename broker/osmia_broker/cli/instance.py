@@ -13,9 +13,9 @@ from osmia_broker.cli.output import Output, counted, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
 from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_session_and_timeout
+from osmia_broker.cli.waits import waits_of
 
 if TYPE_CHECKING:
-    from osmia import SyncClient
     from osmia.history import TakenFlow
     from osmia.results import ProcessInstance
 
@@ -46,9 +46,9 @@ def show(
             follow(client, key, session.say, wait=session.timeout)
     with session.client(found_by=LIST) as client:
         instance = client.get_instance(key)
-        is_for_people = session.output in (Output.TABLE, Output.WIDE)
-        waits = _waits(client, key) if is_for_people else {}
-        path = _path(client.taken_flows(key)) if is_for_people else ""
+        is_text = session.output in (Output.TABLE, Output.WIDE)
+        waits, names = waits_of(client, key) if is_text else ({}, {})
+        path = _path(client.taken_flows(key)) if is_text else ""
     row = instance_row(instance)
     lines = [f"{key}  {instance.bpmn_process_id} (version {instance.version})  {state_of_instance(row)}"]
     marks = {**_marks(instance), "path": path}
@@ -56,7 +56,8 @@ def show(
     for element in instance.elements:
         incident = f"  incident {element.incident_key}" if element.incident_key else ""
         called = f"  called {element.called_process_instance_key}" if element.called_process_instance_key else ""
-        lines.append(f"  {element.element_name or element.element_id}: {element.state}{incident}{called}")
+        name = names.get(element.key) or element.element_name or element.element_id
+        lines.append(f"  {name}: {element.state}{incident}{called}")
         lines += [f"    waits for {wait}" for wait in waits.get(element.key, ())]
     session.one(row, key="processInstanceKey", text="\n".join(lines))
     stops = [str(element.incident_key) for element in instance.elements if element.incident_key]
@@ -83,19 +84,6 @@ def _path(flows: "list[TakenFlow]") -> str:
         path += f" → {flow.target_element_name or target}" if target else ""
         at = target
     return path
-
-
-def _waits(client: "SyncClient", key: int) -> dict[int, list[str]]:
-    """Return the timers, messages, signals and conditions that the element instances of an instance wait for."""
-    from osmia.results import SubscriptionState, TimerState
-
-    waits: dict[int, list[str]] = {}
-    for timer in every(client.search_timers, process_instance_key=key, states=[TimerState.WAITING]):
-        waits.setdefault(timer.element_instance_key, []).append(f"{moment(timer.due_ms)}  ({timer.element_id})")
-    for one in every(client.search_subscriptions, process_instance_key=key, states=[SubscriptionState.OPEN]):
-        name = f" {one.name} {one.correlation_key}".rstrip()
-        waits.setdefault(one.element_instance_key, []).append(f"{one.kind.lower()}{name}  ({one.element_id})")
-    return waits
 
 
 @app.command()

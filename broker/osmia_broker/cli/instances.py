@@ -1,7 +1,7 @@
 """`osmia instances`: list process instances and the elements that hold their tokens."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import INSTANCE_COLUMNS, every, first, instance_row
 from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
 
 app = typer.Typer(add_completion=False)
 
@@ -51,12 +54,20 @@ def instances(
             has_incident=True if state is Filter.INCIDENT else None,
         )
         rows = [instance_row(one) for one in first(session, found, limit)]
-        missing = "" if rows else missing_process(client, process)
+        empty = "" if rows else missing_process(client, process) or _why_none(client, process, state)
     if stopped := sum(row["hasIncident"] for row in rows):
         of_process = f" -p {process}" if process else ""
         session.say(f"{counted(stopped, 'instance has', 'instances have')} an incident: osmia incidents{of_process}")
-    start = f"osmia start {process or 'PROCESS_ID'}"
-    session.list(rows, INSTANCE_COLUMNS, empty=missing or f"No such instances. Start one: {start}")
+    session.list(rows, INSTANCE_COLUMNS, empty=empty)
+
+
+def _why_none(client: "SyncClient", process: str, state: Filter) -> str:
+    """Return the line for an empty list: where the instances are, or how to start one."""
+    of_process = f" -p {process}" if process else ""
+    if state is not Filter.ALL and client.search_instances(bpmn_process_id=process, limit=1).items:
+        word = "active" if state is Filter.ACTIVE else "such"
+        return f"No {word} instances. Those in all states: osmia instances --state all{of_process}"
+    return f"No such instances. Start one: osmia start {process or 'PROCESS_ID'}"
 
 
 def _stored(state: Filter) -> str:

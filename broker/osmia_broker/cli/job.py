@@ -168,7 +168,10 @@ def throw_error(
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         client.throw_error(key, code, message=message, variables=variables, lease_token=lease_token)
+        incident = _incident_of(client, key)
     session.one({"jobKey": str(key), "errorCode": code}, key="jobKey", text=f"Threw {code} from {key}")
+    if incident:
+        session.say(f"No error event catches '{code}', so an incident is raised: osmia incident show {incident}")
 
 
 @app.command()

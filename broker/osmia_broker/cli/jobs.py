@@ -54,6 +54,10 @@ def jobs(
     tired = sum(row["state"] == "FAILED" and row["retries"] == 0 for row in rows)
     if tired:
         session.say(f"{counted(tired, 'job has', 'jobs have')} no retries left: osmia incidents --type JOB_NO_RETRIES")
+    uncaught = sum(row["state"] == "ERROR_THROWN" for row in rows)
+    if uncaught:
+        kind = "--type UNHANDLED_ERROR_EVENT"
+        session.say(f"{counted(uncaught, 'job')} threw an error that nothing catches: osmia incidents {kind}")
     session.list(rows, JOB_COLUMNS, empty=empty)
 
 

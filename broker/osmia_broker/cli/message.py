@@ -1,13 +1,16 @@
 """`osmia message`: publish a message."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.options import BusinessId, Var, Vars
 from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
+
+if TYPE_CHECKING:
+    from osmia import SyncClient
 
 app = typer.Typer(add_completion=False, help="One message: publish.", no_args_is_help=True)
 
@@ -41,6 +44,7 @@ def publish(
     """
     variables = typed.read(var, vars)
     with session.client() as client:
+        is_lost = not ttl and not session.is_quiet and _nobody_waits(client, name, correlation_key)
         key = client.publish_message(
             name,
             correlation_key,
@@ -50,4 +54,27 @@ def publish(
             business_id=business_id or None,
         )
     session.say(f"Published {name}")
+    if is_lost:
+        with_key = f" with the key '{correlation_key}'" if correlation_key else ""
+        session.say(f"Nothing waited for '{name}'{with_key}, and it is not kept. To keep it: --ttl 1h")
     session.one({"messageKey": str(key)}, key="messageKey", text=str(key))
+
+
+def _nobody_waits(client: "SyncClient", name: str, correlation_key: str) -> bool:
+    """Return whether no event waits for the message now: neither an instance with this key, nor the start of a process.
+
+    False where the broker has no lists to ask.
+    """
+    from osmia.errors import Unimplemented
+    from osmia.results import SubscriptionKind, SubscriptionState
+
+    kinds, states = [SubscriptionKind.MESSAGE], [SubscriptionState.OPEN]
+    try:
+        starts = client.search_subscriptions(name=name, of_start_event=True, kinds=kinds, states=states, limit=1).items
+        if starts or not correlation_key:
+            return not starts
+        return not client.search_subscriptions(
+            name=name, correlation_key=correlation_key, kinds=kinds, states=states, limit=1
+        ).items
+    except Unimplemented:
+        return False

@@ -7,24 +7,33 @@ Each mistake becomes one `Failure` with its own exit code: 2 for a wrong setting
 import errno
 import fcntl
 import os
+import shlex
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from osmia_broker import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.config import DOORS, Settings
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
 
 
-def refuse_mistakes(settings: Settings) -> None:
-    """Check the ports and the data directory of *settings*; create the directory if it is missing.
+def refuse_mistakes(settings: Settings, given: Mapping[str, str] = NOTHING) -> None:
+    """Check the ports and the data directory of *settings*; create the directory if it is missing. *given* are the user's own options.
 
     Raises:
-        Failure: USAGE; the text says which setting is wrong.
+        Failure: USAGE; the text says which setting is wrong, and the advice keeps the other options. CONFLICT; a port is taken, and so
+            is the data directory: that is a second broker, whatever its ports.
     """
-    for door in DOORS:
-        refuse_port(door, settings.host_of(door), settings.port_of(door))
+    refused = [one for door in DOORS if (one := _refusal(door, settings.host_of(door), settings.port_of(door)))]
+    if refused and any(_is_locked(lock) for lock in settings.data_dir.glob("*.lock")):
+        raise _second_broker(settings.data_dir)
+    if refused:
+        raise _together(refused, given)
     prepare_data_dir(settings.data_dir, mend=OTHER_DIR)
 
 
@@ -34,19 +43,45 @@ def refuse_port(door: str, host: str, port: int) -> None:
     Raises:
         Failure: USAGE; the port is taken or not allowed, or this machine does not have the address.
     """
+    refused = _refusal(door, host, port)
+    if refused is not None:
+        raise _together([refused], NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A door that cannot listen. *option* and *value* would let it."""
+
+    what: str
+    code: str
+    option: str
+    value: str
+    why: str = ""
+
+
+def _refusal(door: str, host: str, port: int) -> _Refusal | None:
     error = ports.obstacle(host, port)
     if error is None:
-        return
-    free = f"osmia broker --{door}-port {min(port + 10, ports.PORT_MAX) if port >= UNPRIVILEGED else UNPRIVILEGED}"
+        return None
+    free = str(min(port + 10, ports.PORT_MAX) if port >= UNPRIVILEGED else UNPRIVILEGED)
     if error.errno == errno.EADDRINUSE:
         holder = ports.holder(port)
         by = f" (by {holder})" if holder else ""
-        raise Failure(Exit.USAGE, f"Port {port} is in use{by}.", mend=free, code="PORT_IN_USE")
+        return _Refusal(f"Port {port} is in use{by}.", "PORT_IN_USE", f"{door}-port", free)
     if error.errno in (errno.EACCES, errno.EPERM):
         what = f"This user may not listen on port {port}."
-        raise Failure(Exit.USAGE, what, why=reason(error), mend=free, code="PORT_NOT_ALLOWED")
-    mend = f"osmia broker --{door}-host 127.0.0.1"
-    raise Failure(Exit.USAGE, f"No door can listen at '{host}'.", why=reason(error), mend=mend, code="HOST_NOT_HERE")
+        return _Refusal(what, "PORT_NOT_ALLOWED", f"{door}-port", free, reason(error))
+    return _Refusal(f"No door can listen at '{host}'.", "HOST_NOT_HERE", f"{door}-host", "127.0.0.1", reason(error))
+
+
+def _together(refused: Sequence[_Refusal], given: Mapping[str, str]) -> Failure:
+    """Return one failure for all doors that cannot listen. Its advice is the user's command with the options that let them."""
+    changed = {one.option: one.value for one in refused}
+    options = {name: value for name, value in given.items() if name not in changed} | changed
+    words = " ".join(f"--{name} {shlex.quote(value)}" if value else f"--{name}" for name, value in options.items())
+    what = " ".join(dict.fromkeys(one.what for one in refused))
+    why = next((one.why for one in refused if one.why), "")
+    return Failure(Exit.USAGE, what, why=why, mend=f"osmia broker {words}", code=refused[0].code)
 
 
 UNPRIVILEGED = 1024  # ports below belong to the administrator on most systems
@@ -118,7 +153,7 @@ def _second_broker(data_dir: Path) -> Failure:
 
 
 def _is_locked(lock: Path) -> bool:
-    """Return whether a process holds *lock*. Looked at after a failed start only: the look itself would refuse another one."""
+    """Return whether a process holds *lock*. Looked at only when this start fails anyway: the look itself would refuse another one."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:  # it has gone, or belongs to another user

@@ -51,6 +51,11 @@ def _rules_of(row: Row) -> str:
     return ", ".join(str(rule["ruleIndex"]) for rule in row["matchedRules"])
 
 
+def holder_of_job(row: Row) -> str | None:
+    """Return the worker that holds a job now. The one that held it before says nothing about who works on it."""
+    return row["worker"] if row["state"] == "ACTIVATED" else None
+
+
 INSTANCE_COLUMNS = (
     Column("processInstanceKey", "KEY"),
     Column("processDefinitionId", "PROCESS", is_long=True),
@@ -68,7 +73,7 @@ JOB_COLUMNS = (
     Column("type", "TYPE", is_long=True),
     Column("state", "STATE"),
     Column("retries", "TRIES"),
-    Column("worker", "WORKER", is_long=True),
+    Column("worker", "WORKER", is_long=True, text=holder_of_job),
     Column("elementId", "ELEMENT", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("deadline", "DEADLINE", is_wide=True, is_moment=True),

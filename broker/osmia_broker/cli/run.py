@@ -28,7 +28,7 @@ def run(
     """
     variables = typed.read(var, vars)
     with session.client(call_timeout=TIMEOUT) as client:
-        processes = deploy_files(client, [file]).processes
+        processes = deploy_files(client, [file], say=session.say).processes
         if not processes:
             raise usage(f"There is no process in '{file}'.", f"osmia deploy {file}")
         first = processes[0]

@@ -14,7 +14,7 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
-from osmia_broker.config import duration
+from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -56,7 +56,7 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="The broker; else OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.",
+        help="Else OSMIA_ADDRESS, ZEEBE_ADDRESS, 127.0.0.1:26500.",
         rich_help_panel=EVERYWHERE,
     ),
 ]

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import FRAME, Exit, Failure, usage
+from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
 from osmia_broker.cli.options import INT32_MAX, Var, Vars
 from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
@@ -48,7 +48,7 @@ def start(
 
     Example: osmia start dinner --var guests=4
     """
-    from osmia.errors import NotFound
+    from osmia.errors import InvalidArgument, NotFound
 
     variables = typed.read(var, vars)
     marks = {"start_at": at, "business_id": business_id, "tags": tags, "idempotency_key": idempotency_key}
@@ -64,6 +64,11 @@ def start(
                 _start(session, client, process_id, variables, version=version, **marks)
         except NotFound as error:
             raise _not_found(client, process_id, version, error.details) from error
+        except InvalidArgument as error:
+            failure = from_call(error, client.address)
+            if "variable" in error.details.lower():
+                failure.mend = f"osmia start {process_id} --var NAME:=JSON   (NAME==TEXT is text)"
+            raise failure from error
 
 
 def _start(

@@ -1,18 +1,21 @@
 """`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars
-from osmia_broker.cli.output import Column
+from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
+    from osmia.calls.user_tasks import UserTaskForm
 
 app = typer.Typer(
     add_completion=False,
@@ -33,14 +36,17 @@ HISTORY_COLUMNS = (
 @app.command()
 @with_session
 def show(session: Session, key: Key) -> None:
-    """Show a user task: its people, its dates, its process instance and its comments.
+    """Show a user task: its people, its dates, its process instance, its variables, its form fields and its comments.
 
     Example: osmia task show 2251799813685256
     """
     with session.client(found_by=LIST) as client:
         task = _task(client, key)
         comments = client.user_tasks.comments(task.key)
-    row = {**task_row(task), "comments": [{"user": one.user, "text": one.text} for one in comments]}
+        variables = client.user_tasks.variables(task.key) if not task.completion_date else {}
+        fields = form_fields(client.user_tasks.form(task.key))
+    said = [{"user": one.user or None, "text": one.text, "timestamp": moment(one.at_ms)} for one in comments]
+    row = {**task_row(task), "comments": said, "variables": variables, "formFields": fields}
     shown = {
         "state": task.state,
         "assignee": task.assignee or "nobody",
@@ -54,7 +60,9 @@ def show(session: Session, key: Key) -> None:
         "instance": str(task.process_instance_key),
     }
     lines = [f"{task.key}  {row['name']}", *(f"  {name:<10}{value}" for name, value in shown.items() if value)]
-    lines += [f"  {one.user or 'somebody'}: {one.text}" for one in comments]
+    for title, listed in (("variables", _pairs(variables)), ("form fields", [_field(one) for one in fields])):
+        lines += [f"  {title}", *(f"    {line}" for line in listed)] if listed else []
+    lines += [f"  {one['timestamp']}  {one['user'] or 'somebody'}: {one['text']}" for one in said]
     session.one(row, key="userTaskKey", text="\n".join(lines))
 
 
@@ -65,10 +73,15 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
 
     Example: osmia task claim 2251799813685256 --user anna
     """
+    from osmia.errors import InvalidState
+
     _refuse_nobody(user, f"osmia task claim {key} --user anna")
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
-        client.user_tasks.claim(task.key, **_who(user, groups), action=action)
+        task = _open_task(client, key)
+        try:
+            client.user_tasks.claim(task.key, **_who(user, groups), action=action)
+        except InvalidState as error:
+            raise _claimed_already(client, task.key, user, error.details) or error from error
     _done(session, task.key, f"Claimed {task.key} for {user}")
 
 
@@ -105,7 +118,7 @@ def unclaim(session: Session, key: Key, user: User = "", groups: Groups = "", ac
     Example: osmia task unclaim 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _open_task(client, key)
         client.user_tasks.unclaim(task.key, **_who(user, groups), action=action)
     _done(session, task.key, f"Gave {task.key} back")
 
@@ -125,7 +138,7 @@ def assign(
     Example: osmia task assign 2251799813685256 anna
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _open_task(client, key)
         client.user_tasks.assign(task.key, assignee, **_who(user, groups), action=action)
     _done(session, task.key, f"Assigned {task.key} to {assignee}")
 
@@ -157,6 +170,8 @@ def update(
 
     Example: osmia task update 2251799813685256 --priority 80 --due 2030-01-31T12:00:00Z
     """
+    from osmia.errors import InvalidArgument
+
     given = {
         "candidateGroups": None if candidate_groups is None else _names(candidate_groups),
         "candidateUsers": None if candidate_users is None else _names(candidate_users),
@@ -168,8 +183,13 @@ def update(
     if not changeset:
         raise usage("There is nothing to change.", f"osmia task update {key} --priority 80")
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
-        client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
+        task = _open_task(client, key)
+        try:
+            client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
+        except InvalidArgument as error:
+            failure = from_call(error, client.address)
+            failure.mend = f"osmia task update {key} --due 2030-01-31T12:00:00Z" if due or follow_up else ""
+            raise failure from error
     _done(session, task.key, f"Updated {task.key}")
 
 
@@ -193,8 +213,7 @@ def complete(
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         try:
-            task = _task(client, key)
-            _refuse_ended(task, key)
+            task = _open_task(client, key)
             client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
@@ -212,7 +231,7 @@ def comment(
     Example: osmia task comment 2251799813685256 "Why not fish?" --user anna
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _open_task(client, key)
         client.user_tasks.comment(task.key, text, user=user)
     _done(session, task.key, f"Commented {task.key}")
 
@@ -220,12 +239,14 @@ def comment(
 @app.command()
 @with_session
 def history(session: Session, key: Key) -> None:
-    """List what happened to a user task: who did what, and when.
+    """List what happened to a user task: who did what, who said what, and when.
 
     Example: osmia task history 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        steps = client.user_tasks.history(_task(client, key).key)
+        task_key = _task(client, key).key
+        steps = client.user_tasks.history(task_key)
+        comments = client.user_tasks.comments(task_key)
     rows = [
         {
             "timestamp": step.at,
@@ -236,7 +257,43 @@ def history(session: Session, key: Key) -> None:
         }
         for step in steps
     ]
+    rows += [
+        {
+            "timestamp": moment(one.at_ms),
+            "operationType": "COMMENT",
+            "actorId": one.user or None,
+            "action": None,
+            "changes": one.text,
+        }
+        for one in comments
+    ]
+    rows.sort(key=lambda row: str(row["timestamp"]))  # a step and a comment of one moment keep their order
     session.list(rows, HISTORY_COLUMNS, empty="Nothing has happened to this task.")
+
+
+def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
+    """Return key, label and type of each input field of a form; empty if there is none, or none that can be read."""
+    try:
+        schema = json.loads(form.schema) if form is not None else {}
+    except ValueError:
+        return []
+    found, waiting = [], [schema]
+    while waiting:
+        node = waiting.pop(0)
+        parts = node.get("components") if isinstance(node, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            if isinstance(part, dict) and isinstance(part.get("key"), str):
+                found.append({"key": part["key"], "label": part.get("label") or None, "type": part.get("type") or None})
+            waiting.append(part)
+    return found
+
+
+def _field(field: dict[str, Any]) -> str:
+    return f"{field['key']} ({field['type'] or 'field'})  {field['label'] or ''}".rstrip()
+
+
+def _pairs(variables: dict[str, Any]) -> list[str]:
+    return [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in variables.items()]
 
 
 def _names(text: str) -> list[str]:
@@ -252,10 +309,31 @@ def _refuse_nobody(user: str, mend: str) -> None:
         raise usage("A task is claimed for somebody, and nobody is named.", mend)
 
 
-def _refuse_ended(task: "UserTask", key: int) -> None:
+def _open_task(client: "SyncClient", key: int) -> "UserTask":
+    """Return a user task that has not ended. The statuses are those of the reference: what has ended is not found.
+
+    Raises:
+        Failure: NOT_FOUND; the text says whether it has ended or never was.
+    """
+    task = _task(client, key)
     if task.completion_date:
         what = f"Task {key} is {task.state.lower()} already."
         raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
+    return task
+
+
+def _claimed_already(client: "SyncClient", key: int, user: str, details: str) -> Failure | None:
+    """Return the failure of a claim that came too late; None if the claim was refused for another reason."""
+    holder = client.user_tasks.get(key).assignee
+    if not holder or holder == user:
+        return None
+    return Failure(
+        Exit.CONFLICT,
+        f"Task {key} is already claimed by {holder}.",
+        why=FRAME.sub("", details, count=1),
+        mend=f"osmia task assign {key} {user}   (takes it over)",
+        code="FAILED_PRECONDITION",
+    )
 
 
 def _done(session: Session, key: int, text: str) -> None:

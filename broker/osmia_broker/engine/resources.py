@@ -3,7 +3,7 @@
 The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 
 import msgspec
@@ -13,7 +13,7 @@ from osmia_broker import dmn, model
 from osmia_broker.engine.commands import NewResource
 from osmia_broker.engine.incidents import storable
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.model import extension_files
+from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.faults import quote
 from osmia_broker.state.definitions import Compiled
 
@@ -48,6 +48,16 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
     if faults:
         raise InvalidArgument(PREFIX + "\n".join(faults))
     return tuple(resources)
+
+
+def warnings_of(resources: Iterable[NewResource]) -> list[str]:
+    """Return a line for each thing in the BPMN files that can be deployed and probably does not do what its author meant."""
+    return [
+        warnings.text(resource.name, warning)
+        for resource in resources
+        if resource.kind == "bpmn"
+        for warning in warnings.of_file(xml.read(resource.content), tuple(resource.compiled.processes.values()))
+    ]
 
 
 def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], list[str]]:

@@ -242,7 +242,8 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         return
     is_completed = change.event == COMPLETING
     diff = apply_changes(turn, task, change.changes, **({} if is_completed else _BACK[task.state]))
-    if diff or change.user or change.action not in _DEFAULT_ACTIONS:
+    is_repeated = not diff and change.action == "claim"  # the person has the task already: nothing has happened
+    if diff or (change.user and not is_repeated) or change.action not in _DEFAULT_ACTIONS:
         note_event(turn, task, change.operation, action=change.action, user=change.user, diff=diff)
     if is_completed:
         end_task(turn, task, UserTaskState.COMPLETED)

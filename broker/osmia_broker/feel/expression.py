@@ -84,10 +84,11 @@ class Expression(_Compiled):
     """An expression, compiled.
 
     *names* are the variables it may read from the scope; *constant* tells that it reads none and always gives the same;
-    *result_type* is the type it gives unless it gives null (`type_name`), None if that depends.
+    *result_type* is the type it gives unless it gives null (`type_name`), None if that depends. *unknown_calls* are those of
+    functions that are not built in, each a name and the number of arguments: they give null unless the scope has the function.
     """
 
-    __slots__ = ("result_type",)
+    __slots__ = ("result_type", "unknown_calls")
 
     def __init__(self, text: str, functions: Functions, limits: Limits, vocabulary: "Vocabulary | None" = None) -> None:
         known = vocabulary or REFERENCE
@@ -95,6 +96,7 @@ class Expression(_Compiled):
         compiler = Compiler(functions, known.dialect, known.types)
         self._evaluate = compiler.compile(self.tree, Names())
         self.names = frozenset(compiler.read)
+        self.unknown_calls = tuple(sorted(compiler.unknown))
         self.constant = not self.names and not compiler.volatile
         self.result_type = static_type(self.tree) if known.dialect is Dialect.REFERENCE else None
 

@@ -64,7 +64,9 @@ class App:
         # The raw path keeps an encoded slash inside of a value apart from the slashes between the parts.
         path = scope["raw_path"].decode("latin-1")
         if not (path == BASE or path.startswith(BASE + "/")):
-            raise HttpRefusal(404, "Not Found", f"Expected a path below {BASE}, but found another")
+            raise HttpRefusal(
+                404, "Not Found", f"Expected a path below {BASE}, but found another; {BASE}/docs lists all"
+            )
         operation, values = self._router.find(scope["method"], path[len(BASE) :])
         return operation, {name: unquote(value) for name, value in values.items()}
 

@@ -23,6 +23,7 @@ from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
+from osmia_broker.http.misspelt import members_of, refuse_misspelt
 from osmia_broker.http.problem import HttpRefusal, bad_request
 from osmia_broker.http.session import SignIn
 from osmia_broker.store.documents import Documents
@@ -127,6 +128,7 @@ class Operation:
     waits: bool  # it may take long; the caller's leaving is watched
     is_open: bool  # callers need no sign-in: it tells nothing about processes
     decode: Callable[[bytes], Any]
+    members: frozenset[str]  # of the request's body; empty if it is no object with fixed ones
 
     def arguments(self, values: Mapping[str, str]) -> dict[str, Any]:
         """Convert the values of the path.
@@ -154,12 +156,17 @@ class Operation:
             HttpRefusal: it is no JSON, or has a member of a wrong type.
 
         """
+        if not content.strip():
+            raise bad_request("Failed to read request: expected JSON, but found an empty body")
         try:
-            return self.decode(content)
+            body = self.decode(content)
         except msgspec.ValidationError as fault:
             raise bad_request(f"Failed to read request: {in_words(str(fault))}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
             raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
+        if self.members:
+            refuse_misspelt(content, self.members)
+        return body
 
 
 OPERATIONS: list[Operation] = []  #: all of them; filled when `api` is imported
@@ -200,6 +207,7 @@ def operation(
                 takes=takes,
                 waits=waits,
                 is_open=is_open,
+                members=members_of(body_type),
                 decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
             )
         )
@@ -257,7 +265,9 @@ class Router:
             if wanted:
                 return wanted[0], dict(zip(wanted[1], values, strict=True))
         if not found:
-            raise HttpRefusal(404, "Not Found", f"Expected a path of the API, but found '{quoted(path)}'")
+            raise HttpRefusal(
+                404, "Not Found", f"Expected a path of the API, but found '{BASE}{quoted(path)}'; {BASE}/docs lists all"
+            )
         allow = ", ".join(sorted({name for methods, _ in found for name in methods}))
         raise HttpRefusal(
             405, "Method Not Allowed", f"Expected {allow} for this path, but found {quoted(method)}", allow=allow

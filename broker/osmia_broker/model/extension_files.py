@@ -6,6 +6,7 @@ It declares the variables of the processes in the BPMN file, and which variables
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from osmia_broker.model import json_patch
@@ -18,6 +19,7 @@ BPMN_SUFFIXES = (".bpmn20.xml", ".bpmn.xml", ".bpmn", ".xml")  # the longest fir
 FAULTS_MAX = 20  # an answer names no more: it must fit into HTTP/2 headers
 
 VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
+TYPES = ("string", "integer", "boolean", "json", "bigdecimal", "date", "datetime", "array", "file", "folder", "content")
 _SOURCES = (VARIABLE, VALUE, JSONPATCH)
 _ALL_INPUTS = frozenset({"MAP_ALL", "MAP_ALL_INPUTS"})
 _ALL_OUTPUTS = frozenset({"MAP_ALL", "MAP_ALL_OUTPUTS"})
@@ -146,6 +148,11 @@ class _Reading:
                     at, f"Expected the 'type' of variable '{quote(name)}' to be a text, but found another value"
                 )
                 continue
+            if near := _misspelt_type(type):
+                self._fault(
+                    at,
+                    f"Expected a known 'type' of variable '{quote(name)}', but found '{quote(type)}'; did you mean '{near}'?",
+                )
             if not isinstance(required, bool | None):
                 self._fault(
                     at, f"Expected 'required' of variable '{quote(name)}' to be true or false, but found another value"
@@ -215,6 +222,13 @@ class _Reading:
             given = self._object(f"{where}.{name}", one)
             constants[name] = given.get("value")
         return constants
+
+
+def _misspelt_type(type: str) -> str:
+    """Return the type that *type* is a misspelling of; empty if it is known, or near none: such a one is JSON, as in Activiti."""
+    if type.lower() in TYPES:
+        return ""
+    return next(iter(get_close_matches(type.lower(), TYPES, n=1, cutoff=0.8)), "")
 
 
 def _is_unicode(text: str) -> bool:

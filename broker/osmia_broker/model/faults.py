@@ -6,6 +6,7 @@ A refused deployment says `'<resource name>': ` and then the text of the `Invali
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from osmia_broker.model.text import shown, trimmed
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
@@ -91,6 +92,13 @@ class Faults:
 def quote(text: str) -> str:
     """Return a model's own text for a reason: cut to the length of an answer, invisible characters as their codes."""
     return shown(text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…")
+
+
+def meant(prefix: str, name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'zeebe:userTask'?` for a *name* that is near one of the *known* ones, else nothing. Capitals do not count."""
+    by_name = {one.lower(): one for one in sorted(known)}
+    near = get_close_matches(name.lower()[:QUOTE_CHARS_MAX], by_name, n=1, cutoff=0.8)
+    return f"; did you mean '{prefix}:{by_name[near[0]]}'?" if near else ""
 
 
 def _where(fault: Fault) -> str:

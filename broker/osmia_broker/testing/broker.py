@@ -172,12 +172,13 @@ class Broker:
         *parts* are those of a `timedelta`: weeks, days, hours, minutes, seconds, milliseconds.
 
         Raises:
+            TypeError: a part has no such name; the text names the nearest.
             ValueError: the span is negative.
             AssertionError: more than MOMENTS_MAX moments fire on the way.
 
         """
         __tracebackhide__ = True
-        span = (span or timedelta()) + timedelta(**parts)
+        span = (span or timedelta()) + _span(parts)
         if span < timedelta():
             raise ValueError(f"Expected a span of time from now on, but found {span}")
         await self.set_time(self.now + span)
@@ -433,3 +434,15 @@ def _seen(job: rows.Job) -> Job:
         element_id=job.element_id,
         headers_json=job.headers,
     )
+
+
+PARTS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")  # of a span of time
+
+
+def _span(parts: dict[str, float]) -> timedelta:
+    for name, value in parts.items():
+        if name not in PARTS:
+            near = get_close_matches(name, PARTS, n=1)
+            meant = f"; did you mean {near[0]}={value}?" if near else ""
+            raise TypeError(f"Expected a span in {', '.join(PARTS[:-1])}, but found {name}={value}{meant}")
+    return timedelta(**parts)

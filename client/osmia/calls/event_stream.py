@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from osmia import variables as variables_json
+from osmia.arguments import checks_arguments
 from osmia.backoff import Backoff
 from osmia.calls.call import Calls
 from osmia.errors import Unavailable
@@ -92,6 +93,7 @@ class EventStream:
             return response
 
 
+@checks_arguments
 class EventStreamCalls(Calls):
     """Follow events, and look which are kept."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from osmia import variables as variables_json
+from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
 from osmia_proto import gateway
 
@@ -15,6 +16,7 @@ class StartedInstance:
     process_definition_key: int
 
 
+@checks_arguments
 class EventCalls(Calls):
     """Publish messages, broadcast signals, evaluate conditions."""
 

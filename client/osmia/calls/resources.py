@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from osmia import variables as variables_json
+from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
 from osmia.results import (
     Broker,
@@ -27,6 +28,7 @@ Resource = str | Path | tuple[str, bytes]
 """A file by its path, or a name and the content."""
 
 
+@checks_arguments
 class ResourceCalls(Calls):
     """Deploy and delete resources, evaluate decisions, list the brokers."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from osmia import variables as variables_json
+from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
 from osmia.history import DecisionEvaluation, DecisionEvaluationState, TakenFlow
 from osmia.results import (
@@ -45,6 +46,7 @@ _SUBSCRIPTION = "SUBSCRIPTION_STATE_"
 _EVALUATION = "DECISION_EVALUATION_STATE_"
 
 
+@checks_arguments
 class SearchCalls(Calls):
     """Search instances, jobs, incidents, definitions, variables, timers, subscriptions, messages and evaluated decisions.
 

@@ -16,6 +16,7 @@ import msgspec
 
 from osmia import variables as variables_json
 from osmia._channel import Channel
+from osmia.arguments import checks_arguments
 from osmia.calls.call import ANSWER_SLACK_MS
 from osmia_proto import queries
 
@@ -109,6 +110,7 @@ class UserTaskChange:
     task: Mapping[str, Any]
 
 
+@checks_arguments
 class UserTaskCalls:
     """The calls on user tasks."""
 

@@ -43,6 +43,8 @@ def call(compiler: Compiler, node: syntax.Call, names: Names) -> Evaluator:
         compiler.volatile = True
     general = builtin_call(compiler, node, arguments) or scope_call(compiler, node, arguments)
     if not names.may_bind(node.name):
+        if node.name not in compiler.functions:
+            compiler.unknown.add((node.name, len(arguments)))
         return general
     name = node.name
 
@@ -79,6 +81,8 @@ def builtin_call(compiler: Compiler, node: syntax.Call, arguments: Sequence[Eval
     if candidates is None:
         return None
     chosen = choose(candidates, len(arguments), node.names)
+    if not chosen:
+        compiler.unknown.add((node.name, len(arguments)))
     body = call_builtin(node, chosen, arguments) if chosen else unknown_call(node)
     name = node.name
 

@@ -43,7 +43,10 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Compiler:
-    """Compile one tree; then *read* holds the names it may read, and *volatile* tells whether its value may vary."""
+    """Compile one tree; then *read* holds the names it may read, and *volatile* tells whether its value may vary.
+
+    *unknown* holds the calls for which there is no built-in function: each a name and the number of arguments.
+    """
 
     def __init__(
         self, functions: Functions, dialect: Dialect = Dialect.REFERENCE, types: Mapping[str, TypeTest] = NO_TYPES
@@ -54,6 +57,7 @@ class Compiler:
         self._rules = _RULES[dialect]
         self.read: set[str] = set()
         self.volatile = False
+        self.unknown: set[tuple[str, int]] = set()
         self.nodes = 0
 
     def compile(self, node: syntax.Node, names: Names) -> Evaluator:

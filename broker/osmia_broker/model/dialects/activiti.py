@@ -12,7 +12,7 @@ from typing import Any
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import full_date_time, read_period
 from osmia_broker.model.expressions import Converted, Expression, Static
-from osmia_broker.model.faults import quote
+from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
     CallDefinition,
     JobDefinition,
@@ -67,16 +67,18 @@ def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
     for attribute in source.node.attrib:
         local = str(attribute).removeprefix(_PREFIX)
         if local != attribute and local not in supported and local not in HARMLESS:
-            source.fault(_unsupported(local))
+            source.fault(_unsupported(local, supported))
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
         if tag.startswith(_PREFIX) and not (local in CALL_EXTENSIONS and local_name(source.node) == "callActivity"):
             source.fault(_unsupported(local))
 
 
-def _unsupported(local: str) -> str:
+def _unsupported(local: str, supported: frozenset[str] = frozenset()) -> str:
     text = f"'activiti:{quote(local)}' is currently not supported"
-    return f"{text}, because it runs Java code; {JAVA[local]}" if local in JAVA else text
+    if local in JAVA:
+        return f"{text}, because it runs Java code; {JAVA[local]}"
+    return text + meant("activiti", local, supported)
 
 
 def has(source: Source, attributes: frozenset[str]) -> bool:

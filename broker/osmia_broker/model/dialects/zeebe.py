@@ -10,7 +10,7 @@ from typing import Any
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
 from osmia_broker.model.expressions import Converted, Expression, Static
-from osmia_broker.model.faults import quote
+from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
     CallDefinition,
     DecisionCall,
@@ -75,7 +75,7 @@ def check(source: Source) -> None:
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
         if tag.startswith(f"{{{ZEEBE}}}") and local not in SUPPORTED:
-            source.fault(f"'zeebe:{quote(local)}' is currently not supported")
+            source.fault(f"'zeebe:{quote(local)}' is currently not supported{meant('zeebe', local, SUPPORTED)}")
 
 
 def has(source: Source, *locals: str) -> bool:

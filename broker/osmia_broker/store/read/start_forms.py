@@ -1,5 +1,6 @@
-"""The forms inside of deployed files: those of start events, embedded ones, form properties of user tasks. No table has them, so the file
-is read when somebody asks.
+"""The forms inside of deployed files: those of start events, embedded ones, form properties of user tasks.
+
+No table has them, so the file is read when somebody asks.
 """
 
 from collections import OrderedDict

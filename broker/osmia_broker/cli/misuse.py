@@ -1,0 +1,84 @@
+"""Turn a wrong option or argument that Typer has found into a sentence, and into the command that was probably meant."""
+
+import re
+from difflib import get_close_matches
+from typing import Any
+
+from osmia_broker.cli.failures import Failure, usage
+
+LISTS = {"task": "tasks", "process": "processes"}  #: the list of a noun, where it is not the noun with an s
+MEANT: dict[str, dict[str, str]] = {
+    "osmia tasks": {"--user": "--assignee", "-u": "--assignee", "--candidate-group": "--group"},
+    "osmia instances": {"--instance": "--parent"},
+    "osmia message publish": {"--key": "--correlation-key", "--time-to-live": "--ttl"},
+    "osmia job throw-error": {"--code": "KEY CODE", "--error-code": "KEY CODE"},
+    "osmia job retries": {"--number": "--retries"},
+    "osmia broker": {"--bind": "--host", "--listen": "--host", "--port": "--grpc-port", "--data": "--data-dir"},
+    "osmia demo": {"--data-dir": "--keep", "--port": "--port-base"},
+    "osmia task complete": {"--variables": "--vars"},
+}  #: by command: an option of other programs, or of another command, and the words that say it here
+MEANT_EVERYWHERE = {
+    "--format": "--output",
+    "--json": "--output json",
+    "--host": "--address",
+    "--server": "--address",
+    "--variable": "--var",
+    "--variables": "--vars",
+    "--silent": "--quiet",
+}
+EXTRA = {
+    "osmia message publish": "osmia message publish NAME --correlation-key {}",
+    "osmia signal broadcast": "osmia signal broadcast NAME --var NAME=VALUE",
+    "osmia start": "osmia start PROCESS_ID --var NAME=VALUE",
+    "osmia task complete": "osmia task complete KEY --var NAME=VALUE",
+}  #: by command: the words that say a surplus argument; `{}` is the argument
+
+
+def _choices(found: "re.Match[str]") -> str:
+    option, value, choices = found.groups()
+    return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
+
+
+SENTENCES = (
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
+    (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
+    (re.compile(r"^No such option: (\S+).*$"), r"There is no option '\1'."),
+    (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
+)  #: what Typer and its parsers say, and the sentence for a person
+UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")
+SURPLUS = re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((\S+)")
+
+
+def misuse(message: str, context: Any, commands: dict[str, str]) -> Failure:
+    """Return the failure for *message*, which Typer gives in *context* (None outside of all commands). *commands* are all of `osmia`."""
+    path = context.command_path if context is not None else "osmia"
+    mend = _meant(message, context, path) or f"{path} --help"
+    if context is not None and message.startswith("No such command 'list'"):
+        wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
+        mend = f"osmia {wanted}" if wanted in commands else mend
+    for form, sentence in SENTENCES:
+        message = form.sub(sentence, message)
+    return usage(message, mend)
+
+
+def _meant(message: str, context: Any, path: str) -> str:
+    """Return the command that was probably meant; empty if nothing is near."""
+    if context is None:
+        return ""
+    if surplus := SURPLUS.match(message):
+        return EXTRA.get(path, "").format(surplus[1])
+    unknown = UNKNOWN_OPTION.match(message)
+    if unknown is None:
+        return ""
+    own = {name: one for one in context.command.params for name in getattr(one, "opts", ()) if name.startswith("--")}
+    synonyms = MEANT_EVERYWHERE | MEANT.get(path, {})
+    near = get_close_matches(unknown[1], [*synonyms, *own], n=1, cutoff=0.7)
+    if not near:
+        return ""
+    words = near[0] if near[0] in own else synonyms[near[0]]
+    option = own.get(words)
+    if words.startswith("--") and option is None and words.split(" ")[0] not in own:
+        return ""  # this command has no such option
+    value = "" if option is None or getattr(option, "is_flag", False) else option.metavar or option.name.upper()
+    return f"{path} {words} {value}".rstrip()

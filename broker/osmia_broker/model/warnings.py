@@ -1,0 +1,99 @@
+"""Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
+
+Two kinds: an expression that calls a function which does not exist (it gives null, and no incident), and an element of the
+`zeebe:` dialect with a misspelt name (it is passed over).
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from osmia_broker.model.faults import Fault, meant, quote
+from osmia_broker.model.graph import Element, Process, SequenceFlow
+from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
+
+WARNINGS_MAX = 50  # of one file; each is a line that a person reads
+ZEEBE_ELEMENTS = (
+    "adHoc", "assignmentDefinition", "calledDecision", "calledElement", "conditionalFilter", "executionListener",
+    "executionListeners", "formDefinition", "header", "input", "ioMapping", "jobPriorityDefinition", "linkedResource",
+    "linkedResources", "loopCharacteristics", "output", "priorityDefinition", "properties", "property", "publishMessage",
+    "script", "subscription", "taskDefinition", "taskHeaders", "taskListener", "taskListeners", "taskSchedule", "userTask",
+    "userTaskForm", "versionTag",
+)  # fmt: skip
+
+
+def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
+    """Return the warnings about a file: its outermost element, and the processes that were read from it. In the order of its lines."""
+    places = {node.get("id"): node for node in root.iter(f"{{{BPMN}}}*") if node.get("id")}
+    found = [*_misspelt(root)]
+    for process in processes:
+        found += _unknown_calls(process, places)
+    return sorted(found, key=lambda warning: warning.line)[:WARNINGS_MAX]
+
+
+def _misspelt(root: Node) -> Iterator[Fault]:
+    for node in root.iter(f"{{{ZEEBE}}}*"):
+        name = local_name(node)
+        if name in ZEEBE_ELEMENTS:
+            continue
+        suggestion = meant("zeebe", name, ZEEBE_ELEMENTS)
+        if not suggestion:
+            continue  # of a newer version of the dialect
+        at: Node | None = node
+        while at is not None and not (namespace(at) == BPMN and at.get("id")):
+            at = at.getparent()
+        id = "" if at is None else at.get("id", "")
+        label = "" if at is None else at.get("name", "")
+        reason = f"The element 'zeebe:{quote(name)}' is not known, and has no effect{suggestion}"
+        yield Fault(id, quote(id), reason, line(node), label)
+
+
+def _unknown_calls(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:
+    for element in process.elements.values():
+        yield from _calls_in(element, element.id, places)
+        for flow in element.outgoing:
+            yield from _calls_in(flow.condition, flow.id, places)
+
+
+def _calls_in(value: object, id: str, places: Mapping[Any, Node]) -> Iterator[Fault]:
+    for name, count in dict.fromkeys(_calls(value, is_outermost=True)):
+        node = places.get(id)
+        at, label = (0, "") if node is None else (line(node), node.get("name") or "")
+        yield Fault(id, quote(id), _about(name, count), at, label)
+
+
+def _about(name: str, count: int) -> str:
+    from osmia_broker.feel import PROCESS_FUNCTIONS
+
+    if name in PROCESS_FUNCTIONS:
+        arguments = "1 argument" if count == 1 else f"{count} arguments"
+        return f"No FEEL function '{quote(name)}' takes {arguments}; this call gives null"
+    near = get_close_matches(name, PROCESS_FUNCTIONS, n=1, cutoff=0.6)
+    suggestion = f"; did you mean '{near[0]}'?" if near else ""
+    return f"There is no FEEL function '{quote(name)}'; this call gives null{suggestion}"
+
+
+def _calls(value: object, *, is_outermost: bool = False) -> Iterator[tuple[str, int]]:
+    """Yield the unknown calls of every expression in *value*: a definition, a mapping, a list of them. Other elements are left out."""
+    if isinstance(value, Element | SequenceFlow) and not is_outermost:
+        return
+    calls = getattr(value, "unknown_calls", None)
+    if calls is not None:
+        yield from calls
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _calls(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _calls(one)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _calls(getattr(value, field.name))
+
+
+def text(resource_name: str, warning: Fault) -> str:
+    """Return a warning as one line: file, line, element, reason."""
+    place = f"{resource_name}:{warning.line}" if warning.line else resource_name
+    name = f' "{quote(warning.name)}"' if warning.name else ""
+    return f"{place} {warning.path}{name}: {warning.reason}" if warning.path else f"{place}: {warning.reason}"

@@ -1,0 +1,170 @@
+"""Read the values of settings: texts, numbers, sizes and durations as people write them. A wrong value is a ValueError that names what is right."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+
+def text(value: object) -> str:
+    """Read a text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not blank")
+    return value
+
+
+def optional_text(value: object) -> str:
+    """Read a text that may be empty."""
+    if not isinstance(value, str):
+        raise ValueError("a text")  # noqa: TRY004 - one kind of error for all readers
+    return value
+
+
+def path(value: object) -> Path:
+    """Read a path; `~` stands for the home directory."""
+    if "\x00" in str(value):
+        raise ValueError("a path without a NUL character")
+    return value if isinstance(value, Path) else Path(text(value)).expanduser()
+
+
+def optional_path(value: object) -> Path | None:
+    """Read a path, or nothing."""
+    return None if value is None or value == "" else path(value)
+
+
+HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.]+)?\]|[^\s:\[\]/]+):([0-9]{1,5})")
+
+
+def host_and_port(value: object) -> str:
+    """Read `HOST:PORT` or `[IPv6]:PORT`. A host alone is refused: with a free port (0) there is nothing to complete it with."""
+    text = optional_text(value).strip()
+    parts = HOST_AND_PORT.fullmatch(text)
+    if text and (parts is None or not 1 <= int(parts[1]) <= 65535):
+        raise ValueError("HOST:PORT, such as broker.example.org:26500 or [::1]:26500")
+    return text
+
+
+VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")  # clients split it at the dots and compare the numbers
+GATEWAY_VERSION = "8.10.0"  # the level of the gateway contract that is offered
+
+
+def version(value: object) -> str:
+    """Read a version of three numbers."""
+    if not isinstance(value, str) or not VERSION.fullmatch(value.strip()):
+        raise ValueError(f"a version of three numbers, such as {GATEWAY_VERSION}")
+    return value.strip()
+
+
+def _integer(value: object, lowest: int, highest: int, expected: str) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip()):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise ValueError(expected)
+    return value
+
+
+def port(value: object) -> int:
+    """Read a port; 0 stands for a free one."""
+    return _integer(value, 0, 65535, "a port from 0 (a free one) to 65535")
+
+
+def count(value: object) -> int:
+    """Read a whole number of things, at least 1."""
+    return _integer(value, 1, 10_000_000, "a whole number from 1 to 10000000")
+
+
+SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def switch(value: object) -> bool:
+    """Read whether something is on."""
+    if isinstance(value, str):
+        value = SWITCHES.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 - one kind of error for all readers
+    return value
+
+
+BYTES = {
+    "": 1,
+    "b": 1,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+}  # by the unit in lower case
+MESSAGE_BYTES_MAX = 256 * 1024**2  # a larger message could take all the memory that the broker promises to keep to
+MEMORY_BYTES_MAX = 1024**4  # more than a machine has that runs a single broker process
+
+
+def _size(lowest: int, highest: int, expected: str) -> Callable[[object], int]:
+    """Read a number of bytes from *lowest* to *highest*: `4194304`, `4 MiB` or `4MB`."""
+
+    def read(value: object) -> int:
+        parts = re.fullmatch(r"\s*([0-9]{1,18})\s*([A-Za-z]*)\s*", str(value))
+        factor = BYTES.get(parts[2].lower(), 0) if parts else 0
+        size = int(parts[1]) * factor if parts else 0
+        if factor == 0 or not lowest <= size <= highest:
+            raise ValueError(expected)
+        return size
+
+    return read
+
+
+message_size = _size(1024, MESSAGE_BYTES_MAX, "a size from 1 KiB to 256 MiB, such as '4 MiB' or 4194304")
+memory_size = _size(
+    1, MEMORY_BYTES_MAX, "a whole number of bytes from 1 to 1 TiB, such as '24 MiB', '1 GB' or 25165824"
+)
+
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SPAN_MAX = timedelta(days=36_500)  # a moment in milliseconds plus a longer one might not fit into 64 bits
+ISO_8601 = re.compile(
+    r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?"
+)  # days, hours, minutes, seconds
+
+
+def duration(value: object) -> timedelta:
+    """Read `10s`, `500ms`, `5m`, `2h`, `30d`, or ISO 8601 such as `PT1M30S`.
+
+    A number without a unit is refused: it could mean seconds or milliseconds.
+
+    Raises:
+        ValueError: *value* is no duration; the text completes the sentence "Expected ...".
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+        raise ValueError(f"a duration such as {text.rstrip('.')}s")
+    if short := re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)", text):
+        return _span(seconds=float(short[1]) * SECONDS[short[2]])
+    iso = ISO_8601.fullmatch(text)
+    if iso is None or not any(iso.groups()):
+        raise ValueError("a duration such as 500ms, 10s, 5m, 2h, 30d or PT10S")
+    days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
+    return _span(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _span(**parts: float) -> timedelta:
+    try:
+        span = timedelta(**parts)
+    except OverflowError:
+        span = timedelta.max
+    if span > SPAN_MAX:
+        raise ValueError("a duration of at most 36500d")
+    return span
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Read one of these words."""
+
+    def read(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return str(value)
+
+    read.choices = choices  # type: ignore[attr-defined]  # read by `choices`
+    return read

@@ -1,0 +1,100 @@
+"""`osmia lint`, the warnings of `osmia deploy`, and what else a deployment says."""
+
+from pathlib import Path
+
+import pytest
+
+from osmia_broker.cli.app import run
+from tests.bpmn import bpmn
+
+
+def model(folder: Path, expression: str, id: str = "p") -> Path:
+    path = folder / f"{id}.bpmn"
+    path.write_bytes(bpmn(f'start > a:job(in.at="={expression}") > end', id=id))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("expression", "warning"),
+    [
+        ("nwo()", "There is no FEEL function 'nwo'; this call gives null; did you mean 'now'?"),
+        ("for x in [1] return frobnicate(x)", "There is no FEEL function 'frobnicate'"),
+        ("now(1, 2, 3)", "No FEEL function 'now' takes 3 arguments"),
+        ("if true then 1 else sqroot(4)", "did you mean 'sqrt'?"),
+    ],
+)
+def test_a_function_that_does_not_exist_is_warned_of(capsys, tmp_path, expression, warning):
+    path = model(tmp_path, expression)
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert f"Warning: {path.name}:" in told
+    assert " a: " in told
+    assert warning in told
+    assert run(["lint", "--strict", str(path)]) == 1
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "now()",
+        "unknownVariable + 1",
+        "{f: function(x) x + 1, r: f(1)}.r",
+        "sum([1, 2])",
+        "date and time(now(), order.zone)",
+    ],
+)
+def test_what_may_be_meant_is_not_warned_of(capsys, tmp_path, expression):
+    assert run(["lint", "--strict", str(model(tmp_path, expression))]) == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
+def test_conditions_and_listeners_are_looked_at_too(capsys, tmp_path):
+    path = tmp_path / "p.bpmn"
+    path.write_bytes(bpmn("start > pick:exclusive [nwo() > 1 -> a:end | else -> b:end]", id="p"))
+    assert run(["lint", str(path)]) == 0
+    assert "'nwo'" in capsys.readouterr().err
+
+
+def test_a_misspelt_element_of_the_dialect_is_answered_with_the_one_that_was_meant(capsys, tmp_path):
+    path = tmp_path / "p.bpmn"
+    content = bpmn('start > a:job(in.at="=1") > end', id="p")
+    path.write_bytes(content.replace(b"zeebe:ioMapping", b"zeebe:iomapping"))
+    assert run(["lint", str(path)]) == 1
+    assert "'zeebe:iomapping' is currently not supported; did you mean 'zeebe:ioMapping'?" in capsys.readouterr().err
+    path.write_bytes(content.replace(b"zeebe:input", b"zeebe:inptu"))  # inside of another one it is passed over
+    assert run(["lint", str(path)]) == 0
+    told = capsys.readouterr().err
+    assert "The element 'zeebe:inptu' is not known, and has no effect; did you mean 'zeebe:input'?" in told
+
+
+def test_a_fault_is_reported_as_by_deploy(capsys, tmp_path):
+    assert run(["lint", str(model(tmp_path, "1 +"))]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Error: The files cannot be deployed: p.bpmn:")
+    assert told.count("failed to parse expression") == 1
+
+
+def test_deploy_warns_and_says_what_is_unchanged(osmia, unique, tmp_path):
+    path = model(tmp_path, "nwo()", unique)
+    assert osmia.done("deploy", path) == f"Deployed process {unique} (version 1) from {path.name}\n"
+    assert f"Warning: {path.name}:" in osmia.err
+    assert osmia.done("deploy", path) == f"Unchanged process {unique} (version 1) from {path.name}\n"
+    assert osmia.json("deploy", path)[0]["isNew"] is False
+
+
+def test_a_file_that_is_not_there_is_answered_with_one_nearby(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("models").mkdir()
+    tmp_path.joinpath("models", "dinner.bpmn").write_bytes(b"")
+    for name in ("diner.bpmn", "nope.dmn"):
+        assert run(["lint", name]) == 2
+        assert "osmia deploy models/dinner.bpmn" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path / "models")
+    tmp_path.joinpath("models", "dinner.bpmn").unlink()
+    assert run(["lint", "nope.bpmn"]) == 2
+    assert "no model in this folder" in capsys.readouterr().err
+
+
+def test_all_examples_can_be_deployed_together(osmia):
+    osmia.done("deploy", "examples")
+    assert "Warning" not in osmia.err

@@ -1,0 +1,118 @@
+"""The demo as a person at a terminal meets it: it says what to do, prints what happens, ends by Ctrl-C or Ctrl-D, and goes on next time."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.process.program import environ, osmia
+
+pytestmark = pytest.mark.process
+
+SEEN_S = 60  # a loaded machine; what is waited for takes about a second
+
+
+class Terminal:
+    """`osmia demo` at a terminal."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._master, slave = pty.openpty()
+        command = [sys.executable, "-m", "osmia_broker", "demo", "--port-base", "41500", "--no-browser", *options]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environ(), start_new_session=True
+        )
+        os.close(slave)
+        self.text = ""
+
+    def sees(self, pattern: str) -> "re.Match[str]":
+        """Wait until *pattern* is on the screen behind what was seen before."""
+        end = time.monotonic() + SEEN_S
+        while not (found := re.search(pattern, self.text)):
+            left = end - time.monotonic()
+            assert left > 0, f"never saw {pattern!r} in:\n{self.text}"
+            if select.select([self._master], [], [], left)[0]:
+                self.text += self._read().decode(errors="replace").replace("\r\n", "\n")
+        self.text = self.text[found.end() :]
+        return found
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._master, 4096)
+        except OSError as error:  # the demo has ended, and with it the other side
+            raise AssertionError(f"the demo ended after:\n{self.text}") from error
+
+    def types(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(SEEN_S)
+        os.close(self._master)
+
+
+@contextmanager
+def demo(folder: Path, *options: str) -> Iterator[Terminal]:
+    terminal = Terminal(folder, *options)
+    try:
+        yield terminal
+    finally:
+        terminal.end()
+
+
+def test_a_person_completes_both_tasks_and_the_next_demo_goes_on(tmp_path: Path):
+    with demo(tmp_path) as at:
+        address = at.sees(r"ready in [\d.]+ s +gRPC (127\.0\.0\.1:\d+) .* data \./osmia-demo \(SQLite\)")[1]
+        at.sees(r'deployed +dinner\.bpmn +"Prepare dinner", version 1')
+        instance = at.sees(r"started +(\d+)")[1]
+        at.sees(r"Somebody has to decide what's for dinner\. Complete the task")
+        line = at.sees(r"right here +(osmia task complete \d+ --var dinner=pizza --address \S+)")[1]
+        at.sees(r"Waiting\. Ctrl-C stops the demo; your data stays in \./osmia-demo\.")
+        at.types(line + "\n")  # pasted into the demo itself
+        at.sees(r'\d\d:\d\d:\d\d  \S+ completed "Decide what\'s for dinner" +dinner = "pizza"')
+        at.sees(r'token moved to "Eat dinner"')
+        task = osmia("tasks", "-o", "key", address=address).stdout.strip()
+        assert osmia("task", "claim", task, "--user", "anna", address=address).returncode == 5  # it is for demo
+        at.types("nonsense\n")
+        at.sees(r"Commands of osmia can be typed here")
+        at.types("\x04")  # Ctrl-D
+        at.sees(r"Stopped\. Your data stays in \./osmia-demo; osmia demo goes on with it\.")
+        assert at.process.wait(SEEN_S) == 0
+    with demo(tmp_path) as at:
+        address = at.sees(r"gRPC (127\.0\.0\.1:\d+)")[1]
+        at.sees(r"unchanged +dinner\.bpmn")
+        at.sees(rf"goes on +{instance}")
+        at.sees(r"Waiting\.")
+        assert osmia("task", "complete", task, address=address).returncode == 0
+        at.sees(r'completed "Eat dinner"')
+        at.sees(rf"Done: instance {instance} completed\.")
+        at.sees(r"osmia deploy FILE\.bpmn")
+        os.killpg(at.process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+        assert at.process.wait(SEEN_S) == 0
+    with demo(tmp_path) as at:
+        assert at.sees(r"started +(\d+)")[1] != instance
+
+
+def test_a_demo_that_is_ended_from_outside_leaves_nothing_behind(tmp_path: Path):
+    variables = environ(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1")
+    command = [sys.executable, "-m", "osmia_broker", "demo", "--port-base", "41600"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if b"ready in" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        assert process.wait(SEEN_S) != 0  # it has not shown what it is for
+    assert list(tmp_path.iterdir()) == []
