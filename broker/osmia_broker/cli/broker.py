@@ -114,6 +114,12 @@ def broker(
     preflight.refuse_mistakes(settings, {**({"config": str(config_file)} if config_file else {}), **given})
     preflight.refuse_unusable_access(settings)
     logs.set_up(settings.log_level, settings.log_format)
+    _warn(settings)
+    _serve(settings)
+
+
+def _warn(settings: config.Settings) -> None:
+    """Log what is allowed and yet may be a mistake."""
     if strangers := config.passed_over():
         log.info("variables that are no settings are passed over", extra={"variables": ", ".join(strangers)})
     if public := settings.unsafe_doors():
@@ -126,7 +132,6 @@ def broker(
                 "try": f"--memory-limit {settings.memory_limit}MiB",
             },
         )
-    _serve(settings)
 
 
 def _serve(settings: config.Settings) -> None:
