@@ -206,16 +206,15 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-_FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
-
-
 def in_words(fault: str) -> str:
     """Write msgspec's report of a wrong value as a sentence: the member first, no marks of its own."""
-    parts = _FAULT.fullmatch(fault)
-    assert parts is not None, "the pattern takes every text"
-    what = parts["what"].replace("`", "'").replace("got", "but found")
+    what, at, place = fault.partition(" - at `$")
+    if not (at and place.endswith("`")):
+        what, place = fault, ""
+    place = place.removesuffix("`").removeprefix(".")
+    what = what.replace("`", "'").replace("got", "but found")
     what = what[:1].lower() + what[1:]
-    return f"{parts['place']}: {what}" if parts["place"] else what
+    return f"{place}: {what}" if place else what
 
 
 class Router:
