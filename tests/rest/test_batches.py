@@ -143,6 +143,45 @@ def test_jobs_of_a_filter_are_changed(rest: Rest, unique: str, finished: Any):
     assert job["retries"] == 9
 
 
+BY_FILTER: dict[str, dict[str, Any]] = {
+    "/process-instances/cancellation": {},
+    "/process-instances/suspension": {},
+    "/process-instances/resumption": {},
+    "/process-instances/deletion": {},
+    "/process-instances/modification": {"moveInstructions": [{"sourceElementId": "a", "targetElementId": "b"}]},
+    "/process-instances/migration": {
+        "migrationPlan": {
+            "targetProcessDefinitionKey": "1",
+            "mappingInstructions": [{"sourceElementId": "a", "targetElementId": "b"}],
+        }
+    },
+    "/jobs/batch-update": {"changeset": {"retries": 1}},
+    "/decision-instances/deletion": {},
+}
+OF_NOTHING: list[dict[str, Any]] = [
+    {},
+    {"state": None},
+    {"state": {}},
+    {"state": {"$eq": None, "$in": None}},
+    {"tags": []},
+    {"variables": []},
+    {"$or": [{}]},
+    {"$or": [{"state": "ACTIVE"}, {}]},
+    {"$or": [{"state": "ACTIVE"}, {"processDefinitionId": {"$eq": None}}]},
+    {"$or": None},
+]
+
+
+@pytest.mark.parametrize("filter", OF_NOTHING, ids=str)
+@pytest.mark.parametrize("path", BY_FILTER)
+def test_a_batch_needs_a_filter_that_leaves_something_out(rest: Rest, path: str, filter: dict[str, Any]):
+    if not path.startswith("/process-instances"):
+        filter = {name: value for name, value in filter.items() if name not in ("tags", "variables")}
+        filter = {name: [{}] if name == "$or" and value else value for name, value in filter.items()}
+    refusal = rest.refusal("POST", path, {"filter": filter, **BY_FILTER[path]})
+    assert (refusal["status"], refusal["detail"]) == (400, "At least one criterion of the filter is required.")
+
+
 @pytest.mark.parametrize("verb", ["cancellation", "suspension", "resumption"])
 def test_a_batch_that_is_over_or_unknown_is_not_found(rest: Rest, verb: str, finished: Any):
     batch = finished(rest.post("/process-instances/cancellation", {"filter": {"processDefinitionId": "nothing"}}))
