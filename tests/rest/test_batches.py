@@ -210,3 +210,15 @@ def test_a_batch_that_cannot_be_begun(rest: Rest, path: str, body: dict[str, Any
     problem = rest.refusal("POST", path, body)
     assert problem["status"] == 400
     assert words in problem["detail"]
+
+
+def test_a_repeated_creation_has_its_result_until_the_history_is_deleted(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    asked = {"processDefinitionId": unique, "awaitCompletion": True, "variables": {"a": 1, "b": 2}}
+    same = {"headers": {"osmia-idempotency-key": unique}}
+    first = rest.post("/process-instances", asked, **same)
+    assert rest.post("/process-instances", asked, **same) == first
+    assert rest.post("/process-instances", {**asked, "fetchVariables": ["b"]}, **same)["variables"] == {"b": 2}
+    rest.ask("POST", f"/process-instances/{first['processInstanceKey']}/deletion")
+    refusal = rest.refusal("POST", "/process-instances", asked, **same)
+    assert (refusal["status"], "its history was deleted" in refusal["detail"]) == (404, True)

@@ -40,6 +40,8 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
 from osmia_broker.partition import Clock, Partition, SystemClock
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.results import result_of
 
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
@@ -53,9 +55,14 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(
-        self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN, clock: Clock | None = None
+        self,
+        partition: Partition,
+        task_policy: TaskPolicy = TaskPolicy.OPEN,
+        clock: Clock | None = None,
+        reader: Reader | None = None,
     ) -> None:
         super().__init__(partition)
+        self._reader = reader
         self.workers = Workers((clock or SystemClock()).now_ms)
         self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition)
@@ -116,10 +123,12 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     ) -> tuple[Created, str]:
         """Start an instance, wait for its end, and return its variables, or only *fetch_variables*, as a JSON object.
 
-        A *wait_ms* of 0 or below means `RESULT_WAIT_S`.
+        A *wait_ms* of 0 or below means `RESULT_WAIT_S`. A creation that is repeated with its idempotency key has the result of the first one,
+        also after the end.
 
         Raises:
             TimedOut: the instance did not complete in time; it goes on.
+            InvalidState, NotFound: the first creation has no result: its instance was terminated, or its history deleted.
 
         """
         wait_s = seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
@@ -130,6 +139,9 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
             creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
+            if created.has_ended:
+                assert self._reader is not None, "a broker has a read side"
+                return created, await result_of(self._reader, created.process_instance_key, fetch_variables)
             return created, await result.within(wait_s)
         except TimeoutError:
             raise TimedOut(

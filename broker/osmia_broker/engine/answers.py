@@ -9,7 +9,7 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a creation."""
+    """The answer to a creation. *has_ended* is set if the caller waits for a result that was there before: the history has it."""
 
     process_definition_key: int
     bpmn_process_id: str
@@ -17,6 +17,7 @@ class Created(msgspec.Struct, frozen=True, gc=False):
     process_instance_key: int
     business_id: str = ""
     tags: tuple[str, ...] = ()
+    has_ended: bool = False
 
 
 class Correlated(msgspec.Struct, frozen=True, gc=False):
