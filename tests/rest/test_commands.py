@@ -390,6 +390,8 @@ def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str)
     assert rest.refusal("POST", "/cluster-variables/global", body)["title"] == "ALREADY_EXISTS"
     updated = rest.http.put(path, json={"value": {"limit": 8}}).json()
     assert updated["metadata"] == {"owner": "ada"}
+    assert rest.http.put(path, json={"value": 1, "metadata": {"rate": 1.5}}).json()["metadata"] == {"rate": 1.5}
+    updated = rest.http.put(path, json={"value": {"limit": 8}, "metadata": {"owner": "ada"}}).json()
     assert rest.get(path)["value"] == '{"limit":8}'
     assert rest.post("/expression/evaluation", asked)["result"] == 8
     found = rest.post("/cluster-variables/search", {"filter": {"name": unique}})["items"]

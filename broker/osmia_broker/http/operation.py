@@ -187,7 +187,9 @@ def operation(
                 answer_type=_without(hints.get("return"), Reply),
                 takes=takes,
                 waits=waits,
-                decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
+                decode=msgspec.json.Decoder(
+                    body_type or msgspec.Raw, dec_hook=types.convert, float_hook=types.Written, strict=False
+                ).decode,
             )
         )
         return handler
