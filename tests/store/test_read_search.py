@@ -284,7 +284,7 @@ WRONG: list[tuple[Search, str]] = [
     (Search({"tags": [{}]}), r"filter.tags\[0\] to be a text, but found an object"),
     (Search({"localVariables": [{"name": "x"}]}), r"filter.localVariables\[0\] to be an object with name and value"),
     (Search({"localVariables": [{"name": "x", "value": {"$gt": "1"}}]}), "but found '\\$gt'"),
-    (Search({"userTaskKey": {"$in": [1] * 10_001}}), "at most 10000 items, but found 10001"),
+    (Search({"userTaskKey": {"$in": [1] * 10_001}}), r"at most 10000 items together, but found 10001 with filter.userTaskKey.\$in"),
     (Search({"$or": [{"priority": 1, "name": "x"}] * 51}), r"at most 100 conditions, but found more in filter.\$or\[50\].priority"),
     (Search({"$or": [{}] * 101}), r"filter.\$or to have at most 100 alternatives, but found 101"),
     (Search({"$or": [{"priority": {"$gt": 1, "$lt": 9}}] * 51}), "at most 100 conditions"),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.job_flow import JobFlowCalls
@@ -64,6 +65,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         super().__init__(partition)
         self._reader = reader
         self.workers = Workers((clock or SystemClock()).now_ms)
+        self.evaluations = Evaluations(partition)
         self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition)
         self._results = Results(partition)
@@ -131,6 +133,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             InvalidState, NotFound: the first creation has no result: its instance was terminated, or its history deleted.
 
         """
+        checks.few("fetchVariables", fetch_variables)
         wait_s = seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
@@ -296,6 +299,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 def _creation(
     bpmn_process_id: str, version: int, process_definition_key: int, variables: str, start_elements: tuple[str, ...]
 ) -> CreateProcessInstance:
+    checks.few("startInstructions", start_elements)
     return CreateProcessInstance(
         bpmn_process_id=bpmn_process_id,
         version=checks.int32("version", version),
@@ -308,6 +312,7 @@ def _creation(
 def _activation(
     type: str, worker: str, timeout_ms: int, max_jobs: int, fetch_variables: tuple[str, ...], *, leases: bool
 ) -> ActivateJobs:
+    checks.few("fetchVariable", fetch_variables)
     return ActivateJobs(
         type=checks.storable("type", type),
         worker=checks.storable("worker", worker),

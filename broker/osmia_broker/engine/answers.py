@@ -1,5 +1,6 @@
 """The answers of the engine to commands, as plain values: the rows may change again before an answer leaves."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -27,11 +28,11 @@ class Correlated(msgspec.Struct, frozen=True, gc=False):
     process_instance_key: int
 
 
-class EvaluatedExpression(msgspec.Struct, frozen=True):
-    """The answer to EvaluateExpression: the value as JSON, and the warnings of the evaluation."""
+class SeenScope(msgspec.Struct, frozen=True):
+    """The answer to ReadScope: the values by name, without those that are not there, and the time."""
 
-    value: str
-    warnings: tuple[str, ...]
+    values: dict[str, Any]
+    now: datetime
 
 
 class ConditionalsEvaluated(msgspec.Struct, frozen=True, gc=False):

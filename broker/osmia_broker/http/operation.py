@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.calls.checks import quoted
+from osmia_broker.calls.checks import LIST_ITEMS_MAX, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
 from osmia_broker.http.problem import HttpRefusal, bad_request
@@ -150,11 +150,37 @@ class Operation:
 
         """
         try:
-            return self.decode(content)
+            body = self.decode(content)
         except msgspec.ValidationError as fault:
             raise bad_request(f"Failed to read request: {in_words(str(fault))}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
             raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
+        _refuse_long_lists(body)
+        return body
+
+
+def _refuse_long_lists(body: Any) -> None:
+    """Refuse a body whose lists have more items together than anybody needs. Filters, which are plain objects, have bounds of their own.
+
+    Raises:
+        HttpRefusal: with the member at which it became too much.
+
+    """
+    rest = LIST_ITEMS_MAX
+    structs = [body] if isinstance(body, msgspec.Struct) else []
+    while structs:
+        struct = structs.pop()
+        for member, name in zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True):
+            value = getattr(struct, name)
+            if isinstance(value, msgspec.Struct):
+                structs.append(value)
+            elif isinstance(value, list):
+                rest -= len(value)
+                if rest < 0:
+                    raise bad_request(
+                        f"Expected the lists of a request to have at most {LIST_ITEMS_MAX} items together, but found more in {member}"
+                    )
+                structs += [one for one in value if isinstance(one, msgspec.Struct)]
 
 
 OPERATIONS: list[Operation] = []  #: all of them; filled when `api` is imported

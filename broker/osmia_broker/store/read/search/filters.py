@@ -20,7 +20,7 @@ from osmia_broker.store.read.search.values import refuse, shown
 
 CONDITIONS_MAX = 100  # of one filter; people write ten, and the statement of 100 takes 0.1 s
 SCOPE = "scope"  # the place of conditions that are not the caller's
-ITEMS_MAX = 10_000  # of `$in`; as many as a page has
+ITEMS_MAX = 10_000  # of the lists of a filter together; as many as a page has
 TAGS_MAX = 10  # an instance has no more, so a filter with more finds nothing
 PATTERN_CHARACTERS_MAX = (
     10_000  # of all patterns of a filter; four bytes each stay below SQLite's bound of 50,000 bytes
@@ -72,6 +72,7 @@ class Parsed:
     parameters: dict[str, Any] = field(default_factory=dict)
     conditions: int = 0
     pattern_characters: int = 0
+    items: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -197,7 +198,9 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
     if known.kind is Kind.FLAG:
         return Leaf(known.name, "$eq", negated is values.flag(place, value))
     if operator == "$in":
-        items = [values.read(known.kind, f"{place}[{number}]", one) for number, one in enumerate(_list(value, place))]
+        items = [
+            values.read(known.kind, f"{place}[{number}]", one) for number, one in enumerate(_list(parsed, value, place))
+        ]
         return Leaf(known.name, "$in", negated, parsed.add(dialect.array(items)))
     if operator == "$like":
         return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(parsed, place, value))))
@@ -211,7 +214,7 @@ def _names(parsed: Parsed, known: Field, operator: str, value: Any, place: str) 
     if operator == "$like":
         pieces = _pieces(parsed, place, value)
         return frozenset(name for upper, name in by_name.items() if _fits(upper, pieces))
-    items = _list(value, place) if operator == "$in" else [value]
+    items = _list(parsed, value, place) if operator == "$in" else [value]
     found = set()
     for one in items:
         if not isinstance(one, str) or one.upper() not in by_name:
@@ -220,17 +223,20 @@ def _names(parsed: Parsed, known: Field, operator: str, value: Any, place: str) 
     return frozenset(found)
 
 
-def _list(value: Any, place: str) -> list[Any]:
+def _list(parsed: Parsed, value: Any, place: str) -> list[Any]:
     if not isinstance(value, list):
         raise refuse(place, "a list", value)
-    if len(value) > ITEMS_MAX:
-        raise InvalidArgument(f"Expected {place} to have at most {ITEMS_MAX} items, but found {len(value)}")
+    parsed.items += len(value)
+    if parsed.items > ITEMS_MAX:
+        raise InvalidArgument(
+            f"Expected the lists of a filter to have at most {ITEMS_MAX} items together, but found {parsed.items} with {place}"
+        )
     return value
 
 
 def _tags(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf]:
     """Read a list of tags, all of which must be there."""
-    tags = [values.read(Kind.TEXT, f"{place}[{number}]", one) for number, one in enumerate(_list(value, place))]
+    tags = [values.read(Kind.TEXT, f"{place}[{number}]", one) for number, one in enumerate(_list(parsed, value, place))]
     if len(tags) > TAGS_MAX:
         raise InvalidArgument(f"Expected {place} to have at most {TAGS_MAX} tags, but found {len(tags)}")
     parsed.count(len(tags), place)
@@ -272,7 +278,7 @@ def _fits(text: str, pieces: list[str]) -> bool:
 def _variables(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf]:
     """Read a list of variables, each with a name and conditions on its value, which is JSON text."""
     leaves = []
-    for number, one in enumerate(_list(value, place)):
+    for number, one in enumerate(_list(parsed, value, place)):
         inside = f"{place}[{number}]"
         if not isinstance(one, dict) or one.get("name") is None or one.get("value") is None:
             raise refuse(inside, "an object with name and value", one)
