@@ -121,7 +121,7 @@ class Broker:
         reader = Reader(database)
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
-        calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock)
+        calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
         self.metrics.gateway.workers = calls.workers.counts
         events = EventStream(
             partition,

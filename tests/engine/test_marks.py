@@ -251,13 +251,14 @@ async def test_all_who_repeat_a_creation_get_its_result(memory: dict[str, int]):
         assert it.heard.results == {2: '{"n":1}', 3: '{"n":1,"m":2}'}
 
 
-async def test_whoever_repeats_a_creation_too_late_for_its_result_is_refused(memory: dict[str, int]):
+async def test_the_repetition_of_a_creation_after_its_end_says_so(memory: dict[str, int]):
     async with opened(**memory) as it:
         await it.do(deploy("start > end"))
         first = await it.do(marked(idempotency_key="once", result_ticket=1))
         await it.settled()
-        with pytest.raises(InvalidState, match=f"'{first.process_instance_key}' .* but it has ended"):
-            await it.do(marked(idempotency_key="once", result_ticket=2))
+        assert await it.do(marked(idempotency_key="once", result_ticket=2)) == replace(first, has_ended=True)
+        assert await it.do(marked(idempotency_key="once")) == first
+        assert set(it.heard.results) == {1}
 
 
 async def test_a_creation_is_forgotten_when_its_time_is_over(memory: dict[str, int]):

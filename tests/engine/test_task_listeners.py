@@ -267,6 +267,7 @@ def test_canceling_listeners_hold_up_the_end_of_the_task(at: At, act: str):
     assert desk.shown("t", "state") == "CANCELING"
     answer(desk, priority=1)
     assert desk.shown("t", "state", "priority") == ("CANCELED", 1)
+    assert desk.history("t") == [("CANCEL", "", "", {"priority": [50, 1]})]
     desk.play("completed" if act == "cancel" else "at b")
 
 

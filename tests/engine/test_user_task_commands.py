@@ -178,6 +178,10 @@ def test_a_candidate_who_was_removed_may_come_back(at: At):
         ("2031-01-01T00:00:00Z", "2031-01-01T00:00:00Z", 1_924_992_000_000),
         ("2031-01-01T01:00:00.500+01:00", "2031-01-01T01:00:00.500+01:00", 1_924_992_000_500),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 1),
+        ("2031-01-01T00:00Z", "2031-01-01T00:00:00Z", 1_924_992_000_000),
+        ("2031-10-26T02:30:00+02:00[Europe/Berlin]", "2031-10-26T02:30:00+02:00[Europe/Berlin]", 1_950_741_000_000),
+        ("2031-10-26T02:30:00+01:00[Europe/Berlin]", "2031-10-26T02:30:00+01:00[Europe/Berlin]", 1_950_744_600_000),
+        ("2031-01-01T01:00:00+01:00[Europe/Berlin]", "2031-01-01T01:00:00+01:00[Europe/Berlin]", 1_924_992_000_000),
     ],
 )
 def test_a_date_keeps_its_offset(at: At, given: str, stored: str, ms: int):
@@ -201,6 +205,9 @@ def test_a_date_keeps_its_offset(at: At, given: str, stored: str, ms: int):
         ({"dueDate": "2030-01-01"}, "The provided due date '2030-01-01' cannot"),
         ({"dueDate": "2030-01-01T00:00:00"}, "cannot be parsed"),
         ({"dueDate": "2030-02-30T00:00:00Z"}, "cannot be parsed"),
+        ({"dueDate": "2031-01-01T00:00:00Z[Europe/Berlin]"}, "cannot be parsed"),  # Berlin is an hour ahead
+        ({"dueDate": "2031-07-01T00:00:00+01:00[Europe/Berlin]"}, "cannot be parsed"),
+        ({"dueDate": "2031-01-01T00:00:00Z[Nowhere]"}, "cannot be parsed"),
         ({"followUpDate": 5}, "The provided follow-up date '5' cannot"),
         ({"candidateUsers": "ada"}, "Expected candidateUsers to be a list of text, but found ada."),
         ({"candidateGroups": [1]}, "Expected candidateGroups to be a list of text"),
@@ -271,6 +278,27 @@ def test_a_draft_belongs_to_a_person_and_is_an_object(at: At, name: str, content
     key = desk.task("t").key
     with pytest.raises(Refused, match="INVALID_ARGUMENT"):
         desk.do(lambda calls: calls.save_draft(key, content, caller=person(name)))
+
+
+def test_a_task_of_a_suspended_instance_takes_no_comment_and_no_draft(at: At):
+    desk = at()
+    key = desk.task("t").key
+    desk.play("suspend")
+    refused(
+        desk,
+        "FAILED_PRECONDITION",
+        "suspended",
+        lambda: desk.do(lambda calls: calls.comment(key, "x", caller=person("anna"))),
+    )
+    refused(
+        desk,
+        "FAILED_PRECONDITION",
+        "suspended",
+        lambda: desk.do(lambda calls: calls.save_draft(key, "{}", caller=person("anna"))),
+    )
+    desk.play("resume")
+    desk.do(lambda calls: calls.comment(key, "x", caller=person("anna")))
+    assert desk.comments() == [("anna", "x")]
 
 
 # --- the best task for a person

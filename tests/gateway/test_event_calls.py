@@ -162,6 +162,25 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
         ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["1"]}, INVALID, "a tag to begin with a letter"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "tags": ["t"] * 11}, INVALID, "at most 10 tags, but found 11"),
         ("CreateProcessInstance", {"bpmnProcessId": "p", "runtimeInstructions": [{}]}, INVALID, "to name an element"),
+        (
+            "CreateProcessInstance",
+            {"bpmnProcessId": "p", "startInstructions": [{"elementId": "a"}] * 2001},
+            INVALID,
+            "'startInstructions' to have at most 2000 items, but found 2001",
+        ),
+        ("ModifyProcessInstance", {"moveInstructions": [{}] * 2001}, INVALID, "at most 2000 items, but found 2001"),
+        (
+            "MigrateProcessInstance",
+            {"migrationPlan": {"mappingInstructions": [{}] * 2001}},
+            INVALID,
+            "at most 2000 items, but found 2001",
+        ),
+        (
+            "CompleteJob",
+            {"jobKey": 1, "result": {"type": "adHocSubProcess", "activateElements": [{"elementId": "a"}] * 2001}},
+            INVALID,
+            "at most 2000 items, but found 2001",
+        ),
     ],
 )
 async def test_bad_values_are_refused_by_name(

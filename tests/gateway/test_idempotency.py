@@ -1,6 +1,7 @@
 """A creation with an idempotency key happens once, however often it is repeated."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,40 @@ def test_repetitions_at_the_same_moment_make_one_instance(gateway_broker: Runnin
             return {created.key for created in await asyncio.gather(*calls)}
 
     assert len(asyncio.run(together())) == 1
+
+
+# --- with the result
+
+
+def with_result(client: osmia.SyncClient, process: str, key: str, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The result of a creation with an idempotency key."""
+    return dict(
+        client.create_instance_with_result(
+            process, {"n": 1, "m": 2}, fetch_variables=names, idempotency_key=key
+        ).variables
+    )
+
+
+def test_a_repeated_creation_has_the_first_result_also_after_the_end(client: osmia.SyncClient, unique: str):
+    client.deploy((f"{unique}.bpmn", bpmn("start > end", id=unique)))
+    assert with_result(client, unique, unique) == {"n": 1, "m": 2}
+    assert with_result(client, unique, unique) == {"n": 1, "m": 2}
+    assert with_result(client, unique, unique, ("m", "other")) == {"m": 2}
+    assert client.create_instance(unique, idempotency_key=unique).key > 0
+
+
+def test_the_first_result_has_the_variables_of_the_end(client: osmia.SyncClient, unique: str):
+    client.deploy((f"{unique}.bpmn", bpmn(f"start > a:job(type={unique}) > end", id=unique)))
+    first = client.create_instance(unique, {"n": 1}, idempotency_key=unique)
+    [job] = client.activate_jobs(unique, max_jobs=1)
+    client.complete_job(job.key, {"n": 5, "done": True})
+    again = client.create_instance_with_result(unique, idempotency_key=unique)
+    assert (again.key, again.variables) == (first.key, {"n": 5, "done": True})
+
+
+def test_an_instance_that_was_canceled_has_no_result(client: osmia.SyncClient, unique: str):
+    client.deploy((f"{unique}.bpmn", bpmn("start > a:job > end", id=unique)))
+    first = client.create_instance(unique, idempotency_key=unique)
+    client.cancel_instance(first.key)
+    with pytest.raises(osmia.InvalidState, match=f"'{first.key}' .* but it was terminated, so it has no result"):
+        with_result(client, unique, unique)

@@ -289,3 +289,9 @@ def test_only_names_on_the_taken_way_are_asked_for() -> None:
 )
 def test_a_lenient_evaluation_leaves_what_fails(text: str, value: object) -> None:
     assert juel.compile(text).evaluate_leniently({"a": 1}) == value
+
+
+@pytest.mark.parametrize("end", ["x", ".x", ".1.", "e", "e+"])
+def test_a_long_text_that_is_no_number_is_refused_at_once(end: str):
+    """A pattern that tries every way to part the digits would take hours."""
+    assert juel.compile("${long + 1}").evaluate({"long": "1" * 300_000 + end}).failure is not None

@@ -56,8 +56,13 @@ def test_an_element_without_an_id_stays_refused() -> None:
         ("user(ada), group(hr)", ["ada"], ["hr"]),
         ("management", None, ["management"]),
         ("user( ada ),user(bob)", ["ada", "bob"], None),
+        ("user(${true ? 'ada,eve' : ''}), group(hr)", ["ada", "eve"], ["hr"]),
+        ("user( )", None, ["user( )"]),
+        ("user(" + " " * 50_000, None, ["user("]),  # a search that goes back would take hours
+        ("user(a),{" + "," * 200_000 + "}", ["a"], ["{", "}"]),
         ("", None, None),
     ],
+    ids=lambda one: str(one)[:20],
 )
 def test_potential_owners_are_candidates(owner: str, users: list[str] | None, groups: list[str] | None) -> None:
     said = f"<bpmn:resourceAssignmentExpression><bpmn:formalExpression>{owner}</bpmn:formalExpression></bpmn:resourceAssignmentExpression>"

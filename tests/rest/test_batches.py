@@ -143,6 +143,45 @@ def test_jobs_of_a_filter_are_changed(rest: Rest, unique: str, finished: Any):
     assert job["retries"] == 9
 
 
+BY_FILTER: dict[str, dict[str, Any]] = {
+    "/process-instances/cancellation": {},
+    "/process-instances/suspension": {},
+    "/process-instances/resumption": {},
+    "/process-instances/deletion": {},
+    "/process-instances/modification": {"moveInstructions": [{"sourceElementId": "a", "targetElementId": "b"}]},
+    "/process-instances/migration": {
+        "migrationPlan": {
+            "targetProcessDefinitionKey": "1",
+            "mappingInstructions": [{"sourceElementId": "a", "targetElementId": "b"}],
+        }
+    },
+    "/jobs/batch-update": {"changeset": {"retries": 1}},
+    "/decision-instances/deletion": {},
+}
+OF_NOTHING: list[dict[str, Any]] = [
+    {},
+    {"state": None},
+    {"state": {}},
+    {"state": {"$eq": None, "$in": None}},
+    {"tags": []},
+    {"variables": []},
+    {"$or": [{}]},
+    {"$or": [{"state": "ACTIVE"}, {}]},
+    {"$or": [{"state": "ACTIVE"}, {"processDefinitionId": {"$eq": None}}]},
+    {"$or": None},
+]
+
+
+@pytest.mark.parametrize("filter", OF_NOTHING, ids=str)
+@pytest.mark.parametrize("path", BY_FILTER)
+def test_a_batch_needs_a_filter_that_leaves_something_out(rest: Rest, path: str, filter: dict[str, Any]):
+    if not path.startswith("/process-instances"):
+        filter = {name: value for name, value in filter.items() if name not in ("tags", "variables")}
+        filter = {name: [{}] if name == "$or" and value else value for name, value in filter.items()}
+    refusal = rest.refusal("POST", path, {"filter": filter, **BY_FILTER[path]})
+    assert (refusal["status"], refusal["detail"]) == (400, "At least one criterion of the filter is required.")
+
+
 @pytest.mark.parametrize("verb", ["cancellation", "suspension", "resumption"])
 def test_a_batch_that_is_over_or_unknown_is_not_found(rest: Rest, verb: str, finished: Any):
     batch = finished(rest.post("/process-instances/cancellation", {"filter": {"processDefinitionId": "nothing"}}))
@@ -171,3 +210,15 @@ def test_a_batch_that_cannot_be_begun(rest: Rest, path: str, body: dict[str, Any
     problem = rest.refusal("POST", path, body)
     assert problem["status"] == 400
     assert words in problem["detail"]
+
+
+def test_a_repeated_creation_has_its_result_until_the_history_is_deleted(rest: Rest, unique: str):
+    rest.deploy("start > end", unique)
+    asked = {"processDefinitionId": unique, "awaitCompletion": True, "variables": {"a": 1, "b": 2}}
+    same = {"headers": {"osmia-idempotency-key": unique}}
+    first = rest.post("/process-instances", asked, **same)
+    assert rest.post("/process-instances", asked, **same) == first
+    assert rest.post("/process-instances", {**asked, "fetchVariables": ["b"]}, **same)["variables"] == {"b": 2}
+    rest.ask("POST", f"/process-instances/{first['processInstanceKey']}/deletion")
+    refusal = rest.refusal("POST", "/process-instances", asked, **same)
+    assert (refusal["status"], "its history was deleted" in refusal["detail"]) == (404, True)

@@ -390,6 +390,8 @@ def test_a_cluster_variable_is_read_by_every_expression(rest: Rest, unique: str)
     assert rest.refusal("POST", "/cluster-variables/global", body)["title"] == "ALREADY_EXISTS"
     updated = rest.http.put(path, json={"value": {"limit": 8}}).json()
     assert updated["metadata"] == {"owner": "ada"}
+    assert rest.http.put(path, json={"value": 1, "metadata": {"rate": 1.5}}).json()["metadata"] == {"rate": 1.5}
+    updated = rest.http.put(path, json={"value": {"limit": 8}, "metadata": {"owner": "ada"}}).json()
     assert rest.get(path)["value"] == '{"limit":8}'
     assert rest.post("/expression/evaluation", asked)["result"] == 8
     found = rest.post("/cluster-variables/search", {"filter": {"name": unique}})["items"]
@@ -429,3 +431,46 @@ def test_the_caller_is_named(rest: Rest):
     me = rest.get("/authentication/me", headers=headers)
     assert (me["username"], me["groups"]) == ("ada", ["family", "office"])
     assert rest.get("/system/configuration")["deployment"]["maxRequestSize"] == 4 * 1024**2
+
+
+# --- long lists
+
+
+MANY: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "/process-instances",
+        {"processDefinitionId": "p", "startInstructions": [{"elementId": "a"}] * 2001},
+        "startInstructions",
+    ),
+    ("/process-instances", {"processDefinitionId": "p", "runtimeInstructions": [{}] * 2001}, "runtimeInstructions"),
+    (
+        "/process-instances/1/modification",
+        {"activateInstructions": [{"elementId": "a"}] * 2001},
+        "activateInstructions",
+    ),
+    (
+        "/process-instances/1/modification",
+        {"activateInstructions": [{"variableInstructions": [{}] * 2001}]},
+        "variableInstructions",
+    ),
+    (
+        "/process-instances/1/modification",
+        {"activateInstructions": [{}] * 1001, "terminateInstructions": [{}] * 1000},
+        "terminateInstructions",
+    ),
+    ("/process-instances/1/migration", {"mappingInstructions": [{}] * 2001}, "mappingInstructions"),
+    (
+        "/process-instances/migration",
+        {"filter": {}, "migrationPlan": {"mappingInstructions": [{}] * 2001}},
+        "mappingInstructions",
+    ),
+    ("/jobs/activation", {"type": "a", "tenantIds": ["<default>"] * 300_000}, "tenantIds"),
+    ("/jobs/1/completion", {"result": {"activateElements": [{}] * 2001}}, "activateElements"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "member"), MANY, ids=lambda one: one if isinstance(one, str) else "")
+def test_a_list_that_is_longer_than_anybody_needs(rest: Rest, path: str, body: dict[str, Any], member: str):
+    problem = rest.refusal("POST", path, body)
+    words = f"Expected the lists of a request to have at most 2000 items together, but found more in {member}"
+    assert (problem["status"], problem["detail"]) == (400, words)

@@ -254,3 +254,27 @@ def test_what_no_search_for_tasks_takes(rest: Rest, body: dict[str, Any]):
     problem = rest.refusal("POST", "/user-tasks/search", body)
     assert (problem["status"], problem["title"]) == (400, "INVALID_ARGUMENT")
     assert re.match("Expected (filter|sort|page).* but found ", problem["detail"])
+
+
+@pytest.mark.parametrize("date", ["1970-01-01T00:00:00Z", "2031-01-01T00:00Z", "1969-12-31T23:59:59.999Z"])
+def test_a_date_is_found_by_its_own_text(tasks: Tasks, date: str):
+    (task,) = tasks.search({"assignee": "ada"})["items"]
+    changed = tasks.rest.ask("PATCH", f"/user-tasks/{task['userTaskKey']}", {"changeset": {"followUpDate": date}})
+    assert changed.status_code == 204
+    assert tasks.numbers({"followUpDate": date}) == "0"
+    assert tasks.numbers({"followUpDate": {"$gte": date}}) == "0"
+    assert tasks.numbers({"followUpDate": {"$gt": date}}) == ""
+
+
+@pytest.mark.parametrize(
+    "digits", ["1.10", "1e2", "0.1000000000000000055", "12345678901234567890123", "1e400", "100.0"]
+)
+def test_a_number_where_a_text_is_meant_keeps_its_digits(tasks: Tasks, digits: str):
+    (task,) = tasks.search({"candidateUser": "eve"})["items"]
+    path, json = f"/user-tasks/{task['userTaskKey']}", {"content-type": "application/json"}
+    assigned = tasks.rest.ask("POST", f"{path}/assignment", content=f'{{"assignee": {digits}}}', headers=json)
+    assert assigned.status_code == 204
+    assert tasks.rest.get(path)["assignee"] == digits
+    wanted = f'{{"filter": {{"assignee": {digits}, "processDefinitionId": "{tasks.process}"}}}}'
+    found = tasks.rest.post("/user-tasks/search", content=wanted, headers=json)["items"]
+    assert [one["userTaskKey"] for one in found] == [task["userTaskKey"]]

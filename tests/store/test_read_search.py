@@ -276,6 +276,36 @@ async def test_a_cursor_stays_valid_when_items_come_and_go(written: Written):
     assert following.total == first.total - 1
 
 
+@pytest.mark.parametrize(
+    ("pattern", "same"),
+    [
+        ("?re*T?d", ["CREATED"]),
+        ("C*E**D", ["CANCELED", "COMPLETED", "CREATED"]),
+        ("*el*", ["CANCELED"]),
+        ("?" * 7, ["CREATED"]),
+        ("C\\*", []),
+        ("*" * 9_999 + "x", []),  # a matcher that goes back would never end
+        ("*e" * 5_000, []),
+    ],
+    ids=lambda one: str(one)[:20],
+)
+async def test_a_pattern_of_states(searched: tuple[Reader, list[Facts]], pattern: str, same: list[str]):
+    reader, _ = searched
+    page = {"limit": 1_000}
+    found = await search(reader, USER_TASKS, Search({"state": {"$like": pattern}}, page=page))
+    assert keys(found) == keys(await search(reader, USER_TASKS, Search({"state": {"$in": same}}, page=page)))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*" * 9_000 + "pp*" + "*" * 900, "*a" * 5_000, "[" * 10_000, "\U0001f600" * 10_000], ids=len
+)
+async def test_the_longest_patterns_can_be_asked(searched: tuple[Reader, list[Facts]], pattern: str):
+    reader, facts = searched
+    found = await search(reader, USER_TASKS, Search({"name": {"$like": pattern}}))
+    expected = [fact for fact in facts if "pp" in (fact["name"] or "")] if "pp" in pattern else []
+    assert found.total == len(expected)
+
+
 WRONG: list[tuple[Search, str]] = [
     (Search({"colour": "green"}), "filter to name fields among .*, but found 'colour'"),
     (Search({"description": "x"}), "but found 'description'"),  # it is only shown
@@ -312,8 +342,16 @@ WRONG: list[tuple[Search, str]] = [
     (Search({"tags": [{}]}), r"filter.tags\[0\] to be a text, but found an object"),
     (Search({"localVariables": [{"name": "x"}]}), r"filter.localVariables\[0\] to be an object with name and value"),
     (Search({"localVariables": [{"name": "x", "value": {"$gt": "1"}}]}), "but found '\\$gt'"),
-    (Search({"userTaskKey": {"$in": [1] * 10_001}}), "at most 10000 items, but found 10001"),
-    (Search({"$or": [{"priority": 1}] * 201}), "filter to have at most 200 conditions, but found 201"),
+    (Search({"userTaskKey": {"$in": [1] * 10_001}}), r"at most 10000 items together, but found 10001 with filter.userTaskKey.\$in"),
+    (Search({"$or": [{"priority": 1, "name": "x"}] * 51}), r"at most 100 conditions, but found more in filter.\$or\[50\].priority"),
+    (Search({"$or": [{}] * 101}), r"filter.\$or to have at most 100 alternatives, but found 101"),
+    (Search({"$or": [{"priority": {"$gt": 1, "$lt": 9}}] * 51}), "at most 100 conditions"),
+    (Search({"localVariables": [{"name": "x", "value": "1"}] * 51}), r"at most 100 conditions, but found more in filter.localVariables"),
+    (Search({"tags": ["x"] * 11}), "filter.tags to have at most 10 tags, but found 11"),
+    (Search({"name": {"$like": "*" * 10_001}}), r"at most 10000 characters together, but found 10001 with filter.name.\$like"),
+    (Search({"state": {"$like": "*" * 10_001}}), "at most 10000 characters together, but found 10001"),
+    (Search({"name": {"$like": "x" * 5_001}, "assignee": {"$like": "y" * 5_000}}), "but found 10001 with filter.assignee"),
+    (Search({"localVariables": [{"name": "x", "value": {"$like": "x" * 10_001}}]}), "at most 10000 characters together"),
     (Search(sort=[{"field": "colour"}]), r"sort\[0\].field to be one of name, .*, but found 'colour'"),
     (Search(sort=[{"field": "assignee"}]), r"sort\[0\].field to be one of"),
     (Search(sort=[{}]), r"sort\[0\].field to be one of .*, but found null"),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.documents import parse_variables
+from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.job_flow import JobFlowCalls
@@ -42,6 +43,8 @@ from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
 from osmia_broker.partition import Clock, Partition, SystemClock
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.results import result_of
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +61,16 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(
-        self, partition: Partition, task_policy: TaskPolicy = TaskPolicy.OPEN, clock: Clock | None = None
+        self,
+        partition: Partition,
+        task_policy: TaskPolicy = TaskPolicy.OPEN,
+        clock: Clock | None = None,
+        reader: Reader | None = None,
     ) -> None:
         super().__init__(partition)
+        self._reader = reader
         self.workers = Workers((clock or SystemClock()).now_ms)
+        self.evaluations = Evaluations(partition)
         self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition)
         self._results = Results(partition)
@@ -123,12 +132,15 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     ) -> tuple[Created, str]:
         """Start an instance, wait for its end, and return its variables, or only *fetch_variables*, as a JSON object.
 
-        A *wait_ms* of 0 or below means `RESULT_WAIT_S`.
+        A *wait_ms* of 0 or below means `RESULT_WAIT_S`. A creation that is repeated with its idempotency key has the result of the first one,
+        also after the end.
 
         Raises:
             TimedOut: the instance did not complete in time; it goes on.
+            InvalidState, NotFound: the first creation has no result: its instance was terminated, or its history deleted.
 
         """
+        checks.few("fetchVariables", fetch_variables)
         wait_s = seconds(wait_ms) if wait_ms > 0 else RESULT_WAIT_S
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
@@ -137,6 +149,9 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
             creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
+            if created.has_ended:
+                assert self._reader is not None, "a broker has a read side"
+                return created, await result_of(self._reader, created.process_instance_key, fetch_variables)
             return created, await result.within(wait_s)
         except TimeoutError:
             raise TimedOut(
@@ -297,6 +312,7 @@ def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], 
 def _creation(
     bpmn_process_id: str, version: int, process_definition_key: int, variables: str, start_elements: tuple[str, ...]
 ) -> CreateProcessInstance:
+    checks.few("startInstructions", start_elements)
     return CreateProcessInstance(
         bpmn_process_id=bpmn_process_id,
         version=checks.int32("version", version),
@@ -309,6 +325,7 @@ def _creation(
 def _activation(
     type: str, worker: str, timeout_ms: int, max_jobs: int, fetch_variables: tuple[str, ...], *, leases: bool
 ) -> ActivateJobs:
+    checks.few("fetchVariable", fetch_variables)
     return ActivateJobs(
         type=checks.storable("type", type),
         worker=checks.storable("worker", worker),

@@ -47,6 +47,7 @@ class Marks:
         """
         if self is NO_MARKS:
             return command
+        checks.few("runtimeInstructions", self.terminate_after)
         if len(self.tags) > TAGS_MAX:
             raise InvalidArgument(f"Expected at most {TAGS_MAX} tags, but found {len(self.tags)}")
         return replace(
@@ -79,12 +80,14 @@ class InstanceCalls(PartitionCalls):
     ) -> Awaitable[None]:
         """Activate, terminate and move elements of a running instance: all instructions, or none."""
         key = checks.int64("processInstanceKey", process_instance_key)
+        checks.few("the instructions", (*activate, *terminate, *move))
         return self._partition.submit(ModifyProcessInstance(key, tuple(activate), tuple(terminate), tuple(move)))
 
     def migrate_instance(
         self, process_instance_key: int, target_definition_key: int, mappings: Sequence[tuple[str, str]]
     ) -> Awaitable[None]:
         """Let a running instance go on in another definition. *mappings* are (source element id, target element id)."""
+        checks.few("mappingInstructions", mappings)
         return self._partition.submit(
             MigrateProcessInstance(
                 checks.int64("processInstanceKey", process_instance_key),

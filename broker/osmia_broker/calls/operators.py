@@ -1,4 +1,4 @@
-"""Calls of operators: changes of several values at once, batch operations, cluster variables, expressions, the deletion of history."""
+"""Calls of operators: changes of several values at once, batch operations, cluster variables, the deletion of history."""
 
 from collections.abc import Awaitable, Iterable, Sequence
 
@@ -7,7 +7,6 @@ import msgspec
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.engine.answers import EvaluatedExpression
 from osmia_broker.engine.batch_commands import (
     ActivateAdHocElements,
     AddBatchItems,
@@ -17,7 +16,6 @@ from osmia_broker.engine.batch_commands import (
     DeleteClusterVariable,
     DeleteEndedInstance,
     DeleteEvaluation,
-    EvaluateExpression,
     PutClusterVariable,
     ResumeBatch,
     StartBatch,
@@ -30,12 +28,11 @@ from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 
 ITEMS_OF_A_COMMAND = 500  # that one command adds to a batch operation
 BATCH_ITEMS_MAX = 1_000_000  #: of one batch operation
-EXPRESSION_CHARACTERS = 32_768
 CLUSTER_VARIABLE_CHARACTERS = 256  # of a name
 
 
 class OperatorCalls(PartitionCalls):
-    """Activate, update, evaluate; batch operations; cluster variables; the deletion of what has ended."""
+    """Activate and update; batch operations; cluster variables; the deletion of what has ended."""
 
     def activate_ad_hoc_elements(
         self, ad_hoc_key: int, elements: Iterable[tuple[str, str]], *, cancels_remaining: bool = False
@@ -58,14 +55,6 @@ class OperatorCalls(PartitionCalls):
         key = checks.int64("jobKey", job_key)
         plan = job_changes(retries=retries, timeout_ms=timeout_ms, priority=priority)
         return self._partition.submit(UpdateJob(key, plan.retries, plan.timeout_ms, plan.priority, lease_token))
-
-    def evaluate_expression(
-        self, expression: str, *, scope_key: int = 0, variables: str = ""
-    ) -> Awaitable[EvaluatedExpression]:
-        """Evaluate an expression with *variables*, over those that an element instance sees if *scope_key* names one."""
-        text = checks.at_most("expression", expression, EXPRESSION_CHARACTERS)
-        key = checks.int64("scopeKey", scope_key)
-        return self._partition.submit(EvaluateExpression(text, key, parse_variables(variables)))
 
     # --- batch operations
 

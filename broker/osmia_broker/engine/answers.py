@@ -1,5 +1,6 @@
 """The answers of the engine to commands, as plain values: the rows may change again before an answer leaves."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a creation."""
+    """The answer to a creation. *has_ended* is set if the caller waits for a result that was there before: the history has it."""
 
     process_definition_key: int
     bpmn_process_id: str
@@ -17,6 +18,7 @@ class Created(msgspec.Struct, frozen=True, gc=False):
     process_instance_key: int
     business_id: str = ""
     tags: tuple[str, ...] = ()
+    has_ended: bool = False
 
 
 class Correlated(msgspec.Struct, frozen=True, gc=False):
@@ -26,11 +28,11 @@ class Correlated(msgspec.Struct, frozen=True, gc=False):
     process_instance_key: int
 
 
-class EvaluatedExpression(msgspec.Struct, frozen=True):
-    """The answer to EvaluateExpression: the value as JSON, and the warnings of the evaluation."""
+class SeenScope(msgspec.Struct, frozen=True):
+    """The answer to ReadScope: the values by name, without those that are not there, and the time."""
 
-    value: str
-    warnings: tuple[str, ...]
+    values: dict[str, Any]
+    now: datetime
 
 
 class ConditionalsEvaluated(msgspec.Struct, frozen=True, gc=False):

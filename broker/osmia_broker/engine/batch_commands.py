@@ -108,13 +108,12 @@ class DeleteClusterVariable(Command, frozen=True, gc=False):
     name: str
 
 
-class EvaluateExpression(Command, frozen=True, gc=False):
-    """Evaluate an expression with *variables*, and with those that are visible in the scope of an element instance (0: none)."""
+class ReadScope(Command, frozen=True, gc=False):
+    """Read what an expression may read under these *names* in the scope of an element instance (0: none), for its evaluation elsewhere."""
 
     intent: ClassVar[str] = "EVALUATE"
-    expression: str
     scope_key: int
-    variables: Variables
+    names: frozenset[str]
 
 
 class CorrelateAtOnce(Command, frozen=True, gc=False):

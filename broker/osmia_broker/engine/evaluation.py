@@ -1,49 +1,25 @@
-"""Evaluate an expression for a caller, as if it stood in a model."""
+"""Read for a caller what an expression may read. The evaluation itself is not done here: it may take a second, and all others would wait."""
 
+from contextlib import suppress
 from typing import Any
 
-import msgspec
-
-from osmia_broker import feel
-from osmia_broker.engine.answers import EvaluatedExpression
-from osmia_broker.engine.batch_commands import EvaluateExpression
-from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.answers import SeenScope
+from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.expressions import GlobalScope, VariableScope
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument, NotFound
-from osmia_broker.model.expressions import UnreadableExpression
-from osmia_broker.model.expressions import feel as compile_feel
+from osmia_broker.errors import NotFound
 
 
-class _Overlaid:
-    """The variables of the request over those of a scope."""
-
-    __slots__ = ("_inner", "_variables")
-
-    def __init__(self, variables: Variables, inner: VariableScope | GlobalScope) -> None:
-        self._variables = variables
-        self._inner = inner
-
-    def __getitem__(self, name: str) -> Any:
-        value = self._variables.get(name)
-        return self._inner[name] if value is None else msgspec.Raw(value.encode())
-
-
-@handles(EvaluateExpression)
-def evaluate_expression(turn: Turn, command: EvaluateExpression) -> EvaluatedExpression:
-    """Evaluate an expression; without a leading `=` it is a text that means itself."""
-    if not command.expression.startswith("="):
-        return EvaluatedExpression(msgspec.json.encode(command.expression).decode(), ())
-    try:
-        expression = compile_feel(command.expression[1:])
-    except UnreadableExpression as fault:
-        raise InvalidArgument(f"failed to parse expression '{fault.text}': {fault}") from fault
-    result = expression.evaluate(_Overlaid(command.variables, _scope(turn, command.scope_key)), turn.now)
-    if result.failure is not None:
-        raise InvalidArgument(result.failure)
-    warnings = tuple(f"[{warning.type}] {warning.message}" for warning in result.warnings)
-    return EvaluatedExpression(feel.to_json(result.value), warnings)
+@handles(ReadScope)
+def read_scope(turn: Turn, command: ReadScope) -> SeenScope:
+    """Return the values of the names that are there."""
+    scope = _scope(turn, command.scope_key)
+    values: dict[str, Any] = {}
+    for name in command.names:
+        with suppress(KeyError):
+            values[name] = scope[name]
+    return SeenScope(values, turn.now)
 
 
 def _scope(turn: Turn, key: int) -> VariableScope | GlobalScope:

@@ -2,6 +2,8 @@
 
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import CancelProcessInstance, CreateProcessInstance, SetVariables
 from osmia_broker.engine.engine import handles
@@ -26,9 +28,7 @@ NOT_STARTABLE = frozenset(
 def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Created:
     """Start an instance. Unless its walk is long, the token is at a wait state or at the end when the answer leaves."""
     if command.idempotency_key and (first := find_first(turn, command)) is not None:
-        if command.result_ticket:
-            _await_first(turn, command, first)
-        return first
+        return _await_first(turn, command, first) if command.result_ticket else first
     definition = _definition(turn, command)
     model = turn.definitions.process(definition.key)
     starts = [_start_element(model, id) for id in command.start_elements]
@@ -62,20 +62,23 @@ def _await(turn: Turn, command: CreateProcessInstance, process_instance_key: int
     turn.journal.note(turn.awaited.forget, command.result_ticket)
 
 
-def _await_first(turn: Turn, command: CreateProcessInstance, first: Created) -> None:
-    """Let the caller who repeats a creation wait for the instance of the first one.
+def _await_first(turn: Turn, command: CreateProcessInstance, first: Created) -> Created:
+    """Let the caller who repeats a creation wait for the instance of the first one, unless that has ended; return the answer.
 
     Raises:
-        InvalidState: that has ended, and its result has gone to those who waited for it.
+        InvalidState: the instance is being terminated.
 
     """
     process = turn.find_element(first.process_instance_key)
-    if process is None or is_ending(turn, process):
+    if process is None:
+        return replace(first, has_ended=True)
+    if is_ending(turn, process):
         raise InvalidState(
             f"Expected process instance '{first.process_instance_key}' of the first creation with this idempotency key to be running,"
-            " but it has ended"
+            " but it is being terminated"
         )
     _await(turn, command, process.key)
+    return first
 
 
 def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, model: Process, initiator: str) -> None:

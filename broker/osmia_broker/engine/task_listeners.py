@@ -236,7 +236,9 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         _finish_creation(turn, task, change)
         return
     if change.event == CANCELING:
-        apply_changes(turn, task, change.changes)
+        diff = apply_changes(turn, task, change.changes)
+        if diff:
+            note_event(turn, task, change.operation, diff=diff)
         end_task(turn, task, UserTaskState.CANCELED)
         release_follow_ups(turn, task.process_instance_key)
         return

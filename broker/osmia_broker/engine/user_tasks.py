@@ -107,7 +107,7 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
 @handles(CommentUserTask)
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
-    task = _open(turn, command.user_task_key, "comment")
+    task = _going_on(turn, command.user_task_key, "comment")
     key = turn.next_key()
     turn.notes[TaskComment].write(
         TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
@@ -118,7 +118,7 @@ def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
 @handles(SaveTaskDraft)
 def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
     """Keep the unfinished input of one person. It is never evaluated, and never a process variable."""
-    task = _open(turn, command.user_task_key, "save a draft of")
+    task = _going_on(turn, command.user_task_key, "save a draft of")
     turn.notes[TaskDraft].write(
         TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
     )
@@ -161,9 +161,15 @@ def _open(turn: Turn, key: int, verb: str) -> UserTask:
     return task
 
 
-def _changeable(turn: Turn, key: int, verb: str) -> UserTask:
+def _going_on(turn: Turn, key: int, verb: str) -> UserTask:
+    """Return the open task *key*, unless its process instance is suspended: then it takes no command at all."""
     task = _open(turn, key, verb)
     refuse_suspended(turn, task.process_instance_key, f"{verb} user task with key '{key}'")
+    return task
+
+
+def _changeable(turn: Turn, key: int, verb: str) -> UserTask:
+    task = _going_on(turn, key, verb)
     if task.state is not UserTaskState.CREATED:
         raise InvalidState(f"Expected to {verb} user task with key '{key}', but it is in state '{task.state}'")
     return task

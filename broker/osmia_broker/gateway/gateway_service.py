@@ -236,6 +236,8 @@ class Gateway:
         self, request: gateway.ModifyProcessInstanceRequest
     ) -> gateway.ModifyProcessInstanceResponse:
         """Move tokens by hand."""
+        for name in ("activateInstructions", "terminateInstructions", "moveInstructions"):
+            checks.few(name, getattr(request, name))  # before they are translated
         await self._calls.modify_instance(
             request.processInstanceKey,
             activate=[instructions.activation(one) for one in request.activateInstructions],
@@ -249,6 +251,7 @@ class Gateway:
     ) -> gateway.MigrateProcessInstanceResponse:
         """Let an instance go on in another definition."""
         plan = request.migrationPlan
+        checks.few("mappingInstructions", plan.mappingInstructions)
         mappings = [(one.sourceElementId, one.targetElementId) for one in plan.mappingInstructions]
         await self._calls.migrate_instance(request.processInstanceKey, plan.targetProcessDefinitionKey, mappings)
         return gateway.MigrateProcessInstanceResponse()

@@ -1,6 +1,6 @@
 """Instructions of the wire as those of the engine: what to activate, terminate and move, and what a worker of an ad-hoc subprocess decided."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from osmia_broker.calls import Caller, checks
@@ -97,6 +97,7 @@ def job_result(result: gateway.JobResult) -> AdHocResult | TaskListenerResult | 
         return TaskListenerResult(
             result.denied, checks.storable("deniedReason", result.deniedReason), _corrections(result.corrections)
         )
+    checks.few("activateElements", result.activateElements)
     activate = tuple(
         ElementToActivate(one.elementId, parse_variables(one.variables)) for one in result.activateElements
     )
@@ -119,5 +120,6 @@ def _corrections(given: gateway.JobResultCorrections) -> dict[str, Any]:
     return corrections_of(found)
 
 
-def _variables(instructions: Iterable[Modify.VariableInstruction]) -> tuple[tuple[str, Variables], ...]:
+def _variables(instructions: Collection[Modify.VariableInstruction]) -> tuple[tuple[str, Variables], ...]:
+    checks.few("variableInstructions", instructions)
     return tuple((one.scopeId, parse_variables(one.variables)) for one in instructions)

@@ -22,6 +22,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+LARGE_BODY_BYTES = 65_536  # a larger body is read in a thread, as its items may be a million: others go on meanwhile
 UNKNOWN = ("unknown", "unknown")  # the route and method of a request without an operation, in the counts
 _encode = msgspec.json.Encoder().encode
 
@@ -79,7 +80,7 @@ class App:
         arguments = operation.arguments(values)
         content = await self._content(headers, receive)
         call = Call(self._services, caller, scope["query_string"].decode("latin-1"))
-        self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
+        await self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
         carried_out = operation.handler(call, **arguments)
         answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)
         if isinstance(answer, Reply):
@@ -110,7 +111,7 @@ class App:
         )
 
     @staticmethod
-    def _take_body(
+    async def _take_body(
         operation: Operation, content: bytes, media_type: str, call: Call, arguments: dict[str, Any]
     ) -> None:
         """Add the body to the call, or to the arguments of the operation."""
@@ -127,6 +128,8 @@ class App:
             )
         if operation.takes == MULTIPART:
             call.uploads = read_parts(content, media_type)
+        elif len(content) > LARGE_BODY_BYTES:
+            arguments["body"] = await asyncio.to_thread(operation.read_body, content)
         else:
             arguments["body"] = operation.read_body(content)
 

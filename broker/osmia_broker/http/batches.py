@@ -13,6 +13,7 @@ from osmia_broker.http.problem import invalid
 from osmia_broker.http.types import Body, Item
 from osmia_broker.state.batch_rows import BatchType
 from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES
+from osmia_broker.store.read.search import filters
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 
@@ -43,16 +44,17 @@ class BatchCreated(Item):
     batch_operation_type: str
 
 
-def filter_of(body: FilterBody) -> Filter:
-    """Return the filter of a request.
+def filter_of(body: FilterBody, entity: Entity) -> Filter:
+    """Return the filter of a request for items of *entity*.
 
     Raises:
-        HttpRefusal: there is none, or it is empty: a batch operation for everything is more likely a mistake.
+        HttpRefusal: there is none, or it has no condition: a batch operation for everything is more likely a mistake.
+        InvalidArgument: it is wrong.
 
     """
     if not isinstance(body.filter, dict):
         raise invalid("No filter provided.")
-    if not any(value is not None for value in body.filter.values()):
+    if filters.parse(entity.fields, body.filter).is_empty:
         raise invalid("At least one criterion of the filter is required.")
     return body.filter
 

@@ -20,7 +20,7 @@ import msgspec
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller, Calls
-from osmia_broker.calls.checks import quoted
+from osmia_broker.calls.checks import LIST_ITEMS_MAX, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
 from osmia_broker.http.misspelt import members_of, refuse_misspelt
@@ -166,7 +166,32 @@ class Operation:
             raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
         if self.members:
             refuse_misspelt(content, self.members)
+        _refuse_long_lists(body)
         return body
+
+
+def _refuse_long_lists(body: Any) -> None:
+    """Refuse a body whose lists have more items together than anybody needs. Filters, which are plain objects, have bounds of their own.
+
+    Raises:
+        HttpRefusal: with the member at which it became too much.
+
+    """
+    rest = LIST_ITEMS_MAX
+    structs = [body] if isinstance(body, msgspec.Struct) else []
+    while structs:
+        struct = structs.pop()
+        for member, name in zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True):
+            value = getattr(struct, name)
+            if isinstance(value, msgspec.Struct):
+                structs.append(value)
+            elif isinstance(value, list):
+                rest -= len(value)
+                if rest < 0:
+                    raise bad_request(
+                        f"Expected the lists of a request to have at most {LIST_ITEMS_MAX} items together, but found more in {member}"
+                    )
+                structs += [one for one in value if isinstance(one, msgspec.Struct)]
 
 
 OPERATIONS: list[Operation] = []  #: all of them; filled when `api` is imported
@@ -208,7 +233,9 @@ def operation(
                 waits=waits,
                 is_open=is_open,
                 members=members_of(body_type),
-                decode=msgspec.json.Decoder(body_type or msgspec.Raw, dec_hook=types.convert, strict=False).decode,
+                decode=msgspec.json.Decoder(
+                    body_type or msgspec.Raw, dec_hook=types.convert, float_hook=types.Written, strict=False
+                ).decode,
             )
         )
         return handler
@@ -227,16 +254,15 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-_FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
-
-
 def in_words(fault: str) -> str:
     """Write msgspec's report of a wrong value as a sentence: the member first, no marks of its own."""
-    parts = _FAULT.fullmatch(fault)
-    assert parts is not None, "the pattern takes every text"
-    what = parts["what"].replace("`", "'").replace("got", "but found")
+    what, at, place = fault.partition(" - at `$")
+    if not (at and place.endswith("`")):
+        what, place = fault, ""
+    place = place.removesuffix("`").removeprefix(".")
+    what = what.replace("`", "'").replace("got", "but found")
     what = what[:1].lower() + what[1:]
-    return f"{parts['place']}: {what}" if parts["place"] else what
+    return f"{place}: {what}" if place else what
 
 
 class Router:

@@ -38,6 +38,35 @@ class Text(str, metaclass=_Plain):
         return str(value)  # type: ignore[return-value]  # see _Plain
 
 
+class Written(float):
+    """A number with a fraction or an exponent, in a request, that has kept its digits: they count where it stands for a text."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Read the digits of JSON."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        """Return the digits as they were written."""
+        return self.text
+
+
+def raw(value: Any) -> Any:
+    """Return a `Written` number as JSON, with its digits; the `enc_hook` of msgspec.
+
+    Raises:
+        NotImplementedError: *value* is of another type.
+
+    """
+    if isinstance(value, Written):
+        return msgspec.Raw(value.text.encode())
+    raise NotImplementedError(type(value))
+
+
 class Body(msgspec.Struct, rename="camel", kw_only=True):
     """The root of the JSON objects of requests. Members that it does not know are passed over."""
 

@@ -23,7 +23,7 @@ ARITHMETIC = Context(  # IEEE 754 decimal128
     prec=34, rounding=ROUND_HALF_EVEN, Emin=-6143, Emax=6144, traps=[InvalidOperation, DivisionByZero, Overflow]
 )
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # narrower than Decimal's own syntax
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # narrower than Decimal's own syntax
 
 _json = msgspec.json.Decoder(float_hook=Decimal)
 _to_json = msgspec.json.Encoder(decimal_format="number").encode

@@ -100,7 +100,7 @@ class InProcess(Running):
         self._opened.push_async_callback(reader.close)
         events = EventStream(partition, reader, self.clock, retention_ms=3_600_000, events_max=100_000)
         await events.start()
-        calls = Calls(partition, TaskPolicy.OPEN)
+        calls = Calls(partition, TaskPolicy.OPEN, reader=reader)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)

@@ -3,7 +3,7 @@
 from osmia_broker.engine.expressions import evaluate, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
-from osmia_broker.feel.temporal import DAY, DateTime, DayTimeDuration, date_time_plus, in_zone, plus_months
+from osmia_broker.feel.temporal import DAY, DateTime, DayTimeDuration, at_instant, date_time_plus, in_zone, plus_months
 from osmia_broker.feel.temporal_text import moment_of, read_date_time, stored
 from osmia_broker.model.dates import Period, full_date_time, is_zoned_date_time, read_period
 from osmia_broker.model.expressions import Expression
@@ -46,8 +46,16 @@ def moment_ms(text: str) -> int:
 
 
 def zoned_text(text: str) -> str | None:
-    """Return a date-time with an offset (RFC 3339) as it is stored; None if *text* is none."""
+    """Return a date-time with an offset (RFC 3339) as it is stored; None if *text* is none.
+
+    The seconds may be missing, and the name of a zone may follow in brackets, as headers have it (user-tasks.md, section 2); a zone that
+    has another offset at this time says something else, so that *text* is none.
+    """
     moment = _read_strictly(text) if is_zoned_date_time(text) else None
+    if moment is not None and moment.zone:
+        plain = _read_strictly(text.partition("[")[0])
+        if plain is None or plain.instant() != moment.instant():
+            return None
     return None if moment is None or not 1 <= moment.date.year <= 9999 else stored(moment)
 
 
@@ -98,4 +106,9 @@ def _read(text: str) -> DateTime | None:
     moment = read_date_time(head)
     if moment is None or moment.offset is None or not zone.endswith("]"):
         return None
+    there = at_instant(moment.instant(), zone[:-1])
+    if (
+        there is not None and there.offset == moment.offset
+    ):  # of the hour that comes twice in autumn, the offset says which
+        return there
     return in_zone(moment.date, moment.nanoseconds, zone[:-1])

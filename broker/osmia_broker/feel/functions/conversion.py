@@ -13,7 +13,7 @@ from osmia_broker.feel.temporal import SECOND, DateTime, DayTimeDuration, Durati
 from osmia_broker.feel.text import to_literal_text, to_text
 from osmia_broker.feel.values import Number, Value
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,5}))?", re.ASCII)
 _OFFSET_AND_ZONE = re.compile(r"(?:Z|[+-]\d\d:\d\d(?::\d\d)?)@")
 _GROUPING_SEPARATORS = frozenset({" ", ",", "."})
 _DECIMAL_SEPARATORS = frozenset({",", "."})

@@ -12,7 +12,13 @@ from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.types import Body, Empty, Key, Text
 from osmia_broker.state.batch_rows import BatchType
-from osmia_broker.store.read.entities import BATCH_ITEMS, BATCH_OPERATIONS, PROCESS_INSTANCES
+from osmia_broker.store.read.entities import (
+    BATCH_ITEMS,
+    BATCH_OPERATIONS,
+    DECISION_INSTANCES,
+    JOBS,
+    PROCESS_INSTANCES,
+)
 from osmia_broker.store.read.search.search import get
 
 TAG, INSTANCE_TAG = "Batch operation", "Process instance"
@@ -47,28 +53,28 @@ class JobsUpdate(FilterBody):
 @operation("POST", "/process-instances/cancellation", tag=INSTANCE_TAG)
 async def cancel_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Cancel the root process instances that pass a filter."""
-    items = await batches.instances(call, filter_of(body), batches.RUNNING | batches.ROOTS)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.RUNNING | batches.ROOTS)
     return await batches.begin(call, BatchType.CANCEL_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/suspension", tag=INSTANCE_TAG)
 async def suspend_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Suspend the root process instances that pass a filter."""
-    items = await batches.instances(call, filter_of(body), batches.ACTIVE | batches.ROOTS)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE | batches.ROOTS)
     return await batches.begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/resumption", tag=INSTANCE_TAG)
 async def resume_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Let the suspended root process instances that pass a filter go on."""
-    items = await batches.instances(call, filter_of(body), batches.SUSPENDED | batches.ROOTS)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.SUSPENDED | batches.ROOTS)
     return await batches.begin(call, BatchType.RESUME_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/deletion", tag=INSTANCE_TAG)
 async def delete_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Delete the ended process instances that pass a filter, with their history."""
-    items = await batches.instances(call, filter_of(body), batches.ENDED)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ENDED)
     return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, items)
 
 
@@ -79,7 +85,7 @@ async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated
     faults = Faults()
     check_plan(plan, faults)
     faults.refuse()
-    items = await batches.instances(call, filter_of(body), batches.ACTIVE)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE)
     details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
     return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
 
@@ -95,7 +101,7 @@ async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated
         faults.require("sourceElementId", move.source_element_id)
         faults.require("targetElementId", move.target_element_id)
     faults.refuse()
-    items = await batches.instances(call, filter_of(body), batches.ACTIVE)
+    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE)
     details = BatchPlan(moves=tuple((move.source_element_id or "", move.target_element_id or "") for move in moves))
     return await batches.begin(call, BatchType.MODIFY_PROCESS_INSTANCE, items, details)
 
@@ -130,14 +136,14 @@ async def update_jobs(call: Call, body: JobsUpdate) -> BatchCreated:
     changes = body.changeset or JobChanges()
     check_changes(changes)
     details = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
-    items = await batches.jobs(call, filter_of(body))
+    items = await batches.jobs(call, filter_of(body, JOBS))
     return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
 
 
 @operation("POST", "/decision-instances/deletion", tag="Decision instance")
 async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Delete the evaluations of decisions that pass a filter."""
-    items = await batches.evaluations(call, filter_of(body))
+    items = await batches.evaluations(call, filter_of(body, DECISION_INSTANCES))
     return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, items)
 
 

@@ -9,7 +9,7 @@ from osmia_broker.calls import checks
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_search
-from osmia_broker.http.types import Body, Item, Text, variables_text
+from osmia_broker.http.types import Body, Item, Text, raw, variables_text
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES
 from osmia_broker.store.read.search.search import get
@@ -94,7 +94,7 @@ def _require_value(body: Value, faults: Faults) -> None:
 
 
 def _metadata(body: Value) -> str | None:
-    return None if body.metadata is None else msgspec.json.encode(body.metadata).decode()
+    return None if body.metadata is None else msgspec.json.encode(body.metadata, enc_hook=raw).decode()
 
 
 def _item(row: ClusterVariable) -> VariableItem:

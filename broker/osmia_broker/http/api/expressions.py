@@ -41,7 +41,7 @@ async def evaluate_expression(call: Call, body: Evaluation) -> Evaluated:
     faults.require("expression", body.expression)
     faults.refuse()
     checks.default_tenant("Evaluate Expression", [body.tenant_id or ""])
-    answer = await call.calls.evaluate_expression(
+    answer = await call.calls.evaluations.evaluate(
         body.expression or "", scope_key=body.scope_key or 0, variables=variables_text(body.variables)
     )
     return Evaluated(

@@ -55,8 +55,7 @@ JAVA = {
 HARMLESS = frozenset({"async", "asyncAfter", "asyncBefore", "exclusive"})
 
 _PREFIX = f"{{{ACTIVITI}}}"
-_PARTS = re.compile(r",(?![^{]*\})")  # a comma inside `${…}` separates nothing
-_OWNER = re.compile(r"(user|group)\s*\(\s*(.+?)\s*\)")
+_OWNER = re.compile(r"(user|group)\s*\((.+)\)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _INTEGERS = range(-(2**31), 2**31)  # a Java int, as Activiti keeps a priority
 _AN_INTEGER = f"a whole number from {_INTEGERS[0]} to {_INTEGERS[-1]}"
@@ -203,13 +202,26 @@ def _owners(source: Source) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"user": [], "group": []}
     for tag, node in source.children():
         if tag == "potentialOwner":
-            for part in _PARTS.split(_formal_expression(node)):
+            for part in _parts(_formal_expression(node)):
                 match = _OWNER.fullmatch(trimmed(part))
-                if match is not None:
-                    found[match[1]].append(match[2])
+                if match is not None and match[2].strip():
+                    found[match[1]].append(match[2].strip())
                 elif trimmed(part):
                     found["group"].append(part)
     return found
+
+
+def _parts(text: str) -> list[str]:
+    """Split a list at its commas. A comma inside `${…}` separates nothing."""
+    parts: list[str] = []
+    end, is_inside = len(text), False
+    for place in range(len(text) - 1, -1, -1):
+        if text[place] in "{}":
+            is_inside = text[place] == "}"
+        elif text[place] == "," and not is_inside:
+            parts.append(text[place + 1 : end])
+            end = place
+    return [text[:end], *reversed(parts)]
 
 
 def _performer(source: Source) -> str:

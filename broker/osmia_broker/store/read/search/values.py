@@ -80,11 +80,11 @@ def _integer(place: str, value: Any) -> int:
 
 
 def _date(place: str, value: Any) -> int:
-    """Read an RFC 3339 date-time; parts of a millisecond are dropped."""
+    """Read an RFC 3339 date-time; parts of a millisecond are dropped. The first moment of 1970 is 1, as in rows, where 0 means none."""
     found = epoch_ms(value) if isinstance(value, str) else None
     if found is None:
         raise refuse(place, "a date-time such as '2030-01-31T12:00:00Z'", value)
-    return found
+    return found or 1
 
 
 def epoch_ms(text: str) -> int | None:
