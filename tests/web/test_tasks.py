@@ -127,7 +127,7 @@ def test_selected_tasks_are_claimed_and_the_others_are_explained(page, work, uni
     work.create(unique)
     find(page, unique)
     page.get_by_role("checkbox", name="Select Bake").check()
-    page.get_by_role("button", name="Claim selected").click()
+    page.get_by_role("button", name="Claim selected", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Claimed 1 task.")
     page.get_by_role("checkbox", name="Select Bake").check()
     page.get_by_role("checkbox", name="Select Taste").check()

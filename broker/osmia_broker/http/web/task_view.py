@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import NotFound
+from osmia_broker.http.web.rendering import iso
 from osmia_broker.http.web.task_list import Item, seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
-from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.search import Found, Search, get, search
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
-HISTORY_SHOWN = 200
 FORM_VARIABLES_MAX = 1_000  # that a form may show
 _OPERATIONS = {"CREATE": "Created", "UPDATE": "Updated", "COMPLETE": "Completed", "CANCEL": "Canceled"}
 _ATTRIBUTES = {
@@ -60,6 +60,16 @@ class Row:
         return len(self.text) > FOLDED_CHARACTERS
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the history."""
+
+    words: str
+    user: str
+    at: str
+    changed: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class TaskView:
     """All that the screen of one task shows."""
@@ -78,7 +88,7 @@ class TaskView:
     has_draft: bool = False
     is_typed: bool = False  # the fields show what was typed rather than what is there
     comments: list[user_task_notes.Comment] = field(default_factory=list)
-    history: list[Item] = field(default_factory=list)
+    history: list[Entry] = field(default_factory=list)
     completed_by: str = ""
     unsent: str = ""  # what was typed and can be sent no more
 
@@ -115,10 +125,8 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
     await _add_variables(visit, view, draft)
     view.comments = await user_task_notes.comments_of(visit.reader, key)
     if not item["is_open"] or view.tab == "history":
-        view.history = await _history(visit, key)
-        view.completed_by = next(
-            (one["actorId"] or "" for one in view.history if one["operationType"] == "COMPLETE"), ""
-        )
+        view.history = await _history(visit, item)
+        view.completed_by = next((one.user for one in view.history if one.words == "Completed"), "")
     if typed is not None and not view.is_editable and not typed.is_empty:
         view.unsent = msgspec.json.format(msgspec.json.encode(_as_one(typed)), indent=2).decode()
     return view
@@ -218,28 +226,33 @@ def _schema_of(text: str) -> dict[str, Any] | None:
 # --- history
 
 
-async def _history(visit: Visit, key: int) -> list[Item]:
-    found = await visit.search(
-        AUDIT_LOGS, {"userTaskKey": str(key)}, sort=("-timestamp", "-auditLogKey"), limit=HISTORY_SHOWN
-    )
-    return [entry | {"words": _words(entry), "changed": [*_changes(entry)]} for entry in found.items]
+async def _history(visit: Visit, item: Item) -> list[Entry]:
+    """Return the history, newest first, with the creation and the end of the task, whoever did them."""
+    steps = await user_task_notes.steps_of(visit.reader, int(item["userTaskKey"]))
+    entries = [Entry(_words(step), step.user, iso(step.at_ms), tuple(_changes(step))) for step in steps]
+    done = {step.operation for step in steps}
+    if not item["is_open"] and not done & {"COMPLETE", "CANCEL"}:
+        words = "Completed" if item["state"] == "COMPLETED" else "Canceled"
+        entries.insert(0, Entry(words, "", item["completionDate"] or item["creationDate"]))
+    if "CREATE" not in done:
+        entries.append(Entry("Created", "", item["creationDate"]))
+    return entries
 
 
-def _words(entry: Item) -> str:
+def _words(step: user_task_notes.Step) -> str:
     """Say what was done."""
-    operation, action = entry["operationType"], entry["action"]
-    assignee = (entry["changes"].get("assignee") or ["", ""])[1]
-    if operation == "ASSIGN" and action == "claim":
+    assignee = step.changes.get("assignee", ("", ""))[1]
+    if step.operation == "ASSIGN" and step.action == "claim":
         return "Claimed"
-    if operation == "ASSIGN":
+    if step.operation == "ASSIGN":
         return f"Assigned to {assignee}" if assignee else "Assigned"
-    if operation == "UNASSIGN":
-        return "Handed back" if action == "hand back" else "Unclaimed"
-    return _OPERATIONS.get(operation, str(operation).capitalize())
+    if step.operation == "UNASSIGN":
+        return "Handed back" if step.action == "hand back" else "Unclaimed"
+    return _OPERATIONS.get(step.operation, step.operation.capitalize())
 
 
-def _changes(entry: Item) -> Iterator[str]:
-    for name, (old, new) in entry["changes"].items():
+def _changes(step: user_task_notes.Step) -> Iterator[str]:
+    for name, (old, new) in step.changes.items():
         if name != "assignee":
             yield f"{_ATTRIBUTES.get(name, name)}: {_shown(old)} → {_shown(new)}"
 

@@ -41,7 +41,12 @@ START_EVENT = frozenset({"initiator", "formKey", "formFieldValidation"})
 CALL_ACTIVITY = frozenset({"inheritVariables", "inheritBusinessKey"})
 #: Who may start a process is decided by the broker's own rules.
 PROCESS = frozenset({"candidateStarterUsers", "candidateStarterGroups", "versionTag"})
-CALL_EXTENSIONS = frozenset({"in", "out"})
+#: The extension elements of each kind of element. Form properties become a form for people; the broker itself does not read them.
+EXTENSIONS = {
+    "callActivity": frozenset({"in", "out"}),
+    "userTask": frozenset({"formProperty"}),
+    "startEvent": frozenset({"formProperty"}),
+}
 #: The attributes and extension elements that run Java code inside Activiti's own process. Each with the way to do the same here.
 JAVA = {
     "class": "give the task an 'implementation', and let a worker take jobs of that type",
@@ -69,7 +74,7 @@ def check(source: Source, supported: frozenset[str] = frozenset()) -> None:
             source.fault(_unsupported(local, supported))
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
-        if tag.startswith(_PREFIX) and not (local in CALL_EXTENSIONS and local_name(source.node) == "callActivity"):
+        if tag.startswith(_PREFIX) and local not in EXTENSIONS.get(local_name(source.node), ()):
             source.fault(_unsupported(local))
 
 

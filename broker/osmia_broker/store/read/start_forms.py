@@ -1,7 +1,4 @@
-"""The forms inside of deployed files: those of start events, embedded ones, form properties of user tasks.
-
-No table has them, so the file is read when somebody asks.
-"""
+"""The forms inside of deployed files: of start events, embedded ones, form properties. No table has them, so the file is read."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -101,6 +98,9 @@ def _forms_in(content: bytes) -> Forms:
             if (properties := [*task.iter(name(ACTIVITI, "formProperty"))])
         }
         for event in process.iterchildren(name(BPMN, "startEvent")):
+            if properties := [*event.iter(name(ACTIVITI, "formProperty"))]:
+                made = form_of_properties(event.get("id", ""), properties)
+                starts[process.get("id", "")] = StartForm(event.get("id", ""), "latest", "", made)
             for node in event.iter(name(ZEEBE, "formDefinition")):
                 form_key = node.get("formKey", "").removeprefix(EMBEDDED)
                 form = StartForm(

@@ -40,14 +40,14 @@ VIEWS = ("open", "mine", "unassigned", "completed")
 ORDERS: dict[str, tuple[str, ...]] = {
     "newest": ("-creationDate",),
     "oldest": ("creationDate",),
-    "due": ("dueDate", "-priority"),
-    "priority": ("-priority", "dueDate"),
+    "due": ("dueDate",),  # one field each: an index has its order
+    "priority": ("-priority",),
 }
 COMPLETED_ORDERS = ORDERS | {"newest": ("-completionDate",), "oldest": ("completionDate",)}
 OPEN_STATES = ("CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CANCELING")
 STATES = {"open": OPEN_STATES, "completed": ("COMPLETED",), "canceled": ("CANCELED",)}
 
-_TERM = re.compile(r'(?:(?P<name>[\w.$-]+)(?P<mark>[:=]))?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]\S*)', re.DOTALL)
+_TERM = re.compile(r'(?:(?P<name>[\w.$-]+)(?P<mark>[:=]))?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]+)', re.DOTALL)
 _COMPARED = re.compile(r"(?P<operator>>=|<=|>|<|=)?(?P<operand>.*)", re.DOTALL)
 _SPAN = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}

@@ -1,17 +1,18 @@
-"""The drafts and the comments of user tasks: few of each task, so these lists have no pages."""
+"""The drafts, the comments and the steps of user tasks: few of each task, so these lists have no pages."""
 
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, select
 
-from osmia_broker.state.task_rows import TaskComment, TaskDraft, UserTask
+from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskEvent, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, question
 
 COMMENTS_MAX = 1_000  # of one task in an answer
+STEPS_MAX = 500
 
-_task, _draft, _comment = (schema.TABLES[one] for one in (UserTask, TaskDraft, TaskComment))
+_task, _draft, _comment, _event = (schema.TABLES[one] for one in (UserTask, TaskDraft, TaskComment, TaskEvent))
 
 
 class Comment(msgspec.Struct, frozen=True):
@@ -23,6 +24,22 @@ class Comment(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A step in the history of a task: who did what, and which values changed."""
+
+    operation: str
+    action: str
+    user: str  # empty if unknown
+    changes: dict[str, tuple[Any, Any]]  # old and new value by attribute
+    at_ms: int
+
+
+_STEPS = (
+    select(_event.c.operation, _event.c.action, _event.c.user, _event.c.changes, _event.c.at_ms)
+    .where(_event.c.user_task_key == bindparam("key"))
+    .order_by(_event.c.key.desc())
+    .limit(STEPS_MAX)
+)
 _DRAFT = (
     select(_draft.c.content)
     .join_from(_draft, _task, _task.c.key == _draft.c.user_task_key)
@@ -53,3 +70,21 @@ async def comments_of(sources: Sources, key: int) -> list[Comment]:
     """Return the comments on a task, oldest first, at most COMMENTS_MAX."""
     async with sources.database.snapshot() as snapshot:
         return [Comment(*row) for row in await snapshot.values(_COMMENTS, {"key": key})]
+
+
+@question
+async def steps_of(sources: Sources, key: int) -> list[Step]:
+    """Return the steps that people took with a task, newest first, at most STEPS_MAX.
+
+    The creation and the end are among them only if somebody is known to have done it. A corrupt step is left out.
+    """
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_STEPS, {"key": key})
+    return [step for row in found if (step := _step(*row)) is not None]
+
+
+def _step(operation: str, action: str, user: str, changes: str, at_ms: int) -> Step | None:
+    try:
+        return Step(operation, action, user, msgspec.json.decode(changes, type=dict[str, tuple[Any, Any]]), at_ms)
+    except (msgspec.MsgspecError, TypeError):
+        return None

@@ -55,12 +55,14 @@ SCOPES = "scopes"  #: the parameter of the effective variables: an array of scop
 _scope, _inner_scope = dialect.items(SCOPES, "scope"), dialect.items(SCOPES, "inner_scope")
 _hiding = schema.variables.alias("hiding")
 _depth = select(_scope.c.key).where(_scope.c.value == _variable.c.scope_key).correlate(_variable).scalar_subquery()
-_is_hidden = (
+#: The primary key is named, because SQLite prefers the index of names, which has an entry for each instance.
+_is_hidden = dialect.by_index(
     select(_hiding.c.name)
     .select_from(_inner_scope.join(_hiding, _hiding.c.scope_key == _inner_scope.c.value))
-    .where(_hiding.c.name == _variable.c.name, _inner_scope.c.key < _depth)
-    .exists()
-)
+    .where(_hiding.c.name == _variable.c.name, _inner_scope.c.key < _depth),
+    _hiding,
+    "sqlite_autoindex_variables_1",
+).exists()
 _is_effective = and_(_variable.c.scope_key.in_(select(_scope.c.value)), not_(_is_hidden))
 #: The variables that an element instance sees: an inner one hides an outer one of the same name.
 EFFECTIVE_VARIABLES = _entity(shortens=True, where=_is_effective)

@@ -1,0 +1,125 @@
+"""The query language of task lists: what each term means, and how a mistake is reported."""
+
+import pytest
+
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.store.read import task_query
+from osmia_broker.store.read.task_query import OPEN_STATES, Asker, terms_of
+
+ADA = Asker("ada", ("cooks", "waiters"), 1_800_000_000_000)  # 2027-01-15T08:00:00Z
+OPEN = {"state": {"$in": [*OPEN_STATES]}}
+
+
+class NoProcess:
+    """A read side that knows no process."""
+
+
+@pytest.fixture(autouse=True)
+def no_process(monkeypatch):
+    async def named(_sources, words):
+        return ["7"] if words == "dinner" else []
+
+    monkeypatch.setattr(task_query, "definitions_named", named)
+
+
+async def read(text, **more):
+    return await task_query.read(NoProcess(), text, ADA, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "filter"),
+    [
+        ("", OPEN),
+        ("is:open", OPEN),
+        ("is:mine", OPEN | {"assignee": "ada"}),
+        ("is:unassigned", OPEN | {"assignee": {"$exists": False}}),
+        ("is:completed", {"state": {"$in": ["COMPLETED"]}}),
+        ("state:canceled", {"state": "CANCELED"}),
+        ("state:completed state:canceled", {"state": {"$in": ["COMPLETED", "CANCELED"]}}),
+        ("assignee:me", OPEN | {"assignee": "ada"}),
+        ("assignee:bob assignee:ada", OPEN | {"assignee": {"$in": ["bob", "ada"]}}),
+        ("assignee:none", OPEN | {"assignee": {"$exists": False}}),
+        ("group:finance", OPEN | {"candidateGroup": "finance"}),
+        ('group:"night shift"', OPEN | {"candidateGroup": "night shift"}),
+        ("group:mine", OPEN | {"candidateGroup": {"$in": ["cooks", "waiters"]}}),
+        ("user:bob", OPEN | {"candidateUser": "bob"}),
+        ("process:dinner", OPEN | {"processDefinitionKey": {"$in": ["7"]}}),
+        ("process:nothing", OPEN | {"processDefinitionKey": {"$in": []}}),
+        ("priority:80", OPEN | {"priority": {"$eq": 80}}),
+        ("priority:>=50 priority:<80", OPEN | {"priority": {"$gte": 50, "$lt": 80}}),
+        ("due:<2d", OPEN | {"dueDate": {"$lt": "2027-01-17T08:00:00.000Z"}}),
+        ("due:2d", OPEN | {"dueDate": {"$lte": "2027-01-17T08:00:00.000Z"}}),
+        ("due:overdue", OPEN | {"dueDate": {"$lt": "2027-01-15T08:00:00.000Z"}}),
+        ("due:today", OPEN | {"dueDate": {"$gte": "2027-01-15T00:00:00Z", "$lt": "2027-01-16T00:00:00Z"}}),
+        ("due:>2027-02-28", OPEN | {"dueDate": {"$gte": "2027-03-01T00:00:00Z"}}),
+        ("due:<=2027-02-28", OPEN | {"dueDate": {"$lt": "2027-03-01T00:00:00Z"}}),
+        ("due:none", OPEN | {"dueDate": {"$exists": False}}),
+        ("created:<2d", OPEN | {"creationDate": {"$gt": "2027-01-13T08:00:00.000Z"}}),
+        ("created:>1w", OPEN | {"creationDate": {"$lt": "2027-01-08T08:00:00.000Z"}}),
+        ("amount:>1000", OPEN | {"processInstanceVariables": [{"name": "amount", "value": {"$gt": 1000.0}}]}),
+        ("amount=12", OPEN | {"processInstanceVariables": [{"name": "amount", "value": {"$eq": "12"}}]}),
+        ("dinner:pizza", OPEN | {"processInstanceVariables": [{"name": "dinner", "value": {"$eq": '"pizza"'}}]}),
+        ('note="a b"', OPEN | {"processInstanceVariables": [{"name": "note", "value": {"$eq": '"a b"'}}]}),
+        ("veg=true", OPEN | {"processInstanceVariables": [{"name": "veg", "value": {"$eq": "true"}}]}),
+        ("decide now", OPEN | {"$or": [{"name": {"$contains": "decide now"}}, {"elementId": "decide now"}]}),
+        (
+            "12",
+            OPEN
+            | {
+                "$or": [
+                    {"name": {"$contains": "12"}},
+                    {"userTaskKey": "12"},
+                    {"processInstanceKey": "12"},
+                    {"elementId": "12"},
+                ]
+            },
+        ),
+    ],
+)
+async def test_a_query_means_a_filter(text, filter):
+    assert (await read(text)).filter == filter
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("is:everything", "'is:' to be one of open, mine"),
+        ("sort:name", "'sort:' to be one of newest"),
+        ("due:soon", "'due:' to be a time"),
+        ("due:<99999999-01-01", "'due:' to be a time"),
+        ("priority:high", "'priority:' to be a whole number"),
+        ("priority:1 priority:2", "said once"),
+        ("state:asleep", "'state:' to be one of"),
+        ("key:abc", "'key:' to be a key"),
+        ("amount:>lots", "'amount:' to be a number"),
+        ('group:"night shift', "every quote to be closed"),
+        ("x" * 2001, "at most 2000 characters"),
+    ],
+)
+async def test_a_mistake_is_named(text, reason):
+    with pytest.raises(InvalidArgument, match=reason):
+        await read(text)
+
+
+async def test_the_view_and_the_order_are_taken_out_of_the_text():
+    query = await read('is:mine group:"night shift" sort:due soup')
+    assert (query.view, query.order, query.text) == ("mine", "due", 'group:"night shift" soup')
+    assert task_query.order_of(query) == ("dueDate",)
+
+
+async def test_the_text_beats_the_choices_beside_it():
+    assert (await read("is:mine", view="completed", order="due")).view == "mine"
+    assert (await read("", view="completed", order="due")).order == "due"
+
+
+@pytest.mark.parametrize("value", ["plain", "two words", 'a "quote"', "back\\slash here", "", "tab\there", "e\u0301"])
+def test_what_is_quoted_is_one_term_again(value):
+    (term,) = terms_of(f"group:{task_query.quoted(value)}")
+    assert (term.name, term.value) == ("group", value)
+
+
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE user_tasks; --", "%", "[a-z]*", "\\", ":", "=", "a=", "http://x.y/z?q=1"]
+)
+async def test_odd_texts_are_only_words_or_values(text):
+    await read(text)
