@@ -6,7 +6,7 @@ gRPC would say `bad argument type for built-in operation`. Here the same says `E
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 Class = TypeVar("Class", bound=type)
 Check = Callable[[object], bool]
@@ -25,47 +25,47 @@ def _are_names(value: object) -> bool:
     return not isinstance(value, str | bytes)
 
 
-_CHECKS: dict[Any, tuple[Check, str]] = {
-    int: (_is_integer, "an integer"),
-    str: (_is_text, "a text"),
-    Sequence[str]: (_are_names, "a list of names"),
-}  #: by annotation: the check, and the words that complete "Expected NAME to be"
+class _Rule(NamedTuple):
+    """The rule of one argument: the usual type, a check of any other value, and the words that complete "Expected NAME to be"."""
+
+    usual: type
+    check: Check
+    expected: str
+    may_be_none: bool = False
+
+
+_RULES: dict[Any, _Rule] = {
+    int: _Rule(int, _is_integer, "an integer"),
+    str: _Rule(str, _is_text, "a text"),
+    Sequence[str]: _Rule(tuple, _are_names, "a list of names"),
+}  #: by annotation
 
 
 def checks_arguments(calls: Class) -> Class:
     """Let each public method of *calls* check its arguments that are texts, integers and lists of names. None passes where it is allowed."""
     for name, method in list(vars(calls).items()):
         if inspect.isfunction(method) and not name.startswith("_"):
-            checks = _checks_of(method)
-            if checks:
-                setattr(calls, name, _checking(method, checks))
+            rules = _rules_of(method)
+            if rules:
+                setattr(calls, name, _checking(method, rules))
     return calls
 
 
-def _checks_of(method: Callable[..., Any]) -> dict[str, tuple[Check, str, bool]]:
+def _rules_of(method: Callable[..., Any]) -> dict[str, _Rule]:
     hints = get_type_hints(method)
-    checks = {}
+    rules = {}
     for name in list(inspect.signature(method).parameters)[1:]:
         hint = hints.get(name)
         kinds = [one for one in get_args(hint) if one is not type(None)]
         may_be_none = len(kinds) < len(get_args(hint))
         kind = kinds[0] if may_be_none and len(kinds) == 1 else hint
-        if kind in _CHECKS:
-            checks[name] = (*_CHECKS[kind], may_be_none)
-    return checks
+        if kind in _RULES:
+            rules[name] = _RULES[kind]._replace(may_be_none=may_be_none)
+    return rules
 
 
-def _checking(method: Callable[..., Any], checks: dict[str, tuple[Check, str, bool]]) -> Callable[..., Any]:
-    places = list(inspect.signature(method).parameters)[1:]
-    if places and inspect.signature(method).parameters[places[0]].kind is inspect.Parameter.VAR_POSITIONAL:
-        places = []
-
-    def check(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        for name, value in [*zip(places, arguments, strict=False), *named.items()]:
-            rule = checks.get(name)
-            if rule is not None and not (value is None and rule[2]) and not rule[0](value):
-                raise TypeError(f"Expected {name} to be {rule[1]}, but found {value!r}")
-
+def _checking(method: Callable[..., Any], rules: dict[str, _Rule]) -> Callable[..., Any]:
+    check = _check(method, rules)
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
@@ -81,3 +81,27 @@ def _checking(method: Callable[..., Any], checks: dict[str, tuple[Check, str, bo
         return method(self, *arguments, **named)
 
     return start
+
+
+def _check(method: Callable[..., Any], rules: dict[str, _Rule]) -> Callable[[tuple[Any, ...], dict[str, Any]], None]:
+    """Return the check of the arguments of *method*, given by place and by name."""
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    places = [one.name for one in parameters if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    by_place = [rules.get(name) for name in places]
+
+    def check(arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        for place, value in enumerate(arguments[: len(places)]):
+            rule = by_place[place]
+            if rule is not None and type(value) is not rule.usual:
+                _refuse(places[place], rule, value)
+        for name, value in named.items():
+            rule = rules.get(name)
+            if rule is not None and type(value) is not rule.usual:
+                _refuse(name, rule, value)
+
+    return check
+
+
+def _refuse(name: str, rule: _Rule, value: object) -> None:
+    if not (value is None and rule.may_be_none) and not rule.check(value):
+        raise TypeError(f"Expected {name} to be {rule.expected}, but found {value!r}")
