@@ -8,8 +8,7 @@ import pytest
 from osmia_broker.engine import Budget, commands, walks
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
-from osmia_broker.partition.due_work import WALKS_AT_ONCE
-from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Job
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, InstanceOrigin, Job
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
 
 SMALL = steps_only(7)
@@ -289,7 +288,8 @@ TWICE = "start > fork:parallel [a:call(process=process) > end | b:call(process=p
 
 async def test_follow_ups_whose_instances_are_loaded_do_not_come_back_all_at_once(monkeypatch: pytest.MonkeyPatch):
     """A process that calls itself twice grows in breadth. Each of its commits leaves room for others, in memory or not."""
-    monkeypatch.setattr("osmia_broker.engine.elements.calls.CALL_DEPTH_MAX", 8)
+    monkeypatch.setattr("osmia_broker.engine.elements.calls.CALL_DEPTH_MAX", 6)
+    monkeypatch.setattr("osmia_broker.partition.due_work.WALKS_S", 0.0)  # the first one uses it up
     async with opened(budget=steps_only(5), memory_bytes=1) as it:
         await it.do(deploy(TWICE))
         before, most = 0, 0
@@ -304,6 +304,44 @@ async def test_follow_ups_whose_instances_are_loaded_do_not_come_back_all_at_onc
         it.store.write = counted  # type: ignore[method-assign]
         await it.do(create())
         await it.settled()
-        assert before > 500
-        assert most <= 2 * WALKS_AT_ONCE
-        assert len(it.store.living(Incident)) == 2**9
+        assert before > 120
+        assert most <= 10
+        assert len(it.store.living(Incident)) == 2**7
+
+
+async def test_calls_that_grow_in_breadth_stop_at_incidents_and_can_go_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.engine.elements.calls.CALLED_MAX", 60)
+    async with opened(budget=steps_only(7)) as it:
+        await it.do(deploy(TWICE))
+        root = (await it.do(create())).process_instance_key
+        await it.settled()
+        incidents = it.store.living(Incident)
+        assert {incident.message for incident in incidents} == {
+            f"Expected at most 60 called instances below process instance '{root}', but found that 'process' would be one more"
+        }
+        assert len(it.store.living(InstanceOrigin)) == 60
+        assert len(incidents) == 2 + 60, "one for each call that is over the bound"
+        monkeypatch.setattr("osmia_broker.engine.elements.calls.CALLED_MAX", 61)
+        await it.do(commands.ResolveIncident(incidents[0].key))
+        await it.settled()
+        assert len(it.store.living(InstanceOrigin)) == 61
+        await it.do(commands.CancelProcessInstance(root))
+        await it.settled()
+        assert it.store.living(ElementInstance) == []
+        assert it.partition._state.call_trees._sizes == {}
+
+
+async def test_called_instances_that_have_ended_make_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.engine.elements.calls.CALLED_MAX", 3)
+    async with opened() as it:
+        await it.do(deploy("start > ask:job > end", id="inner"))
+        await it.do(
+            deploy("start > again:exclusive > call:call(process=inner) > more:exclusive [n > 0 -> again | else -> end]")
+        )
+        await it.do(create(n="1"))
+        for _ in range(10):
+            (job,) = await it.do(activate())
+            await it.do(complete(job))
+            await it.settled()
+        assert it.store.living(Incident) == []
+        assert it.counters.process_instances["inner", "completed"] == 10

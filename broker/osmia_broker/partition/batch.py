@@ -73,6 +73,11 @@ class Batch:
     changes: Changes | None = None  # the rows to commit, once the batch is closed
     results: list[tuple[int, str]] = field(default_factory=list)  # (ticket, variables)
 
+    def block(self, blocked: Blocked, wanted: Wanted) -> None:
+        """Let a command wait until what it has *wanted* is loaded."""
+        self.blocked.append(blocked)
+        self.wanted |= wanted
+
     def commands(self) -> Iterator[tuple[Command, Waiter]]:
         """Yield all commands with those who wait for them."""
         yield from ((entry.command, entry.waiter) for entry in self.decided)

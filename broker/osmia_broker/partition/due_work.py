@@ -29,7 +29,8 @@ from osmia_broker.state.store_protocol import Due, DueWanted, Wanted
 
 JOBS_PER_COMMAND = 50  # ended leases per command; each may load a process instance
 WORK_S = 0.005  # due work without a pause; beyond it, others are served as long as the work took
-WALKS_AT_ONCE = 50  # follow-ups that are not committed; those that wait for instances to be loaded go on together, and nobody is served meanwhile
+WALKS_AT_ONCE = 50  # follow-ups that are begun and not committed
+WALKS_S = WORK_S  # follow-ups that go on after a load
 KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
 
@@ -73,6 +74,24 @@ def key_of(command: Command) -> int:
         return command.created_once_key
     assert isinstance(command, CarryOut | ParkFollowUp), "due work about one row"
     return command.follow_up_key
+
+
+class LoadedWalks:
+    """Bounds the follow-ups that go on after one load: the first, and more for up to WORK_S. All together they may take long."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+
+    def have_time_for(self, command: Command) -> bool:
+        """Whether *command* may be decided now; anything but a follow-up always may."""
+        if not isinstance(command, CarryOut):
+            return True
+        if self._begun is None:
+            self._begun = perf_counter()
+            return True
+        return perf_counter() - self._begun <= WALKS_S
 
 
 class DueWork:

@@ -33,7 +33,7 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
-from osmia_broker.partition.due_work import DueWork
+from osmia_broker.partition.due_work import DueWork, LoadedWalks
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.pace import Pace
@@ -233,8 +233,7 @@ class Partition:
             answer = execute(self._turn, command, self._clock.now_ms())
         except Missing as missing:
             wanted |= missing.wanted
-            self._batch.wanted |= wanted
-            self._batch.blocked.append(Blocked(command, waiter, wanted.to_keep()))
+            self._batch.block(Blocked(command, waiter, wanted.to_keep()), wanted)
             return
         except Rejection as refusal:
             refusal.intent = command.intent
@@ -327,10 +326,13 @@ class Partition:
         self._go_on()
 
     def _attempt_again(self) -> None:
-        """Decide the commands whose rows have been loaded; those whose model is being compiled wait for it."""
+        """Decide the commands whose rows were loaded, but those of models being compiled; follow-ups that would take too long stay blocked."""
+        walks = LoadedWalks()
         while self._retry:
             blocked = self._retry.popleft()
-            if not self._compilations.keep(blocked):
+            if blocked.wanted and not walks.have_time_for(blocked.command):
+                self._batch.block(blocked, blocked.wanted)
+            elif not self._compilations.keep(blocked):
                 self._attempt(blocked.command, blocked.waiter, blocked.wanted)
 
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:

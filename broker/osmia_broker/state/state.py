@@ -10,6 +10,7 @@ from typing import Any
 from osmia_broker.errors import InvalidState
 from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
+from osmia_broker.state.call_trees import CallTrees
 from osmia_broker.state.cluster_variables import ClusterVariables
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.definitions import Definitions
@@ -129,6 +130,7 @@ class State:
         }
         assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
         self.awaited = Awaited()
+        self.call_trees = CallTrees(self.journal)
         self.walk_steps: dict[int, int] = {}  # by process instance, of walks that are carried on by follow-ups
         self._erased_instances: list[int] = []  # process instances that have ended, of which every row is to be deleted
         self._erased_rows: list[tuple[type, int]] = []  # single rows that have ended

@@ -31,6 +31,9 @@ from osmia_broker.state.rows import (
     ProcessDefinition,
 )
 
+CALLED_MAX = (
+    100_000  # living instances below one outermost caller: a process that calls itself twice has no depth to speak of
+)
 CALL_DEPTH_MAX = 1_000  # callers above one another, as later releases of the reference (reliability.md, section 5)
 
 
@@ -52,6 +55,13 @@ class CallActivity(Processor):
                 f"Expected at most {CALL_DEPTH_MAX} calls above one another, but found that '{definition.bpmn_process_id}' would be one more",
             )
         root = (caller.root_process_instance_key if caller is not None else 0) or instance.process_instance_key
+        if turn.state.call_trees.size(root) >= CALLED_MAX:
+            raise IncidentRaised(
+                ErrorType.CALLED_ELEMENT_ERROR,
+                f"Expected at most {CALLED_MAX} called instances below process instance '{root}', but found that "
+                f"'{definition.bpmn_process_id}' would be one more",
+            )
+        turn.state.call_trees.begun(root)
         add_origin(
             turn,
             process,

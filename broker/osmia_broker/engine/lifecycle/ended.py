@@ -13,6 +13,8 @@ def process_ended(turn: Turn, process: ElementInstance, *, is_completed: bool) -
         turn.business_ids.end(row, turn.now_ms)
     for origin in turn.origins.by("element_instance_key", process.key):
         turn.origins.end(origin, turn.now_ms)
+        if origin.parent_process_instance_key:
+            turn.state.call_trees.ended(origin.root_process_instance_key)
         if origin.parent_element_instance_key and is_completed:
             variables = {name: row.value for name, row in turn.variables.of_scope(process.key).items()}
             command = ReturnFromCall(origin.parent_element_instance_key, process.key, variables)
