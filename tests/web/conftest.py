@@ -1,5 +1,6 @@
 """A real Chromium at the page of a broker. Every test also proves that nothing went wrong in the browser: see `Watched`."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -42,6 +43,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
+class Parked:
+    """The event loop of Playwright. It counts as running between its calls, which would keep the async tests of a worker from running theirs."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def take_out(cls) -> None:
+        asyncio._set_running_loop(cls.loop)
+
+    @classmethod
+    def put_away(cls) -> None:
+        cls.loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Any:
+    Parked.take_out()
+    try:
+        return (yield)
+    finally:
+        Parked.put_away()
+
+
 @dataclass
 class Watched:
     """What the browser complained about, and whom it asked."""
@@ -81,7 +106,9 @@ def chromium() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
+        Parked.take_out()  # the last test of the worker may be one of another folder
         browser.close()
+    Parked.put_away()
 
 
 @pytest.fixture

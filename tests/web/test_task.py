@@ -293,3 +293,38 @@ def test_names_are_data(page, work, unique, name):
     expect(region(page).get_by_role("heading", level=2)).to_have_text(name)
     region(page).get_by_role("button", name="Claim").click()
     expect(region(page).get_by_role("textbox", name=f"Value of {name[:100]}", exact=True)).to_be_visible()
+
+
+def test_j_goes_on_from_the_task_that_is_open(page, work, unique):
+    waiting(work, unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    links = page.get_by_role("list", name="Tasks").get_by_role("link")
+    links.first.click()
+    expect(region(page).get_by_role("heading", level=2)).to_be_focused()
+    page.keyboard.press("j")
+    expect(links.nth(1)).to_be_focused()
+
+
+def test_a_value_that_is_too_large_stays_in_its_field(page, work, unique):
+    waiting(work, unique, "start > ask:user(assignee=demo) > end", note="x")
+    task = open_task(page, unique)
+    field = task.get_by_role("textbox", name="Value of note")
+    assert int(field.evaluate("field => field.form.dataset.most")) >= 4_000_000
+    field.evaluate(
+        "field => { field.form.dataset.most = 1000; }"
+    )  # Chromium takes half a minute to show megabytes on one line
+    field.fill(f'"{"y" * 2000}"')
+    task.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("alert")).to_contain_text("what you typed is still here")
+    expect(field).to_have_value(f'"{"y" * 2000}"')
+
+
+def test_very_many_variables_are_found_by_name(page, work, unique):
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    work.create(unique, **{f"v{number:05}": number for number in range(10_000)})
+    task = open_task(page, unique)
+    expect(task.get_by_role("textbox", name=re.compile("^Value of"))).to_have_count(200)
+    task.get_by_role("searchbox", name="Find variable").fill("v09999")
+    task.get_by_role("button", name="Find").click()
+    expect(task.get_by_role("textbox", name="Value of v09999")).to_have_value("9999")

@@ -53,7 +53,8 @@ function move(step, event) {
   const links = [...document.querySelectorAll('#main [data-row-link]')].filter((one) => one.checkVisibility());
   if (!links.length) return;
   event.preventDefault();
-  const here = links.indexOf(document.activeElement);
+  const focused = links.indexOf(document.activeElement);
+  const here = focused < 0 ? links.findIndex((one) => one.getAttribute('aria-current') === 'true') : focused; // the row that is open
   const next = here < 0 ? (step > 0 ? 0 : links.length - 1) : Math.min(Math.max(here + step, 0), links.length - 1);
   links[next].focus();
   links[next].scrollIntoView({ block: 'nearest' });

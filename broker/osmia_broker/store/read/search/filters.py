@@ -323,11 +323,7 @@ def _of_value(parsed: Parsed, value: Any, place: str) -> list[Leaf]:
     """Read the conditions on the value of a variable: on its JSON text, or, beyond the contract, on its size as a number."""
     if not isinstance(value, dict):
         return _operations(parsed, _VALUE, value, place)
-    sizes = {name: one for name, one in value.items() if name in _ORDERED and one is not None}
+    sizes = {name: one for name, one in value.items() if name in _ORDERED and type(one) in (int, float)}
     leaves = _operations(parsed, _VALUE, {name: one for name, one in value.items() if name not in sizes}, place)
-    for operator, operand in sizes.items():
-        if isinstance(operand, bool) or not isinstance(operand, (int, float)):
-            raise refuse(f"{place}.{operator}", "a number", operand)
-        parsed.count(1, place)
-        leaves.append(Leaf(NUMBER, operator, False, parsed.add(float(operand))))
-    return leaves
+    parsed.count(len(sizes), place)
+    return leaves + [Leaf(NUMBER, name, False, parsed.add(float(one))) for name, one in sizes.items()]
