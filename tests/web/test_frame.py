@@ -15,7 +15,7 @@ def test_an_unknown_address_says_so_and_leads_back(page):
 def test_the_navigation_names_all_lists(page):
     page.goto("/nothing")
     names = page.get_by_role("navigation", name="Main").get_by_role("link").all_inner_texts()
-    assert [name.split(" ")[0] for name in names] == [
+    assert [name.split()[0] for name in names] == [
         "Tasks",
         "Processes",
         "Instances",
