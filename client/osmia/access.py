@@ -11,17 +11,16 @@ client's own one. OSMIA_INSECURE (or ZEEBE_INSECURE_CONNECTION) says true or fal
 """
 
 import asyncio
-import ipaddress
-import json
 import os
+import re
 import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import grpc
+import msgspec
 from grpc import StatusCode
 
 from osmia import errors
@@ -30,6 +29,7 @@ RENEW_EARLY_S = 30  # a token must not expire on its way
 LIFE_S = 300  # of a token whose server does not say it
 TOKEN_TIMEOUT_S = 20
 ANSWER_BYTES_MAX = 1024**2
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 Environment = Mapping[str, str]
@@ -61,6 +61,8 @@ class Password:
     @property
     def authorization(self) -> str:
         """The value of the metadata `authorization`."""
+        from base64 import b64encode
+
         return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
 
 
@@ -222,10 +224,7 @@ def _pem(path: str | Path, kind: str) -> bytes:
 
 def is_loopback(host: str) -> bool:
     """Return whether *host* is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host in ("localhost", "::1") or _LOOPBACK.fullmatch(host) is not None
 
 
 def _is_safe(url: str) -> bool:
@@ -251,7 +250,7 @@ def _ask(credentials: ClientCredentials) -> tuple[str, float]:
     )
     try:
         with urllib.request.urlopen(request, timeout=TOKEN_TIMEOUT_S) as answer:  # noqa: S310
-            said = json.loads(answer.read(ANSWER_BYTES_MAX))
+            said = msgspec.json.decode(answer.read(ANSWER_BYTES_MAX))
         token, life_s = said["access_token"], float(said.get("expires_in", LIFE_S))
     except urllib.error.HTTPError as refusal:
         refusal.close()
@@ -262,7 +261,7 @@ def _ask(credentials: ClientCredentials) -> tuple[str, float]:
     except (OSError, http.client.HTTPException) as error:
         text = f"Expected a token from {credentials.token_url}, but found: {getattr(error, 'reason', error)}"
         raise errors.Unavailable(StatusCode.UNAVAILABLE, text) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):  # msgspec's errors are ValueErrors
         text = f"Expected a token from {credentials.token_url}, but found an answer without one"
         raise errors.Unavailable(StatusCode.UNAVAILABLE, text) from None
     return str(token), life_s
