@@ -24,7 +24,8 @@ from osmia_broker.store.read.sources import Sources, no_such, question
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
 SORTS_MAX = 20
-PAGE_BYTES_MAX = 8_000_000  # of an answer; clients go on from its last cursor
+PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor
+NUMBER_BYTES = 20  # of a value that is no text
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -65,8 +66,11 @@ async def search(
     *,
     scope: dict[str, Any] | None = None,
     given: dict[str, Any] | None = None,
+    page_bytes: int = PAGE_BYTES_MAX,
 ) -> Found:
     """Find a page of items. *scope* is a filter that the caller of this function adds; *given* are parameters of the entity.
+
+    A page is shorter than asked for if its items would have more than *page_bytes*.
 
     Raises:
         InvalidArgument: a member of *asked* is wrong.
@@ -80,7 +84,7 @@ async def search(
     parsed.parameters.update(own)
     async with sources.database.snapshot() as snapshot:
         keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()
-        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys], own)
+        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys], own, page_bytes)
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
@@ -224,7 +228,11 @@ class _Way:
 
 
 async def _items(
-    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any]
+    snapshot: Snapshot,
+    entity: Entity,
+    keys: Sequence[Sequence[Any]],
+    own: dict[str, Any],
+    page_bytes: int = PAGE_BYTES_MAX,
 ) -> tuple[list[Item], int]:
     """Read the items of *keys* in their order, until the page is large enough; return them and the number of keys used."""
     width, statement = len(entity.key), statements.items(entity)
@@ -238,7 +246,7 @@ async def _items(
         for key in some:
             stored = by_key.get(tuple(key))
             size += 0 if stored is None else _size(stored)
-            if items and size > PAGE_BYTES_MAX:
+            if items and size > page_bytes:
                 return items, used
             used += 1
             item = None if stored is None else entity.item(stored)
@@ -248,4 +256,10 @@ async def _items(
 
 
 def _size(stored: Sequence[Any]) -> int:
-    return sum(len(value) if isinstance(value, (str, bytes)) else 20 for value in stored)
+    return sum(map(_bytes_of, stored))
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    return len(value) if isinstance(value, bytes) else NUMBER_BYTES
