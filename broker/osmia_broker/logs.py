@@ -30,8 +30,22 @@ def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
         format = "text" if stream.isatty() else "json"
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter() if format == "text" else JsonFormatter())
+    handler.addFilter(quieten_clients)
     handler.addFilter(OncePerWhile())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+#: What gRPC's own server reports as its error although the client has caused it: an answer whose caller has left, a request that is no message.
+_OF_CLIENTS = frozenset({"ExecuteBatchError", "DecodeError"})
+_GRPC = "grpc._cython.cygrpc"
+
+
+def quieten_clients(record: logging.LogRecord) -> bool:
+    """Return whether to write *record*: a client that leaves is no error of the broker, and is reported at level debug without a traceback."""
+    if record.name != _GRPC or not record.exc_info or type(record.exc_info[1]).__name__ not in _OF_CLIENTS:
+        return True
+    record.levelno, record.levelname, record.exc_info, record.exc_text = logging.DEBUG, "DEBUG", None, None
+    return logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 class OncePerWhile(logging.Filter):

@@ -1932,6 +1932,7 @@ class UserTask(_message.Message):
     PROCESS_NAME_FIELD_NUMBER: _builtins.int
     BUSINESS_ID_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    IS_TRUNCATED_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     state: _builtins.str
     """CREATING, CREATED, ASSIGNING, UPDATING, COMPLETING, COMPLETED, CANCELING, CANCELED."""
@@ -1957,6 +1958,8 @@ class UserTask(_message.Message):
     process_version: _builtins.int
     process_name: _builtins.str
     business_id: _builtins.str
+    is_truncated: _builtins.bool
+    """The task is too large for a message, so that its people, its headers and its documentation are left out. None is now; an older broker stored such."""
     @_builtins.property
     def candidate_users(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1994,10 +1997,11 @@ class UserTask(_message.Message):
         process_name: _builtins.str = ...,
         business_id: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        is_truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "bpmn_process_id", b"bpmn_process_id", "business_id", b"business_id", "candidate_groups", b"candidate_groups", "candidate_users", b"candidate_users", "category", b"category", "completion_date", b"completion_date", "creation_date", b"creation_date", "documentation", b"documentation", "due_date", b"due_date", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "external_form", b"external_form", "follow_up_date", b"follow_up_date", "form_key", b"form_key", "headers", b"headers", "key", b"key", "name", b"name", "priority", b"priority", "process_definition_key", b"process_definition_key", "process_instance_key", b"process_instance_key", "process_name", b"process_name", "process_version", b"process_version", "root_process_instance_key", b"root_process_instance_key", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "bpmn_process_id", b"bpmn_process_id", "business_id", b"business_id", "candidate_groups", b"candidate_groups", "candidate_users", b"candidate_users", "category", b"category", "completion_date", b"completion_date", "creation_date", b"creation_date", "documentation", b"documentation", "due_date", b"due_date", "element_id", b"element_id", "element_instance_key", b"element_instance_key", "external_form", b"external_form", "follow_up_date", b"follow_up_date", "form_key", b"form_key", "headers", b"headers", "is_truncated", b"is_truncated", "key", b"key", "name", b"name", "priority", b"priority", "process_definition_key", b"process_definition_key", "process_instance_key", b"process_instance_key", "process_name", b"process_name", "process_version", b"process_version", "root_process_instance_key", b"root_process_instance_key", "state", b"state", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2405,20 +2409,51 @@ class CommentUserTaskResponse(_message.Message):
 Global___CommentUserTaskResponse: _TypeAlias = CommentUserTaskResponse  # noqa: Y015
 
 @_typing.final
+class ListUserTaskCommentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    limit: _builtins.int
+    """1 to 1000; 0 for 1000. A page may be shorter if its items are large."""
+    after: _builtins.str
+    """`next` of the page before; empty for the first one."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "key", b"key", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskCommentsRequest: _TypeAlias = ListUserTaskCommentsRequest  # noqa: Y015
+
+@_typing.final
 class ListUserTaskCommentsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """Empty on the last page."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskComment]: ...
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___UserTaskComment] | None = ...,
+        next: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2453,20 +2488,50 @@ class UserTaskComment(_message.Message):
 Global___UserTaskComment: _TypeAlias = UserTaskComment  # noqa: Y015
 
 @_typing.final
+class GetUserTaskHistoryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    limit: _builtins.int
+    """As of ListUserTaskCommentsRequest."""
+    after: _builtins.str
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        limit: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "key", b"key", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUserTaskHistoryRequest: _TypeAlias = GetUserTaskHistoryRequest  # noqa: Y015
+
+@_typing.final
 class GetUserTaskHistoryResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """Empty on the last page."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskHistoryItem]: ...
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___UserTaskHistoryItem] | None = ...,
+        next: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next", b"next"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -99,3 +99,27 @@ def test_the_form_follows_the_setting_and_the_stream(format, is_terminal, begins
         root.handlers, root.level = before, level
     assert stream.getvalue().startswith(begins)
     assert len(stream.getvalue().splitlines()) == 1
+
+
+class ExecuteBatchError(Exception):
+    """As the one of gRPC."""
+
+
+@pytest.mark.parametrize(("level", "is_written"), [("INFO", False), ("DEBUG", True)])
+def test_a_client_that_has_left_is_no_error(caplog: pytest.LogCaptureFixture, level: str, is_written: bool):
+    caplog.set_level(level)
+    left = record("raised in core", logging.ERROR, error=ExecuteBatchError("gone"))
+    left.name = "grpc._cython.cygrpc"
+    assert logs.quieten_clients(left) is is_written
+    assert (left.levelname, left.exc_info) == ("DEBUG", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("grpc._cython.cygrpc", ValueError("no")), ("grpc._cython.cygrpc", None), ("other", ExecuteBatchError("gone"))],
+)
+def test_other_errors_stay_errors(name: str, error: Exception | None):
+    one = record("failed", logging.ERROR, error=error)
+    one.name = name
+    assert logs.quieten_clients(one)
+    assert (one.levelname, one.exc_info is None) == ("ERROR", error is None)

@@ -5,6 +5,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from osmia_broker.partition import Partition
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.store_protocol import Changes, Wanted, Written
 from osmia_broker.store.read import EventFilter, Reader
+from osmia_broker.store.read.events import cut
 from osmia_broker.store.sqlite import SqliteStore
 from tests.doors import FakeClock, settle
 from tests.partition.opened import activate, complete, create, deploy
@@ -369,3 +371,13 @@ async def test_a_reader_that_comes_and_goes_is_told_everything_once_in_order(
     await slices.aclose()
     seen += await broker.read(after=position)
     assert told(seen) == told(broker.logged()), f"seed {seed}"
+
+
+def test_an_event_that_is_too_large_for_a_message_holds_nobody_up():
+    """An older broker has stored some; without its details, a reader gets past it."""
+    event = LoggedEvent(5, EventKind.USER_TASK, "updated", 1, 2, 3, 4, "p", "t", 6, "t", '{"a":"x"}')
+    large = replace(event, key=6, details='{"a":"' + "x" * 7_000_000 + '"}', name="n" * 2_000_000)
+    slice = cut([event, large, replace(event, key=7)], 9)
+    assert [one.key for one in slice.events] == [5, 6, 7]
+    assert (slice.events[1].details, len(slice.events[1].name)) == ('{"isTruncated":true}', 32_768)
+    assert slice.events[0].details == slice.events[2].details == event.details

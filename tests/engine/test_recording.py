@@ -263,3 +263,31 @@ def test_a_user_task_with_a_row_is_told_once(key: int) -> None:
     record(turn)
     events = [LoggedEvent(*values) for values in turn.event_log.take_events()]
     assert [one.kind for one in events] == ["USER_TASK", "JOB"]
+
+
+def test_an_event_fits_a_message_whatever_it_tells() -> None:
+    recorded = Recorded("start > work:user(native=yes) > end")
+    recorded.create()
+    task = next(iter(recorded.turn.user_tasks._rows.values()))
+    many = json.dumps([f"{number:04}" + "x" * 700 for number in range(1000)])
+    recorded.events()
+    recorded.turn.user_tasks.update(task, assignee="a" * 2_000_000, candidate_users=many, candidate_groups=many)
+    record(recorded.turn)
+    [event] = recorded.events()
+    details = json.loads(event.details)
+    assert (details["isTruncated"], details["state"], details["priority"]) == (True, "CREATED", 50)
+    assert details["assignee"] == "a" * 32_768
+    assert not {"candidateUsers", "candidateGroups"} & details.keys()
+
+
+def test_an_event_tells_many_candidates_as_long_as_they_fit() -> None:
+    recorded = Recorded("start > work:user(native=yes) > end")
+    recorded.create()
+    task = next(iter(recorded.turn.user_tasks._rows.values()))
+    many = json.dumps([f"{number:04}" + "x" * 500 for number in range(1000)])
+    recorded.events()
+    recorded.turn.user_tasks.update(task, candidate_users=many, candidate_groups=many)
+    record(recorded.turn)
+    [event] = recorded.events()
+    assert json.loads(event.details)["candidateUsers"] == json.loads(many)
+    assert "isTruncated" not in event.details

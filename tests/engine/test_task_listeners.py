@@ -155,6 +155,17 @@ def test_later_corrections_win_and_all_are_seen_by_the_next_listener(at: At):
     assert desk.history("t") == [("ASSIGN", "assign", "boss", changes)]
 
 
+def test_corrections_that_make_the_task_too_large_are_refused(at: At):
+    desk = at('updating="u v"')
+    call = desk.begin(lambda calls: calls.update(key(desk), {"candidateUsers": ["x" * 4_000] * 200}, caller=person()))
+    with pytest.raises(Refused, match=r"INVALID_ARGUMENT: Expected the texts of a user task, .* at most 1000000 bytes"):
+        answer(desk, candidateGroups=["y" * 4_000] * 100)
+    assert desk.listener_jobs() == ["updating u"]
+    answer(desk)
+    answer(desk)
+    assert desk.outcome(call) == "done"
+
+
 def test_an_empty_correction_clears(at: At):
     desk = at('updating=u, due="2030-01-01T00:00:00Z"')
     call = desk.begin(lambda calls: calls.update(key(desk), {"priority": 3}, caller=person()))

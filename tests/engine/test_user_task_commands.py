@@ -221,6 +221,17 @@ def test_a_wrong_update_is_refused_with_all_its_mistakes(at: At, changeset: Any,
     refused(desk, "INVALID_ARGUMENT", words, lambda: desk.update("t", changeset))
 
 
+def test_the_candidates_of_a_task_have_a_bound_together(at: At):
+    """Its history and its events would fit no message else."""
+    desk = at()
+    names = [f"{number:03}" + "ä" * 248 for number in range(999)]  # half a megabyte
+    desk.update("t", {"candidateGroups": names})
+    words = "its candidates among them, to have at most 1000000 bytes together, but found 100"
+    refused(desk, "INVALID_ARGUMENT", words, lambda: desk.update("t", {"candidateUsers": names}))
+    desk.update("t", {"candidateGroups": [], "candidateUsers": names})
+    desk.update("t", {"priority": 1})
+
+
 def test_an_action_alone_is_an_update(at: At):
     desk = at()
     desk.update("t", None, action="escalate")

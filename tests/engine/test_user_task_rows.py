@@ -252,3 +252,11 @@ def test_a_task_of_the_activiti_dialect_shows_its_own_attributes(at: At):
     assert desk.shown("t", "name", "documentation", "category", "priority") == ("For ada", "ada", "food", 900)
     assert desk.shown("t", "external_form") == "order"
     assert desk.candidates("t") == ["group hr", "group it"]
+
+
+def test_a_model_that_makes_a_task_too_large_is_an_incident(at: At, kind: str):
+    desk = at(f'start > t:user(groups="=for i in 1..1000 return string(i) + who"{kind}) > end', f"who={'x' * 1_000}")
+    desk.play("incident t EXTRACT_VALUE_ERROR bytes")
+    assert desk.tasks() == []
+    desk.play("set who=x; resolve t")
+    assert len(desk.tasks()) == 1

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 import osmia
+from osmia_broker.gateway.user_tasks_service import _changes, _task
+from osmia_proto.methods import USER_TASKS
 from tests.activiti import extension_file, variable
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
@@ -247,3 +250,89 @@ def test_the_policy_is_a_setting(tmp_path: Path):
         with pytest.raises(osmia.NotAllowed, match="as its assignee, but nobody is named"):
             desk.complete(task.key)
         desk.complete(task.key, user="anna")
+
+
+def test_comments_come_in_pages_and_the_sdk_reads_them_all(broker: RunningBroker):
+    client = broker.client
+    client.deploy(dinner("native"))
+    client.create_instance("dinner")
+    [task] = client.user_tasks.search().items
+    texts = [str(number) + "x" * 32_000 for number in range(140)]  # more than a client takes in one message
+    for text in texts:
+        client.user_tasks.comment(task.key, text, user="ada")
+    assert [one.text for one in client.user_tasks.comments(task.key)] == texts
+
+
+@pytest.mark.parametrize(
+    ("call", "member", "expected"),
+    [
+        ("ListUserTaskComments", "text", ["0", "1", "2", "3", "4"]),
+        ("GetUserTaskHistory", "operation", ["CREATE", *["UPDATE"] * 5]),
+    ],
+)
+async def test_pages_of_comments_and_of_the_history(broker: RunningBroker, call: str, member: str, expected: list[str]):
+    broker.client.deploy(dinner("native"))
+    broker.client.create_instance("dinner")
+    [task] = broker.client.user_tasks.search().items
+    for number in range(5):
+        broker.client.user_tasks.comment(task.key, str(number))
+        broker.client.user_tasks.update(task.key, {"priority": number})
+    method = USER_TASKS[call]
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        stub = channel.unary_unary(method.full_name, method.request.SerializeToString, method.response.FromString)
+        pages = [await stub(method.request(key=task.key, limit=2))]
+        while pages[-1].next:
+            pages.append(await stub(method.request(key=task.key, limit=2, after=pages[-1].next)))
+        assert {len(page.items) for page in pages[:2]} == {2}
+        assert [getattr(one, member) for page in pages for one in page.items] == expected
+        assert (await stub(method.request(key=task.key))).next == ""
+        for wrong in ({"limit": 1001}, {"limit": -1}, {"after": "nonsense"}):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub(method.request(key=task.key, **wrong))
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_page_of_large_tasks_fits_a_message(broker: RunningBroker):
+    client = broker.client
+    client.deploy(dinner("native"))
+    keys = set()
+    for _ in range(6):
+        instance = client.create_instance("dinner").key
+        [task] = client.user_tasks.search({"processInstanceKey": str(instance)}).items
+        names = [f"{number:03}" + "x" * 950 for number in range(1000)]
+        client.user_tasks.update(task.key, {"candidateGroups": names})
+        keys.add(task.key)
+    found: set[int] = set()
+    after = ""
+    while len(found) < 6:
+        page = client.user_tasks.search({"state": "CREATED"}, after=after)
+        found |= {task.key for task in page.items}
+        assert len(page.items) == 1  # two have more than the 1.8 MB of a page
+        after = page.end_cursor
+    assert found == keys
+    history = [step.operation for step in client.user_tasks.history(min(keys))]
+    assert history == ["CREATE", "UPDATE"]
+
+
+def test_a_task_that_an_older_broker_stored_too_large_is_shown_without_its_people():
+    item: dict[str, Any] = dict.fromkeys(
+        ("name", "description", "category", "assignee", "dueDate", "followUpDate", "formKey", "externalFormReference")
+    )
+    item |= dict.fromkeys(("completionDate", "rootProcessInstanceKey", "processDefinitionId", "businessId", "tags"))
+    item |= dict.fromkeys(("processDefinitionVersion", "processName", "creationDate"))
+    item |= {"userTaskKey": "1", "elementInstanceKey": "1", "processInstanceKey": "1", "processDefinitionKey": "1"}
+    item |= {
+        "state": "CREATED",
+        "elementId": "t",
+        "priority": 50,
+        "customHeaders": {},
+        "candidateUsers": ["x" * 4_000] * 1_000,
+    }
+    item |= {"candidateGroups": ["hr"]}
+    task = _task(item)
+    assert (task.is_truncated, task.key, [*task.candidate_users], [*task.candidate_groups]) == (True, 1, [], [])
+    assert not _task(item | {"candidateUsers": ["ben"]}).is_truncated
+    assert (
+        _changes({"priority": [1, 2], "candidateUsers": [[], ["x" * 4_000] * 1_000]})
+        == '{"priority":[1,2],"isTruncated":[false,true]}'
+    )

@@ -7,6 +7,7 @@ import msgspec
 
 from osmia_broker.engine.elements.dates import moment_ms
 from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.task_rows import (
     CandidateKind,
@@ -32,7 +33,38 @@ ATTRIBUTES = frozenset(_COLUMNS)
 _CANDIDATES = {"candidateUsers": CandidateKind.USER, "candidateGroups": CandidateKind.GROUP}
 _MOMENTS = {"dueDate": "due_ms", "followUpDate": "follow_up_ms"}
 
+TASK_BYTES_MAX = 1_000_000  # of the texts of a task: an entry of its history has some of them twice, and clients accept 4 MiB a message
+_TEXTS = tuple(
+    {*_COLUMNS.values(), "name", "documentation", "category", "external_form", "headers"} - {"priority"}
+)  #: the columns of a task whose length nothing else bounds
+
 _read_texts = msgspec.json.Decoder(list[str]).decode
+
+
+def excess(columns: Mapping[str, Any]) -> str:
+    """Return the reason why the texts in *columns* of a task are too large together; empty if they are not."""
+    texts = [columns.get(name, "") for name in _TEXTS]
+    if 4 * sum(map(len, texts)) <= TASK_BYTES_MAX:
+        return ""
+    size = sum(len(text.encode()) for text in texts)
+    if size <= TASK_BYTES_MAX:
+        return ""
+    return f"Expected the texts of a user task, its candidates among them, to have at most {TASK_BYTES_MAX} bytes together, but found {size}"
+
+
+def refuse_large(task: UserTask, changes: Changes) -> None:
+    """Refuse new values that would make the texts of the task too large.
+
+    Raises:
+        InvalidArgument: they would.
+
+    """
+    columns = {name: getattr(task, name) for name in _TEXTS}
+    for attribute, value in changes.items():
+        if attribute != "priority":
+            columns[_COLUMNS[attribute]] = msgspec.json.encode(value).decode() if attribute in _CANDIDATES else value
+    if reason := excess(columns):
+        raise InvalidArgument(reason)
 
 
 def insert_task(turn: Turn, instance: ElementInstance, **columns: Any) -> UserTask:

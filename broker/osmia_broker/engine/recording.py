@@ -28,7 +28,12 @@ from osmia_broker.state.rows import (
 )
 from osmia_broker.state.task_rows import UserTask, UserTaskState
 
-TEXT_CHARACTERS_MAX = 32_768  # of a value in an event; a longer one is left out, and `isTruncated` says so
+TEXT_CHARACTERS_MAX = (
+    32_768  # of a value in an event; a longer text is cut, a longer JSON value is left out, and `isTruncated` says so
+)
+DETAILS_BYTES_MAX = (
+    1_200_000  # of all values of an event; the candidates of a task count as one value each and may fill most of it
+)
 
 Details = dict[
     str, Any
@@ -99,9 +104,28 @@ def _logged(turn: Turn, event: Event, definition_of: dict[int, int]) -> LoggedEv
         bpmn_process_id=event.bpmn_process_id,
         element_id=event.element_id,
         element_instance_key=event.element_instance_key,
-        name=event.name,
-        details=msgspec.json.encode(event.details).decode(),
+        name=event.name[:TEXT_CHARACTERS_MAX],
+        details=_fitting(event.details),
     )
+
+
+def _fitting(details: Details) -> str:
+    """Return the details as JSON that fits a message: large values are cut or left out if all of them are too large together."""
+    text = msgspec.json.encode(details)
+    if len(text) > TEXT_CHARACTERS_MAX:
+        details = {
+            name: value[:TEXT_CHARACTERS_MAX] if type(value) is str else value for name, value in details.items()
+        }
+        shorter = msgspec.json.encode(details)
+        if len(shorter) > DETAILS_BYTES_MAX:
+            details = {name: value for name, value in details.items() if not _is_large(value)}
+            shorter = msgspec.json.encode(details)
+        text = msgspec.json.encode(details | {"isTruncated": True}) if len(shorter) < len(text) else text
+    return text.decode()
+
+
+def _is_large(value: Any) -> bool:
+    return type(value) is msgspec.Raw and len(bytes(value)) > TEXT_CHARACTERS_MAX
 
 
 def _complete(turn: Turn, event: Event, definition_of: dict[int, int]) -> None:

@@ -26,6 +26,7 @@ from osmia_broker.engine.new_user_tasks import (
     end_transitions,
     insert_task,
     note_event,
+    refuse_large,
     refuse_waiting,
     value_of,
 )
@@ -83,8 +84,10 @@ def change_task(turn: Turn, task: UserTask, change: Change) -> bool:
 
     Raises:
         IncidentRaised: the type or the retries of a listener cannot be evaluated.
+        InvalidArgument: the task would become too large.
 
     """
+    refuse_large(task, change.changes)
     listeners = [] if task.job_key else _listeners_of(turn, turn.elements[task.element_instance_key], change.event)
     if not listeners:
         _finish(turn, task, change)
@@ -200,8 +203,14 @@ def transition_of(turn: Turn, instance: ElementInstance) -> tuple[UserTask, Task
 
 
 def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, corrections: Changes) -> None:
-    """Go on with a change after a listener: with the next one, or to its end. Later corrections replace earlier ones."""
+    """Go on with a change after a listener: with the next one, or to its end. Later corrections replace earlier ones.
+
+    Raises:
+        InvalidArgument: the task would become too large.
+
+    """
     changes = msgspec.json.decode(transition.changes) | corrections
+    refuse_large(task, changes)
     done = transition.listeners_done + 1
     text = msgspec.json.encode(changes).decode()
     turn.task_transitions.update(transition, listeners_done=done, changes=text)

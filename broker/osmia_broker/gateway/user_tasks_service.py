@@ -14,12 +14,13 @@ from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
-from osmia_broker.store.read.pages import SEARCHED_MAX
+from osmia_broker.store.read.pages import SEARCHED_MAX, limit_of
 from osmia_broker.store.read.search.search import ITEMS_MAX, Search, get, search
 from osmia_broker.store.read.user_task_notes import comments_of, draft_of
 from osmia_proto import queries
 
-HISTORY_MAX = 1_000
+HISTORY_MAX = 1_000  # entries of a page
+ITEM_BYTES_MAX = 3_500_000  # of a task, or an entry of its history: clients accept 4 MiB a message, and such an item is alone on its page
 CHANGED = queries.UserTaskChanged()
 
 
@@ -142,19 +143,29 @@ class UserTasks:
         key = await self._calls.comment(request.key, request.text, caller=caller)
         return queries.CommentUserTaskResponse(comment_key=key)
 
-    async def ListUserTaskComments(self, request: queries.GetUserTaskRequest) -> queries.ListUserTaskCommentsResponse:
-        """Return the comments on a task."""
+    async def ListUserTaskComments(
+        self, request: queries.ListUserTaskCommentsRequest
+    ) -> queries.ListUserTaskCommentsResponse:
+        """Return a page of the comments on a task."""
         await self._item(request.key)
-        found = await comments_of(self._reader, request.key)
-        items = [queries.UserTaskComment(key=one.key, user=one.user, text=one.text, at_ms=one.at_ms) for one in found]
-        return queries.ListUserTaskCommentsResponse(items=items)
+        page = await comments_of(self._reader, request.key, limit=request.limit, after=request.after)
+        items = [
+            queries.UserTaskComment(key=one.key, user=one.user, text=one.text, at_ms=one.at_ms) for one in page.items
+        ]
+        return queries.ListUserTaskCommentsResponse(items=items, next=page.next)
 
-    async def GetUserTaskHistory(self, request: queries.GetUserTaskRequest) -> queries.GetUserTaskHistoryResponse:
-        """Return what happened to a task."""
+    async def GetUserTaskHistory(
+        self, request: queries.GetUserTaskHistoryRequest
+    ) -> queries.GetUserTaskHistoryResponse:
+        """Return a page of what happened to a task."""
         await self._item(request.key)
-        asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page={"limit": HISTORY_MAX})
-        found = await search(self._reader, AUDIT_LOGS, asked, scope={"userTaskKey": request.key})
-        return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items))
+        page = {"limit": limit_of(request.limit or HISTORY_MAX), "after": request.after or None}
+        asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page=page)
+        scope = {"userTaskKey": request.key}
+        found = await search(self._reader, AUDIT_LOGS, asked, scope=scope, bytes_max=SEARCHED_MAX)
+        is_all = not request.after and len(found.items) == found.total
+        next = "" if is_all else found.end or ""
+        return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items), next=next)
 
     async def FollowUserTasks(self, request: queries.FollowUserTasksRequest) -> AsyncIterator[queries.UserTaskEvent]:
         """Tell the changes of tasks, in order, from a position on."""
@@ -185,6 +196,15 @@ def _json(field: str, text: str) -> Any:
 
 
 def _task(item: dict[str, Any]) -> queries.UserTask:
+    task = _whole_task(item)
+    if task.ByteSize() > ITEM_BYTES_MAX:
+        for name in ("candidate_users", "candidate_groups", "headers", "documentation"):
+            task.ClearField(name)
+        task.is_truncated = True
+    return task
+
+
+def _whole_task(item: dict[str, Any]) -> queries.UserTask:
     return queries.UserTask(
         key=int(item["userTaskKey"]),
         state=item["state"],
@@ -221,8 +241,17 @@ def _happened(item: dict[str, Any]) -> queries.UserTaskHistoryItem:
         action=item["action"] or "",
         user=item["actorId"] or "",
         at=item["timestamp"],
-        changes=msgspec.json.encode(item["changes"]).decode(),
+        changes=_changes(item["changes"]),
     )
+
+
+def _changes(changes: dict[str, Any]) -> str:
+    """Write changes as JSON; those of many candidates without them if they are too large for a message."""
+    text = msgspec.json.encode(changes)
+    if len(text) > ITEM_BYTES_MAX:
+        few = {name: values for name, values in changes.items() if name not in ("candidateUsers", "candidateGroups")}
+        text = msgspec.json.encode({**few, "isTruncated": [False, True]})
+    return text.decode()
 
 
 def _changed(event: LoggedEvent) -> queries.UserTaskEvent:

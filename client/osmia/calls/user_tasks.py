@@ -262,16 +262,26 @@ class UserTaskCalls:
 
     async def comments(self, key: int) -> list[UserTaskComment]:
         """Return the comments on a task, oldest first."""
-        answer = await self._call("ListUserTaskComments", queries.GetUserTaskRequest(key=key))
-        return [UserTaskComment(one.key, one.user, one.text, one.at_ms) for one in answer.items]
+        items = await self._pages("ListUserTaskComments", queries.ListUserTaskCommentsRequest(key=key))
+        return [UserTaskComment(one.key, one.user, one.text, one.at_ms) for one in items]
 
     async def history(self, key: int) -> list[UserTaskStep]:
         """Return what happened to a task, oldest first."""
-        answer = await self._call("GetUserTaskHistory", queries.GetUserTaskRequest(key=key))
+        items = await self._pages("GetUserTaskHistory", queries.GetUserTaskHistoryRequest(key=key))
         return [
             UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes))
-            for one in answer.items
+            for one in items
         ]
+
+    async def _pages(self, call: str, request: Any) -> list[Any]:
+        """Return the items of all pages of a list."""
+        items: list[Any] = []
+        while True:
+            answer = await self._call(call, request)
+            items += answer.items
+            if not answer.next:
+                return items
+            request.after = answer.next
 
     async def follow(
         self, *, after: int | None = None, bpmn_process_id: str = "", process_instance_key: int = 0

@@ -23,7 +23,7 @@ from osmia_broker.engine.expressions import (
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import Processor, deployment_of, processes
 from osmia_broker.engine.new_jobs import create_job, json_object
-from osmia_broker.engine.new_user_tasks import insert_task
+from osmia_broker.engine.new_user_tasks import excess, insert_task
 from osmia_broker.engine.task_listeners import begin_canceling, create_native_task
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
@@ -60,12 +60,15 @@ class UserTaskProcessor(Processor):
         if definition.is_native:
             reference = _text(turn, instance, definition, definition.external_reference) or ""
             columns |= {"form_key": int(found.get("formKey", 0)), "external_form": reference}
-            create_native_task(turn, instance, columns)
-            return
-        if definition.form_id is not None:
+        elif definition.form_id is not None:
             columns["form_key"] = int(found["formKey"])
         else:
             columns["external_form"] = found.get("formKey", "")
+        if reason := excess(columns):
+            raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, reason)
+        if definition.is_native:
+            create_native_task(turn, instance, columns)
+            return
         job = create_job(
             turn,
             instance,

@@ -123,7 +123,7 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
     view.is_typed = view.is_editable and not draft.is_empty
     await _add_form(visit, view, draft)
     await _add_variables(visit, view, draft)
-    view.comments = await user_task_notes.comments_of(visit.reader, key)
+    view.comments = (await user_task_notes.comments_of(visit.reader, key)).items
     if not item["is_open"] or view.tab == "history":
         view.history = await _history(visit, item)
         view.completed_by = next((one.user for one in view.history if one.words == "Completed"), "")

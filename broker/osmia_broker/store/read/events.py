@@ -1,5 +1,6 @@
 """The event log, oldest first. A reader that comes back reads here what it has missed."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from osmia_broker.store.read.pages import PAGE_BYTES_MAX, size_of_texts
 from osmia_broker.store.read.sources import Sources, question
 from osmia_broker.store.read.tables import columns_of, readable
 
+TRUNCATED = '{"isTruncated":true}'  #: the details of an event that are too large for a message
+NAME_CHARACTERS_MAX = 32_768
 ROWS_MAX = 2_000  # looked through for one slice, whatever the filter lets through: some 10 ms
 
 _event = schema.TABLES[LoggedEvent]
@@ -86,10 +89,17 @@ async def count_events(sources: Sources) -> int:
 
 
 def cut(events: list[LoggedEvent], through: int) -> Slice:
-    """Make a slice of *events*; it ends earlier than at *through* if they would grow past one message, but has at least one."""
+    """Make a slice of *events*; it ends earlier than at *through* if they would grow past one message, but has at least one.
+
+    An event that alone is too large for a message comes without its details, and says so: a reader would stop at it for ever.
+    """
     size = 0
     for place, event in enumerate(events):
-        size += size_of_texts(event)
+        own = size_of_texts(event)
+        if own > PAGE_BYTES_MAX:
+            events[place] = replace(event, name=event.name[:NAME_CHARACTERS_MAX], details=TRUNCATED)
+            own = size_of_texts(events[place])
+        size += own
         if place and size > PAGE_BYTES_MAX:
             return Slice(events[:place], events[place - 1].key)
     return Slice(events, through)

@@ -1,4 +1,4 @@
-"""The drafts, the comments and the steps of user tasks: few of each task, so these lists have no pages."""
+"""The drafts, the comments and the steps of user tasks: few of each task, steps have no pages."""
 
 from typing import Any
 
@@ -7,10 +7,12 @@ from sqlalchemy import bindparam, select
 
 from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskEvent, UserTask
 from osmia_broker.store import schema
+from osmia_broker.store.read import pages
+from osmia_broker.store.read.pages import Page
 from osmia_broker.store.read.sources import Sources, question
 
-COMMENTS_MAX = 1_000  # of one task in an answer
 STEPS_MAX = 500
+LIST = "comments"  #: the name in its cursors
 
 _task, _draft, _comment, _event = (schema.TABLES[one] for one in (UserTask, TaskDraft, TaskComment, TaskEvent))
 
@@ -51,9 +53,9 @@ _DRAFT = (
 )
 _COMMENTS = (
     select(_comment.c.key, _comment.c.user, _comment.c.text, _comment.c.at_ms)
-    .where(_comment.c.user_task_key == bindparam("key"))
+    .where(_comment.c.user_task_key == bindparam("key"), _comment.c.key > bindparam("after"))
     .order_by(_comment.c.key)
-    .limit(COMMENTS_MAX)
+    .limit(bindparam("size"))
 )
 
 
@@ -66,10 +68,23 @@ async def draft_of(sources: Sources, key: int, user: str) -> str:
 
 
 @question
-async def comments_of(sources: Sources, key: int) -> list[Comment]:
-    """Return the comments on a task, oldest first, at most COMMENTS_MAX."""
+async def comments_of(sources: Sources, key: int, *, limit: int = 0, after: str = "") -> Page[Comment]:
+    """Return a page of the comments on a task, oldest first.
+
+    Raises:
+        InvalidArgument: *limit* is out of range, or *after* is not a cursor of this list.
+
+    """
+    size = pages.limit_of(limit or pages.ITEMS_MAX)
+    place = pages.place_of(LIST, after, int)
+    values = {"key": key, "after": place[0] if place else 0, "size": size + 1}
     async with sources.database.snapshot() as snapshot:
-        return [Comment(*row) for row in await snapshot.values(_COMMENTS, {"key": key})]
+        found = [Comment(*row) for row in await snapshot.values(_COMMENTS, values)]
+    return pages.cut(found, size, _bytes_of, lambda comment: pages.cursor(LIST, comment.key))
+
+
+def _bytes_of(comment: Comment) -> int:
+    return pages.NUMBERS_BYTES + len(comment.user.encode()) + len(comment.text.encode())
 
 
 @question

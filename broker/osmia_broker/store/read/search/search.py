@@ -25,7 +25,8 @@ ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
 SORTS_MAX = 20
 NO_ENDS = (None, None)
-PAGE_BYTES_MAX = 8_000_000  # of an answer; clients go on from its last cursor
+PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor
+NUMBER_BYTES = 20  # of a value that is no text
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -273,4 +274,10 @@ async def _items(
 
 
 def _size(stored: Sequence[Any]) -> int:
-    return sum(len(value) if isinstance(value, (str, bytes)) else 20 for value in stored)
+    return sum(map(_bytes_of, stored))
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    return len(value) if isinstance(value, bytes) else NUMBER_BYTES
