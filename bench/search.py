@@ -16,6 +16,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
@@ -160,21 +162,37 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
+#: Lists under a task policy: what the acting person may read of them.
+READERS = {
+    "of a member": Actor("user-7", ("group-1", "group-2", "group-3"), TaskPolicy.STRICT),
+    "of a member of all": Actor("user-7", ("everybody-0", "everybody-1", "everybody-2"), TaskPolicy.STRICT),
+    "of a stranger": Actor("nobody", (), TaskPolicy.STRICT),
+    "of an assignee": Actor("user-7", (), TaskPolicy.ASSIGNEE),
+}
+READ: dict[str, dict[str, Any]] = {"open": OPEN, "all": {}, "unassigned": NOBODY, "completed": {"state": "COMPLETED"}}
+
+
 async def measure(reader: Reader, repeats: int, *, plans: bool) -> None:
-    for limit_ms, filters in ((10, PERSON), (20, FILTERS)):
-        for name, filter in filters.items():
-            cells = []
-            for order, sort in ORDERS.items():
-                asked = Search(filter=filter, sort=sort, page=PAGE)
-                times = []
-                for _ in range(repeats):
-                    begun = time.perf_counter()
-                    found = await search(reader, USER_TASKS, asked)
-                    times.append((time.perf_counter() - begun) * 1000)
-                middle = statistics.median(times)
-                mark = "!" if middle > limit_ms else " "
-                cells.append(f"{order} {middle:5.1f}{mark}")
-            print(f"{name:<24} {found.total:>6}{'+' if found.has_more_total else ' '} " + " | ".join(cells), flush=True)
+    everybody = Actor()
+    questions = [(10, name, filter, everybody) for name, filter in PERSON.items()]
+    questions += [(20, name, filter, everybody) for name, filter in FILTERS.items()]
+    questions += [
+        (20, f"{name} {whose}", filter, actor) for name, filter in READ.items() for whose, actor in READERS.items()
+    ]
+    for limit_ms, name, filter, actor in questions:
+        scope = ReadableTasks(reader, actor).scope
+        cells = []
+        for order, sort in ORDERS.items():
+            asked = Search(filter=filter, sort=sort, page=PAGE)
+            times = []
+            for _ in range(repeats):
+                begun = time.perf_counter()
+                found = await search(reader, USER_TASKS, asked, scope=scope)
+                times.append((time.perf_counter() - begun) * 1000)
+            middle = statistics.median(times)
+            mark = "!" if middle > limit_ms else " "
+            cells.append(f"{order} {middle:5.1f}{mark}")
+        print(f"{name:<29} {found.total:>6}{'+' if found.has_more_total else ' '} " + " | ".join(cells), flush=True)
     _ = plans
 
 

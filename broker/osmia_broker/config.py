@@ -228,8 +228,9 @@ class Settings:
     clock_control: bool = _setting(False, _switch, "Let callers pin the clock by REST; for tests of processes.")
     task_policy: str = _setting(
         "open",
-        _one_of("open", "candidates", "assignee"),
-        "Who may act on a user task: open (everybody), candidates (they may claim, only the assignee may complete), or assignee.",
+        _one_of("open", "strict", "candidates", "assignee"),
+        "Who may see and act on user tasks: open (everybody), strict (assignee and candidates), candidates (the same, but only the"
+        " assignee may update and complete), or assignee.",
     )
     event_log: str = _setting(
         "on-demand",

@@ -113,19 +113,25 @@ class Channel:
         call = self._calls.get(name) or self._open(name)
         self._check_size(name, request)
         try:
-            metadata = (*(self._metadata or ()), *extra_metadata) if extra_metadata else self._metadata
-            return await call(request, timeout=timeout_s, metadata=metadata)
+            return await call(request, timeout=timeout_s, metadata=self._with(extra_metadata))
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, timeout_s) from None
 
-    async def stream(self, name: str, request: Message, *, timeout_s: float | None) -> AsyncIterator[Any]:
-        """Iterate over the responses of a call that has many. Closing the iterator ends the call.
+    async def stream(
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None,
+        extra_metadata: tuple[tuple[str, str], ...] = (),
+    ) -> AsyncIterator[Any]:
+        """Iterate over the responses of a call that has many. Closing the iterator ends the call. *extra_metadata* are as those of `unary`.
 
         Raises:
             OsmiaError: the call failed, perhaps after some responses.
         """
         start = self._calls.get(name) or self._open(name)
-        call = start(request, timeout=timeout_s, metadata=self._metadata)
+        call = start(request, timeout=timeout_s, metadata=self._with(extra_metadata))
         try:
             async for response in call:
                 yield response
@@ -133,6 +139,9 @@ class Channel:
             raise self._failure(error, timeout_s) from None
         finally:
             call.cancel()  # no effect on a call that is over
+
+    def _with(self, extra: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...] | None:
+        return (*(self._metadata or ()), *extra) if extra else self._metadata
 
     async def close(self) -> None:
         """End open calls and close the connection. The next call opens it again."""

@@ -6,7 +6,7 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars
+from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, names
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.rows import task_row
 from osmia_broker.cli.session import Session, with_session
@@ -32,14 +32,14 @@ HISTORY_COLUMNS = (
 
 @app.command()
 @with_session
-def show(session: Session, key: Key) -> None:
+def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> None:
     """Show a user task: its people, its dates, its process instance and its comments.
 
     Example: osmia task show 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
-        comments = client.user_tasks.comments(task.key)
+        task = _task(client, key, user, groups)
+        comments = client.user_tasks.comments(task.key, **_who(user, groups))
     row = {**task_row(task), "comments": [{"user": one.user, "text": one.text} for one in comments]}
     shown = {
         "state": task.state,
@@ -67,7 +67,7 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
     """
     _refuse_nobody(user, f"osmia task claim {key} --user anna")
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _task(client, key, user, groups)
         client.user_tasks.claim(task.key, **_who(user, groups), action=action)
     _done(session, task.key, f"Claimed {task.key} for {user}")
 
@@ -105,7 +105,7 @@ def unclaim(session: Session, key: Key, user: User = "", groups: Groups = "", ac
     Example: osmia task unclaim 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _task(client, key, user, groups)
         client.user_tasks.unclaim(task.key, **_who(user, groups), action=action)
     _done(session, task.key, f"Gave {task.key} back")
 
@@ -125,7 +125,7 @@ def assign(
     Example: osmia task assign 2251799813685256 anna
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _task(client, key, user, groups)
         client.user_tasks.assign(task.key, assignee, **_who(user, groups), action=action)
     _done(session, task.key, f"Assigned {task.key} to {assignee}")
 
@@ -158,8 +158,8 @@ def update(
     Example: osmia task update 2251799813685256 --priority 80 --due 2030-01-31T12:00:00Z
     """
     given = {
-        "candidateGroups": None if candidate_groups is None else _names(candidate_groups),
-        "candidateUsers": None if candidate_users is None else _names(candidate_users),
+        "candidateGroups": None if candidate_groups is None else names(candidate_groups),
+        "candidateUsers": None if candidate_users is None else names(candidate_users),
         "dueDate": due,
         "followUpDate": follow_up,
         "priority": priority,
@@ -168,7 +168,7 @@ def update(
     if not changeset:
         raise usage("There is nothing to change.", f"osmia task update {key} --priority 80")
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
+        task = _task(client, key, user, groups)
         client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
     _done(session, task.key, f"Updated {task.key}")
 
@@ -193,7 +193,7 @@ def complete(
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         try:
-            task = _task(client, key)
+            task = _task(client, key, user, groups)
             _refuse_ended(task, key)
             client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
@@ -205,27 +205,31 @@ def complete(
 @app.command()
 @with_session
 def comment(
-    session: Session, key: Key, text: Annotated[str, typer.Argument(help="The comment.")], user: User = ""
+    session: Session,
+    key: Key,
+    text: Annotated[str, typer.Argument(help="The comment.")],
+    user: User = "",
+    groups: Groups = "",
 ) -> None:
     """Comment a user task.
 
     Example: osmia task comment 2251799813685256 "Why not fish?" --user anna
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
-        client.user_tasks.comment(task.key, text, user=user)
+        task = _task(client, key, user, groups)
+        client.user_tasks.comment(task.key, text, **_who(user, groups))
     _done(session, task.key, f"Commented {task.key}")
 
 
 @app.command()
 @with_session
-def history(session: Session, key: Key) -> None:
+def history(session: Session, key: Key, user: User = "", groups: Groups = "") -> None:
     """List what happened to a user task: who did what, and when.
 
     Example: osmia task history 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        steps = client.user_tasks.history(_task(client, key).key)
+        steps = client.user_tasks.history(_task(client, key, user, groups).key, **_who(user, groups))
     rows = [
         {
             "timestamp": step.at,
@@ -239,12 +243,8 @@ def history(session: Session, key: Key) -> None:
     session.list(rows, HISTORY_COLUMNS, empty="Nothing has happened to this task.")
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _who(user: str, groups: str) -> dict[str, Any]:
-    return {"user": user, "groups": _names(groups)}
+    return {"user": user, "groups": names(groups)}
 
 
 def _refuse_nobody(user: str, mend: str) -> None:
@@ -262,8 +262,8 @@ def _done(session: Session, key: int, text: str) -> None:
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=text)
 
 
-def _task(client: "SyncClient", key: int) -> "UserTask":
-    """Return a user task by its key, or by the key of its job.
+def _task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
+    """Return a user task by its key, or by the key of its job, for the person who acts.
 
     The job of a service task is none: to complete it would skip the work of its worker.
 
@@ -274,7 +274,7 @@ def _task(client: "SyncClient", key: int) -> "UserTask":
     from osmia.errors import NotFound
 
     try:
-        return client.user_tasks.get(key)
+        return client.user_tasks.get(key, **_who(user, groups))
     except NotFound:
         found = client.search_jobs(key=key).items
     if not found:
@@ -287,4 +287,11 @@ def _task(client: "SyncClient", key: int) -> "UserTask":
             mend=f"osmia job complete {key}   (does the worker's part by hand)",
             code="NOT_FOUND",
         )
-    return client.user_tasks.search({"elementInstanceKey": str(job.element_instance_key)}).items[0]
+    readable = client.user_tasks.search(
+        {"elementInstanceKey": str(job.element_instance_key)}, **_who(user, groups)
+    ).items
+    if not readable:
+        raise Failure(
+            Exit.NOT_FOUND, f"There is no task with key {key} that you may read.", mend=LIST, code="NOT_FOUND"
+        )
+    return readable[0]

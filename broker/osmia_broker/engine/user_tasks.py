@@ -29,7 +29,7 @@ from osmia_broker.engine.task_listeners import (
     listener_done,
     transition_of,
 )
-from osmia_broker.engine.task_policy import refuse_claim, refuse_other
+from osmia_broker.engine.task_policy import Right, refuse_stranger
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
@@ -43,7 +43,7 @@ NO_RESULT = TaskListenerResult()
 def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
     """Assign a task to anybody, or to nobody."""
     task = _changeable(turn, command.user_task_key, "assign")
-    refuse_claim(task, command.actor, "assign")
+    refuse_stranger(task, command.actor, Right.CLAIM, "assign")
     operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
     return _change(turn, task, _assignment(command, operation, operation.lower()))
 
@@ -52,7 +52,7 @@ def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
 def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
     """Assign a task that is free, or has this assignee already."""
     task = _changeable(turn, command.user_task_key, "claim")
-    refuse_claim(task, command.actor, "claim")
+    refuse_stranger(task, command.actor, Right.CLAIM, "claim")
     if task.assignee and task.assignee != command.assignee:
         raise InvalidState(
             f"Expected to claim user task with key '{task.key}', but it has already been assigned to '{task.assignee}'"
@@ -75,7 +75,7 @@ def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, b
 def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
     """Change attributes of a task."""
     task = _changeable(turn, command.user_task_key, "update")
-    refuse_other(task, command.actor, "update")
+    refuse_stranger(task, command.actor, Right.UPDATE, "update")
     change = Change(
         UPDATING,
         TaskOperation.UPDATE,
@@ -91,7 +91,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
     task = _changeable(turn, command.user_task_key, "complete")
-    refuse_other(task, command.actor, "complete")
+    refuse_stranger(task, command.actor, Right.COMPLETE, "complete")
     change = Change(
         COMPLETING,
         TaskOperation.COMPLETE,
@@ -107,6 +107,7 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
     task = _open(turn, command.user_task_key, "comment")
+    refuse_stranger(task, command.actor, Right.READ, "comment")
     key = turn.next_key()
     turn.notes[TaskComment].write(
         TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
@@ -118,6 +119,7 @@ def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
 def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
     """Keep the unfinished input of one person. It is never evaluated, and never a process variable."""
     task = _open(turn, command.user_task_key, "save a draft of")
+    refuse_stranger(task, command.actor, Right.READ, "save a draft of")
     turn.notes[TaskDraft].write(
         TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
     )
@@ -173,7 +175,7 @@ def _is_free(turn: Turn, task: UserTask) -> bool:
 
 def _may_claim(task: UserTask, command: ClaimNextUserTask) -> bool:
     try:
-        refuse_claim(task, command.actor, "claim")
+        refuse_stranger(task, command.actor, Right.CLAIM, "claim")
     except Forbidden:
         return False
     return True

@@ -72,6 +72,14 @@ LEASED = "state = 'ACTIVATABLE' AND ended_ms = 0 AND lease_token <> ''"
 WAITING = (PLAIN, RANKED, LEASED)
 
 
+def candidates_length(task: Any) -> ColumnElement[int]:
+    """Return the length of both lists of candidates of a user task, a number for an index; *task* are its columns."""
+    return func.length(task.candidate_users) + func.length(task.candidate_groups)
+
+
+WITHOUT_CANDIDATES: TextClause = text("4")  # the length of two empty lists: '[]' and '[]'
+
+
 def _table(kind: Kind) -> Table:
     """Make the table of a row class, with its columns in the order of the fields."""
     columns = (
@@ -198,7 +206,8 @@ _index(
     *(_task.element_id, _task.name, _task.ended_ms),
     where="ended_ms = 0",
 )
-_index("user_tasks_by_assignee", _task.assignee, _task.ended_ms)
+# The tasks of a person, and those that are for everybody: without an assignee, and with two empty lists of candidates.
+_index("user_tasks_by_assignee", _task.assignee, _task.ended_ms, candidates_length(_task))
 _index("user_tasks_by_completion", _task.ended_ms)
 _index("user_tasks_by_creation", _task.created_ms, where="ended_ms = 0")
 _index("user_tasks_by_due_date", _task.due_ms, where="ended_ms = 0 AND due_ms <> 0")

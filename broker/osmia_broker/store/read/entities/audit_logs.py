@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, literal_column, select, unio
 
 from osmia_broker.state.task_rows import TaskEvent, TaskOperation, UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
@@ -146,6 +146,10 @@ AUDIT_LOGS = Entity(
                 "inboundChannelToolName",
             )
         ),
+        # --- for filters
+        task_readers.assignee(_of_task, joins=(_joined,), filters=False, shows=False),
+        *task_readers.candidates(_log.c.user_task_key, of_open=False, filters=False),
+        task_readers.is_for_everybody(_of_task, _joined),
         # --- beyond the contract
         text("action", _log.c.action, filters=False),
         json("changes", _log.c.changes, _changes),

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import FromClause, and_, literal_column, select
+from sqlalchemy import FromClause
 
-from osmia_broker.state.task_rows import TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 from osmia_broker.store import schema
-from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     TENANT,
     Field,
-    Nested,
     choice,
     date,
     integer,
@@ -38,28 +37,13 @@ def _date(stored: Any) -> str | None:
     return text
 
 
-def _candidates(name: str, kind: str, task: FromClause, *, of_open: bool) -> Field:
-    """Declare the candidates of one kind, for filters. A candidate that was removed counts no more."""
-    table = schema.TABLES[TaskCandidate].alias(f"candidate_{kind.lower()}")
-    if of_open:
-        is_candidate = table.c.ended_ms == schema.NOT_ENDED
-    else:  # the candidates of an ended task have ended with it
-        owner = schema.TABLES[UserTask].alias("owner").c
-        ended_ms = select(owner.ended_ms).where(owner.key == table.c.user_task_key).scalar_subquery()
-        is_candidate = table.c.ended_ms == ended_ms
-    nested = Nested(
-        table, table.c.user_task_key, task.c.key, and_(table.c.kind == literal_column(f"'{kind}'"), is_candidate)
-    )
-    return text(name, table.c.name, nested=nested, shows=False)
-
-
 def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
     definition, origin = beside.Definition(task.c.process_definition_key), beside.Origin(task.c.process_instance_key)
     return (
         key("userTaskKey", task.c.key),
         maybe("name", task.c.name, sorts=True),
         choice("state", task.c.state, STATES),
-        maybe("assignee", task.c.assignee),
+        task_readers.assignee(task),
         text("elementId", task.c.element_id),
         json("candidateGroups", task.c.candidate_groups, beside.texts),
         json("candidateUsers", task.c.candidate_users, beside.texts),
@@ -85,8 +69,8 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
         maybe("description", task.c.documentation, filters=False),
         maybe("category", task.c.category, filters=False),
         # --- for filters
-        _candidates("candidateGroup", "GROUP", task, of_open=of_open),
-        _candidates("candidateUser", "USER", task, of_open=of_open),
+        *task_readers.candidates(task.c.key, of_open=of_open),
+        task_readers.is_for_everybody(task),
         beside.variables("processInstanceVariables", task.c.process_instance_key),
         beside.variables("localVariables", task.c.element_instance_key),
     )
@@ -109,6 +93,7 @@ _OPEN_USER_TASKS = Entity(
         "businessId": ("$eq",),
         "tags": ("$eq",),
     },
+    found_by=task_readers.FOUND_BY,
     walks={
         "": "user_tasks_open",
         "completionDate": "user_tasks_open",
@@ -130,4 +115,11 @@ def _narrowed(shape: Group) -> Entity | None:
 
 
 _task = schema.TABLES[UserTask].alias("task")
-USER_TASKS = Entity("user tasks", _task, (_task.c.key,), _fields(_task, of_open=False), narrowed=_narrowed)
+USER_TASKS = Entity(
+    "user tasks",
+    _task,
+    (_task.c.key,),
+    _fields(_task, of_open=False),
+    found_by=task_readers.FOUND_BY,
+    narrowed=_narrowed,
+)

@@ -50,6 +50,8 @@ class Entity:
     )  #: indexes that give the rows in the order of a field, by its name
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: operators by field that leave few rows, which the database finds by an index of its own choice
+    found_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: operators by field whose rows an index finds; if each alternative of `$or` has one, the alternatives are found one after the other
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
         None
     )  #: returns a smaller entity that has all rows of a filter
@@ -95,7 +97,20 @@ def joins_of(fields: Iterable[Field]) -> list[Join]:
 
 def drives(entity: Entity, leaf: Leaf) -> bool:
     """Whether a condition leaves few rows."""
-    return not leaf.negated and leaf.operator in entity.drivers.get(leaf.field, ())
+    return _is_among(entity.drivers, leaf)
+
+
+def finds_each(entity: Entity, alternatives: Group) -> bool:
+    """Whether an index finds the rows of each alternative."""
+    return bool(entity.found_by) and all(
+        isinstance(one, Group)
+        and any(isinstance(leaf, Leaf) and _is_among(entity.found_by, leaf) for leaf in one.nodes)
+        for one in alternatives.nodes
+    )
+
+
+def _is_among(operators: Mapping[str, tuple[str, ...]], leaf: Leaf) -> bool:
+    return not leaf.negated and leaf.operator in operators.get(leaf.field, ())
 
 
 def sort_type(known: Field) -> type:

@@ -30,11 +30,12 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union,
     union_all,
 )
 
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.search.entity import Entity, joins_of
+from osmia_broker.store.read.search.entity import Entity, finds_each, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
 
@@ -82,6 +83,8 @@ def condition_of(sight: Sight, node: Node) -> Condition:
     if isinstance(node, Leaf):
         return _of_leaf(sight, node)
     if not node.needs_all:
+        if not sight.row_by_row and finds_each(sight.entity, node):
+            return _among_alternatives(sight.entity, node)
         return any_of([condition_of(sight, one) for one in node.nodes])
     nested: dict[Nested, list[Condition]] = {}
     conditions = []
@@ -93,6 +96,27 @@ def condition_of(sight: Sight, node: Node) -> Condition:
             conditions.append(condition_of(sight, one))
     conditions += [_exists(sight, table, inner) for table, inner in nested.items()]
     return and_(true(), *conditions) if conditions else true()
+
+
+def _among_alternatives(entity: Entity, node: Group) -> Condition:
+    """Return the condition that a row has one of the keys that the alternatives find, each by an index of its own.
+
+    SQLite does not do this by itself if another condition has an index, such as that of rows that have not ended.
+    """
+    (key,) = entity.key
+    found = [_keys_of(entity, one) for one in node.nodes]
+    return key.in_(found[0] if len(found) == 1 else union(*found))
+
+
+def _keys_of(entity: Entity, alternative: Node) -> Select[Any]:
+    """Select the keys of one alternative: from a nested table alone, if it has all that is asked."""
+    nodes = alternative.nodes if isinstance(alternative, Group) else (alternative,)
+    tables = {_shared_table(entity, one) for one in nodes}
+    nested = tables.pop() if len(tables) == 1 else None
+    if nested is not None and nested.owner is entity.key[0]:
+        conditions = [_positive(entity.fields[one.field], one) for one in nodes if isinstance(one, Leaf)]
+        return select(nested.link).where(nested.where, *conditions)
+    return _filtered(Sight(entity), Group(True, (alternative,)), (), entity.key).correlate(None)
 
 
 def _shared_table(entity: Entity, node: Node) -> Nested | None:
