@@ -95,11 +95,14 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         version: int,
         process_definition_key: int,
         variables: str,
+        version_tag: str = "",
         start_elements: tuple[str, ...] = (),
         marks: Marks = NO_MARKS,
     ) -> Awaitable[Created]:
-        """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key."""
-        command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+        """Start an instance of a process, named by its id (and a version, below 0 the latest, or a version tag) or else by its key."""
+        command = _creation(
+            bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
+        )
         return self._partition.submit(marks.added_to(command))
 
     async def create_instance_and_await_result(
@@ -109,6 +112,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         version: int,
         process_definition_key: int,
         variables: str,
+        version_tag: str = "",
         start_elements: tuple[str, ...] = (),
         fetch_variables: tuple[str, ...] = (),
         marks: Marks = NO_MARKS,
@@ -126,7 +130,9 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
         try:
-            command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+            command = _creation(
+                bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
+            )
             command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
             creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
@@ -282,7 +288,13 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
 
 def _creation(
-    bpmn_process_id: str, version: int, process_definition_key: int, variables: str, start_elements: tuple[str, ...]
+    bpmn_process_id: str,
+    version: int,
+    process_definition_key: int,
+    variables: str,
+    start_elements: tuple[str, ...],
+    *,
+    version_tag: str,
 ) -> CreateProcessInstance:
     return CreateProcessInstance(
         bpmn_process_id=bpmn_process_id,
@@ -290,6 +302,7 @@ def _creation(
         process_definition_key=checks.int64("processDefinitionKey", process_definition_key),
         variables=parse_variables(variables),
         start_elements=start_elements,
+        version_tag=version_tag,
     )
 
 
