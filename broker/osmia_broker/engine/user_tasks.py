@@ -10,6 +10,7 @@ from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.suspension import is_suspended, refuse_suspended
 from osmia_broker.engine.task_commands import (
+    Actor,
     AssignUserTask,
     ClaimNextUserTask,
     ClaimUserTask,
@@ -42,8 +43,7 @@ NO_RESULT = TaskListenerResult()
 @handles(AssignUserTask)
 def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
     """Assign a task to anybody, or to nobody."""
-    task = _changeable(turn, command.user_task_key, "assign")
-    refuse_stranger(task, command.actor, Right.CLAIM, "assign")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "assign")
     operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
     return _change(turn, task, _assignment(command, operation, operation.lower()))
 
@@ -51,8 +51,7 @@ def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
 @handles(ClaimUserTask)
 def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
     """Assign a task that is free, or has this assignee already."""
-    task = _changeable(turn, command.user_task_key, "claim")
-    refuse_stranger(task, command.actor, Right.CLAIM, "claim")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "claim")
     if task.assignee and task.assignee != command.assignee:
         raise InvalidState(
             f"Expected to claim user task with key '{task.key}', but it has already been assigned to '{task.assignee}'"
@@ -74,8 +73,7 @@ def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, b
 @handles(UpdateUserTask)
 def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
     """Change attributes of a task."""
-    task = _changeable(turn, command.user_task_key, "update")
-    refuse_stranger(task, command.actor, Right.UPDATE, "update")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.UPDATE, "update")
     change = Change(
         UPDATING,
         TaskOperation.UPDATE,
@@ -90,8 +88,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
 @handles(CompleteUserTask)
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
-    task = _changeable(turn, command.user_task_key, "complete")
-    refuse_stranger(task, command.actor, Right.COMPLETE, "complete")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
     change = Change(
         COMPLETING,
         TaskOperation.COMPLETE,
@@ -156,8 +153,9 @@ def _open(turn: Turn, key: int, verb: str) -> UserTask:
     return task
 
 
-def _changeable(turn: Turn, key: int, verb: str) -> UserTask:
+def _changeable(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
     task = _open(turn, key, verb)
+    refuse_stranger(task, actor, right, verb)  # first of all: a stranger does not learn its state
     refuse_suspended(turn, task.process_instance_key, f"{verb} user task with key '{key}'")
     if task.state is not UserTaskState.CREATED:
         raise InvalidState(f"Expected to {verb} user task with key '{key}', but it is in state '{task.state}'")
