@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
 from osmia_broker.state.batch_rows import BatchItem
-from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
 from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, UserTask
@@ -218,6 +218,8 @@ _index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
 _index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
+# Listing what people did to a process instance.
+_index("audit_entries_of_instance", TABLES[AuditEntry].c.process_instance_key)
 # Listing the items of a batch operation by their states, those that were worked off too.
 _index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
 
