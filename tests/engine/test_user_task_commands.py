@@ -205,6 +205,8 @@ def test_a_date_keeps_its_offset(at: At, given: str, stored: str, ms: int):
         ({"candidateUsers": "ada"}, "Expected candidateUsers to be a list of text, but found ada."),
         ({"candidateGroups": [1]}, "Expected candidateGroups to be a list of text"),
         ({"candidateGroups": ["g"] * 1001}, "at most 1000 items, but found 1001"),
+        ({"candidateGroups": ["g", " "]}, "Expected candidateGroups to be names, but found a blank one."),
+        ({"candidateUsers": [""]}, "Expected candidateUsers to be names, but found a blank one."),
         ({"candidateGroups": ["a\0"]}, "without NUL characters"),
         ({"dueDate": "soon", "priority": 101}, "section 5.6. The value for priority is '101'"),
     ],
