@@ -12,11 +12,13 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
@@ -161,21 +163,42 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-async def measure(reader: Reader, repeats: int, only: str, clock: Callable[[], float]) -> None:
+#: Lists under a task policy: what the acting person may read of them.
+READERS = {
+    "of a member": Actor("user-7", ("group-1", "group-2", "group-3"), TaskPolicy.STRICT),
+    "of a member of all": Actor("user-7", ("everybody-0", "everybody-1", "everybody-2"), TaskPolicy.STRICT),
+    "of a stranger": Actor("nobody", (), TaskPolicy.STRICT),
+    "of an assignee": Actor("user-7", (), TaskPolicy.ASSIGNEE),
+}
+READ: dict[str, dict[str, Any]] = {"open": OPEN, "all": {}, "unassigned": NOBODY, "completed": {"state": "COMPLETED"}}
+
+
+def questions() -> Iterator[tuple[int, str, dict[str, Any], Actor]]:
+    """Each filter with its limit in milliseconds, its name, and who asks."""
+    everybody = Actor()
     for limit_ms, filters in ((10, PERSON), (20, FILTERS)):
-        for name, filter in ((one, its) for one, its in filters.items() if only in one):
-            cells = []
-            for order, sort in ORDERS.items():
-                asked = Search(filter=filter, sort=sort, page=PAGE)
-                times = []
-                for _ in range(repeats):
-                    begun = clock()
-                    found = await search(reader, USER_TASKS, asked)
-                    times.append((clock() - begun) * 1000)
-                middle = statistics.median(times)
-                mark = "!" if middle > limit_ms else " "
-                cells.append(f"{order} {middle:5.1f}{mark}")
-            print(f"{name:<24} {found.total:>6}{'+' if found.has_more_total else ' '} " + " | ".join(cells), flush=True)
+        yield from ((limit_ms, name, filter, everybody) for name, filter in filters.items())
+    for name, filter in READ.items():
+        yield from ((20, f"{name} {whose}", filter, actor) for whose, actor in READERS.items())
+
+
+async def measure(reader: Reader, repeats: int, only: str, clock: Callable[[], float]) -> None:
+    for limit_ms, name, filter, actor in questions():
+        if only not in name:
+            continue
+        scope = ReadableTasks(reader, actor).scope
+        cells = []
+        for order, sort in ORDERS.items():
+            asked = Search(filter=filter, sort=sort, page=PAGE)
+            times = []
+            for _ in range(repeats):
+                begun = clock()
+                found = await search(reader, USER_TASKS, asked, scope=scope)
+                times.append((clock() - begun) * 1000)
+            middle = statistics.median(times)
+            mark = "!" if middle > limit_ms else " "
+            cells.append(f"{order} {middle:5.1f}{mark}")
+        print(f"{name:<29} {found.total:>6}{'+' if found.has_more_total else ' '} " + " | ".join(cells), flush=True)
 
 
 async def main() -> None:

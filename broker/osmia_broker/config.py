@@ -132,8 +132,9 @@ class Settings:
     )
     task_policy: str = _setting(
         "open",
-        setting_values.one_of("open", "candidates", "assignee"),
-        "Who may act on a user task: open (everybody), candidates (they may claim, only the assignee may complete), or assignee.",
+        setting_values.one_of("open", "strict", "candidates", "assignee"),
+        "Who may see and act on user tasks: open (everybody), strict (assignee and candidates), candidates (the same, but only the"
+        " assignee may update and complete), or assignee.",
     )
     event_log: str = _setting(
         "on-demand",

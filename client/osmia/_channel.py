@@ -134,24 +134,32 @@ class Channel:
         call = self._calls.get(name) or self._open(name)
         self._check_size(name, request)
         try:
-            metadata = (*(self._metadata or ()), *extra_metadata) if extra_metadata else self._metadata
+            metadata = self._with(extra_metadata)
             if self._tokens is not None:
                 return await self._with_token(self._tokens, call, request, timeout_s, metadata)
             return await call(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise self._failure(error, timeout_s) from None
 
-    async def stream(self, name: str, request: Message, *, timeout_s: float | None) -> AsyncIterator[Any]:
-        """Iterate over the responses of a call that has many. Closing the iterator ends the call.
+    async def stream(
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None,
+        extra_metadata: tuple[tuple[str, str], ...] = (),
+    ) -> AsyncIterator[Any]:
+        """Iterate over the responses of a call that has many. Closing the iterator ends the call. *extra_metadata* are as those of `unary`.
 
         Raises:
             OsmiaError: the call failed, perhaps after some responses.
         """
         start = self._calls.get(name) or self._open(name)
+        metadata = self._with(extra_metadata)
         authorization = await self._tokens.authorization() if self._tokens is not None else ""
         is_renewed = self._tokens is None
         while True:
-            call = start(request, timeout=timeout_s, metadata=_with(self._metadata, authorization))
+            call = start(request, timeout=timeout_s, metadata=_with(metadata, authorization))
             try:
                 async for response in call:
                     is_renewed = True  # it was taken
@@ -178,6 +186,9 @@ class Channel:
                 raise
         authorization = await tokens.authorization(refused=authorization)
         return await call(request, timeout=timeout_s, metadata=_with(metadata, authorization))
+
+    def _with(self, extra: Metadata) -> Metadata | None:
+        return (*(self._metadata or ()), *extra) if extra else self._metadata
 
     async def close(self) -> None:
         """End open calls and close the connection. The next call opens it again."""

@@ -194,3 +194,63 @@ def test_a_completed_task_without_a_way_on_is_an_incident(door: Door, conditions
 )
 def test_gateways_choose_as_in_activiti(door: Door, gateway: str, conditions: list[str], at: str):
     played(door, f"start > {gateway}", f"create n=5; at {at}", extra=flows(*conditions))
+
+
+# --- flows that skip their condition
+
+SKIPPING = '<bpmn:sequenceFlow id="f{n}" sourceRef="t" targetRef="{to}" {skip}>{condition}</bpmn:sequenceFlow><bpmn:userTask id="{to}"/>'
+
+
+def skipping(*flows: tuple[str, str]) -> str:
+    """Flows from `t` to a, b, c …, each with its skip expression and its condition, if there is one."""
+    return "".join(
+        SKIPPING.format(
+            n=number,
+            to="abc"[number],
+            skip=f'activiti:skipExpression="{skip}"' if skip else "",
+            condition=f"<bpmn:conditionExpression>{condition}</bpmn:conditionExpression>" if condition else "",
+        )
+        for number, (skip, condition) in enumerate(flows)
+    )
+
+
+YES, NO = "${n > 1}", "${n > 9}"
+
+
+@pytest.mark.parametrize("is_enabled", ["true", "false"])
+@pytest.mark.parametrize(
+    ("source", "flows", "with_skips", "without"),
+    [
+        ("t:exclusive", [(YES, NO), ("", YES)], "a", "b"),
+        ("t:exclusive", [(NO, YES), ("", YES)], "b", "a"),
+        ("t:exclusive(default=f1)", [(NO, YES), ("", "")], "b", "a"),
+        ("t:exclusive(default=f0)", [(YES, ""), ("", YES)], "a", "b"),  # a default flow that is skipped to
+        ("t:inclusive", [(YES, NO), (NO, YES), ("", YES)], "a c", "b c"),
+        ("t:parallel", [(YES, ""), (NO, ""), ("", NO)], "a c", "a b c"),
+        ("t:user", [(YES, NO), (NO, YES), ("", "")], "a c", "b c"),
+        ("t:user", [(NO, "")], "a", "a"),  # the only way
+        ("t:parallel", [(NO, "")], "a", "a"),
+    ],
+)
+def test_a_skip_expression_stands_for_the_condition_of_a_flow(
+    door: Door, source: str, flows: list[tuple[str, str]], with_skips: str, without: str, is_enabled: str
+):
+    at = with_skips if is_enabled == "true" else without
+    done = "complete t; " if ":user" in source else ""
+    played(door, f"start > {source}", f"create n=5 {ENABLED}={is_enabled}; {done}at {at}", extra=skipping(*flows))
+
+
+@pytest.mark.parametrize(
+    ("source", "flows"),
+    [
+        ("t:exclusive", [(NO, YES), (NO, YES)]),
+        ("t:exclusive", [(NO, "")]),
+        ("t:inclusive", [(NO, YES), (NO, "")]),
+        ("t:parallel", [(NO, ""), (NO, "")]),
+        ("t:exclusive", [("${n}", YES), ("", YES)]),
+        ("t:parallel", [("${nobody}", ""), ("", "")]),
+    ],
+)
+def test_flows_that_are_all_skipped_are_an_incident(door: Door, source: str, flows: list[tuple[str, str]]):
+    scenario = played(door, f"start > {source}", f"create n=5 {ENABLED}=true", extra=skipping(*flows))
+    assert [one.element_id for one in door.incidents(scenario.instance)] == ["t"]

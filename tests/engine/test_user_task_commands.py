@@ -212,6 +212,8 @@ def test_a_date_keeps_its_offset(at: At, given: str, stored: str, ms: int):
         ({"candidateUsers": "ada"}, "Expected candidateUsers to be a list of text, but found ada."),
         ({"candidateGroups": [1]}, "Expected candidateGroups to be a list of text"),
         ({"candidateGroups": ["g"] * 1001}, "at most 1000 items, but found 1001"),
+        ({"candidateGroups": ["g", " "]}, "Expected candidateGroups to be names, but found a blank one."),
+        ({"candidateUsers": [""]}, "Expected candidateUsers to be names, but found a blank one."),
         ({"candidateGroups": ["a\0"]}, "without NUL characters"),
         ({"dueDate": "soon", "priority": 101}, "section 5.6. The value for priority is '101'"),
     ],
@@ -353,6 +355,10 @@ HR = "start > t:user(native=yes, groups=hr, users=ben) > end"
     ("policy", "name", "groups", "may"),
     [
         (TaskPolicy.OPEN, "", "", True),
+        (TaskPolicy.STRICT, "ada", "hr", True),
+        (TaskPolicy.STRICT, "ben", "", True),
+        (TaskPolicy.STRICT, "ada", "it", False),
+        (TaskPolicy.STRICT, "", "hr", False),
         (TaskPolicy.CANDIDATES, "ada", "hr", True),
         (TaskPolicy.CANDIDATES, "ada", "it,hr", True),
         (TaskPolicy.CANDIDATES, "ben", "", True),
@@ -372,23 +378,60 @@ def test_who_may_take_a_task(at: At, policy: TaskPolicy, name: str, groups: str,
 
 
 @pytest.mark.parametrize(
+    ("policy", "name", "expected"),
+    [
+        (TaskPolicy.OPEN, "eve", ""),
+        (TaskPolicy.STRICT, "ada", ""),
+        (TaskPolicy.STRICT, "ben", ""),
+        (TaskPolicy.STRICT, "eve", "as a candidate for it, but 'eve' is not"),
+        (TaskPolicy.STRICT, "", "as a candidate for it, but nobody is named"),
+        (TaskPolicy.CANDIDATES, "ada", ""),
+        (TaskPolicy.CANDIDATES, "ben", "as its assignee, but 'ben' is not"),
+        (TaskPolicy.CANDIDATES, "", "as its assignee, but nobody is named"),
+        (TaskPolicy.ASSIGNEE, "ada", ""),
+        (TaskPolicy.ASSIGNEE, "ben", "as its assignee, but 'ben' is not"),
+    ],
+)
+def test_who_may_update_and_complete_a_task(at: At, policy: TaskPolicy, name: str, expected: str):
+    desk = at("start > t:user(native=yes, assignee=ada, users=ben) > end", policy=policy)
+    for act in (lambda: desk.update("t", {"priority": 1}, by=name), lambda: desk.finish("t", by=name)):
+        if expected:
+            refused(desk, "PERMISSION_DENIED", expected, act)
+        else:
+            act()
+
+
+@pytest.mark.parametrize(
     ("policy", "name", "may"),
     [
-        (TaskPolicy.OPEN, "ben", True),
-        (TaskPolicy.CANDIDATES, "ada", True),
-        (TaskPolicy.CANDIDATES, "ben", False),
-        (TaskPolicy.CANDIDATES, "", False),
+        (TaskPolicy.STRICT, "ben", True),
+        (TaskPolicy.CANDIDATES, "ben", True),
+        (TaskPolicy.CANDIDATES, "eve", False),
         (TaskPolicy.ASSIGNEE, "ada", True),
         (TaskPolicy.ASSIGNEE, "ben", False),
     ],
 )
-def test_who_may_update_and_complete_a_task(at: At, policy: TaskPolicy, name: str, may: bool):
+def test_who_may_comment_a_task_and_keep_a_draft_of_it(at: At, policy: TaskPolicy, name: str, may: bool):
     desk = at("start > t:user(native=yes, assignee=ada, users=ben) > end", policy=policy)
-    for act in (lambda: desk.update("t", {"priority": 1}, by=name), lambda: desk.finish("t", by=name)):
+    key, caller = desk.task("t").key, person(name)
+    for act in (
+        lambda: desk.do(lambda calls: calls.comment(key, "why?", caller=caller)),
+        lambda: desk.do(lambda calls: calls.save_draft(key, "{}", caller=caller)),
+    ):
         if may:
             act()
         else:
-            refused(desk, "PERMISSION_DENIED", "as its assignee", act)
+            refused(desk, "PERMISSION_DENIED", f"user task with key '{key}'", act)
+
+
+@pytest.mark.parametrize("policy", [TaskPolicy.STRICT, TaskPolicy.CANDIDATES])
+def test_a_task_without_candidates_is_its_assignees_alone(at: At, policy: TaskPolicy):
+    desk = at("start > t:user(native=yes) > end", policy=policy)
+    desk.claim("t", by="ada")
+    for act in (lambda: desk.assign("t", "ben", by="ben"), lambda: desk.unassign("t", by="ben")):
+        refused(desk, "PERMISSION_DENIED", "'ben' is not", act)
+    desk.unassign("t", by="ada")
+    desk.claim("t", by="ben")
 
 
 def test_a_task_without_candidates_is_for_everybody(at: At):

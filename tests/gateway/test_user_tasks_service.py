@@ -243,7 +243,8 @@ def test_the_policy_is_a_setting(tmp_path: Path):
         broker.client.deploy(dinner("native"))
         broker.client.create_instance("dinner")
         desk = broker.client.user_tasks
-        [task] = desk.search().items
+        assert desk.search().items == desk.search(user="eve").items == []
+        [task] = desk.search(user="anna", groups=["family"]).items
         with pytest.raises(osmia.NotAllowed, match="as a candidate for it, but 'eve' is not"):
             desk.claim(task.key, user="eve", groups=["strangers"])
         desk.claim(task.key, user="anna", groups=["family"])

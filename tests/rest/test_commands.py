@@ -474,3 +474,59 @@ def test_a_list_that_is_longer_than_anybody_needs(rest: Rest, path: str, body: d
     problem = rest.refusal("POST", path, body)
     words = f"Expected the lists of a request to have at most 2000 items together, but found more in {member}"
     assert (problem["status"], problem["detail"]) == (400, words)
+
+
+# --- creation by version tag
+
+TAGGED = '<bpmn:extensionElements><zeebe:versionTag value="{}"/></bpmn:extensionElements>'
+
+
+def test_the_newest_version_with_a_tag_is_started(rest: Rest, unique: str):
+    for tag, line in (("gold", "start > a:user > end"), ("gold", "start > b:user > end"), ("new", "start > end")):
+        rest.deploy(line, unique, extra=TAGGED.format(tag))
+    asked = {"processDefinitionId": unique, "processDefinitionVersionTag": "gold"}
+    created = rest.post("/process-instances", asked)
+    assert created["processDefinitionVersion"] == 2
+    asked = {"processDefinitionId": unique, "processDefinitionVersionTag": "new", "awaitCompletion": True}
+    assert rest.post("/process-instances", asked)["processDefinitionVersion"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (
+            {"processDefinitionId": "{id}", "processDefinitionVersionTag": "lead"},
+            404,
+            "process ID '{id}' and version tag 'lead'",
+        ),
+        (
+            {"processDefinitionId": "nothing", "processDefinitionVersionTag": "gold"},
+            404,
+            "process ID 'nothing', but none",
+        ),
+        ({"processDefinitionVersionTag": "gold"}, 400, "At least one of [processDefinitionId, processDefinitionKey]"),
+        (
+            {"processDefinitionId": "{id}", "processDefinitionVersionTag": " "},
+            400,
+            "No processDefinitionVersionTag provided.",
+        ),
+        (
+            {"processDefinitionId": "{id}", "processDefinitionVersionTag": "gold", "processDefinitionVersion": 1},
+            400,
+            "Only one of [processDefinitionVersion, processDefinitionVersionTag] is allowed.",
+        ),
+        (
+            {"processDefinitionKey": "5", "processDefinitionVersionTag": "gold"},
+            400,
+            "Only one of [processDefinitionKey, processDefinitionVersionTag] is allowed.",
+        ),
+    ],
+    ids=str,
+)
+def test_a_version_tag_stands_beside_an_id_alone(
+    rest: Rest, unique: str, body: dict[str, Any], status: int, words: str
+):
+    rest.deploy("start > end", unique, extra=TAGGED.format("gold"))
+    asked = {name: value.format(id=unique) if isinstance(value, str) else value for name, value in body.items()}
+    problem = rest.refusal("POST", "/process-instances", asked)
+    assert (problem["status"], words.format(id=unique) in problem["detail"]) == (status, True), problem

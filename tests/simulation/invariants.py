@@ -23,6 +23,7 @@ from osmia_broker.state.rows import (
     Variable,
     WaitingToken,
 )
+from osmia_broker.state.task_rows import UserTask
 from tests.memory_store import MemoryStore
 
 
@@ -94,7 +95,9 @@ def check_tokens(store: MemoryStore) -> None:
     moving = {row.process_instance_key for row in store.living(FollowUp)}
     inside = {row.scope_key for row in elements.values()} | {row.scope_key for row in store.living(WaitingToken)}
     waiting = {
-        row.element_instance_key for kind in (Job, Timer, Subscription, CalledInstance) for row in store.living(kind)
+        row.element_instance_key
+        for kind in (Job, Timer, Subscription, CalledInstance, UserTask)
+        for row in store.living(kind)
     }
     waiting |= {row.thrower_key for row in store.living(Compensation)}
     working = {job.element_instance_key for job in store.living(Job)}  # listeners of a scope, too

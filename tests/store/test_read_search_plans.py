@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search, search
@@ -33,12 +35,14 @@ async def reader(written: Written) -> Reader:
     return await written(*tasks(seed=2)[0])
 
 
-async def steps(written: Written, reader: Reader, asked: Search) -> list[tuple[str, str]]:
+async def steps(
+    written: Written, reader: Reader, asked: Search, scope: dict[str, Any] | None = None
+) -> list[tuple[str, str]]:
     """Each step of the plans of a search, with its statement."""
     statements: list[str] = []
     async with reader.database.snapshot() as snapshot:  # the only connection so far, so the search has it too
         await snapshot._driver.set_trace_callback(statements.append)
-    await search(reader, USER_TASKS, asked)
+    await search(reader, USER_TASKS, asked, scope=scope)
     found = []
     with sqlite3.connect(written.path) as db:
         for text in statements:
@@ -98,3 +102,19 @@ async def test_a_condition_with_few_rows_leads_to_them(
 ):
     found = await steps(written, reader, Search(OPEN | condition, [{"field": "priority"}]))
     assert any(index in step for step, _ in found), found
+
+
+@pytest.mark.parametrize("sort", ORDERS, ids=str)
+@pytest.mark.parametrize("filter", [OPEN, NOBODY, {}], ids=str)
+async def test_what_a_person_may_read_is_found_through_indexes(
+    written: Written, reader: Reader, filter: dict[str, Any], sort: Any
+):
+    readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    found = await steps(written, reader, Search(filter, sort, {"limit": 2}), readable)
+    for index in ("task_candidates_by_name (kind=? AND name=?", "user_tasks_by_assignee (assignee=?"):
+        assert any(index in step for step, _ in found), found
+    assert any("user_tasks_for_everybody (ended_ms=?" in step for step, _ in found), found
+    if filter:
+        for step, text in found:
+            if step.endswith(" task") or " task " in step:
+                assert "SEARCH" in step or any(index in step for index in INDEXES), f"{step}: {text}"

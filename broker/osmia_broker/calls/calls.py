@@ -6,15 +6,19 @@ A call that only submits a command returns the partition's future, so that a doo
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
+from typing import Self, cast
 
 from msgspec.structs import replace
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
+from osmia_broker.calls.by_person import OperatedPartition
+from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
-from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
+from osmia_broker.calls.instances import NO_MARKS, USER_CHARACTERS, InstanceCalls, Marks
 from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.operators import OperatorCalls
@@ -22,6 +26,7 @@ from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.calls.workers import Asks, Workers
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
+from osmia_broker.engine.audit import by_person
 from osmia_broker.engine.commands import (
     ActivateJobs,
     AdHocResult,
@@ -81,6 +86,13 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         self._dispatcher.stop(reason)
         self._results.stop(reason)
 
+    def by(self, caller: Caller) -> Self:
+        """Return the same calls for a person: their operations go into the audit log."""
+        calls = copy(self)
+        user = checks.at_most("osmia-user", caller.user, USER_CHARACTERS)
+        calls._partition = cast("Partition", OperatedPartition(self._partition, user))  # noqa: SLF001 - a copy of itself
+        return calls
+
     def leaders(self) -> list[int]:
         """Return the ids of the partitions that take commands now."""
         return [self._partition.id] if self._partition.is_open else []
@@ -111,12 +123,15 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         version: int,
         process_definition_key: int,
         variables: str,
+        version_tag: str = "",
         start_elements: tuple[str, ...] = (),
         marks: Marks = NO_MARKS,
     ) -> Awaitable[Created]:
-        """Start an instance of a process, named by its id (and version; below 0 the latest) or else by its key."""
-        command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
-        return self._partition.submit(marks.added_to(command))
+        """Start an instance of a process, named by its id (and a version, below 0 the latest, or a version tag) or else by its key."""
+        command = _creation(
+            bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
+        )
+        return self._partition.submit(by_person(marks.added_to(command), marks.initiator))
 
     async def create_instance_and_await_result(
         self,
@@ -125,6 +140,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         version: int,
         process_definition_key: int,
         variables: str,
+        version_tag: str = "",
         start_elements: tuple[str, ...] = (),
         fetch_variables: tuple[str, ...] = (),
         marks: Marks = NO_MARKS,
@@ -145,9 +161,11 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         result = self._results.expect()
         creation: asyncio.Future[Created] | None = None
         try:
-            command = _creation(bpmn_process_id, version, process_definition_key, variables, start_elements)
+            command = _creation(
+                bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
+            )
             command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
-            creation = self._partition.submit(command)
+            creation = self._partition.submit(by_person(command, marks.initiator))
             created = await asyncio.shield(creation)
             if created.has_ended:
                 assert self._reader is not None, "a broker has a read side"
@@ -310,7 +328,13 @@ def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], 
 
 
 def _creation(
-    bpmn_process_id: str, version: int, process_definition_key: int, variables: str, start_elements: tuple[str, ...]
+    bpmn_process_id: str,
+    version: int,
+    process_definition_key: int,
+    variables: str,
+    start_elements: tuple[str, ...],
+    *,
+    version_tag: str,
 ) -> CreateProcessInstance:
     checks.few("startInstructions", start_elements)
     return CreateProcessInstance(
@@ -319,6 +343,7 @@ def _creation(
         process_definition_key=checks.int64("processDefinitionKey", process_definition_key),
         variables=parse_variables(variables),
         start_elements=start_elements,
+        version_tag=version_tag,
     )
 
 

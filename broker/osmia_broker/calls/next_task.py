@@ -8,7 +8,7 @@ from typing import Any
 
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.user_tasks import UserTaskCalls
-from osmia_broker.engine.task_commands import TaskPolicy
+from osmia_broker.engine.task_policy import CANDIDATES_MAY, Right
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
@@ -44,7 +44,7 @@ async def claim_next(
     """
     if not caller.user.strip():
         raise InvalidArgument("No assignee provided")
-    if calls.policy is TaskPolicy.ASSIGNEE:
+    if Right.CLAIM not in CANDIDATES_MAY[calls.policy]:
         return 0  # a free task is nobody's
     wanted = _wanted(caller, bpmn_process_id, element_id)
     page: dict[str, Any] = {"limit": PROPOSED}

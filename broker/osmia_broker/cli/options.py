@@ -31,3 +31,8 @@ Groups = Annotated[
 ]
 Action = Annotated[str, typer.Option(metavar="TEXT", help="A word for the task's history.")]
 BusinessId = Annotated[str, typer.Option(metavar="TEXT", help="Only for the instance with this business id.")]
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a list that is separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -8,7 +8,7 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
-from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars
+from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
 from osmia_broker.cli.session import Session, with_session
@@ -35,16 +35,16 @@ HISTORY_COLUMNS = (
 
 @app.command()
 @with_session
-def show(session: Session, key: Key) -> None:
+def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> None:
     """Show a user task: its people, its dates, its process instance, its variables, its form fields and its comments.
 
     Example: osmia task show 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task = _task(client, key)
-        comments = client.user_tasks.comments(task.key)
-        variables = client.user_tasks.variables(task.key) if not task.completion_date else {}
-        fields = form_fields(client.user_tasks.form(task.key))
+        task, who = _task(client, key, user, groups), _who(user, groups)
+        comments = client.user_tasks.comments(task.key, **who)
+        variables = client.user_tasks.variables(task.key, **who) if not task.completion_date else {}
+        fields = form_fields(client.user_tasks.form(task.key, **who))
     said = [{"user": one.user or None, "text": one.text, "timestamp": moment(one.at_ms)} for one in comments]
     row = {**task_row(task), "comments": said, "variables": variables, "formFields": fields}
     shown = {
@@ -77,11 +77,11 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
 
     _refuse_nobody(user, f"osmia task claim {key} --user anna")
     with session.client(found_by=LIST) as client:
-        task = _open_task(client, key)
+        task = _open_task(client, key, user, groups)
         try:
             client.user_tasks.claim(task.key, **_who(user, groups), action=action)
         except InvalidState as error:
-            raise _claimed_already(client, task.key, user, error.details) or error from error
+            raise _claimed_already(client, task.key, user, groups, error.details) or error from error
     _done(session, task.key, f"Claimed {task.key} for {user}")
 
 
@@ -118,7 +118,7 @@ def unclaim(session: Session, key: Key, user: User = "", groups: Groups = "", ac
     Example: osmia task unclaim 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task = _open_task(client, key)
+        task = _open_task(client, key, user, groups)
         client.user_tasks.unclaim(task.key, **_who(user, groups), action=action)
     _done(session, task.key, f"Gave {task.key} back")
 
@@ -138,7 +138,7 @@ def assign(
     Example: osmia task assign 2251799813685256 anna
     """
     with session.client(found_by=LIST) as client:
-        task = _open_task(client, key)
+        task = _open_task(client, key, user, groups)
         client.user_tasks.assign(task.key, assignee, **_who(user, groups), action=action)
     _done(session, task.key, f"Assigned {task.key} to {assignee}")
 
@@ -173,8 +173,8 @@ def update(
     from osmia.errors import InvalidArgument
 
     given = {
-        "candidateGroups": None if candidate_groups is None else _names(candidate_groups),
-        "candidateUsers": None if candidate_users is None else _names(candidate_users),
+        "candidateGroups": None if candidate_groups is None else names(candidate_groups),
+        "candidateUsers": None if candidate_users is None else names(candidate_users),
         "dueDate": due,
         "followUpDate": follow_up,
         "priority": priority,
@@ -183,7 +183,7 @@ def update(
     if not changeset:
         raise usage("There is nothing to change.", f"osmia task update {key} --priority 80")
     with session.client(found_by=LIST) as client:
-        task = _open_task(client, key)
+        task = _open_task(client, key, user, groups)
         try:
             client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
         except InvalidArgument as error:
@@ -213,7 +213,7 @@ def complete(
     variables = typed.read(var, vars)
     with session.client(found_by=LIST) as client:
         try:
-            task = _open_task(client, key)
+            task = _open_task(client, key, user, groups)
             client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
@@ -224,29 +224,33 @@ def complete(
 @app.command()
 @with_session
 def comment(
-    session: Session, key: Key, text: Annotated[str, typer.Argument(help="The comment.")], user: User = ""
+    session: Session,
+    key: Key,
+    text: Annotated[str, typer.Argument(help="The comment.")],
+    user: User = "",
+    groups: Groups = "",
 ) -> None:
     """Comment a user task.
 
     Example: osmia task comment 2251799813685256 "Why not fish?" --user anna
     """
     with session.client(found_by=LIST) as client:
-        task = _open_task(client, key)
-        client.user_tasks.comment(task.key, text, user=user)
+        task = _open_task(client, key, user, groups)
+        client.user_tasks.comment(task.key, text, **_who(user, groups))
     _done(session, task.key, f"Commented {task.key}")
 
 
 @app.command()
 @with_session
-def history(session: Session, key: Key) -> None:
+def history(session: Session, key: Key, user: User = "", groups: Groups = "") -> None:
     """List what happened to a user task: who did what, who said what, and when.
 
     Example: osmia task history 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task_key = _task(client, key).key
-        steps = client.user_tasks.history(task_key)
-        comments = client.user_tasks.comments(task_key)
+        task_key, who = _task(client, key, user, groups).key, _who(user, groups)
+        steps = client.user_tasks.history(task_key, **who)
+        comments = client.user_tasks.comments(task_key, **who)
     rows = [
         {
             "timestamp": step.at,
@@ -296,12 +300,8 @@ def _pairs(variables: dict[str, Any]) -> list[str]:
     return [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in variables.items()]
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _who(user: str, groups: str) -> dict[str, Any]:
-    return {"user": user, "groups": _names(groups)}
+    return {"user": user, "groups": names(groups)}
 
 
 def _refuse_nobody(user: str, mend: str) -> None:
@@ -309,22 +309,22 @@ def _refuse_nobody(user: str, mend: str) -> None:
         raise usage("A task is claimed for somebody, and nobody is named.", mend)
 
 
-def _open_task(client: "SyncClient", key: int) -> "UserTask":
+def _open_task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
     """Return a user task that has not ended. The statuses are those of the reference: what has ended is not found.
 
     Raises:
         Failure: NOT_FOUND; the text says whether it has ended or never was.
     """
-    task = _task(client, key)
+    task = _task(client, key, user, groups)
     if task.completion_date:
         what = f"Task {key} is {task.state.lower()} already."
         raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
     return task
 
 
-def _claimed_already(client: "SyncClient", key: int, user: str, details: str) -> Failure | None:
+def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, details: str) -> Failure | None:
     """Return the failure of a claim that came too late; None if the claim was refused for another reason."""
-    holder = client.user_tasks.get(key).assignee
+    holder = client.user_tasks.get(key, **_who(user, groups)).assignee
     if not holder or holder == user:
         return None
     return Failure(
@@ -340,8 +340,8 @@ def _done(session: Session, key: int, text: str) -> None:
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=text)
 
 
-def _task(client: "SyncClient", key: int) -> "UserTask":
-    """Return a user task by its key, or by the key of its job.
+def _task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
+    """Return a user task by its key, or by the key of its job, for the person who acts.
 
     The job of a service task is none: to complete it would skip the work of its worker.
 
@@ -352,7 +352,7 @@ def _task(client: "SyncClient", key: int) -> "UserTask":
     from osmia.errors import NotFound
 
     try:
-        return client.user_tasks.get(key)
+        return client.user_tasks.get(key, **_who(user, groups))
     except NotFound:
         found = client.search_jobs(key=key).items
     if not found:
@@ -365,4 +365,11 @@ def _task(client: "SyncClient", key: int) -> "UserTask":
             mend=f"osmia job complete {key}   (does the worker's part by hand)",
             code="NOT_FOUND",
         )
-    return client.user_tasks.search({"elementInstanceKey": str(job.element_instance_key)}).items[0]
+    readable = client.user_tasks.search(
+        {"elementInstanceKey": str(job.element_instance_key)}, **_who(user, groups)
+    ).items
+    if not readable:
+        raise Failure(
+            Exit.NOT_FOUND, f"There is no task with key {key} that you may read.", mend=LIST, code="NOT_FOUND"
+        )
+    return readable[0]

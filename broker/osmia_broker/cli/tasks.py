@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from osmia_broker.cli.options import Limit, Process
+from osmia_broker.cli.options import Groups, Limit, Process, User, names
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
@@ -31,9 +31,13 @@ def tasks(
         bool, typer.Option("--completed", help="Those that are completed, not the open ones.")
     ] = False,
     process: Process = "",
+    user: User = "",
+    groups: Groups = "",
     limit: Limit = 50,
 ) -> None:
     """List user tasks that are open, newest first.
+
+    Under a task policy, these are the tasks that the acting person may read.
 
     Example: osmia tasks --group cooks -o key
     """
@@ -43,10 +47,11 @@ def tasks(
     wanted |= {name: value for name, value in given.items() if value}
     if is_unassigned:
         wanted["$or"] = [{"assignee": {"$exists": False}}]
+    who = {"user": user, "groups": names(groups)}
     with session.client() as client:
-        found = first(session, _found(client, wanted), limit)
+        found = first(session, _found(client, wanted, who), limit)
         stopped = _stopped_instances(client, process)
-        empty = "" if found else _why_none(client, stopped, process=process, assignee=assignee, group=group)
+        empty = "" if found else _why_none(client, who, stopped, process=process, assignee=assignee, group=group)
     rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
     if marked := sum(row["hasIncident"] for row in rows):
         session.say(
@@ -55,10 +60,10 @@ def tasks(
     session.list(rows, TASK_COLUMNS, empty=empty)
 
 
-def _found(client: "SyncClient", wanted: dict[str, Any]) -> "Iterator[UserTask]":
+def _found(client: "SyncClient", wanted: dict[str, Any], who: dict[str, Any]) -> "Iterator[UserTask]":
     after = ""
     while True:
-        page = client.user_tasks.search(wanted, sort=NEWEST_FIRST, limit=PAGE, after=after)
+        page = client.user_tasks.search(wanted, sort=NEWEST_FIRST, limit=PAGE, after=after, **who)
         yield from page.items
         if len(page.items) < PAGE:
             return
@@ -73,11 +78,13 @@ def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
     return {one.process_instance_key for one in page.items}
 
 
-def _why_none(client: "SyncClient", stopped: set[int], *, process: str, assignee: str, group: str) -> str:
+def _why_none(
+    client: "SyncClient", who: dict[str, Any], stopped: set[int], *, process: str, assignee: str, group: str
+) -> str:
     """Return why no task is listed, and what to do: a filter has a value that no task has, or an incident is open."""
     if missing := missing_process(client, process):
         return missing
-    page = client.user_tasks.search(limit=PAGE).items
+    page = client.user_tasks.search(limit=PAGE, **who).items
     groups = {name for task in page for name in task.candidate_groups}
     assignees = {task.assignee for task in page if task.assignee}
     for what, value, known in (("group", group, groups), ("assignee", assignee, assignees)):

@@ -5,6 +5,7 @@
 """
 
 from osmia_broker.engine import (  # each registers its handlers
+    audit,
     batches,
     carrying_out,
     cluster_variables,
@@ -51,6 +52,7 @@ __all__ = [
     "UndoFailed",
     "ad_hoc",
     "ad_hoc_activation",
+    "audit",
     "batches",
     "calls",
     "carrying_out",

@@ -54,8 +54,9 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     terminated. *result_ticket*, if not 0, names the caller who waits for the result, which is published with this ticket after the
     instance has completed: the root variables, or only *fetch_variables*.
 
-    *business_id* and *tags* are the caller's own marks. A repeat with the same *idempotency_key* gets the answer of the first call.
-    *initiator* is the user who starts the instance; empty if the call names none.
+    *version_tag*, beside the id, stands for the newest version that has it. *business_id* and *tags* are the caller's own marks. A repeat
+    with the same *idempotency_key* gets the answer of the first call. *initiator* is the user who starts the instance; empty if the
+    call names none.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -71,6 +72,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     idempotency_key: str = ""
     initiator: str = ""
+    version_tag: str = ""
 
 
 class CancelProcessInstance(Command, frozen=True, gc=False):

@@ -9,10 +9,11 @@ from osmia_broker.engine.commands import Command, Variables
 
 
 class TaskPolicy(StrEnum):
-    """Who may act on a user task."""
+    """Who may see a user task and act on it. `engine/task_policy.py` has the rights of each."""
 
     OPEN = "open"  # everybody
-    CANDIDATES = "candidates"  # candidates may claim, only the assignee may complete
+    STRICT = "strict"  # the assignee and the candidates
+    CANDIDATES = "candidates"  # the same, but only the assignee may update and complete
     ASSIGNEE = "assignee"  # the assignee only
 
 

@@ -1,4 +1,12 @@
-"""Who may act on a user task (`--task-policy`). With the policy `open`, everybody may."""
+"""Who may see a user task and act on it (`--task-policy`). With the policy `open`, everybody may.
+
+Three kinds of people have rights, by the properties of the task: its assignee has all of them; its candidates (users and groups) have those
+of the table below; a task without any candidate is for everybody as long as it is open and nobody has it, or nobody could ever take it.
+Somebody whose name is unknown has none.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
 
 from osmia_broker.engine.new_user_tasks import texts_of
 from osmia_broker.engine.task_commands import Actor, TaskPolicy
@@ -6,42 +14,53 @@ from osmia_broker.errors import Forbidden
 from osmia_broker.state.task_rows import UserTask
 
 
-def refuse_claim(task: UserTask, actor: Actor, verb: str) -> None:
-    """Refuse a person who may not take the task, or give it to somebody: they are neither its assignee nor one of its candidates.
+class Right(StrEnum):
+    """What a person may do with a user task (contract-8.10.md, section 2)."""
 
-    A task without any candidate may be taken by everybody, unless the policy is `assignee`.
+    READ = "read"  # it, its form, variables, comments and history; comment it, and keep a draft
+    CLAIM = "claim"  # or give it to somebody, or take it back
+    UPDATE = "update"
+    COMPLETE = "complete"
+
+
+CANDIDATES_MAY: dict[TaskPolicy, frozenset[Right]] = {
+    TaskPolicy.OPEN: frozenset(Right),
+    TaskPolicy.STRICT: frozenset(Right),
+    TaskPolicy.CANDIDATES: frozenset({Right.READ, Right.CLAIM}),
+    TaskPolicy.ASSIGNEE: frozenset(),
+}
+
+
+def refuse_stranger(task: UserTask, actor: Actor, right: Right, verb: str) -> None:
+    """Refuse a person who has no *right* to the open *task*.
 
     Raises:
         Forbidden: the policy does not allow it.
 
     """
-    if actor.policy is TaskPolicy.OPEN or _is_assignee(task, actor):
+    if actor.policy is TaskPolicy.OPEN:
         return
-    if actor.policy is TaskPolicy.CANDIDATES and actor.user and _is_candidate(task, actor):
-        return
-    raise _forbidden(task, actor, verb, "its assignee" if actor.policy is TaskPolicy.ASSIGNEE else "a candidate for it")
-
-
-def refuse_other(task: UserTask, actor: Actor, verb: str) -> None:
-    """Refuse everybody but the assignee.
-
-    Raises:
-        Forbidden: the policy does not allow it.
-
-    """
-    if actor.policy is not TaskPolicy.OPEN and not _is_assignee(task, actor):
-        raise _forbidden(task, actor, verb, "its assignee")
-
-
-def _is_assignee(task: UserTask, actor: Actor) -> bool:
-    return bool(actor.user) and actor.user == task.assignee
-
-
-def _is_candidate(task: UserTask, actor: Actor) -> bool:
     users, groups = texts_of(task.candidate_users), texts_of(task.candidate_groups)
-    return not (users or groups) or actor.user in users or not {*groups}.isdisjoint(actor.groups)
+    if not is_allowed(actor, right, task.assignee, users, groups, is_open=True):
+        raise forbidden(task.key, actor, right, verb)
 
 
-def _forbidden(task: UserTask, actor: Actor, verb: str, expected: str) -> Forbidden:
+def is_allowed(
+    actor: Actor, right: Right, assignee: str, users: Collection[str], groups: Collection[str], *, is_open: bool
+) -> bool:
+    """Whether a person has *right* to a task with this assignee and these candidates."""
+    if actor.policy is TaskPolicy.OPEN:
+        return True
+    if not actor.user or actor.user == assignee:
+        return bool(actor.user)
+    if right not in CANDIDATES_MAY[actor.policy]:
+        return False
+    is_for_everybody = is_open and not (assignee or users or groups)
+    return is_for_everybody or actor.user in users or not {*groups}.isdisjoint(actor.groups)
+
+
+def forbidden(key: int, actor: Actor, right: Right, verb: str) -> Forbidden:
+    """Make the refusal of a person without *right*."""
+    expected = "a candidate for it" if right in CANDIDATES_MAY[actor.policy] else "its assignee"
     found = f"'{actor.user}' is not" if actor.user else "nobody is named as the acting person"
-    return Forbidden(f"Expected to {verb} user task with key '{task.key}' as {expected}, but {found}")
+    return Forbidden(f"Expected to {verb} user task with key '{key}' as {expected}, but {found}")

@@ -10,6 +10,7 @@ from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.suspension import is_suspended, refuse_suspended
 from osmia_broker.engine.task_commands import (
+    Actor,
     AssignUserTask,
     ClaimNextUserTask,
     ClaimUserTask,
@@ -30,7 +31,7 @@ from osmia_broker.engine.task_listeners import (
     listener_done,
     transition_of,
 )
-from osmia_broker.engine.task_policy import refuse_claim, refuse_other
+from osmia_broker.engine.task_policy import Right, refuse_stranger
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
@@ -43,8 +44,7 @@ NO_RESULT = TaskListenerResult()
 @handles(AssignUserTask)
 def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
     """Assign a task to anybody, or to nobody."""
-    task = _changeable(turn, command.user_task_key, "assign")
-    refuse_claim(task, command.actor, "assign")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "assign")
     operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
     return _change(turn, task, _assignment(command, operation, operation.lower()))
 
@@ -52,8 +52,7 @@ def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
 @handles(ClaimUserTask)
 def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
     """Assign a task that is free, or has this assignee already."""
-    task = _changeable(turn, command.user_task_key, "claim")
-    refuse_claim(task, command.actor, "claim")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "claim")
     if task.assignee and task.assignee != command.assignee:
         raise InvalidState(
             f"Expected to claim user task with key '{task.key}', but it has already been assigned to '{task.assignee}'"
@@ -75,8 +74,7 @@ def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, b
 @handles(UpdateUserTask)
 def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
     """Change attributes of a task."""
-    task = _changeable(turn, command.user_task_key, "update")
-    refuse_other(task, command.actor, "update")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.UPDATE, "update")
     change = Change(
         UPDATING,
         TaskOperation.UPDATE,
@@ -91,8 +89,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
 @handles(CompleteUserTask)
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
-    task = _changeable(turn, command.user_task_key, "complete")
-    refuse_other(task, command.actor, "complete")
+    task = _changeable(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
     change = Change(
         COMPLETING,
         TaskOperation.COMPLETE,
@@ -107,7 +104,7 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
 @handles(CommentUserTask)
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
-    task = _going_on(turn, command.user_task_key, "comment")
+    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "comment")
     key = turn.next_key()
     turn.notes[TaskComment].write(
         TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
@@ -118,7 +115,7 @@ def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
 @handles(SaveTaskDraft)
 def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
     """Keep the unfinished input of one person. It is never evaluated, and never a process variable."""
-    task = _going_on(turn, command.user_task_key, "save a draft of")
+    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "save a draft of")
     turn.notes[TaskDraft].write(
         TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
     )
@@ -161,15 +158,16 @@ def _open(turn: Turn, key: int, verb: str) -> UserTask:
     return task
 
 
-def _going_on(turn: Turn, key: int, verb: str) -> UserTask:
+def _going_on(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
     """Return the open task *key*, unless its process instance is suspended: then it takes no command at all."""
     task = _open(turn, key, verb)
+    refuse_stranger(task, actor, right, verb)  # first of all: a stranger does not learn its state
     refuse_suspended(turn, task.process_instance_key, f"{verb} user task with key '{key}'")
     return task
 
 
-def _changeable(turn: Turn, key: int, verb: str) -> UserTask:
-    task = _going_on(turn, key, verb)
+def _changeable(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
+    task = _going_on(turn, key, actor, right, verb)
     if task.state is not UserTaskState.CREATED:
         raise InvalidState(f"Expected to {verb} user task with key '{key}', but it is in state '{task.state}'")
     return task
@@ -186,7 +184,7 @@ def _is_free(turn: Turn, task: UserTask) -> bool:
 
 def _may_claim(task: UserTask, command: ClaimNextUserTask) -> bool:
     try:
-        refuse_claim(task, command.actor, "claim")
+        refuse_stranger(task, command.actor, Right.CLAIM, "claim")
     except Forbidden:
         return False
     return True

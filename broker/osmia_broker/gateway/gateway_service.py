@@ -44,15 +44,21 @@ class Gateway:
             clusterId=self._identity.cluster_id,
         )
 
-    async def DeployResource(self, request: gateway.DeployResourceRequest) -> gateway.DeployResourceResponse:
+    async def DeployResource(
+        self, request: gateway.DeployResourceRequest, caller: Caller
+    ) -> gateway.DeployResourceResponse:
         """Deploy files: all, or none."""
         checks.default_tenant("DeployResource", [request.tenantId])
         files = [(resource.name, resource.content) for resource in request.resources]
-        return wire.deployed(await self._calls.deploy(files))
+        return wire.deployed(await self._calls.by(caller).deploy(files))
 
-    async def DeployProcess(self, request: gateway.DeployProcessRequest) -> gateway.DeployProcessResponse:
+    async def DeployProcess(
+        self, request: gateway.DeployProcessRequest, caller: Caller
+    ) -> gateway.DeployProcessResponse:
         """Deploy processes by the older call. Its answer names the processes alone."""
-        answer = await self._calls.deploy([(process.name, process.definition) for process in request.processes])
+        answer = await self._calls.by(caller).deploy(
+            [(process.name, process.definition) for process in request.processes]
+        )
         return gateway.DeployProcessResponse(key=answer.key, processes=[wire.process(row) for row in answer.processes])
 
     async def CreateProcessInstance(
@@ -157,42 +163,56 @@ class Gateway:
         )
         return gateway.ThrowErrorResponse()
 
-    async def UpdateJobRetries(self, request: gateway.UpdateJobRetriesRequest) -> gateway.UpdateJobRetriesResponse:
+    async def UpdateJobRetries(
+        self, request: gateway.UpdateJobRetriesRequest, caller: Caller
+    ) -> gateway.UpdateJobRetriesResponse:
         """Give a job new tries."""
-        await self._calls.update_retries(request.jobKey, request.retries, request.jobLeaseToken)
+        await self._calls.by(caller).update_retries(request.jobKey, request.retries, request.jobLeaseToken)
         return gateway.UpdateJobRetriesResponse()
 
-    async def UpdateJobTimeout(self, request: gateway.UpdateJobTimeoutRequest) -> gateway.UpdateJobTimeoutResponse:
+    async def UpdateJobTimeout(
+        self, request: gateway.UpdateJobTimeoutRequest, caller: Caller
+    ) -> gateway.UpdateJobTimeoutResponse:
         """Move the end of a job's lease."""
-        await self._calls.update_timeout(request.jobKey, request.timeout, request.jobLeaseToken)
+        await self._calls.by(caller).update_timeout(request.jobKey, request.timeout, request.jobLeaseToken)
         return gateway.UpdateJobTimeoutResponse()
 
-    async def UpdateJobPriority(self, request: gateway.UpdateJobPriorityRequest) -> gateway.UpdateJobPriorityResponse:
+    async def UpdateJobPriority(
+        self, request: gateway.UpdateJobPriorityRequest, caller: Caller
+    ) -> gateway.UpdateJobPriorityResponse:
         """Give a job a new priority."""
-        await self._calls.update_priority(request.jobKey, request.priority, request.jobLeaseToken)
+        await self._calls.by(caller).update_priority(request.jobKey, request.priority, request.jobLeaseToken)
         return gateway.UpdateJobPriorityResponse()
 
-    async def SetVariables(self, request: gateway.SetVariablesRequest) -> gateway.SetVariablesResponse:
+    async def SetVariables(self, request: gateway.SetVariablesRequest, caller: Caller) -> gateway.SetVariablesResponse:
         """Set variables from outside."""
-        key = await self._calls.set_variables(request.elementInstanceKey, request.variables, local=request.local)
+        key = await self._calls.by(caller).set_variables(
+            request.elementInstanceKey, request.variables, local=request.local
+        )
         return gateway.SetVariablesResponse(key=key)
 
-    async def ResolveIncident(self, request: gateway.ResolveIncidentRequest) -> gateway.ResolveIncidentResponse:
+    async def ResolveIncident(
+        self, request: gateway.ResolveIncidentRequest, caller: Caller
+    ) -> gateway.ResolveIncidentResponse:
         """Try the step again that an incident has stopped."""
-        await self._calls.resolve_incident(request.incidentKey)
+        await self._calls.by(caller).resolve_incident(request.incidentKey)
         return gateway.ResolveIncidentResponse()
 
     async def CancelProcessInstance(
-        self, request: gateway.CancelProcessInstanceRequest
+        self, request: gateway.CancelProcessInstanceRequest, caller: Caller
     ) -> gateway.CancelProcessInstanceResponse:
         """End an instance."""
-        await self._calls.cancel_instance(request.processInstanceKey)
+        await self._calls.by(caller).cancel_instance(request.processInstanceKey)
         return gateway.CancelProcessInstanceResponse()
 
-    async def EvaluateDecision(self, request: gateway.EvaluateDecisionRequest) -> gateway.EvaluateDecisionResponse:
+    async def EvaluateDecision(
+        self, request: gateway.EvaluateDecisionRequest, caller: Caller
+    ) -> gateway.EvaluateDecisionResponse:
         """Evaluate a decision. An evaluation that fails is an answer too."""
         checks.default_tenant("EvaluateDecision", [request.tenantId])
-        answer = await self._calls.evaluate_decision(request.decisionId, request.decisionKey, request.variables)
+        answer = await self._calls.by(caller).evaluate_decision(
+            request.decisionId, request.decisionKey, request.variables
+        )
         return evaluations.evaluated(answer)
 
     # --- events from outside
@@ -233,12 +253,12 @@ class Gateway:
     # --- running instances, and definitions
 
     async def ModifyProcessInstance(
-        self, request: gateway.ModifyProcessInstanceRequest
+        self, request: gateway.ModifyProcessInstanceRequest, caller: Caller
     ) -> gateway.ModifyProcessInstanceResponse:
         """Move tokens by hand."""
         for name in ("activateInstructions", "terminateInstructions", "moveInstructions"):
             checks.few(name, getattr(request, name))  # before they are translated
-        await self._calls.modify_instance(
+        await self._calls.by(caller).modify_instance(
             request.processInstanceKey,
             activate=[instructions.activation(one) for one in request.activateInstructions],
             terminate=[instructions.termination(one) for one in request.terminateInstructions],
@@ -247,23 +267,27 @@ class Gateway:
         return gateway.ModifyProcessInstanceResponse()
 
     async def MigrateProcessInstance(
-        self, request: gateway.MigrateProcessInstanceRequest
+        self, request: gateway.MigrateProcessInstanceRequest, caller: Caller
     ) -> gateway.MigrateProcessInstanceResponse:
         """Let an instance go on in another definition."""
         plan = request.migrationPlan
         checks.few("mappingInstructions", plan.mappingInstructions)
         mappings = [(one.sourceElementId, one.targetElementId) for one in plan.mappingInstructions]
-        await self._calls.migrate_instance(request.processInstanceKey, plan.targetProcessDefinitionKey, mappings)
+        await self._calls.by(caller).migrate_instance(
+            request.processInstanceKey, plan.targetProcessDefinitionKey, mappings
+        )
         return gateway.MigrateProcessInstanceResponse()
 
     async def AssignProcessInstanceBusinessId(
-        self, request: gateway.AssignProcessInstanceBusinessIdRequest
+        self, request: gateway.AssignProcessInstanceBusinessIdRequest, caller: Caller
     ) -> gateway.AssignProcessInstanceBusinessIdResponse:
         """Name a running instance."""
-        await self._calls.assign_business_id(request.processInstanceKey, request.businessId)
+        await self._calls.by(caller).assign_business_id(request.processInstanceKey, request.businessId)
         return gateway.AssignProcessInstanceBusinessIdResponse()
 
-    async def DeleteResource(self, request: gateway.DeleteResourceRequest) -> gateway.DeleteResourceResponse:
+    async def DeleteResource(
+        self, request: gateway.DeleteResourceRequest, caller: Caller
+    ) -> gateway.DeleteResourceResponse:
         """Delete a definition."""
-        await self._calls.delete_resource(request.resourceKey, deletes_history=request.deleteHistory)
+        await self._calls.by(caller).delete_resource(request.resourceKey, deletes_history=request.deleteHistory)
         return gateway.DeleteResourceResponse(resourceKey=str(request.resourceKey))

@@ -9,13 +9,14 @@ from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.next_task import claim_next
+from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.pages import SEARCHED_MAX, limit_of
-from osmia_broker.store.read.search.search import ITEMS_MAX, Search, get, search
+from osmia_broker.store.read.search.search import ITEMS_MAX, Search, search
 from osmia_broker.store.read.user_task_notes import comments_of, draft_of
 from osmia_proto import queries
 
@@ -34,10 +35,13 @@ class UserTasks:
 
     # --- finding
 
-    async def SearchUserTasks(self, request: queries.SearchUserTasksRequest) -> queries.SearchUserTasksResponse:
-        """List user tasks."""
+    async def SearchUserTasks(
+        self, request: queries.SearchUserTasksRequest, caller: Caller
+    ) -> queries.SearchUserTasksResponse:
+        """List the user tasks that the caller may read."""
         asked = Search(_json("filter", request.filter), _json("sort", request.sort), _json("page", request.page))
-        found = await search(self._reader, USER_TASKS, asked, bytes_max=SEARCHED_MAX)
+        scope = self._readable(caller).scope
+        found = await search(self._reader, USER_TASKS, asked, scope=scope, bytes_max=SEARCHED_MAX)
         return queries.SearchUserTasksResponse(
             items=map(_task, found.items),
             total=found.total,
@@ -46,12 +50,12 @@ class UserTasks:
             end_cursor=found.end or "",
         )
 
-    async def GetUserTask(self, request: queries.GetUserTaskRequest) -> queries.UserTask:
+    async def GetUserTask(self, request: queries.GetUserTaskRequest, caller: Caller) -> queries.UserTask:
         """Return one user task."""
-        return _task(await self._item(request.key))
+        return _task(await self._readable(caller).item(int64("key", request.key)))
 
-    async def _item(self, key: int) -> dict[str, Any]:
-        return await get(self._reader, USER_TASKS, int64("key", key), "user task")
+    def _readable(self, caller: Caller) -> ReadableTasks:
+        return ReadableTasks(self._reader, self._calls.actor(caller))
 
     # --- changing
 
@@ -73,7 +77,8 @@ class UserTasks:
             action=request.action,
             wait_ms=request.wait_ms,
         )
-        return queries.ClaimNextUserTaskResponse(task=_task(await self._item(key)) if key else None)
+        item = await self._readable(caller).item(key) if key else None
+        return queries.ClaimNextUserTaskResponse(task=None if item is None else _task(item))
 
     async def UnclaimUserTask(self, request: queries.UnclaimUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
         """Give a task back."""
@@ -106,8 +111,9 @@ class UserTasks:
 
     # --- what belongs to a task
 
-    async def GetUserTaskForm(self, request: queries.GetUserTaskRequest) -> queries.UserTaskForm:
+    async def GetUserTaskForm(self, request: queries.GetUserTaskRequest, caller: Caller) -> queries.UserTaskForm:
         """Return the form of a task; an empty message if it has none here."""
+        await self._readable(caller).require(int64("key", request.key), "read the form of")
         form = await files.form_of_task(self._reader, int64("key", request.key))
         if form is None:
             return queries.UserTaskForm()
@@ -115,8 +121,11 @@ class UserTasks:
             key=int(form["formKey"] or 0), form_id=form["formId"], version=int(form["version"]), schema=form["schema"]
         )
 
-    async def GetUserTaskVariables(self, request: queries.GetUserTaskRequest) -> queries.UserTaskVariables:
+    async def GetUserTaskVariables(
+        self, request: queries.GetUserTaskRequest, caller: Caller
+    ) -> queries.UserTaskVariables:
         """Return the variables that a task sees."""
+        await self._readable(caller).require(int64("key", request.key), "read the variables of")
         scopes = await task_views.scopes_seen(self._reader, int64("key", request.key))
         given = {SCOPES: dialect.array(scopes)}
         asked = Search(page={"limit": ITEMS_MAX})
@@ -133,7 +142,7 @@ class UserTasks:
 
     async def GetUserTaskDraft(self, request: queries.GetUserTaskRequest, caller: Caller) -> queries.UserTaskVariables:
         """Return the caller's draft."""
-        await self._item(request.key)
+        await self._readable(caller).item(int64("key", request.key), "read a draft of")
         return queries.UserTaskVariables(variables=await draft_of(self._reader, request.key, caller.user))
 
     async def CommentUserTask(
@@ -144,10 +153,10 @@ class UserTasks:
         return queries.CommentUserTaskResponse(comment_key=key)
 
     async def ListUserTaskComments(
-        self, request: queries.ListUserTaskCommentsRequest
+        self, request: queries.ListUserTaskCommentsRequest, caller: Caller
     ) -> queries.ListUserTaskCommentsResponse:
         """Return a page of the comments on a task."""
-        await self._item(request.key)
+        await self._readable(caller).item(int64("key", request.key), "read the comments on")
         page = await comments_of(self._reader, request.key, limit=request.limit, after=request.after)
         items = [
             queries.UserTaskComment(key=one.key, user=one.user, text=one.text, at_ms=one.at_ms) for one in page.items
@@ -155,10 +164,10 @@ class UserTasks:
         return queries.ListUserTaskCommentsResponse(items=items, next=page.next)
 
     async def GetUserTaskHistory(
-        self, request: queries.GetUserTaskHistoryRequest
+        self, request: queries.GetUserTaskHistoryRequest, caller: Caller
     ) -> queries.GetUserTaskHistoryResponse:
         """Return a page of what happened to a task."""
-        await self._item(request.key)
+        await self._readable(caller).item(int64("key", request.key), "read the history of")
         page = {"limit": limit_of(request.limit or HISTORY_MAX), "after": request.after or None}
         asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page=page)
         scope = {"userTaskKey": request.key}
@@ -167,20 +176,24 @@ class UserTasks:
         next = "" if is_all else found.end or ""
         return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items), next=next)
 
-    async def FollowUserTasks(self, request: queries.FollowUserTasksRequest) -> AsyncIterator[queries.UserTaskEvent]:
-        """Tell the changes of tasks, in order, from a position on."""
+    async def FollowUserTasks(
+        self, request: queries.FollowUserTasksRequest, caller: Caller
+    ) -> AsyncIterator[queries.UserTaskEvent]:
+        """Tell the changes of tasks that the caller may read, in order, from a position on."""
         wanted = EventFilter(
             frozenset({EventKind.USER_TASK}),
             request.bpmn_process_id,
             int64("process_instance_key", request.process_instance_key),
         )
         after = int64("after", request.after) if request.HasField("after") else None
+        readable = self._readable(caller)
         slices = self._stream.follow(wanted, after=after)
         try:
             async for one in slices:
-                for event in one.events:
+                seen = [event for event in one.events if readable.has(event)]
+                for event in seen:
                     yield _changed(event)
-                if not one.events:
+                if not seen:
                     yield queries.UserTaskEvent(position=one.through)
         finally:
             await slices.aclose()  # its reader has left

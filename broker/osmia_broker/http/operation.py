@@ -80,8 +80,8 @@ class Call:
 
     @property
     def calls(self) -> Calls:
-        """The calls that every door offers."""
-        return self.services.calls
+        """The calls that every door offers, for the caller."""
+        return self.services.calls.by(self.caller)
 
     @property
     def reader(self) -> Reader:

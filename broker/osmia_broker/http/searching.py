@@ -72,12 +72,20 @@ def serve_search(
     serve(handle, entity, path, name=name, tag=tag, summary=summary)
 
 
-def serve_get(path: str, entity: Entity, *, name: str, tag: str, noun: str) -> None:
-    """Register the operation that returns one item of *entity* by the key in the path."""
+def serve_get(
+    path: str,
+    entity: Entity,
+    *,
+    name: str,
+    tag: str,
+    noun: str,
+    find: Callable[[Call, int], Awaitable[Any]] | None = None,
+) -> None:
+    """Register the operation that returns one item of *entity* by the key in the path. *find* looks it up, if not every caller may see it."""
 
     async def handle(call: Call, **values: int) -> Any:
         (key,) = values.values()
-        return await get(call.reader, entity, key, noun)
+        return await (get(call.reader, entity, key, noun) if find is None else find(call, key))
 
     _describe(handle, name, path, f"Return one {noun}.", body=None, answer=item_type(entity, name))
     operation("GET", path, tag=tag)(handle)

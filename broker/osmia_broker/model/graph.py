@@ -89,6 +89,7 @@ class SequenceFlow:
     condition: Expression | None = (
         None  # of a flow out of a gateway; in the Activiti dialect also out of other elements
     )
+    skip: Expression | None = None  # `activiti:skipExpression`: whether to take the flow, instead of its condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,9 +300,7 @@ class Element:
     is_for_compensation: bool = False  # a handler; it has no flows
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event
-    has_conditions: bool = (
-        False  # some of its flows have conditions of the Activiti dialect, which any element may have
-    )
+    has_conditions: bool = False  # some of its flows have conditions or skip expressions of the Activiti dialect, which any element may have
 
     def __repr__(self) -> str:
         return f"Element({self.id}: {self.type})"  # its fields lead to the whole graph

@@ -160,14 +160,14 @@ class _Reading:
         if source.file.is_only_activiti and not source.id:
             self._name_flow(source)
         id = source.required(source.node, "id")
-        elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW)
+        elements.check_shape(source, "sequenceFlow", elements.SEQUENCE_FLOW, activiti.FLOW)
         # BPMN 2.0.2, table 10.123: a condition on a default flow shall be ignored, so it need not even be readable.
         condition = None if id in self._default_ids else _condition(source)
         ends = [self._end(source, attribute, scope) for attribute in ("sourceRef", "targetRef")]
         if ends[0] is None or ends[1] is None:
             return None
-        flow = SequenceFlow(id, ends[0], ends[1], condition)
-        if condition is not None and _is_of_activiti(source):
+        flow = SequenceFlow(id, ends[0], ends[1], condition, activiti.skip(source))
+        if flow.skip is not None or (condition is not None and _is_of_activiti(source)):
             flow.source.has_conditions = True
         flow.source.outgoing.append(flow)
         flow.target.incoming.append(flow)

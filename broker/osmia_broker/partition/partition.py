@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any
 
 from osmia_broker.engine import Budget, Turn, UndoFailed, execute
+from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
 from osmia_broker.errors import (
     Defect,
@@ -228,7 +229,7 @@ class Partition:
 
         It also wants again what it *wanted* before; otherwise two instances that evict each other could block it for ever.
         """
-        name = type(command).__name__
+        name = name_of(command)
         try:
             answer = execute(self._turn, command, self._clock.now_ms())
         except Missing as missing:

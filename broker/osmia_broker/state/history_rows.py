@@ -1,6 +1,7 @@
 """The rows of history alone: the engine writes them once and never reads them (`notes`)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from osmia_broker.state.kinds import stored
 
@@ -20,4 +21,48 @@ class MessageCorrelation:
     message_key: int
     message_name: str
     correlation_key: str
+    at_ms: int
+
+
+class AuditEntity(StrEnum):
+    """What an entry of the audit log is about."""
+
+    PROCESS_INSTANCE = "PROCESS_INSTANCE"
+    VARIABLE = "VARIABLE"
+    INCIDENT = "INCIDENT"
+    JOB = "JOB"
+    RESOURCE = "RESOURCE"
+    DECISION = "DECISION"
+    BATCH = "BATCH"
+
+
+class AuditOperation(StrEnum):
+    """What a person did."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    CANCEL = "CANCEL"
+    MODIFY = "MODIFY"
+    MIGRATE = "MIGRATE"
+    SUSPEND = "SUSPEND"
+    RESUME = "RESUME"
+    RESOLVE = "RESOLVE"
+    EVALUATE = "EVALUATE"
+
+
+@stored("audit_entries")
+@dataclass(slots=True)
+class AuditEntry:
+    """An operation of a person that is about no user task. It stays when the history of its process instance is deleted."""
+
+    key: int
+    process_instance_key: int  # 0: about none
+    definition_key: int  # of the process; of a DECISION, of the decision
+    element_instance_key: int  # 0: about none
+    entity_type: AuditEntity
+    entity_key: int  # of the instance, job, incident, deployment, deleted resource, evaluation or batch; of variables, their scope
+    operation: AuditOperation
+    description: str  # names of variables or files, the id of a decision, the type of a batch
+    user: str  # empty if unknown
     at_ms: int

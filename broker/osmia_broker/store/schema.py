@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
 from osmia_broker.state.batch_rows import BatchItem
-from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
 from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, UserTask
@@ -202,6 +202,9 @@ _index(
 IN_CHANGE = "ended_ms = 0 AND state <> 'CREATED'"
 _index("user_tasks_in_change", _task.state, where=IN_CHANGE)
 _index("user_tasks_by_assignee", _task.assignee, _task.ended_ms)
+#: Open tasks that everybody may take, for a policy of who reads what. Only a task without any candidate enters this index.
+FOR_EVERYBODY = "ended_ms = 0 AND assignee = '' AND candidate_users = '[]' AND candidate_groups = '[]'"
+_index("user_tasks_for_everybody", _task.ended_ms, where=FOR_EVERYBODY)
 _index("user_tasks_by_completion", _task.ended_ms, where="ended_ms > 0")
 _index("user_tasks_by_due_date", _task.due_ms, where="ended_ms = 0 AND due_ms <> 0")
 _index("user_tasks_by_follow_up_date", _task.follow_up_ms, where="ended_ms = 0 AND follow_up_ms <> 0")
@@ -211,6 +214,8 @@ _index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
 _index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
+# Listing what people did to a process instance.
+_index("audit_entries_of_instance", TABLES[AuditEntry].c.process_instance_key)
 # Listing the items of a batch operation by their states, those that were worked off too.
 _index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
 

@@ -89,9 +89,17 @@ class InProcessChannel(Channel):
         context = Context((*(self._metadata or ()), *extra_metadata))
         return await self._within(timeout_s, self._handler(name).unary_unary(request, context))
 
-    async def stream(self, name: str, request: Message, *, timeout_s: float | None) -> AsyncIterator[Any]:
+    async def stream(
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None,
+        extra_metadata: tuple[tuple[str, str], ...] = (),
+    ) -> AsyncIterator[Any]:
         """Iterate over the responses of a call that has many."""
-        responses = self._handler(name).unary_stream(request, Context(self._metadata or ()))
+        context = Context((*(self._metadata or ()), *extra_metadata))
+        responses = self._handler(name).unary_stream(request, context)
         loop = asyncio.get_running_loop()
         end_s = None if timeout_s is None else loop.time() + timeout_s
         try:

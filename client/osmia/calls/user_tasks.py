@@ -129,6 +129,8 @@ class UserTaskCalls:
         start: int = 0,
         after: str = "",
         before: str = "",
+        user: str = "",
+        groups: Iterable[str] = (),
     ) -> UserTaskPage:
         """Find user tasks. *filter* and *sort* are those of POST /v2/user-tasks/search, such as `{"assignee": "anna", "state": "CREATED"}`.
 
@@ -141,17 +143,18 @@ class UserTaskCalls:
         request = queries.SearchUserTasksRequest(
             filter=_text(filter), sort=_text(list(sort)), page=_text({k: v for k, v in page.items() if v})
         )
-        answer = await self._call("SearchUserTasks", request)
+        answer = await self._call("SearchUserTasks", request, user, groups)
         items = [_task(one) for one in answer.items]
         return UserTaskPage(items, answer.total, answer.has_more_total, answer.start_cursor, answer.end_cursor)
 
-    async def get(self, key: int) -> UserTask:
+    async def get(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> UserTask:
         """Return a task, open or ended.
 
         Raises:
             NotFound: there is none.
+            NotAllowed: the policy of the broker forbids it to *user*.
         """
-        return _task(await self._call("GetUserTask", queries.GetUserTaskRequest(key=key)))
+        return _task(await self._call("GetUserTask", queries.GetUserTaskRequest(key=key), user, groups))
 
     # --- changing
 
@@ -234,63 +237,73 @@ class UserTaskCalls:
 
     # --- what belongs to a task
 
-    async def form(self, key: int) -> UserTaskForm | None:
+    async def form(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> UserTaskForm | None:
         """Return the form of a task; None if it has none, or one that is kept elsewhere (`external_form` of the task)."""
-        answer = await self._call("GetUserTaskForm", queries.GetUserTaskRequest(key=key))
+        answer = await self._call("GetUserTaskForm", queries.GetUserTaskRequest(key=key), user, groups)
         return UserTaskForm(answer.key, answer.form_id, answer.version, answer.schema) if answer.schema else None
 
-    async def variables(self, key: int) -> dict[str, Any]:
+    async def variables(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> dict[str, Any]:
         """Return the variables that a task sees."""
-        answer = await self._call("GetUserTaskVariables", queries.GetUserTaskRequest(key=key))
+        answer = await self._call("GetUserTaskVariables", queries.GetUserTaskRequest(key=key), user, groups)
         return variables_json.decode(answer.variables)
 
-    async def save_draft(self, key: int, content: Mapping[str, Any] | None, *, user: str = "") -> None:
+    async def save_draft(
+        self, key: int, content: Mapping[str, Any] | None, *, user: str = "", groups: Iterable[str] = ()
+    ) -> None:
         """Keep what *user* has entered so far, privately; None discards it."""
         text = "" if content is None else variables_json.encode(content)
         request = queries.SaveUserTaskDraftRequest(key=key, content=text)
-        await self._call("SaveUserTaskDraft", request, user)
+        await self._call("SaveUserTaskDraft", request, user, groups)
 
-    async def draft(self, key: int, *, user: str = "") -> dict[str, Any] | None:
+    async def draft(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> dict[str, Any] | None:
         """Return the draft of *user*; None if there is none, or the task has ended."""
-        answer = await self._call("GetUserTaskDraft", queries.GetUserTaskRequest(key=key), user)
+        answer = await self._call("GetUserTaskDraft", queries.GetUserTaskRequest(key=key), user, groups)
         return variables_json.decode(answer.variables) if answer.variables else None
 
-    async def comment(self, key: int, text: str, *, user: str = "") -> int:
+    async def comment(self, key: int, text: str, *, user: str = "", groups: Iterable[str] = ()) -> int:
         """Comment an open task, and return the key of the comment."""
-        answer = await self._call("CommentUserTask", queries.CommentUserTaskRequest(key=key, text=text), user)
+        answer = await self._call("CommentUserTask", queries.CommentUserTaskRequest(key=key, text=text), user, groups)
         return int(answer.comment_key)
 
-    async def comments(self, key: int) -> list[UserTaskComment]:
+    async def comments(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> list[UserTaskComment]:
         """Return the comments on a task, oldest first."""
-        items = await self._pages("ListUserTaskComments", queries.ListUserTaskCommentsRequest(key=key))
+        items = await self._pages("ListUserTaskComments", queries.ListUserTaskCommentsRequest(key=key), user, groups)
         return [UserTaskComment(one.key, one.user, one.text, one.at_ms) for one in items]
 
-    async def history(self, key: int) -> list[UserTaskStep]:
+    async def history(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> list[UserTaskStep]:
         """Return what happened to a task, oldest first."""
-        items = await self._pages("GetUserTaskHistory", queries.GetUserTaskHistoryRequest(key=key))
+        items = await self._pages("GetUserTaskHistory", queries.GetUserTaskHistoryRequest(key=key), user, groups)
         return [
             UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes))
             for one in items
         ]
 
-    async def _pages(self, call: str, request: Any) -> list[Any]:
+    async def _pages(self, call: str, request: Any, user: str, groups: Iterable[str]) -> list[Any]:
         """Return the items of all pages of a list."""
         items: list[Any] = []
         while True:
-            answer = await self._call(call, request)
+            answer = await self._call(call, request, user, groups)
             items += answer.items
             if not answer.next:
                 return items
             request.after = answer.next
 
     async def follow(
-        self, *, after: int | None = None, bpmn_process_id: str = "", process_instance_key: int = 0
+        self,
+        *,
+        after: int | None = None,
+        bpmn_process_id: str = "",
+        process_instance_key: int = 0,
+        user: str = "",
+        groups: Iterable[str] = (),
     ) -> AsyncIterator[UserTaskChange]:
         """Iterate over the changes of tasks from now on, or after the position *after*; each comes after its commit, at least once."""
         request = queries.FollowUserTasksRequest(
             after=after, bpmn_process_id=bpmn_process_id, process_instance_key=process_instance_key
         )
-        async for one in self._channel.stream("FollowUserTasks", request, timeout_s=None):
+        async for one in self._channel.stream(
+            "FollowUserTasks", request, timeout_s=None, extra_metadata=_who(user, groups)
+        ):
             if one.intent:
                 yield UserTaskChange(
                     position=one.position,
@@ -303,11 +316,15 @@ class UserTaskCalls:
                 )
 
     async def _call(self, name: str, request: Any, user: str = "", groups: Iterable[str] = (), wait_ms: int = 0) -> Any:
-        named = ((USER_METADATA, user), (GROUPS_METADATA, ",".join(groups)))
-        given = tuple((key, value) for key, value in named if value)
         waits_longer = self._timeout_s is not None and wait_ms > 0
         timeout_s = (wait_ms + ANSWER_SLACK_MS) / 1000 if waits_longer else self._timeout_s
-        return await self._channel.unary(name, request, timeout_s=timeout_s, extra_metadata=given)
+        return await self._channel.unary(name, request, timeout_s=timeout_s, extra_metadata=_who(user, groups))
+
+
+def _who(user: str, groups: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that name the acting person."""
+    named = ((USER_METADATA, user), (GROUPS_METADATA, ",".join(groups)))
+    return tuple((key, value) for key, value in named if value)
 
 
 def _text(value: object) -> str:

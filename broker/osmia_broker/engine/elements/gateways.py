@@ -1,7 +1,7 @@
 """Gateways: they send a token over one flow or over all of them, or let tokens wait for each other."""
 
-from osmia_broker.engine.expressions import evaluate_boolean
 from osmia_broker.engine.lifecycle import Processor, enter, no_flow, processes
+from osmia_broker.engine.skipping import is_taken, skips_condition
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, WaitingToken
@@ -14,9 +14,7 @@ class ExclusiveGateway(Processor):
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
         """Return the one flow to take. A condition that is neither true nor false is an incident, even beside a default flow."""
         for flow in element.outgoing:
-            if flow is element.default_flow:
-                continue
-            if flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key):
+            if is_taken(turn, instance, element, flow):
                 return [flow]
         if element.default_flow is not None:
             return [element.default_flow]
@@ -42,8 +40,13 @@ class ParallelGateway(Processor):
             enter(turn, gateway, scope, flow.id)
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
-        """Return all flows: a parallel gateway does not look at conditions."""
-        return element.outgoing
+        """Return all flows: a parallel gateway does not look at conditions, but at the skip expressions of the Activiti dialect."""
+        if not element.has_conditions:
+            return element.outgoing
+        chosen = [one for one in element.outgoing if skips_condition(turn, instance, element, one) is not False]
+        if not chosen:
+            raise no_flow(element)
+        return chosen
 
 
 @processes(ElementType.INCLUSIVE_GATEWAY)
@@ -59,12 +62,7 @@ class InclusiveGateway(Processor):
 
     def outgoing(self, turn: Turn, instance: ElementInstance, element: Element) -> list[SequenceFlow]:
         """Return the flows to take. A condition that is neither true nor false is an incident."""
-        chosen = [
-            flow
-            for flow in element.outgoing
-            if flow is not element.default_flow
-            and (flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key))
-        ]
+        chosen = [flow for flow in element.outgoing if is_taken(turn, instance, element, flow)]
         if chosen or not element.outgoing:
             return chosen
         if element.default_flow is not None:

@@ -6,10 +6,10 @@ The dispatch goes by the type of the element *instance*, not of the model's elem
 from collections.abc import Callable
 from typing import TypeVar
 
-from osmia_broker.engine.expressions import evaluate_boolean
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.joins import open_joins
 from osmia_broker.engine.lifecycle.moves import enter, is_empty, plan_completion
+from osmia_broker.engine.skipping import is_taken
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType, SequenceFlow
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType
@@ -46,12 +46,7 @@ class Processor:
         """Return the sequence flows to take at completion: all of them, unless the element or their conditions choose."""
         if not element.has_conditions:
             return element.outgoing
-        chosen = [
-            flow
-            for flow in element.outgoing
-            if flow is not element.default_flow
-            and (flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key))
-        ]
+        chosen = [flow for flow in element.outgoing if is_taken(turn, instance, element, flow)]
         if chosen:
             return chosen
         if element.default_flow is not None:

@@ -29,11 +29,12 @@ class RuntimeInstruction(Body):
 
 
 class Creation(Body):
-    """A process instance to create. The process is named by its id or by the key of its definition."""
+    """A process instance to create. The process is named by its id, with a version or a version tag, or by the key of its definition."""
 
     process_definition_id: Text | None = None
     process_definition_key: Key | None = None
     process_definition_version: int | None = None
+    process_definition_version_tag: Text | None = None
     variables: Raw = field(default_factory=Raw)
     tenant_id: Text | None = None
     start_instructions: list[StartInstruction] | None = None
@@ -65,11 +66,13 @@ async def create_process_instance(call: Call, body: Creation) -> CreatedInstance
     faults.require_one(
         processDefinitionId=body.process_definition_id, processDefinitionKey=body.process_definition_key or None
     )
+    _check_version(faults, body)
     faults.refuse()
     checks.default_tenant("Create Process Instance", [body.tenant_id or ""])
     asked: dict[str, Any] = {
         "bpmn_process_id": body.process_definition_id or "",
         "version": LATEST if body.process_definition_version is None else body.process_definition_version,
+        "version_tag": body.process_definition_version_tag or "",
         "process_definition_key": body.process_definition_key or 0,
         "variables": variables_text(body.variables),
         "start_elements": tuple(one.element_id for one in body.start_instructions or ()),
@@ -87,6 +90,20 @@ async def create_process_instance(call: Call, body: Creation) -> CreatedInstance
 async def cancel_process_instance(call: Call, process_instance_key: Key) -> None:
     """Cancel a process instance with everything in it."""
     await call.calls.cancel_instance(process_instance_key)
+
+
+def _check_version(faults: Faults, body: Creation) -> None:
+    """Check that a version tag stands beside an id, and alone."""
+    if body.process_definition_version_tag is None:
+        return
+    faults.require("processDefinitionVersionTag", body.process_definition_version_tag)
+    others = {
+        "processDefinitionKey": body.process_definition_key or None,
+        "processDefinitionVersion": body.process_definition_version,
+    }
+    for name, value in others.items():
+        if value is not None:
+            faults.require_one(**{name: value, "processDefinitionVersionTag": body.process_definition_version_tag})
 
 
 def _marks(call: Call, body: Creation) -> Marks:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import (
     Results,
@@ -20,23 +21,46 @@ from osmia_broker.store.read.entities.variables import (
     WHOLE_EFFECTIVE_VARIABLES,
     WHOLE_VARIABLES,
 )
-from osmia_broker.store.read.search.search import Search, get, search
+from osmia_broker.store.read.search.entity import Item
+from osmia_broker.store.read.search.search import Search, search
 
 TAG = "User task"
 TASK = "/user-tasks/{userTaskKey}"
 
 
+def readable(call: Call) -> ReadableTasks:
+    """Return the user tasks that the caller may read."""
+    return ReadableTasks(call.reader, call.calls.user_tasks.actor(call.caller))
+
+
+async def _readable(call: Call, _values: dict[str, int]) -> dict[str, Any]:
+    return readable(call).scope
+
+
+async def _item(call: Call, user_task_key: int) -> Item:
+    return await readable(call).item(user_task_key)
+
+
 async def _in_scopes(call: Call, values: dict[str, int]) -> dict[str, Any]:
-    return {"scopeKey": {"$in": await task_views.scopes_seen(call.reader, values["user_task_key"])}}
+    key = values["user_task_key"]
+    await readable(call).require(key, "read the variables of")
+    return {"scopeKey": {"$in": await task_views.scopes_seen(call.reader, key)}}
 
 
 async def _of_known_task(call: Call, values: dict[str, int]) -> dict[str, Any]:
-    await get(call.reader, USER_TASKS, values["user_task_key"], "user task")
+    await readable(call).item(values["user_task_key"], "read the history of")
     return {}
 
 
-serve_search("/user-tasks/search", USER_TASKS, name="search_user_tasks", tag=TAG, summary="Search user tasks.")
-serve_get(TASK, USER_TASKS, name="get_user_task", tag=TAG, noun="user task")
+serve_search(
+    "/user-tasks/search",
+    USER_TASKS,
+    name="search_user_tasks",
+    tag=TAG,
+    summary="Search the user tasks that the caller may read.",
+    sees=_readable,
+)
+serve_get(TASK, USER_TASKS, name="get_user_task", tag=TAG, noun="user task", find=_item)
 serve_search(
     TASK + "/variables/search",
     VARIABLES,
@@ -60,10 +84,12 @@ serve_search(
 @operation("GET", TASK + "/form", tag=TAG)
 async def get_user_task_form(call: Call, user_task_key: Key) -> Any:
     """Return the form of a user task; the answer is empty if it has none."""
+    await readable(call).require(user_task_key, "read the form of")
     return await files.form_of_task(call.reader, user_task_key)
 
 
 async def _search_effective(call: Call, user_task_key: int, body: Any = None) -> Results:
+    await readable(call).require(user_task_key, "read the variables of")
     scopes = await task_views.scopes_seen(call.reader, user_task_key)
     entity = EFFECTIVE_VARIABLES if truncates(call) else WHOLE_EFFECTIVE_VARIABLES
     asked = Search() if body is None else Search(body.filter, body.sort, body.page)

@@ -12,9 +12,8 @@ from osmia_broker.http.web.rendering import iso
 from osmia_broker.http.web.task_list import Item, seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
-from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
-from osmia_broker.store.read.search.search import Found, Search, get, search
+from osmia_broker.store.read.search.search import Found, Search, search
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
@@ -110,9 +109,10 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
 
     Raises:
         NotFound: there is no task with this key.
+        Forbidden: the person may not read it.
 
     """
-    item = seen(visit, await get(visit.reader, USER_TASKS, key, "user task"))
+    item = seen(visit, await visit.tasks.item(key))
     tab = visit.asked("tab")
     view = TaskView(item, tab if tab in TABS else "task", looked_for=visit.asked("named"))
     draft = typed
@@ -166,8 +166,10 @@ async def whole_value(visit: Visit, key: int, name: str) -> str:
 
     Raises:
         NotFound: it sees none with this name.
+        Forbidden: the person may not read the task.
 
     """
+    await visit.tasks.require(key, "read the variables of")
     found = await effective(visit, key, {"name": name}, limit=1, whole=True)
     if not found.items:
         raise NotFound(f"Expected the task with key '{key}' to see a variable '{name}', but found none")

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from osmia_broker.calls import Caller, Calls
+from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
 from osmia_broker.http.web.person import Person, packed, unpacked
 from osmia_broker.http.web.rendering import render
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import INCIDENTS
+from osmia_broker.store.read.entities import AUDIT_LOGS, INCIDENTS, USER_TASKS
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Found, Search, search
 
@@ -70,6 +71,11 @@ class Visit:
         return self.person.caller()
 
     @property
+    def tasks(self) -> ReadableTasks:
+        """The user tasks that the person may read."""
+        return ReadableTasks(self.reader, self.calls.user_tasks.actor(self.caller))
+
+    @property
     def now_ms(self) -> int:
         """The time of the broker, in epoch milliseconds."""
         return self.site.now_ms()
@@ -119,7 +125,7 @@ class Visit:
         after: str = "",
         before: str = "",
     ) -> Found:
-        """Find a page of items. A field of *sort* that begins with `-` is in descending order.
+        """Find a page of items that the person may read. A field of *sort* that begins with `-` is in descending order.
 
         Raises:
             InvalidArgument: the filter or a cursor is wrong.
@@ -127,7 +133,9 @@ class Visit:
         """
         order = [{"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"} for one in sort]
         place = {"after": after} if after else {"before": before} if before else {}
-        return await search(self.reader, entity, Search(filter or {}, order, {"limit": limit, **place}))
+        asked = Search(filter or {}, order, {"limit": limit, **place})
+        scopes = {USER_TASKS: self.tasks.scope, AUDIT_LOGS: self.tasks.log_scope}
+        return await search(self.reader, entity, asked, scope=scopes.get(entity))
 
     # --- the answer
 

@@ -27,6 +27,7 @@ from osmia_broker.model.xml import ACTIVITI, BPMN, Node, local_name, name, text
 DEFAULT_RETRIES = 3
 
 TASK = frozenset({"skipExpression"})
+FLOW = TASK
 USER_TASK = TASK | {
     "assignee",
     "candidateGroups",

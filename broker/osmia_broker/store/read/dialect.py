@@ -151,8 +151,8 @@ def item(parameter: str, place: int) -> ColumnElement[Any]:
 def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
     """Return a table of the distinct keys that are selected, each by its only column, which is called `key` here.
 
-    The selections must find their keys in ascending order through an index, so that SQLite merges them as it reads. It forgets to do so for a
-    table of a join, unless that has a limit; a negative one means none.
+    SQLite merges them as it reads if each finds its keys in ascending order through an index, and sorts the others first. It forgets to do so
+    for a table of a join, unless that has a limit; a negative one means none. A single selection must find each key once.
     """
     if len(keys) == 1:
         return keys[0].subquery(name)

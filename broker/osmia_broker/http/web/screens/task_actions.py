@@ -6,16 +6,15 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.calls.next_task import claim_next
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, OsmiaError
+from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page
 from osmia_broker.http.web.task_input import Input, read_input
 from osmia_broker.http.web.task_list import Item, is_open, read_list
 from osmia_broker.http.web.visit import Visit
-from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.search.search import get
 
 TASK = "/tasks/{key:int}"
+NOT_YOURS = "This task is not for you to see."
 
 
 @action(TASK + "/claim")
@@ -89,14 +88,14 @@ async def complete(visit: Visit, key: int) -> Response:
         return await task_page(
             visit, key, typed=typed, status=400, alert="Nothing was sent: a value is not valid JSON."
         )
-    item = await get(visit.reader, USER_TASKS, key, "user task")
+    item = await visit.tasks.item(key)
     if is_open(item) and item["assignee"] != visit.person.user:
         who = f"is assigned to {item['assignee']} now" if item["assignee"] else "is assigned to nobody now"
         return await _not_completed(visit, key, typed, f"Nothing was sent: this task {who}.")
     listed = await read_list(visit)
     try:
         await visit.calls.user_tasks.complete(key, typed.document, caller=visit.caller)
-    except (InvalidState, NotFound, InvalidArgument) as error:
+    except (Forbidden, InvalidState, NotFound, InvalidArgument) as error:
         return await _not_completed(visit, key, typed, f"{await _why_not(visit, key, error)} Nothing was sent.")
     keys = [one["userTaskKey"] for one in listed.items]
     return visit.go(listed.address(**{**listed.page, **_next(keys, str(key))}), status="Task completed.")
@@ -153,18 +152,20 @@ async def _done(visit: Visit, key: int, doing: Awaitable[object], status: str, *
         await doing
     except OsmiaError as error:
         text = await _why_not(visit, key, error)
-        if comment:
+        if comment and text != NOT_YOURS:
             return await task_page(visit, key, status=409, alert=text, comment=comment)
-        return visit.go(_back(visit, key), alert=text)
-    return visit.go(_back(visit, key), status=status)
+        return visit.go(await _place(visit, key), alert=text)
+    return visit.go(await _place(visit, key), status=status)
 
 
 async def _why_not(visit: Visit, key: int, error: OsmiaError) -> str:
     """Say in a person's words why a change was refused."""
     try:
-        item = await get(visit.reader, USER_TASKS, key, "user task")
+        item = await visit.tasks.item(key)
     except NotFound:
         return "This task does not exist."
+    except Forbidden:
+        return NOT_YOURS
     if not is_open(item):
         return ended(item)
     if isinstance(error, InvalidState) and item["assignee"] and item["assignee"] != visit.person.user:
@@ -178,6 +179,16 @@ def ended(item: Item) -> str:
         who = f" by {item['assignee']}" if item["assignee"] else ""
         return f"This task was completed{who} meanwhile."
     return "This task was canceled meanwhile."
+
+
+async def _place(visit: Visit, key: int) -> str:
+    """Return where the person goes on: at the task, or at the list if they may see the task no more, or never might."""
+    try:
+        await visit.tasks.require(key)
+    except Forbidden:
+        query = visit.request.url.query
+        return f"/tasks?{query}" if query else "/tasks"
+    return _back(visit, key)
 
 
 def _back(visit: Visit, key: int) -> str:

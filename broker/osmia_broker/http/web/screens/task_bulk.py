@@ -5,13 +5,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, OsmiaError
+from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.task_list import is_open
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import files
-from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.search.search import get
 
 SELECTED_MAX = 500
 NAMED_MAX = 3  # tasks that are named for each reason
@@ -91,13 +89,13 @@ class _Doing:
         return refused
 
     async def _unclaim(self, key: int) -> None:
-        item = await get(self._visit.reader, USER_TASKS, key, "user task")
+        item = await self._visit.tasks.item(key)
         if is_open(item) and item["assignee"] != self._visit.person.user:
             raise InvalidArgument(f"it is assigned to {item['assignee']}" if item["assignee"] else "it is not assigned")
         await self._tasks.unassign(key, caller=self._visit.caller)
 
     async def _complete(self, key: int) -> None:
-        item = await get(self._visit.reader, USER_TASKS, key, "user task")
+        item = await self._visit.tasks.item(key)
         if is_open(item) and item["assignee"] != self._visit.person.user:
             raise InvalidArgument("it is not yours")
         if await files.form_of_task(self._visit.reader, key) is not None:
@@ -106,9 +104,11 @@ class _Doing:
 
     async def _why_not(self, key: int, error: OsmiaError) -> tuple[str, str]:
         try:
-            item = await get(self._visit.reader, USER_TASKS, key, "user task")
+            item = await self._visit.tasks.item(key)
         except NotFound:
             return str(key), "it does not exist"
+        except Forbidden:
+            return str(key), "it is not for you to see"
         title = item["name"] or item["elementId"]
         if not is_open(item):
             return title, f"it is {item['state'].lower()}"

@@ -1,15 +1,14 @@
 """User tasks of both kinds and dialects, open and ended."""
 
-from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, bindparam, literal_column, not_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, literal_column, not_, select
 from sqlalchemy import text as text_of_schema
 
-from osmia_broker.state.task_rows import TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.task_rows import UserTask, UserTaskState
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.entities import beside
+from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
@@ -17,7 +16,6 @@ from osmia_broker.store.read.search.fields import (
     Column,
     Condition,
     Field,
-    Nested,
     choice,
     date,
     integer,
@@ -43,28 +41,13 @@ def _date(stored: Any) -> str | None:
     return text
 
 
-def _candidates(name: str, kind: str, task: FromClause, *, of_open: bool) -> Field:
-    """Declare the candidates of one kind, for filters. A candidate that was removed counts no more."""
-    table = schema.TABLES[TaskCandidate].alias(f"candidate_{kind.lower()}")
-    if of_open:
-        is_candidate = table.c.ended_ms == schema.NOT_ENDED
-    else:  # the candidates of an ended task have ended with it
-        owner = schema.TABLES[UserTask].alias("owner").c
-        ended_ms = select(owner.ended_ms).where(owner.key == table.c.user_task_key).scalar_subquery()
-        is_candidate = table.c.ended_ms == ended_ms
-    nested = Nested(
-        table, table.c.user_task_key, task.c.key, and_(table.c.kind == literal_column(f"'{kind}'"), is_candidate)
-    )
-    return text(name, table.c.name, nested=nested, shows=False, by_item=True)
-
-
 def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
     definition, origin = beside.Definition(task.c.process_definition_key), beside.Origin(task.c.process_instance_key)
     return (
         key("userTaskKey", task.c.key),
         maybe("name", task.c.name, sorts=True),
         choice("state", task.c.state, STATES),
-        maybe("assignee", task.c.assignee),
+        task_readers.assignee(task),
         text("elementId", task.c.element_id),
         json("candidateGroups", task.c.candidate_groups, beside.texts),
         json("candidateUsers", task.c.candidate_users, beside.texts),
@@ -91,48 +74,14 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
         maybe("description", task.c.documentation, filters=False),
         maybe("category", task.c.category, filters=False),
         # --- for filters
-        _candidates("candidateGroup", "GROUP", task, of_open=of_open),
-        _candidates("candidateUser", "USER", task, of_open=of_open),
+        *task_readers.candidates(task.c.key, of_open=of_open),
+        task_readers.is_for_everybody(task.c.key),
         beside.variables("processInstanceVariables", task.c.process_instance_key),
         beside.variables("localVariables", task.c.element_instance_key),
     )
 
 
-def _candidates_of(kind: str) -> Callable[[Leaf], list[Select[Any]]]:
-    """Return the way from the names of candidates to their open tasks."""
-
-    def selected(leaf: Leaf) -> list[Select[Any]]:
-        if leaf.negated or leaf.operator not in ("$eq", "$in"):
-            return []
-        names: list[Column] = [bindparam(leaf.parameter)]
-        if leaf.operator == "$in":
-            names = [dialect.item(leaf.parameter, place) for place in range(leaf.items)]
-        table = schema.TABLES[TaskCandidate].alias("of_candidate").c
-        return [
-            select(table.user_task_key.label("key")).where(
-                table.kind == literal_column(f"'{kind}'"), table.name == name, table.ended_ms == schema.NOT_ENDED
-            )
-            for name in names
-        ]
-
-    return selected
-
-
-def _with(column: str) -> Callable[[Leaf], list[Select[Any]]]:
-    """Return the way from a value of *column*, which an index has, to the open tasks with it."""
-
-    def selected(leaf: Leaf) -> list[Select[Any]]:
-        if leaf.negated or leaf.operator != "$eq":
-            return []
-        table = schema.TABLES[UserTask].alias("with_value").c
-        has_value = [table[column] != literal_column("''")] if isinstance(table[column].type, Text) else []
-        is_it: Condition = table[column] == bindparam(leaf.parameter)
-        return [select(table.key.label("key")).where(is_it, *has_value, table.ended_ms == schema.NOT_ENDED)]
-
-    return selected
-
-
-def _of_element_instance(*, of_open: bool) -> Callable[[Leaf], list[Select[Any]]]:
+def _of_element_instance(*, of_open: bool) -> task_readers.Lookup:
     """Return the way from the key of an element instance to its task, by way of its process instance."""
 
     def selected(leaf: Leaf) -> list[Select[Any]]:
@@ -147,6 +96,15 @@ def _of_element_instance(*, of_open: bool) -> Callable[[Leaf], list[Select[Any]]
         return [found.where(table.ended_ms == schema.NOT_ENDED) if of_open else found]
 
     return selected
+
+
+def _lookups(*, of_open: bool) -> dict[str, task_readers.Lookup]:
+    return {
+        **task_readers.lookups(of_open=of_open),
+        "userTaskKey": task_readers.with_value("key", of_open=of_open),
+        "processInstanceKey": task_readers.with_value("process_instance_key", of_open=of_open),
+        "elementInstanceKey": _of_element_instance(of_open=of_open),
+    }
 
 
 def _is_in_state(leaf: Leaf, key: Column) -> Condition | None:
@@ -174,6 +132,16 @@ def _has_assignee(leaf: Leaf, key: Column) -> Condition | None:
     return is_found if leaf.negated is (leaf.operator == "$exists") else not_(is_found)
 
 
+#: Conditions that leave few tasks, whether open or not.
+_DRIVERS = {
+    "assignee": ("$eq",),
+    "userTaskKey": ("$eq", "$in"),
+    "processInstanceKey": ("$eq", "$in"),
+    "processInstanceVariables": ("$eq",),
+    "businessId": ("$eq",),
+    "tags": ("$eq",),
+}
+
 _open = schema.TABLES[UserTask].alias("task")
 #: The tasks that have not ended. An index holds all columns that their filters need, and others hold the orders of lists.
 _OPEN_USER_TASKS = Entity(
@@ -183,23 +151,8 @@ _OPEN_USER_TASKS = Entity(
     _fields(_open, of_open=True),
     where=_open.c.ended_ms == schema.NOT_ENDED,
     index="user_tasks_open",
-    drivers={
-        "assignee": ("$eq",),
-        "userTaskKey": ("$eq", "$in"),
-        "processInstanceKey": ("$eq", "$in"),
-        "processInstanceVariables": ("$eq",),
-        "businessId": ("$eq",),
-        "tags": ("$eq",),
-    },
-    lookups={
-        "candidateGroup": _candidates_of("GROUP"),
-        "candidateUser": _candidates_of("USER"),
-        "assignee": _with("assignee"),
-        "userTaskKey": _with("key"),
-        "processInstanceKey": _with("process_instance_key"),
-        "elementInstanceKey": _of_element_instance(of_open=True),
-        "name": _with("name"),
-    },
+    drivers=_DRIVERS,
+    lookups=_lookups(of_open=True) | {"name": task_readers.with_value("name", of_open=True)},
     of_keys={"state": _is_in_state, "assignee": _has_assignee},
     walks={
         "": "user_tasks_open",
@@ -227,6 +180,7 @@ USER_TASKS = Entity(
     _task,
     (_task.c.key,),
     _fields(_task, of_open=False),
-    lookups={"elementInstanceKey": _of_element_instance(of_open=False)},
+    drivers=_DRIVERS,
+    lookups=_lookups(of_open=False),
     narrowed=_narrowed,
 )

@@ -134,13 +134,19 @@ def parse(
     parsed = Parsed()
     if asked is not None and not isinstance(asked, dict):
         raise refuse(place, "an object", asked)
-    members = dict(asked or {})
-    alternatives = members.pop("$or", None)
-    nodes = [*_conditions(parsed, fields, scope or {}, SCOPE), *_conditions(parsed, fields, members, place)]
-    if alternatives is not None and alternatives != []:  # the Java client always sends the list
-        nodes.append(_alternatives(parsed, fields, alternatives, f"{place}.$or"))
+    nodes = [*_members(parsed, fields, scope or {}, SCOPE), *_members(parsed, fields, asked or {}, place)]
     parsed.shape = Group(True, tuple(nodes))
     return parsed
+
+
+def _members(parsed: Parsed, fields: Mapping[str, Field], asked: Mapping[str, Any], place: str) -> list[Node]:
+    """Read the members of a filter, of which `$or` holds alternatives."""
+    members = dict(asked)
+    alternatives = members.pop("$or", None)
+    nodes = _conditions(parsed, fields, members, place)
+    if alternatives is not None and alternatives != []:  # the Java client always sends the list
+        nodes.append(_alternatives(parsed, fields, alternatives, f"{place}.$or"))
+    return nodes
 
 
 def _narrows(node: Node) -> bool:
@@ -166,7 +172,7 @@ def _conditions(parsed: Parsed, fields: Mapping[str, Field], asked: Any, place: 
     nodes: list[Node] = []
     for name, value in asked.items():
         known = fields.get(name)
-        if known is None or not (known.filters or place == SCOPE):
+        if known is None or not (known.filters or place.startswith(SCOPE)):
             names = ", ".join(one for one, its in fields.items() if its.filters)
             raise InvalidArgument(f"Expected {place} to name fields among {names}, but found {shown(name)}")
         if value is not None:

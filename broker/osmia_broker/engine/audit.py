@@ -1,0 +1,185 @@
+"""The audit log: which commands are operations of people, and what the log keeps of each (contract-8.10.md, sections 2 and 3).
+
+A door wraps the command of a person in `ByPerson`. Its entry is written in the same turn as its effects, so both are committed or neither.
+Commands of workers are never wrapped: they pay nothing. User tasks have a log of their own (`TaskEvent`).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from osmia_broker.engine import batch_commands as batches
+from osmia_broker.engine import commands
+from osmia_broker.engine.commands import Command
+from osmia_broker.engine.engine import HANDLERS, handles
+from osmia_broker.engine.turn import Turn
+from osmia_broker.state.history_rows import AuditEntity, AuditEntry, AuditOperation
+from osmia_broker.state.rows import ElementInstance, Incident, Job
+
+
+class ByPerson(Command, frozen=True, gc=False):
+    """Carry *command* out for *user* (empty if nobody is named) and write it into the audit log. The answer is that of the command."""
+
+    command: Command
+    user: str
+
+    @property
+    def intent(self) -> str:  # type: ignore[override]  # of one command, where others have that of their class
+        """The name of the command in error texts."""
+        return self.command.intent
+
+
+class Subject(NamedTuple):
+    """What an operation is about. A key of 0: there is none."""
+
+    key: int
+    process_instance_key: int = 0
+    definition_key: int = 0
+    element_instance_key: int = 0
+    description: str = ""
+
+
+Find = Callable[[Turn, Any], Subject | None]  #: looks before the command; None: look at its answer
+Read = Callable[[Any, Any], Subject]  #: makes the subject of a command and its answer
+
+
+class Logged(NamedTuple):
+    """How a command is logged. *find* looks for its subject before the command, *read* makes it of the answer."""
+
+    entity: AuditEntity
+    operation: AuditOperation
+    find: Find | None = None
+    read: Read | None = None
+
+
+def _instance(turn: Turn, command: Any) -> Subject:
+    row = turn.state.find(ElementInstance, command.process_instance_key)
+    return Subject(command.process_instance_key, command.process_instance_key, row.process_definition_key if row else 0)
+
+
+def _scope(turn: Turn, command: commands.SetVariables) -> Subject:
+    key, names = command.element_instance_key, ", ".join(command.variables)
+    row = turn.state.find(ElementInstance, key)
+    if row is None:
+        return Subject(key)
+    return Subject(key, row.process_instance_key, row.process_definition_key, key, names[:DESCRIPTION_CHARACTERS])
+
+
+def _job(turn: Turn, command: Any) -> Subject:
+    return _of_row(turn.state.find(Job, command.job_key), command.job_key)
+
+
+def _incident(turn: Turn, command: commands.ResolveIncident) -> Subject:
+    return _of_row(turn.state.find(Incident, command.incident_key), command.incident_key)
+
+
+def _of_row(row: Any, key: int) -> Subject:
+    if row is None:
+        return Subject(key)
+    return Subject(key, row.process_instance_key, row.process_definition_key, row.element_instance_key)
+
+
+def _created(_command: Any, answer: Any) -> Subject:
+    return Subject(answer.process_instance_key, answer.process_instance_key, answer.process_definition_key)
+
+
+def _deployed(command: commands.DeployResources, answer: Any) -> Subject:
+    names = ", ".join(resource.name for resource in command.resources)
+    return Subject(answer.key, description=names[:DESCRIPTION_CHARACTERS])
+
+
+def _evaluated(_command: Any, answer: Any) -> Subject:
+    return Subject(answer.key, definition_key=answer.decision.key, description=answer.decision.decision_id)
+
+
+DESCRIPTION_CHARACTERS = 1_000
+_ENTITY, _OPERATION = AuditEntity, AuditOperation
+
+#: The operations of people, by the command that carries them out.
+OPERATIONS: dict[type[Command], Logged] = {
+    commands.CreateProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.CREATE, read=_created),
+    commands.CancelProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.CANCEL, _instance),
+    commands.ModifyProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.MODIFY, _instance),
+    commands.MigrateProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.MIGRATE, _instance),
+    commands.SuspendProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.SUSPEND, _instance),
+    commands.ResumeProcessInstance: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.RESUME, _instance),
+    commands.AssignBusinessId: Logged(_ENTITY.PROCESS_INSTANCE, _OPERATION.UPDATE, _instance),
+    batches.DeleteEndedInstance: Logged(
+        _ENTITY.PROCESS_INSTANCE,
+        _OPERATION.DELETE,
+        lambda _turn, command: Subject(command.process_instance_key, command.process_instance_key),
+    ),
+    commands.SetVariables: Logged(_ENTITY.VARIABLE, _OPERATION.UPDATE, _scope),
+    commands.ResolveIncident: Logged(_ENTITY.INCIDENT, _OPERATION.RESOLVE, _incident),
+    commands.UpdateJobRetries: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
+    commands.UpdateJobTimeout: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
+    commands.UpdateJobPriority: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
+    batches.UpdateJob: Logged(_ENTITY.JOB, _OPERATION.UPDATE, _job),
+    commands.DeployResources: Logged(_ENTITY.RESOURCE, _OPERATION.CREATE, read=_deployed),
+    commands.DeleteResource: Logged(
+        _ENTITY.RESOURCE, _OPERATION.DELETE, lambda _turn, command: Subject(command.resource_key)
+    ),
+    commands.EvaluateDecision: Logged(_ENTITY.DECISION, _OPERATION.EVALUATE, read=_evaluated),
+    batches.DeleteEvaluation: Logged(
+        _ENTITY.DECISION, _OPERATION.DELETE, lambda _turn, command: Subject(command.evaluation_key)
+    ),
+    batches.CreateBatch: Logged(
+        _ENTITY.BATCH, _OPERATION.CREATE, read=lambda command, key: Subject(key, description=str(command.type))
+    ),
+    batches.SuspendBatch: Logged(_ENTITY.BATCH, _OPERATION.SUSPEND, lambda _turn, command: Subject(command.batch_key)),
+    batches.ResumeBatch: Logged(_ENTITY.BATCH, _OPERATION.RESUME, lambda _turn, command: Subject(command.batch_key)),
+    batches.CancelBatch: Logged(_ENTITY.BATCH, _OPERATION.CANCEL, lambda _turn, command: Subject(command.batch_key)),
+}
+
+#: What programs do all day. It is an operation of a person only if the caller names one.
+DAILY = frozenset(
+    {
+        commands.CreateProcessInstance,
+        commands.SetVariables,
+        commands.EvaluateDecision,
+        commands.UpdateJobRetries,
+        commands.UpdateJobTimeout,
+        commands.UpdateJobPriority,
+        batches.UpdateJob,
+    }
+)
+
+
+def by_person(command: Command, user: str) -> Command:
+    """Return the command as the operation of *user*; as it is, if the audit log does not ask for it."""
+    kind = type(command)
+    return ByPerson(command, user) if kind in OPERATIONS and (user or kind not in DAILY) else command
+
+
+@handles(ByPerson)
+def carry_out_by_person(turn: Turn, operation: ByPerson) -> Any:
+    """Carry the command out, then write its entry."""
+    command = operation.command
+    logged = OPERATIONS[type(command)]
+    key = turn.next_key()
+    subject = logged.find(turn, command) if logged.find is not None else None
+    answer = HANDLERS[type(command)](turn, command)
+    if logged.read is not None:
+        subject = logged.read(command, answer)
+        if subject.key < key:
+            return answer  # a creation that is repeated: nothing was created
+    assert subject is not None, f"{type(command).__name__} has a subject"
+    turn.notes[AuditEntry].write(
+        AuditEntry(
+            key=key,
+            process_instance_key=subject.process_instance_key,
+            definition_key=subject.definition_key,
+            element_instance_key=subject.element_instance_key,
+            entity_type=logged.entity,
+            entity_key=subject.key,
+            operation=logged.operation,
+            description=subject.description,
+            user=operation.user,
+            at_ms=turn.now_ms,
+        )
+    )
+    return answer
+
+
+def name_of(command: Command) -> str:
+    """Return the name of a command in metrics and logs: of an operation of a person, that of its command."""
+    return type(command.command if type(command) is ByPerson else command).__name__
