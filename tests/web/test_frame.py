@@ -4,6 +4,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.bpmn import bpmn
+from tests.doors import running_broker
+
 
 def test_an_unknown_address_says_so_and_leads_back(page):
     answer = page.goto("/instances/1/nothing")
@@ -160,3 +163,14 @@ def test_the_first_tab_leads_to_the_content(page):
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_brokers_in_one_process_keep_their_models_apart(tmp_path):
+    """The first definition has the same key in every new broker."""
+    for name in ("Ask them", "Ask us"):
+        with running_broker(tmp_path / name) as broker:
+            xml = bpmn("start > ask:user > end").replace(b'id="ask"', f'id="ask" name="{name}"'.encode(), 1)
+            broker.client.deploy(("process.bpmn", xml))
+            key = broker.client.create_instance("process").key
+            page = httpx.get(f"http://127.0.0.1:{broker.broker.http_port}/instances/{key}").text
+        assert f">{name}</a>: 1 active" in page

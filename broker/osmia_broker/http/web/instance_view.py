@@ -1,7 +1,6 @@
 """Reads everything that the page of one process instance shows. Every list is bounded and has a cursor of its own in the address."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +38,6 @@ STATE_NAMES = {
     "INCIDENT": ("Incident", "incident"),
 }
 TYPE_NAMES = {"AD_HOC_SUB_PROCESS_INNER_INSTANCE": "path", "MULTI_INSTANCE_BODY": "all instances"}
-
-_models: "OrderedDict[int, dict[str, FlowNode]]" = OrderedDict()
 
 
 @dataclass(slots=True)
@@ -114,17 +111,18 @@ def tokens_json(tokens: list[Tokens]) -> str:
 
 async def model_of(visit: Visit, definition_key: int, process_id: str) -> dict[str, FlowNode]:
     """Return the elements of a definition by their ids; none if its file is gone or no XML."""
-    if definition_key not in _models:
+    models = visit.site.models
+    if definition_key not in models:
         try:
             found = await files.content_of(visit.reader, "process definition", definition_key)
             nodes = await asyncio.to_thread(flow_nodes, found.content, process_id)
         except Unreadable:
             nodes = []
-        _models[definition_key] = {node.id: node for node in nodes}
-        while len(_models) > MODELS_MAX:
-            _models.popitem(last=False)
-    _models.move_to_end(definition_key)
-    return _models[definition_key]
+        models[definition_key] = {node.id: node for node in nodes}
+        while len(models) > MODELS_MAX:
+            models.popitem(last=False)
+    models.move_to_end(definition_key)
+    return models[definition_key]
 
 
 async def view_of(visit: Visit, key: int) -> InstanceView:

@@ -1,7 +1,8 @@
 """One request of a browser: who it is, what it asks, and the ways to answer it."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
 from osmia_broker.http.web.person import Person, packed, unpacked
 from osmia_broker.http.web.rendering import render
+from osmia_broker.model.diagrams import FlowNode
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, INCIDENTS, USER_TASKS
 from osmia_broker.store.read.search.entity import Entity
@@ -41,6 +43,9 @@ class Site:
     assets: Assets
     live: Live
     now_ms: Callable[[], int]
+    models: "OrderedDict[int, dict[str, FlowNode]]" = field(
+        default_factory=OrderedDict
+    )  #: the elements of definitions by their ids, by the definition's key; `instance_view` bounds it
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from osmia_broker.untrusted_xml import Unreadable
 
 DRAWN_MAX = 16  # files in memory, with the layout that they were given; most are below 100 kB
 HEADERS = {
-    "cache-control": "private, max-age=3600",  # a definition never changes
+    "cache-control": "no-cache",  # another data directory has other files under the same keys
     "content-security-policy": "sandbox",  # a file is shown as text, whatever stands in it
 }
 
