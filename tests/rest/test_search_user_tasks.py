@@ -280,3 +280,34 @@ def test_a_number_where_a_text_is_meant_keeps_its_digits(tasks: Tasks, digits: s
     wanted = f'{{"filter": {{"assignee": {digits}, "processDefinitionId": "{tasks.process}"}}}}'
     found = tasks.rest.post("/user-tasks/search", content=wanted, headers=json)["items"]
     assert [one["userTaskKey"] for one in found] == [task["userTaskKey"]]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "shown"),
+    [
+        (r'"caf\u00e9"', '"café"', '"café"'),
+        ('"café"', r'"caf\u00e9"', '"café"'),
+        (r'"a\/b"', '"a/b"', '"a/b"'),
+        ("1e2", "100.0", "100.0"),
+        ("100", "1e2", "100"),
+        ("1.10", "1.1", "1.10"),
+        ("5", "5.0", "5"),
+        ('{"a": 1}', '{"a": 1}', '{"a":1}'),
+        ('{"a":1}', '{ "a" : 1 }', '{"a":1}'),
+    ],
+)
+def test_the_value_of_a_variable_is_compared_not_its_spelling(
+    rest: Rest, unique: str, written: str, asked: str, shown: str
+):
+    rest.deploy("start > t:user(native=yes) > end", unique)
+    body = f'{{"processDefinitionId":"{unique}","variables":{{"v":{written}}}}}'
+    key = rest.post("/process-instances", content=body, headers={"content-type": "application/json"})[
+        "processInstanceKey"
+    ]
+    of_instance = {"processInstanceKey": key}
+    for value, expected in ((asked, 1), ({"$in": ['"x"', asked]}, 1), ({"$neq": asked}, 0), ({"$notIn": [asked]}, 0)):
+        wanted = {"processInstanceVariables": [{"name": "v", "value": value}]}
+        found = rest.post("/user-tasks/search", {"filter": of_instance | wanted})
+        assert found["page"]["totalItems"] == expected, value
+    [variable] = rest.post("/variables/search", {"filter": of_instance | {"name": "v"}})["items"]
+    assert variable["value"] == shown

@@ -93,6 +93,10 @@ async def test_the_next_page_is_read_from_its_index(written: Written, reader: Re
             {"processInstanceVariables": [{"name": "amount", "value": "2"}]},
             "variables_by_value (name=? AND <expr>=?)",
         ),
+        (
+            {"processInstanceVariables": [{"name": "amount", "value": '"two"'}]},
+            "variables_by_value (name=? AND <expr>=?)",
+        ),
         ({"businessId": "b-1"}, "business_ids_by_id (business_id=?)"),
     ],
     ids=str,

@@ -10,19 +10,22 @@ import msgspec
 from osmia_broker.calls.checks import quoted
 from osmia_broker.engine.commands import Variables
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.json_text import canonical
 
 DEPTH_MAX = 200  # levels of a document; clients' parsers give up soon after (reliability.md, section 5)
 DOCUMENT_BYTES_MAX = 2 * 1024 * 1024  # of UTF-8
 INTEGERS = range(-(2**63), 2**64)
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_UNUSUAL_NUMBER = re.compile(rb"\d{19}|[eE][+-]?\d{3}")  # only such a number can lie outside the reference's range
+_UNUSUAL_NUMBER = re.compile(
+    rb"\d(?:\d{18}|[eE][+-]?\d)"
+)  # only such a number can lie outside the reference's range, or is spelt anew
 _SPACE = re.compile(rb"[ \n\r\t]")
 _KINDS = {"array": "ARRAY", "str": "STRING", "int": "INTEGER", "float": "FLOAT", "bool": "BOOLEAN"}
 
 
 def parse_variables(text: str) -> Variables:
-    """Split a document at its top level into names and compact JSON texts. Empty, blank and `null` mean no variables.
+    """Split a document at its top level into names and JSON texts, each in its one spelling (`state.json_text`). Empty, blank and `null` mean no variables.
 
     Raises:
         InvalidArgument: no JSON, no object, above `DOCUMENT_BYTES_MAX` or `DEPTH_MAX`, a number beyond 64 bits, half of
@@ -40,10 +43,13 @@ def parse_variables(text: str) -> Variables:
         _refuse_kind(fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
-    if _UNUSUAL_NUMBER.search(document):
+    is_unusual = _UNUSUAL_NUMBER.search(document) is not None
+    if is_unusual:
         _refuse_numbers(text)
     if "\0" in "".join(values):
         raise InvalidArgument("Expected variable names without NUL characters, but found one")
+    if is_unusual or b"\\" in document:
+        return {name: canonical(str(value, "utf-8")) for name, value in values.items()}
     if _SPACE.search(document):
         return {name: _compact(str(value, "utf-8")) for name, value in values.items()}
     return {name: str(value, "utf-8") for name, value in values.items()}

@@ -187,6 +187,12 @@ def begins_as(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]
     return beginning(column) == beginning(bindparam(parameter))
 
 
+def begins_among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether *column* begins as an item of an array parameter does, for the index."""
+    items = func.json_each(bindparam(parameter)).table_valued("value", name=f"begin_{parameter}", joins_implicitly=True)
+    return beginning(column).in_(select(beginning(items.c.value)))
+
+
 def beginning(text: ColumnElement[Any]) -> ColumnElement[str]:
     """Return the first characters of a text, as `schema.VALUE_BEGINNING` has them."""
     return func.substr(text, literal_column("1"), literal_column(str(schema.BEGINNING_CHARACTERS)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.json_text import spellings
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
@@ -221,6 +222,8 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
         return Leaf(known.name, "$in", negated, names=_names(parsed, known, operator, value, place))
     if known.kind is Kind.FLAG:
         return Leaf(known.name, "$eq", negated is values.flag(place, value))
+    if known is _VALUE and operator != "$like":
+        return _same_value(parsed, operator, value, place, negated=negated)
     if operator == "$in":
         items = [
             values.read(known.kind, f"{place}[{number}]", one) for number, one in enumerate(_list(parsed, value, place))
@@ -232,6 +235,15 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
     if operator == "$contains":
         return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(place, value))))
     return Leaf(known.name, operator, negated, parsed.add(values.read(known.kind, place, value)))
+
+
+def _same_value(parsed: Parsed, operator: str, value: Any, place: str, *, negated: bool) -> Leaf:
+    """Compare the value of a variable with JSON values, whatever their spelling."""
+    items = _list(parsed, value, place) if operator == "$in" else [value]
+    texts = [text for one in items for text in spellings(values.read(Kind.TEXT, place, one))]
+    if operator == "$eq" and len(texts) == 1:
+        return Leaf(_VALUE.name, "$eq", negated, parsed.add(texts[0]))
+    return Leaf(_VALUE.name, "$in", negated, parsed.add(dialect.array(texts)))
 
 
 def _words(place: str, value: Any) -> str:

@@ -178,6 +178,8 @@ def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
             conditions += [dialect.is_number(beginning), _compared(cast(beginning, Double), one)]
             continue
         compared = _compared(table.value, one)
+        if one.operator == "$in" and not one.negated:
+            compared = and_(dialect.begins_among(table.value, one.parameter), compared)
         if one.operator == "$eq" and not one.negated:
             # IS, because SQLite puts the value of an `=` into the first condition, which then fits the index no more.
             same = table.value.is_not_distinct_from(bindparam(one.parameter))
