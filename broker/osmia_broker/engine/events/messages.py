@@ -24,7 +24,6 @@ from osmia_broker.engine.marks import give_business_id, taken_by
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
@@ -37,6 +36,7 @@ from osmia_broker.state.rows import (
     Subscription,
     SubscriptionKind,
 )
+from osmia_broker.state.variables import document
 
 _BY_KEY = ("kind", "name", "correlation_key")
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -2,10 +2,10 @@
 
 from osmia_broker.engine.lifecycle.moves import plan_completion
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import document
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import Compensation, ElementInstance, ElementState
+from osmia_broker.state.variables import document
 
 
 def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Element, scope: ElementInstance) -> None:
