@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import osmia
+from osmia_broker.http.web.person import COOKIE, Person, unpacked
 from tests.doors import running_broker
 from tests.rest.conftest import Rest
 
@@ -224,3 +226,47 @@ def test_the_next_task_is_one_that_the_person_may_claim(desk: Rest, policy: str)
     assert (found is None) == (policy == "assignee")
     if found is not None:
         tasks.unclaim(found.key, user="zoe", groups=["hr"])
+
+
+# --- the page
+
+
+def seen(rest: Rest, path: str, name: str, groups: str = "") -> httpx.Response:
+    """What a person gets from the page, with the name and groups that they chose there."""
+    chosen = Person(name, tuple(group.strip() for group in groups.split(",") if group.strip()))
+    address = f"http://127.0.0.1:{rest.broker.broker.http_port}{path}"
+    return httpx.get(address, cookies={COOKIE: chosen.cookie()}, follow_redirects=True)
+
+
+def test_the_page_lists_readable_tasks_only(desk: Rest, policy: str):
+    keys = keys_of(desk)
+    for name, groups, expected in READERS[policy]:
+        if name:  # the page takes no blank name
+            for path in ("/tasks", "/tasks.csv"):
+                listed = seen(desk, path, name, groups)
+                assert {id for id, key in keys.items() if str(key) in listed.text} == expected, (path, name)
+
+
+def test_the_page_shows_a_task_to_its_readers(desk: Rest, policy: str):
+    for name, groups, expected in READERS[policy]:
+        if name:
+            for element, key in keys_of(desk).items():
+                may = element in expected
+                assert seen(desk, f"/tasks/{key}", name, groups).status_code == (200 if may else 403), (element, name)
+                found = seen(desk, f"/search?q={key}", name, groups).text
+                assert (f"/tasks/{key}" in found) == may, (element, name)
+
+
+def test_the_page_leads_to_the_list_when_a_task_leaves_the_sight_of_a_person(tmp_path: Path):
+    with opened(tmp_path, "start > t:user(native=yes, assignee=ada) > end", task_policy="strict") as rest:
+        [key] = keys_of(rest).values()
+        origin = f"http://127.0.0.1:{rest.broker.broker.http_port}"
+        asked = {
+            "cookies": {COOKIE: Person("ada").cookie()},
+            "headers": {"origin": origin, "sec-fetch-site": "same-origin"},
+        }
+        answer = httpx.post(f"{origin}/tasks/{key}/assign", data={"user": "ben"}, **asked)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/tasks")
+        answer = httpx.post(f"{origin}/tasks/selected", data={"do": "claim", "key": str(key)}, **asked)
+        assert answer.status_code == 303
+        assert "ben" not in unpacked(answer.cookies["osmia_said"], tuple[str, str])[1]
