@@ -291,3 +291,26 @@ def test_an_event_tells_many_candidates_as_long_as_they_fit() -> None:
     [event] = recorded.events()
     assert json.loads(event.details)["candidateUsers"] == json.loads(many)
     assert "isTruncated" not in event.details
+
+
+@pytest.mark.parametrize("ends", ["cancel", "interrupt"])
+def test_the_last_canceling_listener_ends_what_it_held_up_in_its_own_command(ends: str) -> None:
+    """Who has its answer reads the end: no follow-up is left for later."""
+    line = "start > dine:sub { start > work:user(native=yes, canceling=c) > end } > end"
+    recorded = Recorded(
+        line
+        if ends == "cancel"
+        else "start > work:user(native=yes, canceling=c) > end & late:boundary(on=work, timer=PT1H) > e2:end"
+    )
+    instance = recorded.create()
+    recorded.turn.jobs.windows.refill(Lane("c"), [])
+    if ends == "cancel":
+        recorded.do(commands.CancelProcessInstance(instance))
+    else:
+        [timer] = recorded.turn.timers._rows
+        recorded.do(commands.TriggerTimer(timer), NOW_MS + 3_600_000)
+    [job] = [row.key for row in recorded.turn.jobs._rows.values() if row.type == "c"]
+    assert recorded.turn.elements.get(instance) is not None
+    recorded.do(commands.CompleteJob(job, {}), NOW_MS + 3_600_000)
+    assert recorded.turn.elements.get(instance) is None
+    assert not recorded.turn.follow_ups._rows

@@ -89,6 +89,10 @@ def take_follow_up(turn: Turn, key: int) -> Command | None:
         return None
     turn.follow_ups.delete(row)
     turn.depth = row.depth
+    return _command_of(row)
+
+
+def _command_of(row: FollowUp) -> Command:
     command_type, _ = FOLLOW_UPS[row.command]
     return msgspec.json.decode(row.content, type=command_type)
 
@@ -102,8 +106,7 @@ def park_follow_up(turn: Turn, key: int, reason: str) -> None:
     if process is None:
         turn.follow_ups.delete(row)
         if stopped := _WHEN_STOPPED.get(row.command):
-            command_type, _ = FOLLOW_UPS[row.command]
-            stopped(turn, msgspec.json.decode(row.content, type=command_type), reason)
+            stopped(turn, _command_of(row), reason)
         return
     turn.follow_ups.update(row, due_ms=WAITING)
     raise_incident(turn, process, ErrorType.UNKNOWN, reason)
@@ -114,3 +117,11 @@ def release_follow_ups(turn: Turn, process_instance_key: int) -> None:
     for row in turn.follow_ups.of_instance(process_instance_key):
         if row.due_ms == WAITING:
             turn.follow_ups.update(row, due_ms=turn.now_ms)
+
+
+def follow_waiting(turn: Turn, process_instance_key: int, command_type: type[Command]) -> None:
+    """Carry the follow-ups of one type that wait in the process instance out in this turn, so that its answer is given after them."""
+    for row in turn.follow_ups.of_instance(process_instance_key):
+        if row.due_ms == WAITING and row.command == command_type.__name__:
+            turn.follow_ups.delete(row)
+            turn.follow(process_instance_key, _command_of(row))

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands import ContinueTermination, Variables
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.element_mappings import keep_result
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
-from osmia_broker.engine.follow_ups import release_follow_ups
+from osmia_broker.engine.follow_ups import follow_waiting
 from osmia_broker.engine.incidents import IncidentRaised, end_incidents, raise_incident
 from osmia_broker.engine.lifecycle import model_of, plan_completion
 from osmia_broker.engine.new_jobs import cancel_jobs, create_job, json_object
@@ -249,7 +249,7 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         if diff:
             note_event(turn, task, change.operation, diff=diff)
         end_task(turn, task, UserTaskState.CANCELED)
-        release_follow_ups(turn, task.process_instance_key)
+        follow_waiting(turn, task.process_instance_key, ContinueTermination)
         return
     is_completed = change.event == COMPLETING
     diff = apply_changes(turn, task, change.changes, **({} if is_completed else _BACK[task.state]))
