@@ -103,7 +103,8 @@ class KnownTask:
         for name, new in change.changes.items():
             setattr(self, NAMES[name], new)
         self.state = "COMPLETED" if change.state == "COMPLETING" else "CREATED"
-        if diff or change.user:
+        is_repeated = not diff and change.action == "claim"  # the person has it already: nothing has happened
+        if (diff or change.user) and not is_repeated:
             self.history.append((change.operation, change.action, change.user, diff))
 
     def value(self, name: str) -> Any:
