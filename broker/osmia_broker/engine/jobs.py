@@ -29,8 +29,9 @@ from osmia_broker.engine.new_instances import business_id_of, root_of, tags_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import document, merge, put_local, visible
+from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
+from osmia_broker.state.json_text import document
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
 

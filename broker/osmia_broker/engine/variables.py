@@ -1,6 +1,6 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -85,15 +85,6 @@ def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> 
     seen = {name: row.value for scope in reversed(scopes) for name, row in scope.items()}
     wanted = tuple(names)
     return {name: seen[name] for name in wanted if name in seen} if wanted else seen
-
-
-def document(variables: Mapping[str, str]) -> str:
-    """Return the variables as one JSON object."""
-    return "{" + ",".join(f"{_encoded(name)}:{value}" for name, value in variables.items()) + "}"
-
-
-def _encoded(name: str) -> str:
-    return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
 
 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:

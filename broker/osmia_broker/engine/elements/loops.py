@@ -25,9 +25,10 @@ from osmia_broker.engine.lifecycle import (
     terminate_inside,
 )
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import document, merge, put_local
+from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
 
 INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)

@@ -24,11 +24,11 @@ from osmia_broker.engine.marks import give_business_id, taken_by
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import document
 from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import (
     ElementInstance,
     InstanceOrigin,

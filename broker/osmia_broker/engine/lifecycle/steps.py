@@ -19,8 +19,9 @@ from osmia_broker.engine.new_instances import origin_of
 from osmia_broker.engine.new_jobs import create_listener_job
 from osmia_broker.engine.skipping import is_skipped
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import apply_inputs, apply_outputs, document
+from osmia_broker.engine.variables import apply_inputs, apply_outputs
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 START, END = "START", "END"  #: the events of execution listeners
