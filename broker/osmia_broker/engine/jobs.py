@@ -31,6 +31,7 @@ from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local, visible
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
+from osmia_broker.state.json_text import document
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
 from osmia_broker.state.variables import document

@@ -4,6 +4,7 @@ Characters stand for themselves instead of as escapes (`"caf\u00e9"` is `"café"
 `1e2` is `100.0` (gateway-rpc.md, section 1). Otherwise a number keeps its digits, `1.10` among them; `spellings` has the others of a number.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Self
 
@@ -44,6 +45,15 @@ def canonical(text: str) -> str:
 
     """
     return _encode(_decode(text)).decode()
+
+
+def document(variables: Mapping[str, str]) -> str:
+    """Return *variables*, whose values are JSON, as one JSON object."""
+    return "{" + ",".join(f"{_name(name)}:{value}" for name, value in variables.items()) + "}"
+
+
+def _name(name: str) -> str:
+    return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
 
 
 def spellings(text: str) -> list[str]:

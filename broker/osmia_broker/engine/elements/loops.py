@@ -28,6 +28,7 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import merge, put_local
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
 from osmia_broker.state.variables import document
 

@@ -28,6 +28,7 @@ from osmia_broker.errors import AlreadyExists
 from osmia_broker.model.graph import Element
 from osmia_broker.model.timers import LATEST_MS
 from osmia_broker.state.history_rows import MessageCorrelation
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import (
     ElementInstance,
     InstanceOrigin,

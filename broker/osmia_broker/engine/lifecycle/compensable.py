@@ -4,6 +4,7 @@ from osmia_broker.engine.lifecycle.moves import plan_completion
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.graph import Element, ElementType
+from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import Compensation, ElementInstance, ElementState
 from osmia_broker.state.variables import document
 
