@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 TESTS  ?= tests
 # What is linted: our own folders. A file that a user has put beside the examples, or into the checkout, is theirs.
-SOURCES := client broker proto tests bench $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
+SOURCES := client broker proto tests bench page setup.py $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: setup demo test bench lint format proto feel clean

@@ -15,6 +15,16 @@ class OperatedPartition:
         self._partition = partition
         self._user = user
 
+    @property
+    def id(self) -> int:
+        """The number of the partition."""
+        return self._partition.id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the partition takes commands now."""
+        return self._partition.is_open
+
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Submit a command, as `Partition.submit` does."""
         return self._partition.submit(by_person(command, self._user))
