@@ -34,7 +34,6 @@ from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
-from osmia_broker.state.variables import document
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-import msgspec
-
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import Residency
@@ -15,15 +13,6 @@ from osmia_broker.state.table import take_values, values_of
 VARIABLE_BYTES = 500  #: of a variable besides its name and value
 
 _NONE: Mapping[str, Variable] = MappingProxyType({})
-
-
-def document(variables: Mapping[str, str]) -> str:
-    """Return the variables as one JSON object."""
-    return "{" + ",".join(f"{_encoded(name)}:{value}" for name, value in variables.items()) + "}"
-
-
-def _encoded(name: str) -> str:
-    return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
 
 
 class VariableTable:

@@ -30,7 +30,6 @@ from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
-from osmia_broker.state.variables import document
 
 INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)
 INSTANCES_PER_SLICE = 100  # about 5 ms

@@ -37,7 +37,6 @@ from osmia_broker.state.rows import (
     Subscription,
     SubscriptionKind,
 )
-from osmia_broker.state.variables import document
 
 _BY_KEY = ("kind", "name", "correlation_key")
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

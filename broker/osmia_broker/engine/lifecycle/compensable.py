@@ -6,7 +6,6 @@ from osmia_broker.model.events import CompensationEvent
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import Compensation, ElementInstance, ElementState
-from osmia_broker.state.variables import document
 
 
 def keep_for_compensation(turn: Turn, instance: ElementInstance, element: Element, scope: ElementInstance) -> None:

@@ -23,7 +23,6 @@ from osmia_broker.engine.variables import apply_inputs, apply_outputs
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState
-from osmia_broker.state.variables import document
 
 START, END = "START", "END"  #: the events of execution listeners
 

@@ -7,7 +7,6 @@ from sqlalchemy import bindparam, select
 from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementState
-from osmia_broker.state.variables import document
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, question
 
