@@ -234,8 +234,9 @@ class Channel:
             text = f"Expected a connection to {self.address} within {timeout_s} s, but found none ({failure.details})"
             return errors.Timeout(failure.code, text)
         if isinstance(failure, errors.Unavailable):
-            speaks_tls = self._credentials is not None
-            return errors.Unavailable(failure.code, explained(failure.details, self.address, speaks_tls=speaks_tls))
+            reason = explained(failure.details, self.address, speaks_tls=self._credentials is not None)
+            if reason != failure.details:
+                return errors.Unavailable(failure.code, reason)
         return failure
 
     def _is_connected(self) -> bool:

@@ -12,7 +12,7 @@ from osmia_broker.cli.app import COMMANDS, SUMMARIES, run
     [
         ("tasks --fromat json", "osmia tasks --output FORM"),
         ("tasks --format json", "osmia tasks --output FORM"),
-        ("tasks -u anna", "osmia tasks --assignee USER"),
+        ("tasks --candidate-group cooks", "osmia tasks --group GROUP"),
         ("tasks --procss dinner", "osmia tasks --process ID"),
         ("status --json", "osmia status --output json"),
         ("message publish paid --key 7", "osmia message publish --correlation-key TEXT"),

@@ -53,6 +53,8 @@ METHODS = {
     "SearchTimers": "search_timers",
     "SearchSubscriptions": "search_subscriptions",
     "SearchMessages": "search_messages",
+    "SearchDecisionEvaluations": "search_decision_evaluations",
+    "ListTakenSequenceFlows": "taken_flows",
     "Status": "status",
 }
 

@@ -115,7 +115,6 @@ class Commands(TyperGroup):
         lines = [
             "Usage: osmia COMMAND [OPTIONS]      osmia COMMAND --help has examples",
             HEAD,
-            "",
             *(f"  {name:<{width}}  {SUMMARIES[name]}" for name in COMMANDS),
             "",
             "Options of every command:",

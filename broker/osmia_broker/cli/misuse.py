@@ -8,7 +8,7 @@ from osmia_broker.cli.failures import Failure, usage
 
 LISTS = {"task": "tasks", "process": "processes"}  #: the list of a noun, where it is not the noun with an s
 MEANT: dict[str, dict[str, str]] = {
-    "osmia tasks": {"-u": "--assignee", "--candidate-group": "--group"},
+    "osmia tasks": {"--candidate-group": "--group"},
     "osmia instances": {"--instance": "--parent"},
     "osmia message publish": {"--key": "--correlation-key", "--time-to-live": "--ttl"},
     "osmia job throw-error": {"--code": "KEY CODE", "--error-code": "KEY CODE"},
