@@ -5,14 +5,14 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 TESTS  ?= tests
 # What is linted: our own folders. A file that a user has put beside the examples, or into the checkout, is theirs.
-SOURCES := client broker proto tests bench page setup.py $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
+SOURCES := client broker proto tests bench $(wildcard page setup.py) $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: setup demo test bench lint format proto feel clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml setup.py page/bundles.toml
+$(STAMP): pyproject.toml $(wildcard setup.py page/bundles.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Expected Python 3.11 or newer, but found " + sys.version.split()[0])'
 	@echo "Setting up $(VENV) with what pyproject.toml names. This takes a minute, and only the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -39,7 +39,7 @@ document.addEventListener('click', (event) => {
 // JSON is checked before it is sent, and nothing is sent while it is wrong. The broker checks again.
 
 function check(field) {
-  const problem = jsonProblem(field.value.trim() || '{}', field.dataset.json);
+  const problem = jsonProblem(field.value.trim() || '{}', field.dataset.wholeJson);
   const place = document.getElementById(field.getAttribute('aria-describedby'));
   if (place) place.textContent = problem;
   if (problem) field.setAttribute('aria-invalid', 'true');
@@ -48,11 +48,11 @@ function check(field) {
 }
 
 document.addEventListener('input', (event) => {
-  if (event.target.matches?.('[data-json][aria-invalid]')) check(event.target);
+  if (event.target.matches?.('[data-whole-json][aria-invalid]')) check(event.target);
 });
 
 document.addEventListener('submit', (event) => {
-  const wrong = [...event.target.querySelectorAll('[data-json]')].filter((field) => !check(field));
+  const wrong = [...event.target.querySelectorAll('[data-whole-json]')].filter((field) => !check(field));
   if (!wrong.length) return;
   event.preventDefault();
   event.stopImmediatePropagation();

@@ -103,18 +103,18 @@ function check(field) {
 
 // Not while a button is being pressed: the message would move it away from under the pointer.
 document.addEventListener('focusout', (event) => {
-  if (event.target.matches?.('[data-json]') && !event.relatedTarget?.closest('button, a')) check(event.target);
+  if (event.target.matches?.('[data-value-json]') && !event.relatedTarget?.closest('button, a')) check(event.target);
 });
 
 document.addEventListener('input', (event) => {
   const field = event.target;
-  if (field.matches?.('[data-json][aria-invalid]') && !reasonOf(field.value)) complain(field, '');
+  if (field.matches?.('[data-value-json][aria-invalid]') && !reasonOf(field.value)) complain(field, '');
   if (field.form && field.form === work()) typed(field.form);
 });
 document.addEventListener('osmia:typed', (event) => typed(event.target.closest('form')));
 
 document.addEventListener('click', (event) => {
-  const adds = event.target.closest?.('[data-adds]');
+  const adds = event.target.closest?.('[data-adds]:not([data-adds=""])'); // without a value it is of another screen
   if (adds) {
     const row = document.getElementById(`${adds.dataset.adds}-row`).content.cloneNode(true).firstElementChild;
     document.getElementById(adds.dataset.adds).append(row);
@@ -133,7 +133,7 @@ document.addEventListener('click', (event) => {
   }
   const quotes = event.target.closest?.('[data-quotes]');
   if (quotes) {
-    const field = quotes.closest('dd, osmia-added, details').querySelector('[data-json]');
+    const field = quotes.closest('dd, osmia-added, details').querySelector('[data-value-json]');
     field.value = JSON.stringify(field.value);
     complain(field, '');
     typed(field.form);
@@ -168,7 +168,7 @@ document.addEventListener('formdata', (event) => {
 
 document.addEventListener('submit', (event) => {
   if (event.target.id !== 'task-form') return;
-  const wrong = [...event.target.querySelectorAll('[data-json]')].filter((one) => !check(one));
+  const wrong = [...event.target.querySelectorAll('[data-value-json]')].filter((one) => !check(one));
   const bytes = wrong.length ? 0 : new URLSearchParams(new FormData(event.target)).toString().length;
   if (bytes > Number(event.target.dataset.most)) {
     event.preventDefault();
