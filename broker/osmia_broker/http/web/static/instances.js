@@ -48,7 +48,7 @@ document.addEventListener('click', (event) => {
   const button = event.target.closest?.('button');
   if (!button) return;
   if ('edits' in button.dataset) edit(button);
-  else if ('adds' in button.dataset) begin(button.parentElement, button.parentElement.querySelector('form'), button);
+  else if (button.dataset.adds === '') begin(button.parentElement, button.parentElement.querySelector('form'), button);
   else if ('leaves' in button.dataset) leave(button);
   else if (button.dataset.asText) useAsText(document.getElementById(button.dataset.asText));
 });
@@ -60,7 +60,7 @@ function leave(button) {
   form.querySelectorAll('textarea').forEach((field) => explain(field, ''));
   if (place.matches('tr') && place.querySelector('template[data-editor]')) form.remove();
   else form.hidden = true;
-  const shown = place.querySelector('[data-shown], [data-adds]');
+  const shown = place.querySelector('[data-shown], [data-adds=""]');
   shown.hidden = false;
   place.removeAttribute('hx-morph-skip');
   (place.querySelector('[data-edits]') ?? shown).focus();
