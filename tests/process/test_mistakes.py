@@ -100,9 +100,7 @@ def test_a_database_that_may_not_be_written_is_refused(tmp_path):
 )
 def test_a_port_of_the_administrator_is_not_called_taken(tmp_path):
     done = osmia("broker", "--data-dir", tmp_path, "--grpc-port", "80", "--management-port", "0", powerless=True)
-    refused(
-        done, 2, "This user may not listen on port 80.", why="Permission denied", mend="osmia broker --grpc-port 1024"
-    )
+    refused(done, 2, "This user may not listen on port 80.", why="Permission denied", mend="--grpc-port 1024")
 
 
 @pytest.mark.parametrize(
