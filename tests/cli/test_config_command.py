@@ -42,6 +42,6 @@ def test_the_schema_knows_every_setting_and_its_choices(capsys):
     assert run(["config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["properties"]) == set(config.NAMES)
-    assert schema["properties"]["task_policy"]["enum"] == ["open", "candidates", "assignee"]
+    assert schema["properties"]["task_policy"]["enum"] == ["open", "strict", "candidates", "assignee"]
     assert schema["properties"]["insecure"]["type"] == "boolean"
     assert schema["additionalProperties"] is False

@@ -12,7 +12,7 @@ from osmia_broker.state.journal import Journal
 from osmia_broker.state.table import Table
 from osmia_broker.state.variables import VariableTable
 
-_TABLES = (Table, VariableTable, VersionedTable)
+_TABLES = (Table, VariableTable)
 
 
 class Change:
@@ -50,7 +50,10 @@ def changes_of(journal: Journal) -> list[Change]:
     changes: list[Change] = []
     later_of: dict[int, dict[str, Any]] = {}  # by identity of the row: the values that notes passed so far replaced
     for undo, arguments in reversed(journal.notes()):
-        if isinstance(getattr(undo, "__self__", None), _TABLES) and undo.__name__ in _READERS:
+        owner = getattr(undo, "__self__", None)
+        if isinstance(owner, VersionedTable):
+            changes.append(_of_version(owner, *arguments))
+        elif isinstance(owner, _TABLES) and undo.__name__ in _READERS:
             row = arguments[0]
             before = _READERS[undo.__name__](*arguments)
             later = later_of.setdefault(id(row), {})
@@ -59,6 +62,11 @@ def changes_of(journal: Journal) -> list[Change]:
                 later.update(before)
     changes.reverse()
     return changes
+
+
+def _of_version(table: VersionedTable[Any], key: int, before: Any, _changed_before: Any) -> Change:
+    """Return the change of a definition. A command deploys a version, or deletes it: never both."""
+    return Change(table.get(key), None if before is None else {"deleted_ms": before.deleted_ms}, {})
 
 
 def _inserted(_row: Any) -> None:
@@ -73,8 +81,8 @@ def _set(_row: Any, name: str, before: Any, _was_changed: bool) -> Mapping[str, 
     return {name: before}
 
 
-def _deleted(row: Any, _was_changed: bool) -> Mapping[str, Any]:
-    return {"deleted_ms": 0} if hasattr(row, "deleted_ms") else {}
+def _deleted(_row: Any, _was_changed: bool) -> Mapping[str, Any]:
+    return {}
 
 
 #: The values before a change, by the name of its undo function, from the arguments of that.
