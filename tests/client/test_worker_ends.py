@@ -43,7 +43,7 @@ async def program(gateway: ScriptedGateway, kind: str, body: str, grace_ms: int 
 async def stopped(process: Process) -> tuple[int, str, str]:
     """End the program with the one SIGTERM that an orchestrator sends."""
     process.send_signal(signal.SIGTERM)
-    out, err = await asyncio.wait_for(process.communicate(), 20)
+    out, err = await asyncio.wait_for(process.communicate(), 50)  # a bound for a busy machine
     return process.returncode, out.decode(), err.decode()
 
 
