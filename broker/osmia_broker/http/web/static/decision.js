@@ -19,6 +19,7 @@ class OsmiaDecision extends HTMLElement {
       const views = this.viewer.getViews();
       const own = views.find((one) => one.element.id === this.dataset.decision) ?? views[0];
       if (own) await this.viewer.open(own);
+      this.querySelector('.tjs-table-container')?.setAttribute('tabindex', '0'); // it scrolls, so the keyboard must reach it
     } catch (error) {
       this.textContent = 'This decision cannot be drawn. Evaluating it still works.';
     } finally {
