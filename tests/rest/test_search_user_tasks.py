@@ -311,3 +311,22 @@ def test_the_value_of_a_variable_is_compared_not_its_spelling(
         assert found["page"]["totalItems"] == expected, value
     [variable] = rest.post("/variables/search", {"filter": of_instance | {"name": "v"}})["items"]
     assert variable["value"] == shown
+
+
+def test_the_size_of_a_variable_is_compared_with_any_number(rest: Rest, unique: str):
+    rest.deploy("start > ask:user > end", id=unique)
+    rest.create(unique, amount=11)
+    for least, count in ((10, 1), (10.5, 1), (1.05e1, 1), (11.5, 0)):
+        variable = {"name": "amount", "value": {"$gt": least}}
+        found = rest.post(
+            "/user-tasks/search",
+            {"filter": {"processDefinitionId": unique, "processInstanceVariables": [variable]}},
+        )
+        assert found["page"]["totalItems"] == count
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "true", '"10"'])
+def test_a_size_that_is_no_number_is_refused(rest: Rest, value: str):
+    text = '{"filter": {"processInstanceVariables": [{"name": "a", "value": {"$gt": ' + value + "}}]}}"
+    answer = rest.http.post("/user-tasks/search", content=text, headers={"content-type": "application/json"})
+    assert answer.status_code == 400

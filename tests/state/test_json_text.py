@@ -16,6 +16,8 @@ from osmia_broker.state.json_text import canonical, spellings
         ("125e-2", "1.25"),
         ("-1e-3", "-0.001"),
         ("1e300", "1e300"),
+        ("1e-99999999999999999999", "1e-99999999999999999999"),  # beyond every decimal number
+        ("0e99999999999999999999", "0e99999999999999999999"),
         ("1.10", "1.10"),
         ("18446744073709551615", "18446744073709551615"),
         ('{ "a" : [1.10, 1e1, null, true], "\\u0062": {} }', '{"a":[1.10,10.0,null,true],"b":{}}'),
@@ -45,4 +47,9 @@ def test_different_values_share_none(one: str, other: str):
 
 @pytest.mark.parametrize("text", ["ada", "{", "", "[" * 2_000, "1e"])
 def test_a_text_that_is_no_json_has_itself_alone(text: str):
+    assert spellings(text) == [text]
+
+
+@pytest.mark.parametrize("text", ["1e-99999999999999999999", "0e99999999999999999999"])
+def test_an_exponent_beyond_every_decimal_number_has_itself_alone(text: str):
     assert spellings(text) == [text]

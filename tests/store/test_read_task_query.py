@@ -91,6 +91,8 @@ async def test_a_query_means_a_filter(text, filter):
         ("priority:1 priority:2", "said once"),
         ("state:asleep", "'state:' to be one of"),
         ("key:abc", "'key:' to be a key"),
+        ("due:<999999w", "'due:' to be a time that a calendar has"),
+        ("created:<999999w", "'created:' to be a time that a calendar has"),
         ("amount:>lots", "'amount:' to be a number"),
         ('group:"night shift', "every quote to be closed"),
         ("x" * 2001, "at most 2000 characters"),

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from osmia_broker.http.web.exports import harmless
 from osmia_broker.http.web.instance_filter import json_texts
-from osmia_broker.http.web.screens.instances import harmless
 from tests.web.operating import cancel, complete_task, fail, incident_of
 
 ASK = "start > ask:user > end"

@@ -378,3 +378,23 @@ def test_a_value_is_json_if_it_can_be(typed, json):
 def test_json_has_no_fault(text):
     assert json_fault(text) is None
     assert (object_fault(text) is None) == isinstance(json.loads(text), dict)
+
+
+# --- who did it
+
+
+def test_what_a_person_does_on_the_page_is_in_the_audit_log(site, unique):
+    with httpx.Client(base_url=site) as http:
+        http.post("/switch-user", data={"user": unique})
+        http.post("/deploy", files={"files": (f"{unique}.bpmn", bpmn("start > ask:user > end", id=unique))})
+        started = http.post("/start", data={"process": unique, "variables": "{}"})
+        key = started.headers["location"].rpartition("/")[2]
+        http.post(f"/instances/{key}/suspend")
+        http.post(f"/instances/{key}/resume")
+        http.post(f"/instances/{key}/cancel")
+        asked = {"filter": {"actorId": unique}, "sort": [{"field": "auditLogKey"}]}
+        found = http.post("/v2/audit-logs/search", json=asked).json()["items"]
+    operations = [(one["entityType"], one["operationType"]) for one in found]
+    assert ("PROCESS_INSTANCE", "CANCEL") in operations
+    assert [name for kind, name in operations if kind == "PROCESS_INSTANCE"] == ["CREATE", "SUSPEND", "RESUME", "CANCEL"]
+    assert "RESOURCE" in {kind for kind, _ in operations}

@@ -1,7 +1,7 @@
 """The user tasks that a person may read, under the policy that holds for them.
 
 The rule is `engine/task_policy.py`. Here it is asked three ways: as a filter, which the database answers from indexes, of one task by its key,
-and of an event. A filter for it works on every entity that has `task_readers.fields`.
+and of an event. A filter for it works on every entity that has the fields of `task_readers`.
 """
 
 from typing import Any
@@ -75,6 +75,8 @@ class ReadableTasks:
         if self._actor.policy is TaskPolicy.OPEN:
             return True
         task = msgspec.json.decode(event.details)
+        if "state" not in task:  # it was too large for a message, so its values were left out
+            return False
         return self._has(task, is_open=task["state"] not in ("COMPLETED", "CANCELED"))
 
     def _has(self, task: dict[str, Any], *, is_open: bool) -> bool:

@@ -32,13 +32,13 @@ from osmia_broker.engine.task_listeners import EVENTS
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
 from osmia_broker.partition import Partition
 from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.store.read import task_query
 
 LISTENERS_WAIT_S = 10.0  #: for task listeners, if the caller gives no time
 NAME_CHARACTERS = 4_096  # of a person, a group or an action
 CANDIDATES_MAX = 1_000  # users, and groups, of a task
 COMMENT_CHARACTERS = 32_768
 FILTER_NAME_CHARACTERS = 100
-FILTER_CHARACTERS = 2_000
 ID_CHARACTERS = 256  # of a global task listener
 ALL_EVENTS = "all"  #: the event type of a global task listener that stands for every one
 
@@ -175,7 +175,7 @@ class UserTaskCalls(PartitionCalls):
         if not name.strip():
             raise InvalidArgument("Expected a filter to have a name, but found none")
         checks.at_most("name", name, FILTER_NAME_CHARACTERS)
-        checks.at_most("query", query, FILTER_CHARACTERS)
+        checks.at_most("query", query, task_query.CHARACTERS_MAX)
         await self._partition.submit(SaveTaskFilter(name.strip(), query, actor))
 
     # --- global task listeners

@@ -172,9 +172,7 @@ class UserTasks:
         asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page=page)
         scope = {"userTaskKey": request.key}
         found = await search(self._reader, AUDIT_LOGS, asked, scope=scope, bytes_max=SEARCHED_MAX)
-        is_all = not request.after and len(found.items) == found.total
-        next = "" if is_all else found.end or ""
-        return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items), next=next)
+        return queries.GetUserTaskHistoryResponse(items=map(_happened, found.items), next=found.next)
 
     async def FollowUserTasks(
         self, request: queries.FollowUserTasksRequest, caller: Caller

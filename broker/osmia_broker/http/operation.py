@@ -26,6 +26,7 @@ from osmia_broker.http import types
 from osmia_broker.http.misspelt import members_of, refuse_misspelt
 from osmia_broker.http.problem import HttpRefusal, bad_request
 from osmia_broker.http.session import SignIn
+from osmia_broker.state.json_text import Digits
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
@@ -234,7 +235,7 @@ def operation(
                 is_open=is_open,
                 members=members_of(body_type),
                 decode=msgspec.json.Decoder(
-                    body_type or msgspec.Raw, dec_hook=types.convert, float_hook=types.Written, strict=False
+                    body_type or msgspec.Raw, dec_hook=types.convert, float_hook=Digits, strict=False
                 ).decode,
             )
         )

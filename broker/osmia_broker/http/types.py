@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from osmia_broker.calls.checks import INT64, quoted
+from osmia_broker.state.json_text import Digits
 
 
 class _Plain(type):
@@ -38,31 +39,14 @@ class Text(str, metaclass=_Plain):
         return str(value)  # type: ignore[return-value]  # see _Plain
 
 
-class Written(float):
-    """A number with a fraction or an exponent, in a request, that has kept its digits: they count where it stands for a text."""
-
-    __slots__ = ("text",)
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        """Read the digits of JSON."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    def __str__(self) -> str:
-        """Return the digits as they were written."""
-        return self.text
-
-
 def raw(value: Any) -> Any:
-    """Return a `Written` number as JSON, with its digits; the `enc_hook` of msgspec.
+    """Return a `Digits` number as JSON, with its digits; the `enc_hook` of msgspec.
 
     Raises:
         NotImplementedError: *value* is of another type.
 
     """
-    if isinstance(value, Written):
+    if isinstance(value, Digits):
         return msgspec.Raw(value.text.encode())
     raise NotImplementedError(type(value))
 

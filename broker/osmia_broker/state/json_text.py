@@ -5,7 +5,7 @@ Characters stand for themselves instead of as escapes (`"caf\u00e9"` is `"café"
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 import msgspec
@@ -14,23 +14,28 @@ PLAIN_EXPONENT_MAX = 20  # of the first digit of a number; beyond it, zeros woul
 ZEROS_MAX = 10  # at the end of a number, after its point, by which its spellings differ
 
 
-class _Digits(float):
+class Digits(float):
     """A number with a point or an exponent, that has kept its digits."""
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> Self:
+        """Read the digits of JSON."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
+    def __str__(self) -> str:
+        """Return the digits as they were written."""
+        return self.text
 
-_decode = msgspec.json.Decoder(float_hook=_Digits).decode
+
+_decode = msgspec.json.Decoder(float_hook=Digits).decode
 
 
 def _raw(value: Any) -> msgspec.Raw:
-    assert isinstance(value, _Digits), "JSON has no other types"
+    assert isinstance(value, Digits), "JSON has no other types"
     return msgspec.Raw(_plain(value.text).encode())
 
 
@@ -65,9 +70,9 @@ def spellings(text: str) -> list[str]:
         value = _decode(text)
     except (msgspec.DecodeError, RecursionError):
         return [text]
-    if isinstance(value, bool) or not isinstance(value, (int, _Digits)):
+    if isinstance(value, bool) or not isinstance(value, (int, Digits)):
         return [_encode(value).decode()]
-    digits = _plain(value.text) if isinstance(value, _Digits) else str(value)
+    digits = _plain(value.text) if isinstance(value, Digits) else str(value)
     whole, _, fraction = digits.partition(".")
     if not whole.lstrip("-").isdecimal() or (fraction and not fraction.isdecimal()):  # it has kept its exponent
         return [digits]
@@ -79,7 +84,10 @@ def spellings(text: str) -> list[str]:
 def _plain(digits: str) -> str:
     if "e" not in digits and "E" not in digits:
         return digits
-    number = Decimal(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:  # an exponent beyond those that Decimal has
+        return digits
     if abs(number.adjusted()) > PLAIN_EXPONENT_MAX:
         return digits
     plain = format(number, "f")

@@ -1,10 +1,11 @@
 """The filter of the list of instances, as it stands in the address."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from osmia_broker.http.web.json_texts import as_text, json_of
 from osmia_broker.http.web.visit import Visit, address_of
+from osmia_broker.state.json_text import canonical
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
 
 Conditions = dict[str, Any]
@@ -76,9 +77,4 @@ async def _first_found(visit: Visit, conditions: Conditions, alternatives: list[
 
 def json_texts(text: str) -> list[str]:
     """Return the JSON texts that somebody may mean who types *text*: a JSON value first, then a text without its quotes."""
-    texts = [json.dumps(text, ensure_ascii=False)]
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return texts
-    return [json.dumps(value, ensure_ascii=False, separators=(",", ":")), *texts]
+    return list(dict.fromkeys((canonical(json_of(text)), as_text(text))))

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.http.web.states import WORDS, state_of
 from osmia_broker.http.web.visit import Visit, address_of
+from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import FlowNode, flow_nodes
 from osmia_broker.store.read import files, instance_history, instance_views
 from osmia_broker.store.read.entities import (
@@ -28,15 +30,7 @@ HISTORY_ITEMS = 100
 WAITING_ITEMS = 50
 VERSIONS_MAX = 100  # that a migration offers
 MODELS_MAX = 64  # whose elements are in memory, some 100 kB each at most
-USER_TASK_JOB = "io.camunda.zeebe:userTask"
 
-STATE_NAMES = {
-    "ACTIVE": ("Active", "active"),
-    "SUSPENDED": ("Suspended", "waiting"),
-    "COMPLETED": ("Completed", "completed"),
-    "TERMINATED": ("Canceled", "canceled"),
-    "INCIDENT": ("Incident", "incident"),
-}
 TYPE_NAMES = {"AD_HOC_SUB_PROCESS_INNER_INSTANCE": "path", "MULTI_INSTANCE_BODY": "all instances"}
 
 
@@ -98,12 +92,6 @@ class InstanceView:
         return f"{self.name(scope.element_id)}{number} ({scope.key})"
 
 
-def state_of(instance: Item) -> tuple[str, str]:
-    """Return the state of an instance as a word, and the class of its look."""
-    name = "INCIDENT" if instance["hasIncident"] and instance["state"] == "ACTIVE" else instance["state"]
-    return STATE_NAMES[name]
-
-
 def tokens_json(tokens: list[Tokens]) -> str:
     """Write the numbers of tokens as a diagram reads them."""
     return msgspec.json.encode([one.shown() for one in tokens]).decode()
@@ -161,7 +149,7 @@ async def view_of(visit: Visit, key: int) -> InstanceView:
         history=history,
         history_next=history_next,
         jobs=await visit.search(
-            JOBS, {**own, "type": {"$neq": USER_TASK_JOB}}, sort=("-creationTime",), after=visit.asked("jobs")
+            JOBS, {**own, "type": {"$neq": USER_TASK_JOB_TYPE}}, sort=("-creationTime",), after=visit.asked("jobs")
         ),
         tasks=tasks,
         task_jobs=await _task_jobs(visit, tasks),
@@ -198,7 +186,7 @@ async def _task_jobs(visit: Visit, tasks: Found) -> dict[str, Item]:
     keys = [one["elementInstanceKey"] for one in tasks.items]
     if not keys:
         return {}
-    found = await visit.search(JOBS, {"elementInstanceKey": {"$in": keys}, "type": USER_TASK_JOB})
+    found = await visit.search(JOBS, {"elementInstanceKey": {"$in": keys}, "type": USER_TASK_JOB_TYPE})
     return {one["elementInstanceKey"]: one for one in found.items}
 
 
@@ -220,7 +208,7 @@ async def _history(visit: Visit, key: int, element: str) -> tuple[list[Item], st
             "ended": moment(one.ended_ms) if one.ended_ms else None,
             "children": [],
             "inside": scopes.get(one.scope_key),
-            "state": STATE_NAMES["INCIDENT" if one.is_stopped else one.state],
+            "state": WORDS["INCIDENT" if one.is_stopped else one.state],
             "type": TYPE_NAMES.get(one.type, one.type.replace("_", " ").lower()),
         }
         items[one.key] = item

@@ -37,7 +37,12 @@ def object_fault(text: str) -> Fault | None:
 def json_of(typed: str) -> str:
     """Return what was typed as JSON: itself if it is JSON, else the text as a JSON text."""
     text = typed.strip()
-    return text if json_fault(text) is None else json.dumps(text, ensure_ascii=False)
+    return text if json_fault(text) is None else as_text(text)
+
+
+def as_text(typed: str) -> str:
+    """Return what was typed as a JSON text."""
+    return json.dumps(typed, ensure_ascii=False)
 
 
 def _read(text: str) -> tuple[Fault | None, Any]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from osmia_broker.store.read.search import values
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3_600, 86_400
@@ -28,18 +30,13 @@ def environment() -> Environment:
     made.filters["plural"] = plural
     made.filters["duration"] = duration
     made.filters["word"] = word
-    made.filters["iso"] = iso
+    made.filters["iso"] = values.moment
     return made
 
 
 def moment(text: str) -> datetime:
     """Read a date-time as the lists write it."""
     return datetime.fromisoformat(text.partition("[")[0])
-
-
-def iso(ms: int) -> str:
-    """Write epoch milliseconds as the lists write date-times."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def relative(text: str, now_ms: int) -> str:

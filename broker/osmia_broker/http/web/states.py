@@ -7,11 +7,11 @@ WORDS = {
     "SUSPENDED": ("Suspended", "waiting"),
     "COMPLETED": ("Completed", "completed"),
     "TERMINATED": ("Canceled", "canceled"),
+    "INCIDENT": ("Incident", "incident"),
 }
 
 
 def state_of(instance: dict[str, Any]) -> tuple[str, str]:
     """Return the word and the style of an instance, as the search for process instances has it."""
-    if instance.get("hasIncident") and instance["state"] == "ACTIVE":
-        return "Incident", "incident"
-    return WORDS.get(instance["state"], (instance["state"].capitalize(), "waiting"))
+    name = "INCIDENT" if instance["hasIncident"] and instance["state"] == "ACTIVE" else instance["state"]
+    return WORDS[name]

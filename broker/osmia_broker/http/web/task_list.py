@@ -111,7 +111,9 @@ async def read_query(visit: Visit, asked: dict[str, str]) -> tuple[TaskList, Tas
     try:
         text = " ".join([*terms_of_more(more), listed.q])
         query = await task_query.read(visit.reader, text, asker_of(visit), view=listed.view, order=listed.sort)
-        own = await task_query.read(visit.reader, listed.q, asker_of(visit), view=listed.view, order=listed.sort)
+        own = query
+        if text != listed.q:  # the fields beside the search are no part of what stands in it
+            own = await task_query.read(visit.reader, listed.q, asker_of(visit), view=listed.view, order=listed.sort)
     except InvalidArgument as fault:
         listed.problem = f"{str(fault).rstrip('.')}."
         return listed, None
@@ -167,8 +169,7 @@ async def read_list(visit: Visit) -> TaskList:
         return listed
     listed.items = [seen(visit, item) for item in found.items]
     listed.total, listed.is_more = found.total, found.has_more_total
-    if len(found.items) == PAGE_ITEMS < found.total:
-        listed.end = found.end or ""
+    listed.end = found.next
     return listed
 
 

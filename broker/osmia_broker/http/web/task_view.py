@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import NotFound
-from osmia_broker.http.web.rendering import iso
 from osmia_broker.http.web.task_list import Item, seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.search import Found, Search, search
+from osmia_broker.store.read.search.values import moment
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
@@ -231,7 +231,7 @@ def _schema_of(text: str) -> dict[str, Any] | None:
 async def _history(visit: Visit, item: Item) -> list[Entry]:
     """Return the history, newest first, with the creation and the end of the task, whoever did them."""
     steps = await user_task_notes.steps_of(visit.reader, int(item["userTaskKey"]))
-    entries = [Entry(_words(step), step.user, iso(step.at_ms), tuple(_changes(step))) for step in steps]
+    entries = [Entry(_words(step), step.user, moment(step.at_ms) or "", tuple(_changes(step))) for step in steps]
     done = {step.operation for step in steps}
     if not item["is_open"] and not done & {"COMPLETE", "CANCEL"}:
         words = "Completed" if item["state"] == "COMPLETED" else "Canceled"

@@ -62,8 +62,8 @@ class Visit:
 
     @property
     def calls(self) -> Calls:
-        """The calls that every door offers."""
-        return self.site.services.calls
+        """The calls that every door offers, as those of the person: the audit log has who did what."""
+        return self.site.services.calls.by(self.caller)
 
     @property
     def reader(self) -> Reader:

@@ -18,7 +18,9 @@ from osmia_broker.store.read.tables import readable
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000
 PAGE_BYTES_MAX = 1_800_000  # clients accept 4 MiB a message, and an item may contain a text twice: a user task's headers and its assignment
-SEARCHED_MAX = 1_000_000  # characters of a page that a search gives; one has up to 4 bytes
+SEARCHED_MAX = (
+    1_000_000  # bytes of a page that a search gives; an item may hold a text twice, and JSON escapes lengthen it
+)
 NUMBERS_BYTES = 150  # the keys, times and lengths of one item
 KEY_MAX = 2**63 - 1
 

@@ -31,6 +31,7 @@ from sqlalchemy import bindparam, or_, select
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.sources import Sources, question
 
 CHARACTERS_MAX = 2_000  # of a query
@@ -233,13 +234,15 @@ class _Reading:
         if term.value in ("none", "any"):
             self._filter[field] = {"$exists": term.value == "any"}
         elif term.value == "overdue":
-            self._compare(field, "$lt", _iso(now_ms), term)
+            self._compare(field, "$lt", moment(now_ms), term)
         elif span := _SPAN.fullmatch(operand):
             ms = int(span[1]) * _UNIT_MS[span[2]]
             operator = "$lte" if operator == "$eq" else operator
-            self._compare(
-                field, _TURNED[operator] if is_past else operator, _iso(now_ms + (-ms if is_past else ms)), term
-            )
+            try:
+                then = moment(now_ms + (-ms if is_past else ms))
+            except ValueError:
+                _refuse(term, "a time that a calendar has")
+            self._compare(field, _TURNED[operator] if is_past else operator, then, term)
         else:
             self._day(field, operator, operand, term)
 
@@ -317,10 +320,6 @@ def _as_json(text: str) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _refuse(term: Term, expected: str) -> NoReturn:

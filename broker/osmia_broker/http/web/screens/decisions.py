@@ -9,7 +9,7 @@ from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.errors import Rejection
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.screen import action, screen
-from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
+from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.store.read import files
 from osmia_broker.store.read.entities import DECISION_DEFINITIONS
 from osmia_broker.store.read.search.search import get
@@ -24,11 +24,10 @@ async def show_decisions(visit: Visit) -> Response:
     found = await visit.search(
         DECISION_DEFINITIONS, {"isLatestVersion": True}, sort=("name",), after=visit.asked("after")
     )
-    is_full = len(found.items) == PAGE_ITEMS
     return await visit.page(
         "decisions.html",
         items=found.items,
-        next=address_of(DECISIONS, after=found.end) if is_full else "",
+        next=address_of(DECISIONS, after=found.next) if found.next else "",
         first=DECISIONS if visit.asked("after") else "",
     )
 

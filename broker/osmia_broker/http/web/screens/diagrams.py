@@ -1,4 +1,4 @@
-"""The BPMN file of a definition, for diagrams and for people who want it."""
+"""The BPMN file of a definition, for diagrams."""
 
 import asyncio
 from collections import OrderedDict
@@ -24,11 +24,9 @@ _drawn: "OrderedDict[tuple[int, str], bytes]" = OrderedDict()  # by the hash of 
 
 @screen("/processes/{key:int}/xml")
 async def show_xml(visit: Visit, key: int) -> Response:
-    """Answer with the file of a definition. A process without diagram data gets a layout, unless `deployed` is asked for."""
+    """Answer with the file of a definition. A process without diagram data gets a layout."""
     definition = await get(visit.reader, PROCESS_DEFINITIONS, key, "process definition")
     found = await files.content_of(visit.reader, "process definition", key)
-    if visit.asked("deployed"):
-        return Response(found.content, media_type="application/xml", headers=HEADERS | _saved_as(found.name))
     content = await _with_diagram(found.content, definition["processDefinitionId"])
     return Response(content, media_type="application/xml", headers=HEADERS)
 
@@ -44,10 +42,3 @@ async def _with_diagram(content: bytes, process_id: str) -> bytes:
             _drawn.popitem(last=False)
     _drawn.move_to_end(place)
     return _drawn[place]
-
-
-def _saved_as(name: str) -> dict[str, str]:
-    """Return the header that makes a browser save the file. Names with other characters than plain ones get a plain name."""
-    file = name.rpartition("/")[2]
-    is_plain = file.isascii() and file.isprintable() and not set(file) & set('"\\;')
-    return {"content-disposition": f'attachment; filename="{file if is_plain and file else "process.bpmn"}"'}

@@ -34,7 +34,7 @@ async def list_incidents(visit: Visit) -> Response:
     if wanted:
         found = await _found(visit, wanted, PAGE_ITEMS, visit.asked("after"))
         groups: list[Item] = [{"message": "", "count": found.total, "hash": 0, "items": found.items}]
-        next_page = _address(visit, after=found.end) if len(found.items) >= PAGE_ITEMS else ""
+        next_page = _address(visit, after=found.next) if found.next else ""
         first = _address(visit) if visit.asked("after") else ""
     else:
         asked = visit.asked("skip")
@@ -208,7 +208,7 @@ async def _keys_of_group(visit: Visit, group: int) -> set[int]:
         wanted = {"errorHashCode": group, "state": "ACTIVE"}
         found = await _found(visit, wanted, AT_ONCE, after)
         keys |= {int(one["incidentKey"]) for one in found.items}
-        if len(found.items) < AT_ONCE or found.end is None:
+        after = found.next
+        if not after:
             break
-        after = found.end
     return keys

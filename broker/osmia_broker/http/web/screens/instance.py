@@ -4,8 +4,9 @@ import msgspec
 from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.errors import NotFound
-from osmia_broker.http.web.instance_view import page_with, state_of, view_of
+from osmia_broker.http.web.instance_view import page_with, view_of
 from osmia_broker.http.web.screen import screen
+from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.store.read import instance_history
 from osmia_broker.store.read.entities import PROCESS_INSTANCES, VARIABLES

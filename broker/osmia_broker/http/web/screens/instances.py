@@ -1,18 +1,17 @@
 """The list of process instances: filters, what can be done to the chosen ones, and the export of all that were filtered."""
 
-import csv
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.instance_filter import STATES, InstanceFilter, filter_of
-from osmia_broker.http.web.instance_view import state_of
 from osmia_broker.http.web.resolving import failed_again, resolve
 from osmia_broker.http.web.screen import action, screen
-from osmia_broker.http.web.visit import PAGE_ITEMS, Visit
+from osmia_broker.http.web.states import state_of
+from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import incident_groups
 from osmia_broker.store.read.entities import INCIDENTS, PROCESS_INSTANCES
 from osmia_broker.store.read.search.search import Found
@@ -54,14 +53,10 @@ async def list_instances(visit: Visit) -> Response:
         states=STATES,
         state_of=state_of,
         processes=await incident_groups.processes(visit.reader),
-        next=wanted.address("/instances", after=found.end) if _has_next(visit, found) else "",
+        next=wanted.address("/instances", after=found.end) if visit.asked("before") or found.goes_on else "",
         previous=wanted.address("/instances", before=found.start) if is_paged and found.items else "",
         first=wanted.address("/instances") if is_paged else "",
     )
-
-
-def _has_next(visit: Visit, found: Found) -> bool:
-    return len(found.items) >= PAGE_ITEMS or bool(visit.asked("before"))
 
 
 # --- what can be done to the chosen ones
@@ -130,35 +125,21 @@ async def export(visit: Visit) -> Response:
     wanted = await filter_of(visit)
     if wanted.problem:
         raise InvalidArgument(wanted.problem)
-    headers = {"content-disposition": 'attachment; filename="instances.csv"', "cache-control": "no-store"}
     first = await _exported(visit, wanted, "")  # a wrong filter is refused before anything was sent
-    return StreamingResponse(_lines(visit, wanted, first), media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_file("instances.csv", _lines(visit, wanted, first))
 
 
 async def _lines(visit: Visit, wanted: InstanceFilter, found: Found) -> AsyncIterator[str]:
-    yield _csv([[name for name, _ in COLUMNS]])
-    while found.items:
-        yield _csv([_row(one) for one in found.items])
-        if found.end is None or len(found.items) < EXPORTED_AT_ONCE:
-            return
-        found = await _exported(visit, wanted, found.end)
+    yield csv_lines([[name for name, _ in COLUMNS]])
+    yield csv_lines(map(_row, found.items))
+    while found.next:
+        found = await _exported(visit, wanted, found.next)
+        yield csv_lines(map(_row, found.items))
 
 
 async def _exported(visit: Visit, wanted: InstanceFilter, after: str) -> Found:
     return await visit.search(PROCESS_INSTANCES, wanted.conditions, sort=NEWEST, limit=EXPORTED_AT_ONCE, after=after)
 
 
-def _row(instance: Item) -> list[str]:
-    values = [state_of(instance)[0] if not field else instance[field] for _, field in COLUMNS]
-    return [harmless("" if value is None else str(value)) for value in values]
-
-
-def harmless(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
-
-
-def _csv(rows: list[list[str]]) -> str:
-    written = io.StringIO()
-    csv.writer(written).writerows(rows)
-    return written.getvalue()
+def _row(instance: Item) -> list[object]:
+    return [state_of(instance)[0] if not field else instance[field] for _, field in COLUMNS]

@@ -1,12 +1,11 @@
 """The filters that a person saves, and the filtered tasks as a file."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.task_list import KEPT, MORE, read_query
 from osmia_broker.http.web.visit import Visit, address_of
@@ -33,7 +32,6 @@ COLUMNS = {
     "elementId": "elementId",
     "businessId": "businessId",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that begins like this
 
 
 @action("/tasks/filters")
@@ -78,34 +76,17 @@ async def export_tasks(visit: Visit) -> Response:
     _, query = await read_query(visit, {name: visit.asked(name) for name in KEPT})
     if query is None:
         raise InvalidArgument("Expected a search that can be read")
-    headers = {"content-disposition": 'attachment; filename="tasks.csv"', "cache-control": "no-store"}
-    return StreamingResponse(_rows(visit, query), media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_file("tasks.csv", _rows(visit, query))
 
 
 async def _rows(visit: Visit, query: task_query.TaskQuery) -> AsyncIterator[str]:
-    yield "\ufeff" + _line(COLUMNS)
+    yield "\ufeff" + csv_lines([COLUMNS])
     after = ""
     while True:
         found = await visit.search(
             USER_TASKS, query.filter, sort=task_query.order_of(query), limit=CSV_ROWS, after=after
         )
-        yield "".join(_line([_cell(item[field]) for field in COLUMNS.values()]) for item in found.items)
-        after = found.end or ""
-        if len(found.items) < CSV_ROWS or not after:
+        yield csv_lines([item[field] for field in COLUMNS.values()] for item in found.items)
+        after = found.next
+        if not after:
             return
-
-
-def _line(cells: object) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)  # type: ignore[arg-type]
-    return text.getvalue()
-
-
-def _cell(value: object) -> str:
-    """Write a value so that a spreadsheet shows it and runs nothing."""
-    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()

@@ -341,7 +341,20 @@ def _of_value(parsed: Parsed, value: Any, place: str) -> list[Leaf]:
     """Read the conditions on the value of a variable: on its JSON text, or, beyond the contract, on its size as a number."""
     if not isinstance(value, dict):
         return _operations(parsed, _VALUE, value, place)
-    sizes = {name: one for name, one in value.items() if name in _ORDERED and type(one) in (int, float)}
+    sizes = {name: one for name, one in value.items() if name in _ORDERED and _is_number(one)}
     leaves = _operations(parsed, _VALUE, {name: one for name, one in value.items() if name not in sizes}, place)
     parsed.count(len(sizes), place)
-    return leaves + [Leaf(NUMBER, name, False, parsed.add(float(one))) for name, one in sizes.items()]
+    return leaves + [
+        Leaf(NUMBER, name, False, parsed.add(_size(f"{place}.{name}", one))) for name, one in sizes.items()
+    ]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _size(place: str, number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise refuse(place, "a number below 1.8e308", number) from None

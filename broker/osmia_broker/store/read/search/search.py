@@ -50,6 +50,11 @@ class Found(msgspec.Struct, frozen=True):
     end: str | None
     goes_on: bool  #: there are more in the direction of the page
 
+    @property
+    def next(self) -> str:
+        """The cursor with which a list read forwards goes on; empty on its last page."""
+        return self.end or "" if self.goes_on else ""
+
 
 class _Page(msgspec.Struct, frozen=True):
     """The page that is asked for."""
