@@ -5,7 +5,7 @@ gRPC would say `bad argument type for built-in operation`. Here the same says `E
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
 
 Class = TypeVar("Class", bound=type)
@@ -38,6 +38,7 @@ _RULES: dict[Any, _Rule] = {
     int: _Rule(int, _is_integer, "an integer"),
     str: _Rule(str, _is_text, "a text"),
     Sequence[str]: _Rule(tuple, _are_names, "a list of names"),
+    Iterable[str]: _Rule(tuple, _are_names, "a list of names"),
 }  #: by annotation
 
 

@@ -64,6 +64,15 @@ def test_all_doors_speak_tls(broker, tmp_path):
         assert http.get(f"https://127.0.0.1:{broker.broker.management_port}/ready").status_code == 200
 
 
+def test_a_link_to_a_document_leads_through_the_same_door(broker, tmp_path):
+    base = f"https://127.0.0.1:{broker.broker.http_port}"
+    with httpx.Client(base_url=base, verify=ssl.create_default_context(cafile=str(tmp_path / "ours.ca.pem"))) as http:
+        made = http.post("/v2/documents", files={"file": ("a.txt", b"hello", "text/plain")}).json()
+        link = http.post(f"/v2/documents/{made['documentId']}/links", json={}).json()["url"]
+        assert link.startswith(f"{base}/v2/documents/")
+        assert http.get(link).content == b"hello"
+
+
 def test_a_caller_who_speaks_plain_text_gets_no_answer(broker):
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{broker.broker.http_port}/v2/topology")

@@ -2,6 +2,7 @@ import errno
 import fcntl
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -153,3 +154,19 @@ def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys
         words = ["--data-dir", str(tmp_path), "--grpc-port", str(taken.getsockname()[1]), "--management-port", "0"]
         assert app.run(["broker", *words]) == 5
     assert f"uses the data directory '{tmp_path}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b"\xff\xfe", "bytes that are no text")])
+def test_a_secret_that_cannot_be_read_is_named_with_its_file(settings, tmp_path, content, why):
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    given = {
+        "auth": "oidc",
+        "oidc_issuer": "https://id.example.org",
+        "oidc_audience": "osmia",
+        "oidc_client_id": "page",
+    }
+    with pytest.raises(Failure) as refused:
+        preflight.refuse_unusable_access(replace(settings, **given, oidc_client_secret_file=file))
+    assert f"Expected oidc_client_secret_file to be a text file, but found '{file}': {why}" in str(refused.value)

@@ -137,3 +137,19 @@ def test_a_broker_that_nobody_could_use_does_not_start(data, settings, text):
     done = osmia("broker", "--data-dir", data, "--grpc-port", 0, "--http-port", 0, "--management-port", 0, *settings)
     assert done.returncode == 2, done.stderr
     assert text.format(data=data) in done.stderr
+
+
+@pytest.mark.parametrize("words", [("add", "ben"), ("password", "anna"), ("remove", "anna")])
+def test_nobody_waits_while_a_person_is_asked(user, data, monkeypatch, words):
+    """Who is asked does something else first: adds a user at another terminal."""
+    store(data / "osmia.users.json", anna=(ANNA, []))
+
+    def asked(*_: object, **__: object) -> str:
+        store(data / "osmia.users.json", eve=(BEN, []))
+        return BEN
+
+    monkeypatch.setattr("typer.prompt", asked)
+    monkeypatch.setattr("typer.confirm", lambda *_, **__: bool(asked()))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert user(*words)[0] == 0
+    assert "eve" in stored(data)

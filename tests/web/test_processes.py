@@ -396,5 +396,10 @@ def test_what_a_person_does_on_the_page_is_in_the_audit_log(site, unique):
         found = http.post("/v2/audit-logs/search", json=asked).json()["items"]
     operations = [(one["entityType"], one["operationType"]) for one in found]
     assert ("PROCESS_INSTANCE", "CANCEL") in operations
-    assert [name for kind, name in operations if kind == "PROCESS_INSTANCE"] == ["CREATE", "SUSPEND", "RESUME", "CANCEL"]
+    assert [name for kind, name in operations if kind == "PROCESS_INSTANCE"] == [
+        "CREATE",
+        "SUSPEND",
+        "RESUME",
+        "CANCEL",
+    ]
     assert "RESOURCE" in {kind for kind, _ in operations}

@@ -16,7 +16,7 @@ import msgspec
 
 from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.user import User
-from osmia_broker.auth.users_file import UsersFile
+from osmia_broker.auth.users_file import StoredUser, UsersFile
 from osmia_broker.errors import Unauthenticated
 
 SESSION_S = 12 * 3600  # a working day
@@ -74,7 +74,7 @@ class Sessions:
         if self._users is None:
             return User(session.name, session.groups, session.display_name, session.email)
         stored = self._users.current().get(session.name)
-        return stored.as_user() if stored and session.password == self._password_of(session.name) else None
+        return stored.as_user() if stored and session.password == _digest(stored) else None
 
     def end(self, cookie: str) -> None:
         """End a session before it expires. An unknown one is passed over.
@@ -101,7 +101,12 @@ class Sessions:
 
     def _password_of(self, name: str) -> str:
         stored = self._users.current().get(name) if self._users is not None else None
-        return hashlib.sha256(stored.password.encode()).hexdigest()[:32] if stored else ""
+        return _digest(stored) if stored else ""
+
+
+def _digest(stored: StoredUser) -> str:
+    """Return a digest of the password's hash: a session ends with the password that it was begun with."""
+    return hashlib.sha256(stored.password.encode()).hexdigest()[:32]
 
 
 def _read(file: Path) -> dict[str, int]:

@@ -10,6 +10,7 @@ from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.waits import OPEN_TASK
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
@@ -41,8 +42,7 @@ def tasks(
 
     Example: osmia tasks --group cooks -o key
     """
-    open_states = ["CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CANCELING"]
-    wanted: dict[str, Any] = {"state": "COMPLETED" if is_completed else {"$in": open_states}}
+    wanted: dict[str, Any] = {"state": "COMPLETED" if is_completed else {"$in": OPEN_TASK}}
     given = {"assignee": assignee, "candidateGroup": group, "processDefinitionId": process}
     wanted |= {name: value for name, value in given.items() if value}
     if is_unassigned:

@@ -60,11 +60,10 @@ def add(
     for one in group or ():
         if not is_name(one):
             raise usage(f"Expected a group's name of 1 to 256 printable characters, but found {one[:80]!r}.")
+    _expect_new(_present(data_dir, file), name)
+    stored = passwords.hashed(_password(name, password_file))
     with _changing(data_dir, file) as users:
-        if name in users:
-            what = f"There is a user '{name}' already."
-            raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {name}", code="ALREADY_EXISTS")
-        stored = passwords.hashed(_password(name, password_file))
+        _expect_new(users, name)
         users[name] = StoredUser(name, stored, tuple(dict.fromkeys(group or ())), full_name, email)
     session.say(f"Added {name}")
 
@@ -76,8 +75,7 @@ def list_(session: Session, data_dir: DataDir = None, file: File = None) -> None
 
     Example: osmia user list
     """
-    with _failing():
-        users = users_file.read(_path(data_dir, file))
+    users = _present(data_dir, file)
     rows = [
         {"name": one.name, "groups": list(one.groups), "fullName": one.display_name, "email": one.email}
         for one in users.values()
@@ -100,9 +98,10 @@ def password(
 
     Example: osmia user password anna
     """
+    _known(_present(data_dir, file), name)
+    stored = passwords.hashed(_password(name, password_file))
     with _changing(data_dir, file) as users:
         known = _known(users, name)
-        stored = passwords.hashed(_password(name, password_file))
         users[name] = StoredUser(name, stored, known.groups, known.display_name, known.email)
     session.say(f"Changed the password of {name}")
 
@@ -114,11 +113,24 @@ def remove(session: Session, name: Name, data_dir: DataDir = None, file: File = 
 
     Example: osmia user remove anna
     """
+    _known(_present(data_dir, file), name)
+    session.confirm(f"Remove {name}?")
     with _changing(data_dir, file) as users:
         _known(users, name)
-        session.confirm(f"Remove {name}?")
         del users[name]
     session.say(f"Removed {name}")
+
+
+def _present(data_dir: Path | None, file: Path | None) -> Users:
+    """Return the users as they are now. Nobody is asked a question while the file is locked: others would wait for the answer."""
+    with _failing():
+        return users_file.read(_path(data_dir, file))
+
+
+def _expect_new(users: Users, name: str) -> None:
+    if name in users:
+        what = f"There is a user '{name}' already."
+        raise Failure(Exit.CONFLICT, what, mend=f"osmia user password {name}", code="ALREADY_EXISTS")
 
 
 def _known(users: Users, name: str) -> StoredUser:

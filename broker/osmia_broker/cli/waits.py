@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from osmia_broker.cli.jobs import OPEN
 from osmia_broker.cli.output import counted, moment
 from osmia_broker.cli.rows import every
 
@@ -19,7 +20,7 @@ def waits_of(client: "SyncClient", key: int) -> tuple[Waits, dict[int, str]]:
 
     The name of a user task may be an expression; here it is evaluated, as in the list of tasks.
     """
-    from osmia.results import SubscriptionState, TimerState
+    from osmia.results import JobState, SubscriptionState, TimerState
 
     waits: Waits = {}
     names: dict[int, str] = {}
@@ -28,7 +29,7 @@ def waits_of(client: "SyncClient", key: int) -> tuple[Waits, dict[int, str]]:
     ).items:
         waits.setdefault(task.element_instance_key, []).append(_task(task))
         names[task.element_instance_key] = task.name
-    for job in every(client.search_jobs, process_instance_key=key, states=_open_states()):
+    for job in every(client.search_jobs, process_instance_key=key, states=[JobState(one.upper()) for one in OPEN]):
         if job.element_instance_key not in names:  # the job of a user task is the task
             waits.setdefault(job.element_instance_key, []).append(_job(job))
     for timer in every(client.search_timers, process_instance_key=key, states=[TimerState.WAITING]):
@@ -37,12 +38,6 @@ def waits_of(client: "SyncClient", key: int) -> tuple[Waits, dict[int, str]]:
         name = f" {one.name} {one.correlation_key}".rstrip()
         waits.setdefault(one.element_instance_key, []).append(f"{one.kind.lower()}{name}  ({one.element_id})")
     return waits, names
-
-
-def _open_states() -> list[str]:
-    from osmia.results import JobState
-
-    return [JobState(name) for name in ("ACTIVATABLE", "ACTIVATED", "FAILED", "ERROR_THROWN", "SUSPENDED")]
 
 
 def _task(task: "UserTask") -> str:

@@ -79,7 +79,7 @@ class App:
             caller.signed_in = await guard.identify(headers.get(AUTHORIZATION, ""))
         arguments = operation.arguments(values)
         content = await self._content(headers, receive)
-        call = Call(self._services, caller, scope["query_string"].decode("latin-1"))
+        call = Call(self._services, caller, scope["query_string"].decode("latin-1"), scheme=scope["scheme"])
         await self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
         carried_out = operation.handler(call, **arguments)
         answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)

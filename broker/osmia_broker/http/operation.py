@@ -78,6 +78,7 @@ class Call:
     caller: Caller
     query_text: str = ""
     uploads: list[Upload] = field(default_factory=lambda: NO_UPLOADS)  #: the parts of a multipart request
+    scheme: str = "http"  #: https if the request came over TLS
 
     @property
     def calls(self) -> Calls:

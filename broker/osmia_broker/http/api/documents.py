@@ -162,7 +162,7 @@ async def create_document_link(call: Call, document_id: str, body: LinkRequest |
     expires_ms = documents.now_ms() + lifetime_ms
     signature = await documents.signature(document_id, expires_ms)
     host = call.caller.metadata.get("host", "localhost")
-    url = f"http://{host}{BASE}/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
+    url = f"{call.scheme}://{host}{BASE}/documents/{document.id}?contentHash={document.content_hash}&expires={expires_ms}&signature={signature}"
     return Link(url=url, expires_at=moment(expires_ms) or "")
 
 
