@@ -28,6 +28,8 @@ from osmia.worker import STOP_SIGNALS, Worker
 
 log = logging.getLogger("osmia.worker")
 
+SIGNAL_S = 0.2  # Python runs the handler of a signal in the main thread, and a signal may come without waking it
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -337,9 +339,11 @@ class SyncWorker:
     def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop` from another thread, then stop in good order."""
         self._ended.clear()
-        with _StoppingSignals(self._ended.set):  # from before the first poll: a signal may come at any moment
+        signals: list[bool] = []  # the handler of a signal must not take the lock of the event: this thread may hold it
+        with _StoppingSignals(lambda: signals.append(True)):  # from before the first poll: one may come at any moment
             self._loop.run(self._worker.start())
-            self._ended.wait()
+            while not signals and not self._ended.wait(SIGNAL_S):
+                pass
         self.stop()
 
     def __enter__(self) -> Self:
