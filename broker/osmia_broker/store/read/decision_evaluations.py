@@ -39,4 +39,4 @@ async def search(
         scope=given,
         bytes_max=pages.SEARCHED_MAX,
     )
-    return Page(found.items, found.end or "" if found.goes_on else "")
+    return Page(found.items, found.next)
