@@ -20,6 +20,7 @@ LAYERS = {
     "deployment_problems": 0,
     "logs": 0,
     "ports": 0,
+    "private_files": 0,
     "setting_values": 0,
     "config": 1,
     "metrics": 1,

@@ -5,7 +5,6 @@ user count at once. With a provider it holds what the provider said.
 """
 
 import hashlib
-import os
 import time
 import zlib
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from secrets import token_urlsafe
 
 import msgspec
 
+from osmia_broker import private_files
 from osmia_broker.auth.signing import Signer
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, UsersFile
@@ -87,7 +87,7 @@ class Sessions:
             now_s = self._now_s()
             self._ended = {id: expires_s for id, expires_s in self._ended.items() if expires_s > now_s}
             self._ended[session.id] = session.expires_s
-            _write(self._file, self._ended)
+            private_files.replace(self._file, msgspec.json.encode(self._ended) + b"\n")
 
     def _session(self, cookie: str) -> _Session | None:
         content = self._signer.open(PURPOSE, cookie)
@@ -114,11 +114,3 @@ def _read(file: Path) -> dict[str, int]:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, int])
     except (OSError, msgspec.DecodeError):
         return {}
-
-
-def _write(file: Path, ended: dict[str, int]) -> None:
-    draft = file.with_name(file.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-        opened.write(msgspec.json.encode(ended) + b"\n")
-    draft.replace(file)

@@ -12,6 +12,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from secrets import token_bytes
 
+from osmia_broker import private_files
+
 KEY_FILE = "osmia.session-key"  # in the data directory
 KEY_BYTES = 32
 
@@ -46,12 +48,8 @@ def read_or_make_key(data_dir: Path) -> bytes:
         OSError: it cannot be read or written, or others than its owner may read it.
     """
     file = data_dir / KEY_FILE
-    draft = data_dir / f"{KEY_FILE}.{os.getpid()}.new"
     if not file.exists():
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-            made.write(token_bytes(KEY_BYTES))
-        draft.replace(file)
+        private_files.replace(file, token_bytes(KEY_BYTES))
     with file.open("rb") as kept:
         mode = stat.S_IMODE(os.fstat(kept.fileno()).st_mode)
         key = kept.read(KEY_BYTES + 1)

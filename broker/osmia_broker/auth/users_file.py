@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from osmia_broker import private_files
 from osmia_broker.auth import passwords
 from osmia_broker.auth.user import User, is_name
 
@@ -108,16 +109,8 @@ def expect_name(name: str) -> None:
 
 
 def _write(path: Path, users: Users) -> None:
-    """Replace the file. A reader never sees half of it."""
     content = msgspec.json.format(msgspec.json.encode(_Document([users[name] for name in sorted(users)])))
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    private_files.replace(path, content + b"\n")
 
 
 class UsersFile:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker import private_files
 from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull
 
 STORE_ID = "local"  #: the name of this store in references
@@ -101,8 +102,8 @@ class Documents:
         size = self._counted() + len(content)
         if size > DOCUMENTS_BYTES_MAX:
             raise StoreFull(f"Expected documents of at most {DOCUMENTS_BYTES_MAX} bytes together, but found {size}")
-        _write(self._path(document.id, _CONTENT), content)
-        _write(self._path(document.id, _METADATA), msgspec.json.encode(document))
+        private_files.replace(self._path(document.id, _CONTENT), content)
+        private_files.replace(self._path(document.id, _METADATA), msgspec.json.encode(document))
         _sync_directory(self._directory)
         self._bytes = size
 
@@ -141,7 +142,7 @@ class Documents:
         path = self._directory / _SECRET
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _write(path, secrets.token_bytes(32))
+            private_files.replace(path, secrets.token_bytes(32))
         return path.read_bytes()
 
     def _path(self, id: str, ending: str) -> Path:
@@ -161,16 +162,6 @@ def _check_id(id: str) -> None:
 
 def _no_such(id: str) -> NotFound:
     return NotFound(f"Expected to find document '{id[:_ID_LENGTH]}', but no such document was found")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash it is there as a whole or not at all."""
-    draft = path.with_name(f"{path.name}.draft")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,0 +1,22 @@
+"""Write files that only their owner may read. A reader sees the former content or the new one, also after a crash, and never half of one."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Make *content* the content of the file, with mode 600.
+
+    Raises:
+        OSError: it cannot be written; the former content stays.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)  # on a full disk it must not stay
