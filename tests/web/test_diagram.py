@@ -6,7 +6,6 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.bpmn import bpmn
 from tests.web.operating import complete_task
 
 
@@ -141,14 +140,6 @@ def test_a_thousand_elements_are_drawn(page, work, unique):
 
 
 # --- the file
-
-
-def test_the_deployed_bytes_are_answered_and_saved(site, work, unique):
-    content = bpmn("start > a:user > end", id=unique)
-    key = work.deploy_xml(content, unique)
-    answer = httpx.get(f"{site}/processes/{key}/xml", params={"deployed": "yes"})
-    assert answer.content == content
-    assert answer.headers["content-disposition"] == f'attachment; filename="{unique}.bpmn"'
 
 
 @pytest.mark.parametrize("dialect", ["zeebe", "activiti"])

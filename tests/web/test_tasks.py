@@ -1,6 +1,7 @@
 """The task list: what it shows, finds and sorts, and what two people see of each other."""
 
 import re
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -116,6 +117,7 @@ def test_a_search_by_variable_finds_its_tasks(page, work, unique):
     ):
         page.get_by_role("searchbox", name="Search tasks").fill(words)
         page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(re.escape(urlencode({"q": words})) + "(&|$)"))
         expect(rows(page)).to_have_count(count)
 
 
@@ -152,6 +154,17 @@ def test_selected_tasks_are_completed_unless_they_have_a_form(page, work, unique
     page.get_by_role("button", name="Complete selected…").click()
     page.get_by_role("dialog", name="Complete selected").get_by_role("button", name="Complete selected").click()
     expect(page.get_by_role("status")).to_have_text("Completed 2 tasks.")
+
+
+def test_a_live_update_leaves_the_message_for_the_next_page(site, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    work.create(unique)
+    with httpx.Client(base_url=site, headers={"origin": site}) as client:
+        assert client.post("/tasks/selected", data={"do": "claim"}).status_code == 303
+        nobody_asked = client.get("/tasks", headers={"osmia-live": "true"})
+        assert "no task was selected" not in nobody_asked.text
+        assert "no task was selected" in client.get("/tasks").text
+        assert "no task was selected" not in client.get("/tasks").text
 
 
 def test_a_filter_is_saved_counted_and_deleted(browse, work, unique):

@@ -27,6 +27,7 @@ from osmia_broker.store.read.search.search import Found, Search, search
 SAID = "osmia_said"  #: the cookie with the message for the next page
 SAID_SECONDS = 60
 SAID_CHARACTERS_MAX = 1_500  # a cookie holds 4 kB
+LIVE = "osmia-live"  #: the header of a request for the regions that changed; the person did not ask for it
 THEME = "osmia_theme"
 THEMES = ("system", "light", "dark")
 PAGE_ITEMS = 50
@@ -160,7 +161,7 @@ class Visit:
         }
         response = HTMLResponse(render(self.site.templates, template, values), status)
         response.headers["cache-control"] = "no-store"
-        if SAID in self.request.cookies:
+        if SAID in self.request.cookies and not self._is_live:
             response.delete_cookie(SAID)
         return response
 
@@ -179,11 +180,18 @@ class Visit:
         chosen = self.request.cookies.get(THEME, "")
         return chosen if chosen in THEMES else THEMES[0]
 
+    @property
+    def _is_live(self) -> bool:
+        """Whether the page asks for changed regions only. It shows no message then, so one that waits for the next page is left for that page."""
+        return LIVE in self.request.headers
+
     def _said(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """Return the kind and text of the message to show: one that this answer brings itself, or one that the last answer left."""
         for kind in ("alert", "status"):
             if values.get(kind):
                 return kind, str(values[kind])
+        if self._is_live:
+            return "", ""
         try:
             kind, text = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str])
         except ValueError:

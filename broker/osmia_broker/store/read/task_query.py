@@ -14,7 +14,7 @@
 | `created:<2d`, `completed:>1w`, also with dates | younger or older than a time, or by date |
 | `element:decide`, `key:…`, `instance:…`, `state:canceled`, `business:…`, `tag:…` | as they are called |
 | `amount:>1000`, `amount=12`, `dinner:pizza` | tasks whose instance has such a variable |
-| anything else | words in the name of the task or of its process, or a key |
+| anything else | words in the name or element id of the task, or in the name of its process, or a key |
 
 A term that stands twice passes either value. Quotes keep blanks: `group:"night shift"`.
 """
@@ -187,7 +187,7 @@ class _Reading:
             ways.append({"processDefinitionKey": {"$in": named}})
         if words.isascii() and words.isdecimal() and len(words) < 20 and int(words) < 2**63:
             ways += [{"userTaskKey": words}, {"processInstanceKey": words}]
-        self._filter["$or"] = [*ways, {"elementId": words}]
+        self._filter["$or"] = [*ways, {"elementId": {"$contains": words}}]
 
     # --- terms
 

@@ -12,6 +12,8 @@ let topics = '';
 let shown = null; // the page that the stream was opened for
 let lastId = '';
 let broken = false;
+const AWAY = 'Connection lost. Reconnecting…';
+const ASKED_BY_NOBODY = { 'HX-Request': 'true', 'Osmia-Live': 'true' };
 let waiting = new Set();
 let refreshing = false;
 
@@ -36,12 +38,12 @@ function heard(event) {
   lastId = event.lastEventId;
   if (!broken) return;
   broken = false;
-  say('status', '');
+  if (document.getElementById('said-status')?.textContent === AWAY) say('status', '');
   refresh(null);
 }
 
 function lost() {
-  if (!broken) say('status', 'Connection lost. Reconnecting…');
+  if (!broken) say('status', AWAY);
   broken = true;
   if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
   source = null;
@@ -53,7 +55,7 @@ function lost() {
 // A stream that was refused: the session may have ended.
 async function askWhy() {
   try {
-    const answer = await fetch('/status', { headers: { 'HX-Request': 'true' } });
+    const answer = await fetch('/status', { headers: ASKED_BY_NOBODY });
     if (new URL(answer.url).pathname === '/login') say('alert', 'You are not signed in any more. Sign in in another tab and go on here: what you typed is kept.');
   } catch {
     // the broker is away
@@ -85,7 +87,7 @@ async function refreshOnce(changed) {
   if (!regions().length) return;
   let text;
   try {
-    const answer = await fetch(address, { headers: { 'HX-Request': 'true', 'Osmia-Live': 'true' } });
+    const answer = await fetch(address, { headers: ASKED_BY_NOBODY });
     if (!answer.ok && answer.status !== 404) return;
     text = await answer.text();
   } catch {
