@@ -61,7 +61,10 @@ async def read(text, **more):
         ("dinner:pizza", OPEN | {"processInstanceVariables": [{"name": "dinner", "value": {"$eq": '"pizza"'}}]}),
         ('note="a b"', OPEN | {"processInstanceVariables": [{"name": "note", "value": {"$eq": '"a b"'}}]}),
         ("veg=true", OPEN | {"processInstanceVariables": [{"name": "veg", "value": {"$eq": "true"}}]}),
-        ("decide now", OPEN | {"$or": [{"name": {"$contains": "decide now"}}, {"elementId": {"$contains": "decide now"}}]}),
+        (
+            "decide now",
+            OPEN | {"$or": [{"name": {"$contains": "decide now"}}, {"elementId": {"$contains": "decide now"}}]},
+        ),
         (
             "12",
             OPEN
