@@ -30,7 +30,9 @@ RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
 SECURE_SCHEMES = {"https", "grpcs"}
 PLAIN_SCHEMES = {"", "http", "grpc"}
-Metadata = tuple[tuple[str, str], ...]
+Metadata = tuple[tuple[str, str | bytes], ...]
+OWN = "osmia-"  # how the names of the broker's own metadata begin; their texts are UTF-8
+AS_BYTES = "-bin"  # how gRPC names metadata whose values are bytes
 BUILT_IN_OPTIONS = {
     "grpc.primary_user_agent": f"osmia-python/{version('osmia')}",
     "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -79,6 +81,35 @@ def _with(metadata: Metadata | None, authorization: str) -> Metadata | None:
     return (*(metadata or ()), ("authorization", authorization)) if authorization else metadata
 
 
+def on_wire(metadata: Metadata) -> Metadata:
+    """Return *metadata* as gRPC carries them: ASCII alone, so other texts under the broker's own names travel as bytes, named `…-bin`.
+
+    Raises:
+        ValueError: another name has such a text, or a text holds a character that is not printable.
+    """
+    return tuple((name, value) if _is_carried(value) else _as_bytes(name, str(value)) for name, value in metadata)
+
+
+def _is_carried(value: str | bytes) -> bool:
+    return isinstance(value, bytes) or (value.isascii() and value.isprintable())
+
+
+def _as_bytes(name: str, value: str) -> tuple[str, bytes]:
+    if not name.lower().startswith(OWN) or not value.isprintable():
+        raise ValueError(f"Expected the metadata '{name}' to have printable ASCII characters only, but found {value!a}")
+    return name + AS_BYTES, value.encode()
+
+
+def _merged(metadata: Metadata, extra: Metadata) -> Metadata:
+    """Return *metadata* with those of one call, *extra*. A name that both have counts as the call gives it."""
+    given = {_plain(name) for name, _ in extra}
+    return (*(pair for pair in metadata if _plain(pair[0]) not in given), *extra)
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(AS_BYTES)
+
+
 def _is_host(parts: SplitResult) -> bool:
     """Whether the address names a host and nothing else besides a port."""
     host = parts.hostname or ""
@@ -108,7 +139,7 @@ class Channel:
             self._tokens = Tokens(found.sign_in)
         elif isinstance(found.sign_in, (Token, Password)) and not has_own:
             metadata = (*metadata, ("authorization", found.sign_in.authorization))
-        self._metadata = tuple(metadata) or None
+        self._metadata = on_wire(tuple(metadata)) or None
         merged: dict[str, Any] = BUILT_IN_OPTIONS | dict(
             options
         )  # gRPC would take the first of two options with the same name
@@ -124,7 +155,7 @@ class Channel:
         request: Message,
         *,
         timeout_s: float | None,
-        extra_metadata: tuple[tuple[str, str], ...] = (),
+        extra_metadata: Metadata = (),
     ) -> Any:
         """Return the response of a call that has one response. *extra_metadata* are sent with this call only.
 
@@ -147,7 +178,7 @@ class Channel:
         request: Message,
         *,
         timeout_s: float | None,
-        extra_metadata: tuple[tuple[str, str], ...] = (),
+        extra_metadata: Metadata = (),
     ) -> AsyncIterator[Any]:
         """Iterate over the responses of a call that has many. Closing the iterator ends the call. *extra_metadata* are as those of `unary`.
 
@@ -188,7 +219,7 @@ class Channel:
         return await call(request, timeout=timeout_s, metadata=_with(metadata, authorization))
 
     def _with(self, extra: Metadata) -> Metadata | None:
-        return (*(self._metadata or ()), *extra) if extra else self._metadata
+        return _merged(self._metadata or (), on_wire(extra)) if extra else self._metadata
 
     async def close(self) -> None:
         """End open calls and close the connection. The next call opens it again."""

@@ -60,6 +60,24 @@ def test_a_signed_in_caller_is_that_user_over_http(http):
     assert (me["username"], me["groups"], me["canLogout"]) == ("anna", ["family", "a, b"], True)
 
 
+def test_what_a_signed_in_caller_says_about_themselves_is_not_even_read(http):
+    twice = [("osmia-user", "boss"), ("osmia-user", "ben"), ("osmia-groups", "x" * 300)]
+    me = http.get("/authentication/me", headers=[("authorization", basic("anna", ANNA)), *twice]).json()
+    assert (me["username"], me["groups"]) == ("anna", ["family", "a, b"])
+
+
+TWICE = [("authorization", basic("anna", ANNA)), ("authorization", basic("ben", BEN))]
+ONCE = "Expected 'authorization' to be given once, but found it 2 times"
+
+
+def test_two_credentials_are_none(broker, http):
+    refused = http.get("/authentication/me", headers=TWICE)
+    assert (refused.status_code, refused.json()["detail"]) == (401, ONCE)
+    with osmia.SyncClient(broker.address, metadata=TWICE) as client, pytest.raises(osmia.NotAllowed) as forbidden:
+        client.topology()
+    assert forbidden.value.details == ONCE
+
+
 def test_headers_alone_name_nobody(http):
     refused = http.get("/authentication/me", headers=FORGED)
     assert refused.status_code == 401

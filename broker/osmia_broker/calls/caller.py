@@ -1,10 +1,15 @@
-"""The caller of a call: their name, the metadata of the call, and whether they still wait for the answer."""
+"""The caller of a call: their name, the metadata of the call, and whether they still wait for the answer.
 
-from collections.abc import Callable, Mapping
+One rule for what callers say about themselves holds at every door. A text is UTF-8, blanks around it do not count, and it is given once. gRPC
+carries ASCII alone, so there a text in other characters travels as bytes under the same name with `-bin`.
+"""
 
-from osmia_broker.auth.user import User
+from collections.abc import Callable, Iterable, Mapping
 
-AUTHORIZATION = "authorization"  #: holds the caller's credentials
+from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
+from osmia_broker.errors import InvalidArgument, Unauthenticated
+
+AUTHORIZATION = "authorization"  # holds the caller's credentials
 
 USER_METADATA = "osmia-user"  #: names the user while sign-in is off (user-tasks.md, section 4)
 
@@ -14,7 +19,24 @@ IDEMPOTENCY_METADATA = (
     "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
 )
 
+OWN = "osmia-"  #: how the names of our own metadata begin: their values are UTF-8
+AS_BYTES = "-bin"  #: how the names of gRPC metadata end whose values are bytes
+AGAIN = "\n"  #: between the values of a name that was given more than once; no value holds it
+
 NO_METADATA: Mapping[str, str] = {}
+
+
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return metadata by their names. Values of a name that was given more than once are joined with `AGAIN`, none is dropped."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found[name] = f"{found[name]}{AGAIN}{value}" if name in found else value
+    return found
+
+
+def decoded(value: bytes) -> str:
+    """Read a value of our own metadata. Bytes that are no UTF-8 stay as half characters, for the caller's refusal."""
+    return value.decode("utf-8", "surrogateescape")
 
 
 class Caller:
@@ -33,28 +55,62 @@ class Caller:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The texts that came with the call, by lower-case name: gRPC metadata or HTTP headers."""
+        """The texts that came with the call, by lower-case name: gRPC metadata or HTTP headers, as `joined` writes them."""
         return self._metadata
 
     @property
+    def authorization(self) -> str:
+        """The caller's credentials; empty when the call has none.
+
+        Raises:
+            Unauthenticated: there are several.
+        """
+        text = self.metadata.get(AUTHORIZATION, "")
+        if AGAIN in text:
+            raise Unauthenticated(_twice(AUTHORIZATION, text))
+        return text
+
+    @property
     def user(self) -> str:
-        """The user's name; empty when the call names none."""
+        """The user's name; empty when the call names none.
+
+        Raises:
+            InvalidArgument: the metadata give more than one, or none that can be a name.
+        """
         if self.signed_in is not None:
             return self.signed_in.name
-        return self.metadata.get(USER_METADATA, "")
+        name = self._text(USER_METADATA)
+        return _name(USER_METADATA, name) if name else ""
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The user's groups; none when the call names none."""
+        """The user's groups; none when the call names none. Each value of the metadata is a list, and all lists count.
+
+        Raises:
+            InvalidArgument: one of them cannot be a name.
+        """
         if self.signed_in is not None:
             return self.signed_in.groups
-        names = (name.strip() for name in self.metadata.get(GROUPS_METADATA, "").split(","))
-        return tuple(name for name in names if name)
+        text = self.metadata.get(GROUPS_METADATA, "")
+        names = (name.strip() for name in text.replace(AGAIN, ",").split(","))
+        return tuple(dict.fromkeys(_name(GROUPS_METADATA, name) for name in names if name))
 
     @property
     def idempotency_key(self) -> str:
-        """The key by which a repetition of this call is recognised; empty when the call has none."""
-        return self.metadata.get(IDEMPOTENCY_METADATA, "")
+        """The key by which a repetition of this call is recognised; empty when the call has none.
+
+        Raises:
+            InvalidArgument: the metadata give more than one, or one that is no text.
+        """
+        return self._text(IDEMPOTENCY_METADATA)
+
+    def _text(self, name: str) -> str:
+        text = self.metadata.get(name, "")
+        if not text:
+            return ""
+        if AGAIN in text:
+            raise InvalidArgument(_twice(name, text))
+        return _unicode(name, text.strip())
 
     @property
     def user_agent(self) -> str:
@@ -80,3 +136,33 @@ class Caller:
             callbacks, self._when_gone = self._when_gone, []
             for then in callbacks:
                 then()
+
+
+def _twice(name: str, text: str) -> str:
+    return f"Expected '{name}' to be given once, but found it {text.count(AGAIN) + 1} times"
+
+
+def _name(field: str, text: str) -> str:
+    """Return *text*, the name of a user or a group.
+
+    Raises:
+        InvalidArgument: it cannot be one.
+    """
+    if len(text) > NAME_CHARACTERS_MAX:
+        raise InvalidArgument(
+            f"Expected '{field}' to have at most {NAME_CHARACTERS_MAX} characters, but found {len(text)}"
+        )
+    if not is_name(_unicode(field, text)):
+        raise InvalidArgument(f"Expected '{field}' to have printable characters only, but found {text!a}")
+    return text
+
+
+def _unicode(field: str, text: str) -> str:
+    """Return *text*.
+
+    Raises:
+        InvalidArgument: it was no UTF-8.
+    """
+    if not text.isascii() and any("\ud800" <= one <= "\udfff" for one in text):
+        raise InvalidArgument(f"Expected '{field}' to be UTF-8, but found other bytes")
+    return text

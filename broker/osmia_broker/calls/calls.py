@@ -18,7 +18,7 @@ from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.evaluation import Evaluations
 from osmia_broker.calls.events import EventCalls
-from osmia_broker.calls.instances import NO_MARKS, USER_CHARACTERS, InstanceCalls, Marks
+from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.calls.operators import OperatorCalls
@@ -89,8 +89,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     def by(self, caller: Caller) -> Self:
         """Return the same calls for a person: their operations go into the audit log."""
         calls = copy(self)
-        user = checks.at_most("osmia-user", caller.user, USER_CHARACTERS)
-        calls._partition = cast("Partition", OperatedPartition(self._partition, user))  # noqa: SLF001 - a copy of itself
+        calls._partition = cast("Partition", OperatedPartition(self._partition, caller.user))  # noqa: SLF001 - a copy of itself
         return calls
 
     def leaders(self) -> list[int]:

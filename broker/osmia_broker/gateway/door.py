@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from time import perf_counter
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller
-from osmia_broker.calls.caller import AUTHORIZATION
+from osmia_broker.calls.caller import AS_BYTES, OWN, decoded, joined
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.errors import OsmiaError, Unsupported, framed
 from osmia_broker.metrics import GatewayCounters
@@ -37,12 +37,19 @@ class GrpcCaller(Caller):
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The texts that came with the call; the last of two equal names counts, and binary values are left out."""
+        """The texts that came with the call. Of binary values only our own are texts: they stand under their name without `-bin`."""
         if not self._is_read:
             self._is_read = True
-            pairs = self._context.invocation_metadata() or ()
-            self._metadata = {name: value for name, value in pairs if isinstance(value, str)}
+            self._metadata = joined(_texts_of(self._context.invocation_metadata() or ()))
         return self._metadata
+
+
+def _texts_of(metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[tuple[str, str]]:
+    for name, value in metadata:
+        if isinstance(value, str):
+            yield name, value
+        elif name.startswith(OWN):
+            yield name.removesuffix(AS_BYTES), decoded(value)
 
 
 class Door:
@@ -163,7 +170,7 @@ def _guarded(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], 
     takes_caller = _takes_caller(call)
 
     async def carry_out(request: Any, caller: Caller) -> Any:
-        caller.signed_in = await guard.identify(caller.metadata.get(AUTHORIZATION, ""))
+        caller.signed_in = await guard.identify(caller.authorization)
         return await (call(request, caller) if takes_caller else call(request))
 
     return carry_out
@@ -174,7 +181,7 @@ def _guarded_stream(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Ca
     takes_caller = _takes_caller(call)
 
     async def carry_out(request: Any, caller: Caller) -> AsyncIterator[Any]:
-        caller.signed_in = await guard.identify(caller.metadata.get(AUTHORIZATION, ""))
+        caller.signed_in = await guard.identify(caller.authorization)
         async with aclosing(call(request, caller) if takes_caller else call(request)) as responses:
             async for response in responses:
                 yield response

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from osmia_broker.calls import Caller
-from osmia_broker.calls.caller import AUTHORIZATION
+from osmia_broker.calls.caller import OWN, decoded, joined
 from osmia_broker.errors import Unauthenticated
 from osmia_broker.http.multipart import read_parts
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services
@@ -72,11 +72,11 @@ class App:
         return operation, {name: unquote(value) for name, value in values.items()}
 
     async def _reply(self, operation: Operation, values: dict[str, str], scope: Scope, receive: Receive) -> Reply:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = joined(map(_text, scope["headers"]))
         caller = Caller(headers)
         guard = self._services.guard
         if guard is not None and not operation.is_open:  # before the body: a stranger must not fill the memory
-            caller.signed_in = await guard.identify(headers.get(AUTHORIZATION, ""))
+            caller.signed_in = await guard.identify(caller.authorization)
         arguments = operation.arguments(values)
         content = await self._content(headers, receive)
         call = Call(self._services, caller, scope["query_string"].decode("latin-1"), scheme=scope["scheme"])
@@ -143,6 +143,11 @@ class App:
         elif isinstance(error, Unauthenticated) and self._services.guard is not None:
             headers = (("www-authenticate", self._services.guard.challenge),)
         return Reply(problem.status, _encode(problem), MEDIA_TYPE, headers)
+
+
+def _text(header: tuple[bytes, bytes]) -> tuple[str, str]:
+    name, value = header[0].decode("latin-1"), header[1]
+    return name, decoded(value) if name.startswith(OWN) else value.decode("latin-1")
 
 
 async def _while_connected(carried_out: Awaitable[Any], caller: Caller, receive: Receive) -> Any:

@@ -12,7 +12,7 @@ import grpc
 from google.protobuf.message import Message
 
 from osmia import errors
-from osmia._channel import Channel
+from osmia._channel import Channel, Metadata
 from osmia.client import Client
 from osmia.sync import LoopThread, SyncClient
 from osmia_broker.gateway.door import Door
@@ -44,10 +44,10 @@ class Aborted(grpc.RpcError):  # type: ignore[misc]  # gRPC ships no types
 class Context:
     """The part of gRPC's context of a call that the door uses."""
 
-    def __init__(self, metadata: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
 
-    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
+    def invocation_metadata(self) -> Metadata:
         """Return the metadata of the call."""
         return self._metadata
 
@@ -83,10 +83,10 @@ class InProcessChannel(Channel):
         request: Message,
         *,
         timeout_s: float | None,
-        extra_metadata: tuple[tuple[str, str], ...] = (),
+        extra_metadata: Metadata = (),
     ) -> Any:
         """Return the response of a call that has one response."""
-        context = Context((*(self._metadata or ()), *extra_metadata))
+        context = Context(self._with(extra_metadata) or ())
         return await self._within(timeout_s, self._handler(name).unary_unary(request, context))
 
     async def stream(
@@ -95,10 +95,10 @@ class InProcessChannel(Channel):
         request: Message,
         *,
         timeout_s: float | None,
-        extra_metadata: tuple[tuple[str, str], ...] = (),
+        extra_metadata: Metadata = (),
     ) -> AsyncIterator[Any]:
         """Iterate over the responses of a call that has many."""
-        context = Context((*(self._metadata or ()), *extra_metadata))
+        context = Context(self._with(extra_metadata) or ())
         responses = self._handler(name).unary_stream(request, context)
         loop = asyncio.get_running_loop()
         end_s = None if timeout_s is None else loop.time() + timeout_s

@@ -8,12 +8,12 @@ from typing import TypeVar
 import msgspec
 
 from osmia_broker.auth import User
+from osmia_broker.auth.user import NAME_CHARACTERS_MAX, is_name
 from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
 
 COOKIE = "osmia_person"
 DEFAULT_USER = "demo"
-NAME_CHARACTERS_MAX = 200
 GROUPS_MAX = 100
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def named(user: str, groups: str) -> Person:
     """Make a person from what was typed: a name, and groups separated by commas.
 
     Raises:
-        ValueError: the name is blank or too long, or there are too many groups. The text is for the person.
+        ValueError: a name is blank, too long or not printable, or there are too many groups. The text is for the person.
 
     """
     name = user.strip()
@@ -68,6 +68,8 @@ def named(user: str, groups: str) -> Person:
     too_long = next((one for one in (name, *names) if len(one) > NAME_CHARACTERS_MAX), None)
     if too_long is not None:
         raise ValueError(f"Expected names of at most {NAME_CHARACTERS_MAX} characters, but found {len(too_long)}.")
+    if not all(is_name(one) for one in (name, *names)):
+        raise ValueError("Expected names of printable characters, but found others.")
     return Person(name, names)
 
 
