@@ -1,4 +1,4 @@
-# make demo · make test · make bench · make lint: each sets up what it needs first, on a machine with Python 3.11+ and make.
+# make demo · make test · make bench · make lint · make dist: each sets up what it needs first, on a machine with Python 3.11+ and make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,7 +8,7 @@ TESTS  ?= tests
 SOURCES := client broker proto tests bench $(wildcard page setup.py) $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test bench lint format proto feel clean
+.PHONY: setup demo test bench lint format proto feel dist clean
 
 setup: $(STAMP)
 
@@ -43,5 +43,8 @@ proto: setup
 feel: setup
 	$(BIN)/python -m tests.feel.score
 
+dist: setup  # wheel and source package, into dist/
+	$(BIN)/python -m build --no-isolation $(ARGS)
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info

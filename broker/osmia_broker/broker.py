@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 from contextlib import AsyncExitStack
 from time import monotonic
@@ -25,7 +26,7 @@ from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.management import ManagementServer, readiness
-from osmia_broker.metrics import Metrics
+from osmia_broker.metrics import Metrics, PeopleCounters
 from osmia_broker.partition import Clock, Partition, PinnableClock, SystemClock
 from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
@@ -52,6 +53,7 @@ class Broker:
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
         self._partition: Partition | None = None
+        self._reader: Reader | None = None
         self._open = AsyncExitStack()
 
     @property
@@ -95,18 +97,11 @@ class Broker:
         settings = self.settings
         access = self._open_access(opened)
         tls = _tls(settings)
-        management = ManagementServer(
-            settings.host_of("management"),
-            settings.management_port,
-            ready=self._ready,
-            metrics=self.metrics,
-            tls=tls.server_context(asks_clients=False) if tls else None,  # probes have no certificate
-        )
-        self.management_port = await management.start()
-        opened.push_async_callback(management.stop)
+        await self._open_management(opened, tls)
         database = settings.data_dir / "partition-1.db"
         counters = self.metrics.partition(1)
         counters.store_bytes = lambda: sum(file.stat().st_size for file in database.parent.glob(f"{database.name}*"))
+        counters.free_disk_bytes = lambda: shutil.disk_usage(database.parent).free
         partition = Partition(
             SqliteStore(database),
             self._clock,
@@ -116,9 +111,10 @@ class Broker:
             unique_business_ids=settings.unique_business_ids,
         )
         opened.push_async_callback(partition.close)
+        counters.is_leading = lambda: readiness([partition])[0]
         await partition.open()
         self._partition = partition
-        reader = Reader(database)
+        reader = self._reader = Reader(database)
         opened.push_async_callback(reader.close)
         queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
         calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
@@ -150,6 +146,18 @@ class Broker:
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
+
+    async def _open_management(self, opened: AsyncExitStack, tls: TlsFiles | None) -> None:
+        management = ManagementServer(
+            self.settings.host_of("management"),
+            self.settings.management_port,
+            ready=self._ready,
+            metrics=self.metrics,
+            refresh=self._count_standing,
+            tls=tls.server_context(asks_clients=False) if tls else None,  # probes have no certificate
+        )
+        self.management_port = await management.start()
+        opened.push_async_callback(management.stop)
 
     def _open_access(self, opened: AsyncExitStack) -> Access | None:
         access = open_access(self.settings)
@@ -214,6 +222,16 @@ class Broker:
             await told_to_stop.wait()
         finally:
             await self.stop()
+
+    async def _count_standing(self) -> None:
+        """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
+        people = self.metrics.people = PeopleCounters()
+        if self._reader is None:
+            return
+        found = await self._reader.standing(self._clock.now_ms())
+        people.tasks_open = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_open.items()}
+        people.tasks_overdue = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_overdue.items()}
+        people.incidents_open = {(error_type,): n for error_type, n in found.incidents_open.items()}
 
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:

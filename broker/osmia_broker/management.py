@@ -5,8 +5,9 @@ they add under 1 ms and 0.4 MB to a start; Starlette with uvicorn adds 50 ms and
 """
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -14,12 +15,16 @@ from typing import Protocol, cast
 import h11
 import msgspec
 
+from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import Metrics
 
 IDLE_S = 75.0  # a scraper comes every 15 to 60 s and reuses its connection
 CONNECTIONS_MAX = 64  # probes and scrapers are few; more is a mistake that must not cost memory
 
+log = logging.getLogger(__name__)
+
 Ready = Callable[[], tuple[bool, str]]  #: returns whether the broker can do its work now, and if not, the reason
+Refresh = Callable[[], Awaitable[None]]  #: brings numbers of the metrics up to date that are counted elsewhere
 
 
 class Partition(Protocol):
@@ -63,15 +68,26 @@ class _Answer:
 
 
 class ManagementServer:
-    """The door on *host* and *port* (0 takes a free one). Each `/ready` calls *ready*, which must not block."""
+    """The door on *host* and *port* (0 takes a free one).
+
+    Each `/ready` calls *ready*, which must not block. Each `/metrics` waits for *refresh*; while that fails, the rest is answered.
+    """
 
     def __init__(
-        self, host: str, port: int, *, ready: Ready, metrics: Metrics, tls: ssl.SSLContext | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        ready: Ready,
+        metrics: Metrics,
+        refresh: Refresh | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._ready = ready
         self._metrics = metrics
+        self._refresh = refresh
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -107,6 +123,10 @@ class ManagementServer:
         """Forget *connection*."""
         self._connections.discard(connection)
 
+    def wait_for(self, target: str) -> Awaitable[None] | None:
+        """Return what to wait for before the request for *target* is answered; `None` if nothing."""
+        return self._refresh() if self._refresh and target.partition("?")[0] == "/metrics" else None
+
     def answer(self, method: str, target: str, accept: str) -> _Answer:
         """Return the answer to one request."""
         path = target.partition("?")[0]
@@ -136,6 +156,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._request: h11.Request | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[None] | None = None  # for numbers that are counted elsewhere
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without being a subclass
@@ -148,6 +169,8 @@ class _Connection(asyncio.Protocol):
         self._server.closed(self)
         if self._idle is not None:
             self._idle.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)
@@ -156,7 +179,7 @@ class _Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._http.receive_data(b"")
         self._serve()
-        return False
+        return self._waiting is not None  # an answer that is still to come needs our half of the connection
 
     def close(self) -> None:
         """Close the connection."""
@@ -171,14 +194,14 @@ class _Connection(asyncio.Protocol):
     def _serve(self) -> None:
         """Answer every request that is complete."""
         try:
-            while not self._transport.is_closing():
+            while self._waiting is None and not self._transport.is_closing():
                 event = self._http.next_event()
                 if isinstance(event, h11.Request):
                     self._request = event
                 elif isinstance(event, h11.Data):
                     continue  # nothing here takes a body
                 elif isinstance(event, h11.EndOfMessage) and self._request:
-                    self._respond(self._request)
+                    self._prepare(self._request)
                 elif isinstance(event, h11.ConnectionClosed):
                     self.close()
                 else:
@@ -188,6 +211,24 @@ class _Connection(asyncio.Protocol):
                 refusal = _json(HTTPStatus(error.error_status_hint), {"error": "Expected an HTTP/1.1 request"})
                 self._send(refusal, ("connection", "close"))
             self.close()
+
+    def _prepare(self, request: h11.Request) -> None:
+        """Answer *request* now, or when the numbers for it are there. Meanwhile no other request of this connection is read."""
+        wait = self._server.wait_for(request.target.decode())
+        if wait is None:
+            self._respond(request)
+        else:
+            self._waiting = asyncio.ensure_future(self._respond_after(wait, request))
+
+    async def _respond_after(self, wait: Awaitable[None], request: h11.Request) -> None:
+        try:
+            await wait
+        except OsmiaError as error:
+            log.warning("metrics of the store are missing", extra={"error": str(error)})
+        self._waiting = None
+        if not self._transport.is_closing():
+            self._respond(request)
+            self._serve()
 
     def _respond(self, request: h11.Request) -> None:
         accept = next((value for name, value in request.headers if name == b"accept"), b"")

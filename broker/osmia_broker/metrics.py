@@ -1,7 +1,8 @@
 """Count what happens in the broker, and render the counts for `/metrics`.
 
 The parts keep plain numbers: one addition to a dictionary per event (about 0.1 µs), no lock, no label object. Only a
-scrape turns them into Prometheus families; prometheus-client is imported then, not at start. Everything is counted and
+scrape turns them into Prometheus families; prometheus-client is imported then, not at start. What waits for people is
+counted in the store before a scrape. Everything is counted and
 read on the event loop, except a partition's commit times, which its writer thread alone writes.
 """
 
@@ -110,6 +111,8 @@ class PartitionCounters:
     queue_commands: Callable[[], float] = _zero
     resident_instances: Callable[[], float] = _zero
     store_bytes: Callable[[], float] = _zero
+    free_disk_bytes: Callable[[], float] = _zero
+    is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
 
     def follow(
         self, queued: Callable[[], float], resident: Callable[[], float], held: Callable[[], Mapping[Labels, int]]
@@ -155,11 +158,21 @@ class HttpCounters:
 
 
 @dataclass(slots=True)
+class PeopleCounters:
+    """What waits for people, as it was when the store was asked last."""
+
+    tasks_open: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)
+    tasks_overdue: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)
+    incidents_open: Mapping[Labels, int] = field(default_factory=dict)  #: (error type)
+
+
+@dataclass(slots=True)
 class Metrics:
     """All counts of one broker process. Its parts share the members and increment them."""
 
     gateway: GatewayCounters = field(default_factory=GatewayCounters)
     http: HttpCounters = field(default_factory=HttpCounters)
+    people: PeopleCounters = field(default_factory=PeopleCounters)
     partitions: list[PartitionCounters] = field(default_factory=list)
 
     def partition(self, partition: int) -> PartitionCounters:
@@ -191,6 +204,7 @@ class _Families:
         yield from _http_families(self._metrics.http)
         yield from _partition_families(self._metrics.partitions)
         yield from _summed_families(self._metrics.partitions)
+        yield from _people_families(self._metrics.people)
 
 
 def _build_info() -> "Metric":
@@ -238,6 +252,10 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     yield _gauge("osmia_resident_instances", "Process instances in memory.", label, resident)
     stored = _each(partitions, lambda one: one.store_bytes())
     yield _gauge("osmia_store_bytes", "Size of the partition's store.", label, stored)
+    free = _each(partitions, lambda one: one.free_disk_bytes())
+    yield _gauge("osmia_free_disk_bytes", "Room on the disk of the partition's store.", label, free)
+    leading = _each(partitions, lambda one: int(one.is_leading()))
+    yield _gauge("osmia_partition_leader", "1 while the partition takes and stores commands here.", label, leading)
 
 
 def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
@@ -250,6 +268,12 @@ def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
     yield _gauge("osmia_jobs_held", "Jobs that workers hold now.", ["type"], held)
     incidents = _sum(one.incidents for one in partitions)
     yield _counter("osmia_incidents", "Incidents raised.", ["error_type"], incidents)
+
+
+def _people_families(people: PeopleCounters) -> "Iterator[Metric]":
+    yield _gauge("osmia_user_tasks_open", "User tasks that wait for a person.", ["assigned"], people.tasks_open)
+    yield _gauge("osmia_user_tasks_overdue", "Those past their due date.", ["assigned"], people.tasks_overdue)
+    yield _gauge("osmia_incidents_open", "Incidents that nobody has resolved.", ["error_type"], people.incidents_open)
 
 
 def _each(partitions: list[PartitionCounters], read: Callable[[PartitionCounters], Value]) -> dict[Labels, Value]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from osmia_broker.errors import TimedOut
 from osmia_broker.management import CONNECTIONS_MAX, ManagementServer, readiness
-from osmia_broker.metrics import Metrics
+from osmia_broker.metrics import Metrics, PeopleCounters
 
 
 class Door:
@@ -13,7 +14,21 @@ class Door:
 
     def __init__(self):
         self.ready = (True, "")
-        self.server = ManagementServer("127.0.0.1", 0, ready=lambda: self.ready, metrics=Metrics())
+        self.metrics = Metrics()
+        self.counted = asyncio.Event()
+        self.counted.set()
+        self.failure = None
+        self.server = ManagementServer(
+            "127.0.0.1", 0, ready=lambda: self.ready, metrics=self.metrics, refresh=self.refresh
+        )
+
+    async def refresh(self):
+        """Count what the store knows: three open tasks, unless that fails."""
+        self.metrics.people = PeopleCounters()
+        await self.counted.wait()
+        if self.failure:
+            raise self.failure
+        self.metrics.people.tasks_open = {("no",): 3}
 
     async def open(self):
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -107,6 +122,45 @@ async def test_metrics_follow_the_accept_header(door):
     _, head, body = await door.ask(request)
     assert "application/openmetrics-text" in head
     assert body.endswith(b"# EOF\n")
+
+
+OPEN_TASKS = b'osmia_user_tasks_open{assigned="no"} 3'
+
+
+async def test_metrics_have_what_waits_for_people_now(door):
+    assert OPEN_TASKS in (await door.get("/metrics"))[2]
+
+
+async def test_metrics_without_an_answer_of_the_store_leave_its_numbers_out(door):
+    await door.get("/metrics")
+    door.failure = TimedOut("too slow")
+    status, _, body = await door.get("/metrics")
+    assert status == 200
+    assert b"osmia_user_tasks_open{" not in body
+    assert b"osmia_build_info{" in body
+
+
+async def test_a_probe_is_answered_while_metrics_wait_and_one_connection_keeps_its_order(door):
+    door.counted.clear()
+    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET /ready HTTP/1.1\r\nHost: x\r\n\r\n"
+    both = asyncio.ensure_future(door.ask(request))
+    assert (await door.get("/ready"))[0] == 200  # another connection
+    assert not both.done()
+    door.counted.set()
+    status, _, rest = await both
+    assert status == 200
+    assert rest.index(OPEN_TASKS) < rest.index(b'{"status":"READY"}')
+
+
+async def test_a_scraper_that_leaves_while_metrics_wait_is_forgotten(door):
+    door.counted.clear()
+    _, writer = await door.open()
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await door.get("/ready"))[0] == 200
+    writer.close()
+    await writer.wait_closed()
+    door.counted.set()
+    assert OPEN_TASKS in (await door.get("/metrics"))[2]
 
 
 async def test_head_has_the_length_and_no_body(door):

@@ -24,6 +24,11 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_incidents",
     "osmia_resident_instances",
     "osmia_store_bytes",
+    "osmia_free_disk_bytes",
+    "osmia_partition_leader",
+    "osmia_user_tasks_open",
+    "osmia_user_tasks_overdue",
+    "osmia_incidents_open",
 }
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +24,18 @@ SEEN_S = 60  # a loaded machine; what is waited for takes about a second
 class Terminal:
     """`osmia demo` at a terminal."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        program: Sequence[str] = (sys.executable, "-m", "osmia_broker"),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._master, slave = pty.openpty()
-        command = [sys.executable, "-m", "osmia_broker", "demo", "--port-base", "41500", "--no-browser", *options]
+        command = [*program, "demo", "--port-base", "41500", "--no-browser", *options]
+        variables = environ() if variables is None else variables
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=environ(), start_new_session=True
+            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=variables, start_new_session=True
         )
         os.close(slave)
         self.text = ""

@@ -77,4 +77,5 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "buffered messages of a name": lambda reader: reader.messages(name="paid", correlation_key="7"),
     "one buffered message": lambda reader: reader.messages(name="paid", correlation_key="7", message_id="one"),
     "counts": lambda reader: reader.counts(),
+    "standing": lambda reader: reader.standing(5_000),
 }

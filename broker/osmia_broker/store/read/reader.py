@@ -18,6 +18,7 @@ from osmia_broker.store.read.process_definitions import search as search_process
 from osmia_broker.store.read.process_instances import find as find_process_instance
 from osmia_broker.store.read.process_instances import search as search_process_instances
 from osmia_broker.store.read.sources import Sources
+from osmia_broker.store.read.standing import standing as count_standing
 from osmia_broker.store.read.subscriptions import search as search_subscriptions
 from osmia_broker.store.read.timers import search as search_timers
 from osmia_broker.store.read.variables import search as search_variables
@@ -40,3 +41,4 @@ class Reader(Sources):
     oldest_events = oldest_events
     count_events = count_events
     counts = count
+    standing = count_standing

@@ -1,0 +1,49 @@
+"""What waits for people, as `/metrics` reports it."""
+
+from dataclasses import replace
+
+import pytest
+
+from osmia_broker.state.rows import ErrorType
+from tests.store import rows
+from tests.store.conftest import Written
+from tests.store.reading import instance, stop
+
+NOW = 5_000
+
+
+def task(number: int, **changed):
+    return replace(
+        rows.user_task, **{"key": rows.user_task.key + 1_000 * number, "assignee": "", "due_ms": 0, **changed}
+    )
+
+
+async def test_nothing_waits_in_a_new_database(written: Written):
+    found = await written.reader().standing(NOW)
+    assert found.tasks_open == found.tasks_overdue == {True: 0, False: 0}
+    assert found.incidents_open == {}
+
+
+async def test_open_tasks_count_by_whether_somebody_has_them(written: Written):
+    reader = await written(task(1), task(2, assignee="ada"), task(3, assignee="ada"), task(4, ended_ms=9))
+    assert (await reader.standing(NOW)).tasks_open == {True: 2, False: 1}
+
+
+@pytest.mark.parametrize(
+    ("due_ms", "overdue"),
+    [(NOW - 1, 1), (NOW, 0), (NOW + 1, 0), (0, 0)],  # before, at that moment, after, none
+)
+async def test_a_task_is_overdue_after_its_due_date(written: Written, due_ms: int, overdue: int):
+    reader = await written(task(1, due_ms=due_ms), task(2, due_ms=NOW - 1, ended_ms=9))
+    found = await reader.standing(NOW)
+    assert found.tasks_overdue == {True: 0, False: overdue}
+    assert found.tasks_open[False] == 1
+
+
+async def test_open_incidents_count_by_their_type(written: Written):
+    reader = await written(
+        *instance(1), *instance(2), *instance(3),
+        stop(1, error_type=ErrorType.JOB_NO_RETRIES), stop(2, error_type=ErrorType.JOB_NO_RETRIES),
+        stop(3, ended_ms=9),
+    )  # fmt: skip
+    assert (await reader.standing(NOW)).incidents_open == {"JOB_NO_RETRIES": 2}
