@@ -85,6 +85,21 @@ def test_what_was_typed_into_a_form_is_kept_as_a_draft(open_form):
     expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_have_value("sou")
 
 
+def test_a_form_that_has_left_the_page_is_not_saved(open_form):
+    page = open_form(DINNER)
+    expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_be_visible()
+    drafts = []
+    page.on("request", lambda request: drafts.append(request.url) if "/draft" in request.url else None)
+    page.evaluate("""() => {
+        const form = document.getElementById('task-form');
+        form.querySelector('osmia-form').dispatchEvent(new CustomEvent('osmia:typed', { bubbles: true }));
+        form.remove();
+        document.querySelector('a[href="/instances"]').click();
+    }""")
+    expect(page.get_by_role("heading", name="Instances", level=1)).to_be_visible()
+    assert not drafts
+
+
 def test_a_form_of_somebody_elses_task_is_only_shown(open_form, browse):
     page = open_form(DINNER, dinner="pizza")
     other = browse("ada")

@@ -93,9 +93,9 @@ async function refreshOnce(changed) {
   } catch {
     return; // the stream notices that the broker is away
   }
-  if (address !== location.pathname + location.search) return; // the person has gone on
   const fresh = new DOMParser().parseFromString(text, 'text/html');
   for (const region of regions()) {
+    if (address !== location.pathname + location.search) return; // the person has gone on, maybe while another region was merged
     const next = fresh.getElementById(region.id);
     if (!next || next.isEqualNode(region)) continue;
     if (holdsBack(region, next)) continue;

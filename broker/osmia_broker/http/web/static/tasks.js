@@ -191,6 +191,7 @@ document.addEventListener('submit', (event) => {
 // --- drafts
 
 let saving = 0;
+let savingTo = '';
 
 // While there is input, live updates leave the fields alone.
 function holdStill(form) {
@@ -202,7 +203,19 @@ function typed(form) {
   form.dataset.dirty = '';
   holdStill(form);
   clearTimeout(saving);
-  saving = setTimeout(() => save(form), DRAFT_PAUSE_MS);
+  savingTo = form.dataset.draft;
+  saving = setTimeout(saveUnsaved, DRAFT_PAUSE_MS);
+}
+
+// The form whose draft waits to be saved. The page may have gone on to another task, or to none, since something was typed.
+function unsaved() {
+  const form = work();
+  return saving && form?.dataset.draft === savingTo ? form : null;
+}
+
+function saveUnsaved() {
+  const form = unsaved();
+  if (form) save(form);
 }
 
 async function save(form) {
@@ -221,8 +234,8 @@ async function save(form) {
 
 // What was typed a moment ago is kept before the page goes on.
 document.addEventListener('submit', async (event) => {
-  const form = work();
-  if (!saving || event.target === form || !event.target.closest?.('#page')) return;
+  const form = unsaved();
+  if (!form || event.target === form || !event.target.closest?.('#page')) return;
   if (event.target.id === 'discard-draft') {
     clearTimeout(saving);
     saving = 0;
@@ -236,11 +249,9 @@ document.addEventListener('submit', async (event) => {
   else event.target.requestSubmit();
 }, true);
 document.addEventListener('click', (event) => {
-  if (saving && event.target.closest?.('a[href]')) save(work());
+  if (event.target.closest?.('a[href]')) saveUnsaved();
 }, true);
-window.addEventListener('pagehide', () => {
-  if (saving) save(work());
-});
+window.addEventListener('pagehide', saveUnsaved);
 
 // A draft that the page brought along counts as typed. And if the task has gone to somebody else meanwhile, the fields stay, but say so.
 function look() {
