@@ -530,3 +530,10 @@ def test_a_version_tag_stands_beside_an_id_alone(
     asked = {name: value.format(id=unique) if isinstance(value, str) else value for name, value in body.items()}
     problem = rest.refusal("POST", "/process-instances", asked)
     assert (problem["status"], words.format(id=unique) in problem["detail"]) == (status, True), problem
+
+
+@pytest.mark.parametrize("wait_ms", [2**63, 10**30, 10**400])
+def test_a_wait_of_any_length_is_cut_to_the_longest_one(rest: Rest, unique: str, wait_ms: int):
+    rest.deploy("start > end", unique)
+    asked = {"processDefinitionId": unique, "awaitCompletion": True, "requestTimeout": wait_ms}
+    assert rest.post("/process-instances", asked)["processInstanceKey"]

@@ -94,6 +94,15 @@ def test_a_body_that_cannot_be_read_says_where(rest: Rest, body: str, words: str
     assert words in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"assi\xffgnee": 1}', b'{"assignee": "a", "x\xed\xa0\x80": {}}', b"\xff", b'{"\xc0\x80": []}']
+)
+def test_a_body_that_is_no_utf_8_is_refused(rest: Rest, body: bytes):
+    answer = rest.http.post("/user-tasks/1/assignment", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("Failed to read request: expected JSON, but found a fault")
+
+
 def test_variables_are_checked_as_on_the_other_door(rest: Rest, unique: str):
     rest.deploy("start > end", unique)
     deep = "[" * 201 + "]" * 201

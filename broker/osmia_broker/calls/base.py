@@ -2,12 +2,12 @@
 
 from osmia_broker.partition import Partition
 
-WAIT_S_MAX = 7 * 24 * 3600.0  # of a call; no connection lives longer, and timers overflow far above
+WAIT_MS_MAX = 7 * 24 * 3_600_000  # of a call; no connection lives longer, and timers overflow far above
 
 
 def seconds(wait_ms: int) -> float:
     """Return the time that a caller is willing to wait, within what a timer takes."""
-    return min(wait_ms / 1000, WAIT_S_MAX)
+    return min(wait_ms, WAIT_MS_MAX) / 1000
 
 
 class PartitionCalls:

@@ -162,12 +162,12 @@ class Operation:
             raise bad_request("Failed to read request: expected JSON, but found an empty body")
         try:
             body = self.decode(content)
+            if self.members:
+                refuse_misspelt(content, self.members)
         except msgspec.ValidationError as fault:
             raise bad_request(f"Failed to read request: {in_words(str(fault))}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as fault:
             raise bad_request(f"Failed to read request: expected JSON, but found a fault: {fault}") from None
-        if self.members:
-            refuse_misspelt(content, self.members)
         _refuse_long_lists(body)
         return body
 

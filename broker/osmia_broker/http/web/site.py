@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match, Route
@@ -126,6 +127,8 @@ class WebApp:
         if isinstance(error, TooLarge):
             most = self._site.services.body_bytes_max
             return await _failed(visit, 413, "Too large", f"At most {most:,} bytes can be sent at once.")
+        if isinstance(error, MultiPartException):
+            return await _failed(visit, 400, "That did not work", f"The form cannot be read: {error.message}")
         if isinstance(error, HTTPException):
             return await _failed(visit, error.status_code, "That did not work", str(error.detail))
         log.error("page failed", exc_info=error, extra={"route": route, "request_id": visit.id})
@@ -143,7 +146,10 @@ class WebApp:
     def _find(self, request: Request) -> tuple[Registered | None, dict[str, Any]]:
         """Return the screen, None if there is none, and the values in the address."""
         for one, route in self._routes:
-            match, child = route.matches(request.scope)
+            try:
+                match, child = route.matches(request.scope)
+            except ValueError:  # more digits than a number may have
+                return None, {}
             if match is Match.FULL:
                 values = child["path_params"]
                 are_keys = all(value <= KEY_MAX for value in values.values() if isinstance(value, int))
@@ -186,12 +192,20 @@ def _is_own(request: Request) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    return origin is None or _split(origin).netloc == request.headers.get("host", "")
+
+
+def _split(address: str) -> SplitResult:
+    """Return the parts of an address that a browser has sent; empty parts if it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _sent_back(visit: Visit, text: str) -> Response:
     """Send the browser back to the page on which an action was refused."""
-    referrer = urlsplit(visit.request.headers.get("referer", ""))
+    referrer = _split(visit.request.headers.get("referer", ""))
     back = f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
     return visit.go(back or "/", alert=f"{text.rstrip('.')}. (Request {visit.id})")
 

@@ -1,0 +1,42 @@
+"""What a browser, or somebody who plays one, sends to the page and cannot be read: a refusal each, never a defect."""
+
+import httpx
+import pytest
+
+MULTIPART = {"content-type": "multipart/form-data; boundary=B"}
+LONG = "1" * 5_000  # more digits than a number may have
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (b"--B--\r\n", MULTIPART),
+        (b"nothing of a form", MULTIPART),
+        (b"--B\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--B--\r\n", MULTIPART),
+        (b'--B\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\ncut o', {"content-type": "multipart/form-data"}),
+        (b"&".join(b"a%d=1" % number for number in range(20_001)), {"content-type": "application/x-www-form-urlencoded"}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/switch-user", "/deploy", "/tasks/1/comment"])
+def test_a_form_that_cannot_be_read_is_refused(site, path, content, headers):
+    answer = httpx.post(site + path, content=content, headers=headers, timeout=30)
+    assert answer.status_code == 400
+    assert "The form cannot be read" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", [f"/tasks/{LONG}", f"/instances/{LONG}", f"/processes/{LONG}/delete", f"/tasks/{LONG}/claim"]
+)
+def test_a_key_of_many_digits_is_found_nowhere(site, path):
+    assert httpx.get(site + path).status_code == 404
+    assert httpx.post(site + path).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["http://[", "//[", "http://[::1"])
+def test_an_address_that_is_none_leads_nowhere(site, address):
+    refused = httpx.post(f"{site}/tasks/1/unknown-to-all", headers={"referer": address})
+    assert refused.status_code == 404
+    back = httpx.post(f"{site}/tasks/1/draft/discard", headers={"referer": address})
+    assert back.status_code == 303
+    assert back.headers["location"].startswith("/")
+    assert httpx.post(f"{site}/switch-user", data={"user": "eve"}, headers={"origin": address}).status_code == 403
