@@ -104,3 +104,17 @@ def test_what_is_no_document(rest: Rest):
     stored = store(rest)
     problem = rest.refusal("GET", f"/documents/{stored['documentId']}", params={"contentHash": "0"})
     assert problem["status"] == 400
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.999999-00:01"])
+def test_a_document_cannot_outlive_the_calendar(rest: Rest, at: str):
+    files = {"file": ("x", b"1"), "metadata": (None, f'{{"expiresAt":"{at}"}}', "application/json")}
+    refused = rest.http.post("/documents", files=files, params={"documentId": "eternal"})
+    assert (refused.status_code, refused.json()["title"]) == (400, "INVALID_ARGUMENT")
+    assert rest.ask("GET", "/documents/eternal").status_code == 404
+
+
+def test_a_document_may_live_to_the_end_of_the_calendar(rest: Rest):
+    given = '{"expiresAt":"9999-12-31T23:59:59.999999Z"}'
+    files = {"file": ("x", b"1"), "metadata": (None, given, "application/json")}
+    assert rest.http.post("/documents", files=files).json()["metadata"]["expiresAt"] == "9999-12-31T23:59:59.999Z"

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from osmia_broker.http.types import Body, Key, Text, convert
+from tests.bpmn import bpmn
 from tests.rest.conftest import Rest
 
 CANCEL = "/process-instances/{}/cancellation"
@@ -185,3 +186,30 @@ def test_every_reference_of_the_description_leads_to_a_type_of_its_own(rest: Res
     names = json.loads(text)["components"]["schemas"].keys()
     assert set(re.findall(r"#/components/schemas/([^\"]+)", text)) == set(names)
     assert {"JobsUpdate", "UserTasksUpdate"} <= names
+
+
+OTHER_SITES = [
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://["},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site", "origin": "http://evil.localhost"},
+]
+
+
+@pytest.mark.parametrize("headers", OTHER_SITES)
+def test_a_page_of_another_site_changes_nothing(rest: Rest, unique: str, headers: dict[str, str]):
+    rest.deploy("start > ask:user(native=yes) > end", unique)
+    key = rest.create(unique)
+    for path in (f"/process-instances/{key}/cancellation", f"/user-tasks/{key}/completion", "/messages/publication"):
+        assert rest.refusal("POST", path, headers=headers)["title"] == "FORBIDDEN"
+    model = {"resources": ("evil.bpmn", bpmn("start > end", id=f"{unique}-evil"))}
+    assert rest.http.post("/deployments", files=model, headers=headers).status_code == 403
+    assert rest.get(f"/process-instances/{key}", headers=headers)["state"] == "ACTIVE"
+
+
+def test_a_page_of_this_site_and_a_program_may_change_things(rest: Rest, unique: str):
+    rest.deploy("start > ask:user(native=yes) > end", unique)
+    own = {"origin": str(rest.http.base_url).removesuffix("/v2/"), "sec-fetch-site": "same-origin"}
+    for headers in ({}, own, {"sec-fetch-site": "none"}):
+        assert rest.ask("POST", f"/process-instances/{rest.create(unique)}/cancellation", headers=headers).is_success

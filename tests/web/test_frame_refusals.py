@@ -10,7 +10,6 @@ LONG = "1" * 5_000  # more digits than a number may have
 @pytest.mark.parametrize(
     ("content", "headers"),
     [
-        (b"--B--\r\n", MULTIPART),
         (b"nothing of a form", MULTIPART),
         (b"--B\r\nContent-Disposition: form-data\r\n\r\nno name\r\n--B--\r\n", MULTIPART),
         (b'--B\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\ncut o', {"content-type": "multipart/form-data"}),
@@ -40,3 +39,32 @@ def test_an_address_that_is_none_leads_nowhere(site, address):
     assert back.status_code == 303
     assert back.headers["location"].startswith("/")
     assert httpx.post(f"{site}/switch-user", data={"user": "eve"}, headers={"origin": address}).status_code == 403
+
+
+NO_NUMBERS = ["²", "٣", LONG, "9223372036854775808", "1e3", "-1", "x"]
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_number_that_is_none_starts_nothing(site, text):
+    answer = httpx.post(f"{site}/start", data={"process": "any", "version": text, "variables": "{}"})
+    assert answer.status_code == 400
+    assert "Choose a version that is a number." in answer.text
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/instances/cancel", "key"),
+        ("/instances/retry", "key"),
+        ("/incidents/resolve", "key"),
+        ("/tasks/selected", "key"),
+        ("/instances/1/migrate", "target"),
+        ("/instances/1/jobs/1/fail", "retries"),
+        ("/instances/1/jobs/1/retries", "retries"),
+    ],
+)
+def test_a_number_that_is_none_leads_back(site, path, field, text):
+    answer = httpx.post(site + path, data={field: text, "do": "claim"})
+    assert answer.status_code == 303
+    assert "osmia_said" in answer.cookies

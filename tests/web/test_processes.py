@@ -116,6 +116,39 @@ def test_a_zip_of_a_giant_is_refused(site):
     assert "but found more" in answer.text
 
 
+def packed(names: list[str], content: bytes, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def test_many_zips_are_no_giant_together(site):
+    half = packed(["half.bpmn"], b" " * (30 * 1024 * 1024))
+    files = [("files", (f"{number}.zip", half)) for number in range(2)]
+    answer = httpx.post(f"{site}/deploy/check", files=files, timeout=60)
+    assert "Expected at most 500 models of 52,428,800 bytes in all, but found more" in answer.text
+    many = packed([f"{number}.bpmn" for number in range(251)], b"x")
+    answer = httpx.post(f"{site}/deploy/check", files=[("files", ("a.ZIP", many)), ("files", ("b.zip", many))])
+    assert "Expected at most 500 models" in answer.text
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_that_is_compressed_in_another_way_is_refused(site, compression):
+    answer = httpx.post(f"{site}/deploy", files={"files": ("a.zip", packed(["a.bpmn"], b"<a/>" * 99, compression))})
+    assert answer.status_code == 400
+    assert "Expected models that are deflated or stored, but found others" in answer.text
+
+
+@pytest.mark.parametrize("place", range(0, 200, 7))
+def test_a_damaged_zip_is_refused(site, place):
+    content = bytearray(packed(["a.bpmn"], bytes(range(64))))
+    content[min(place, len(content) - 2)] ^= 0xFF
+    answer = httpx.post(f"{site}/deploy", files={"files": ("a.zip", bytes(content))})
+    assert answer.status_code == 400
+
+
 def test_no_file_at_all_is_refused(site):
     answer = httpx.post(f"{site}/deploy", data={"files": "text"})
     assert answer.status_code == 400

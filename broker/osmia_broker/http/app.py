@@ -15,6 +15,7 @@ from osmia_broker.calls.caller import OWN, decoded, joined
 from osmia_broker.errors import Unauthenticated
 from osmia_broker.http.multipart import read_parts
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services
+from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
 
@@ -73,6 +74,10 @@ class App:
 
     async def _reply(self, operation: Operation, values: dict[str, str], scope: Scope, receive: Receive) -> Reply:
         headers = joined(map(_text, scope["headers"]))
+        if is_foreign(operation.method, headers):
+            raise HttpRefusal(
+                403, "FORBIDDEN", "Expected a request of this site or of a program, but found one of another site"
+            )
         caller = Caller(headers)
         guard = self._services.guard
         if guard is not None and not operation.is_open:  # before the body: a stranger must not fill the memory

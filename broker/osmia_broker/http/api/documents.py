@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +21,8 @@ DOCUMENT = "/documents/{documentId}"
 BINARY = "application/octet-stream"
 LINK_MS = 60 * 60 * 1000  # how long a link is good, unless the request says so
 LINK_MS_MAX = 7 * 24 * 60 * 60 * 1000
+EXPIRES_MS_MAX = 253_402_300_799_999  # the last moment that a date of four digits can write
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Metadata(Body):
@@ -211,7 +213,10 @@ def _expiry(at: datetime | None) -> int:
         return 0
     if at.tzinfo is None:
         raise invalid("The value for expiresAt must be a date-time with an offset.")
-    return max(int(at.timestamp() * 1000), 1)
+    expires_ms = (at - _EPOCH) // timedelta(milliseconds=1)
+    if expires_ms > EXPIRES_MS_MAX:
+        raise invalid("The value for expiresAt must be before the year 10000 in UTC.")
+    return max(expires_ms, 1)
 
 
 def _media_type(document: Document) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.states import WORDS, state_of
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.model import USER_TASK_JOB_TYPE
@@ -172,9 +173,9 @@ async def _scopes(visit: Visit, key: int, element: str) -> list[Scope]:
 
 def _chosen(visit: Visit, key: int, scopes: list[Scope], element: str) -> int:
     """Return the scope whose variables are shown: the one that is asked for, else that of the chosen element, else the process."""
-    asked = visit.asked("scope")
-    if asked.isdecimal() and any(one.key == int(asked) for one in scopes):
-        return int(asked)
+    asked = number_in(visit.asked("scope"))
+    if asked is not None and any(one.key == asked for one in scopes):
+        return asked
     return next((one.key for one in scopes if element and one.element_id == element), key)
 
 
@@ -192,8 +193,7 @@ async def _task_jobs(visit: Visit, tasks: Found) -> dict[str, Item]:
 
 async def _history(visit: Visit, key: int, element: str) -> tuple[list[Item], str]:
     """Read a page of element instances as a tree: each below its scope, if that is on the page too."""
-    asked = visit.asked("history")
-    after = int(asked) if asked.isdecimal() and len(asked) < 19 else 0
+    after = number_in(visit.asked("history")) or 0
     found = await instance_history.visits(visit.reader, key, element_id=element, after=after, limit=HISTORY_ITEMS + 1)
     page = found[:HISTORY_ITEMS]
     here = {one.key for one in page}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from osmia_broker.errors import InvalidArgument, NotFound
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS
 
@@ -19,8 +20,8 @@ def retries_in(text: str) -> int:
         InvalidArgument: they are no number from 1.
 
     """
-    number = int(text) if text.strip().isdecimal() and len(text) < 12 else 0
-    if not 1 <= number <= RETRIES_MAX:
+    number = number_in(text)
+    if number is None or not 1 <= number <= RETRIES_MAX:
         raise InvalidArgument(f"Expected retries to be a number from 1 to {RETRIES_MAX}, but found '{text[:40]}'")
     return number
 

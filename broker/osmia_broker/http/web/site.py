@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -17,6 +16,7 @@ from starlette.routing import Match, Route
 
 from osmia_broker.errors import NotFound, OsmiaError
 from osmia_broker.http.operation import Services
+from osmia_broker.http.origin import SAFE_METHODS, is_foreign, split
 from osmia_broker.http.problem import status_and_title
 from osmia_broker.http.web import screens
 from osmia_broker.http.web.assets import Asset, Assets
@@ -37,7 +37,6 @@ EVENTS = "/events"
 LOGIN = "/login"
 NOBODY = Person("")  # at the door
 FOREVER = "public, max-age=31536000, immutable"
-SAFE_METHODS = ("GET", "HEAD")
 KEY_MAX = 2**63 - 1
 
 #: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.
@@ -109,7 +108,7 @@ class WebApp:
 
     @staticmethod
     async def _shown(visit: Visit, found: Registered | None, values: dict[str, Any], *, is_known: bool) -> Response:
-        if not _reads(visit.request) and not _is_own(visit.request):
+        if is_foreign(visit.request.method, visit.request.headers):
             text = "This request came from another site, so it was refused. Open this page itself and try again."
             return await _failed(visit, 403, "Refused", text)
         if not is_known and (found is None or not found.is_open):
@@ -186,26 +185,9 @@ def _reads(request: Request) -> bool:
     return request.method in SAFE_METHODS
 
 
-def _is_own(request: Request) -> bool:
-    """Whether a changing request comes from a page of this site, as far as the browser says. A program that is no browser says nothing."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
-    origin = request.headers.get("origin")
-    return origin is None or _split(origin).netloc == request.headers.get("host", "")
-
-
-def _split(address: str) -> SplitResult:
-    """Return the parts of an address that a browser has sent; empty parts if it is none."""
-    try:
-        return urlsplit(address)
-    except ValueError:
-        return SplitResult("", "", "", "", "")
-
-
 def _sent_back(visit: Visit, text: str) -> Response:
     """Send the browser back to the page on which an action was refused."""
-    referrer = _split(visit.request.headers.get("referer", ""))
+    referrer = split(visit.request.headers.get("referer", ""))
     back = f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path
     return visit.go(back or "/", alert=f"{text.rstrip('.')}. (Request {visit.id})")
 

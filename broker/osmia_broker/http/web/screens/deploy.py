@@ -18,8 +18,9 @@ from osmia_broker.errors import InvalidArgument, Rejection
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
 
-FILES_MAX = 500  # of an archive
-ARCHIVE_BYTES_MAX = 50 * 1024 * 1024  # of all its files
+FILES_MAX = 500  # of all archives of a request
+ARCHIVE_BYTES_MAX = 50 * 1024 * 1024  # of all their files
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes before they find a fault
 KINDS = {".bpmn": "BPMN", ".xml": "BPMN", ".dmn": "DMN", ".form": "Form", ".json": "Extension file"}
 REMEDIES = (
     ("unknown resource type", "Choose files whose names end in .bpmn, .xml, .dmn or .form."),
@@ -89,25 +90,40 @@ async def _files(visit: Visit) -> Files:
     sent = [one for one in (await visit.form()).getlist("files") if isinstance(one, UploadFile) and one.filename]
     if not sent:
         raise InvalidArgument("Expected at least one file, but found none")
+    return await asyncio.to_thread(
+        _unpacked, [(PurePosixPath(one.filename or "").name, await one.read()) for one in sent]
+    )
+
+
+def _unpacked(sent: Files) -> Files:
+    """Return the files, and in place of each archive the models in it. The bounds hold for all archives together."""
     files: Files = []
-    for one in sent:
-        name, content = PurePosixPath(one.filename or "").name, await one.read()
-        files += await asyncio.to_thread(_unzipped, name, content) if name.endswith(".zip") else [(name, content)]
+    files_left, bytes_left = FILES_MAX, ARCHIVE_BYTES_MAX
+    for name, content in sent:
+        if not name.lower().endswith(".zip"):
+            files.append((name, content))
+            continue
+        models = _unzipped(name, content, files_left, bytes_left)
+        files_left -= len(models)
+        bytes_left -= sum(len(one) for _, one in models)
+        files += models
     return files
 
 
-def _unzipped(name: str, content: bytes) -> Files:
+def _unzipped(name: str, content: bytes, files_left: int, bytes_left: int) -> Files:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [one for one in archive.infolist() if _is_model(one)]
             if not members:
                 raise InvalidArgument(f"'{name}': Expected models in the archive, but found none")
-            if len(members) > FILES_MAX or sum(one.file_size for one in members) > ARCHIVE_BYTES_MAX:
+            if len(members) > files_left or sum(one.file_size for one in members) > bytes_left:
                 raise InvalidArgument(
                     f"'{name}': Expected at most {FILES_MAX} models of {ARCHIVE_BYTES_MAX:,} bytes in all, but found more"
                 )
+            if any(one.compress_type not in COMPRESSIONS for one in members):
+                raise InvalidArgument(f"'{name}': Expected models that are deflated or stored, but found others")
             return [(PurePosixPath(one.filename).name, archive.read(one)) for one in members]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, UnicodeError) as fault:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as fault:
         raise InvalidArgument(f"'{name}': Expected a zip archive, but found: {fault}") from None
 
 

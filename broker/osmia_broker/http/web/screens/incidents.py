@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from osmia_broker.errors import NotFound, OsmiaError
 from osmia_broker.http.web.instance_view import model_of
+from osmia_broker.http.web.numbers import number_in, numbers_in
 from osmia_broker.http.web.resolving import failed_again, newest_at, resolve, retries_in
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
@@ -37,8 +38,7 @@ async def list_incidents(visit: Visit) -> Response:
         next_page = _address(visit, after=found.next) if found.next else ""
         first = _address(visit) if visit.asked("after") else ""
     else:
-        asked = visit.asked("skip")
-        skipped = min(int(asked), SKIPPED_MAX) if asked.isdecimal() and len(asked) < 8 else 0
+        skipped = min(number_in(visit.asked("skip")) or 0, SKIPPED_MAX)
         groups, has_more = await _groups(visit, skipped)
         next_page = address_of("/incidents", skip=skipped + GROUPS) if has_more else ""
         first = "/incidents" if skipped else ""
@@ -175,7 +175,7 @@ async def resolve_one(visit: Visit, key: int) -> Response:
 @action("/incidents/resolve")
 async def resolve_chosen(visit: Visit) -> Response:
     """Resolve the chosen incidents and all incidents of the chosen groups; say how many did and did not."""
-    keys = {int(one) for one in await visit.fields("key") if one.isdecimal() and len(one) <= 19}
+    keys = {*numbers_in(await visit.fields("key"))}
     for group in await visit.fields("group"):
         if _is_number(group):
             keys |= await _keys_of_group(visit, int(group))
@@ -198,7 +198,7 @@ async def resolve_chosen(visit: Visit) -> Response:
 
 
 def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and len(text) < 12
+    return number_in(text.removeprefix("-")) is not None and len(text) < 12
 
 
 async def _keys_of_group(visit: Visit, group: int) -> set[int]:

@@ -5,6 +5,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.errors import NotFound
 from osmia_broker.http.web.instance_view import page_with, view_of
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.screen import screen
 from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import Visit, address_of
@@ -52,8 +53,7 @@ async def show_values(visit: Visit, key: int) -> Response:
     others = await visit.search(
         VARIABLES, {"processInstanceKey": str(key), "name": name}, sort=("-scopeKey",), limit=OTHER_SCOPES_MAX
     )
-    scope = visit.asked("scope")
-    past = await instance_history.past_values(visit.reader, key, int(scope) if scope.isdecimal() else key, name)
+    past = await instance_history.past_values(visit.reader, key, _scope_in(visit, key), name)
     scopes = await instance_history.elements(visit.reader, [int(one["scopeKey"]) for one in others.items])
     return await visit.page(
         "variable_history.html",
@@ -64,7 +64,7 @@ async def show_values(visit: Visit, key: int) -> Response:
         past=[{"at": moment(one.at_ms), "intent": one.intent, "value": _value_in(one.details)} for one in past],
         others=[one for one in others.items if one["scopeKey"] != (now.items[0]["scopeKey"] if now.items else "")],
         scopes=scopes,
-        back=address_of(f"/instances/{key}", scope=scope),
+        back=address_of(f"/instances/{key}", scope=visit.asked("scope")),
     )
 
 
@@ -82,9 +82,14 @@ def _value_in(details: str) -> str:
 
 def _named(visit: Visit, key: int) -> Item:
     """Return the filter of the variable that the address names."""
-    scope = visit.asked("scope")
     return {
         "processInstanceKey": str(key),
-        "scopeKey": scope if scope.isdecimal() else str(key),
+        "scopeKey": str(_scope_in(visit, key)),
         "name": visit.request.query_params.get("name", ""),
     }
+
+
+def _scope_in(visit: Visit, key: int) -> int:
+    """Return the scope that the address names; the instance's own if it names none."""
+    scope = number_in(visit.asked("scope"))
+    return key if scope is None else scope

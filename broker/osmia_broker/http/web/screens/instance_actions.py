@@ -8,6 +8,7 @@ from starlette.responses import Response
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.resolving import failed_again, resolve, set_retries
 from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.instance import instance_page
@@ -79,12 +80,12 @@ async def modify(visit: Visit, key: int) -> Response:
 @action("/instances/{key:int}/migrate")
 async def migrate(visit: Visit, key: int) -> Response:
     """Let the instance go on in another version."""
-    target = await visit.field("target")
-    if not target.isdecimal() or len(target) > 19:
+    target = number_in(await visit.field("target"))
+    if target is None:
         raise InvalidArgument("Expected the key of a target version, but found none")
     pairs = zip(await visit.fields("from"), await visit.fields("to"), strict=False)
     mappings = [(source, goal.strip()) for source, goal in pairs if goal.strip()]
-    await visit.calls.migrate_instance(key, int(target), mappings)
+    await visit.calls.migrate_instance(key, target, mappings)
     return visit.go(f"/instances/{key}", status=f"Instance {key} migrated.")
 
 
@@ -104,7 +105,8 @@ async def set_variable(visit: Visit, key: int) -> Response:
     except (ValueError, RecursionError) as fault:
         problem = f"Not valid JSON: {fault}."
         return await instance_page(visit, key, status=422, typed=typed | {"problem": problem})
-    scope_key = int(scope) if scope.isdecimal() and len(scope) <= 19 else key
+    scope_key = number_in(scope)
+    scope_key = key if scope_key is None else scope_key
     try:
         document = f"{{{json.dumps(name, ensure_ascii=False)}:{text}}}"
         await visit.calls.set_variables(scope_key, document, local=True)
@@ -140,11 +142,11 @@ async def change_retries(visit: Visit, key: int, job: int) -> Response:
 @action("/instances/{key:int}/jobs/{job:int}/fail")
 async def fail_job(visit: Visit, key: int, job: int) -> Response:
     """Fail a job instead of its worker."""
-    retries = await visit.field("retries")
-    if not retries.strip().isdecimal():
+    retries = number_in(await visit.field("retries"))
+    if retries is None:
         raise InvalidArgument("Expected retries to be a number from 0, but found something else")
     message = await visit.field("message")
-    await visit.calls.fail_job(job, retries=int(retries), error_message=message, back_off_ms=0, variables="")
+    await visit.calls.fail_job(job, retries=retries, error_message=message, back_off_ms=0, variables="")
     return visit.go(_page_of(visit, key), status="The job has failed, as you said.")
 
 

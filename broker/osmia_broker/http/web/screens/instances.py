@@ -8,6 +8,7 @@ from starlette.responses import Response
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
 from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.instance_filter import STATES, InstanceFilter, filter_of
+from osmia_broker.http.web.numbers import numbers_in
 from osmia_broker.http.web.resolving import failed_again, resolve
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.states import state_of
@@ -85,7 +86,7 @@ async def retry_chosen(visit: Visit) -> Response:
 
 
 async def _each(visit: Visit, done: str, act: Callable[[int], Awaitable[object]]) -> Response:
-    keys = [int(one) for one in await visit.fields("key") if one.isdecimal() and len(one) <= 19]
+    keys = numbers_in(await visit.fields("key"))
     back = _list_of(visit)
     if not keys:
         return visit.go(back, alert="No instance was chosen. Choose at least one row first.")

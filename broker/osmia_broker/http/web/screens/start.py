@@ -11,6 +11,7 @@ from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import Marks
 from osmia_broker.errors import OsmiaError, Rejection
 from osmia_broker.http.web.json_texts import Fault, object_fault
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.person import packed, unpacked
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
@@ -58,6 +59,9 @@ async def start_instance(visit: Visit) -> Response:
     variables = await visit.field("form_variables") or await visit.field("variables") or "{}"
     before = (await visit.field("before")).strip()
     typed = Typed(version, await visit.field("variables", "{}"), before)
+    number = number_in(version)
+    if version and number is None:
+        return await _asked(visit, process_id, alert="Choose a version that is a number.", status=400, typed=typed)
     if not process_id:
         return await _asked(visit, "", alert="Choose a process first.", status=400, typed=typed)
     fault = object_fault(variables)
@@ -66,7 +70,7 @@ async def start_instance(visit: Visit) -> Response:
     try:
         created = await visit.calls.create_instance(
             bpmn_process_id=process_id,
-            version=int(version) if version.isdigit() else LATEST,
+            version=LATEST if number is None else number,
             process_definition_key=0,
             variables=variables,
             start_elements=(before,) if before else (),

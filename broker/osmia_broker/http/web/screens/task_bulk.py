@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
+from osmia_broker.http.web.numbers import numbers_in
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.task_list import is_open
 from osmia_broker.http.web.visit import Visit
@@ -20,7 +21,7 @@ DONE = {"claim": "Claimed", "unclaim": "Unclaimed", "assign": "Assigned", "compl
 async def do_with_selected(visit: Visit) -> Response:
     """Claim, unclaim, assign or complete the tasks that are selected."""
     what, user = await visit.field("do"), (await visit.field("user")).strip()
-    keys = [int(one) for one in dict.fromkeys(await visit.fields("key")) if one.isascii() and one.isdecimal()]
+    keys = numbers_in(await visit.fields("key"))
     query = visit.request.url.query
     back = f"/tasks?{query}" if query else "/tasks"
     if what not in DONE or not keys:
