@@ -116,7 +116,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
         if reason := offline(done):
             return reason
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-        compiled = run(folder / "bin/python", "-c", "import osmia_broker.broker, osmia_broker.http.server")
+        compiled = run(folder / "bin/python", "-c", "import osmia_broker.broker, osmia_broker.http.web.site")
         assert compiled.returncode == 0, compiled.stderr  # a first start would compile, and be slow on a loaded machine
         return ""
 

@@ -49,6 +49,9 @@ COMMANDS = {
     "events": "events",
     "status": "status",
     "user": "user",
+    "backup": "backup",
+    "restore": "restore",
+    "check": "check",
     "feel": "feel",
     "bench": "bench",
     "config": "config",
@@ -79,18 +82,21 @@ SUMMARIES = {
     "timers": "List timers that wait",
     "subscriptions": "List events that wait for messages, signals and conditions",
     "messages": "List messages that are kept",
-    "message": "One message: publish",
-    "signal": "One signal: broadcast",
-    "condition": "One condition: evaluate, to start what waits for it",
+    "message": "Publish, broadcast or evaluate what they wait for",
+    "signal": "",
+    "condition": "",
     "decision": "One decision: evaluate",
     "events": "List what has happened; with --follow, what happens",
     "status": "Show version, partitions, queues; exit 0 only when healthy",
     "user": "The users of basic sign-in: add, list, remove, password",
+    "backup": "Copy data while the broker runs; put it back; verify",
+    "restore": "",
+    "check": "",
     "feel": "Evaluate a FEEL expression here, without a broker",
     "bench": "Measure a broker with a load of process instances",
     "config": "The settings of the broker: show, schema",
     "completion": "Print the completion script for a shell",
-}  #: a line of `osmia --help` for each command, so that the help imports none of them
+}  #: a line of `osmia --help` for each command, so that the help imports none of them; without text, it shares the line above
 
 
 class Commands(TyperGroup):
@@ -115,7 +121,7 @@ class Commands(TyperGroup):
         lines = [
             "Usage: osmia COMMAND [OPTIONS]      osmia COMMAND --help has examples",
             HEAD,
-            *(f"  {name:<{width}}  {SUMMARIES[name]}" for name in COMMANDS),
+            *(f"  {names:<{width}}  {about}" for names, about in _summaries()),
             "",
             "Options of every command:",
             *(f"  {names:<{column}}  {about}" for names, about in options),
@@ -139,6 +145,18 @@ class Commands(TyperGroup):
             mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
+
+
+def _summaries() -> list[tuple[str, str]]:
+    """Return the lines of the help: one command, or several that share a line, and what they do."""
+    lines: list[tuple[str, str]] = []
+    for name in COMMANDS:
+        if about := SUMMARIES[name]:
+            lines.append((name, about))
+        else:
+            names, about = lines.pop()
+            lines.append((f"{names}, {name}", about))
+    return lines
 
 
 def _name_the_values(command: Any) -> None:

@@ -1,0 +1,91 @@
+"""`osmia backup`: copy the data of a broker, also while it runs. What all three commands about copies share is here, too."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from osmia_broker import config
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.session import Session, with_session
+
+if TYPE_CHECKING:
+    from osmia_broker.store.backup import Backup, Progress
+
+app = typer.Typer(add_completion=False)
+
+DataDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The data directory of the broker; else OSMIA_DATA_DIR, osmia-data.")
+]
+MEGABYTE = 1_000_000
+
+
+@app.command()
+@with_session
+def backup(
+    session: Session,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The new directory for the copy.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the data of a broker of this machine to a new directory, and check the copy. The broker may run meanwhile.
+
+    The copy has the state of one moment, the documents, the users and the id of the cluster. `osmia restore` puts it back.
+
+    Example: osmia backup /var/backups/osmia-monday
+    """
+    from osmia_broker.store import backup as copies
+
+    source = data_dir_of(data_dir)
+    with failing(), bar(session, "Copying") as progress:
+        made = copies.back_up(source, target, progress)
+    report(session, made, target, "Copied")
+
+
+def data_dir_of(given: Path | None) -> Path:
+    """Return the data directory that the option, the environment or osmia.toml names."""
+    try:
+        return config.load({"data_dir": given}).data_dir
+    except config.ConfigError as error:
+        raise usage(f"{error}.", error.hint) from error
+
+
+def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
+    """Print what was copied to *place*."""
+    size = f"{made.bytes / MEGABYTE:.1f} MB"
+    row = {
+        "directory": str(place),
+        "made": made.made,
+        "osmia": made.osmia,
+        "files": len(made.files),
+        "bytes": made.bytes,
+    }
+    session.one(row, key="directory", text=f"{verb} {len(made.files)} files, {size}: {place}")
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """Turn what is wrong with a copy into a `Failure`."""
+    from osmia_broker.store.backup import BackupFailed, NoData, Occupied
+
+    try:
+        yield
+    except NoData as error:
+        raise Failure(Exit.NOT_FOUND, f"{error}.", mend="the same with --data-dir DIR, or another directory") from error
+    except Occupied as error:
+        raise Failure(Exit.CONFLICT, f"{error}.", mend="a new directory; nothing is overwritten") from error
+    except BackupFailed as error:
+        raise Failure(Exit.REFUSED, f"{error}.", code="BACKUP") from error
+
+
+@contextmanager
+def bar(session: Session, what: str) -> "Iterator[Progress]":
+    """Give a function that shows how far a copy is, on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True, no_color=None if session.has_color else True)
+    with Progress(console=console, disable=session.is_quiet or not console.is_terminal, transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, whole: shown.update(task, completed=done, total=whole)

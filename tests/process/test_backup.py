@@ -1,0 +1,66 @@
+"""A backup of a broker under load: what was acknowledged before it is in it, and a broker goes on from it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from osmia import SyncClient
+from osmia_broker.child import ChildBroker
+from tests.bpmn import bpmn
+from tests.process.program import osmia
+
+pytestmark = pytest.mark.process
+
+
+def test_a_broker_under_load_is_copied_and_a_new_one_goes_on_from_the_copy(tmp_path: Path):
+    acknowledged, is_over = [], threading.Event()
+    with ChildBroker(tmp_path / "data") as broker, SyncClient(broker.address) as client:
+        client.deploy(("p.bpmn", bpmn("start > ask:user > end", id="p")))
+
+        def load() -> None:
+            while not is_over.is_set():
+                acknowledged.append(client.create_instance("p", {"n": len(acknowledged)}).key)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            while len(acknowledged) < 50:
+                is_over.wait(0.01)
+            before = list(acknowledged)
+            done = osmia("backup", tmp_path / "copy", "--data-dir", tmp_path / "data", "-o", "key")
+            after = len(acknowledged)
+            while len(acknowledged) <= after:  # it goes on
+                is_over.wait(0.01)
+        finally:
+            is_over.set()
+            thread.join()
+        assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'copy'}\n"), done.stderr
+        assert osmia("check", tmp_path / "copy").returncode == 0
+        assert osmia("check", tmp_path / "data").returncode == 0
+        taken = osmia("restore", tmp_path / "copy", "--data-dir", tmp_path / "data")
+        assert (taken.returncode, "to be empty" in taken.stderr) == (5, True)
+    done = osmia("restore", tmp_path / "copy", "--data-dir", tmp_path / "new", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    with ChildBroker(tmp_path / "new") as broker, SyncClient(broker.address) as client:
+        found, after = set(), ""
+        while True:
+            page = client.search_instances(bpmn_process_id="p", states=["ACTIVE"], limit=1000, after=after)
+            found |= {one.key for one in page.items}
+            after = page.next
+            if not after:
+                break
+        assert set(before) <= found <= set(acknowledged)
+        task = client.user_tasks.search({"processInstanceKey": str(before[0])}).items[0]
+        client.user_tasks.complete(task.key, {})
+        assert client.create_instance("p", {}).key not in found
+
+
+def test_a_wrong_call_says_what_is_wrong_and_what_to_try(tmp_path: Path):
+    missing = osmia("backup", tmp_path / "copy", "--data-dir", tmp_path / "none")
+    assert missing.returncode == 4
+    assert missing.stderr.startswith("Error: Expected a database in")
+    assert "  try: the same with --data-dir DIR" in missing.stderr
+    assert osmia("check", tmp_path).returncode == 4
+    assert osmia("restore", tmp_path, "--data-dir", tmp_path / "new").returncode == 4
+    assert osmia("backup").returncode == 2
