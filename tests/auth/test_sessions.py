@@ -1,5 +1,6 @@
 """Sessions of a browser: how long they hold, what ends them, and cookies that nobody may change."""
 
+import errno
 from http.cookies import SimpleCookie
 
 import pytest
@@ -148,6 +149,19 @@ async def test_a_person_signs_in_and_out(sign_in):
     assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "Lax", "/", "")
     cookies = f"theme=dark; osmia-session={cookie.value}; other=1"
     assert sign_in.user_of(cookies).name == "anna"
+    _, removed = sign_in.end(cookies, is_secure=False)
+    assert SimpleCookie(removed)["osmia-session"]["max-age"] == "0"
+    assert sign_in.user_of(cookies) is None
+
+
+async def test_a_person_signs_out_although_the_disk_is_full(sign_in, monkeypatch):
+    user = await sign_in.with_password("anna", ANNA)
+    cookies = SimpleCookie(sign_in.begin(user, is_secure=False)[1]).output(attrs=[], header="").strip()
+
+    def full(_file, _content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("osmia_broker.private_files.replace", full)
     _, removed = sign_in.end(cookies, is_secure=False)
     assert SimpleCookie(removed)["osmia-session"]["max-age"] == "0"
     assert sign_in.user_of(cookies) is None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 75  # load balancers and Node's clients keep a connection for 60 s
 BACKLOG = 1_024
+PATIENCE_S = 0.5  # with a client on whom the end of the broker waits: for the rest of a request, or for any progress with an answer
 
 
 class HttpServer:
@@ -97,12 +98,30 @@ class HttpServer:
         if self._server is None:
             return
         self._server.close()
-        for connection in list(self._state.connections):
+        for connection in self._connections():
             connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(set(self._state.tasks), timeout=grace.total_seconds())
+        await self._answered(grace.total_seconds())
         for task in list(self._state.tasks):
             task.cancel()
-        for connection in list(self._state.connections):
+        for connection in self._connections():
             connection.transport.close()
         self._server = None
+
+    async def _answered(self, within_s: float) -> None:
+        """Wait for the answers that are under way. Whoever does not send the rest of a request, or does not take an answer, is cut off."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + within_s
+        stalled: dict[HttpToolsProtocol, int] = {}
+        while (tasks := set(self._state.tasks)) and (left_s := end_s - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=min(PATIENCE_S, left_s))
+            before, stalled = stalled, {}
+            for connection in self._connections():
+                if connection.cycle is not None and connection.cycle.more_body:
+                    connection.transport.abort()
+                elif connection.flow.write_paused:
+                    stalled[connection] = connection.transport.get_write_buffer_size()
+                    if before.get(connection) == stalled[connection]:
+                        connection.transport.abort()
+
+    def _connections(self) -> list[HttpToolsProtocol]:
+        return [one for one in self._state.connections if isinstance(one, HttpToolsProtocol)]

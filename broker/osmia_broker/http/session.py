@@ -14,6 +14,7 @@ A call that the page makes for a person has a `Caller` whose `signed_in` is the 
 *cookies* is the value of the header `cookie`; *is_secure* says whether the request came over TLS. A header is a name and a value.
 """
 
+import logging
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ TICKET = "osmia-sign-in"
 HOST_PREFIX = "__Host-"  # browsers take such a cookie only over TLS, and from this host alone
 
 Header = tuple[str, str]
+
+log = logging.getLogger(__name__)
 
 
 class SignIn:
@@ -67,12 +70,11 @@ class SignIn:
         return self._access.sessions.user(_value(SESSION, cookies))
 
     def end(self, cookies: str, *, is_secure: bool) -> Header:
-        """End the session of the request, and return the header that removes its cookie.
-
-        Raises:
-            OSError: the end cannot be stored. The session has ended all the same, until the next start.
-        """
-        self._access.sessions.end(_value(SESSION, cookies))
+        """End the session of the request, and return the header that removes its cookie, in any case."""
+        try:
+            self._access.sessions.end(_value(SESSION, cookies))
+        except OSError as error:
+            log.warning("a session has ended until the next start only", extra={"error": str(error)})
         return _cookie(SESSION, "", 0, is_secure=is_secure)
 
     async def to_provider(self, redirect_uri: str, return_to: str, *, is_secure: bool) -> tuple[str, Header]:

@@ -5,6 +5,7 @@ it. What a crash leaves behind without metadata is replaced by the next document
 """
 
 import asyncio
+import errno
 import hashlib
 import hmac
 import os
@@ -12,18 +13,21 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from osmia_broker import private_files
-from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull
+from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull, Unavailable
 
 STORE_ID = "local"  #: the name of this store in references
 DOCUMENTS_BYTES_MAX = 1024**3  # of all documents together
 _CONTENT, _METADATA, _SECRET = ".content", ".json", "links.secret"
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _ID_LENGTH = 100
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # reasons of which a person says that the disk is full
+
+T = TypeVar("T")
 
 
 class Document(msgspec.Struct):
@@ -55,14 +59,15 @@ class Documents:
         Raises:
             InvalidArgument: the id has other characters than letters, digits, `-` and `_`, or is too long.
             AlreadyExists: there is a document with the id.
-            StoreFull: all documents together would be too large.
+            StoreFull: all documents together would be too large, or the disk is full.
+            Unavailable: it cannot be written.
 
         """
         document.id = document.id or secrets.token_hex(16)
         _check_id(document.id)
         document.size, document.content_hash = len(content), hashlib.sha256(content).hexdigest()
         async with self._turn:
-            await asyncio.to_thread(self._create, document, content)
+            await _in_thread(self._create, document, content)
         return document
 
     async def get(self, id: str) -> tuple[Document, bytes]:
@@ -72,21 +77,21 @@ class Documents:
             NotFound: there is none with this id, or it has expired.
 
         """
-        return await asyncio.to_thread(self._get, id)
+        return await _in_thread(self._get, id)
 
     async def find(self, id: str) -> Document:
         """Return the metadata of a document. Raises as `get`."""
-        return await asyncio.to_thread(self._metadata, id)
+        return await _in_thread(self._metadata, id)
 
     async def delete(self, id: str) -> None:
         """Delete a document. Raises as `get`."""
         async with self._turn:
-            await asyncio.to_thread(self._delete, id)
+            await _in_thread(self._delete, id)
 
     async def signature(self, id: str, expires_ms: int) -> str:
         """Return the text that proves that a link to a document was given out until *expires_ms*."""
         async with self._turn:
-            secret = await asyncio.to_thread(self._secret)
+            secret = await _in_thread(self._secret)
         return hmac.new(secret, f"{id} {expires_ms}".encode(), "sha256").hexdigest()
 
     # --- in a thread
@@ -103,7 +108,11 @@ class Documents:
         if size > DOCUMENTS_BYTES_MAX:
             raise StoreFull(f"Expected documents of at most {DOCUMENTS_BYTES_MAX} bytes together, but found {size}")
         private_files.replace(self._path(document.id, _CONTENT), content)
-        private_files.replace(self._path(document.id, _METADATA), msgspec.json.encode(document))
+        try:
+            private_files.replace(self._path(document.id, _METADATA), msgspec.json.encode(document))
+        except OSError:
+            self._path(document.id, _CONTENT).unlink(missing_ok=True)  # it must not fill a full disk further
+            raise
         _sync_directory(self._directory)
         self._bytes = size
 
@@ -147,6 +156,21 @@ class Documents:
 
     def _path(self, id: str, ending: str) -> Path:
         return self._directory / f"{id}{ending}"
+
+
+async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Do *work* beside the event loop.
+
+    Raises:
+        StoreFull: the disk is full.
+        Unavailable: it cannot be read or written for another reason.
+
+    """
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except OSError as fault:
+        kind = StoreFull if fault.errno in FULL else Unavailable
+        raise kind(f"Expected to use the directory of documents, but found: {fault.strerror}") from fault
 
 
 def _is_id(id: str) -> bool:

@@ -13,6 +13,7 @@ A browser that comes back sends the id that it saw last. If anything has happene
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from functools import cache
 from random import random
@@ -52,7 +53,7 @@ class Page:
         self.topics = topics
         self._news: set[str] = set()
         self._changed = asyncio.Event()
-        self._is_over = False
+        self._over = asyncio.Event()
 
     def tell(self, topics: set[str]) -> None:
         """Note that *topics* have changed."""
@@ -65,7 +66,7 @@ class Page:
 
     def end(self) -> None:
         """Let the page go: the broker stops."""
-        self._is_over = True
+        self._over.set()
         self._changed.set()
 
     async def news(self, within_s: float) -> list[str] | None:
@@ -75,11 +76,17 @@ class Page:
                 await self._changed.wait()
         except TimeoutError:
             return []
-        if self._is_over:
+        if self._over.is_set():
             return None
         self._changed.clear()
         news, self._news = self._news, set()
         return sorted(news)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but no longer than the broker runs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
 
 
 class Live(Listener):
@@ -89,6 +96,7 @@ class Live(Listener):
         self._pages: set[Page] = set()
         self._life = secrets.token_hex(4)  # positions of an earlier process mean nothing
         self._position = 0
+        self._is_stopped = False
 
     def __len__(self) -> int:
         return len(self._pages)
@@ -111,12 +119,15 @@ class Live(Listener):
         self._life = secrets.token_hex(4)
 
     def stop(self) -> None:
-        """End all streams."""
+        """End all streams, and those that are asked for from now on."""
+        self._is_stopped = True
         for page in self._pages:
             page.end()
 
     async def follow(self, topics: Iterable[str], last_id: str = "") -> AsyncIterator[bytes]:
         """Yield server-sent events about *topics*, after the one with *last_id*. At most `PAGES_MAX` pages are served."""
+        if self._is_stopped:
+            return
         if len(self._pages) >= PAGES_MAX:
             yield b"retry: 60000\n\n"
             return
@@ -129,9 +140,9 @@ class Live(Listener):
                     yield b": beat\n\n"
                     continue
                 position = self.position  # of these news: what comes now is told next
-                await asyncio.sleep(random() * SPREAD_PER_PAGE_S * len(self._pages))  # noqa: S311 - no secret
+                await page.rest(random() * SPREAD_PER_PAGE_S * len(self._pages))  # noqa: S311 - no secret
                 yield self._event("changed", " ".join(news), position)
-                await asyncio.sleep(PAUSE_S + PAUSE_PER_PAGE_S * len(self._pages))
+                await page.rest(PAUSE_S + PAUSE_PER_PAGE_S * len(self._pages))
         finally:
             self._pages.discard(page)
 
