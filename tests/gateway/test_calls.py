@@ -7,7 +7,7 @@ from uuid import UUID
 import grpc
 import pytest
 
-from osmia_broker.gateway.server import options
+from osmia_broker.rpc.grpcio_server import options
 from osmia_proto import gateway
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker

@@ -12,10 +12,10 @@ from osmia_broker.calls import Caller
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError, Overloaded, StoreFull, TimedOut, Unavailable
 from osmia_broker.gateway import wire as messages
 from osmia_broker.gateway.door import Door
-from osmia_broker.gateway.server import parse_address
+from osmia_broker.gateway.server import parse_address, rpc_server
 from osmia_broker.metrics import GatewayCounters
 from osmia_proto import gateway
-from osmia_proto.methods import GATEWAY, GATEWAY_SERVICE
+from osmia_proto.methods import GATEWAY
 from tests.calls.scripted import job
 from tests.gateway.conftest import Wire
 
@@ -56,15 +56,13 @@ class Served:
         self.servicer = Scripted()
         self.counters = GatewayCounters()
         self.door = Door(self.counters)
-        self.server = grpc.aio.server()
-        self.server.add_generic_rpc_handlers((self.door.handlers(GATEWAY_SERVICE, GATEWAY, self.servicer),))
+        self.server = rpc_server(self.door.rpcs(GATEWAY, self.servicer), message_bytes_max=4 * 1024**2)
 
 
 @pytest.fixture
 async def it() -> AsyncIterator[Served]:
     served = Served()
-    port = served.server.add_insecure_port("127.0.0.1:0")
-    await served.server.start()
+    port = await served.server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         served.wire = Wire(channel)  # type: ignore[attr-defined]
         yield served
@@ -158,6 +156,18 @@ async def test_a_defect_is_internal_and_logged_and_says_nothing_of_the_inside(
         "Expected CompleteJob to succeed, but found a defect: KeyError",
     )
     assert "secret" in caplog.text
+
+
+async def test_bytes_that_are_no_message_are_refused_and_counted(it: Served):
+    channel = it.wire._channel  # type: ignore[attr-defined]
+    unary = channel.unary_unary(GATEWAY["CompleteJob"].full_name)
+    stream = channel.unary_stream(GATEWAY["ActivateJobs"].full_name)
+    for answer in (unary(b"\xff\xff"), stream(b"\xff\xff").read()):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await answer
+        assert refused.value.code() is grpc.StatusCode.INTERNAL
+        assert "but found other bytes" in (refused.value.details() or "")
+    assert set(it.counters.requests) == {("CompleteJob", "INTERNAL"), ("ActivateJobs", "INTERNAL")}
 
 
 @pytest.mark.parametrize("text", ["x" * 50_000, "字" * 50_000, "😀é%\n" * 20_000, "half \ud800 of a pair"])

@@ -1,15 +1,17 @@
-"""Between gRPC and the services: counts every call, sends every refusal with its documented status, lets no defect out."""
+"""Between gRPC and the services: counts every call, sends every refusal with its documented status, lets no defect out.
+
+Below it there are bytes, which any `RpcServer` carries; above it there are messages and callers.
+"""
 
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any
 
-import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller
@@ -17,6 +19,7 @@ from osmia_broker.calls.caller import AS_BYTES, OWN, decoded, joined
 from osmia_broker.calls.checks import QUOTED_CHARACTERS, quoted
 from osmia_broker.errors import OsmiaError, Unsupported, framed
 from osmia_broker.metrics import GatewayCounters
+from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_proto.methods import Method
 
 DETAILS_CHARACTERS_MAX = 1_000  # no person reads more (reliability.md, section 5)
@@ -28,11 +31,11 @@ log = logging.getLogger(__name__)
 class GrpcCaller(Caller):
     """The caller of a gRPC call. Metadata are read when they are first asked for; the door reports a cancelled call by `leave`."""
 
-    __slots__ = ("_context", "_is_read")
+    __slots__ = ("_call", "_is_read")
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, call: Call) -> None:
         super().__init__()
-        self._context = context
+        self._call = call
         self._is_read = False
 
     @property
@@ -40,7 +43,7 @@ class GrpcCaller(Caller):
         """The texts that came with the call. Of binary values only our own are texts: they stand under their name without `-bin`."""
         if not self._is_read:
             self._is_read = True
-            self._metadata = joined(_texts_of(self._context.invocation_metadata() or ()))
+            self._metadata = joined(_texts_of(self._call.invocation_metadata() or ()))
         return self._metadata
 
 
@@ -61,13 +64,12 @@ class Door:
         self._busy = 0  # calls that are being answered; a call whose message is being written is not
         self._idle: asyncio.Event | None = None
 
-    def handlers(self, service: str, methods: Mapping[str, Method], servicer: object) -> grpc.GenericRpcHandler:
-        """Make a handler for every call of *methods*: the method of *servicer* with its name, or a refusal as UNIMPLEMENTED.
+    def rpcs(self, methods: Mapping[str, Method], servicer: object) -> list[Rpc]:
+        """Make an `Rpc` of every call of *methods*: the method of *servicer* with its name, or a refusal as UNIMPLEMENTED.
 
         A method takes the request, and the `Caller` too if it has a second parameter.
         """
-        made = {name: self._handler(method, getattr(servicer, name, None)) for name, method in methods.items()}
-        return grpc.method_handlers_generic_handler(service, made)
+        return [self._rpc(method, getattr(servicer, name, None)) for name, method in methods.items()]
 
     async def idle(self) -> None:
         """Wait until no call is being answered."""
@@ -75,77 +77,81 @@ class Door:
         if self._busy:
             await self._idle.wait()
 
-    def _handler(self, method: Method, call: Callable[..., Any] | None) -> grpc.RpcMethodHandler:
+    def _rpc(self, method: Method, call: Callable[..., Any] | None) -> Rpc:
         carry_out: Callable[..., Any] = call or _unsupported(method)
         if self._guard is not None:
             guarded = _guarded_stream if method.server_streaming else _guarded
             carry_out = guarded(self._guard, carry_out)
         takes_caller = _takes_caller(carry_out)
-        kind, answer = (
-            (grpc.unary_stream_rpc_method_handler, self._streaming)
-            if method.server_streaming
-            else (grpc.unary_unary_rpc_method_handler, self._unary)
-        )
-        return kind(
-            answer(method.name, carry_out, takes_caller),
-            request_deserializer=method.request.FromString,
-            response_serializer=method.response.SerializeToString,
-        )
+        if method.server_streaming:
+            return Rpc(method.full_name, Shape.STREAM, self._streaming(method, carry_out, takes_caller))
+        return Rpc(method.full_name, Shape.UNARY, self._unary(method, carry_out, takes_caller))
 
-    def _unary(self, name: str, call: Callable[..., Any], takes_caller: bool) -> Callable[[Any, Any], Any]:
-        answered = self._counters.answered
+    def _unary(
+        self, method: Method, carry_out: Callable[..., Any], takes_caller: bool
+    ) -> Callable[[bytes, Call], Awaitable[bytes]]:
+        answered, name, parse = self._counters.answered, method.name, method.request.FromString
 
-        async def answer(request: Any, context: Any) -> Any:
+        async def answer(message: bytes, call: Call) -> bytes:
             begun = perf_counter()
             self._busy += 1
-            caller = GrpcCaller(context) if takes_caller else None
+            request = caller = None
             try:
-                response = await (call(request) if caller is None else call(request, caller))
+                request = parse(message)
+                if takes_caller:
+                    caller = GrpcCaller(call)
+                    response: Message = await carry_out(request, caller)
+                else:
+                    response = await carry_out(request)
+                written = response.SerializeToString()
             except asyncio.CancelledError:
                 if caller is not None:
                     caller.leave()
                 answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                await self._refuse(name, error, begun, request, context)
+                raise self._refusal(name, error, begun, request) from None
             finally:
                 self._left()
             answered(name, "OK", perf_counter() - begun)
-            return response
+            return written
 
         return answer
 
     def _streaming(
-        self, name: str, call: Callable[..., AsyncIterator[Any]], takes_caller: bool
-    ) -> Callable[[Any, Any], Any]:
-        counters = self._counters
+        self, method: Method, carry_out: Callable[..., AsyncIterator[Any]], takes_caller: bool
+    ) -> Callable[[bytes, Call], AsyncIterator[bytes]]:
+        counters, name, parse = self._counters, method.name, method.request.FromString
 
-        async def answer(request: Any, context: Any) -> AsyncIterator[Any]:
+        async def answer(message: bytes, call: Call) -> AsyncIterator[bytes]:
             begun = perf_counter()
             counters.streams_open.add(name)
             self._busy += 1
-            caller = GrpcCaller(context) if takes_caller else None
-            responses = call(request) if caller is None else call(request, caller)
+            request = responses = None
+            caller = GrpcCaller(call)
             try:
+                request = parse(message)
+                responses = carry_out(request, caller) if takes_caller else carry_out(request)
                 async for response in responses:
+                    written = response.SerializeToString()
                     self._left()
                     try:
-                        yield response
+                        yield written
                     finally:
                         self._busy += 1
             except (asyncio.CancelledError, GeneratorExit):
-                if caller is not None:
-                    caller.leave()
+                caller.leave()
                 counters.answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                await self._refuse(name, error, begun, request, context)
+                raise self._refusal(name, error, begun, request) from None
             else:
                 counters.answered(name, "OK", perf_counter() - begun)
             finally:
                 counters.streams_open.add(name, amount=-1)
                 self._left()
-                await responses.aclose()  # type: ignore[attr-defined]  # an async generator, whose finally must run now
+                if responses is not None:
+                    await responses.aclose()  # type: ignore[attr-defined]  # an async generator, whose finally must run now
 
         return answer
 
@@ -154,15 +160,17 @@ class Door:
         if not self._busy and self._idle is not None:
             self._idle.set()
 
-    async def _refuse(self, name: str, error: Exception, begun: float, request: Message, context: Any) -> NoReturn:
+    def _refusal(self, name: str, error: Exception, begun: float, request: Message | None) -> Refusal:
+        """Count the failed call and say how it is answered. *request* is None when the call brought no such message."""
         if isinstance(error, OsmiaError):
             status, text = error.status, framed(error)
+        elif isinstance(error, DecodeError) and request is None:
+            status, text = "INTERNAL", f"Expected a message that {name} takes, but found other bytes"
         else:
             log.error("call failed", exc_info=error, extra={"method": name})
             status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
         self._counters.answered(name, status, perf_counter() - begun)
-        await context.abort(grpc.StatusCode[status], _cut(_without_long_texts(text, request)))
-        raise AssertionError("abort raises")
+        return Refusal(status, _cut(text if request is None else _without_long_texts(text, request)))
 
 
 def _guarded(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], Any]:

@@ -5,17 +5,18 @@ The servicer that grpcio ships keeps its watches open while the server stops, so
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+
+from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
 
 _Status = health_pb2.HealthCheckResponse
 
 
-class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # ships no types
+class Health:
     """The health of *services*, all of the same state. The empty name stands for the server."""
 
     def __init__(self, services: Iterable[str]) -> None:
@@ -33,23 +34,30 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # ships no 
         self._is_over = True
         self._change(_Status.NOT_SERVING)
 
-    async def Check(self, request: Any, context: Any) -> Any:
-        """Report the state of a service; NOT_FOUND for an unknown one."""
-        if request.service not in self._services:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"Expected one of {sorted(self._services)}")
-        return _Status(status=self._status)
+    def rpcs(self) -> list[Rpc]:
+        """Return the calls of the service."""
+        return [
+            Rpc(f"/{HEALTH_SERVICE}/Check", Shape.UNARY, self._check),
+            Rpc(f"/{HEALTH_SERVICE}/Watch", Shape.STREAM, self._watch),
+        ]
 
-    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def _check(self, message: bytes, _call: Call) -> bytes:
+        """Report the state of a service; NOT_FOUND for an unknown one."""
+        if _asked(message) not in self._services:
+            raise Refusal("NOT_FOUND", f"Expected one of {sorted(self._services)}")
+        return _reported(self._status)
+
+    async def _watch(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
         """Report the state of a service now and at every change; SERVICE_UNKNOWN for an unknown one."""
-        reported = None
+        service, reported = _asked(message), None
         while True:
             changed = self._changed
-            status = self._status if request.service in self._services else _Status.SERVICE_UNKNOWN
+            status = self._status if service in self._services else _Status.SERVICE_UNKNOWN
             if status != reported:
-                yield _Status(status=status)
+                yield _reported(status)
                 reported = status
             elif self._is_over:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "Expected the broker to be open, but it is stopping")
+                raise Refusal("UNAVAILABLE", "Expected the broker to be open, but it is stopping")
             else:
                 await changed.wait()
 
@@ -57,3 +65,14 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # ships no 
         self._status = status
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+
+def _asked(message: bytes) -> str:
+    try:
+        return str(health_pb2.HealthCheckRequest.FromString(message).service)
+    except DecodeError:
+        raise Refusal("INTERNAL", "Expected a HealthCheckRequest, but found other bytes") from None
+
+
+def _reported(status: int) -> bytes:
+    return bytes(_Status(status=status).SerializeToString())

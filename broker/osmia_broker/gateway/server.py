@@ -1,12 +1,9 @@
-"""Opens the gRPC door: the services, health, reflection, and the options that clients' keepalive needs."""
+"""Opens the gRPC door: the services, health and reflection, on the gRPC server that the settings name."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-
-import grpc
-from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Calls
@@ -16,10 +13,11 @@ from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
 from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.queries_service import Queries
+from osmia_broker.gateway.reflection_service import REFLECTION_SERVICE, Reflection
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
-from osmia_broker.tls import Loaded, TlsFiles
-from osmia_proto import POOL
+from osmia_broker.rpc import Rpc, RpcServer
+from osmia_broker.tls import TlsFiles
 from osmia_proto.methods import (
     EVENTS,
     EVENTS_SERVICE,
@@ -34,22 +32,7 @@ from osmia_proto.methods import (
 )
 
 OWN_SERVICES = (GATEWAY_SERVICE, QUERIES_SERVICE, EVENTS_SERVICE, USER_TASKS_SERVICE, JOB_FLOW_SERVICE)
-STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
-
-
-def options(message_bytes_max: int) -> list[tuple[str, int]]:
-    """Return channel options. Clients ping every 31-45 s in silent calls, Node also without calls: all must stay connected (clients.md, 3)."""
-    return [
-        ("grpc.so_reuseport", 0),  # a taken port is an error, not a second broker beside the first
-        ("grpc.max_receive_message_length", message_bytes_max),
-        ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
-        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-        ("grpc.http2.max_ping_strikes", 0),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.keepalive_time_ms", 60_000),  # finds a worker that vanished without closing its connection
-        ("grpc.keepalive_timeout_ms", 20_000),
-    ]
 
 
 class Server:
@@ -70,22 +53,18 @@ class Server:
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
-        self._tls = tls
-        self._server = grpc.aio.server(options=options(message_bytes_max))
         self._health = Health(OWN_SERVICES)
-        # Generic handlers: for grpcio 1.82.3, asyncio servers take no registered ones (its method for them does nothing).
-        self._server.add_generic_rpc_handlers(
-            (
-                self._door.handlers(GATEWAY_SERVICE, GATEWAY, self._gateway),
-                self._door.handlers(QUERIES_SERVICE, QUERIES, queries),
-                self._door.handlers(EVENTS_SERVICE, EVENTS, events),
-                self._door.handlers(USER_TASKS_SERVICE, USER_TASKS, user_tasks),
-                self._door.handlers(JOB_FLOW_SERVICE, JOB_FLOW, JobFlow(calls.job_flow)),
-            )
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*OWN_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server, pool=POOL)
+        reflection = Reflection((*OWN_SERVICES, HEALTH_SERVICE, REFLECTION_SERVICE))
+        rpcs = [
+            *self._door.rpcs(GATEWAY, self._gateway),
+            *self._door.rpcs(QUERIES, queries),
+            *self._door.rpcs(EVENTS, events),
+            *self._door.rpcs(USER_TASKS, user_tasks),
+            *self._door.rpcs(JOB_FLOW, JobFlow(calls.job_flow)),
+            *self._health.rpcs(),
+            *reflection.rpcs(),
+        ]
+        self._server = rpc_server(rpcs, message_bytes_max=message_bytes_max, tls=tls)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:
         """Open the door at *host* and *port* (0 for a free one) and return its real port.
@@ -98,18 +77,8 @@ class Server:
 
         """
         named_host, named_port = parse_address(advertised)
-        address = f"[{host}]" if ":" in host else host
-        try:
-            where = f"{address}:{port}"
-            bound: int = (
-                self._server.add_secure_port(where, credentials(self._tls))
-                if self._tls is not None
-                else self._server.add_insecure_port(where)
-            )
-        except RuntimeError as error:
-            raise OSError(f"Expected to listen on port {port} of {host}, but found: {error}") from error
+        bound = await self._server.start(host, port)
         self._gateway.address = (named_host or host, named_port or bound)
-        await self._server.start()
         self._health.serve()
         return bound
 
@@ -126,22 +95,11 @@ class Server:
         await closing
 
 
-def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    """Return the credentials of the door. gRPC asks for each connection, in a thread of its own, whether there are newer ones."""
-    given = tls.current()
+def rpc_server(rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> RpcServer:
+    """Make the gRPC server that carries *rpcs*."""
+    from osmia_broker.rpc.grpcio_server import GrpcioServer
 
-    def configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
-        return grpc.ssl_server_certificate_configuration([(loaded.key, loaded.cert)], loaded.client_ca)
-
-    def newer() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal given
-        loaded = tls.current()
-        if loaded is given:
-            return None
-        given = loaded
-        return configuration(loaded)
-
-    return grpc.dynamic_ssl_server_credentials(configuration(given), newer, tls.asks_clients)
+    return GrpcioServer(rpcs, message_bytes_max=message_bytes_max, tls=tls)
 
 
 def parse_address(text: str) -> tuple[str, int]:

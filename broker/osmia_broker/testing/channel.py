@@ -6,7 +6,7 @@ the same text.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -16,13 +16,14 @@ from osmia._channel import Channel, Metadata
 from osmia.client import Client
 from osmia.sync import LoopThread, SyncClient
 from osmia_broker.gateway.door import Door
+from osmia_broker.rpc import Refusal, Rpc
 from osmia_broker.testing.loop import BrokerLoop
 from osmia_proto.methods import Method
 
 ADDRESS = "in this process"
 END = object()
 
-Service = tuple[str, Mapping[str, Method], object]  #: name, calls, and the object that answers them
+Service = tuple[Mapping[str, Method], object]  #: calls, and the object that answers them
 
 
 class Aborted(grpc.RpcError):  # type: ignore[misc]  # gRPC ships no types
@@ -41,8 +42,8 @@ class Aborted(grpc.RpcError):  # type: ignore[misc]  # gRPC ships no types
         return self._details
 
 
-class Context:
-    """The part of gRPC's context of a call that the door uses."""
+class InProcessCall:
+    """A call without a connection."""
 
     def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
@@ -50,19 +51,6 @@ class Context:
     def invocation_metadata(self) -> Metadata:
         """Return the metadata of the call."""
         return self._metadata
-
-    async def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
-        """Refuse the call."""
-        raise Aborted(code, details)
-
-
-class _Asked:
-    """What gRPC asks a handler of a service with."""
-
-    invocation_metadata = ()
-
-    def __init__(self, method: str) -> None:
-        self.method = method
 
 
 class InProcessChannel(Channel):
@@ -72,10 +60,10 @@ class InProcessChannel(Channel):
         super().__init__("127.0.0.1")
         self.address = ADDRESS
         self._broker_loop = loop
-        self._handlers: dict[str, Any] = {}
-        for service, methods, servicer in services:
-            generic = door.handlers(service, methods, servicer)
-            self._handlers.update({name: generic.service(_Asked(method.full_name)) for name, method in methods.items()})
+        self._rpcs: dict[str, tuple[Method, Rpc]] = {}
+        for methods, servicer in services:
+            rpcs = door.rpcs(methods, servicer)
+            self._rpcs.update({one.name: (one, rpc) for one, rpc in zip(methods.values(), rpcs, strict=True)})
 
     async def unary(
         self,
@@ -86,8 +74,10 @@ class InProcessChannel(Channel):
         extra_metadata: Metadata = (),
     ) -> Any:
         """Return the response of a call that has one response."""
-        context = Context(self._with(extra_metadata) or ())
-        return await self._within(timeout_s, self._handler(name).unary_unary(request, context))
+        method, rpc = self._rpc(name)
+        call = InProcessCall(self._with(extra_metadata) or ())
+        answer = await self._within(timeout_s, rpc.answer(request.SerializeToString(), call))
+        return method.response.FromString(answer)
 
     async def stream(
         self,
@@ -98,8 +88,9 @@ class InProcessChannel(Channel):
         extra_metadata: Metadata = (),
     ) -> AsyncIterator[Any]:
         """Iterate over the responses of a call that has many."""
-        context = Context(self._with(extra_metadata) or ())
-        responses = self._handler(name).unary_stream(request, context)
+        method, rpc = self._rpc(name)
+        call = InProcessCall(self._with(extra_metadata) or ())
+        responses = rpc.answer(request.SerializeToString(), call)
         loop = asyncio.get_running_loop()
         end_s = None if timeout_s is None else loop.time() + timeout_s
         try:
@@ -108,26 +99,26 @@ class InProcessChannel(Channel):
                 response = await self._within(left_s, _next(responses))
                 if response is END:
                     return
-                yield response
+                yield method.response.FromString(response)
         finally:
             await self._broker_loop.call(responses.aclose())
 
     async def close(self) -> None:
         """Do nothing: there is no connection."""
 
-    def _handler(self, name: str) -> Any:
-        if name not in self._handlers:
+    def _rpc(self, name: str) -> tuple[Method, Rpc]:
+        if name not in self._rpcs:
             raise errors.Unimplemented(
                 grpc.StatusCode.UNIMPLEMENTED, f"Expected a call that this broker has, but found {name}"
             )
-        return self._handlers[name]
+        return self._rpcs[name]
 
     async def _within(self, timeout_s: float | None, work: Any) -> Any:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._broker_loop.call(work)
-        except Aborted as refusal:
-            raise errors.from_rpc(refusal) from None
+        except Refusal as refusal:
+            raise errors.from_rpc(Aborted(grpc.StatusCode[refusal.status], refusal.details)) from None
         except TimeoutError:
             text = f"Expected an answer within {timeout_s} s, but found none"
             raise errors.Timeout(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None

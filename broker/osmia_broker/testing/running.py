@@ -25,13 +25,9 @@ from osmia_broker.testing.loop import BrokerLoop
 from osmia_broker.testing.quiet import advance, settle
 from osmia_proto.methods import (
     EVENTS,
-    EVENTS_SERVICE,
     GATEWAY,
-    GATEWAY_SERVICE,
     QUERIES,
-    QUERIES_SERVICE,
     USER_TASKS,
-    USER_TASKS_SERVICE,
 )
 
 DATABASE = "partition-1.db"
@@ -104,11 +100,11 @@ class InProcess(Running):
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)
-        services: list[tuple[str, Any, object]] = [
-            (GATEWAY_SERVICE, GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
-            (QUERIES_SERVICE, QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
-            (EVENTS_SERVICE, EVENTS, Events(events)),
-            (USER_TASKS_SERVICE, USER_TASKS, UserTasks(calls, reader, events)),
+        services: list[tuple[Any, object]] = [
+            (GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
+            (QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
+            (EVENTS, Events(events)),
+            (USER_TASKS, UserTasks(calls, reader, events)),
         ]
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 
