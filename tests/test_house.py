@@ -25,6 +25,7 @@ LAYERS = {
     "config": 1,
     "metrics": 1,
     "tls": 1,
+    "h2": 0,
     "rpc": 2,
     "auth": 2,
     "feel": 1,
