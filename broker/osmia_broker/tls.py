@@ -6,8 +6,11 @@ A pair that does not fit together is passed over and logged: the two files are s
 import logging
 import ssl
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+HTTP_1, HTTP_2 = "http/1.1", "h2"  # as TLS names them
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +23,12 @@ class TlsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A certificate chain and key that fit together, as bytes in PEM and as a context; and the authorities of clients."""
+    """A certificate chain and key that fit together, as bytes in PEM and as contexts; and the authorities of clients."""
 
     cert: bytes
     key: bytes
     client_ca: bytes | None
-    context: ssl.SSLContext
+    contexts: Mapping[str, ssl.SSLContext]  # by the protocol that they agree on with a client
 
 
 class TlsFiles:
@@ -66,16 +69,17 @@ class TlsFiles:
                 log.warning("the certificate stays as it was", extra={"error": _words(error, self._paths)})
             return self._loaded
 
-    def server_context(self, *, asks_clients: bool) -> ssl.SSLContext:
-        """Make a context for a listener. Each connection is served with what `current` returns at that moment."""
-        listening = _context(self._paths[0], self._paths[1], self.current().client_ca if asks_clients else None)
+    def server_context(self, *, asks_clients: bool, protocol: str = HTTP_1) -> ssl.SSLContext:
+        """Make a context for a listener of *protocol* (`h2` or `http/1.1`). Each connection is served with what `current` returns at that moment."""
+        authorities = self.current().client_ca if asks_clients else None
+        listening = _context(self._paths[0], self._paths[1], authorities, protocol)
         listening.options |= (
             ssl.OP_NO_TICKET
         )  # a session that is taken up again would not be checked with new authorities
         listening.num_tickets = 0
 
         def renew(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-            connection.context = self.current().context
+            connection.context = self.current().contexts[protocol]
 
         listening.sni_callback = renew  # called for every connection, also without a server name
         return listening
@@ -87,14 +91,15 @@ class TlsFiles:
     def _read(self) -> Loaded:
         cert, key, *client_ca = (path.read_bytes() for path in self._paths)
         authorities = client_ca[0] if client_ca else None
-        loaded = Loaded(cert, key, authorities, _context(self._paths[0], self._paths[1], authorities))
+        contexts = {one: _context(self._paths[0], self._paths[1], authorities, one) for one in (HTTP_1, HTTP_2)}
+        loaded = Loaded(cert, key, authorities, contexts)
         if self._now() != self._state:  # replaced while they were read
             self._state = ()
         return loaded
 
 
-def _context(cert: Path, key: Path, client_ca: bytes | None) -> ssl.SSLContext:
-    """Make a context of a server.
+def _context(cert: Path, key: Path, client_ca: bytes | None, protocol: str) -> ssl.SSLContext:
+    """Make a context of a server that speaks *protocol*.
 
     Raises:
         OSError: a file cannot be read, or the key does not fit the certificate (`ssl.SSLError` is one).
@@ -102,7 +107,7 @@ def _context(cert: Path, key: Path, client_ca: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key, password="")
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     if client_ca is not None:
         context.load_verify_locations(cadata=client_ca.decode("ascii", "replace"))
         context.verify_mode = ssl.CERT_REQUIRED

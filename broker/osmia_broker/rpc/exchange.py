@@ -1,0 +1,320 @@
+"""A gRPC call on an HTTP/2 stream: its head, its messages, its deadline, its answer and its status (gRPC, PROTOCOL-HTTP2.md)."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from osmia_broker.h2 import Connection, Stream
+from osmia_broker.h2.frames import CANCEL
+from osmia_broker.h2.hpack import Field, encode
+from osmia_broker.h2.request import content_length, head
+from osmia_broker.h2.stream import prepared
+from osmia_broker.rpc.encoding import escaped, metadata, timeout_s, too_large, unpacked, written
+from osmia_broker.rpc.face import STATUSES, Metadata, Refusal, Rpc, Shape
+
+PREFIX_BYTES = 5  # of a message: whether it is compressed, and its length
+CONTENT_TYPE = b"application/grpc"
+NO_GRPC = b"Expected a call of gRPC, but found another request.\n"  # for a person who opens the port in a browser
+_BEGINNING = [(b":status", b"200"), (b"content-type", CONTENT_TYPE)]
+BEGINNING = prepared(encode(_BEGINNING), is_last=False)
+OK = prepared(encode([(b"grpc-status", b"0")]), is_last=True)
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """What a server's calls share: its methods by path, and the largest message that it takes."""
+
+    def __init__(self, rpcs: Mapping[str, Rpc], message_bytes_max: int) -> None:
+        self.rpcs = {path.encode(): rpc for path, rpc in rpcs.items()}
+        self.message_bytes_max = message_bytes_max
+        self.tasks: set[asyncio.Task[None]] = set()
+
+
+class Exchange(Stream):
+    """One call. It is the `Call` that its answer sees."""
+
+    __slots__ = (
+        "_encoding",
+        "_fields",
+        "_has_begun",
+        "_inbox",
+        "_messages",
+        "_partial",
+        "_refused_by_http",
+        "_rpc",
+        "_service",
+        "_task",
+        "_timer",
+        "_wake",
+    )
+
+    def __init__(self, connection: Connection, id: int, service: Service) -> None:
+        super().__init__(connection, id)
+        self._service = service
+        self._rpc: Rpc | None = None
+        self._fields: list[Field] = []
+        self._encoding = b"identity"
+        self._partial: bytearray | None = None  # of a message that is incomplete
+        self._messages = 0  # that have arrived
+        self._inbox: deque[tuple[bytes, int]] | None = (
+            None  # messages of a dialogue that were not read, and their octets
+        )
+        self._wake: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_begun = False  # the answer
+        self._refused_by_http = 0  # the status of a request that is none of gRPC
+
+    def invocation_metadata(self) -> Metadata:
+        """Return what the caller sent beside the message."""
+        return metadata(self._fields)
+
+    # --- the request
+
+    def opened(self, fields: list[Field] | None) -> None:
+        """Find the method, and start the deadline."""
+        if fields is None:
+            self._refuse(Refusal("RESOURCE_EXHAUSTED", "Expected less metadata"))
+            return
+        found = head(fields)
+        self.expected = content_length(found)
+        if found[b":method"] != b"POST":
+            self._refused_by_http = 405
+        elif not found.get(b"content-type", b"").startswith(CONTENT_TYPE):
+            self._refused_by_http = 415
+        if self._refused_by_http:
+            if self.is_whole:
+                self.received(b"")
+            return
+        self._fields = fields
+        try:
+            self._begin(found)
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def _begin(self, found: dict[bytes, bytes]) -> None:
+        rpc = self._rpc = self._service.rpcs.get(found[b":path"])
+        if rpc is None:
+            raise Refusal("UNIMPLEMENTED", "Expected a method that this server has, but found another")
+        timeout = found.get(b"grpc-timeout")
+        if timeout is not None:
+            self._timer = asyncio.get_running_loop().call_later(timeout_s(timeout), self._miss_deadline)
+        encoding = found.get(b"grpc-encoding")
+        if encoding is not None:
+            self._encoding = encoding
+        if rpc.shape is Shape.DIALOGUE:
+            self._inbox, self._wake = deque(), asyncio.Event()
+            self._start(self._stream(rpc.answer(self._dialogue(), self)))
+        elif self.is_whole:
+            raise Refusal("INTERNAL", "Expected a message, but found none")
+
+    def received(self, data: bytes) -> None:
+        """Put messages together."""
+        if self.is_ending:
+            return
+        if self._rpc is None:
+            self._pass_over(data)
+            return
+        size = len(data)
+        if self._partial is None and size >= PREFIX_BYTES and size == PREFIX_BYTES + int.from_bytes(data[1:5], "big"):
+            message, data = data, b""  # the usual case: one message in one frame
+            try:
+                self._complete(message, size)
+            except Refusal as refusal:
+                self._refuse(refusal)
+                return
+        try:
+            if data:
+                self._gather(data)
+            if self.is_whole:
+                self._finish_request()
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def _pass_over(self, data: bytes) -> None:
+        """Read what belongs to no call; answer at its end."""
+        if self.is_whole:
+            status = [(b":status", b"%d" % self._refused_by_http), (b"content-type", b"text/plain")]
+            self.send_head(prepared(encode(status), is_last=False))
+            self.send_content(NO_GRPC)
+            self.send_last(prepared(b"", is_last=True))
+        elif data:
+            self.read(len(data))
+
+    def _gather(self, data: bytes) -> None:
+        """Add *data* to the message that is incomplete, and take out all that are complete."""
+        if not self.hold(len(data)):
+            raise Refusal("RESOURCE_EXHAUSTED", "Expected fewer messages at a time that are large, but found too many")
+        if self._partial is None:
+            self._partial = bytearray()
+        partial = self._partial
+        partial += data
+        while len(partial) >= PREFIX_BYTES:
+            end = PREFIX_BYTES + int.from_bytes(partial[1:PREFIX_BYTES], "big")
+            self._check_size(end - PREFIX_BYTES)
+            if len(partial) < end:
+                break
+            message = bytes(partial[:end])
+            del partial[:end]
+            self.release(end)
+            self._complete(message, 0)
+            if self.is_ending:
+                return
+        if self._inbox is None or not self._inbox:
+            self.read(len(data))
+        else:
+            self._inbox[-1] = (self._inbox[-1][0], self._inbox[-1][1] + len(data))  # read when that message is
+
+    def _check_size(self, octets: int) -> None:
+        if octets > self._service.message_bytes_max:
+            raise too_large(self._service.message_bytes_max, octets)
+
+    def _complete(self, framed: bytes, octets: int) -> None:
+        """Take a message with its prefix, whose *octets* are to be read when it is."""
+        self._check_size(len(framed) - PREFIX_BYTES)
+        message = framed[PREFIX_BYTES:]
+        if framed[0]:
+            if framed[0] != 1:
+                raise Refusal("INTERNAL", "Expected a message to be compressed or not, but found another mark")
+            message = unpacked(message, self._encoding, self._service.message_bytes_max)
+        self._messages += 1
+        if self._inbox is not None:
+            assert self._wake is not None, "a dialogue has both"
+            self._inbox.append((message, octets))
+            self._wake.set()
+            return
+        if octets and not self.is_whole:
+            self.read(octets)
+        if self._messages > 1:
+            raise Refusal("INTERNAL", "Expected one message, but found more")
+        assert self._rpc is not None, "its head has been read"
+        rpc = self._rpc
+        self._start(self._unary(rpc, message) if rpc.shape is Shape.UNARY else self._stream(rpc.answer(message, self)))
+
+    def _finish_request(self) -> None:
+        if self._partial:
+            raise Refusal("INTERNAL", "Expected a whole message, but found a part of one")
+        if self._wake is not None:
+            self._wake.set()
+        elif not self._messages:
+            raise Refusal("INTERNAL", "Expected a message, but found none")
+
+    async def _dialogue(self) -> AsyncIterator[bytes]:
+        """Yield the messages of a dialogue. The caller may send more as they are read."""
+        assert self._inbox is not None, "it is a dialogue"
+        assert self._wake is not None, "it is a dialogue"
+        while True:
+            while self._inbox:
+                message, octets = self._inbox.popleft()
+                yield message
+                if octets and not self.is_over:
+                    self.read(octets)
+            if self.is_whole:
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+    # --- the answer
+
+    def _start(self, answering: Coroutine[Any, Any, None]) -> None:
+        task = self._task = asyncio.get_running_loop().create_task(answering)
+        tasks = self._service.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _unary(self, rpc: Rpc, request: bytes) -> None:
+        try:
+            message = await rpc.answer(request, self)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except asyncio.CancelledError:
+            self._refuse(Refusal("CANCELLED", "Expected to answer the call, but it was cancelled"))
+        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the server
+            self._refuse(_defect(error))
+        else:
+            if self.is_ending:
+                return
+            if not self.send_whole(BEGINNING, _framed(message), OK):
+                self._has_begun = True
+                self._refuse(_not_read())
+
+    async def _stream(self, answers: Any) -> None:
+        try:
+            async with aclosing(answers):
+                async for message in answers:
+                    await self._send(message)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except asyncio.CancelledError:
+            self._refuse(Refusal("CANCELLED", "Expected to answer the call, but it was cancelled"))
+        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the server
+            self._refuse(_defect(error))
+        else:
+            if self.is_ending:
+                return
+            if not self._has_begun:
+                self.send_head(BEGINNING)
+            self.send_last(OK)
+
+    async def _send(self, message: bytes) -> None:
+        """Send one message of many. Return when the next may be made: the peer's window has let this one through."""
+        if self.is_ending:
+            raise asyncio.CancelledError
+        if not self._has_begun:
+            self._has_begun = True
+            self.send_head(BEGINNING)
+        if not self.send_content(_framed(message)):
+            raise _not_read()
+        if not self.is_drained:
+            await self.drained()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer with a status other than OK; the call is over."""
+        if self.is_ending:
+            return
+        status = [(b"grpc-status", b"%d" % STATUSES[refusal.status]), (b"grpc-message", escaped(refusal.details))]
+        block = encode([*([] if self._has_begun else _BEGINNING), *status, *written(refusal.trailers)])
+        self.send_last(prepared(block, is_last=True))
+
+    # --- the end
+
+    def end(self) -> None:
+        """Note that the answer is complete."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().end()
+
+    def lost(self) -> None:
+        """Cancel the answer: nobody waits for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _miss_deadline(self) -> None:
+        """Answer that time is over, and cancel what has been begun."""
+        if self.is_stuck:
+            self.reset(CANCEL)
+        self._refuse(
+            Refusal("DEADLINE_EXCEEDED", "Expected to answer within the deadline of the call, but it has passed")
+        )
+        self.lost()
+
+
+def _framed(message: bytes) -> bytes:
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def _defect(error: Exception) -> Refusal:
+    log.error("call failed", exc_info=error)
+    return Refusal("UNKNOWN", f"Expected the call to succeed, but found a defect: {type(error).__name__}")
+
+
+def _not_read() -> Refusal:
+    return Refusal(
+        "RESOURCE_EXHAUSTED", "Expected the client to read its answers, but found too many that it has not read"
+    )

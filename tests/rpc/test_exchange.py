@@ -1,0 +1,247 @@
+"""gRPC over HTTP/2, frame by frame: heads, messages, compression, deadlines, statuses (gRPC, PROTOCOL-HTTP2.md)."""
+
+import gzip
+import zlib
+
+import pytest
+
+from osmia_broker.h2 import frames
+from osmia_broker.h2.frames import END_STREAM
+from osmia_broker.rpc import STATUSES, Refusal
+from osmia_broker.rpc.encoding import TIMEOUT_S_MAX, escaped, metadata, timeout_s, unpacked, written
+from tests.h2.peer import MESSAGE_BYTES_MAX, House, Peer, framed
+
+
+@pytest.fixture
+async def house() -> House:
+    return House()
+
+
+@pytest.fixture
+async def peer(house: House) -> Peer:
+    return house.peer()
+
+
+def status(name: str) -> int:
+    return STATUSES[name]
+
+
+async def test_a_refusal_without_a_message_is_one_block_of_trailers(peer: Peer):
+    id = peer.call("/t.T/Refuse", "nö, 100%\n".encode())
+    answer = await peer.answer(id)
+    assert answer.headers == [
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-status", "5"),
+        ("grpc-message", "n%C3%B6, 100%25%0A"),
+        ("why-bin", "AP8"),
+    ]
+    assert peer.count("HEADERS", id) == 1
+
+
+async def test_a_method_that_is_not_there_is_unimplemented(peer: Peer):
+    for path in ("/t.T/Nothing", "/other.T/Echo", "/", "/t.T/"):
+        assert (await peer.answer(peer.call(path))).status == status("UNIMPLEMENTED")
+
+
+async def test_many_answers_come_in_order_and_end_with_a_status(house: House):
+    peer = house.peer({frames.INITIAL_WINDOW_SIZE: 1_000_000})
+    id = peer.call("/t.T/Many", b"x")
+    answer = await peer.answer(id)
+    assert (len(answer.messages), answer.status, answer.is_over) == (1_000, 0, True)
+
+
+async def test_a_dialogue_answers_each_message_before_the_next(peer: Peer):
+    id = peer.open("/t.T/Talk")
+    for number in range(3):
+        peer.data(id, framed(b"%d" % number), 0)
+        assert (await peer.answer(id)).messages == [b"%d" % one for one in range(number + 1)]
+    peer.data(id, b"")
+    assert (await peer.answer(id)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([b""], "Expected a message, but found none"),
+        ([framed(b"x"), framed(b"y")], "Expected one message, but found more"),
+        ([framed(b"x") + framed(b"y")], "Expected one message, but found more"),
+        ([framed(b"xy")[:-1]], "Expected a whole message, but found a part of one"),
+        ([b"\0\0"], "Expected a whole message, but found a part of one"),
+        ([framed(b"x", mark=2)], "Expected a message to be compressed or not"),
+        ([framed(b"x", mark=1)], "Expected grpc-encoding beside a compressed message"),
+    ],
+)
+async def test_a_request_that_is_not_one_message_is_refused(peer: Peer, pieces: list[bytes], words: str):
+    id = peer.open("/t.T/Hold")
+    for number, piece in enumerate(pieces, 1):
+        peer.data(id, piece, END_STREAM if number == len(pieces) else 0)
+    answer = await peer.answer(id)
+    assert answer.status == status("INTERNAL")
+    assert words in answer.details
+
+
+async def test_a_call_without_any_content_is_refused(peer: Peer):
+    id = peer.open(flags=END_STREAM)
+    assert (await peer.answer(id)).status == status("INTERNAL")
+
+
+async def test_a_message_may_come_in_any_pieces(peer: Peer):
+    message = bytes(range(256)) * 3
+    for size in (1, 3, 5, 6, 100):
+        id = peer.open()
+        whole = framed(message)
+        for at in range(0, len(whole), size):
+            peer.data(id, whole[at : at + size], END_STREAM if at + size >= len(whole) else 0)
+        assert (await peer.answer(id)).messages == [message]
+
+
+# --- compression
+
+
+@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_compressed_message_is_unpacked(peer: Peer, name: str, pack):
+    message = b"again " * 1_000
+    id = peer.open(more=[("grpc-encoding", name)])
+    peer.data(id, framed(pack(message), mark=1))
+    assert (await peer.answer(id)).messages == [message]
+    id = peer.open(more=[("grpc-encoding", name)])
+    peer.data(id, framed(b"plain"))
+    assert (await peer.answer(id)).messages == [b"plain"]
+
+
+async def test_an_unknown_compression_is_unimplemented_and_the_answer_names_those_that_are_known(peer: Peer):
+    id = peer.open(more=[("grpc-encoding", "zstd")])
+    peer.data(id, framed(b"x", mark=1))
+    answer = await peer.answer(id)
+    assert answer.status == status("UNIMPLEMENTED")
+    assert ("grpc-accept-encoding", "identity,deflate,gzip") in answer.headers
+
+
+async def test_a_small_message_that_unpacks_to_a_large_one_is_refused(peer: Peer):
+    id = peer.open(more=[("grpc-encoding", "gzip")])
+    peer.data(id, framed(gzip.compress(b"\0" * 10_000_000)[:16_000], mark=1))
+    assert (await peer.answer(id)).status == status("RESOURCE_EXHAUSTED")
+
+
+@pytest.mark.parametrize("packed", [b"", b"no gzip", gzip.compress(b"x")[:-3], gzip.compress(b"x") + b"more"])
+def test_bytes_that_are_not_compressed_are_refused(packed: bytes):
+    with pytest.raises(Refusal, match="Expected a message in gzip, but found other bytes"):
+        unpacked(packed, b"gzip", 100)
+
+
+def test_a_message_may_unpack_to_the_limit_and_not_beyond():
+    assert unpacked(gzip.compress(b"x" * 100), b"gzip", 100) == b"x" * 100
+    with pytest.raises(Refusal) as refused:
+        unpacked(gzip.compress(b"x" * 101), b"gzip", 100)
+    assert refused.value.status == "RESOURCE_EXHAUSTED"
+
+
+# --- deadlines
+
+
+async def test_a_call_ends_with_its_deadline(house: House, peer: Peer):
+    id = peer.call("/t.T/Hold", more=[("grpc-timeout", "1n")])
+    while not (await peer.answer(id)).is_over:
+        pass
+    answer = await peer.answer(id)
+    assert answer.status == status("DEADLINE_EXCEEDED")
+    assert house.served.running == 0
+
+
+async def test_a_stream_that_nobody_reads_ends_with_its_deadline(house: House):
+    peer = house.peer({frames.INITIAL_WINDOW_SIZE: 3})
+    id = peer.call("/t.T/Many", b"x" * 100, more=[("grpc-timeout", "1m")])
+    while (await peer.answer(id)).reset is None:
+        pass
+    assert (peer.answers[id].reset, house.served.cancelled, house.site.held_bytes) == (frames.CANCEL, 1, 0)
+
+
+@pytest.mark.parametrize("text", ["", "1", "m", "-1S", "1.5S", "123456789S", "1s", " 1S"])
+async def test_a_deadline_that_is_none_is_refused(peer: Peer, text: str):
+    with pytest.raises(Refusal, match="Expected grpc-timeout"):
+        timeout_s(text.encode())
+    if text == text.strip() and text:
+        assert (await peer.answer(peer.call(more=[("grpc-timeout", text)]))).status == status("INTERNAL")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2H", 7200), ("3M", 180), ("10S", 10), ("250m", 0.25), ("9u", 9e-6), ("1n", 1e-9), ("99999999H", TIMEOUT_S_MAX)],
+)
+def test_a_deadline_is_read_in_its_unit(text: str, seconds: float):
+    assert timeout_s(text.encode()) == pytest.approx(seconds)
+
+
+async def test_an_answered_call_leaves_no_timer(peer: Peer):
+    id = peer.call(more=[("grpc-timeout", "1H")])
+    exchange = peer.connection.streams[id]
+    assert (await peer.answer(id)).status == 0
+    assert exchange._timer.cancelled()  # type: ignore[attr-defined]
+
+
+# --- metadata and texts
+
+
+def fields(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes, int]]:
+    return [(name.encode(), value.encode(), 0) for name, value in pairs]
+
+
+def test_metadata_are_what_does_not_belong_to_the_protocol():
+    given = fields(
+        (":path", "/"),
+        ("te", "trailers"),
+        ("content-type", "x"),
+        ("grpc-timeout", "1S"),
+        ("user-agent", "u"),
+        ("a", "b"),
+        ("a", "c"),
+    )
+    assert metadata(given) == (("user-agent", "u"), ("a", "b"), ("a", "c"))
+
+
+def test_binary_metadata_come_with_and_without_padding_and_several_at_a_time():
+    assert metadata(fields(("x-bin", "AP8"), ("y-bin", "AP8="), ("z-bin", "AA,/w"))) == (
+        ("x-bin", b"\0\xff"), ("y-bin", b"\0\xff"), ("z-bin", b"\0"), ("z-bin", b"\xff"),
+    )  # fmt: skip
+
+
+def test_binary_metadata_that_are_no_base64_are_left_out():
+    assert metadata(fields(("x-bin", "%%"), ("y-bin", "A"), ("z", "kept"))) == (("z", "kept"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("plain ~", b"plain ~"),
+        ("100%", b"100%25"),
+        ("ö字\n\0", b"%C3%B6%E5%AD%97%0A%00"),
+        ("\ud800", b"%3F".replace(b"%3F", b"?")),
+    ],
+)
+def test_details_travel_as_printable_text(text: str, sent: bytes):
+    assert escaped(text) == sent
+
+
+def test_trailers_are_written_as_they_are_read():
+    pairs = (("x-bin", b"\0\1\2"), ("x", "text"))
+    assert metadata((name, value, 0) for name, value in written(pairs)) == pairs
+
+
+async def test_a_defect_is_unknown_and_says_nothing_of_the_inside(
+    house: House, peer: Peer, caplog: pytest.LogCaptureFixture
+):
+    id = peer.call("/t.T/Refuse", b"\xff")  # no text
+    answer = await peer.answer(id)
+    assert (answer.status, answer.details) == (
+        status("UNKNOWN"),
+        "Expected the call to succeed, but found a defect: UnicodeDecodeError",
+    )
+    assert "UnicodeDecodeError" in caplog.text
+
+
+async def test_the_largest_message_is_taken(house: House):
+    peer = house.peer({frames.INITIAL_WINDOW_SIZE: 1_000_000})
+    peer.widen(0, 1_000_000)
+    message = b"x" * MESSAGE_BYTES_MAX
+    assert (await peer.answer(peer.call(message=message))).messages == [message]
