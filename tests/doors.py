@@ -5,6 +5,7 @@ name of its status.
 """
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import osmia
 import osmia.results
 from osmia_broker.broker import Broker
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.config import Settings
+from osmia_broker.config import NAMES, Settings
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError
@@ -33,6 +34,7 @@ from osmia_broker.store.sqlite import SqliteStore
 from tests.memory_store import MemoryStore
 
 START_MS = 1_800_000_000_000
+GRPC_SERVER = os.environ.get("OSMIA_GRPC_SERVER") or NAMES["grpc_server"].default  # of every broker that a test starts
 
 
 class FakeClock:
@@ -453,7 +455,8 @@ class RunningBroker:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="broker under test", daemon=True)
         self._thread.start()
-        self._settings = {"data_dir": data_dir, "grpc_port": 0, "http_port": 0, "management_port": 0, **settings}
+        ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
+        self._settings = {"data_dir": data_dir, **ports, "grpc_server": GRPC_SERVER, **settings}
         self.broker = Broker(Settings(**self._settings), self.clock)
         self.run(self.broker.start())
         self.address = f"127.0.0.1:{self.broker.grpc_port}"

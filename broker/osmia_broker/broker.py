@@ -139,6 +139,7 @@ class Broker:
             message_bytes_max=settings.max_message_size,
             guard=access.guard if access else None,
             tls=tls,
+            grpc_server=settings.grpc_server,
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)

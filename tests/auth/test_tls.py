@@ -21,9 +21,14 @@ def open_door(tmp_path: Path, **settings: object) -> "RunningBroker":
     return running_broker(tmp_path / "data", **certificates.write(tmp_path), **settings)  # type: ignore[return-value]
 
 
+@pytest.fixture(params=["grpcio", "python"])
+def grpc_server(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RunningBroker]:
-    with open_door(tmp_path) as broker:
+def broker(tmp_path: Path, grpc_server: str) -> Iterator[RunningBroker]:
+    with open_door(tmp_path, grpc_server=grpc_server) as broker:
         yield broker
 
 
@@ -160,9 +165,9 @@ def test_a_broker_does_not_start_with_files_that_cannot_be_used(tmp_path, cert, 
 
 
 @pytest.fixture
-def mutual(tmp_path: Path) -> Iterator[RunningBroker]:
+def mutual(tmp_path: Path, grpc_server: str) -> Iterator[RunningBroker]:
     certificates.write(tmp_path / "clients", of="clients")
-    with open_door(tmp_path, tls_client_ca=tmp_path / "clients" / "clients.ca.pem") as broker:
+    with open_door(tmp_path, tls_client_ca=tmp_path / "clients" / "clients.ca.pem", grpc_server=grpc_server) as broker:
         yield broker
 
 

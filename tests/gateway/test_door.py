@@ -52,16 +52,16 @@ class Scripted:
 
 
 class Served:
-    def __init__(self) -> None:
+    def __init__(self, grpc_server: str) -> None:
         self.servicer = Scripted()
         self.counters = GatewayCounters()
         self.door = Door(self.counters)
-        self.server = rpc_server(self.door.rpcs(GATEWAY, self.servicer), message_bytes_max=4 * 1024**2)
+        self.server = rpc_server(grpc_server, self.door.rpcs(GATEWAY, self.servicer), message_bytes_max=4 * 1024**2)
 
 
 @pytest.fixture
-async def it() -> AsyncIterator[Served]:
-    served = Served()
+async def it(grpc_server: str) -> AsyncIterator[Served]:
+    served = Served(grpc_server)
     port = await served.server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         served.wire = Wire(channel)  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 class Served:
     """A door on a partition that is played by hand, with a client."""
 
-    def __init__(self) -> None:
+    def __init__(self, grpc_server: str) -> None:
         self.partition = ScriptedPartition()
         self.calls = Calls(self.partition)  # type: ignore[arg-type]
         identity = Identity(gateway_version="8.10.0", cluster_id="")
@@ -45,6 +45,7 @@ class Served:
             identity,
             user_tasks=object(),
             message_bytes_max=4 * 1024**2,
+            grpc_server=grpc_server,
         )  # type: ignore[arg-type]
         self.stopped: asyncio.Future[None] | None = None
 
@@ -74,8 +75,8 @@ class Served:
 
 
 @pytest.fixture
-async def it() -> AsyncIterator[Served]:
-    served = Served()
+async def it(grpc_server: str) -> AsyncIterator[Served]:
+    served = Served(grpc_server)
     await served.start()
     try:
         yield served

@@ -88,6 +88,7 @@ def broker(
     unique_business_ids: Annotated[
         bool | None, typer.Option("--unique-business-ids", help=config.about("unique_business_ids"))
     ] = None,
+    grpc_server: Annotated[str | None, _option("grpc_server")] = None,
     queue_limit: Annotated[str | None, _option("queue_limit")] = None,
     shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
     task_policy: Annotated[str | None, _option("task_policy")] = None,

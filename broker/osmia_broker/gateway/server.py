@@ -50,6 +50,7 @@ class Server:
         message_bytes_max: int,
         guard: Guard | None = None,
         tls: TlsFiles | None = None,
+        grpc_server: str = "grpcio",
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
@@ -64,7 +65,7 @@ class Server:
             *self._health.rpcs(),
             *reflection.rpcs(),
         ]
-        self._server = rpc_server(rpcs, message_bytes_max=message_bytes_max, tls=tls)
+        self._server = rpc_server(grpc_server, rpcs, message_bytes_max=message_bytes_max, tls=tls)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:
         """Open the door at *host* and *port* (0 for a free one) and return its real port.
@@ -95,8 +96,12 @@ class Server:
         await closing
 
 
-def rpc_server(rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> RpcServer:
-    """Make the gRPC server that carries *rpcs*."""
+def rpc_server(name: str, rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> RpcServer:
+    """Make the gRPC server *name*, grpcio or python, that carries *rpcs*. Only this one is loaded."""
+    if name == "python":
+        from osmia_broker.rpc.python_server import PythonServer
+
+        return PythonServer(rpcs, message_bytes_max=message_bytes_max, tls=tls)
     from osmia_broker.rpc.grpcio_server import GrpcioServer
 
     return GrpcioServer(rpcs, message_bytes_max=message_bytes_max, tls=tls)
