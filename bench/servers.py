@@ -1,0 +1,86 @@
+"""The two gRPC servers of the broker under the load generator, by turns in one run, as ratios of CPU and rate.
+
+    python -m bench servers [--seconds 8] [--rounds 3] [--only cycle,cycle-128,stream,create,open,pollers] [--source ../shared/loadgen]
+
+Each turn is a fresh broker on an empty directory. Ratios survive a busy machine; rates do not: see "others", the cores that others kept busy.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.loadgen import ROOT, Target, load, told
+from osmia_broker.child import ChildBroker
+
+SERVERS = ("grpcio", "python")
+SCENARIOS = {
+    "cycle": ["--scenario", "cycle", "--concurrency", "64"],
+    "cycle-128": ["--scenario", "cycle", "--concurrency", "128"],
+    "stream": ["--scenario", "cycle", "--worker-mode", "stream", "--concurrency", "64"],
+    "create": ["--scenario", "create", "--concurrency", "16"],
+    "open": ["--scenario", "cycle", "--rate", "100"],
+    "pollers": ["--scenario", "pollers", "--n", "500"],
+}
+
+
+def turn(binary: Path, folder: Path, server: str, scenario: str, seconds: float) -> dict[str, Any]:
+    """One broker, one load."""
+    broker = ChildBroker(folder / server, flags=["--grpc-server", server])
+    broker.start()
+    try:
+        target = Target(server, broker.address, broker.pid, folder / server)
+        row = load(binary, target, SCENARIOS[scenario], seconds)[-1]
+        print(told(target, row), flush=True)
+        return row
+    finally:
+        broker.stop()
+        shutil.rmtree(folder / server)
+
+
+def cost(row: dict[str, Any]) -> float:
+    """CPU of the broker in ms: of one operation, or of a second where the load is only waiting."""
+    extra = row.get("extra") or {}
+    return float(extra.get("broker_cpu_ms_per_s") or row.get("broker_cpu_ms_per_op") or 0)
+
+
+def compare(binary: Path, folder: Path, scenario: str, seconds: float, rounds: int) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {server: [] for server in SERVERS}
+    for _ in range(rounds):
+        for server in SERVERS:
+            rows[server].append(turn(binary, folder, server, scenario, seconds))
+    costs = {server: statistics.median(map(cost, rows[server])) for server in SERVERS}
+    rates = {server: statistics.median(float(row.get("ops_per_s") or 0) for row in rows[server]) for server in SERVERS}
+    before, after = SERVERS
+    print(
+        f"{scenario:<12} CPU {costs[before]:.3f} -> {costs[after]:.3f} ms: {costs[after] / (costs[before] or 1):.2f} x   "
+        f"rate {rates[before]:.0f} -> {rates[after]:.0f} a second: {rates[after] / (rates[before] or 1):.2f} x\n",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="cycle,cycle-128,stream,create")
+    parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "loadgen")
+    given = parser.parse_args()
+    if not given.source.exists() or shutil.which("go") is None:
+        sys.exit(
+            f"Expected the load generator's source at {given.source} and Go to build it, but found one of them missing"
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        shutil.copytree(given.source, folder / "source")
+        subprocess.run(["go", "build", "-o", str(folder / "loadgen"), "."], cwd=folder / "source", check=True)
+        for scenario in given.only.split(","):
+            compare(folder / "loadgen", folder, scenario, given.seconds, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
