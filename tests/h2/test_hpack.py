@@ -67,7 +67,7 @@ def test_the_oldest_field_makes_room_in_the_table():
         read(decoder, name + "04" + f"{number:04}".encode().hex())  # each takes 37 of 4096 bytes
     assert read(decoder, "be") == [("a", "0199")]
     assert read(decoder, "ff2c") == [("a", "0090")]  # the 110th newest is the last that fits
-    with pytest.raises(ConnectionFault, match="which the table does not have"):
+    with pytest.raises(ConnectionFault, match="a reference to nothing"):
         read(decoder, "ff2d")
 
 
@@ -75,7 +75,7 @@ def test_a_field_that_is_larger_than_the_table_empties_it():
     decoder = Decoder()
     read(decoder, "40016101" + "62")
     read(decoder, "400162" + "7f821f" + "63" * 4097)
-    with pytest.raises(ConnectionFault, match="which the table does not have"):
+    with pytest.raises(ConnectionFault, match="a reference to nothing"):
         read(decoder, "be")
 
 
@@ -83,7 +83,7 @@ def test_a_smaller_table_forgets_at_once():
     decoder = Decoder()
     read(decoder, "4001610162")
     assert read(decoder, "20" + "3fe11f" + "82") == [(":method", "GET")]
-    with pytest.raises(ConnectionFault, match="which the table does not have"):
+    with pytest.raises(ConnectionFault, match="a reference to nothing"):
         read(decoder, "be")
 
 
@@ -91,10 +91,10 @@ def test_a_smaller_table_forgets_at_once():
     ("block", "words"),
     [
         ("80", "index 0"),
-        ("be", "which the table does not have"),
+        ("be", "a reference to nothing"),
         ("ffffffffff7f", "beyond all bounds"),
-        ("ff", "index out of range"),
-        ("40", "index out of range"),
+        ("ff", "a reference to nothing"),
+        ("40", "a reference to nothing"),
         ("4003616", "cut off"),
         ("400361", "cut off"),
         ("407fffffffff7f61", "beyond all bounds"),

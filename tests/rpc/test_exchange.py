@@ -1,5 +1,6 @@
 """gRPC over HTTP/2, frame by frame: heads, messages, compression, deadlines, statuses (gRPC, PROTOCOL-HTTP2.md)."""
 
+import asyncio
 import gzip
 import zlib
 
@@ -94,6 +95,17 @@ async def test_a_message_may_come_in_any_pieces(peer: Peer):
         for at in range(0, len(whole), size):
             peer.data(id, whole[at : at + size], END_STREAM if at + size >= len(whole) else 0)
         assert (await peer.answer(id)).messages == [message]
+
+
+@pytest.mark.parametrize("path", ["/t.T/Hold", "/t.T/Talk"])
+async def test_a_broken_message_behind_a_good_one_cancels_the_answer(house: House, peer: Peer, path: str):
+    id = peer.open(path)
+    peer.data(id, framed(b"wait"), 0)
+    await peer.settled()
+    assert len(asyncio.all_tasks()) == 2
+    peer.data(id, b"\2\0\0\0\0")
+    assert (await peer.answer(id)).status == status("INTERNAL")
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 # --- compression

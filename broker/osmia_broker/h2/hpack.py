@@ -39,6 +39,9 @@ def _field(name: bytes, value: bytes) -> Field:
 
 STATIC = _static()
 FIRST_DYNAMIC = len(STATIC)  # 62
+NEWEST = FIRST_DYNAMIC - 1  # less the index of an entry: its place from the end of the dynamic table, -1 for the newest
+_FIELDS = {field[:2]: index for index, field in enumerate(STATIC) if index}
+_NAMES = {field[0]: index for index, field in reversed(list(enumerate(STATIC))) if index}
 
 
 class Decoder:
@@ -59,11 +62,16 @@ class Decoder:
         """
         try:
             return self._decode(block, bytes_max)
-        except (IndexError, ValueError) as error:
-            raise ConnectionFault(COMPRESSION_ERROR, f"Expected a header block, but found: {error}") from None
+        except IndexError:
+            raise ConnectionFault(
+                COMPRESSION_ERROR, "Expected a header block, but found a reference to nothing"
+            ) from None
+        except ValueError as error:
+            raise ConnectionFault(COMPRESSION_ERROR, f"Expected a header block, but found {error}") from None
 
     def _decode(self, block: bytes, bytes_max: int) -> list[Field] | None:
         fields: list[Field] = []
+        entries = self._entries
         size = at = 0
         end = len(block)
         while at < end:
@@ -73,7 +81,7 @@ class Decoder:
                 index = first & 0x7F
                 if index == 0x7F:
                     index, at = _number(block, at, 0x7F)
-                field = STATIC[index] if index < FIRST_DYNAMIC else self._dynamic(index)
+                field = STATIC[index] if index < FIRST_DYNAMIC else entries[NEWEST - index]
                 if not index:
                     raise ValueError("index 0")
             elif first & 0x40:  # a new field that the table takes
@@ -91,18 +99,12 @@ class Decoder:
                 fields.append(field)
         return fields if size <= bytes_max else None
 
-    def _dynamic(self, index: int) -> Field:
-        place = index - FIRST_DYNAMIC + 1
-        if place > len(self._entries):
-            raise ValueError(f"index {index}, which the table does not have")
-        return self._entries[-place]
-
     def _literal(self, block: bytes, at: int, index: int, mask: int) -> tuple[Field, int]:
         """Read a field whose value is given; its name is, too, if *index* is 0."""
         if index == mask:
             index, at = _number(block, at, mask)
         if index:
-            name = STATIC[index][0] if index < FIRST_DYNAMIC else self._dynamic(index)[0]
+            name = STATIC[index][0] if index < FIRST_DYNAMIC else self._entries[NEWEST - index][0]
             value, at = _text(block, at)
         else:
             name, at = _text(block, at)
@@ -169,11 +171,11 @@ def encode(fields: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _encoded(name: bytes, value: bytes) -> bytes:
-    for index, (known, its, _) in enumerate(STATIC):
-        if index and (known, its) == (name, value):
-            return bytes((0x80 | index,))
-    index = next((index for index, field in enumerate(STATIC) if index and field[0] == name), 0)
-    return (_prefixed(index, 0x0F) if index else b"\0" + _written(name)) + _written(value)
+    index = _FIELDS.get((name, value))
+    if index is not None:
+        return bytes((0x80 | index,))
+    index = _NAMES.get(name)
+    return (b"\0" + _written(name) if index is None else _prefixed(index, 0x0F)) + _written(value)
 
 
 def _written(text: bytes) -> bytes:

@@ -31,7 +31,9 @@ class Service:
     def __init__(self, rpcs: Mapping[str, Rpc], message_bytes_max: int) -> None:
         self.rpcs = {path.encode(): rpc for path, rpc in rpcs.items()}
         self.message_bytes_max = message_bytes_max
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.cancelled: set[asyncio.Task[None]] = (
+            set()
+        )  # answers that have not ended yet; the loop alone would forget them
 
 
 class Exchange(Stream):
@@ -47,9 +49,9 @@ class Exchange(Stream):
         "_refused_by_http",
         "_rpc",
         "_service",
-        "_task",
         "_timer",
         "_wake",
+        "task",
     )
 
     def __init__(self, connection: Connection, id: int, service: Service) -> None:
@@ -64,7 +66,7 @@ class Exchange(Stream):
             None  # messages of a dialogue that were not read, and their octets
         )
         self._wake: asyncio.Event | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_begun = False  # the answer
         self._refused_by_http = 0  # the status of a request that is none of gRPC
@@ -78,7 +80,7 @@ class Exchange(Stream):
     def opened(self, fields: list[Field] | None) -> None:
         """Find the method, and start the deadline."""
         if fields is None:
-            self._refuse(Refusal("RESOURCE_EXHAUSTED", "Expected less metadata"))
+            self._break_off(Refusal("RESOURCE_EXHAUSTED", "Expected less metadata"))
             return
         found = head(fields)
         self.expected = content_length(found)
@@ -94,7 +96,7 @@ class Exchange(Stream):
         try:
             self._begin(found)
         except Refusal as refusal:
-            self._refuse(refusal)
+            self._break_off(refusal)
 
     def _begin(self, found: dict[bytes, bytes]) -> None:
         rpc = self._rpc = self._service.rpcs.get(found[b":path"])
@@ -125,7 +127,7 @@ class Exchange(Stream):
             try:
                 self._complete(message, size)
             except Refusal as refusal:
-                self._refuse(refusal)
+                self._break_off(refusal)
                 return
         try:
             if data:
@@ -133,7 +135,7 @@ class Exchange(Stream):
             if self.is_whole:
                 self._finish_request()
         except Refusal as refusal:
-            self._refuse(refusal)
+            self._break_off(refusal)
 
     def _pass_over(self, data: bytes) -> None:
         """Read what belongs to no call; answer at its end."""
@@ -221,10 +223,7 @@ class Exchange(Stream):
     # --- the answer
 
     def _start(self, answering: Coroutine[Any, Any, None]) -> None:
-        task = self._task = asyncio.get_running_loop().create_task(answering)
-        tasks = self._service.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        self.task = asyncio.get_running_loop().create_task(answering)
 
     async def _unary(self, rpc: Rpc, request: bytes) -> None:
         try:
@@ -292,16 +291,24 @@ class Exchange(Stream):
         """Cancel the answer: nobody waits for it."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        task = self.task
+        if task is not None and not task.done():
+            task.cancel()
+            cancelled = self._service.cancelled
+            cancelled.add(task)
+            task.add_done_callback(cancelled.discard)
 
     def _miss_deadline(self) -> None:
         """Answer that time is over, and cancel what has been begun."""
         if self.is_stuck:
             self.reset(CANCEL)
-        self._refuse(
+        self._break_off(
             Refusal("DEADLINE_EXCEEDED", "Expected to answer within the deadline of the call, but it has passed")
         )
+
+    def _break_off(self, refusal: Refusal) -> None:
+        """Answer with *refusal*, and cancel what has been begun."""
+        self._refuse(refusal)
         self.lost()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from osmia_broker.h2 import Connection, Limits, Site
 from osmia_broker.rpc.exchange import Exchange, Service
@@ -11,6 +11,7 @@ from osmia_broker.tls import HTTP_2, TlsFiles
 
 BACKLOG = 1_024
 HANDSHAKE_S = 20.0
+LAST_S = 1.0  # for calls that are cancelled to end
 SWEEP_S = 5.0  # between two looks at silent connections
 
 
@@ -72,11 +73,19 @@ class PythonServer:
                     await self._closed.wait()
             except TimeoutError:
                 pass
+        tasks = [exchange.task for exchange in self._exchanges() if exchange.task is not None]
         self._site.cut()
-        if self._service.tasks:
-            await asyncio.wait(self._service.tasks, timeout=1)
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_S)  # they are cancelled now
         if self._sweeping is not None:
             self._sweeping.cancel()
+
+    def _exchanges(self) -> Iterator[Exchange]:
+        assert self._site is not None, "the server is started"
+        for connection in self._site.connections:
+            for stream in connection.streams.values():
+                assert isinstance(stream, Exchange), "the site opens no others"
+                yield stream
 
     def _sweep(self) -> None:
         assert self._site is not None, "the server is started"
