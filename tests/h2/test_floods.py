@@ -40,6 +40,12 @@ def data_for_closed_streams(peer: Peer) -> None:
     peer.data(id, b"x")
 
 
+def header_bombs(peer: Peer) -> None:
+    """A few bytes that unpack to a megabyte."""
+    id, peer.next_id = peer.next_id, peer.next_id + 2
+    peer.send(frame(frames.HEADERS, END_HEADERS | END_STREAM, id, b"\x86" * 16_000))
+
+
 ATTACKS: dict[str, Callable[[Peer], None]] = {
     "pings": lambda peer: peer.send(frame(frames.PING, 0, 0, b"12345678")),
     "answers to pings that nobody sent": lambda peer: peer.send(frame(frames.PING, ACK, 0, b"12345678")),
@@ -52,6 +58,7 @@ ATTACKS: dict[str, Callable[[Peer], None]] = {
     "faults of streams": faults_of_streams,
     "refused streams": refused_streams,
     "window updates that overflow": window_updates_that_overflow,
+    "header bombs": header_bombs,
     "data for closed streams": data_for_closed_streams,
 }
 

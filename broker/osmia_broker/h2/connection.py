@@ -43,6 +43,7 @@ from osmia_broker.h2.stream import Stream
 SETTINGS_COST = 10  # a new window size touches every open stream
 UPDATES_PER_STREAM = 2  # clients of grpcio widen the window of a stream when they open it
 UPDATES_DUE_MAX = 4_000
+TOO_LARGE_COST = 50  # headers that unpack to more than is taken: each costs a millisecond or two
 LEFT_MAX = 1_000  # streams that we ended before their peer did: what still arrives for them is no fault
 LINGER_S = 0.5  # for a peer to read the last frames and to close; closing with unread data would destroy them
 WRITE_BUFFER_BYTES = 256 * 1024
@@ -132,9 +133,7 @@ class Connection(asyncio.Protocol):
         self._is_heard = True
         if self._is_closing:
             return
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
+        data, self._rest = self._rest + data, b""
         try:
             begin = 0 if self._is_greeted else self._greeted(data)
             if self._is_greeted:
@@ -249,6 +248,8 @@ class Connection(asyncio.Protocol):
     def _take_block(self, block: bytes, stream_id: int, flags: int) -> None:
         """Take a header block: the head of a new request, or the trailers of one that is open."""
         fields = self._decoder.decode(block, self.limits.header_list_bytes)
+        if fields is None:
+            self._patience.lose(TOO_LARGE_COST)
         stream = self.streams.get(stream_id)
         is_whole = bool(flags & END_STREAM)
         try:
@@ -291,8 +292,7 @@ class Connection(asyncio.Protocol):
 
     def _take_stray(self, stream_id: int, stream: Stream | None, *, is_headers: bool = False) -> None:
         """Judge content or headers of a stream that has none to come: late ones of a stream that we ended are no fault."""
-        if stream_id > self._last_id or not stream_id & 1:
-            raise ConnectionFault(PROTOCOL_ERROR, "Expected an open stream, but found an idle one")
+        self._check_not_idle(stream_id)
         self._patience.lose()
         if stream_id in self._left:
             return
@@ -474,7 +474,8 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _fail(self, code: int, text: str) -> None:
-        """End the connection because of its peer."""
+        """End the connection because of its peer. Not news: whoever floods a port shall not flood the log, too."""
+        log.debug("connection ended", extra={"code": code, "reason": text})
         self._is_closing = True
         self.outbox.put(frames.goaway(self._last_id, code, text))
         self.outbox.flush()
