@@ -290,6 +290,12 @@ def test_a_process_may_carry_empty_extensions() -> None:
     assert found.version_tag == ""
 
 
+PRIORITY = '<zeebe:userTask/><zeebe:priorityDefinition priority="{}"/>'
+ONE_NATIVE_FORM = (
+    "Exactly one of the attributes 'formId, externalReference' must be present and not blank for native user tasks"
+)
+
+
 @pytest.mark.parametrize(
     ("extensions", "reason"),
     [
@@ -298,14 +304,13 @@ def test_a_process_may_carry_empty_extensions() -> None:
         ('<zeebe:assignmentDefinition assignee="="/>', "failed to parse expression ''"),
         ("<zeebe:formDefinition/>", "Exactly one of the attributes 'formId, formKey'"),
         ('<zeebe:formDefinition formKey="\u200b" formId=" "/>', "Exactly one of the attributes 'formId, formKey'"),
-        (
-            '<zeebe:userTask/><zeebe:priorityDefinition priority="101"/>',
-            "Expected priority to be a number between 0 and 100",
-        ),
-        (
-            '<zeebe:userTask/><zeebe:formDefinition formKey="f"/>',
-            "Exactly one of the attributes 'formId, externalReference'",
-        ),
+        (PRIORITY.format(101), "Priority must be a number between 0 and 100, but was '101'"),
+        (PRIORITY.format(-1), "Priority must be a number between 0 and 100, but was '-1'"),
+        (PRIORITY.format("abc"), "Expected static value to be a valid Number between 0 and 100, but found 'abc'"),
+        (PRIORITY.format(5.5), "Expected static value to be a valid Number between 0 and 100, but found '5.5'"),
+        ('<zeebe:userTask/><zeebe:formDefinition formKey="f"/>', ONE_NATIVE_FORM),
+        ("<zeebe:userTask/><zeebe:formDefinition/>", ONE_NATIVE_FORM),
+        ('<zeebe:userTask/><zeebe:formDefinition formId="f" externalReference="r"/>', ONE_NATIVE_FORM),
         ("<zeebe:unheardOf/>", "'zeebe:unheardOf' is currently not supported"),
         ("<zeebe:taskListeners><zeebe:taskListener/></zeebe:taskListeners>", "Expected 'zeebe:taskListeners' at a"),
     ],

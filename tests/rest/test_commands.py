@@ -150,7 +150,8 @@ def test_a_change_of_a_job_is_whole_or_not_at_all(rest: Rest, job: dict[str, Any
     assert found["retries"] == 1
 
 
-def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str):
+@pytest.mark.parametrize("name", ["jobLeaseToken", "leaseToken"])
+def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str, name: str):
     rest.deploy(f"start > b:job(type={unique}) > end", unique)
     key = rest.create(unique)
     (job,) = activate(rest, unique, withLease=True, tenantFilter="assigned")
@@ -158,11 +159,13 @@ def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str
     assert job["leaseToken"] == job["jobLeaseToken"]
     path = f"/jobs/{job['jobKey']}"
     assert rest.refusal("POST", f"{path}/completion")["title"] == "INVALID_STATE"
-    assert rest.refusal("POST", f"{path}/failure", {"jobLeaseToken": "other"})["title"] == "INVALID_STATE"
-    assert rest.ask("PATCH", path, {"changeset": {"priority": 7}}).status_code == 204
+    assert rest.refusal("POST", f"{path}/failure", {name: "other"})["title"] == "INVALID_STATE"
+    changes = {"changeset": {"priority": 7}}
+    assert rest.refusal("PATCH", path, {**changes, name: "other"})["title"] == "INVALID_STATE"
+    assert rest.ask("PATCH", path, changes).status_code == 204
     (found,) = rest.post("/jobs/search", {"filter": {"jobKey": job["jobKey"]}})["items"]
     assert found["priority"] == 7
-    assert rest.ask("POST", f"{path}/completion", {"jobLeaseToken": job["jobLeaseToken"]}).status_code == 204
+    assert rest.ask("POST", f"{path}/completion", {name: job[name]}).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -537,3 +540,25 @@ def test_a_wait_of_any_length_is_cut_to_the_longest_one(rest: Rest, unique: str,
     rest.deploy("start > end", unique)
     asked = {"processDefinitionId": unique, "awaitCompletion": True, "requestTimeout": wait_ms}
     assert rest.post("/process-instances", asked)["processInstanceKey"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/user-tasks/5/completion"),
+        ("POST", "/jobs/5/completion"),
+        ("POST", "/jobs/5/failure"),
+        ("PUT", "/element-instances/5/variables"),
+        ("POST", "/process-instances"),
+        ("POST", "/signals/broadcast"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("variables", "found"), [([1], "an array"), ("x", "a text"), (5, "a number"), (True, "a boolean")]
+)
+def test_variables_that_are_no_object_make_a_request_that_cannot_be_read(
+    rest: Rest, method: str, path: str, variables: Any, found: str
+):
+    problem = rest.refusal(method, path, {"variables": variables})
+    assert (problem["status"], problem["title"]) == (400, "Bad Request")
+    assert problem["detail"] == f"Failed to read request: variables: expected an object, but found {found}"

@@ -157,6 +157,11 @@ def test_garbage_instead_of_http_harms_nobody(rest: Rest):
     assert rest.get("/topology")
 
 
+def test_the_license_is_that_of_a_broker_without_a_key(rest: Rest):
+    answer = rest.get("/license")
+    assert (answer["validLicense"], answer["licenseType"]) == (False, "unknown")
+
+
 def test_the_topology_names_the_grpc_door(rest: Rest):
     topology = rest.get("/topology")
     (broker,) = topology["brokers"]

@@ -9,7 +9,11 @@ from typing import Any, Self
 import msgspec
 
 from osmia_broker.calls.checks import INT64, quoted
+from osmia_broker.http.problem import bad_request
 from osmia_broker.state.json_text import Digits
+
+#: What a JSON value is, by its first character; an object and null are left out.
+_KINDS = {"[": "an array", '"': "a text", "t": "a boolean", "f": "a boolean"}
 
 
 class _Plain(type):
@@ -82,8 +86,22 @@ def key_text(key: int) -> str | None:
 
 
 def variables_text(variables: msgspec.Raw) -> str:
-    """Return the text of a member with variables; empty when the member is missing. Half characters stay, for the check to refuse."""
-    return bytes(variables).decode("utf-8", "surrogateescape")
+    """Return the text of a member with variables; empty when the member is missing.
+
+    Raises:
+        HttpRefusal: the member is neither an object nor null, so that the request cannot be read.
+
+    """
+    text = json_text(variables)
+    if text and text[0] not in "{n":
+        found = _KINDS.get(text[0], "a number")
+        raise bad_request(f"Failed to read request: variables: expected an object, but found {found}")
+    return text
+
+
+def json_text(value: msgspec.Raw) -> str:
+    """Return the text of a member with any JSON. Half characters stay, for the check to refuse."""
+    return bytes(value).decode("utf-8", "surrogateescape")
 
 
 def convert(type: type, value: Any) -> Any:

@@ -42,7 +42,7 @@ class Topology(Item):
 
 
 class License(Item):
-    """The licence, as clients of the contract ask for it. Osmia is free software and needs none."""
+    """The licence, as clients of the contract ask for it (measured). Osmia is free software and needs none."""
 
     valid_license: bool
     license_type: str
@@ -85,8 +85,8 @@ async def get_status(call: Call) -> None:
 
 @operation("GET", "/license", tag=TAG, is_open=True)
 async def get_license(_call: Call) -> License:
-    """Answer that no licence is needed."""
-    return License(valid_license=True, license_type="unknown", is_commercial=False, expires_at=None)
+    """Answer as a broker without a licence key does. No feature depends on it."""
+    return License(valid_license=False, license_type="unknown", is_commercial=False, expires_at=None)
 
 
 @operation("GET", "/openapi.json", tag=TAG, is_open=True)

@@ -9,7 +9,7 @@ from osmia_broker.calls import checks
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_search
-from osmia_broker.http.types import Body, Item, Text, raw, variables_text
+from osmia_broker.http.types import Body, Item, Text, json_text, raw
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.store.read.entities import CLUSTER_VARIABLES
 from osmia_broker.store.read.search.search import get
@@ -53,7 +53,7 @@ async def create_global_cluster_variable(call: Call, body: NewVariable) -> Varia
         faults.add(f"The value for kind is '{checks.quoted(body.kind or '')}' but must be JSON.")
     faults.refuse()
     return _item(
-        await call.calls.put_cluster_variable(body.name or "", variables_text(body.value), metadata=_metadata(body))
+        await call.calls.put_cluster_variable(body.name or "", json_text(body.value), metadata=_metadata(body))
     )
 
 
@@ -63,7 +63,7 @@ async def update_global_cluster_variable(call: Call, name: str, body: Value) -> 
     faults = Faults()
     _require_value(body, faults)
     faults.refuse()
-    text = variables_text(body.value)
+    text = json_text(body.value)
     return _item(await call.calls.put_cluster_variable(name, text, metadata=_metadata(body), updates=True))
 
 

@@ -61,7 +61,7 @@ class ActivatedJobItem(Item):
     business_id: str | None
     priority: int
     job_lease_token: str | None
-    lease_token: str | None  # the name of `jobLeaseToken` in earlier clients
+    lease_token: str | None  # another name of `jobLeaseToken`; clients know the one or the other
 
 
 class ActivatedJobs(Item):
@@ -70,39 +70,47 @@ class ActivatedJobs(Item):
     jobs: list[ActivatedJobItem]
 
 
-class Completion(Body):
+class Leased(Body):
+    """What a worker says of a job that it may have leased. Clients know the token by either name."""
+
+    job_lease_token: Text | None = None
+    lease_token: Text | None = None
+
+    @property
+    def token(self) -> str:
+        """The token of the lease; empty without one."""
+        return self.job_lease_token or self.lease_token or ""
+
+
+class Completion(Leased):
     """The report of a worker that has done its job."""
 
     variables: Raw = field(default_factory=Raw)
     result: JobResult | None = None
     business_id: Text | None = None
-    job_lease_token: Text | None = None
 
 
-class Failure(Body):
+class Failure(Leased):
     """The report of a worker that gives up. *retry_back_off* is in milliseconds."""
 
     retries: int | None = None
     error_message: Text | None = None
     retry_back_off: int | None = None
     variables: Raw = field(default_factory=Raw)
-    job_lease_token: Text | None = None
 
 
-class Error(Body):
+class Error(Leased):
     """An error of the business, for the model to catch."""
 
     error_code: Text | None = None
     error_message: Text | None = None
     variables: Raw = field(default_factory=Raw)
-    job_lease_token: Text | None = None
 
 
-class Update(Body):
+class Update(Leased):
     """A change of a job."""
 
     changeset: JobChanges | None = None
-    job_lease_token: Text | None = None
 
 
 @operation("POST", "/jobs/activation", tag=TAG, waits=True)
@@ -136,7 +144,7 @@ async def complete_job(call: Call, job_key: Key, body: Completion | None = None)
         variables_text(given.variables),
         result_of(given.result),
         given.business_id,
-        given.job_lease_token or "",
+        given.token,
     )
 
 
@@ -150,7 +158,7 @@ async def fail_job(call: Call, job_key: Key, body: Failure | None = None) -> Non
         error_message=given.error_message or "",
         back_off_ms=given.retry_back_off or 0,
         variables=variables_text(given.variables),
-        lease_token=given.job_lease_token or "",
+        lease_token=given.token,
     )
 
 
@@ -165,7 +173,7 @@ async def throw_job_error(call: Call, job_key: Key, body: Error) -> None:
         error_code=body.error_code or "",
         error_message=body.error_message or "",
         variables=variables_text(body.variables),
-        lease_token=body.job_lease_token or "",
+        lease_token=body.token,
     )
 
 
@@ -179,7 +187,7 @@ async def update_job(call: Call, job_key: Key, body: Update) -> None:
         retries=changes.retries,
         timeout_ms=changes.timeout,
         priority=changes.priority,
-        lease_token=body.job_lease_token or "",
+        lease_token=body.token,
     )
 
 

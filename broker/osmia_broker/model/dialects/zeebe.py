@@ -67,7 +67,11 @@ SUPPORTED = frozenset(
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
+_WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
 _WHOLE_OR_DECIMAL = re.compile(r"([+-]?[0-9]{1,10})(\.[0-9]+)?")
+_ONE_NATIVE_FORM = (
+    "Exactly one of the attributes 'formId, externalReference' must be present and not blank for native user tasks"
+)
 
 
 def check(source: Source) -> None:
@@ -222,7 +226,7 @@ def _native_form(source: Source) -> dict[str, Any]:
         return {}
     id, reference = node.get("formId", ""), node.get("externalReference", "")
     if bool(trimmed(id)) == bool(trimmed(reference)):
-        source.fault("Exactly one of the attributes 'formId, externalReference' must be present and not blank", node)
+        source.fault(_ONE_NATIVE_FORM, node)
         return {}
     if trimmed(reference):
         return {"external_reference": _value(source, node, "externalReference", _name)}
@@ -435,10 +439,12 @@ def _int32(text: str) -> Static:
 
 
 def _priority(text: str) -> Static:
-    match = _WHOLE_OR_DECIMAL.fullmatch(trimmed(text))
-    if match is None or int(match[1]) not in PRIORITIES:
-        raise ValueError(f"Expected priority to be a number between 0 and 100, but found '{quote(text)}'")
-    return Static(int(match[1]))
+    number = trimmed(text)
+    if _WHOLE.fullmatch(number) is None:
+        raise ValueError(f"Expected static value to be a valid Number between 0 and 100, but found '{quote(text)}'")
+    if int(number) not in PRIORITIES:
+        raise ValueError(f"Priority must be a number between 0 and 100, but was '{quote(text)}'")
+    return Static(int(number))
 
 
 def _texts(text: str) -> Static:
