@@ -112,7 +112,7 @@ class MemoryStore:
             raise failure
 
     def _erase(self, instance_key: int) -> None:
-        for kind in INSTANCE_KINDS:
+        for kind in (one for one in KINDS.values() if one.of_instance or one.is_history):
             place = kind.columns.index("process_instance_key")
             for rows in (self.values[kind.row_type], self._living[kind.row_type]):
                 for key in [key for key, values in rows.items() if values[place] == instance_key]:

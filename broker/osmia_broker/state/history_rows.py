@@ -6,7 +6,7 @@ from enum import StrEnum
 from osmia_broker.state.kinds import stored
 
 
-@stored("message_correlations")
+@stored("message_correlations", is_history=True)
 @dataclass(slots=True)
 class MessageCorrelation:
     """A message that has reached an event. It is history: it is written once, and never read by the engine."""

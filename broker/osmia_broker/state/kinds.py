@@ -30,6 +30,7 @@ class Kind:
     columns: tuple[str, ...]
     changing: frozenset[str]  #: columns that may be set again
     of_instance: bool  #: its rows belong to a process instance, come into memory with it and leave with it
+    is_history: bool  #: its rows are only written, tell about a process instance, and are erased with it
     ends: bool  #: its rows are ended (`ended_ms`), not deleted
     lookups: tuple[str, ...]  #: columns, never changing, by which the rows in memory are found
     due: str  #: the column with the time at which something must happen to the row (0: nothing); empty if there is none
@@ -48,6 +49,7 @@ def stored(
     *,
     primary_key: tuple[str, ...] = ("key",),
     of_instance: bool = False,
+    is_history: bool = False,
     lookups: tuple[str, ...] = (),
     due: str = "",
     sized: tuple[str, ...] = (),
@@ -71,6 +73,7 @@ def stored(
             columns=tuple(columns),
             changing=may_change,
             of_instance=of_instance,
+            is_history=is_history,
             ends="ended_ms" in columns,
             lookups=lookups,
             due=due,

@@ -98,7 +98,7 @@ class TaskTransition:
     ended_ms: int = changing(0)
 
 
-@stored("task_candidates", primary_key=("user_task_key", "kind", "name"))
+@stored("task_candidates", primary_key=("user_task_key", "kind", "name"), is_history=True)
 @dataclass(slots=True)
 class TaskCandidate:
     """A person or a group that may claim a user task, for lists by name."""
@@ -110,7 +110,7 @@ class TaskCandidate:
     ended_ms: int = changing(0)  # when it was removed, or when its task ended
 
 
-@stored("task_events")
+@stored("task_events", is_history=True)
 @dataclass(slots=True)
 class TaskEvent:
     """A step in the history of a user task: who did what, and which values changed.
@@ -128,7 +128,7 @@ class TaskEvent:
     at_ms: int
 
 
-@stored("task_comments")
+@stored("task_comments", is_history=True)
 @dataclass(slots=True)
 class TaskComment:
     """A person's comment on a user task."""
@@ -141,7 +141,7 @@ class TaskComment:
     at_ms: int
 
 
-@stored("task_drafts", primary_key=("user_task_key", "user"))
+@stored("task_drafts", primary_key=("user_task_key", "user"), is_history=True)
 @dataclass(slots=True)
 class TaskDraft:
     """A person's unfinished input to a user task. It is private to both, and never a process variable."""

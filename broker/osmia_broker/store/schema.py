@@ -116,6 +116,7 @@ resources = TABLES[rows.Resource]
 #: Instance kinds whose rows have a key of their own. The others live in a scope, as long as it does, and their primary key begins with it.
 KEYED_KINDS: tuple[Kind, ...] = tuple(kind for kind in INSTANCE_KINDS if kind.primary_key == ("key",))
 SCOPED_KINDS: tuple[Kind, ...] = tuple(kind for kind in INSTANCE_KINDS if kind.primary_key[0] == "scope_key")
+HISTORY_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS.values() if kind.is_history)
 
 # A process instance has few incidents in its life. With `ended_ms` in their index, SQLite would read it whole for a list of open ones.
 _FEW_IN_ALL = frozenset({rows.Incident})

@@ -82,7 +82,6 @@ _HELD = prepare(statements.HELD)
 _PARTITION = prepare(statements.PARTITION)
 _TAKE_OVER = prepare(statements.TAKE_OVER)
 _SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
-_ERASE_SCOPED = [prepare(statement) for statement in statements.ERASE_SCOPED]
 _ERASE = [prepare(statement) for statement in statements.ERASE]
 
 
@@ -270,9 +269,9 @@ class SqliteStore:
 
     @staticmethod
     def _erase(db: sqlite3.Connection, process_instance_keys: Sequence[int]) -> None:
-        """Delete all rows of process instances; those of a scope first, which are found by its element instances."""
+        """Delete all rows of process instances, and what was noted about them."""
         keys = packed(process_instance_keys)
-        for statement in (*_ERASE_SCOPED, *_ERASE):
+        for statement in _ERASE:
             statement.run(db, keys=keys)
 
     def _value_refused(self, changes: Changes, error: Exception) -> Exception:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
 from osmia_broker.state.store_protocol import MATCHES_MAX
+from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among, unpacked
 
@@ -109,6 +110,16 @@ def _erase_scoped(kind: Kind) -> Delete:
     return table.delete().where(table.c.scope_key.in_(of_instances))
 
 
+def _erase_history(kind: Kind) -> Delete:
+    """Delete what was noted about process instances: that about a user task is found by its task."""
+    table = schema.TABLES[kind.row_type]
+    if "user_task_key" not in kind.columns:
+        return _erase(kind)
+    tasks = schema.TABLES[UserTask]
+    of_instances = select(tasks.c.key).where(among(tasks.c.process_instance_key, "keys"))
+    return table.delete().where(table.c.user_task_key.in_(of_instances))
+
+
 def _waiting(index: str, *place: ColumnElement[bool]) -> Select[Any]:
     """Select (priority, key) of the first *rows_max* jobs of a *type* that are in *index* and whose *place* is as wanted, by rank."""
     jobs = schema.jobs.c
@@ -173,8 +184,12 @@ KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key
 RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).where(
     among(schema.resources.c.checksum, "keys")
 )
-ERASE_SCOPED = [_erase_scoped(kind) for kind in schema.SCOPED_KINDS]  #: to be run before ERASE
-ERASE = [_erase(kind) for kind in schema.KEYED_KINDS]
+#: To be run in this order: the first ones find their rows by element instances and user tasks, which the last ones delete.
+ERASE = [
+    *map(_erase_scoped, schema.SCOPED_KINDS),
+    *map(_erase_history, schema.HISTORY_KINDS),
+    *map(_erase, schema.KEYED_KINDS),
+]
 # The parts of a lane. Each statement reads just the part of its index that it returns; one with an alternative in its condition would
 # read what is before it too.
 PLAIN_JOBS = _waiting(schema.PLAIN, schema.jobs.c.key > bindparam("after"))  #: those after a key
