@@ -6,7 +6,6 @@ A call that only submits a command returns the partition's future, so that a doo
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from copy import copy
 from typing import Self, cast
 
 from msgspec.structs import replace
@@ -26,7 +25,6 @@ from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.calls.workers import Asks, Workers
 from osmia_broker.engine.answers import ActivatedJob, Created, Deployed, EvaluatedDecision
-from osmia_broker.engine.audit import by_person
 from osmia_broker.engine.commands import (
     ActivateJobs,
     AdHocResult,
@@ -88,8 +86,9 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
     def by(self, caller: Caller) -> Self:
         """Return the same calls for a person: their operations go into the audit log."""
-        calls = copy(self)
-        calls._partition = cast("Partition", OperatedPartition(self._partition, caller.user))  # noqa: SLF001 - a copy of itself
+        calls = object.__new__(type(self))  # each create comes here, and `copy` costs 4 times as much
+        calls.__dict__.update(self.__dict__)
+        calls._partition = cast("Partition", OperatedPartition(self._partition, caller.user))
         return calls
 
     def leaders(self) -> list[int]:
@@ -130,7 +129,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         command = _creation(
             bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
         )
-        return self._partition.submit(by_person(marks.added_to(command), marks.initiator))
+        return self._partition.submit(marks.added_to(command))
 
     async def create_instance_and_await_result(
         self,
@@ -164,7 +163,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
                 bpmn_process_id, version, process_definition_key, variables, start_elements, version_tag=version_tag
             )
             command = replace(marks.added_to(command), result_ticket=result.ticket, fetch_variables=fetch_variables)
-            creation = self._partition.submit(by_person(command, marks.initiator))
+            creation = self._partition.submit(command)
             created = await asyncio.shield(creation)
             if created.has_ended:
                 assert self._reader is not None, "a broker has a read side"

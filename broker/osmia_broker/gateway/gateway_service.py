@@ -67,7 +67,7 @@ class Gateway:
         """Start an instance."""
         checks.default_tenant("CreateProcessInstance", [request.tenantId])
         return wire.created(
-            await self._calls.create_instance(
+            await self._calls.by(caller).create_instance(
                 bpmn_process_id=request.bpmnProcessId,
                 version=request.version,
                 process_definition_key=request.processDefinitionKey,
@@ -83,7 +83,7 @@ class Gateway:
         """Start an instance and wait for its end."""
         creation = request.request
         checks.default_tenant("CreateProcessInstanceWithResult", [creation.tenantId])
-        created, variables = await self._calls.create_instance_and_await_result(
+        created, variables = await self._calls.by(caller).create_instance_and_await_result(
             bpmn_process_id=creation.bpmnProcessId,
             version=creation.version,
             process_definition_key=creation.processDefinitionKey,

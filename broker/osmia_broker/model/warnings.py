@@ -9,18 +9,12 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from osmia_broker.model.dialects.zeebe import KNOWN
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.graph import Element, Process, SequenceFlow
 from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
 
 WARNINGS_MAX = 50  # of one file; each is a line that a person reads
-ZEEBE_ELEMENTS = (
-    "adHoc", "assignmentDefinition", "calledDecision", "calledElement", "conditionalFilter", "executionListener",
-    "executionListeners", "formDefinition", "header", "input", "ioMapping", "jobPriorityDefinition", "linkedResource",
-    "linkedResources", "loopCharacteristics", "output", "priorityDefinition", "properties", "property", "publishMessage",
-    "script", "subscription", "taskDefinition", "taskHeaders", "taskListener", "taskListeners", "taskSchedule", "userTask",
-    "userTaskForm", "versionTag",
-)  # fmt: skip
 
 
 def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
@@ -35,9 +29,9 @@ def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
 def _misspelt(root: Node) -> Iterator[Fault]:
     for node in root.iter(f"{{{ZEEBE}}}*"):
         name = local_name(node)
-        if name in ZEEBE_ELEMENTS:
+        if name in KNOWN:
             continue
-        suggestion = meant("zeebe", name, ZEEBE_ELEMENTS)
+        suggestion = meant("zeebe", name, KNOWN)
         if not suggestion:
             continue  # of a newer version of the dialect
         at: Node | None = node

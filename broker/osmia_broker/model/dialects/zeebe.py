@@ -64,6 +64,11 @@ SUPPORTED = frozenset(
         "versionTag",
     }
 )
+#: All element names of the dialect: those, the ones inside of them, and some of newer versions that are refused by name.
+KNOWN = SUPPORTED | {
+    *("executionListener", "header", "input", "output", "property", "taskListener"),
+    *("conditionalFilter", "linkedResource", "linkedResources"),
+}
 
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
