@@ -559,6 +559,7 @@ def test_a_wait_of_any_length_is_cut_to_the_longest_one(rest: Rest, unique: str,
 def test_variables_that_are_no_object_make_a_request_that_cannot_be_read(
     rest: Rest, method: str, path: str, variables: Any, found: str
 ):
-    problem = rest.refusal(method, path, {"variables": variables})
+    body = {"variables": variables, "processDefinitionId": "p", "signalName": "s"}
+    problem = rest.refusal(method, path, body)
     assert (problem["status"], problem["title"]) == (400, "Bad Request")
     assert problem["detail"] == f"Failed to read request: variables: expected an object, but found {found}"
