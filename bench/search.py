@@ -21,7 +21,7 @@ from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.state.rows import ElementInstance, ElementState, ProcessDefinition, Variable
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.task_rows import ENDED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search, search
@@ -40,6 +40,7 @@ def task_rows(number: int, *, is_open: bool) -> list[Any]:
     at_ms, ended_ms = START_MS + number * 7, 0 if is_open else START_MS + number * 7 + 60_000
     group = f"group-{number * 7 % GROUPS}"
     assignee = "" if number % 5 else f"user-{number // 5 % USERS}"
+    standing = STANDS if is_open else ENDED
     state = (
         (ElementState.ACTIVATED, UserTaskState.CREATED)
         if is_open
@@ -72,8 +73,8 @@ def task_rows(number: int, *, is_open: bool) -> list[Any]:
             created_ms=at_ms,
             ended_ms=ended_ms,
         ),
-        TaskCandidate(key + 2, CandidateKind.GROUP, group, key, ended_ms),
-        TaskCandidate(key + 2, CandidateKind.GROUP, f"everybody-{number % 3}", key, ended_ms),
+        TaskCandidate(key + 2, CandidateKind.GROUP, group, key, standing),
+        TaskCandidate(key + 2, CandidateKind.GROUP, f"everybody-{number % 3}", key, standing),
         Variable(key, "orderId", f'"order-{number}"', key),
         Variable(key, "amount", str(number % 1000), key),
     ]

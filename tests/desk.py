@@ -19,7 +19,7 @@ from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import OsmiaError
 from osmia_broker.partition import Partition
 from osmia_broker.state.rows import Job
-from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask
+from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskComment, TaskDraft, TaskEvent, UserTask
 from tests.bpmn import bpmn
 from tests.doors import EngineDoor, Refused, settle
 from tests.harness import Scenario
@@ -70,7 +70,7 @@ class Desk(Scenario):
         return [
             f"{str(row.kind).lower()} {row.name}"
             for row in self._noted(TaskCandidate)
-            if row.user_task_key == key and bool(row.ended_ms) == ended
+            if row.user_task_key == key and (row.standing != STANDS) == ended
         ]
 
     def history(self, element: str) -> list[tuple[str, str, str, dict[str, Any]]]:

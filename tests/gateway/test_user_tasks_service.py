@@ -187,6 +187,14 @@ def test_the_variables_of_a_mapped_task_are_those_of_its_mapping(broker: Running
     assert broker.client.user_tasks.variables(task.key) == {"c": 1}
 
 
+def test_more_variables_than_an_answer_holds_are_refused_and_not_cut_off(broker: RunningBroker):
+    broker.client.deploy(("many.bpmn", bpmn("start > t:user > end", id="many")))
+    instance = broker.client.create_instance("many", {f"v{number}": number for number in range(10_001)}).key
+    [task] = broker.client.user_tasks.search({"processInstanceKey": str(instance)}).items
+    with pytest.raises(osmia.InvalidState, match=r"to fit one answer.*list them in pages"):
+        broker.client.user_tasks.variables(task.key)
+
+
 def test_changes_of_tasks_are_followed(tmp_path: Path):
     with running_broker(tmp_path, event_log="always") as broker:
         client, desk = broker.client, broker.client.user_tasks

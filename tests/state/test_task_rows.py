@@ -3,11 +3,18 @@
 from dataclasses import replace
 
 from osmia_broker.state.state import State
-from osmia_broker.state.task_rows import CandidateKind, GlobalTaskListener, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.task_rows import (
+    ENDED,
+    CandidateKind,
+    GlobalTaskListener,
+    TaskCandidate,
+    UserTask,
+    UserTaskState,
+)
 from tests.memory_store import MemoryStore
 
 FAMILY = TaskCandidate(7, CandidateKind.GROUP, "family", 1)
-GONE = TaskCandidate(7, CandidateKind.GROUP, "family", 1, ended_ms=5)
+GONE = TaskCandidate(7, CandidateKind.GROUP, "family", 1, standing=ENDED)
 
 
 def listener(id: str = "all", key: int = 3, **given: object) -> GlobalTaskListener:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from osmia_broker.state.rows import BusinessId, ElementInstance, ElementState, InstanceOrigin, Variable
-from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, UserTask, UserTaskState
+from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, CandidateKind, TaskCandidate, UserTask, UserTaskState
 from osmia_broker.store.read.search.values import moment
 from tests.store.rows import BASE
 
@@ -59,9 +59,12 @@ def _task(chance: random.Random, number: int) -> tuple[list[Any], Facts]:
         created_ms=(1 + number // 12) * DAY,  # in the order of the keys, many at a time
         ended_ms=ended_ms,
     )
-    rows: list[Any] = [row, *(TaskCandidate(key, CandidateKind.GROUP, one, instance, ended_ms) for one in groups)]
+    rows: list[Any] = [
+        row,
+        *(TaskCandidate(key, CandidateKind.GROUP, one, instance, STANDS if is_open else ENDED) for one in groups),
+    ]
     removed = next((one for one in GROUPS if one not in groups), "")
-    rows.append(TaskCandidate(key, CandidateKind.GROUP, removed, instance, ended_ms + DAY if ended_ms else 1))
+    rows.append(TaskCandidate(key, CandidateKind.GROUP, removed, instance, REMOVED))
     place = (row.process_definition_key, row.element_id, "USER_TASK")
     ended = ElementState.ACTIVATED if is_open else ElementState.COMPLETED
     rows.append(ElementInstance(element, instance, *place, ended, instance, "", row.created_ms, ended_ms))

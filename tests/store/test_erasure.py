@@ -12,7 +12,15 @@ from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import CandidateKind, TaskCandidate, TaskComment, TaskDraft, TaskEvent, TaskOperation
+from osmia_broker.state.task_rows import (
+    REMOVED,
+    CandidateKind,
+    TaskCandidate,
+    TaskComment,
+    TaskDraft,
+    TaskEvent,
+    TaskOperation,
+)
 from osmia_broker.store.sqlite import SqliteStore
 from tests.store import rows
 from tests.store.rows import BASE, PROCESS, TEXT, changes
@@ -24,7 +32,7 @@ KEPT = {  # with the reason
 TASK_KEY = rows.user_task.key
 NOTES: tuple[Any, ...] = (
     TaskCandidate(TASK_KEY, CandidateKind.GROUP, "family", PROCESS),
-    TaskCandidate(TASK_KEY, CandidateKind.USER, "ben", PROCESS, ended_ms=9),
+    TaskCandidate(TASK_KEY, CandidateKind.USER, "ben", PROCESS, standing=REMOVED),
     TaskEvent(BASE + 40, PROCESS, TASK_KEY, TaskOperation.ASSIGN, "claim", "ada", '{"assignee":["","ada"]}', 14),
     TaskComment(BASE + 41, PROCESS, TASK_KEY, "ada", TEXT, 15),
     TaskDraft(TASK_KEY, "ada", PROCESS, '{"salary":1}', 16),

@@ -88,7 +88,7 @@ async def test_the_next_page_is_read_from_its_index(written: Written, reader: Re
     [
         ({"assignee": "ada"}, "user_tasks_by_assignee (assignee=? AND ended_ms=?)"),
         ({"processInstanceKey": BASE + 10_000}, "user_tasks_of_instance (process_instance_key=? AND ended_ms=?)"),
-        ({"candidateGroup": "hr"}, "task_candidates_by_name (kind=? AND name=? AND ended_ms=?)"),
+        ({"candidateGroup": "hr"}, "task_candidates_by_name (kind=? AND name=? AND standing=?)"),
         (
             {"processInstanceVariables": [{"name": "amount", "value": "2"}]},
             "variables_by_value (name=? AND <expr>=?)",
@@ -122,3 +122,37 @@ async def test_what_a_person_may_read_is_found_through_indexes(
         for step, text in found:
             if step.endswith(" task") or " task " in step:
                 assert "SEARCH" in step or any(index in step for index in INDEXES), f"{step}: {text}"
+
+
+ALL_ORDERS = [None, [{"field": "creationDate", "order": "ASC"}], [{"field": "creationDate", "order": "DESC"}]]
+LAST_ENDED = [{"field": "completionDate", "order": "DESC"}]
+
+
+@pytest.mark.parametrize("filter", [{}, {"state": "COMPLETED"}], ids=["all", "completed"])
+async def test_who_may_read_a_task_is_known_without_a_look_at_the_tasks(
+    written: Written, reader: Reader, filter: dict[str, Any]
+):
+    readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    for sort in ORDERS:
+        found = await steps(written, reader, Search(filter, sort, {"limit": 2}), readable)
+        assert not [step for step, _ in found if "SUBQUERY" in step and "owner" in step], found
+        assert any("task_candidates_by_name (kind=? AND name=? AND standing=?)" in step for step, _ in found), found
+
+
+@pytest.mark.parametrize(
+    ("filter", "sort", "index"),
+    [
+        *(({}, one, "SCAN task") for one in ALL_ORDERS),  # in the order of the rows themselves
+        ({"state": "COMPLETED"}, LAST_ENDED, "INDEX user_tasks_by_completion"),
+    ],
+    ids=str,
+)
+async def test_the_next_tasks_of_all_are_walked_in_the_order_of_their_list(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch, filter: dict[str, Any], sort: Any, index: str
+):
+    monkeypatch.setattr("osmia_broker.store.read.search.search.FEW_MAX", 1)
+    readable = ReadableTasks(reader, Actor("ada", ("hr", "it"), TaskPolicy.STRICT)).scope
+    found = await steps(written, reader, Search(filter, sort, {"limit": 2}), readable)
+    walked = [step for step, text in found if "nearest" in text and index in step]
+    assert walked, found
+    assert not [step for step, text in found if "nearest" in text and "TEMP B-TREE FOR ORDER BY" in step], found

@@ -3,7 +3,7 @@
 import sqlite3
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from osmia_broker.state.rows import (
     WaitingToken,
 )
 from osmia_broker.state.store_protocol import Due, DueWanted, Lane, MatchWanted, Wanted
+from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS
 from osmia_broker.state.windows import FIRST, rank_of
 from osmia_broker.store import creation, dialects, schema, statements
 from osmia_broker.store.migrations import upgrade
@@ -151,6 +152,24 @@ async def test_a_migrated_file_takes_rows_of_every_kind(tmp_path: Path, version:
     await store.close()
     assert (await store.open()).definitions[StartSubscription] == [rows.start_subscription]
     await store.close()
+
+
+async def test_candidates_of_an_older_file_stand_or_have_ended_or_were_removed(tmp_path: Path):
+    path = tmp_path / "x.db"
+    upgrade.run(path, "0015")
+    tasks = [(1, 0), (2, 70)]  # of which the second has ended
+    candidates = [(1, "here", 0), (1, "gone", 50), (2, "here", 70), (2, "gone", 50), (3, "of an erased instance", 0)]
+    with sqlite3.connect(path) as db:
+        for key, ended_ms in tasks:
+            row = replace(rows.user_task, key=key, ended_ms=ended_ms)
+            db.execute(f"INSERT INTO user_tasks VALUES ({', '.join('?' * len(astuple(row)))})", astuple(row))
+        db.executemany("INSERT INTO task_candidates VALUES (?, 'USER', ?, 10, ?)", candidates)
+    db.close()
+    upgrade.run(path)
+    with sqlite3.connect(path) as db:
+        found = db.execute("SELECT user_task_key, name, standing FROM task_candidates ORDER BY 1, 2").fetchall()
+    db.close()
+    assert found == [(1, "gone", REMOVED), (1, "here", STANDS), (2, "gone", REMOVED), (2, "here", ENDED)]
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path):

@@ -10,6 +10,9 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.task_rows import (
+    ENDED,
+    REMOVED,
+    STANDS,
     CandidateKind,
     TaskCandidate,
     TaskEvent,
@@ -81,7 +84,7 @@ def insert_task(turn: Turn, instance: ElementInstance, **columns: Any) -> UserTa
     turn.user_tasks.insert(task)
     for kind, text in ((CandidateKind.USER, task.candidate_users), (CandidateKind.GROUP, task.candidate_groups)):
         if text != "[]":
-            _note_candidates(turn, task, kind, _read_texts(text), 0)
+            _note_candidates(turn, task, kind, _read_texts(text), STANDS)
     return task
 
 
@@ -107,8 +110,8 @@ def apply_changes(turn: Turn, task: UserTask, changes: Mapping[str, Any], **colu
         column = _COLUMNS[attribute]
         if attribute in _CANDIDATES:
             kind = _CANDIDATES[attribute]
-            _note_candidates(turn, task, kind, {*before} - {*value}, turn.now_ms)
-            _note_candidates(turn, task, kind, {*value} - {*before}, 0)
+            _note_candidates(turn, task, kind, {*before} - {*value}, REMOVED)
+            _note_candidates(turn, task, kind, {*value} - {*before}, STANDS)
             columns[column] = msgspec.json.encode(value).decode()
         else:
             columns[column] = value
@@ -122,8 +125,8 @@ def apply_changes(turn: Turn, task: UserTask, changes: Mapping[str, Any], **colu
 def end_task(turn: Turn, task: UserTask, state: UserTaskState) -> None:
     """End the task and what lists know of it."""
     turn.user_tasks.end(task, turn.now_ms, state=state)
-    _note_candidates(turn, task, CandidateKind.USER, texts_of(task.candidate_users), turn.now_ms)
-    _note_candidates(turn, task, CandidateKind.GROUP, texts_of(task.candidate_groups), turn.now_ms)
+    _note_candidates(turn, task, CandidateKind.USER, texts_of(task.candidate_users), ENDED)
+    _note_candidates(turn, task, CandidateKind.GROUP, texts_of(task.candidate_groups), ENDED)
 
 
 def complete_tasks_of(turn: Turn, instance: ElementInstance) -> None:
@@ -177,7 +180,7 @@ def refuse_waiting(turn: Turn, task: UserTask, code: str, text: str) -> None:
     answer_waiting(turn, task, msgspec.json.encode({"code": code, "text": text}).decode())
 
 
-def _note_candidates(turn: Turn, task: UserTask, kind: CandidateKind, names: Iterable[str], ended_ms: int) -> None:
+def _note_candidates(turn: Turn, task: UserTask, kind: CandidateKind, names: Iterable[str], standing: int) -> None:
     notes = turn.notes[TaskCandidate]
     for name in names:
-        notes.write(TaskCandidate(task.key, kind, name, task.process_instance_key, ended_ms))
+        notes.write(TaskCandidate(task.key, kind, name, task.process_instance_key, standing))

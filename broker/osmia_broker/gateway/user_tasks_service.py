@@ -10,7 +10,7 @@ from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
@@ -22,6 +22,7 @@ from osmia_proto import queries
 
 HISTORY_MAX = 1_000  # entries of a page
 ITEM_BYTES_MAX = 3_500_000  # of a task, or an entry of its history: clients accept 4 MiB a message, and such an item is alone on its page
+VARIABLES_BYTES_MAX = 4_000_000  # of one answer: clients accept messages of 4 MiB
 CHANGED = queries.UserTaskChanged()
 
 
@@ -129,7 +130,12 @@ class UserTasks:
         scopes = await task_views.scopes_seen(self._reader, int64("key", request.key))
         given = {SCOPES: dialect.array(scopes)}
         asked = Search(page={"limit": ITEMS_MAX})
-        found = await search(self._reader, WHOLE_EFFECTIVE_VARIABLES, asked, given=given)
+        found = await search(self._reader, WHOLE_EFFECTIVE_VARIABLES, asked, given=given, bytes_max=VARIABLES_BYTES_MAX)
+        if found.goes_on:
+            raise InvalidState(
+                f"Expected the variables of user task with key '{request.key}' to fit one answer, of at most {ITEMS_MAX}"
+                f" variables and {VARIABLES_BYTES_MAX} bytes, but found more; list them in pages with SearchVariables"
+            )
         values = {item["name"]: msgspec.Raw(item["value"].encode()) for item in found.items}
         return queries.UserTaskVariables(variables=msgspec.json.encode(values).decode())
 

@@ -98,6 +98,9 @@ class TaskTransition:
     ended_ms: int = changing(0)
 
 
+STANDS, ENDED, REMOVED = range(3)  #: of a candidate: of an open task; of one that ended with it; taken away before
+
+
 @stored("task_candidates", primary_key=("user_task_key", "kind", "name"), is_history=True)
 @dataclass(slots=True)
 class TaskCandidate:
@@ -107,7 +110,7 @@ class TaskCandidate:
     kind: CandidateKind
     name: str
     process_instance_key: int
-    ended_ms: int = changing(0)  # when it was removed, or when its task ended
+    standing: int = changing(0)  # STANDS, ENDED or REMOVED
 
 
 @stored("task_events", is_history=True)

@@ -185,9 +185,9 @@ _index("instances_suspended", _origin.process_instance_key, where="suspended_ms 
 # Listing the evaluations of a decision, newest first.
 _index("decision_evaluations_of_decision", TABLES[DecisionEvaluation].c.decision_id)
 
-# The user tasks that a person or a group may claim. With `ended_ms`, SQLite need not look at the rows.
+# The user tasks that a person or a group may claim, those that have ended apart, each in the order of keys: so they are merged as they are read.
 _candidates = TABLES[TaskCandidate].c
-_index("task_candidates_by_name", _candidates.kind, _candidates.name, _candidates.ended_ms, _candidates.user_task_key)
+_index("task_candidates_by_name", _candidates.kind, _candidates.name, _candidates.standing, _candidates.user_task_key)
 
 # Searching user tasks. The open ones have an index with every column that filters need, a quarter as large as the rows, and one for
 # each order of lists. SQLite takes a value from a partial index only if it is a column there, so `ended_ms` is one.

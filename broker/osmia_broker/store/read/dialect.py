@@ -123,9 +123,13 @@ def reason(error: Exception) -> str:
 # --- statements
 
 
+BY_KEY = "-"  #: stands for the order of the keys, in which the rows lie themselves
+
+
 def by_index(statement: Select[Any], table: FromClause, name: str) -> Select[Any]:
     """Let *statement* read *table* through the index *name*, instead of the way that SQLite would guess without statistics."""
-    return statement.with_hint(table, f"INDEXED BY {name}", "sqlite") if name else statement
+    hint = "NOT INDEXED" if name == BY_KEY else f"INDEXED BY {name}"
+    return statement.with_hint(table, hint, "sqlite") if name else statement
 
 
 class _Compiler(SQLiteCompiler):

@@ -5,12 +5,13 @@ to the keys of its tasks through an index (`search/key_lookups.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import FromClause, Select, and_, bindparam, literal_column, select
 from sqlalchemy import text as text_of_schema
 
-from osmia_broker.state.task_rows import TaskCandidate, UserTask
+from osmia_broker.state.task_rows import ENDED, REMOVED, STANDS, TaskCandidate, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Nested, flag, maybe, text
@@ -22,6 +23,17 @@ IS_FOR_EVERYBODY = "isForEverybody"
 KINDS = {CANDIDATE_GROUP: "GROUP", CANDIDATE_USER: "USER"}
 
 Lookup = Callable[[Leaf], Sequence[Select[Any]]]
+
+
+class Which(Enum):
+    """The user tasks that a list is about."""
+
+    ALL = "all"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+_STANDINGS = {Which.ALL: (STANDS, ENDED), Which.OPEN: (STANDS,), Which.ENDED: (ENDED,)}
 
 
 def assignee(task: FromClause, **more: Any) -> Field:
@@ -40,62 +52,61 @@ def is_for_everybody(task: Column) -> Field:
     return flag(IS_FOR_EVERYBODY, found.where(table.c.key == task).exists(), filters=False, shows=False)
 
 
-def lookups(*, of_open: bool) -> Mapping[str, Lookup]:
-    """Return the ways from a person to the keys of their tasks, of all of them or the open ones."""
-    return {name: _candidates_lookup(kind, of_open=of_open) for name, kind in KINDS.items()} | {
-        USER: with_value("assignee", of_open=of_open),
+def lookups(which: Which) -> Mapping[str, Lookup]:
+    """Return the ways from a person to the keys of their tasks."""
+    return {name: _candidates_lookup(kind, which) for name, kind in KINDS.items()} | {
+        USER: with_value("assignee", which),
         IS_FOR_EVERYBODY: _everybody_lookup,
     }
 
 
-def with_value(column: str, *, of_open: bool) -> Lookup:
+def of_which(selected: Select[Any], task: FromClause, which: Which) -> Select[Any]:
+    """Leave out the tasks that a list is not about."""
+    conditions = {Which.OPEN: task.c.ended_ms == schema.NOT_ENDED, Which.ENDED: task.c.ended_ms > schema.NOT_ENDED}
+    return selected.where(conditions[which]) if which in conditions else selected
+
+
+def with_value(column: str, which: Which) -> Lookup:
     """Return the way from a value of *column*, which an index has, to the tasks with it."""
 
     def selected(leaf: Leaf) -> list[Select[Any]]:
         if leaf.negated or leaf.operator != "$eq":
             return []
-        table = schema.TABLES[UserTask].alias("with_value").c
-        has_value = [] if column == "key" or column.endswith("_key") else [table[column] != literal_column("''")]
-        is_it: Condition = table[column] == bindparam(leaf.parameter)
-        found = select(table.key.label("key")).where(is_it, *has_value)
-        return [found.where(table.ended_ms == schema.NOT_ENDED) if of_open else found]
+        table = schema.TABLES[UserTask].alias("with_value")
+        value = table.c[column]
+        has_value = [] if column == "key" or column.endswith("_key") else [value != literal_column("''")]
+        is_it: Condition = value == bindparam(leaf.parameter)
+        return [of_which(select(table.c.key.label("key")).where(is_it, *has_value), table, which)]
 
     return selected
 
 
 def _candidates(name: str, kind: str, task: Column, *, of_open: bool, **more: Any) -> Field:
     table = schema.TABLES[TaskCandidate].alias(f"candidate_{kind.lower()}")
-    is_candidate = and_(table.c.kind == literal_column(f"'{kind}'"), _counts(table, of_open=of_open))
+    standing = table.c.standing
+    counts = standing == literal_column(str(STANDS)) if of_open else standing < literal_column(str(REMOVED))
+    is_candidate = and_(table.c.kind == literal_column(f"'{kind}'"), counts)
     nested = Nested(table, table.c.user_task_key, task, is_candidate)
     return text(name, table.c.name, nested=nested, shows=False, by_item=True, **more)
 
 
-def _candidates_lookup(kind: str, *, of_open: bool) -> Lookup:
+def _candidates_lookup(kind: str, which: Which) -> Lookup:
     """Return the way from the names of candidates to their tasks."""
 
     def selected(leaf: Leaf) -> list[Select[Any]]:
         if leaf.negated or leaf.operator not in ("$eq", "$in"):
             return []
         table = schema.TABLES[TaskCandidate].alias("of_candidate")
-        found = select(table.c.user_task_key.label("key")).where(
-            table.c.kind == literal_column(f"'{kind}'"), _counts(table, of_open=of_open)
-        )
+        of_kind = select(table.c.user_task_key.label("key")).where(table.c.kind == literal_column(f"'{kind}'"))
+        parts = [of_kind.where(table.c.standing == literal_column(str(standing))) for standing in _STANDINGS[which]]
         if leaf.operator == "$eq":
-            return [found.where(table.c.name == bindparam(leaf.parameter))]
+            return [one.where(table.c.name == bindparam(leaf.parameter)) for one in parts]
         if not leaf.items:  # too many to look them up one by one
-            return [found.where(dialect.among(table.c.name, leaf.parameter)).distinct()]
-        return [found.where(table.c.name == dialect.item(leaf.parameter, place)) for place in range(leaf.items)]
+            return [one.where(dialect.among(table.c.name, leaf.parameter)).distinct() for one in parts]
+        names = [table.c.name == dialect.item(leaf.parameter, place) for place in range(leaf.items)]
+        return [one.where(name) for one in parts for name in names]
 
     return selected
-
-
-def _counts(candidate: FromClause, *, of_open: bool) -> Condition:
-    """Whether a candidate was not removed: the candidates of an ended task have ended with it."""
-    if of_open:
-        return candidate.c.ended_ms == schema.NOT_ENDED
-    owner = schema.TABLES[UserTask].alias("owner").c
-    ended_ms = select(owner.ended_ms).where(owner.key == candidate.c.user_task_key).scalar_subquery()
-    return candidate.c.ended_ms == ended_ms
 
 
 def _everybody_lookup(leaf: Leaf) -> list[Select[Any]]:

@@ -10,6 +10,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers
+from osmia_broker.store.read.entities.task_readers import Which
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     TENANT,
@@ -81,29 +82,29 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
     )
 
 
-def _of_element_instance(*, of_open: bool) -> task_readers.Lookup:
+def _of_element_instance(which: Which) -> task_readers.Lookup:
     """Return the way from the key of an element instance to its task, by way of its process instance."""
 
     def selected(leaf: Leaf) -> list[Select[Any]]:
         if leaf.negated or leaf.operator != "$eq":
             return []
-        element, table = schema.element_instances.alias("waiting").c, schema.TABLES[UserTask].alias("of_instance").c
+        element, table = schema.element_instances.alias("waiting").c, schema.TABLES[UserTask].alias("of_instance")
         value: ColumnElement[Any] = bindparam(leaf.parameter)
         of_instance = select(element.process_instance_key).where(element.key == value).scalar_subquery()
-        found: Select[Any] = select(table.key.label("key")).where(
-            table.process_instance_key == of_instance, table.element_instance_key == value
+        found: Select[Any] = select(table.c.key.label("key")).where(
+            table.c.process_instance_key == of_instance, table.c.element_instance_key == value
         )
-        return [found.where(table.ended_ms == schema.NOT_ENDED) if of_open else found]
+        return [task_readers.of_which(found, table, which)]
 
     return selected
 
 
-def _lookups(*, of_open: bool) -> dict[str, task_readers.Lookup]:
+def _lookups(which: Which) -> dict[str, task_readers.Lookup]:
     return {
-        **task_readers.lookups(of_open=of_open),
-        "userTaskKey": task_readers.with_value("key", of_open=of_open),
-        "processInstanceKey": task_readers.with_value("process_instance_key", of_open=of_open),
-        "elementInstanceKey": _of_element_instance(of_open=of_open),
+        **task_readers.lookups(which),
+        "userTaskKey": task_readers.with_value("key", which),
+        "processInstanceKey": task_readers.with_value("process_instance_key", which),
+        "elementInstanceKey": _of_element_instance(which),
     }
 
 
@@ -152,7 +153,7 @@ _OPEN_USER_TASKS = Entity(
     where=_open.c.ended_ms == schema.NOT_ENDED,
     index="user_tasks_open",
     drivers=_DRIVERS,
-    lookups=_lookups(of_open=True) | {"name": task_readers.with_value("name", of_open=True)},
+    lookups=_lookups(Which.OPEN) | {"name": task_readers.with_value("name", Which.OPEN)},
     of_keys={"state": _is_in_state, "assignee": _has_assignee},
     walks={
         "": "user_tasks_open",
@@ -166,11 +167,27 @@ _OPEN_USER_TASKS = Entity(
 )
 
 
+_ended = schema.TABLES[UserTask].alias("task")
+#: The tasks that have ended, whose lists begin with those that ended last.
+_ENDED_USER_TASKS = Entity(
+    "user tasks",
+    _ended,
+    (_ended.c.key,),
+    _fields(_ended, of_open=False),
+    where=_ended.c.ended_ms > schema.NOT_ENDED,
+    drivers=_DRIVERS,
+    lookups=_lookups(Which.ENDED),
+    walks={"completionDate": "user_tasks_by_completion"},
+)
+
+
 def _narrowed(shape: Group) -> Entity | None:
-    """Return the entity of the open tasks, if the filter is for them only."""
+    """Return the entity of the open tasks, or of those that have ended, if the filter is for them only."""
     for node in shape.nodes:
         if isinstance(node, Leaf) and node.field == "state" and node.operator == "$in" and not node.negated:
-            return None if node.names & _ENDED else _OPEN_USER_TASKS
+            if not node.names & _ENDED:
+                return _OPEN_USER_TASKS
+            return _ENDED_USER_TASKS if node.names <= _ENDED else None
     return None
 
 
@@ -181,6 +198,7 @@ USER_TASKS = Entity(
     (_task.c.key,),
     _fields(_task, of_open=False),
     drivers=_DRIVERS,
-    lookups=_lookups(of_open=False),
+    lookups=_lookups(Which.ALL),
+    walks={"": dialect.BY_KEY, "creationDate": dialect.BY_KEY},
     narrowed=_narrowed,
 )

@@ -14,7 +14,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.filters import Group, Leaf, Node
 
-SELECTIONS_MAX = 32  # that are merged; each step of a merge costs a comparison for each of them
+SELECTIONS_MAX = 64  # that are merged; each step of a merge costs a comparison for each of them
 
 
 @dataclass(frozen=True, slots=True)
