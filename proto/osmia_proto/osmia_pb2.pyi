@@ -2014,20 +2014,26 @@ class SearchUserTasksRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     SORT_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
     filter: _builtins.str
     """The filter, the order and the page of POST /v2/user-tasks/search of the REST API, each as JSON text; empty for none."""
     sort: _builtins.str
     page: _builtins.str
+    query: _builtins.str
+    """A query of the task list, such as `group:finance due:<2d amount:>1000`; empty for none. It says what the page says: open tasks that the
+    person has not snoozed, newest first, unless it has `is:` and `sort:`. `filter` narrows it further; `sort` takes the place of its order.
+    """
     def __init__(
         self,
         *,
         filter: _builtins.str = ...,
         sort: _builtins.str = ...,
         page: _builtins.str = ...,
+        query: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page", b"page", "sort", b"sort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page", b"page", "query", b"query", "sort", b"sort"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2343,6 +2349,185 @@ class UserTaskVariables(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UserTaskVariables: _TypeAlias = UserTaskVariables  # noqa: Y015
+
+@_typing.final
+class ListUserTaskFiltersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskFiltersRequest: _TypeAlias = ListUserTaskFiltersRequest  # noqa: Y015
+
+@_typing.final
+class ListUserTaskFiltersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskFilter]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTaskFilter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskFiltersResponse: _TypeAlias = ListUserTaskFiltersResponse  # noqa: Y015
+
+@_typing.final
+class UserTaskFilter(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    HAS_MORE_TOTAL_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    query: _builtins.str
+    """In the query language of task lists."""
+    total: _builtins.int
+    """The tasks that pass it now."""
+    has_more_total: _builtins.bool
+    """There are more than `total`."""
+    problem: _builtins.str
+    """Why the query cannot be read any more; empty if it can."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        query: _builtins.str = ...,
+        total: _builtins.int = ...,
+        has_more_total: _builtins.bool = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more_total", b"has_more_total", "name", b"name", "problem", b"problem", "query", b"query", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskFilter: _TypeAlias = UserTaskFilter  # noqa: Y015
+
+@_typing.final
+class SaveUserTaskFilterRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    query: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        query: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveUserTaskFilterRequest: _TypeAlias = SaveUserTaskFilterRequest  # noqa: Y015
+
+@_typing.final
+class SnoozeUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    UNTIL_CHANGE_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    until: _builtins.str
+    """When the task comes back: a time from now (`90m`, `3h`, `2d`, `1w`), `tomorrow`, a date, or a date-time with its offset. Empty for no time."""
+    until_change: _builtins.bool
+    """It comes back as soon as it is changed, commented, assigned or proposed for. With neither of both, it comes back now."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        until: _builtins.str = ...,
+        until_change: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "until", b"until", "until_change", b"until_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnoozeUserTaskRequest: _TypeAlias = SnoozeUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ListUserTaskSnoozesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskSnoozesRequest: _TypeAlias = ListUserTaskSnoozesRequest  # noqa: Y015
+
+@_typing.final
+class ListUserTaskSnoozesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskSnooze]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTaskSnooze] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskSnoozesResponse: _TypeAlias = ListUserTaskSnoozesResponse  # noqa: Y015
+
+@_typing.final
+class UserTaskSnooze(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    UNTIL_CHANGE_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    until_ms: _builtins.int
+    until_change: _builtins.bool
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
+        until_change: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "until_change", b"until_change", "until_ms", b"until_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskSnooze: _TypeAlias = UserTaskSnooze  # noqa: Y015
 
 @_typing.final
 class SaveUserTaskDraftRequest(_message.Message):

@@ -55,9 +55,53 @@ def test_a_task_is_updated(osmia, task):
     assert osmia.json("task", "show", task)["dueDate"] is None
 
 
+def test_a_query_lists_what_the_page_lists(osmia, unique, task):
+    own = f"process:{unique}"
+    assert osmia.done("tasks", f"{own} group:family priority:<50 is:unassigned", "-o", "key") == f"{task}\n"
+    assert osmia.json("tasks", f"{own} group:cooks") == []
+    assert osmia.done("tasks", own, "--unassigned", "--group", "family", "-o", "key") == f"{task}\n"
+    assert osmia.json("tasks", own, "--completed") == []
+    osmia.done("task", "complete", task)
+    assert [one["state"] for one in osmia.json("tasks", own, "--completed")] == ["COMPLETED"]
+    assert [one["state"] for one in osmia.json("tasks", f"{own} is:completed")] == ["COMPLETED"]
+
+
+def test_filters_are_saved_counted_used_and_deleted(osmia, unique, task):
+    who = ("--user", f"u_{unique}")
+    assert (
+        osmia.done("task", "save-filter", "Free ones", f"process:{unique} is:unassigned", *who) == "Saved Free ones\n"
+    )
+    assert [(one["name"], one["total"]) for one in osmia.json("task", "filters", *who)] == [("Free ones", "1")]
+    assert osmia.done("tasks", "--saved", "Free ones", "-o", "key", *who) == f"{task}\n"
+    assert "no saved filter 'x'" in osmia.refused(4, "tasks", "--saved", "x", *who)
+    assert osmia.done("task", "delete-filter", "Free ones", *who) == "Deleted Free ones\n"
+    assert osmia.json("task", "filters", *who) == []
+
+
+def test_a_task_is_snoozed_and_called_back(osmia, unique, task):
+    who = ("--user", f"u_{unique}")
+    assert osmia.done("task", "snooze", task, "2d", *who).startswith(f"Snoozed {task} until ")
+    assert osmia.json("tasks", f"process:{unique}", *who) == []
+    assert [one["userTaskKey"] for one in osmia.json("tasks", f"process:{unique} is:snoozed", *who)] == [str(task)]
+    [shown] = osmia.json("task", "snoozed", *who)
+    assert (shown["userTaskKey"], shown["untilChange"]) == (str(task), False)
+    assert osmia.done("task", "wake", task, *who) == f"Called {task} back\n"
+    assert len(osmia.json("tasks", f"process:{unique}", *who)) == 1
+    assert osmia.done("task", "snooze", task, "--until-change", *who) == f"Snoozed {task} until it changes\n"
+    osmia.done("task", "comment", task, "hurry", "--user", "boss")
+    assert osmia.json("task", "snoozed", *who) == []
+
+
 @pytest.mark.parametrize(
     ("code", "words", "told"),
     [
+        (1, "save-filter x priority:high", "Expected 'priority:' to be a whole number"),
+        (2, "save-filter x  ", "Missing argument"),
+        (2, "snooze KEY --user anna", "No time is given."),
+        (1, "snooze KEY soon --user anna", "Expected a time such as 2h"),
+        (1, "snooze KEY 2020-01-01 --user anna", "which is over"),
+        (1, "snooze KEY 2d", "nobody is named"),
+        (4, "snooze 5 2d --user anna", "no such user task was found"),
         (2, "claim KEY", "nobody is named"),
         (2, "next", "nobody is named"),
         (2, "update KEY", "There is nothing to change."),

@@ -5,6 +5,7 @@ import pytest
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.task_query import OPEN_STATES, Asker, terms_of
+from osmia_broker.store.read.task_snoozes import Snooze
 
 ADA = Asker("ada", ("cooks", "waiters"), 1_800_000_000_000)  # 2027-01-15T08:00:00Z
 OPEN = {"state": {"$in": [*OPEN_STATES]}}
@@ -19,7 +20,11 @@ def no_process(monkeypatch):
     async def named(_sources, words):
         return ["7"] if words == "dinner" else []
 
+    async def snoozed(_sources, user, now_ms):
+        return [Snooze(5, now_ms + 1, False), Snooze(6, 0, True)] if user == "bob" else []
+
     monkeypatch.setattr(task_query, "definitions_named", named)
+    monkeypatch.setattr(task_query, "snoozes_of", snoozed)
 
 
 async def read(text, **more):
@@ -128,3 +133,25 @@ def test_what_is_quoted_is_one_term_again(value):
 )
 async def test_odd_texts_are_only_words_or_values(text):
     await read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", {"$notIn": ["5", "6"]}),
+        ("is:mine", {"$notIn": ["5", "6"]}),
+        ("is:unassigned", {"$notIn": ["5", "6"]}),
+        ("is:snoozed", {"$in": ["5", "6"]}),
+        ("is:completed", None),
+        ("key:5", "5"),  # who names a task wants to see it
+    ],
+)
+async def test_what_a_person_has_snoozed_is_out_of_their_lists(text, keys):
+    bob = Asker("bob", (), ADA.now_ms)
+    query = await task_query.read(NoProcess(), text, bob)  # type: ignore[arg-type]
+    assert query.filter.get("userTaskKey") == keys
+
+
+async def test_nobody_else_has_the_tasks_out_of_their_lists():
+    assert "userTaskKey" not in (await read("is:open")).filter
+    assert (await read("is:snoozed")).filter["userTaskKey"] == {"$in": []}

@@ -25,6 +25,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 SCREENS = {
     "tasks": "/tasks",
     "tasks-completed": "/tasks?filter=completed",
+    "tasks-snoozed": "/tasks?filter=snoozed",
     "task": "/tasks/{task}",
     "task-form": "/tasks/{form_task}",
     "processes": "/processes",

@@ -156,6 +156,81 @@ def test_selected_tasks_are_completed_unless_they_have_a_form(page, work, unique
     expect(page.get_by_role("status")).to_have_text("Completed 2 tasks.")
 
 
+def test_each_selected_task_says_what_became_of_it(page, work, unique):
+    line = "start > fork:parallel [mine:user(name=Bake, assignee=demo) > join:parallel | hers:user(name=Taste, assignee=ada) > join] > end"
+    work.deploy(line, unique)
+    work.create(unique)
+    find(page, unique)
+    page.get_by_role("checkbox", name="Select Bake").check()
+    page.get_by_role("checkbox", name="Select Taste").check()
+    page.get_by_role("button", name="Complete selected…").click()
+    page.get_by_role("dialog", name="Complete selected").get_by_role("button", name="Complete selected").click()
+    result = page.get_by_role("region", name="Result")
+    expect(result.get_by_role("listitem")).to_have_count(2)
+    expect(result.get_by_role("listitem").filter(has_text="Bake")).to_contain_text("Completed")
+    expect(result.get_by_role("listitem").filter(has_text="Taste")).to_contain_text("it is not yours")
+    expect(page).to_have_url(re.compile(rf"/tasks\?process={unique}$"))
+    page.reload()
+    expect(page.get_by_role("region", name="Result")).to_have_count(0)
+    expect(rows(page)).to_have_count(1)
+
+
+def test_a_snoozed_task_leaves_my_list_and_comes_back(browse, work, unique):
+    work.deploy("start > fork:parallel [ask:user(name=Ask) > join:parallel | pay:user(name=Pay) > join] > end", unique)
+    work.create(unique)
+    page, other = browse(f"u{unique}"), browse(f"v{unique}")
+    find(page, unique)
+    rows(page).get_by_role("link", name="Ask").click()
+    page.get_by_role("button", name="Snooze…").click()
+    dialog = page.get_by_role("dialog", name="Snooze")
+    dialog.get_by_role("combobox", name="Until").fill("2d")
+    dialog.get_by_role("button", name="Snooze").click()
+    expect(page.get_by_role("status")).to_contain_text("Task snoozed until")
+    expect(rows(page)).to_have_count(1)
+    find(other, unique)
+    expect(rows(other)).to_have_count(2)
+    page.get_by_role("combobox", name="Filter").select_option("Snoozed")
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page)).to_contain_text("Snoozed until")
+    rows(page).get_by_role("link", name="Ask").click()
+    page.get_by_role("button", name="Wake").click()
+    expect(page.get_by_role("status")).to_have_text("The task is back.")
+    find(page, unique)
+    expect(rows(page)).to_have_count(2)
+
+
+def test_a_task_that_was_snoozed_until_it_changes_comes_back_by_itself(browse, work, unique):
+    work.deploy("start > ask:user(name=Ask) > end", unique)
+    work.create(unique)
+    page, boss = browse(f"u{unique}"), browse(f"v{unique}")
+    find(page, unique)
+    rows(page).get_by_role("link", name="Ask").click()
+    page.get_by_role("button", name="Snooze…").click()
+    page.get_by_role("checkbox", name="Until something changes").check()
+    page.get_by_role("dialog", name="Snooze").get_by_role("button", name="Snooze").click()
+    expect(rows(page)).to_have_count(0)
+    find(boss, unique)
+    rows(boss).get_by_role("link", name="Ask").click()
+    boss.get_by_role("button", name="Claim").click()
+    expect(rows(page)).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("until", "told"), [("", "no time was given"), ("soon", "Expected a time such as"), ("2020-01-01", "which is over")]
+)
+def test_a_snooze_without_a_time_to_come_is_refused(page, work, unique, until, told):
+    work.deploy("start > ask:user(name=Ask) > end", unique)
+    work.create(unique)
+    find(page, unique)
+    rows(page).get_by_role("link", name="Ask").click()
+    page.get_by_role("button", name="Snooze…").click()
+    dialog = page.get_by_role("dialog", name="Snooze")
+    dialog.get_by_role("combobox", name="Until").fill(until)
+    dialog.get_by_role("button", name="Snooze").click()
+    expect(page.get_by_role("alert")).to_contain_text(told)
+    expect(rows(page)).to_have_count(1)
+
+
 def test_a_live_update_leaves_the_message_for_the_next_page(site, work, unique):
     work.deploy("start > ask:user > end", unique)
     work.create(unique)

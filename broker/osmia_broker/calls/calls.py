@@ -72,7 +72,8 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     ) -> None:
         super().__init__(partition)
         self._reader = reader
-        self.workers = Workers((clock or SystemClock()).now_ms)
+        self.clock = clock or SystemClock()
+        self.workers = Workers(self.clock.now_ms)
         self.evaluations = Evaluations(partition)
         self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition)

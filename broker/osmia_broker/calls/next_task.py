@@ -13,6 +13,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search, search
+from osmia_broker.store.read.task_snoozes import snoozes_of
 
 PROPOSED = 20  # at a time; so many others may be quicker before one has to look again
 ROUNDS_MAX = 50
@@ -30,12 +31,15 @@ async def claim_next(
     reader: Reader,
     *,
     caller: Caller,
+    now_ms: int,
     bpmn_process_id: str = "",
     element_id: str = "",
     action: str = "",
     wait_ms: int = 0,
 ) -> int:
     """Claim the best free task that the caller or one of their groups is a candidate for; return its key, or 0 if there is none.
+
+    Tasks that the caller has snoozed are passed over.
 
     Raises:
         InvalidArgument: the caller has no name.
@@ -47,6 +51,9 @@ async def claim_next(
     if Right.CLAIM not in CANDIDATES_MAY[calls.policy]:
         return 0  # a free task is nobody's
     wanted = _wanted(caller, bpmn_process_id, element_id)
+    snoozed = await snoozes_of(reader, caller.user, now_ms)
+    if snoozed:
+        wanted["userTaskKey"] = {"$notIn": [str(one.user_task_key) for one in snoozed]}
     page: dict[str, Any] = {"limit": PROPOSED}
     for _ in range(ROUNDS_MAX):
         found = await search(reader, USER_TASKS, Search(wanted, BEST_FIRST, page))

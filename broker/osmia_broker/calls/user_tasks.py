@@ -25,6 +25,7 @@ from osmia_broker.engine.task_commands import (
     SaveTaskDraft,
     SaveTaskFilter,
     SetGlobalTaskListener,
+    SnoozeUserTask,
     TaskPolicy,
     UpdateUserTask,
 )
@@ -177,6 +178,22 @@ class UserTaskCalls(PartitionCalls):
         checks.at_most("name", name, FILTER_NAME_CHARACTERS)
         checks.at_most("query", query, task_query.CHARACTERS_MAX)
         await self._partition.submit(SaveTaskFilter(name.strip(), query, actor))
+
+    async def snooze(self, key: int, *, until_ms: int = 0, until_change: bool = False, caller: Caller) -> None:
+        """Leave a task out of the caller's lists until a time, until it changes, or the earlier of both. With neither, call it back.
+
+        Raises:
+            InvalidArgument: the time is over, or nobody is named as the acting person.
+            NotFound, Forbidden: there is no open task with this key, or it is not for the caller.
+
+        """
+        checks.int64("userTaskKey", key)
+        actor = self.actor(caller)
+        if not actor.user:
+            raise InvalidArgument("Expected a person to snooze a task, but nobody is named as the acting person")
+        if until_ms < 0:
+            raise InvalidArgument(f"Expected until_ms to be a time in epoch milliseconds, but found {until_ms}")
+        await self._partition.submit(SnoozeUserTask(key, checks.int64("untilMs", until_ms), until_change, actor))
 
     # --- global task listeners
 

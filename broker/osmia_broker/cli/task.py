@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.cli import task_lists
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, names
@@ -22,6 +23,8 @@ app = typer.Typer(
     help="One user task: show, claim, next, unclaim, assign, complete, update, comment, history.",
     no_args_is_help=True,
 )
+
+task_lists.add_to(app)
 
 LIST = "osmia tasks"
 HISTORY_COLUMNS = (

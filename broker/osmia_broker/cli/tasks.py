@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Groups, Limit, Process, User, names
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
@@ -25,6 +26,15 @@ NEWEST_FIRST = [{"field": "creationDate", "order": "DESC"}]
 @with_session
 def tasks(
     session: Session,
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="[QUERY]",
+            help="A query, as in the search of the page: 'group:finance due:<2d amount:>1000 is:mine sort:due'.",
+            show_default=False,
+        ),
+    ] = "",
+    saved: Annotated[str, typer.Option(metavar="NAME", help="Those that pass this saved filter.")] = "",
     assignee: Annotated[str, typer.Option(metavar="USER", help="Only those of this assignee.")] = "",
     group: Annotated[str, typer.Option(metavar="GROUP", help="Only those with this candidate group.")] = "",
     is_unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those without an assignee.")] = False,
@@ -38,9 +48,9 @@ def tasks(
 ) -> None:
     """List user tasks that are open, newest first.
 
-    Under a task policy, these are the tasks that the acting person may read.
+    Under a task policy, these are the tasks that the acting person may read. Snoozed tasks are left out by a query only.
 
-    Example: osmia tasks --group cooks -o key
+    Example: osmia tasks 'group:finance due:<2d amount:>1000'
     """
     wanted: dict[str, Any] = {"state": "COMPLETED" if is_completed else {"$in": OPEN_TASK}}
     given = {"assignee": assignee, "candidateGroup": group, "processDefinitionId": process}
@@ -48,8 +58,11 @@ def tasks(
     if is_unassigned:
         wanted["$or"] = [{"assignee": {"$exists": False}}]
     who = {"user": user, "groups": names(groups)}
-    with session.client() as client:
-        found = first(session, _found(client, wanted, who), limit)
+    with session.client(found_by="osmia task filters" if saved else "") as client:
+        asked = " ".join(filter(None, (_saved(client, saved, who), query.strip())))
+        if asked and not is_completed:
+            del wanted["state"]  # the query says which
+        found = first(session, _found(client, wanted, who, asked), limit)
         stopped = _stopped_instances(client, process)
         empty = "" if found else _why_none(client, who, stopped, process=process, assignee=assignee, group=group)
     rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
@@ -60,10 +73,22 @@ def tasks(
     session.list(rows, TASK_COLUMNS, empty=empty)
 
 
-def _found(client: "SyncClient", wanted: dict[str, Any], who: dict[str, Any]) -> "Iterator[UserTask]":
-    after = ""
+def _saved(client: "SyncClient", name: str, who: dict[str, Any]) -> str:
+    """Return the query of a saved filter; empty if none is named."""
+    if not name:
+        return ""
+    known = {one.name: one.query for one in client.user_tasks.filters(**who)}
+    if name not in known:
+        raise Failure(
+            Exit.NOT_FOUND, f"You have no saved filter '{name}'.", mend="osmia task filters", code="NOT_FOUND"
+        )
+    return known[name]
+
+
+def _found(client: "SyncClient", wanted: dict[str, Any], who: dict[str, Any], query: str) -> "Iterator[UserTask]":
+    after, order = "", [] if query else NEWEST_FIRST
     while True:
-        page = client.user_tasks.search(wanted, sort=NEWEST_FIRST, limit=PAGE, after=after, **who)
+        page = client.user_tasks.search(wanted, query=query, sort=order, limit=PAGE, after=after, **who)
         yield from page.items
         if len(page.items) < PAGE:
             return

@@ -117,6 +117,19 @@ class SaveTaskFilter(Command, frozen=True, gc=False):
     actor: Actor = NOBODY
 
 
+class SnoozeUserTask(Command, frozen=True, gc=False):
+    """Leave an open task out of the acting person's lists until a time (0: no time), until it changes, or the earlier of both.
+
+    With neither, the task is called back.
+    """
+
+    intent: ClassVar[str] = "UPDATE"
+    user_task_key: int
+    until_ms: int = 0
+    until_change: bool = False
+    actor: Actor = NOBODY
+
+
 class SetGlobalTaskListener(Command, frozen=True, gc=False):
     """Create a global task listener, or (*is_new* false) change it. None: that attribute stays as it is, or is the default."""
 

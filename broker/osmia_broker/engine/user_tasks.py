@@ -18,6 +18,7 @@ from osmia_broker.engine.task_commands import (
     CompleteUserTask,
     SaveTaskDraft,
     SaveTaskFilter,
+    SnoozeUserTask,
     UpdateUserTask,
 )
 from osmia_broker.engine.task_listeners import (
@@ -36,8 +37,17 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
-from osmia_broker.state.task_rows import SavedTaskFilter, TaskComment, TaskDraft, TaskOperation, UserTask, UserTaskState
+from osmia_broker.state.task_rows import (
+    SavedTaskFilter,
+    TaskComment,
+    TaskDraft,
+    TaskOperation,
+    TaskSnooze,
+    UserTask,
+    UserTaskState,
+)
 
+NO_TIME_MS = 2**63 - 1  #: the end of a snooze that has no time
 NO_RESULT = TaskListenerResult()
 
 
@@ -125,6 +135,29 @@ def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
 def save_task_filter(turn: Turn, command: SaveTaskFilter) -> None:
     """Keep a question to the task list for one person."""
     turn.notes[SavedTaskFilter].write(SavedTaskFilter(command.actor.user, command.name, command.query, turn.now_ms))
+
+
+@handles(SnoozeUserTask)
+def snooze_user_task(turn: Turn, command: SnoozeUserTask) -> None:
+    """Note until when a person does not want to see a task. The key marks the moment: what changes the task later has a higher one."""
+    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "snooze")
+    if 0 < command.until_ms <= turn.now_ms:
+        raise InvalidArgument(
+            f"Expected to snooze user task with key '{task.key}' until a time to come, but found {command.until_ms}"
+            f" at {turn.now_ms}"
+        )
+    until_ms = command.until_ms or (NO_TIME_MS if command.until_change else 0)
+    turn.notes[TaskSnooze].write(
+        TaskSnooze(
+            command.actor.user,
+            task.key,
+            task.process_instance_key,
+            until_ms,
+            int(command.until_change),
+            turn.next_key(),
+            turn.now_ms,
+        )
+    )
 
 
 @completes(JobKind.TASK_LISTENER)

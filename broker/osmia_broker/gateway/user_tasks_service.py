@@ -10,13 +10,16 @@ from osmia_broker.calls.checks import int64, quoted
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.task_lists import TaskLists
+from osmia_broker.calls.until import until_ms
 from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.pages import SEARCHED_MAX, limit_of
-from osmia_broker.store.read.search.search import ITEMS_MAX, Search, search
+from osmia_broker.store.read.search.search import ITEMS_MAX, Found, Search, search
+from osmia_broker.store.read.task_filters import FILTERS_MAX
 from osmia_broker.store.read.user_task_notes import comments_of, draft_of
 from osmia_proto import queries
 
@@ -31,6 +34,7 @@ class UserTasks:
 
     def __init__(self, calls: Calls, reader: Reader, stream: EventStream) -> None:
         self._calls = calls.user_tasks
+        self._clock = calls.clock
         self._reader = reader
         self._stream = stream
 
@@ -41,19 +45,58 @@ class UserTasks:
     ) -> queries.SearchUserTasksResponse:
         """List the user tasks that the caller may read."""
         asked = Search(_json("filter", request.filter), _json("sort", request.sort), _json("page", request.page))
+        if request.query:
+            found = await self._lists(caller).search(request.query, asked, bytes_max=SEARCHED_MAX)
+            return _page(found)
         scope = self._readable(caller).scope
         found = await search(self._reader, USER_TASKS, asked, scope=scope, bytes_max=SEARCHED_MAX)
-        return queries.SearchUserTasksResponse(
-            items=map(_task, found.items),
-            total=found.total,
-            has_more_total=found.has_more_total,
-            start_cursor=found.start or "",
-            end_cursor=found.end or "",
-        )
+        return _page(found)
 
     async def GetUserTask(self, request: queries.GetUserTaskRequest, caller: Caller) -> queries.UserTask:
         """Return one user task."""
         return _task(await self._readable(caller).item(int64("key", request.key)))
+
+    async def ListUserTaskFilters(
+        self, request: queries.ListUserTaskFiltersRequest, caller: Caller
+    ) -> queries.ListUserTaskFiltersResponse:
+        """Return the filters that the caller has saved."""
+        items = [
+            queries.UserTaskFilter(
+                name=one.name,
+                query=one.query,
+                total=one.total,
+                has_more_total=one.has_more_total,
+                problem=one.problem,
+            )
+            for one in await self._lists(caller).saved(counted_max=FILTERS_MAX)
+        ]
+        return queries.ListUserTaskFiltersResponse(items=items)
+
+    async def SaveUserTaskFilter(
+        self, request: queries.SaveUserTaskFilterRequest, caller: Caller
+    ) -> queries.UserTaskChanged:
+        """Save a filter, or delete it."""
+        lists = self._lists(caller)
+        if request.query:
+            await lists.read(request.query)
+            known = {one.name for one in await lists.saved(counted_max=0)}
+            if request.name.strip() not in known and len(known) >= FILTERS_MAX:
+                raise InvalidArgument(f"Expected at most {FILTERS_MAX} saved filters of a person, but found one more")
+        await self._calls.save_filter(request.name, request.query, caller=caller)
+        return CHANGED
+
+    async def ListUserTaskSnoozes(
+        self, request: queries.ListUserTaskSnoozesRequest, caller: Caller
+    ) -> queries.ListUserTaskSnoozesResponse:
+        """Return what the caller has snoozed."""
+        items = [
+            queries.UserTaskSnooze(key=one.user_task_key, until_ms=one.until_ms, until_change=one.until_change)
+            for one in await self._lists(caller).snoozed()
+        ]
+        return queries.ListUserTaskSnoozesResponse(items=items)
+
+    def _lists(self, caller: Caller) -> TaskLists:
+        return TaskLists(self._reader, self._calls.actor(caller), self._clock.now_ms())
 
     def _readable(self, caller: Caller) -> ReadableTasks:
         return ReadableTasks(self._reader, self._calls.actor(caller))
@@ -73,6 +116,7 @@ class UserTasks:
             self._calls,
             self._reader,
             caller=caller,
+            now_ms=self._clock.now_ms(),
             bpmn_process_id=request.bpmn_process_id,
             element_id=request.element_id,
             action=request.action,
@@ -108,6 +152,12 @@ class UserTasks:
         await self._calls.complete(
             request.key, request.variables, caller=caller, action=request.action, wait_ms=request.wait_ms
         )
+        return CHANGED
+
+    async def SnoozeUserTask(self, request: queries.SnoozeUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Leave a task out of the caller's lists for a while, or call it back."""
+        then_ms = until_ms(request.until, self._clock.now_ms()) if request.until else 0
+        await self._calls.snooze(request.key, until_ms=then_ms, until_change=request.until_change, caller=caller)
         return CHANGED
 
     # --- what belongs to a task
@@ -201,6 +251,16 @@ class UserTasks:
                     yield queries.UserTaskEvent(position=one.through)
         finally:
             await slices.aclose()  # its reader has left
+
+
+def _page(found: Found) -> queries.SearchUserTasksResponse:
+    return queries.SearchUserTasksResponse(
+        items=map(_task, found.items),
+        total=found.total,
+        has_more_total=found.has_more_total,
+        start_cursor=found.start or "",
+        end_cursor=found.end or "",
+    )
 
 
 def _json(field: str, text: str) -> Any:

@@ -67,6 +67,7 @@ from osmia_broker.state.task_rows import (
     TaskComment,
     TaskDraft,
     TaskEvent,
+    TaskSnooze,
     TaskTransition,
     UserTask,
 )
@@ -84,6 +85,7 @@ NOTE_TYPES: tuple[type, ...] = (
     TaskEvent,
     TaskComment,
     TaskDraft,
+    TaskSnooze,
     SavedTaskFilter,
     MessageCorrelation,
     AuditEntry,

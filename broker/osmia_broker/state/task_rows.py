@@ -1,6 +1,6 @@
 """The rows of user tasks: the part of the data dictionary (`rows`) that is about work for people.
 
-A user task lives in memory with its process instance. Its candidates, its history, its comments and its drafts are only ever written
+A user task lives in memory with its process instance. Its candidates, its history, its comments, drafts and snoozes are only ever written
 (`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
 """
 
@@ -154,6 +154,23 @@ class TaskDraft:
     process_instance_key: int
     content: str = changing()  # JSON object; empty when it was discarded
     saved_ms: int = changing(0)
+
+
+@stored("task_snoozes", primary_key=("user", "user_task_key"))
+@dataclass(slots=True)
+class TaskSnooze:
+    """A person's wish to have a user task out of their own lists for a while. Nobody else notices it, and the task itself does not change.
+
+    It ends by itself: at its time, or with the first step, comment or proposal of the task whose key is above *since_key*.
+    """
+
+    user: str
+    user_task_key: int
+    process_instance_key: int
+    until_ms: int = changing()  # when the task comes back; 0 if it has been called back
+    until_change: int = changing(0)  # 1: it comes back when somebody changes it
+    since_key: int = changing(0)  # a key that was given out when the person snoozed it
+    at_ms: int = changing(0)
 
 
 @stored("saved_task_filters", primary_key=("user", "name"))

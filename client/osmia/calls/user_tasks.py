@@ -110,6 +110,26 @@ class UserTaskChange:
     task: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class UserTaskFilter:
+    """A saved filter, with the number of tasks that pass it now (at least, if *has_more_total*). *problem*: why it cannot be read any more."""
+
+    name: str
+    query: str
+    total: int
+    has_more_total: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTaskSnooze:
+    """A task that is out of a person's lists until a time (epoch milliseconds; 0 for none), or until it changes."""
+
+    key: int
+    until_ms: int
+    until_change: bool
+
+
 @checks_arguments
 class UserTaskCalls:
     """The calls on user tasks."""
@@ -124,6 +144,7 @@ class UserTaskCalls:
         self,
         filter: Mapping[str, Any] | None = None,
         *,
+        query: str = "",
         sort: Iterable[Mapping[str, str]] = (),
         limit: int = 0,
         start: int = 0,
@@ -134,6 +155,9 @@ class UserTaskCalls:
     ) -> UserTaskPage:
         """Find user tasks. *filter* and *sort* are those of POST /v2/user-tasks/search, such as `{"assignee": "anna", "state": "CREATED"}`.
 
+        *query* is a query of the task list, as on the page: `group:finance due:<2d amount:>1000 is:unassigned sort:due`. Without `is:` it means the
+        open tasks that *user* has not snoozed; *filter* narrows it further.
+
         *limit* 0 leaves the size of a page to the broker. *after* and *before* are cursors of another page; *start* skips items.
 
         Raises:
@@ -141,7 +165,10 @@ class UserTaskCalls:
         """
         page = {"limit": limit, "from": start, "after": after, "before": before}
         request = queries.SearchUserTasksRequest(
-            filter=_text(filter), sort=_text(list(sort)), page=_text({k: v for k, v in page.items() if v})
+            filter=_text(filter),
+            sort=_text(list(sort)),
+            page=_text({k: v for k, v in page.items() if v}),
+            query=query,
         )
         answer = await self._call("SearchUserTasks", request, user, groups)
         items = [_task(one) for one in answer.items]
@@ -155,6 +182,24 @@ class UserTaskCalls:
             NotAllowed: the policy of the broker forbids it to *user*.
         """
         return _task(await self._call("GetUserTask", queries.GetUserTaskRequest(key=key), user, groups))
+
+    async def filters(self, *, user: str = "", groups: Iterable[str] = ()) -> list[UserTaskFilter]:
+        """Return the filters that *user* has saved, by name, with the number of tasks in each."""
+        answer = await self._call("ListUserTaskFilters", queries.ListUserTaskFiltersRequest(), user, groups)
+        return [UserTaskFilter(one.name, one.query, one.total, one.has_more_total, one.problem) for one in answer.items]
+
+    async def save_filter(self, name: str, query: str, *, user: str = "", groups: Iterable[str] = ()) -> None:
+        """Save a filter of *user* under a name, in place of an earlier one.
+
+        Raises:
+            InvalidArgument: the query cannot be read, or the name is blank, or *user* has too many filters.
+        """
+        request = queries.SaveUserTaskFilterRequest(name=name, query=query)
+        await self._call("SaveUserTaskFilter", request, user, groups)
+
+    async def delete_filter(self, name: str, *, user: str = "", groups: Iterable[str] = ()) -> None:
+        """Delete a saved filter; no mistake if there is none."""
+        await self._call("SaveUserTaskFilter", queries.SaveUserTaskFilterRequest(name=name), user, groups)
 
     # --- changing
 
@@ -234,6 +279,40 @@ class UserTaskCalls:
             key=key, variables=variables_json.encode(variables), action=action, wait_ms=wait_ms
         )
         await self._call("CompleteUserTask", request, user, groups, wait_ms)
+
+    # --- out of sight for a while
+
+    async def snooze(
+        self,
+        key: int,
+        *,
+        until: str = "",
+        until_change: bool = False,
+        user: str = "",
+        groups: Iterable[str] = (),
+    ) -> None:
+        """Leave a task out of the lists of *user* until a time, until it changes, or the earlier of both.
+
+        *until* is a time from now (`90m`, `3h`, `2d`, `1w`), `tomorrow`, a date, or a date-time with its offset.
+
+        Raises:
+            ValueError: neither is given.
+            InvalidArgument: *until* is no time to come.
+            NotFound: there is no open task with this key.
+        """
+        if not until and not until_change:
+            raise ValueError("Expected until or until_change, but found neither")
+        request = queries.SnoozeUserTaskRequest(key=key, until=until, until_change=until_change)
+        await self._call("SnoozeUserTask", request, user, groups)
+
+    async def wake(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> None:
+        """Call a snoozed task back; no mistake if it is not snoozed."""
+        await self._call("SnoozeUserTask", queries.SnoozeUserTaskRequest(key=key), user, groups)
+
+    async def snoozed(self, *, user: str = "", groups: Iterable[str] = ()) -> list[UserTaskSnooze]:
+        """Return what *user* has snoozed and what has not come back, the newest first."""
+        answer = await self._call("ListUserTaskSnoozes", queries.ListUserTaskSnoozesRequest(), user, groups)
+        return [UserTaskSnooze(one.key, one.until_ms, one.until_change) for one in answer.items]
 
     # --- what belongs to a task
 

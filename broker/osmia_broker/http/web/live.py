@@ -23,7 +23,7 @@ from osmia_broker.state.batch_rows import BatchOperation
 from osmia_broker.state.definition_rows import Decision, ProcessDefinition
 from osmia_broker.state.rows import Incident
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import TaskComment, TaskEvent, UserTask
+from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskSnooze, UserTask
 
 PAGES_MAX = 2_000
 TOPICS_MAX = 32  # that one page may ask for
@@ -38,12 +38,18 @@ EVERY_INSTANCE = "every-instance"
 #: The topics of a table as a whole; an instance, and a task, have topics of their own besides.
 TOPICS: dict[type, tuple[str, ...]] = {
     UserTask: ("tasks",),
+    TaskSnooze: ("tasks",),
     Incident: ("incidents", "instances", "processes"),
     ProcessDefinition: ("processes",),
     Decision: ("decisions",),
     BatchOperation: ("batches",),
 }
-OF_TASK: dict[type, str] = {UserTask: "key", TaskEvent: "user_task_key", TaskComment: "user_task_key"}
+OF_TASK: dict[type, str] = {
+    UserTask: "key",
+    TaskEvent: "user_task_key",
+    TaskComment: "user_task_key",
+    TaskSnooze: "user_task_key",
+}
 
 
 class Page:

@@ -1,20 +1,28 @@
 """The task list as a person sees it: what the address asks for, the tasks of one page, and why each is in the list."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from osmia_broker.calls.task_lists import SavedFilter
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.task_filters import filters_of
-from osmia_broker.store.read.task_query import Asker, TaskQuery, quoted
+from osmia_broker.store.read.task_query import TaskQuery, quoted
+from osmia_broker.store.read.task_snoozes import Snooze
 
 Item = dict[str, Any]
 
-FILTERS = {"open": "All open", "mine": "Assigned to me", "unassigned": "Unassigned", "completed": "Completed"}
+FILTERS = {
+    "open": "All open",
+    "mine": "Assigned to me",
+    "unassigned": "Unassigned",
+    "completed": "Completed",
+    "snoozed": "Snoozed",
+}
 SORTS = {"newest": "Newest", "oldest": "Oldest", "due": "Due date", "priority": "Priority"}
 #: Filters that have a field of their own beside the search, and the term of the query language that each stands for.
 MORE = ("process", "group", "due", "priority", "variable")
@@ -37,6 +45,7 @@ class TaskList:
     total: int = 0
     is_more: bool = False  # than *total*
     end: str = ""  # the cursor of the next page
+    wakes_ms: int = 0  # how long it is until the next snoozed task comes back; 0 if none does by itself
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -83,11 +92,6 @@ class TaskList:
         return " ".join([*terms, *terms_of_more(self.more), *([self.q] if self.q else [])])
 
 
-def asker_of(visit: Visit) -> Asker:
-    """Return the person at the browser as one who asks."""
-    return Asker(visit.person.user, visit.person.groups, visit.now_ms)
-
-
 def terms_of_more(more: dict[str, str]) -> list[str]:
     """Write the fields beside the search as terms of the query language."""
     terms = [f"{name}:{quoted(more[name])}" for name in ("process", "group", "due", "priority") if more.get(name)]
@@ -110,10 +114,10 @@ async def read_query(visit: Visit, asked: dict[str, str]) -> tuple[TaskList, Tas
     )
     try:
         text = " ".join([*terms_of_more(more), listed.q])
-        query = await task_query.read(visit.reader, text, asker_of(visit), view=listed.view, order=listed.sort)
+        query = await visit.lists.read(text, view=listed.view, order=listed.sort)
         own = query
         if text != listed.q:  # the fields beside the search are no part of what stands in it
-            own = await task_query.read(visit.reader, listed.q, asker_of(visit), view=listed.view, order=listed.sort)
+            own = await visit.lists.read(listed.q, view=listed.view, order=listed.sort)
     except InvalidArgument as fault:
         listed.problem = f"{str(fault).rstrip('.')}."
         return listed, None
@@ -128,29 +132,19 @@ class SavedView:
     name: str
     address: str
     query: str
-    count: str  # empty if it cannot be read any more
+    count: str  # empty if it was not counted, or cannot be read any more
 
 
 async def saved_views(visit: Visit) -> list[SavedView]:
     """Return the filters that the person has saved; the first ones with their counts."""
     return [
-        SavedView(
-            one.name,
-            address_of("/tasks", q=one.query),
-            one.query,
-            await _count(visit, one.query) if number < COUNTED_MAX else "",
-        )
-        for number, one in enumerate(await filters_of(visit.reader, visit.person.user))
+        SavedView(one.name, address_of("/tasks", q=one.query), one.query, _count(one) if place < COUNTED_MAX else "")
+        for place, one in enumerate(await visit.lists.saved(counted_max=COUNTED_MAX))
     ]
 
 
-async def _count(visit: Visit, text: str) -> str:
-    try:
-        query = await task_query.read(visit.reader, text, asker_of(visit))
-        found = await visit.search(USER_TASKS, query.filter, limit=1)
-    except InvalidArgument:
-        return ""
-    return f"{found.total:,}{'+' if found.has_more_total else ''}"
+def _count(saved: SavedFilter) -> str:
+    return "" if saved.problem else f"{saved.total:,}{'+' if saved.has_more_total else ''}"
 
 
 async def read_list(visit: Visit) -> TaskList:
@@ -167,7 +161,9 @@ async def read_list(visit: Visit) -> TaskList:
     except InvalidArgument as fault:
         listed.problem = f"{str(fault).rstrip('.')}."
         return listed
-    listed.items = [seen(visit, item) for item in found.items]
+    snoozed = {one.user_task_key: one for one in await visit.lists.snoozed()}
+    listed.items = [seen(visit, item, snoozed) for item in found.items]
+    listed.wakes_ms = min((one.until_ms - visit.now_ms for one in snoozed.values() if one.until_ms), default=0)
     listed.total, listed.is_more = found.total, found.has_more_total
     listed.end = found.next
     return listed
@@ -176,8 +172,8 @@ async def read_list(visit: Visit) -> TaskList:
 # --- one task
 
 
-def seen(visit: Visit, item: Item) -> Item:
-    """Add to a task what a person wants to know at a glance."""
+def seen(visit: Visit, item: Item, snoozed: Mapping[int, Snooze]) -> Item:
+    """Add to a task what a person wants to know at a glance. *snoozed* has what they have snoozed."""
     due_ms = _ms(item["dueDate"])
     return item | {
         "title": item["name"] or item["elementId"],
@@ -186,6 +182,7 @@ def seen(visit: Visit, item: Item) -> Item:
         "is_mine": item["assignee"] == visit.person.user,
         "is_overdue": is_open(item) and due_ms is not None and due_ms < visit.now_ms,
         "why": why(visit, item),
+        "snooze": snoozed.get(int(item["userTaskKey"])),
     }
 
 

@@ -112,7 +112,8 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
         Forbidden: the person may not read it.
 
     """
-    item = seen(visit, await visit.tasks.item(key))
+    snoozed = {one.user_task_key: one for one in await visit.lists.snoozed()}
+    item = seen(visit, await visit.tasks.item(key), snoozed)
     tab = visit.asked("tab")
     view = TaskView(item, tab if tab in TABS else "task", looked_for=visit.asked("named"))
     draft = typed

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.calls.task_lists import TaskLists
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
@@ -82,6 +83,11 @@ class Visit:
         return ReadableTasks(self.reader, self.calls.user_tasks.actor(self.caller))
 
     @property
+    def lists(self) -> TaskLists:
+        """The task lists of the person."""
+        return TaskLists(self.reader, self.calls.user_tasks.actor(self.caller), self.now_ms)
+
+    @property
     def now_ms(self) -> int:
         """The time of the broker, in epoch milliseconds."""
         return self.site.now_ms()
@@ -146,7 +152,7 @@ class Visit:
     # --- the answer
 
     async def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
-        """Answer with a page. The message that the last answer left is shown on it once."""
+        """Answer with a page. It shows the message of *values* (`alert` or `done`), else the one that the last answer left, once."""
         said = self._said(values)
         incidents = await self.search(INCIDENTS, {"state": "ACTIVE"}, limit=1) if self.person.user else None
         values |= {
@@ -187,9 +193,9 @@ class Visit:
 
     def _said(self, values: Mapping[str, Any]) -> tuple[str, str]:
         """Return the kind and text of the message to show: one that this answer brings itself, or one that the last answer left."""
-        for kind in ("alert", "status"):
-            if values.get(kind):
-                return kind, str(values[kind])
+        for kind, given in (("alert", "alert"), ("status", "done")):
+            if values.get(given):
+                return kind, str(values[given])
         if self._is_live:
             return "", ""
         try:

@@ -4,7 +4,7 @@
 
 | term | passes |
 |---|---|
-| `is:open`, `is:mine`, `is:unassigned`, `is:completed` | one of the views; `is:open` if none is named |
+| `is:open`, `is:mine`, `is:unassigned`, `is:completed`, `is:snoozed` | one of the views; `is:open` if none is named |
 | `sort:newest`, `sort:oldest`, `sort:due`, `sort:priority` | everything; it is the order |
 | `assignee:ada`, `assignee:me`, `assignee:none` | tasks of a person, or of nobody |
 | `group:finance`, `group:mine`, `user:ada` | tasks with this candidate |
@@ -15,6 +15,8 @@
 | `element:decide`, `key:…`, `instance:…`, `state:canceled`, `business:…`, `tag:…` | as they are called |
 | `amount:>1000`, `amount=12`, `dinner:pizza` | tasks whose instance has such a variable |
 | anything else | words in the name or element id of the task, or in the name of its process, or a key |
+
+Tasks that the person has snoozed are in `is:snoozed` only, unless the query names the key of a task.
 
 A term that stands twice passes either value. Quotes keep blanks: `group:"night shift"`.
 """
@@ -33,11 +35,12 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.task_snoozes import snoozes_of
 
 CHARACTERS_MAX = 2_000  # of a query
 PROCESSES_MAX = 1_000  # definitions whose names pass; each is a value of the filter
 
-VIEWS = ("open", "mine", "unassigned", "completed")
+VIEWS = ("open", "mine", "unassigned", "completed", "snoozed")
 ORDERS: dict[str, tuple[str, ...]] = {
     "newest": ("-creationDate",),
     "oldest": ("creationDate",),
@@ -131,6 +134,8 @@ async def read(sources: Sources, text: str, asker: Asker, *, view: str = "", ord
             rest.append(term)
     filter = await _Reading(sources, asker).read(rest)
     _narrow(filter, chosen["is"], asker)
+    if chosen["is"] != "completed" and "userTaskKey" not in filter:
+        await _part_snoozed(sources, filter, chosen["is"], asker)
     return TaskQuery(chosen["is"], chosen["sort"], filter, " ".join(one.text for one in rest))
 
 
@@ -147,6 +152,15 @@ def _narrow(filter: dict[str, Any], view: str, asker: Asker) -> None:
         filter["assignee"] = asker.user
     elif view == "unassigned":
         filter["assignee"] = {"$exists": False}
+
+
+async def _part_snoozed(sources: Sources, filter: dict[str, Any], view: str, asker: Asker) -> None:
+    """Keep the tasks that the person has snoozed, or all others."""
+    keys = [str(one.user_task_key) for one in await snoozes_of(sources, asker.user, asker.now_ms)]
+    if view == "snoozed":
+        filter["userTaskKey"] = {"$in": keys}
+    elif keys:
+        filter["userTaskKey"] = {"$notIn": keys}
 
 
 class _Reading:

@@ -6,12 +6,14 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.calls.next_task import claim_next
+from osmia_broker.calls.until import until_ms
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page
 from osmia_broker.http.web.task_input import Input, read_input
 from osmia_broker.http.web.task_list import Item, is_open, read_list
 from osmia_broker.http.web.visit import Visit
+from osmia_broker.store.read.search.values import moment
 
 TASK = "/tasks/{key:int}"
 NOT_YOURS = "This task is not for you to see."
@@ -69,12 +71,39 @@ async def comment(visit: Visit, key: int) -> Response:
 @action("/tasks/take-next")
 async def take_next(visit: Visit) -> Response:
     """Claim the best open task for the person and open it."""
-    claimed = await claim_next(visit.calls.user_tasks, visit.reader, caller=visit.caller)
+    claimed = await claim_next(visit.calls.user_tasks, visit.reader, caller=visit.caller, now_ms=visit.now_ms)
     query = visit.request.url.query
     if not claimed:
         text = "No unassigned task has you or one of your groups as a candidate."
         return visit.go(f"/tasks?{query}" if query else "/tasks", status=text)
     return visit.go(f"/tasks/{claimed}", status="Task claimed.")
+
+
+@action(TASK + "/snooze")
+async def snooze(visit: Visit, key: int) -> Response:
+    """Leave a task out of the person's lists until a time, or until it changes."""
+    text, on_change = (await visit.field("until")).strip(), bool(await visit.field("until-change"))
+    try:
+        then_ms = until_ms(text, visit.now_ms) if text else 0
+    except InvalidArgument as fault:
+        return visit.go(_back(visit, key), alert=f"The task was not snoozed. {fault}.")
+    if not then_ms and not on_change:
+        return visit.go(_back(visit, key), alert="The task was not snoozed, because no time was given.")
+    tasks = visit.calls.user_tasks
+    try:
+        await tasks.snooze(key, until_ms=then_ms, until_change=on_change, caller=visit.caller)
+    except OsmiaError as error:
+        return visit.go(await _place(visit, key), alert=await _why_not(visit, key, error))
+    times = [moment(then_ms)] if then_ms else []
+    ways = [f"until {one}" for one in times if one] + (["until it changes"] if on_change else [])
+    query = visit.request.url.query
+    return visit.go(f"/tasks?{query}" if query else "/tasks", status=f"Task snoozed {', or '.join(ways)}.")
+
+
+@action(TASK + "/wake")
+async def wake(visit: Visit, key: int) -> Response:
+    """Call a snoozed task back."""
+    return await _done(visit, key, visit.calls.user_tasks.snooze(key, caller=visit.caller), "The task is back.")
 
 
 # --- completing

@@ -1,20 +1,32 @@
-"""What a person does with several tasks at once. Each is done for itself; the answer says how many were, how many were not, and why."""
+"""What a person does with several tasks at once. Each is done for itself; the answer says what became of each, and sums it up."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
 from osmia_broker.http.web.numbers import numbers_in
 from osmia_broker.http.web.screen import action, screen
-from osmia_broker.http.web.task_list import is_open
+from osmia_broker.http.web.screens.tasks import tasks_page
+from osmia_broker.http.web.task_list import is_open, read_list
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import files
 
 SELECTED_MAX = 500
 NAMED_MAX = 3  # tasks that are named for each reason
 DONE = {"claim": "Claimed", "unclaim": "Unclaimed", "assign": "Assigned", "complete": "Completed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one task."""
+
+    key: int
+    title: str
+    is_done: bool
+    text: str  # what was done, or why not
 
 
 @action("/tasks/selected")
@@ -30,14 +42,20 @@ async def do_with_selected(visit: Visit) -> Response:
         return visit.go(back, alert="Nobody was assigned, because no user name was given.")
     if len(keys) > SELECTED_MAX:
         return visit.go(back, alert=f"Expected at most {SELECTED_MAX} tasks at once, but found {len(keys)}.")
-    doing = _Doing(visit, what, user)
-    refused = await doing.all(keys)
+    results = await _Doing(visit, what, user).all(keys)
+    refused = [(one.title, one.text) for one in results if not one.is_done]
     done = f"{DONE[what]} {len(keys) - len(refused)} of {len(keys)} tasks."
-    return (
-        visit.go(back, alert=f"{done} {_reasons(refused)}")
-        if refused
-        else visit.go(back, status=_done(what, len(keys)))
-    )
+    said = {"alert": f"{done} {_reasons(refused)}"} if refused else {"done": _done(what, len(keys))}
+    return await _list_with(visit, results, said, back)
+
+
+async def _list_with(visit: Visit, results: list[Result], said: dict[str, str], address: str) -> Response:
+    """Answer with the list as it is now, and what became of each task."""
+    by_key = {str(one.key): one for one in results}
+    listed = await read_list(visit)
+    response = await tasks_page(visit, listed, results=by_key, **said)
+    response.headers["hx-push-url"] = address  # a reload, and each live update, shows the list
+    return response
 
 
 @screen("/tasks/selected")
@@ -78,16 +96,26 @@ class _Doing:
             "complete": self._complete,
         }
         self._way = ways[what]
+        self._done = f"{DONE[what]} to {user}" if what == "assign" else DONE[what]
 
-    async def all(self, keys: list[int]) -> list[tuple[str, str]]:
-        """Do it with all; return the name of each task with which it did not work, and why."""
-        refused = []
-        for key in keys:
-            try:
-                await self._way(key)
-            except OsmiaError as error:
-                refused.append(await self._why_not(key, error))
-        return refused
+    async def all(self, keys: list[int]) -> list[Result]:
+        """Do it with all, one after the other; return what became of each."""
+        return [await self._one(key) for key in keys]
+
+    async def _one(self, key: int) -> Result:
+        try:
+            await self._way(key)
+        except OsmiaError as error:
+            title, reason = await self._why_not(key, error)
+            return Result(key, title, False, reason)
+        return Result(key, await self._title(key), True, self._done)
+
+    async def _title(self, key: int) -> str:
+        try:
+            item = await self._visit.tasks.item(key)
+        except (NotFound, Forbidden):  # since it was assigned to somebody else, say
+            return str(key)
+        return str(item["name"] or item["elementId"])
 
     async def _unclaim(self, key: int) -> None:
         item = await self._visit.tasks.item(key)

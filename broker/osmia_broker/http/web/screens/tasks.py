@@ -17,7 +17,7 @@ async def tasks_page(visit: Visit, listed: TaskList, **values: object) -> Respon
     """Answer with the list, and a task beside it if *values* have one."""
     status = 400 if listed.problem and "status" not in values else values.pop("status", 200)
     assert isinstance(status, int), "an HTTP status is a number"
-    given = {"task": None, "saved": await saved_views(visit)} | values
+    given = {"task": None, "results": None, "saved": await saved_views(visit)} | values
     return await visit.page(
         "tasks.html",
         status=status,

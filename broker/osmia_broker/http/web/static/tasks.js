@@ -269,6 +269,20 @@ document.addEventListener('htmx:after:swap', look);
 document.addEventListener('DOMContentLoaded', look);
 look();
 
+// --- snoozed tasks come back
+
+let waking = 0;
+const SLEEP_MAX_MS = 2 ** 31 - 1; // of a timer; a longer one would fire at once
+
+function wakeInTime() {
+  clearTimeout(waking);
+  const wait = Number(document.getElementById('task-list')?.dataset.wakes);
+  if (wait) waking = setTimeout(() => refresh(['tasks']), Math.min(wait + 50, SLEEP_MAX_MS));
+}
+document.addEventListener('htmx:after:swap', wakeInTime);
+document.addEventListener('DOMContentLoaded', wakeInTime);
+wakeInTime();
+
 // --- selection
 
 const chosen = () => [...document.querySelectorAll('#task-list input[name=key]')].filter((one) => one.checked);

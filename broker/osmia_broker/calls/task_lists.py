@@ -1,0 +1,87 @@
+"""The task list of a person: their queries, their saved filters with the number of tasks in each, and what they have snoozed.
+
+Every door asks here, so that a query means the same on the page, in the SDK and on the command line.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from osmia_broker.calls.readable_tasks import ReadableTasks
+from osmia_broker.engine.task_commands import Actor
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.store.read import Reader, task_query
+from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.search.search import Found, Search, search
+from osmia_broker.store.read.task_filters import filters_of
+from osmia_broker.store.read.task_query import Asker, TaskQuery
+from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFilter:
+    """A saved filter, with the number of tasks that pass it now (0 if they were not counted)."""
+
+    name: str
+    query: str
+    total: int = 0
+    has_more_total: bool = False
+    problem: str = ""  # why the query cannot be read any more
+
+
+class TaskLists:
+    """The lists of *actor* at a moment."""
+
+    def __init__(self, reader: Reader, actor: Actor, now_ms: int) -> None:
+        self._reader = reader
+        self._asker = Asker(actor.user, actor.groups, now_ms)
+        self._scope = ReadableTasks(reader, actor).scope
+
+    async def read(self, text: str, *, view: str = "", order: str = "") -> TaskQuery:
+        """Read a query. Raises InvalidArgument if a term cannot be read."""
+        return await task_query.read(self._reader, text, self._asker, view=view, order=order)
+
+    async def search(self, text: str, narrowed: Search, *, bytes_max: int | None = None) -> Found:
+        """Find the tasks that pass a query and the filter of *narrowed* too. The order of *narrowed* comes first, if it has one.
+
+        Raises:
+            InvalidArgument: the query, the filter, the order or the page cannot be read, or the query and the filter say one thing twice.
+
+        """
+        query = await self.read(text)
+        filter = dict(query.filter)
+        further = narrowed.filter or {}
+        if not isinstance(further, dict):
+            raise InvalidArgument("Expected filter to be a JSON object, but found another value")
+        for name, value in further.items():
+            if name in filter and name != "state":
+                raise InvalidArgument(f"Expected '{name}' in the query or in the filter, but found it in both")
+            filter[name] = value
+        asked = Search(filter, narrowed.sort or _sorts(query), narrowed.page)
+        more: dict[str, Any] = {} if bytes_max is None else {"bytes_max": bytes_max}
+        return await search(self._reader, USER_TASKS, asked, scope=self._scope, **more)
+
+    async def saved(self, *, counted_max: int) -> list[SavedFilter]:
+        """Return the saved filters by name; the first *counted_max* with their numbers of tasks."""
+        found = await filters_of(self._reader, self._asker.user)
+        return [
+            await self._counted(one.name, one.query) if place < counted_max else SavedFilter(one.name, one.query)
+            for place, one in enumerate(found)
+        ]
+
+    async def snoozed(self) -> list[Snooze]:
+        """Return what the person has snoozed."""
+        return await snoozes_of(self._reader, self._asker.user, self._asker.now_ms)
+
+    async def _counted(self, name: str, text: str) -> SavedFilter:
+        try:
+            found = await self.search(text, Search(page={"limit": 1}))
+        except InvalidArgument as fault:
+            return SavedFilter(name, text, problem=str(fault))
+        return SavedFilter(name, text, found.total, found.has_more_total)
+
+
+def _sorts(query: TaskQuery) -> list[dict[str, str]]:
+    return [
+        {"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"}
+        for one in task_query.order_of(query)
+    ]
