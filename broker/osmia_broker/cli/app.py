@@ -7,6 +7,7 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 import importlib
 import traceback
 from difflib import get_close_matches
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from typer.core import TyperGroup
 from osmia_broker import __version__
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, report, usage
+from osmia_broker.cli.help_text import write_help
 from osmia_broker.cli.misuse import misuse
 from osmia_broker.cli.session import EVERYWHERE, OPTIONS, AccessToken, Address, Form, NoColor, Quiet, Timeout, Yes
 
@@ -133,9 +135,8 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"osmia_broker.cli.{COMMANDS[cmd_name]}")
-        command = typer.main.get_command(module.app)
+        command = _with_help(typer.main.get_command(module.app))
         command.name = cmd_name
-        _name_the_values(command)
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -159,17 +160,12 @@ def _summaries() -> list[tuple[str, str]]:
     return lines
 
 
-def _name_the_values(command: Any) -> None:
-    """Write NUMBER and PROCESS_ID into the help, as other values are named there, and nothing at switches."""
-    for parameter in command.params:
-        if getattr(parameter, "is_flag", False):
-            parameter.metavar = ""
-        elif parameter.metavar is None and getattr(parameter, "min", None) is not None:
-            parameter.metavar = "NUMBER"
-        elif parameter.metavar is None and parameter.param_type_name == "argument":
-            parameter.metavar = parameter.name.upper()
+def _with_help(command: Any) -> Any:
+    """Let *command* and those below it write their help as all do."""
+    command.format_help = partial(write_help, command)
     for one in getattr(command, "commands", {}).values():
-        _name_the_values(one)
+        _with_help(one)
+    return command
 
 
 app = typer.Typer(
@@ -208,7 +204,7 @@ def osmia(
         ),
     ] = False,
 ) -> None:
-    """A broker for work that waits, mostly for people. [bold]osmia demo[/bold] shows it in a minute."""
+    """A broker for work that waits, mostly for people. `osmia demo` shows it in a minute."""
     given = dict(zip(OPTIONS, (address, token, output, timeout, quiet, yes, no_color), strict=True))
     context.obj = {name: value for name, value in given.items() if value}
     if context.invoked_subcommand is None:
@@ -224,9 +220,11 @@ def run(arguments: list[str]) -> int:
     except typer.Abort:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
-        if not error.format_message():  # a command without its verb: Typer has printed the help of the command
+        message = error.format_message()
+        if message.startswith("Usage: "):  # a command without its verb: Typer gives the help of the command
+            streams.say(message.rstrip())
             return Exit.USAGE
-        return report(misuse(error.format_message(), getattr(error, "ctx", None), COMMANDS), arguments)
+        return report(misuse(message, getattr(error, "ctx", None), COMMANDS), arguments)
     except OSError as error:
         if streams.output_error() is not None:
             return Exit.DONE  # as far as the command is concerned; `main` looks at the output
@@ -237,7 +235,6 @@ def run(arguments: list[str]) -> int:
 
 def _called(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
-    _name_the_values(command)
     try:
         "".join(arguments).encode()
         ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)

@@ -66,7 +66,9 @@ def resolve(
         list[int] | None,
         typer.Argument(metavar="KEY...", min=1, max=INT64_MAX, help="The keys, as the list shows them."),
     ] = None,
-    retries: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="First give its job this many tries.")] = 0,
+    retries: Annotated[
+        int, typer.Option(min=0, max=INT32_MAX, help="First give its job this many tries.", show_default=False)
+    ] = 0,
     is_all: Annotated[
         bool, typer.Option("--all", help="All that are open, or all that fit the other options.")
     ] = False,
