@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from osmia_broker import __version__
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import Exit, Failure, report, usage
+from osmia_broker.cli.familiar import translated
 from osmia_broker.cli.help_text import write_help
 from osmia_broker.cli.misuse import misuse
 from osmia_broker.cli.session import EVERYWHERE, OPTIONS, AccessToken, Address, Form, NoColor, Quiet, Timeout, Yes
@@ -237,7 +238,9 @@ def _called(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         "".join(arguments).encode()
-        ended = command.main(arguments, prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False)
+        ended = command.main(
+            translated(arguments), prog_name="osmia", complete_var=COMPLETE_VARIABLE, standalone_mode=False
+        )
     except UnicodeEncodeError as error:
         raise usage("Expected arguments in UTF-8, but found bytes that are not.") from error
     except SystemExit as exit:

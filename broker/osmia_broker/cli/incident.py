@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.cli import offers
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import INT32_MAX, INT64_MAX, Key, Process
@@ -64,7 +65,13 @@ def resolve(
     session: Session,
     keys: Annotated[
         list[int] | None,
-        typer.Argument(metavar="KEY...", min=1, max=INT64_MAX, help="The keys, as the list shows them."),
+        typer.Argument(
+            metavar="KEY...",
+            min=1,
+            max=INT64_MAX,
+            help="The keys, as the list shows them.",
+            autocompletion=offers.keys,
+        ),
     ] = None,
     retries: Annotated[
         int, typer.Option(min=0, max=INT32_MAX, help="First give its job this many tries.", show_default=False)

@@ -8,7 +8,7 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.cli.options import INT32_MAX, Key, Var, Vars
+from osmia_broker.cli.options import INT32_MAX, JobType, Key, Var, Vars
 from osmia_broker.cli.output import Column, counted, moment
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
@@ -45,7 +45,7 @@ LeaseToken = Annotated[
 @with_session
 def activate(
     session: Session,
-    type: Annotated[str, typer.Argument(help="The job type.")],
+    type: JobType,
     max_jobs: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="How many at most.")] = 1,
     worker: Annotated[str, typer.Option(help="The name to hold them under.")] = "osmia",
     lock: Annotated[timedelta, duration_option(help="How long to hold them", default=LOCK)] = LOCK,

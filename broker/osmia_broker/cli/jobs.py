@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.options import INT32_MAX, Instance, Limit
+from osmia_broker.cli.options import INT32_MAX, Instance, JobType, Limit, OfJobType
 from osmia_broker.cli.output import Column, counted, moment
 from osmia_broker.cli.rows import JOB_COLUMNS, PAGE, every, first, job_row
 from osmia_broker.cli.session import Session, with_session
@@ -31,7 +31,7 @@ STATES = (*OPEN, "completed", "canceled")
 @with_session
 def jobs(
     session: Session,
-    type: Annotated[str, typer.Option("--type", "-t", help="Only of this job type.")] = "",
+    type: OfJobType = "",
     state: Annotated[list[str] | None, typer.Option(help=f"Only in this state: {', '.join(STATES)}, all.")] = None,
     instance: Instance = 0,
     limit: Limit = 50,
@@ -116,7 +116,7 @@ def resume(session: Session, type: Type = "", definition: Definition = 0) -> Non
 @with_session
 def limit(
     session: Session,
-    type: Annotated[str, typer.Argument(help="The job type.")],
+    type: JobType,
     held: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs held at a time; 0 is any number.")] = 0,
     per_second: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs handed out within any second.")] = 0,
     per_key: Annotated[int, typer.Option(min=0, max=INT32_MAX, help="Jobs of one key held at a time.")] = 0,

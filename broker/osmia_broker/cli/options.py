@@ -4,12 +4,27 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.cli import offers
+
 INT64_MAX = 2**63 - 1  # the largest key
 INT32_MAX = 2**31 - 1  # the largest version, number of jobs and number of retries on the wire
 
-Key = Annotated[int, typer.Argument(metavar="KEY", min=1, max=INT64_MAX, help="The key, as the list shows it.")]
+Key = Annotated[
+    int,
+    typer.Argument(
+        metavar="KEY", min=1, max=INT64_MAX, help="The key, as the list shows it.", autocompletion=offers.keys
+    ),
+]
 Instance = Annotated[
-    int, typer.Option(metavar="KEY", min=0, max=INT64_MAX, help="Only of this process instance.", show_default=False)
+    int,
+    typer.Option(
+        metavar="KEY",
+        min=0,
+        max=INT64_MAX,
+        help="Only of this process instance.",
+        show_default=False,
+        autocompletion=offers.instance_keys,
+    ),
 ]
 Var = Annotated[
     list[str] | None,
@@ -17,7 +32,15 @@ Var = Annotated[
 ]
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
 Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
-Process = Annotated[str, typer.Option("--process", "-p", metavar="ID", help="Only of this process.")]
+Process = Annotated[
+    str,
+    typer.Option("--process", "-p", metavar="ID", help="Only of this process.", autocompletion=offers.process_ids),
+]
+JobType = Annotated[str, typer.Argument(metavar="TYPE", help="The job type.", autocompletion=offers.job_types)]
+OfJobType = Annotated[
+    str,
+    typer.Option("--type", "-t", metavar="TYPE", help="Only of this job type.", autocompletion=offers.job_types),
+]
 Element = Annotated[str, typer.Option("--element", metavar="ID", help="Only of this element.")]
 CorrelationKey = Annotated[
     str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="Only with this correlation key.")

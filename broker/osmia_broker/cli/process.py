@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from osmia_broker.cli import offers
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import every, process_row
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, help="One process: show, delete.", no_args_is_help=True)
 
-Which = Annotated[str, typer.Argument(metavar="KEY|ID", help="The key of a version, or a process id for its latest.")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY|ID",
+        help="The key of a version, or a process id for its latest.",
+        autocompletion=offers.process_ids,
+    ),
+]
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
 from osmia_broker.cli.options import INT32_MAX, Var, Vars
@@ -30,7 +31,7 @@ INSTANCE_IN_TEXT = re.compile(r"process instance '(\d+)'")  # in the sentence of
 @with_session_and_timeout("How long to wait: unless given, 10s for the key, or 60s with --await for the result.")
 def start(
     session: Session,
-    process_id: Annotated[str, typer.Argument(help="The id of a deployed process.")],
+    process_id: Annotated[str, typer.Argument(help="The id of a deployed process.", autocompletion=offers.process_ids)],
     var: Var = None,
     vars: Vars = None,
     version: Annotated[

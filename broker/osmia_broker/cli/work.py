@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from osmia_broker.cli import streams
-from osmia_broker.cli.options import INT32_MAX
+from osmia_broker.cli.options import INT32_MAX, JobType
 from osmia_broker.cli.session import Session, duration_option, milliseconds, with_session
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ERROR_CHARACTERS = 1_000  # of what a command wrote to standard error, as the me
 @with_session
 def work(
     session: Session,
-    type: Annotated[str, typer.Argument(metavar="TYPE", help="The job type.")],
+    type: JobType,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The program and its arguments.")],
     at_a_time: Annotated[int, typer.Option("--max", min=1, max=INT32_MAX, help="Jobs at a time.")] = 1,
     lock: Annotated[

@@ -1,9 +1,8 @@
 """`osmia workers`: list the workers that ask for jobs or hold some."""
 
-from typing import Annotated
-
 import typer
 
+from osmia_broker.cli.options import OfJobType
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, with_session
 
@@ -25,7 +24,7 @@ COLUMNS = (
 @with_session
 def workers(
     session: Session,
-    type: Annotated[str, typer.Option("--type", "-t", help="Only of this job type.")] = "",
+    type: OfJobType = "",
 ) -> None:
     """List the workers that ask for jobs, asked lately, or hold some.
 
