@@ -1,6 +1,7 @@
 """The diagram: badges, flows taken, buttons, the keyboard; and files that cannot be drawn."""
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -167,3 +168,13 @@ def test_the_numbers_of_a_diagram_are_data(page, work, unique):
     numbers = json.dumps([{"elementId": "nowhere", "active": 1}, {"elementId": "a", "canceled": 2}])
     diagram.evaluate("(one, numbers) => one.setAttribute('data-tokens', numbers)", numbers)
     expect(badge(page, "a", "canceled")).to_have_attribute("aria-label", "2 canceled")
+
+
+def test_a_badge_at_an_event_does_not_cover_its_name(page, work, unique):
+    model = Path("examples/dinner.bpmn").read_bytes().replace(b'"dinner"', f'"{unique}"'.encode())
+    work.client.deploy((f"{unique}.bpmn", model))
+    page.goto(f"/instances/{work.create(unique)}")
+    expect(badge(page, "hungry", "completed")).to_be_visible()
+    mark = badge(page, "hungry", "completed").bounding_box()
+    name = page.locator('[data-element-id="hungry_label"] text').bounding_box()
+    assert mark["y"] + mark["height"] <= name["y"]

@@ -174,3 +174,13 @@ def test_brokers_in_one_process_keep_their_models_apart(tmp_path):
             key = broker.client.create_instance("process").key
             page = httpx.get(f"http://127.0.0.1:{broker.broker.http_port}/instances/{key}").text
         assert f">{name}</a>: 1 active" in page
+
+
+def test_the_foot_of_every_page_leads_to_the_status_and_to_the_keys(page):
+    page.goto("/processes")
+    foot = page.get_by_role("contentinfo")
+    foot.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    foot.get_by_role("link", name="Status").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Status")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -436,3 +437,13 @@ def test_what_a_person_does_on_the_page_is_in_the_audit_log(site, unique):
         "CANCEL",
     ]
     assert "RESOURCE" in {kind for kind, _ in operations}
+
+
+def test_two_processes_of_one_name_are_told_apart_where_one_is_chosen(page, work, unique):
+    for id in (f"{unique}_a", f"{unique}_b"):
+        work.client.deploy((f"{id}.bpmn", bpmn("start > a:user > end", id=id, name=unique)))
+    for address in ("/start", "/instances"):
+        page.goto(address)
+        chosen = page.get_by_role("combobox", name="Process")
+        chosen.select_option(label=f"{unique} ({unique}_b)")
+        expect(page).to_have_url(re.compile(f"{unique}_b"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from osmia_broker import __version__
 from osmia_broker.store.read.search import values
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,6 +27,7 @@ def environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
+    made.globals["version"] = __version__
     made.filters["relative"] = relative
     made.filters["plural"] = plural
     made.filters["duration"] = duration

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.exports import csv_file, csv_lines
 from osmia_broker.http.web.instance_filter import STATES, InstanceFilter, filter_of
 from osmia_broker.http.web.numbers import numbers_in
@@ -53,7 +54,7 @@ async def list_instances(visit: Visit) -> Response:
         found=found,
         states=STATES,
         state_of=state_of,
-        processes=await incident_groups.processes(visit.reader),
+        processes=told_apart((one.id, one.name) for one in await incident_groups.processes(visit.reader)),
         next=wanted.address("/instances", after=found.end) if visit.asked("before") or found.goes_on else "",
         previous=wanted.address("/instances", before=found.start) if is_paged and found.items else "",
         first=wanted.address("/instances") if is_paged else "",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import Marks
 from osmia_broker.errors import OsmiaError, Rejection
+from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.person import packed, unpacked
@@ -109,7 +110,7 @@ async def _asked(
         "start.html",
         status=status,
         alert=alert,
-        choices=sorted(choices.items, key=lambda one: (one.name or one.bpmn_process_id).lower()),
+        choices=told_apart((one.bpmn_process_id, one.name or one.bpmn_process_id) for one in choices.items),
         process_id=process_id,
         versions=versions,
         typed=typed,

@@ -9,6 +9,9 @@
 
 const STATES = ['active', 'incident', 'completed', 'canceled'];
 const SIDES = { active: { bottom: 12, left: -10 }, incident: { top: -12, right: 14 }, completed: { bottom: 12, right: 14 }, canceled: { top: -12, left: -10 } };
+// At an event or a gateway a badge stands above it: the name is below.
+const SMALL_SIDES = { active: { top: -12, left: -10 }, incident: { bottom: 12, left: -10 }, completed: { top: -12, right: 14 }, canceled: { bottom: 12, right: 14 } };
+const SMALL = 60; // a task is 100 wide, an event 36, a gateway 50
 const CLEAR = 0.55; // below this scale nobody can read a name
 const bundle = (name) => new URL(`../bundles/bpmn-js/dist/${name}`, import.meta.url).href;
 
@@ -168,7 +171,8 @@ class Diagram extends HTMLElement {
     html.dataset.elementId = id;
     html.dataset.tokenState = state;
     if (this.hasAttribute('data-filters')) html.addEventListener('click', () => this.chose(this.elements.get(id)));
-    const overlay = this.overlays.add(id, 'tokens', { position: SIDES[state], html, scale: { min: 0.8, max: 1.2 } });
+    const sides = this.elements.get(id).width < SMALL ? SMALL_SIDES : SIDES;
+    const overlay = this.overlays.add(id, 'tokens', { position: sides[state], html, scale: { min: 0.8, max: 1.2 } });
     const badge = { overlay, html };
     this.badges.set(place, badge);
     return badge;
