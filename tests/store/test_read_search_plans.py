@@ -8,7 +8,8 @@ import pytest
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from tests.store.conftest import Written
 from tests.store.rows import BASE
@@ -36,13 +37,17 @@ async def reader(written: Written) -> Reader:
 
 
 async def steps(
-    written: Written, reader: Reader, asked: Search, scope: dict[str, Any] | None = None
+    written: Written,
+    reader: Reader,
+    asked: Search,
+    scope: dict[str, Any] | None = None,
+    entity: Entity = USER_TASKS,
 ) -> list[tuple[str, str]]:
     """Each step of the plans of a search, with its statement."""
     statements: list[str] = []
     async with reader.database.snapshot() as snapshot:  # the only connection so far, so the search has it too
         await snapshot._driver.set_trace_callback(statements.append)
-    await search(reader, USER_TASKS, asked, scope=scope)
+    await search(reader, entity, asked, scope=scope)
     found = []
     with sqlite3.connect(written.path) as db:
         for text in statements:
@@ -156,3 +161,13 @@ async def test_the_next_tasks_of_all_are_walked_in_the_order_of_their_list(
     walked = [step for step, text in found if "nearest" in text and index in step]
     assert walked, found
     assert not [step for step, text in found if "nearest" in text and "TEMP B-TREE FOR ORDER BY" in step], found
+
+
+@pytest.mark.parametrize("sort", [None, [{"field": "timestamp", "order": "DESC"}]], ids=str)
+async def test_the_history_of_a_task_is_found_without_a_look_at_other_tasks(
+    written: Written, reader: Reader, sort: Any
+):
+    task = (await search(reader, USER_TASKS)).items[0]["userTaskKey"]
+    found = await steps(written, reader, Search(sort=sort), {"userTaskKey": {"$eq": task}}, AUDIT_LOGS)
+    assert any("SEARCH noted USING INDEX user_tasks_of_instance" in step for step, _ in found), found
+    assert not [step for step, _ in found if step in ("SCAN task_events", "SCAN noted")], found

@@ -57,6 +57,9 @@ class Entity:
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
         None
     )  #: returns a smaller entity that has all rows of a filter
+    by_keys: "Entity | None" = (
+        None  #: the same for items whose keys are the parameter `keys`, where the table is made of others
+    )
 
     @cached_property
     def fields(self) -> dict[str, Field]:

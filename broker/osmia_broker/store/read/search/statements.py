@@ -406,6 +406,7 @@ def _beyond(terms: Sequence[Term], at: Sequence[Term]) -> Condition:
 @lru_cache(STATEMENTS_MAX)
 def items(entity: Entity) -> Select[Any]:
     """Select the keys and the shown fields of the rows whose keys are the parameter `keys`: an array of keys, or of arrays."""
+    entity = entity.by_keys or entity
     source = entity.table
     for join in joins_of(entity.shown):
         source = source.outerjoin(join.table, join.on)
