@@ -29,6 +29,8 @@ from osmia.signature import AllVariables
 from osmia.sync import SyncClient, SyncWorker
 from osmia.worker import Worker
 
+__version__ = "0.1.0"
+
 __all__ = [
     "USER_TASK_TYPE",
     "Activate",

@@ -48,6 +48,9 @@ def test_a_document_is_split_at_its_top_level(text: str, variables: dict[str, st
         ('{"a":-9223372036854775809}', "an integer of 64 bits"),
         ('{"a":' + "9" * 5_000 + "}", "an integer of 64 bits"),
         ('{"a":1e999}', "within a double's range"),
+        ('{"a":1,"big":[{"n":18446744073709551616}]}', "in the variable 'big'"),
+        ('{"big":1e999,"a":1}', "in the variable 'big'"),
+        ('{"a":1,"' + "n" * 5_000 + '":' + "9" * 5_000 + "}", "in the variable 'nnn"),
         ('{"a":"\ud800"}', "half of a surrogate pair at character 6"),
         ('{"\udfff":1}', "half of a surrogate pair at character 2"),
         (r'{"a":"\ud800"}', "needs its other half"),
@@ -56,7 +59,7 @@ def test_a_document_is_split_at_its_top_level(text: str, variables: dict[str, st
         ('{"a":' + "[" * DEPTH_MAX + "]" * DEPTH_MAX + "}", f"at most {DEPTH_MAX} levels, but found {DEPTH_MAX + 1}"),
         ('{"a":"' + "x" * DOCUMENT_BYTES_MAX + '"}', f"at most {DOCUMENT_BYTES_MAX} bytes, but found"),
     ],
-    ids=range(22),
+    ids=range(25),
 )
 def test_what_is_no_document_is_refused(text: str, words: str):
     with pytest.raises(InvalidArgument) as refused:

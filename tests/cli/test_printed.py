@@ -231,3 +231,36 @@ def test_a_moment_beyond_the_calendar_is_its_end(ms, text):
 def test_never_is_no_moment():
     assert moment(0) is None
     assert moment(1_795_314_828_120) == "2026-11-22T02:33:48.120Z"
+
+
+TASKS = [
+    {
+        "userTaskKey": "2251799813685256",
+        "name": "Decide what's for dinner",
+        "assignee": None,
+        "candidateGroups": ["family", "friends"],
+        "dueDate": "2026-11-20T10:00:00Z",
+        "processDefinitionId": "dinner",
+        "processInstanceKey": "2251799813685252",
+    }
+]
+
+
+def test_a_narrow_terminal_leaves_out_a_column_without_a_value_before_it_cuts(terminal):
+    titles, line = terminal(TASKS, TASK_COLUMNS, 80)
+    assert titles.split() == ["KEY", "TASK", "GROUPS", "DUE", "PROCESS", "INSTANCE"]
+    assert "2026-11-20  dinner" in line  # a day is never cut
+    assert len(line) <= 80
+
+
+def test_a_column_without_a_value_stays_where_there_is_room(terminal):
+    titles, line = terminal(TASKS, TASK_COLUMNS, 120)
+    assert "ASSIGNEE" in titles.split()
+    assert "Decide what's for dinner" in line
+
+
+def test_a_script_reads_every_column_and_the_exact_moment(capsys):
+    write(TASKS, TASK_COLUMNS, Output.TABLE, color=False)
+    out = capsys.readouterr().out
+    assert "ASSIGNEE" in out
+    assert "2026-11-20T10:00:00Z" in out

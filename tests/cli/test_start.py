@@ -57,3 +57,20 @@ def test_the_thin_sdk_says_what_to_install():
     done = python(code)
     assert done.returncode == 2
     assert "try: pip install '.[broker]'" in done.stderr
+
+
+def test_one_version_is_told_everywhere():
+    import tomllib
+    from pathlib import Path
+
+    import osmia
+    import osmia_broker
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert osmia.__version__ == osmia_broker.__version__ == project["version"]
+
+
+@pytest.mark.parametrize("words", [["-m", "osmia", "--version"], ["-m", "osmia", "-V"], ["-m", "osmia_broker", "-V"]])
+def test_the_program_is_a_module_too(words):
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "osmia 0.1.0\n")

@@ -45,7 +45,8 @@ def parse_variables(text: str) -> Variables:
         _refuse_text(text, fault)
     is_unusual = _UNUSUAL_NUMBER.search(document) is not None
     if is_unusual:
-        _refuse_numbers(text)
+        for name, value in values.items():
+            _refuse_numbers(name, str(value, "utf-8"))
     if "\0" in "".join(values):
         raise InvalidArgument("Expected variable names without NUL characters, but found one")
     if is_unusual or b"\\" in document:
@@ -104,14 +105,16 @@ def _refuse_depth(document: bytes) -> None:
         raise InvalidArgument(f"Expected variables of at most {DEPTH_MAX} levels, but found {deepest}")
 
 
-def _refuse_numbers(text: str) -> None:
-    """Refuse an integer beyond 64 bits and a number beyond a double's range."""
+def _refuse_numbers(name: str, value: str) -> None:
+    """Refuse an integer beyond 64 bits and a number beyond a double's range, in the variable *name*."""
     try:
-        json.loads(text, parse_int=_integer, parse_float=_double)
-    except InvalidArgument:
-        raise
+        json.loads(value, parse_int=_integer, parse_float=_double)
+    except InvalidArgument as refusal:
+        raise InvalidArgument(f"{refusal} in the variable '{quoted(name)}'") from refusal
     except ValueError as fault:  # Python's own limit on the digits of an integer
-        raise InvalidArgument(f"Invalid JSON value: {quoted(text)} ({fault})") from fault
+        raise InvalidArgument(
+            f"Invalid JSON value: {quoted(value)} ({fault}) in the variable '{quoted(name)}'"
+        ) from fault
 
 
 def _integer(digits: str) -> int:

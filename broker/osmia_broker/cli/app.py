@@ -201,7 +201,7 @@ def osmia(
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_version, help="Print the version.", rich_help_panel=EVERYWHERE
+            "--version", "-V", is_eager=True, callback=_version, help="Print the version.", rich_help_panel=EVERYWHERE
         ),
     ] = False,
 ) -> None:

@@ -44,6 +44,7 @@ class Column:
     is_wide: bool = False  # only `wide` shows it
     is_long: bool = False  # it may be cut to fit the terminal
     is_moment: bool = False  # ISO 8601; a terminal shows it as short local time
+    is_day: bool = False  # ISO 8601; a terminal shows its day
     text: Callable[[Row], Any] | None = None  # makes what a table shows instead of the field
     width: int = 0  # at least, in a list without end
 
@@ -131,9 +132,10 @@ def _csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool, is_exact: bool) -> None:
-    """Print a table. On a terminal it fits the width: the long columns are cut, and moments are short and local unless *is_exact*.
+    """Print a table. On a terminal it fits the width: the long columns are cut.
 
-    Without a terminal a script reads the table, so nothing is cut.
+    Unless *is_exact*, moments are short and local there, and before anything is cut, columns without a value are left out. Without a
+    terminal a script reads the table, so nothing is cut.
     """
     from rich.cells import cell_len, set_cell_size
     from rich.console import Console
@@ -142,7 +144,12 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool, is_ex
     is_short = console.is_terminal and not is_exact
     lines = [[_shown(row, column, is_short=is_short) for column in columns] for row in rows]
     natural = [max(cell_len(text) for text in texts) for texts in zip(*lines, [c.title for c in columns], strict=True)]
-    widths = _fitting(natural, columns, _terminal_width()) if console.is_terminal else natural
+    room = _terminal_width()
+    if is_short and sum(natural) + len(GAP) * (len(natural) - 1) > room:
+        filled = [place for place, texts in enumerate(zip(*lines, strict=True)) if any(texts)]
+        columns, natural = [columns[place] for place in filled], [natural[place] for place in filled]
+        lines = [[texts[place] for place in filled] for texts in lines]
+    widths = _fitting(natural, columns, room) if console.is_terminal else natural
 
     def line(texts: Sequence[str]) -> str:
         cells = (
@@ -160,7 +167,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], *, color: bool, is_ex
 
 
 GAP = "  "
-LONG_COLUMN_WIDTH_MIN = 6  # so that the lists of jobs and of subscriptions fit 80 columns
+LONG_COLUMN_WIDTH_MIN = 5  # so that the lists of tasks, jobs and subscriptions fit 80 columns
 
 
 def _fitting(natural: Sequence[int], columns: Sequence[Column], room: int) -> list[int]:
@@ -196,13 +203,15 @@ def _shown(row: Row, column: Column, *, is_short: bool) -> str:
     """Return the text of a cell in a table."""
     value = column.text(row) if column.text is not None else row.get(column.field)
     text = _cell(value)
-    return _local(text) if column.is_moment and is_short else text
+    if not is_short or not (column.is_moment or column.is_day):
+        return text
+    return _local(text, "%Y-%m-%d" if column.is_day else "%Y-%m-%d %H:%M")
 
 
-def _local(text: str) -> str:
-    """Return an ISO 8601 moment as local time of day without seconds; another text as it is."""
+def _local(text: str, form: str) -> str:
+    """Return an ISO 8601 moment as local time in *form*; another text as it is."""
     try:
-        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
+        return datetime.fromisoformat(text).astimezone().strftime(form)
     except (ValueError, OverflowError):
         return text
 

@@ -86,7 +86,7 @@ TASK_COLUMNS = (
     Column("name", "TASK", is_long=True, text=name_of_task),
     Column("assignee", "ASSIGNEE", is_long=True),
     Column("candidateGroups", "GROUPS", is_long=True),
-    Column("dueDate", "DUE", is_long=True, is_moment=True),
+    Column("dueDate", "DUE", is_day=True),
     Column("processDefinitionId", "PROCESS", is_long=True),
     Column("processInstanceKey", "INSTANCE"),
     Column("state", "STATE", is_wide=True),
