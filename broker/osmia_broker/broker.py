@@ -89,8 +89,9 @@ class Broker:
             "database": "sqlite",
             "partitions": 1,
         }
+        place = {"host": self.settings.host_of("grpc"), "data_dir": str(self.settings.data_dir.absolute())}
         took = f"{monotonic() - begun:.2f}s"
-        log.info("broker ready", extra={"version": __version__, **where, "pid": os.getpid(), "took": took})
+        log.info("broker ready", extra={"version": __version__, **where, **place, "pid": os.getpid(), "took": took})
 
     async def _start_parts(self, opened: AsyncExitStack) -> None:
         """Open the parts one by one; *opened* closes in reverse those that were opened, even if one fails."""
@@ -216,8 +217,13 @@ class Broker:
         """Start, run until SIGTERM or SIGINT, and stop."""
         told_to_stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, told_to_stop.set)
+
+        def stop(reason: signal.Signals) -> None:
+            log.info("broker stops", extra={"reason": reason.name})
+            told_to_stop.set()
+
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, stop, one)
         await self.start()
         try:
             await told_to_stop.wait()

@@ -52,6 +52,7 @@ from osmia_broker.store.read.results import result_of
 log = logging.getLogger(__name__)
 
 WARNINGS_LOGGED_MAX = 10  # of one deployment; `osmia lint` gives all
+FILES_LOGGED_MAX = 5  # of a deployment, by name
 LONG_POLL_S = 10.0  #: for a poll without a time
 RESULT_WAIT_S = 15.0  #: for the result of an instance without a time
 EARLY_SHARE = (
@@ -104,6 +105,8 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             checks.storable("name", name)
         resources, warnings = await asyncio.to_thread(_compiled, list(files))
         deployed: Deployed = await self._partition.submit(DeployResources(resources))
+        names = ", ".join(name for name, _ in files[:FILES_LOGGED_MAX])
+        log.info("deployed", extra={"key": deployed.key, "files": len(files), "names": names})
         for warning in warnings[:WARNINGS_LOGGED_MAX]:
             log.warning("a deployed model may not do what it should", extra={"model": warning})
         return deployed
