@@ -201,7 +201,13 @@ class Broker:
         self.partition.add_listener(live)
         self.metrics.http.page_listeners = live.__len__
         http = HttpServer(
-            services, self.metrics.http, live, self._clock.now_ms, body_bytes_max=settings.max_message_size, tls=tls
+            services,
+            self.metrics.http,
+            live,
+            self._clock.now_ms,
+            body_bytes_max=settings.max_message_size,
+            tls=tls,
+            is_open=access is None and tls is None and not settings.insecure,
         )
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)

@@ -207,3 +207,23 @@ def test_without_sign_in_the_headers_say_who_calls(tmp_path):
         me = http.get("/authentication/me", headers={**FORGED, "authorization": "Bearer anything"}).json()
         assert (me["username"], me["groups"], me["canLogout"]) == ("boss", ["admins"], False)
         assert not (tmp_path / "osmia.session-key").exists()
+
+
+def test_a_document_is_for_callers_who_signed_in_and_for_those_who_have_a_link(http):
+    anna = {"authorization": basic("anna", ANNA)}
+    stored = http.post("/documents", files={"file": ("a.txt", b"hello")}, headers=anna).json()
+    path = f"/documents/{stored['documentId']}"
+    assert http.get(path, headers=anna).content == b"hello"
+    assert http.get(path).status_code == 401
+    assert http.get(path, params={"contentHash": stored["contentHash"]}).status_code == 401
+    link = http.post(f"{path}/links", headers=anna).json()["url"]
+    assert http.get(link).content == b"hello"
+    for forged in (f"{link}0", link.replace("expires=", "expires=9"), f"{link}&signature=", f"{link}&expires=0"):
+        assert http.get(forged).status_code == 403
+    assert http.get(f"{path}?signature=").status_code == 403
+    assert http.post(f"{path}/links").status_code == 401
+    assert http.delete(path).status_code == 401
+
+
+def test_a_broker_with_sign_in_answers_to_every_name(http):
+    assert http.get("/status", headers={"host": "osmia.example.org"}).status_code == 204

@@ -35,7 +35,9 @@ def over_http(rest: Rest, given: Given) -> tuple[str, Any]:
     """No client in between: it would refuse or mend what it sends."""
     lines = b"".join(b"%s: %s\r\n" % (name.encode(), value) for name, value in given)
     with socket.create_connection(("127.0.0.1", rest.broker.broker.http_port), timeout=30) as connection:
-        connection.sendall(b"GET /v2/authentication/me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + lines + b"\r\n")
+        connection.sendall(
+            b"GET /v2/authentication/me HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n" + lines + b"\r\n"
+        )
         head, _, body = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")
     answer = msgspec.json.decode(body)
     if head.startswith(b"HTTP/1.1 200"):

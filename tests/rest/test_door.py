@@ -218,3 +218,42 @@ def test_a_page_of_this_site_and_a_program_may_change_things(rest: Rest, unique:
     own = {"origin": str(rest.http.base_url).removesuffix("/v2/"), "sec-fetch-site": "same-origin"}
     for headers in ({}, own, {"sec-fetch-site": "none"}):
         assert rest.ask("POST", f"/process-instances/{rest.create(unique)}/cancellation", headers=headers).is_success
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:8080",
+        "localhost.",
+        "app.localhost:1",
+        "127.0.0.1:8080",
+        "127.9.9.9",
+        "[::1]:8080",
+        "10.0.0.1",
+    ],
+)
+def test_an_open_broker_answers_to_the_names_of_this_machine(rest: Rest, host: str):
+    assert rest.ask("GET", "/status", headers={"host": host}).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "notlocalhost",
+        "[::1",
+        "a b",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v2/topology", "/tasks", "/events?topics=tasks"])
+def test_an_open_broker_does_not_answer_to_the_name_of_another_site(rest: Rest, host: str, path: str):
+    address = f"http://127.0.0.1:{rest.broker.broker.http_port}{path}"
+    refused = rest.http.get(
+        address, headers={"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
+    )
+    assert refused.status_code == 421
+    assert "Expected the host localhost or 127.0.0.1, but found another name" in refused.text

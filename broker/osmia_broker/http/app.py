@@ -79,12 +79,11 @@ class App:
                 403, "FORBIDDEN", "Expected a request of this site or of a program, but found one of another site"
             )
         caller = Caller(headers)
-        guard = self._services.guard
-        if guard is not None and not operation.is_open:  # before the body: a stranger must not fill the memory
-            caller.signed_in = await guard.identify(caller.authorization)
+        call = Call(self._services, caller, scope["query_string"].decode("latin-1"), scheme=scope["scheme"])
+        if not operation.is_open:  # before the body: a stranger must not fill the memory
+            await call.require_caller()
         arguments = operation.arguments(values)
         content = await self._content(headers, receive)
-        call = Call(self._services, caller, scope["query_string"].decode("latin-1"), scheme=scope["scheme"])
         await self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
         carried_out = operation.handler(call, **arguments)
         answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)

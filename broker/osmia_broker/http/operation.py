@@ -85,6 +85,17 @@ class Call:
         """The calls that every door offers, for the caller."""
         return self.services.calls.by(self.caller)
 
+    async def require_caller(self) -> None:
+        """Find out who calls, if sign-in is on.
+
+        Raises:
+            Unauthenticated: the caller has not proved who they are.
+            Unavailable, Overloaded: it cannot be checked now.
+
+        """
+        if self.services.guard is not None:
+            self.caller.signed_in = await self.services.guard.identify(self.caller.authorization)
+
     @property
     def reader(self) -> Reader:
         """The read side."""
@@ -128,7 +139,7 @@ class Operation:
     answer_type: Any
     takes: str  # the media type of the request's body
     waits: bool  # it may take long; the caller's leaving is watched
-    is_open: bool  # callers need no sign-in: it tells nothing about processes
+    is_open: bool  # callers need no sign-in: it tells nothing about processes, or asks for one itself
     decode: Callable[[bytes], Any]
     members: frozenset[str]  # of the request's body; empty if it is no object with fixed ones
 

@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import BASE, OPERATIONS, Router, Services
+from osmia_broker.http.origin import is_this_machine
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.tls import TlsFiles
@@ -38,11 +39,13 @@ class HttpServer:
         *,
         body_bytes_max: int,
         tls: TlsFiles | None = None,
+        is_open: bool = False,
     ) -> None:
         load()
         self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
         self._api = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
         self._page: WebApp | None = None
+        self._is_open = is_open  # nothing protects it but that it can be reached from this machine alone
         for name in ("uvicorn.error", "uvicorn.access"):
             logging.getLogger(name).setLevel(logging.ERROR)  # requests are counted; refusals are answers, not news
         self._config = uvicorn.Config(
@@ -64,6 +67,9 @@ class HttpServer:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give a request to the API or to the page, which is loaded for its first visitor."""
+        if self._is_open and not all(map(is_this_machine, _hosts(scope))):
+            await _refuse_name(send)
+            return
         path = scope["path"]
         if path == BASE or path.startswith(BASE + "/"):
             await self._api(scope, receive, send)
@@ -125,3 +131,18 @@ class HttpServer:
 
     def _connections(self) -> list[HttpToolsProtocol]:
         return [one for one in self._state.connections if isinstance(one, HttpToolsProtocol)]
+
+
+def _hosts(scope: Scope) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+
+
+async def _refuse_name(send: Send) -> None:
+    """Answer a request for another name than this machine's (RFC 9110, 15.5.20)."""
+    text = (
+        b"Expected the host localhost or 127.0.0.1, but found another name: without sign-in, this broker answers to this machine alone. "
+        b"Turn on sign-in, or start it with --insecure if something else protects it.\n"
+    )
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
+    await send({"type": "http.response.start", "status": 421, "headers": headers})
+    await send({"type": "http.response.body", "body": text})

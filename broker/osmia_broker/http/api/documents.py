@@ -127,14 +127,16 @@ async def create_documents(call: Call) -> Stored | Reply:
     return stored
 
 
-@operation("GET", DOCUMENT, tag=TAG)
+@operation("GET", DOCUMENT, tag=TAG, is_open=True)
 async def get_document(call: Call, document_id: str) -> Reply:
-    """Return the content of a document."""
+    """Return the content of a document, to a caller who has signed in or has a link to it."""
     query = call.query
-    _check_store(query)
-    document, content = await call.services.documents.get(document_id)
     if "signature" in query:
         await _check_signature(call, document_id, query)
+    else:
+        await call.require_caller()
+    _check_store(query)
+    document, content = await call.services.documents.get(document_id)
     wanted = query.get("contentHash", [document.content_hash])[-1]
     if wanted != document.content_hash:
         raise InvalidArgument(
