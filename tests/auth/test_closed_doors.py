@@ -227,3 +227,14 @@ def test_a_document_is_for_callers_who_signed_in_and_for_those_who_have_a_link(h
 
 def test_a_broker_with_sign_in_answers_to_every_name(http):
     assert http.get("/status", headers={"host": "osmia.example.org"}).status_code == 204
+
+
+def test_a_stranger_may_send_little(http, broker):
+    much = b"x" * 70_000
+    assert http.request("GET", "/status", content=much).status_code == 413
+    assert http.request("GET", "/status", content=iter([much])).status_code == 413
+    page = f"http://127.0.0.1:{broker.broker.http_port}"
+    for path in ("/login", "/tasks/selected", "/logout"):
+        answer = httpx.post(page + path, data={"user": "anna", "password": "x" * 70_000})
+        assert answer.status_code in (303, 413), path  # sent to sign in, or refused
+    assert httpx.post(f"{page}/login", data={"user": "anna", "password": "x" * 70_000}).status_code == 413

@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LARGE_BODY_BYTES = 65_536  # a larger body is read in a thread, as its items may be a million: others go on meanwhile
+OPEN_BODY_BYTES_MAX = 65_536  # of an operation that is open to strangers, who must not fill the memory
 UNKNOWN = ("unknown", "unknown")  # the route and method of a request without an operation, in the counts
 _encode = msgspec.json.Encoder().encode
 
@@ -83,7 +84,8 @@ class App:
         if not operation.is_open:  # before the body: a stranger must not fill the memory
             await call.require_caller()
         arguments = operation.arguments(values)
-        content = await self._content(headers, receive)
+        most = min(self._body_bytes_max, OPEN_BODY_BYTES_MAX) if operation.is_open else self._body_bytes_max
+        content = await self._content(headers, receive, most)
         await self._take_body(operation, content, headers.get("content-type", ""), call, arguments)
         carried_out = operation.handler(call, **arguments)
         answer = await (_while_connected(carried_out, caller, receive) if operation.waits else carried_out)
@@ -93,26 +95,21 @@ class App:
             return answer
         return Reply(204) if answer is None else Reply(operation.status, _encode(answer))
 
-    async def _content(self, headers: dict[str, str], receive: Receive) -> bytes:
-        """Read the body of the request."""
+    async def _content(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
+        """Read the body of the request, of at most so many bytes."""
         announced = headers.get("content-length", "0")
-        if announced.isdigit() and int(announced) > self._body_bytes_max:
-            raise self._too_large(announced)
+        if announced.isdigit() and int(announced) > most:
+            raise _too_large(most, announced)
         content: bytes = b""
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise CallerLeft
             content += message.get("body", b"")
-            if len(content) > self._body_bytes_max:
-                raise self._too_large("more")
+            if len(content) > most:
+                raise _too_large(most, "more")
             if not message.get("more_body", False):
                 return content
-
-    def _too_large(self, found: str) -> HttpRefusal:
-        return HttpRefusal(
-            413, "Payload Too Large", f"Expected a body of at most {self._body_bytes_max} bytes, but found {found}"
-        )
 
     @staticmethod
     async def _take_body(
@@ -147,6 +144,10 @@ class App:
         elif isinstance(error, Unauthenticated) and self._services.guard is not None:
             headers = (("www-authenticate", self._services.guard.challenge),)
         return Reply(problem.status, _encode(problem), MEDIA_TYPE, headers)
+
+
+def _too_large(most: int, found: str) -> HttpRefusal:
+    return HttpRefusal(413, "Payload Too Large", f"Expected a body of at most {most} bytes, but found {found}")
 
 
 def _text(header: tuple[bytes, bytes]) -> tuple[str, str]:

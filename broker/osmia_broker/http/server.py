@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import BASE, OPERATIONS, Router, Services
 from osmia_broker.http.origin import is_this_machine
+from osmia_broker.http.protocol import BoundedProtocol
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.tls import TlsFiles
@@ -90,7 +90,7 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._config.load()
         self._server = await loop.create_server(
-            lambda: HttpToolsProtocol(config=self._config, server_state=self._state, app_state={}, _loop=loop),
+            lambda: BoundedProtocol(config=self._config, server_state=self._state, app_state={}, _loop=loop),
             host.strip("[]"),
             port,
             backlog=BACKLOG,
@@ -117,7 +117,7 @@ class HttpServer:
         """Wait for the answers that are under way. Whoever does not send the rest of a request, or does not take an answer, is cut off."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + within_s
-        stalled: dict[HttpToolsProtocol, int] = {}
+        stalled: dict[BoundedProtocol, int] = {}
         while (tasks := set(self._state.tasks)) and (left_s := end_s - loop.time()) > 0:
             await asyncio.wait(tasks, timeout=min(PATIENCE_S, left_s))
             before, stalled = stalled, {}
@@ -129,8 +129,8 @@ class HttpServer:
                     if before.get(connection) == stalled[connection]:
                         connection.transport.abort()
 
-    def _connections(self) -> list[HttpToolsProtocol]:
-        return [one for one in self._state.connections if isinstance(one, HttpToolsProtocol)]
+    def _connections(self) -> list[BoundedProtocol]:
+        return [one for one in self._state.connections if isinstance(one, BoundedProtocol)]
 
 
 def _hosts(scope: Scope) -> list[str]:

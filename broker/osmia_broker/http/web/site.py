@@ -38,6 +38,7 @@ LOGIN = "/login"
 NOBODY = Person("")  # at the door
 FOREVER = "public, max-age=31536000, immutable"
 KEY_MAX = 2**63 - 1
+STRANGER_BYTES_MAX = 65_536  # of a body of somebody who has not signed in: a name and a password
 
 #: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.
 POLICY = (
@@ -73,15 +74,17 @@ class WebApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         begun, path = perf_counter(), scope["path"]
-        request = Request(scope, _bounded(receive, self._site.services.body_bytes_max))
-        route = UNKNOWN
+        request, route = Request(scope), UNKNOWN
         try:
             if path.startswith(ASSETS):
                 route, response = ASSETS + "{name}", self._asset(request, path)
             elif path == EVENTS and request.method == "GET":
                 route, response = EVENTS, self._events(request)
             else:
-                route, response = await self._answer(request)
+                person = self._person(request)
+                most = self._site.services.body_bytes_max
+                request = Request(scope, _bounded(receive, most if person else min(most, STRANGER_BYTES_MAX)))
+                route, response = await self._answer(request, person)
         except ClientDisconnect:
             return
         except Exception:  # not even the page that reports a defect could be made
@@ -94,8 +97,7 @@ class WebApp:
 
     # --- screens
 
-    async def _answer(self, request: Request) -> tuple[str, Response]:
-        person = self._person(request)
+    async def _answer(self, request: Request, person: Person | None) -> tuple[str, Response]:
         visit = Visit(request, self._site, person or NOBODY, secrets.token_hex(4), self._site.live.position)
         found, values = self._find(request)
         route = found.path if found is not None else UNKNOWN

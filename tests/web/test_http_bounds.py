@@ -1,0 +1,105 @@
+"""The HTTP door bounds what it keeps of a request before somebody is known: the head in bytes and time, the body of a stranger."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from osmia_broker.http.protocol import HEAD_BYTES_MAX
+from osmia_broker.http.server import HttpServer
+from osmia_broker.http.web.live import Live
+from osmia_broker.metrics import HttpCounters
+
+STEP_S = 30  # how long a test waits for an answer that comes at once
+START = b"GET / HTTP/1.1\r\nhost: x\r\n"
+ENDLESS = 100 * HEAD_BYTES_MAX
+
+
+async def echo(_scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the number of bytes of the body."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size, more = size + len(message["body"]), message["more_body"]
+    text = str(size).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    server = HttpServer(object(), HttpCounters(), Live(), lambda: 0, body_bytes_max=100)  # type: ignore[arg-type]
+    server._config.app = echo
+    yield await server.start("127.0.0.1", 0)
+    await server.stop(timedelta(0))
+
+
+async def answer_to(port: int, pieces: list[bytes]) -> bytes:
+    """All that the door sends until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        pass  # the door has closed it already
+    answer = b""
+    try:
+        while part := await asyncio.wait_for(reader.read(65_536), STEP_S):
+            answer += part
+    except ConnectionError:
+        pass
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [START, *[b"a: b\r\n" * 1_000] * (ENDLESS // 6_000)],
+        [START, b"a: ", *[b"x" * 10_000] * (ENDLESS // 10_000)],
+        [b"GET /", *[b"x" * 10_000] * (ENDLESS // 10_000)],
+        [START + b"\r\n" + START, *[b"a: b\r\n" * 1_000] * (ENDLESS // 6_000)],
+    ],
+    ids=["lines", "value", "address", "second request"],
+)
+async def test_an_endless_head_is_cut_off(port: int, pieces: list[bytes]):
+    answer = await answer_to(port, pieces)
+    assert not answer or b"HTTP/1.1 431 Request Header Fields Too Large" in answer  # TCP may lose it on the way
+    assert answer.count(b"HTTP/1.1 200") <= 1
+
+
+async def test_an_endless_head_is_refused_with_the_reason(port: int):
+    answer = await answer_to(port, [START, b"a: " + b"x" * (HEAD_BYTES_MAX - len(START)), b"y"])
+    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large")
+    assert b"Expected a request line and headers of at most 65536 bytes, but found more" in answer
+
+
+async def test_large_bodies_and_heads_in_pieces_are_no_endless_heads(port: int):
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n"
+    body = [b"x" * 100_000] * 10
+    last = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    pieces = [*[bytes([one]) for one in head], b"\r\n", *body, head, b"a: b\r\n\r\n" + body[0], *body[1:], last]
+    answer = await answer_to(port, pieces)
+    assert answer.count(b"HTTP/1.1 200") == 3
+    assert answer.count(b"1000000") == 2
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", START])
+async def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes):
+    monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)
+    assert await answer_to(port, [sent]) == b""
+
+
+async def test_a_body_may_take_its_time(port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nab")
+    assert await answer_to(port, [b""]) == b""  # another one was cut off meanwhile
+    writer.write(b"cd")
+    assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"4")
+    writer.close()
