@@ -133,14 +133,14 @@ async def measured(door: Door, broker: ChildBroker, given: argparse.Namespace) -
 
 async def compare(broker: ChildBroker, given: argparse.Namespace) -> None:
     rounds: dict[str, list[tuple[float, float]]] = {"gRPC": [], "REST": []}
-    async with Client(broker.address) as client, Rest(broker.ports.http, given.in_flight) as rest:
+    async with Client(broker.address) as client:
         await client.deploy((f"{PROCESS}.bpmn", bpmn(f"start > a:job(type={PROCESS}) > end", id=PROCESS)))
-        doors: dict[str, Door] = {"gRPC": Grpc(client), "REST": rest}
-        for door in doors.values():
-            await cycles(door, given.in_flight * 4, given.in_flight)  # to warm up
-        for turn in range(given.rounds):
-            for name in sorted(doors, reverse=turn % 2 == 1):
-                rounds[name].append(await measured(doors[name], broker, given))
+        for turn in range(-1, given.rounds):
+            for name in sorted(rounds, reverse=turn % 2 == 1):
+                async with Rest(broker.ports.http, given.in_flight) as rest:  # anew, as an idle one is closed
+                    figures = await measured(Grpc(client) if name == "gRPC" else rest, broker, given)
+                if turn >= 0:  # the first turn warms up
+                    rounds[name].append(figures)
     show(rounds)
 
 

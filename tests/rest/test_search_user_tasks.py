@@ -330,3 +330,12 @@ def test_a_size_that_is_no_number_is_refused(rest: Rest, value: str):
     text = '{"filter": {"processInstanceVariables": [{"name": "a", "value": {"$gt": ' + value + "}}]}}"
     answer = rest.http.post("/user-tasks/search", content=text, headers={"content-type": "application/json"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("operator", ["$like", "$contains"])
+def test_the_patterns_of_a_filter_are_bounded_together(rest: Rest, operator: str):
+    some = {"filter": {"$or": [{"name": {operator: "x" * 2_000}}] * 5}}
+    assert rest.post("/user-tasks/search", some)["items"] == []
+    more = {"filter": {"$or": [{"name": {operator: "x" * 2_000}}] * 6}}
+    problem = rest.refusal("POST", "/user-tasks/search", more)
+    assert (problem["status"], "patterns of a filter" in problem["detail"]) == (400, True), problem

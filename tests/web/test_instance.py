@@ -170,7 +170,7 @@ def test_without_scripts_what_is_no_json_is_told_too_and_nothing_is_lost(browse,
         data={"scope": key, "name": "city", "value": "Be<rn", "action": "edit"},
     )
     assert answer.status_code == 422
-    assert "Not valid JSON: Expecting value" in answer.text
+    assert "Not valid JSON: expected a value, but found" in answer.text
     assert "Be&lt;rn" in answer.text
     page.goto(f"/instances/{key}")
     expect(row(page, "city")).to_contain_text('"Thun"')

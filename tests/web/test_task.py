@@ -136,7 +136,7 @@ def test_without_scripts_a_value_that_is_no_json_comes_back_with_a_reason(site, 
     key = the_key(site, unique)
     answer = httpx.post(f"{site}/tasks/{key}/complete", data={"value:dinner": "chicken", "was:dinner": "x"})
     assert answer.status_code == 400
-    assert "Not valid JSON: Expecting value (line 1, column 1). " in answer.text
+    assert "Not valid JSON: expected a value, but found &#39;c&#39; (line 1, column 1). " in answer.text
     assert ">chicken</textarea>" in answer.text
 
 

@@ -119,12 +119,17 @@ class Session:
 
     @contextmanager
     def client(
-        self, address: str | None = None, *, found_by: str = "", call_timeout: timedelta | None = None
+        self,
+        address: str | None = None,
+        *,
+        found_by: str = "",
+        call_timeout: timedelta | None = None,
+        user: str = "",
     ) -> "Iterator[SyncClient]":
         """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`.
 
         *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
-        where `--timeout` is for something longer.
+        where `--timeout` is for something longer. *user* names who calls, while there is no sign-in.
         """
         from osmia import SyncClient, Token
         from osmia.errors import OsmiaError
@@ -132,7 +137,8 @@ class Session:
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
             sign_in = Token(self.token) if self.token else None
-            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in)
+            who = [("osmia-user", user)] if user else []
+            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=who)
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
             raise usage(f"{error}.", "--address 127.0.0.1:26500" if is_address else "") from error

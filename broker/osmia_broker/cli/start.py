@@ -10,7 +10,7 @@ import typer
 from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
-from osmia_broker.cli.options import INT32_MAX, Var, Vars
+from osmia_broker.cli.options import INT32_MAX, User, Var, Vars
 from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, milliseconds, spelt, with_session_and_timeout
@@ -44,6 +44,7 @@ def start(
     idempotency_key: Annotated[
         str, typer.Option(metavar="TEXT", help="A repetition with this key prints the key of the first instance.")
     ] = "",
+    user: User = "",
 ) -> None:
     """Start a process instance and print its key.
 
@@ -57,7 +58,7 @@ def start(
     if is_awaited and marks:
         name = {"start_at": "at", "tags": "tag"}.get(next(iter(marks)), next(iter(marks)).replace("_", "-"))
         raise usage(f"--await and --{name} do not go together.", f"osmia start {process_id} --await")
-    with session.client() as client:
+    with session.client(user=user) as client:
         try:
             if is_awaited:
                 _await_result(session, client, process_id, variables, version=version)

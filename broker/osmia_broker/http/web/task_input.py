@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
+from osmia_broker.http.web.json_texts import json_fault
 from osmia_broker.http.web.task_view import Draft, digest
 from osmia_broker.http.web.visit import Visit
 
@@ -47,9 +48,9 @@ async def read_input(visit: Visit) -> Input:
         if digest(typed) == was:
             continue
         values[variable] = typed
-        problem = json_problem(typed)
-        if problem:
-            problems[variable] = problem
+        fault = json_fault(typed)
+        if fault is not None:
+            problems[variable] = str(fault)
     draft = Draft(values, [], _form_of(await visit.field("form-values")))
     found = Input(draft, problems)
     names, texts = await visit.fields("added-name"), await visit.fields("added-value")
@@ -63,7 +64,7 @@ def _read_added(found: Input, rows: list[tuple[str, str]]) -> None:
         name, text = raw.strip(), typed.replace("\r\n", "\n")
         if not name and not text.strip():
             continue
-        problem = NO_NAME if not name else TWICE if name in taken else json_problem(text)
+        problem = NO_NAME if not name else TWICE if name in taken else str(json_fault(text) or "")
         if problem:
             found.added_problems[len(found.draft.added)] = problem
         found.draft.added.append((name, text))
@@ -75,18 +76,3 @@ def _form_of(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
     except msgspec.MsgspecError:
         return {}
-
-
-def json_problem(text: str) -> str:
-    """Say why a text is no JSON, in a few words and with the place; empty if it is JSON."""
-    try:
-        json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as fault:
-        return f"{fault.msg} (line {fault.lineno}, column {fault.colno})"
-    except (ValueError, RecursionError) as fault:
-        return str(fault)
-    return ""
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no value")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.web.json_texts import json_fault
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.resolving import failed_again, resolve, set_retries
 from osmia_broker.http.web.screen import action
@@ -100,11 +101,9 @@ async def set_variable(visit: Visit, key: int) -> Response:
     typed = {"action": does, "name": name, "value": text}
     if not name.strip():
         return await instance_page(visit, key, status=422, typed=typed | {"problem": "A variable needs a name."})
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError) as fault:
-        problem = f"Not valid JSON: {fault}."
-        return await instance_page(visit, key, status=422, typed=typed | {"problem": problem})
+    wrong = json_fault(text)
+    if wrong is not None:
+        return await instance_page(visit, key, status=422, typed=typed | {"problem": str(wrong)})
     scope_key = number_in(scope)
     scope_key = key if scope_key is None else scope_key
     try:

@@ -1,6 +1,7 @@
 // The behaviour of instances, incidents and diagrams.
 
 import './diagram.js';
+import { jsonProblem } from './json.js';
 
 // --- dialogs that many rows share: the button says where its form leads
 
@@ -68,15 +69,8 @@ function leave(button) {
 
 // --- JSON: checked before it is sent
 
-function reason(field) {
-  const text = field.value.trim();
-  if (!text) return 'optional' in field.dataset ? '' : 'it is empty';
-  try {
-    JSON.parse(text);
-    return '';
-  } catch (fault) {
-    return fault.message;
-  }
+function problemOf(field) {
+  return field.value.trim() || !('optional' in field.dataset) ? jsonProblem(field.value) : '';
 }
 
 function explain(field, fault) {
@@ -84,13 +78,13 @@ function explain(field, fault) {
   field.toggleAttribute('aria-invalid', Boolean(fault));
   if (fault) field.setAttribute('aria-invalid', 'true');
   problem.hidden = !fault;
-  problem.querySelector('[data-text]').textContent = fault ? `Not valid JSON: ${fault.replace(/\.$/, '')}.` : '';
+  problem.querySelector('[data-text]').textContent = fault;
 }
 
 document.addEventListener('submit', (event) => {
   const fields = [...event.target.querySelectorAll('textarea[data-json]')];
   const wrong = fields.filter((field) => {
-    const fault = reason(field);
+    const fault = problemOf(field);
     explain(field, fault);
     return fault;
   });

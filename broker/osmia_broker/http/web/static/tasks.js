@@ -4,6 +4,7 @@
 // draft of it for this person.
 
 import './form.js';
+import { jsonProblem } from './json.js';
 import { refresh } from './live.js';
 import { say } from './said.js';
 
@@ -58,16 +59,6 @@ document.addEventListener('keydown', (event) => {
 
 const problemOf = (field) => field.closest('dd, osmia-added, details')?.querySelector('[data-problem]:is(p)');
 
-function reasonOf(text) {
-  try {
-    JSON.parse(text);
-    return '';
-  } catch (fault) {
-    if (!text.trim()) return 'it is empty';
-    return fault.message.replace(/\.$/, '');
-  }
-}
-
 function complain(field, text) {
   const place = problemOf(field);
   if (!place) return;
@@ -96,9 +87,9 @@ function check(field) {
   } else if (!isChanged(field)) {
     return complain(field, '') ?? true;
   }
-  const reason = reasonOf(field.value);
-  complain(field, reason && `Not valid JSON: ${reason}. `);
-  return !reason;
+  const problem = jsonProblem(field.value);
+  complain(field, problem && `${problem} `);
+  return !problem;
 }
 
 // Not while a button is being pressed: the message would move it away from under the pointer.
@@ -108,7 +99,7 @@ document.addEventListener('focusout', (event) => {
 
 document.addEventListener('input', (event) => {
   const field = event.target;
-  if (field.matches?.('[data-value-json][aria-invalid]') && !reasonOf(field.value)) complain(field, '');
+  if (field.matches?.('[data-value-json][aria-invalid]') && !jsonProblem(field.value)) complain(field, '');
   if (field.form && field.form === work()) typed(field.form);
 });
 document.addEventListener('osmia:typed', (event) => typed(event.target.closest('form')));

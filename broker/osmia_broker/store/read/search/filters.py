@@ -233,7 +233,7 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
     if operator == "$like":
         return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(parsed, place, value))))
     if operator == "$contains":
-        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(place, value))))
+        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(parsed, place, value))))
     return Leaf(known.name, operator, negated, parsed.add(values.read(known.kind, place, value)))
 
 
@@ -246,12 +246,13 @@ def _same_value(parsed: Parsed, operator: str, value: Any, place: str, *, negate
     return Leaf(_VALUE.name, "$in", negated, parsed.add(dialect.array(texts)))
 
 
-def _words(place: str, value: Any) -> str:
+def _words(parsed: Parsed, place: str, value: Any) -> str:
     words: str = values.read(Kind.TEXT, place, value)
     if len(words) > WORDS_CHARACTERS_MAX:
         raise InvalidArgument(
             f"Expected {place} to have at most {WORDS_CHARACTERS_MAX} characters, but found {len(words)}"
         )
+    parsed.count_pattern(words, place)
     return words
 
 
