@@ -156,7 +156,7 @@ class TaskDraft:
     saved_ms: int = changing(0)
 
 
-@stored("task_snoozes", primary_key=("user", "user_task_key"))
+@stored("task_snoozes", primary_key=("user", "user_task_key"), is_history=True)
 @dataclass(slots=True)
 class TaskSnooze:
     """A person's wish to have a user task out of their own lists for a while. Nobody else notices it, and the task itself does not change.

@@ -6,10 +6,10 @@ Notes about user tasks whose process instance was erased stayed behind; they go 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 
-NOTES = ("task_candidates", "task_events", "task_comments", "task_drafts")
+NOTES = ("task_candidates", "task_events", "task_comments", "task_drafts", "task_snoozes")
 STANDING = """
     UPDATE task_candidates SET standing = CASE
         WHEN standing = 0 THEN 0
