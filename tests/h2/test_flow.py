@@ -58,8 +58,10 @@ async def test_a_new_size_of_windows_counts_for_open_streams_and_may_make_them_n
     assert len((await peer.answer(id)).data) == 50
     peer.widen(id, 5)
     assert len((await peer.answer(id)).data) == 55
+    seen = len(peer.frames)
     peer.send(frames.settings({INITIAL_WINDOW_SIZE: 500}))
     assert (await peer.answer(id)).messages == [b"x" * 100]
+    assert [name for name, *_ in peer.frames[seen:]] == ["SETTINGS", "DATA", "HEADERS"]
 
 
 async def test_windows_beyond_all_bounds_end_the_stream_or_the_connection(house: House):

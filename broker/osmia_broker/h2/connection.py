@@ -314,9 +314,9 @@ class Connection(asyncio.Protocol):
             self._patience.lose()
             return
         self._patience.lose(SETTINGS_COST)
+        self.outbox.put(frame(frames.SETTINGS, ACK, 0))  # before content that a wider window lets through
         for name, value in SETTING.iter_unpack(data[begin:end]):
             self._set(name, value)
-        self.outbox.put(frame(frames.SETTINGS, ACK, 0))
 
     def _set(self, name: int, value: int) -> None:
         if name == frames.INITIAL_WINDOW_SIZE:
