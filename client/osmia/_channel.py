@@ -1,24 +1,21 @@
 """The connection to a gateway: its address, its keep-alive, and the error that a failed call raises."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
 from osmia import errors
+from osmia._address import parse_address
 from osmia._reasons import explained
 from osmia.access import ClientCredentials, Password, SignIn, Token, Tokens, access
 from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
-DEFAULT_ADDRESS = "127.0.0.1:26500"
-DEFAULT_PORT = 26500
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
 SEND_LIMIT = "grpc.max_send_message_length"
 KEEPALIVE_MS = 45_000  # as every Zeebe client; servers cut off pings that come faster than every 30 s
@@ -28,8 +25,6 @@ CONNECT_TIMEOUT_MS = (
 # the caller gets the reason of the failure and not only a timeout
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
-SECURE_SCHEMES = {"https", "grpcs"}
-PLAIN_SCHEMES = {"", "http", "grpc"}
 Metadata = tuple[tuple[str, str | bytes], ...]
 OWN = "osmia-"  # how the names of the broker's own metadata begin; their texts are UTF-8
 AS_BYTES = "-bin"  # how gRPC names metadata whose values are bytes
@@ -47,34 +42,6 @@ BUILT_IN_OPTIONS = {
     "grpc.enable_retries": 1,
     "grpc.service_config_disable_resolution": 1,
 }
-
-
-def parse_address(address: str | None) -> tuple[str, bool]:
-    """Return the gateway's `host:port`, and whether TLS is used.
-
-    Without *address* the environment decides: OSMIA_ADDRESS, then ZEEBE_ADDRESS, else 127.0.0.1:26500. A scheme may stand in
-    front (`https://` and `grpcs://` mean TLS, `http://` and `grpc://` do not), and a missing port is 26500. Blanks around
-    the address are ignored.
-
-    Raises:
-        ValueError: the address has no such form, or its port is not between 1 and 65535.
-    """
-    given = given_address(address)
-    refusal = ValueError(f"Expected an address like host:port or https://host:port, but found '{given}'")
-    try:
-        parts = urlsplit(given if "://" in given else f"//{given}")
-        port = parts.port
-    except ValueError:  # the port is no number, is out of range, or brackets do not match
-        raise refusal from None
-    if parts.scheme not in SECURE_SCHEMES | PLAIN_SCHEMES or not _is_host(parts) or port == 0:
-        raise refusal
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"{host}:{port or DEFAULT_PORT}", parts.scheme in SECURE_SCHEMES
-
-
-def given_address(address: str | None) -> str:
-    """Return *address*, or else the environment's, without blanks around it."""
-    return (address or os.environ.get("OSMIA_ADDRESS") or os.environ.get("ZEEBE_ADDRESS") or DEFAULT_ADDRESS).strip()
 
 
 def _with(metadata: Metadata | None, authorization: str) -> Metadata | None:
@@ -110,13 +77,6 @@ def _plain(name: str) -> str:
     return name.lower().removesuffix(AS_BYTES)
 
 
-def _is_host(parts: SplitResult) -> bool:
-    """Whether the address names a host and nothing else besides a port."""
-    host = parts.hostname or ""
-    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    return bool(host) and not extra and not any(character.isspace() for character in host)
-
-
 class Channel:
     """Calls by name over one connection. The first call opens it, in the event loop that makes this call."""
 
@@ -130,8 +90,9 @@ class Channel:
         sign_in: SignIn | None = None,
         ca_cert: str | Path | None = None,
     ) -> None:
-        self.address, _ = parse_address(address)
-        found = access(given_address(address), sign_in=sign_in, ca_cert=ca_cert, credentials=credentials)
+        parsed = parse_address(address)
+        self.address = parsed.target
+        found = access(parsed, sign_in=sign_in, ca_cert=ca_cert, credentials=credentials)
         self._credentials = found.credentials
         self._tokens: Tokens | None = None
         has_own = any(name.lower() == "authorization" for name, _ in metadata)  # it goes before the environment's

@@ -24,6 +24,7 @@ import msgspec
 from grpc import StatusCode
 
 from osmia import errors
+from osmia._address import Address
 
 RENEW_EARLY_S = 30  # a token must not expire on its way
 LIFE_S = 300  # of a token whose server does not say it
@@ -120,14 +121,14 @@ class Access:
 
 
 def access(
-    address: str,
+    address: Address,
     *,
     sign_in: SignIn | None,
     ca_cert: str | Path | None,
     credentials: grpc.ChannelCredentials | None,
     environ: Environment = os.environ,
 ) -> Access:
-    """Decide how the gateway at *address*, which may begin with a scheme, is spoken to.
+    """Decide how the gateway at *address* is spoken to.
 
     TLS is spoken if the scheme or a certificate asks for it, and always before a secret leaves this machine, unless plain text is allowed in so many words.
 
@@ -150,16 +151,15 @@ def access(
     return Access(found, grpc.ssl_channel_credentials(authority, *own))
 
 
-def _speaks_tls(address: str, *, has_secret: bool, has_certificate: bool, environ: Environment) -> bool:
-    parts = urlsplit(address if "://" in address else f"//{address}")
+def _speaks_tls(address: Address, *, has_secret: bool, has_certificate: bool, environ: Environment) -> bool:
     may_be_plain = _switch(environ, "OSMIA_INSECURE", "ZEEBE_INSECURE_CONNECTION")
-    stays_here = is_loopback(parts.hostname or "")
-    if parts.scheme in ("https", "grpcs"):
+    stays_here = is_loopback(address.host)
+    if address.is_secure:
         return True
-    if parts.scheme:
+    if address.scheme:
         if has_secret and not stays_here and may_be_plain is not True:
             raise ValueError(
-                f"Expected TLS for a sign-in at '{parts.hostname}', but found {parts.scheme}://; "
+                f"Expected TLS for a sign-in at '{address.host}', but found {address.scheme}://; "
                 "use https://, or set OSMIA_INSECURE=true to send the secret as plain text"
             )
         return False

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 import osmia
+from osmia._address import parse_address
 from osmia._reasons import explained
 from osmia.access import ClientCredentials, Password, Token, Tokens, access
 from tests.auth import certificates
@@ -41,7 +42,7 @@ def ca(tmp_path: Path) -> Path:
 
 
 def found(address: str, sign_in: Any = None, ca_cert: Any = None, **environ: str) -> Any:
-    return access(address, sign_in=sign_in, ca_cert=ca_cert, credentials=None, environ=environ)
+    return access(parse_address(address), sign_in=sign_in, ca_cert=ca_cert, credentials=None, environ=environ)
 
 
 @pytest.mark.parametrize(

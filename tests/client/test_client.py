@@ -14,7 +14,8 @@ from scripted_gateway import ScriptedGateway
 
 import osmia
 from osmia import Activate, AdHocResult, Client, Move, SyncClient, SyncWorker, errors, results
-from osmia._channel import Channel, parse_address
+from osmia._address import parse_address
+from osmia._channel import Channel
 from osmia_proto import gateway as wire
 from osmia_proto import queries
 from osmia_proto.methods import GATEWAY, QUERIES
@@ -518,7 +519,8 @@ async def test_a_mistake_in_a_call_is_told_before_anything_is_sent(
     ],
 )
 def test_an_address_is_understood(address: str, found: tuple[str, bool]) -> None:
-    assert parse_address(address) == found
+    parsed = parse_address(address)
+    assert (parsed.target, parsed.is_secure) == found
 
 
 @pytest.mark.parametrize(
