@@ -1,0 +1,127 @@
+"""`osmia mcp`: what an agent can do, and that it is held to the same rules as anybody."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+
+import osmia as sdk
+from osmia_broker.cli.agent_tools import NAMES, READING, AgentTools, as_key
+
+
+def works(osmia: Any, doing: Any, user: str = "agent") -> Any:
+    """Let an agent work with its tools."""
+
+    async def work() -> Any:
+        async with sdk.Client(osmia.broker.address) as client:
+            return await doing(AgentTools(client, user, ["finance"]))
+
+    return asyncio.run(work())
+
+
+@pytest.fixture
+def instance(osmia, unique):
+    osmia.deploy("start > pay:user(name=Pay, native=yes, groups=finance) > end", unique)
+    return osmia.create(unique, {"amount": 500})
+
+
+def test_an_agent_finds_reads_and_proposes(osmia, unique, instance):
+    async def work(tools: AgentTools) -> Any:
+        [task] = (await tools.list_tasks(f"process:{unique} amount:>100"))["tasks"]
+        key = task["userTaskKey"]
+        await tools.comment_task(key, "looks right")
+        made = await tools.propose_for_task(key, {"ok": True}, outcome="approve", reason="below the limit")
+        return key, made, await tools.get_task(key)
+
+    key, made, seen = works(osmia, work)
+    assert seen["variables"] == {"amount": 500}
+    assert [one["text"] for one in seen["comments"]] == ["looks right"]
+    assert [(one["key"], one["state"], one["user"]) for one in seen["proposals"]] == [
+        (made["proposalKey"], "OPEN", "agent")
+    ]
+    assert osmia.client.user_tasks.get(int(key)).state == "CREATED"  # nothing has changed
+    json.dumps(seen)
+
+
+def test_an_agent_claims_and_completes(osmia, unique, instance):
+    async def work(tools: AgentTools) -> Any:
+        task = (await tools.claim_next_task(unique))["task"]
+        assert (await tools.claim_next_task(unique))["task"] is None
+        await tools.unclaim_task(task["userTaskKey"])
+        await tools.claim_task(task["userTaskKey"])
+        before = await tools.get_instance(str(instance))
+        await tools.complete_task(task["userTaskKey"], {"paid": True})
+        return before, await tools.get_instance(str(instance))
+
+    before, after = works(osmia, work)
+    assert (before["instance"]["state"], after["instance"]["state"]) == ("ACTIVE", "COMPLETED")
+    assert after["variables"] == {"amount": 500, "paid": True}
+
+
+def test_an_agent_starts_processes_and_sees_its_instances(osmia, unique, instance):
+    async def work(tools: AgentTools) -> Any:
+        listed = await tools.list_processes()
+        started = await tools.start_process(unique, {"amount": 1})
+        return listed, started, await tools.list_instances(unique)
+
+    listed, started, instances = works(osmia, work)
+    assert unique in [one["processId"] for one in listed["processes"]]
+    keys = [one["processInstanceKey"] for one in instances["instances"]]
+    assert sorted(keys) == sorted([str(instance), started["processInstanceKey"]])
+
+
+def test_an_agent_is_refused_as_anybody_is(osmia, unique, instance):
+    async def work(tools: AgentTools) -> None:
+        [task] = (await tools.list_tasks(f"process:{unique}"))["tasks"]
+        await osmia_claims(task["userTaskKey"])
+        with pytest.raises(sdk.InvalidState):
+            await tools.claim_task(task["userTaskKey"])
+        with pytest.raises(sdk.InvalidArgument):
+            await tools.list_tasks("priority:high")
+        with pytest.raises(sdk.NotFound):
+            await tools.complete_task("5")
+        with pytest.raises(ValueError, match="a key"):
+            await tools.get_task("first")
+
+    async def osmia_claims(key: str) -> None:
+        await asyncio.to_thread(osmia.client.user_tasks.claim, int(key), user="bob")
+
+    works(osmia, work)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "٣", str(2**63)])
+def test_what_is_no_key(text):
+    with pytest.raises(ValueError, match="Expected a key"):
+        as_key(text)
+
+
+def test_every_tool_says_what_it_does():
+    assert set(NAMES) > READING
+    for name in NAMES:
+        assert getattr(AgentTools, name).__doc__, name
+
+
+def test_an_agent_speaks_the_protocol(osmia, unique, instance, tmp_path):
+    pytest.importorskip("mcp", reason="the extra is not installed")
+    from mcp import ClientSession, StdioServerParameters, stdio_client
+
+    command = ["-m", "osmia_broker", "mcp", "--user", "agent", "--address", osmia.broker.address]
+    server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
+
+    async def talk() -> Any:
+        async with stdio_client(server, errlog=log) as (read, write), ClientSession(read, write) as session:
+            await session.initialize()
+            tools = await session.list_tools()
+            listed = await session.call_tool("list_tasks", {"query": f"process:{unique}"})
+            refused = await session.call_tool("complete_task", {"task_key": "5"})
+            return tools, listed, refused
+
+    with (tmp_path / "stderr").open("w") as log:
+        tools, listed, refused = asyncio.run(talk())
+    assert {tool.name for tool in tools.tools} == set(NAMES)
+    assert json.loads(listed.content[0].text)["total"] == 1
+    assert refused.is_error
+    assert "no such user task" in refused.content[0].text
