@@ -2264,11 +2264,16 @@ class CompleteUserTaskRequest(_message.Message):
     VARIABLES_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     WAIT_MS_FIELD_NUMBER: _builtins.int
+    HOLD_MS_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     variables: _builtins.str
     """A JSON object; empty for none."""
     action: _builtins.str
     wait_ms: _builtins.int
+    hold_ms: _builtins.int
+    """Hold the completion for so long (at most 60,000), in which UndoUserTask takes it back; 0: complete at once. A held completion is stored, and
+    the broker carries it out by itself. Until then the task is COMPLETING, and nobody else changes it.
+    """
     def __init__(
         self,
         *,
@@ -2276,14 +2281,204 @@ class CompleteUserTaskRequest(_message.Message):
         variables: _builtins.str = ...,
         action: _builtins.str = ...,
         wait_ms: _builtins.int = ...,
+        hold_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "key", b"key", "variables", b"variables", "wait_ms", b"wait_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "hold_ms", b"hold_ms", "key", b"key", "variables", b"variables", "wait_ms", b"wait_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteUserTaskRequest: _TypeAlias = CompleteUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class UndoUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndoUserTaskRequest: _TypeAlias = UndoUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ProposeForUserTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    variables: _builtins.str
+    """A JSON object: the values with which the task could be completed."""
+    outcome: _builtins.str
+    """A word for the decision, such as `approve`; it becomes the action of the completion. Empty for none."""
+    text: _builtins.str
+    """Why these values; empty for no reason."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        variables: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "outcome", b"outcome", "text", b"text", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeForUserTaskRequest: _TypeAlias = ProposeForUserTaskRequest  # noqa: Y015
+
+@_typing.final
+class ProposeForUserTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_KEY_FIELD_NUMBER: _builtins.int
+    proposal_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        proposal_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposal_key", b"proposal_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeForUserTaskResponse: _TypeAlias = ProposeForUserTaskResponse  # noqa: Y015
+
+@_typing.final
+class ListUserTaskProposalsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskProposalsRequest: _TypeAlias = ListUserTaskProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ListUserTaskProposalsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UserTaskProposal]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___UserTaskProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserTaskProposalsResponse: _TypeAlias = ListUserTaskProposalsResponse  # noqa: Y015
+
+@_typing.final
+class UserTaskProposal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    USER_TASK_KEY_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    ANSWERED_MS_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    key: _builtins.int
+    user_task_key: _builtins.int
+    user: _builtins.str
+    variables: _builtins.str
+    outcome: _builtins.str
+    text: _builtins.str
+    at_ms: _builtins.int
+    state: _builtins.str
+    """OPEN, ACCEPTED, EDITED, ANSWERED, IGNORED."""
+    answered_by: _builtins.str
+    """Who answered it, when, and with which text; empty and 0 while it is open."""
+    answered_ms: _builtins.int
+    answer: _builtins.str
+    def __init__(
+        self,
+        *,
+        key: _builtins.int = ...,
+        user_task_key: _builtins.int = ...,
+        user: _builtins.str = ...,
+        variables: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        text: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+        state: _builtins.str = ...,
+        answered_by: _builtins.str = ...,
+        answered_ms: _builtins.int = ...,
+        answer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "answered_by", b"answered_by", "answered_ms", b"answered_ms", "at_ms", b"at_ms", "key", b"key", "outcome", b"outcome", "state", b"state", "text", b"text", "user", b"user", "user_task_key", b"user_task_key", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserTaskProposal: _TypeAlias = UserTaskProposal  # noqa: Y015
+
+@_typing.final
+class AnswerUserTaskProposalRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    WAIT_MS_FIELD_NUMBER: _builtins.int
+    proposal_key: _builtins.int
+    state: _builtins.str
+    """ACCEPTED, EDITED, ANSWERED or IGNORED."""
+    answer: _builtins.str
+    """To the proposer; needed with ANSWERED."""
+    wait_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        proposal_key: _builtins.int = ...,
+        state: _builtins.str = ...,
+        answer: _builtins.str = ...,
+        wait_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "proposal_key", b"proposal_key", "state", b"state", "wait_ms", b"wait_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerUserTaskProposalRequest: _TypeAlias = AnswerUserTaskProposalRequest  # noqa: Y015
 
 @_typing.final
 class UserTaskChanged(_message.Message):

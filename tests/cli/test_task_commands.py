@@ -92,9 +92,47 @@ def test_a_task_is_snoozed_and_called_back(osmia, unique, task):
     assert osmia.json("task", "snoozed", *who) == []
 
 
+def test_a_proposal_is_made_listed_and_accepted(osmia, task):
+    told = osmia.done(
+        "task", "propose", task, "--var", "ok=true", "--outcome", "approve", "--text", "fine", "-u", "agent"
+    )
+    key = told.split()[1]
+    assert told == f"Proposed {key} for {task}\n"
+    [seen] = osmia.json("task", "proposals", task)
+    assert (seen["proposalKey"], seen["state"], seen["user"], seen["variables"]) == (key, "OPEN", "agent", {"ok": True})
+    assert osmia.done("task", "accept", key, "-u", "anna") == f"Accepted {key}\n"
+    assert osmia.json("task", "show", task)["state"] == "COMPLETED"
+    assert "to be open" in osmia.refused(5, "task", "ignore", key, "-u", "anna")
+
+
+def test_a_proposal_is_answered_or_ignored(osmia, task):
+    first = osmia.done("task", "propose", task, "--var", "ok=true").split()[1]
+    second = osmia.done("task", "propose", task, "--outcome", "reject").split()[1]
+    assert osmia.done("task", "respond", first, "why?", "-u", "anna") == f"Answered {first}\n"
+    assert osmia.done("task", "ignore", second, "-u", "anna") == f"Ignored {second}\n"
+    assert [(one["state"], one["answer"]) for one in osmia.json("task", "proposals", task)] == [
+        ("ANSWERED", "why?"),
+        ("IGNORED", None),
+    ]
+
+
+def test_a_held_completion_is_undone(osmia, task):
+    told = osmia.done("task", "complete", task, "--hold", "10s", "-u", "anna")
+    assert told == f"Completing {task} in 10s; take it back: osmia task undo {task}\n"
+    assert osmia.json("task", "show", task)["state"] == "COMPLETING"
+    assert osmia.done("task", "undo", task, "-u", "anna") == f"Took it back: {task} is as before\n"
+    assert osmia.json("task", "show", task)["state"] == "CREATED"
+
+
 @pytest.mark.parametrize(
     ("code", "words", "told"),
     [
+        (1, "propose KEY --text why", "variables or an outcome"),
+        (4, "propose 5 --var a=1", "no such user task was found"),
+        (4, "accept 5", "no such proposal was found"),
+        (5, "undo KEY", "can be taken back"),
+        (1, "complete KEY --hold 2m", "hold_ms"),
+        (2, "complete KEY --hold soon", "a duration"),
         (1, "save-filter x priority:high", "Expected 'priority:' to be a whole number"),
         (2, "save-filter x  ", "Missing argument"),
         (2, "snooze KEY --user anna", "No time is given."),

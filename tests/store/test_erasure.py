@@ -20,6 +20,7 @@ from osmia_broker.state.task_rows import (
     TaskDraft,
     TaskEvent,
     TaskOperation,
+    TaskProposal,
     TaskSnooze,
 )
 from osmia_broker.store.sqlite import SqliteStore
@@ -38,6 +39,7 @@ NOTES: tuple[Any, ...] = (
     TaskComment(BASE + 41, PROCESS, TASK_KEY, "ada", TEXT, 15),
     TaskDraft(TASK_KEY, "ada", PROCESS, '{"salary":1}', 16),
     TaskSnooze("ada", TASK_KEY, PROCESS, 99),
+    TaskProposal(BASE + 43, PROCESS, TASK_KEY, "agent", '{"salary":1}', "approve", TEXT, 18),
     MessageCorrelation(BASE + 42, PROCESS, BASE + 1, "p", "wait", rows.TASK, BASE + 17, BASE + 24, "paid", TEXT, 17),
 )
 OTHER = 1_000  # how much higher the keys of another instance lie
@@ -78,7 +80,7 @@ async def test_nothing_that_is_known_of_an_erased_instance_stays(tmp_path: Path)
     assert left_of(path, PROCESS + OTHER) == kept_of_other
     assert kept_of_other == {
         "element_instances": 1, "user_tasks": 1, "task_candidates": 2, "task_events": 1, "task_comments": 1,
-        "task_drafts": 1, "task_snoozes": 1, "message_correlations": 1,
+        "task_drafts": 1, "task_snoozes": 1, "task_proposals": 1, "message_correlations": 1,
     }  # fmt: skip
 
 

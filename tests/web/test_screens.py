@@ -28,6 +28,8 @@ SCREENS = {
     "tasks-snoozed": "/tasks?filter=snoozed",
     "task": "/tasks/{task}",
     "task-form": "/tasks/{form_task}",
+    "task-proposed": "/tasks/{proposed}",
+    "task-held": "/tasks/{held}",
     "processes": "/processes",
     "process": "/processes/{process}",
     "instances": "/instances",
@@ -86,10 +88,38 @@ def keys(full_broker: RunningBroker) -> dict[str, Any]:
 
     found["task"] = first("user-tasks", "userTaskKey", processDefinitionId="dinner")
     found["form_task"] = first("user-tasks", "userTaskKey", processDefinitionId="with-form")
+    _decide(client, found)
     found["process"] = first("process-definitions", "processDefinitionKey", processDefinitionId="dinner")
     found["decision"] = first("decision-definitions", "decisionDefinitionKey")
     found["incident"] = first("incidents", "incidentKey")
     return found
+
+
+def _decide(client: Any, found: dict[str, Any]) -> None:
+    """Make a task with proposals, one whose completion is held, and a snoozed one."""
+    desk = client.user_tasks
+    keys = []
+    for _ in range(3):
+        instance = client.create_instance("dinner", {"guests": 4}).key
+        keys.append(desk.search({"processInstanceKey": str(instance)}).items[0].key)
+    found["proposed"], found["held"], snoozed = keys
+    desk.claim(keys[0], user="demo")
+    desk.answer_proposal(
+        desk.propose(keys[0], {"guests": 5}, user="agent", text="One more may come."),
+        "ANSWERED",
+        answer="No.",
+        user="demo",
+    )
+    desk.propose(
+        keys[0],
+        {"guests": 3, "dinner": "soup", "wish": "<b>hot</b>"},
+        outcome="approve",
+        text="Soup is quick.",
+        user="agent",
+    )
+    desk.claim(keys[1], user="demo")
+    desk.complete(keys[1], user="demo", hold_ms=10_000)
+    desk.snooze(snoozed, until="2d", until_change=True, user="demo")
 
 
 @pytest.mark.parametrize("look", LOOKS)

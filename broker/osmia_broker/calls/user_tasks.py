@@ -78,7 +78,7 @@ class UserTaskCalls(PartitionCalls):
         self._checked(key, assignee, action)
         command = AssignUserTask if allow_override else ClaimUserTask
         actor = self.actor(caller)
-        await self._done(lambda ticket: command(key, assignee, action, actor, ticket), wait_ms)
+        await self.done(lambda ticket: command(key, assignee, action, actor, ticket), wait_ms)
 
     async def claim(self, key: int, *, caller: Caller, action: str = "", wait_ms: int = 0) -> None:
         """Assign a task to the caller, if nobody else has it. Raises as `assign`."""
@@ -88,7 +88,7 @@ class UserTaskCalls(PartitionCalls):
         """Take a task back from its assignee; it is no mistake if there is none. Raises as `assign`."""
         self._checked(key, "", action)
         actor = self.actor(caller)
-        await self._done(lambda ticket: AssignUserTask(key, "", action, actor, ticket), wait_ms)
+        await self.done(lambda ticket: AssignUserTask(key, "", action, actor, ticket), wait_ms)
 
     async def claim_next(self, keys: Sequence[int], *, caller: Caller, action: str = "", wait_ms: int = 0) -> int:
         """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0."""
@@ -96,7 +96,7 @@ class UserTaskCalls(PartitionCalls):
             raise InvalidArgument("No assignee provided")
         self._checked(0, caller.user, action)
         actor, tried = self.actor(caller), tuple(keys)
-        claimed: tuple[int, bool] = await self._done(
+        claimed: tuple[int, bool] = await self.done(
             lambda ticket: ClaimNextUserTask(tried, actor.user, action, actor, ticket), wait_ms
         )
         return claimed[0]
@@ -126,7 +126,7 @@ class UserTaskCalls(PartitionCalls):
             )
         self._checked(key, "", action or "")
         actor = self.actor(caller)
-        await self._done(lambda ticket: UpdateUserTask(key, changes, action or "", actor, ticket), wait_ms)
+        await self.done(lambda ticket: UpdateUserTask(key, changes, action or "", actor, ticket), wait_ms)
 
     async def complete(
         self, key: int, variables: str = "", *, caller: Caller, action: str = "", wait_ms: int = 0
@@ -142,7 +142,7 @@ class UserTaskCalls(PartitionCalls):
         parsed = parse_variables(variables)
         self._checked(key, "", action)
         actor = self.actor(caller)
-        await self._done(lambda ticket: CompleteUserTask(key, parsed, action, actor, ticket), wait_ms)
+        await self.done(lambda ticket: CompleteUserTask(key, parsed, action, actor, ticket), wait_ms)
 
     async def comment(self, key: int, text: str, *, caller: Caller) -> int:
         """Comment an open task; return the key of the comment."""
@@ -246,6 +246,10 @@ class UserTaskCalls(PartitionCalls):
 
     # ---
 
+    async def submit(self, command: Command) -> Any:
+        """Submit a command that no listener delays; return its answer."""
+        return await self._partition.submit(command)
+
     def actor(self, caller: Caller) -> Actor:
         """Return the acting person with the policy."""
         return Actor(caller.user, caller.groups, self.policy)
@@ -256,7 +260,7 @@ class UserTaskCalls(PartitionCalls):
         checks.at_most("assignee", assignee, NAME_CHARACTERS)
         checks.at_most("action", action, NAME_CHARACTERS)
 
-    async def _done(self, command: Callable[[int], Command], wait_ms: int) -> Any:
+    async def done(self, command: Callable[[int], Command], wait_ms: int = 0) -> Any:
         """Submit the command that is made with a ticket, and wait for the task listeners if it has to; return its answer."""
         result = self._results.expect()
         made = command(result.ticket)

@@ -1,18 +1,19 @@
 """`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from osmia_broker.cli import task_lists
+from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
-from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.session import Session, as_duration, milliseconds, spelt, with_session
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 task_lists.add_to(app)
+task_proposals.add_to(app)
 
 LIST = "osmia tasks"
 HISTORY_COLUMNS = (
@@ -206,6 +208,12 @@ def complete(
     user: User = "",
     groups: Groups = "",
     action: Action = "",
+    hold: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=as_duration, metavar="DURATION", help="Complete it only then (at most 1m), unless it is undone."
+        ),
+    ] = None,
 ) -> None:
     """Complete a user task; the variables go to the process.
 
@@ -217,11 +225,13 @@ def complete(
     with session.client(found_by=LIST) as client:
         try:
             task = _open_task(client, key, user, groups)
-            client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action)
+            hold_ms = milliseconds(hold) if hold else 0
+            client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action, hold_ms=hold_ms)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
             client.complete_job(key, variables)
-    _done(session, key, f"Completed {key}")
+    held = f"Completing {key} in {spelt(hold)}; take it back: osmia task undo {key}" if hold else ""
+    _done(session, key, held or f"Completed {key}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.state.task_rows import ProposalState, TaskProposal
 
 
 class TaskPolicy(StrEnum):
@@ -128,6 +129,72 @@ class SnoozeUserTask(Command, frozen=True, gc=False):
     until_ms: int = 0
     until_change: bool = False
     actor: Actor = NOBODY
+
+
+class HoldUserTask(Command, frozen=True, gc=False):
+    """Complete a user task with *variables* in *hold_ms*, unless the acting person takes that back. The answer is when."""
+
+    intent: ClassVar[str] = "COMPLETE"
+    user_task_key: int
+    variables: Variables
+    hold_ms: int
+    action: str = ""
+    actor: Actor = NOBODY
+
+
+class CompleteHeldTask(Command, frozen=True, gc=False):
+    """Carry out a completion that was held: a follow-up only. The right of *user* was checked when it was held."""
+
+    intent: ClassVar[str] = "COMPLETE"
+    user_task_key: int
+    variables: Variables
+    action: str
+    user: str
+
+
+class UndoUserTask(Command, frozen=True, gc=False):
+    """Take back a completion of the acting person that is held."""
+
+    intent: ClassVar[str] = "UNDO"
+    user_task_key: int
+    actor: Actor = NOBODY
+
+
+class RevertAssignment(Command, frozen=True, gc=False):
+    """Give a user task back to *before* if *now* still has it. The caller knows that the acting person gave it to them a moment ago."""
+
+    intent: ClassVar[str] = "UNDO"
+    user_task_key: int
+    now: str
+    before: str
+    actor: Actor = NOBODY
+    ticket: int = 0
+
+
+class ProposeForUserTask(Command, frozen=True, gc=False):
+    """Propose values (a JSON object as text) for an open task. The answer is the key of the proposal."""
+
+    intent: ClassVar[str] = "PROPOSE"
+    user_task_key: int
+    variables: str
+    outcome: str = ""
+    text: str = ""
+    actor: Actor = NOBODY
+
+
+class AnswerTaskProposal(Command, frozen=True, gc=False):
+    """Write the answer to *proposal*; with ACCEPTED, complete its task with *variables* in the same step.
+
+    *ticket* and the answer are as those of `AssignUserTask`.
+    """
+
+    intent: ClassVar[str] = "ANSWER"
+    proposal: TaskProposal
+    state: ProposalState
+    answer: str
+    variables: Variables
+    actor: Actor = NOBODY
+    ticket: int = 0
 
 
 class SetGlobalTaskListener(Command, frozen=True, gc=False):

@@ -54,20 +54,20 @@ NO_RESULT = TaskListenerResult()
 @handles(AssignUserTask)
 def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
     """Assign a task to anybody, or to nobody."""
-    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "assign")
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.CLAIM, "assign")
     operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
-    return _change(turn, task, _assignment(command, operation, operation.lower()))
+    return change_or_refuse(turn, task, _assignment(command, operation, operation.lower()))
 
 
 @handles(ClaimUserTask)
 def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
     """Assign a task that is free, or has this assignee already."""
-    task = _changeable(turn, command.user_task_key, command.actor, Right.CLAIM, "claim")
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.CLAIM, "claim")
     if task.assignee and task.assignee != command.assignee:
         raise InvalidState(
             f"Expected to claim user task with key '{task.key}', but it has already been assigned to '{task.assignee}'"
         )
-    return _change(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
+    return change_or_refuse(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
 
 
 @handles(ClaimNextUserTask)
@@ -77,14 +77,14 @@ def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, b
     for key in command.user_task_keys:
         task = found.get(key)
         if task is not None and _is_free(turn, task) and _may_claim(task, command):
-            return key, _change(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
+            return key, change_or_refuse(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
     return 0, True
 
 
 @handles(UpdateUserTask)
 def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
     """Change attributes of a task."""
-    task = _changeable(turn, command.user_task_key, command.actor, Right.UPDATE, "update")
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.UPDATE, "update")
     change = Change(
         UPDATING,
         TaskOperation.UPDATE,
@@ -93,13 +93,13 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
         dict(command.changes),
         ticket=command.ticket,
     )
-    return _change(turn, task, change)
+    return change_or_refuse(turn, task, change)
 
 
 @handles(CompleteUserTask)
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
-    task = _changeable(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
     change = Change(
         COMPLETING,
         TaskOperation.COMPLETE,
@@ -108,13 +108,13 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
         variables=command.variables,
         ticket=command.ticket,
     )
-    return _change(turn, task, change)
+    return change_or_refuse(turn, task, change)
 
 
 @handles(CommentUserTask)
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
-    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "comment")
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "comment")
     key = turn.next_key()
     turn.notes[TaskComment].write(
         TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
@@ -125,7 +125,7 @@ def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
 @handles(SaveTaskDraft)
 def save_task_draft(turn: Turn, command: SaveTaskDraft) -> None:
     """Keep the unfinished input of one person. It is never evaluated, and never a process variable."""
-    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "save a draft of")
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "save a draft of")
     turn.notes[TaskDraft].write(
         TaskDraft(task.key, command.actor.user, task.process_instance_key, command.content, turn.now_ms)
     )
@@ -140,7 +140,7 @@ def save_task_filter(turn: Turn, command: SaveTaskFilter) -> None:
 @handles(SnoozeUserTask)
 def snooze_user_task(turn: Turn, command: SnoozeUserTask) -> None:
     """Note until when a person does not want to see a task. The key marks the moment: what changes the task later has a higher one."""
-    task = _going_on(turn, command.user_task_key, command.actor, Right.READ, "snooze")
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "snooze")
     if 0 < command.until_ms <= turn.now_ms:
         raise InvalidArgument(
             f"Expected to snooze user task with key '{task.key}' until a time to come, but found {command.until_ms}"
@@ -191,7 +191,7 @@ def _open(turn: Turn, key: int, verb: str) -> UserTask:
     return task
 
 
-def _going_on(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
+def open_task(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
     """Return the open task *key*, unless its process instance is suspended: then it takes no command at all."""
     task = _open(turn, key, verb)
     refuse_stranger(task, actor, right, verb)  # first of all: a stranger does not learn its state
@@ -199,8 +199,9 @@ def _going_on(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> Us
     return task
 
 
-def _changeable(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
-    task = _going_on(turn, key, actor, right, verb)
+def changeable_task(turn: Turn, key: int, actor: Actor, right: Right, verb: str) -> UserTask:
+    """Return the open task *key* if nothing goes on at it; else refuse, as `open_task` does."""
+    task = open_task(turn, key, actor, right, verb)
     if task.state is not UserTaskState.CREATED:
         raise InvalidState(f"Expected to {verb} user task with key '{key}', but it is in state '{task.state}'")
     return task
@@ -230,7 +231,8 @@ def _assignment(
     return Change(ASSIGNING, operation, command.action or action, command.actor.user, changes, ticket=command.ticket)
 
 
-def _change(turn: Turn, task: UserTask, change: Change) -> bool:
+def change_or_refuse(turn: Turn, task: UserTask, change: Change) -> bool:
+    """Do *change* as `change_task` does; listeners that cannot be evaluated refuse it."""
     try:
         return change_task(turn, task, change)
     except IncidentRaised as fault:

@@ -11,9 +11,11 @@ from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import TaskLists
+from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.calls.until import until_ms
 from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
+from osmia_broker.state.task_rows import TaskProposal
 from osmia_broker.store.read import EventFilter, Reader, dialect, files, task_views
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
 from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
@@ -35,6 +37,7 @@ class UserTasks:
     def __init__(self, calls: Calls, reader: Reader, stream: EventStream) -> None:
         self._calls = calls.user_tasks
         self._clock = calls.clock
+        self._undecided = Undecided(calls.user_tasks, reader)
         self._reader = reader
         self._stream = stream
 
@@ -148,9 +151,44 @@ class UserTasks:
     async def CompleteUserTask(
         self, request: queries.CompleteUserTaskRequest, caller: Caller
     ) -> queries.UserTaskChanged:
-        """Complete a task."""
+        """Complete a task, at once or in a while."""
+        if request.hold_ms:
+            await self._undecided.hold(
+                request.key, request.variables, hold_ms=request.hold_ms, caller=caller, action=request.action
+            )
+            return CHANGED
         await self._calls.complete(
             request.key, request.variables, caller=caller, action=request.action, wait_ms=request.wait_ms
+        )
+        return CHANGED
+
+    async def UndoUserTask(self, request: queries.UndoUserTaskRequest, caller: Caller) -> queries.UserTaskChanged:
+        """Take back what the caller did last with a task."""
+        await self._undecided.undo(request.key, now_ms=self._clock.now_ms(), caller=caller)
+        return CHANGED
+
+    async def ProposeForUserTask(
+        self, request: queries.ProposeForUserTaskRequest, caller: Caller
+    ) -> queries.ProposeForUserTaskResponse:
+        """Propose values for a task."""
+        key = await self._undecided.propose(
+            request.key, request.variables, outcome=request.outcome, text=request.text, caller=caller
+        )
+        return queries.ProposeForUserTaskResponse(proposal_key=key)
+
+    async def ListUserTaskProposals(
+        self, request: queries.ListUserTaskProposalsRequest, caller: Caller
+    ) -> queries.ListUserTaskProposalsResponse:
+        """Return the proposals for a task."""
+        found = await self._undecided.proposals(request.key, caller=caller)
+        return queries.ListUserTaskProposalsResponse(items=map(_proposal, found))
+
+    async def AnswerUserTaskProposal(
+        self, request: queries.AnswerUserTaskProposalRequest, caller: Caller
+    ) -> queries.UserTaskChanged:
+        """Answer a proposal."""
+        await self._undecided.answer(
+            request.proposal_key, request.state, answer=request.answer, caller=caller, wait_ms=request.wait_ms
         )
         return CHANGED
 
@@ -260,6 +298,22 @@ def _page(found: Found) -> queries.SearchUserTasksResponse:
         has_more_total=found.has_more_total,
         start_cursor=found.start or "",
         end_cursor=found.end or "",
+    )
+
+
+def _proposal(one: TaskProposal) -> queries.UserTaskProposal:
+    return queries.UserTaskProposal(
+        key=one.key,
+        user_task_key=one.user_task_key,
+        user=one.user,
+        variables=one.variables,
+        outcome=one.outcome,
+        text=one.text,
+        at_ms=one.at_ms,
+        state=one.state,
+        answered_by=one.answered_by,
+        answered_ms=one.answered_ms,
+        answer=one.answer,
     )
 
 

@@ -1,6 +1,6 @@
 """The rows of user tasks: the part of the data dictionary (`rows`) that is about work for people.
 
-A user task lives in memory with its process instance. Its candidates, its history, its comments, drafts and snoozes are only ever written
+A user task lives in memory with its process instance. Its candidates, its history, its comments, drafts, proposals and snoozes are only ever written
 (`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
 """
 
@@ -171,6 +171,35 @@ class TaskSnooze:
     until_change: int = changing(0)  # 1: it comes back when somebody changes it
     since_key: int = changing(0)  # a key that was given out when the person snoozed it
     at_ms: int = changing(0)
+
+
+class ProposalState(StrEnum):
+    """What became of a proposal."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"  # the task was completed with its values
+    EDITED = "EDITED"  # a person took its values over and works on them
+    ANSWERED = "ANSWERED"  # a person wrote back
+    IGNORED = "IGNORED"
+
+
+@stored("task_proposals", is_history=True)
+@dataclass(slots=True)
+class TaskProposal:
+    """Values that a worker, an agent or a person proposes for a user task. They are no process variables before somebody accepts them."""
+
+    key: int
+    process_instance_key: int
+    user_task_key: int
+    user: str  # who proposes
+    variables: str  # JSON object
+    outcome: str  # a word for the decision; empty for none
+    text: str  # why
+    at_ms: int
+    state: ProposalState = changing(ProposalState.OPEN)
+    answered_by: str = changing("")
+    answered_ms: int = changing(0)
+    answer: str = changing("")
 
 
 @stored("saved_task_filters", primary_key=("user", "name"))

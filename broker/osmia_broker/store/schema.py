@@ -33,7 +33,7 @@ from osmia_broker.state.batch_rows import BatchItem
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
-from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, UserTask
+from osmia_broker.state.task_rows import TaskCandidate, TaskComment, TaskEvent, TaskProposal, UserTask
 
 metadata = MetaData()
 
@@ -215,6 +215,7 @@ _index("user_tasks_by_name", _task.name, where="ended_ms = 0")
 # Listing the history and the comments of a user task, oldest first.
 _index("task_events_of_task", TABLES[TaskEvent].c.user_task_key)
 _index("task_comments_of_task", TABLES[TaskComment].c.user_task_key)
+_index("task_proposals_of_task", TABLES[TaskProposal].c.user_task_key)
 # Listing what people did to a process instance.
 _index("audit_entries_of_instance", TABLES[AuditEntry].c.process_instance_key)
 # Listing the items of a batch operation by their states, those that were worked off too.

@@ -18,6 +18,7 @@ from osmia import variables as variables_json
 from osmia._channel import Channel
 from osmia.arguments import checks_arguments
 from osmia.calls.call import ANSWER_SLACK_MS
+from osmia.calls.task_lists import UserTaskFilter, UserTaskProposal, UserTaskSnooze
 from osmia_proto import queries
 
 USER_METADATA, GROUPS_METADATA = "osmia-user", "osmia-groups"
@@ -108,26 +109,6 @@ class UserTaskChange:
     element_id: str
     at_ms: int
     task: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class UserTaskFilter:
-    """A saved filter, with the number of tasks that pass it now (at least, if *has_more_total*). *problem*: why it cannot be read any more."""
-
-    name: str
-    query: str
-    total: int
-    has_more_total: bool
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class UserTaskSnooze:
-    """A task that is out of a person's lists until a time (epoch milliseconds; 0 for none), or until it changes."""
-
-    key: int
-    until_ms: int
-    until_change: bool
 
 
 @checks_arguments
@@ -273,12 +254,76 @@ class UserTaskCalls:
         groups: Iterable[str] = (),
         action: str = "",
         wait_ms: int = 0,
+        hold_ms: int = 0,
     ) -> None:
-        """Complete a task with *variables*, and the job of a job-based one. Raises as `claim`."""
+        """Complete a task with *variables*, and the job of a job-based one. Raises as `claim`.
+
+        With *hold_ms* (at most 60,000) the broker keeps the completion and carries it out by itself after that time; until then `undo` takes it back.
+        """
         request = queries.CompleteUserTaskRequest(
-            key=key, variables=variables_json.encode(variables), action=action, wait_ms=wait_ms
+            key=key, variables=variables_json.encode(variables), action=action, wait_ms=wait_ms, hold_ms=hold_ms
         )
         await self._call("CompleteUserTask", request, user, groups, wait_ms)
+
+    async def undo(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> None:
+        """Take back what *user* did last with a task: a completion that is held, or an assignment of the last ten seconds.
+
+        Raises:
+            InvalidState: there is nothing to take back.
+            NotFound: there is no such task.
+        """
+        await self._call("UndoUserTask", queries.UndoUserTaskRequest(key=key), user, groups)
+
+    # --- proposals
+
+    async def propose(
+        self,
+        key: int,
+        variables: object = None,
+        *,
+        outcome: str = "",
+        text: str = "",
+        user: str = "",
+        groups: Iterable[str] = (),
+    ) -> int:
+        """Propose values (and a word for the outcome) for an open task, and say why; return the key of the proposal.
+
+        They change nothing until a person accepts them.
+
+        Raises:
+            InvalidArgument: there are neither variables nor an outcome.
+            NotFound: there is no open task with this key.
+        """
+        request = queries.ProposeForUserTaskRequest(
+            key=key, variables=variables_json.encode(variables), outcome=outcome, text=text
+        )
+        return int((await self._call("ProposeForUserTask", request, user, groups)).proposal_key)
+
+    async def proposals(self, key: int, *, user: str = "", groups: Iterable[str] = ()) -> list[UserTaskProposal]:
+        """Return the proposals for a task, oldest first."""
+        request = queries.ListUserTaskProposalsRequest(key=key)
+        return [_proposal(one) for one in (await self._call("ListUserTaskProposals", request, user, groups)).items]
+
+    async def answer_proposal(
+        self,
+        proposal_key: int,
+        state: str,
+        *,
+        answer: str = "",
+        user: str = "",
+        groups: Iterable[str] = (),
+        wait_ms: int = 0,
+    ) -> None:
+        """Answer an open proposal: ACCEPTED completes its task with its values, EDITED says that they are worked on, ANSWERED has a text, IGNORED.
+
+        Raises:
+            NotFound: there is no such proposal, or its task has ended.
+            InvalidState: it has been answered.
+        """
+        request = queries.AnswerUserTaskProposalRequest(
+            proposal_key=proposal_key, state=state, answer=answer, wait_ms=wait_ms
+        )
+        await self._call("AnswerUserTaskProposal", request, user, groups, wait_ms)
 
     # --- out of sight for a while
 
@@ -408,6 +453,12 @@ def _who(user: str, groups: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 def _text(value: object) -> str:
     return msgspec.json.encode(value).decode() if value else ""
+
+
+def _proposal(message: queries.UserTaskProposal) -> UserTaskProposal:
+    values = {name: getattr(message, name) for name in UserTaskProposal.__slots__}
+    values["variables"] = variables_json.decode(message.variables)
+    return UserTaskProposal(**values)
 
 
 def _task(message: queries.UserTask) -> UserTask:

@@ -23,7 +23,7 @@ from osmia_broker.state.batch_rows import BatchOperation
 from osmia_broker.state.definition_rows import Decision, ProcessDefinition
 from osmia_broker.state.rows import Incident
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskSnooze, UserTask
+from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskProposal, TaskSnooze, UserTask
 
 PAGES_MAX = 2_000
 TOPICS_MAX = 32  # that one page may ask for
@@ -49,6 +49,7 @@ OF_TASK: dict[type, str] = {
     TaskEvent: "user_task_key",
     TaskComment: "user_task_key",
     TaskSnooze: "user_task_key",
+    TaskProposal: "user_task_key",
 }
 
 

@@ -10,15 +10,25 @@ import msgspec
 from osmia_broker.errors import NotFound
 from osmia_broker.http.web.task_list import Item, seen
 from osmia_broker.http.web.visit import Visit
+from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.search.values import moment
+from osmia_broker.store.read.task_proposals import Held, held_completion, proposals_for
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
 FORM_VARIABLES_MAX = 1_000  # that a form may show
 _OPERATIONS = {"CREATE": "Created", "UPDATE": "Updated", "COMPLETE": "Completed", "CANCEL": "Canceled"}
+_ACTIONS = {
+    "propose": "Proposed values",
+    "accept proposal": "Accepted a proposal",
+    "edit proposal": "Took over a proposal",
+    "answer proposal": "Answered a proposal",
+    "ignore proposal": "Ignored a proposal",
+    "undo": "Took the last step back",
+}
 _ATTRIBUTES = {
     "candidateGroups": "Candidate groups",
     "candidateUsers": "Candidate users",
@@ -26,6 +36,7 @@ _ATTRIBUTES = {
     "followUpDate": "Follow-up date",
     "priority": "Priority",
 }
+HOLDS = "osmia_hold"  #: the cookie of a person who wants their completions held
 TABS = {"task": "Task", "process": "Process", "history": "History"}
 
 
@@ -69,6 +80,33 @@ class Entry:
     changed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A proposed value beside the value that the task has."""
+
+    name: str
+    now: str  # empty if there is none
+    proposed: str
+
+    @property
+    def kind(self) -> str:
+        """What accepting it does to the variable."""
+        return "new" if not self.now else "same" if self.now == self.proposed else "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalView:
+    """A proposal as the difference that it would make."""
+
+    row: TaskProposal
+    differences: list[Difference]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has answered it."""
+        return self.row.state == ProposalState.OPEN
+
+
 @dataclass(slots=True)
 class TaskView:
     """All that the screen of one task shows."""
@@ -89,6 +127,9 @@ class TaskView:
     comments: list[user_task_notes.Comment] = field(default_factory=list)
     history: list[Entry] = field(default_factory=list)
     completed_by: str = ""
+    proposals: list[ProposalView] = field(default_factory=list)  # the open ones first, then the newest
+    held: Held | None = None  # the completion that the broker holds
+    holds: bool = False  # whether the person had their last completion held
     unsent: str = ""  # what was typed and can be sent no more
 
     @property
@@ -101,7 +142,7 @@ class TaskView:
     @property
     def is_editable(self) -> bool:
         """Whether the person may change variables: the task is open and theirs."""
-        return bool(self.item["is_open"] and self.item["is_mine"])
+        return bool(self.item["is_open"] and self.item["is_mine"] and self.held is None)
 
 
 async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> TaskView:
@@ -124,6 +165,7 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
     view.is_typed = view.is_editable and not draft.is_empty
     await _add_form(visit, view, draft)
     await _add_variables(visit, view, draft)
+    await _add_decisions(visit, view)
     view.comments = (await user_task_notes.comments_of(visit.reader, key)).items
     if not item["is_open"] or view.tab == "history":
         view.history = await _history(visit, item)
@@ -131,6 +173,31 @@ async def read_task(visit: Visit, key: int, *, typed: Draft | None = None) -> Ta
     if typed is not None and not view.is_editable and not typed.is_empty:
         view.unsent = msgspec.json.format(msgspec.json.encode(_as_one(typed)), indent=2).decode()
     return view
+
+
+async def _add_decisions(visit: Visit, view: TaskView) -> None:
+    """Add what the person may decide: the proposals, and the completion that is held."""
+    item, key = view.item, int(view.item["userTaskKey"])
+    view.holds = visit.request.cookies.get(HOLDS) == "yes"
+    if item["state"] == "COMPLETING":
+        view.held = await held_completion(visit.reader, int(item["processInstanceKey"]), key)
+    rows = await proposals_for(visit.reader, key)
+    names = sorted({name for row in rows for name in proposed_values(row)})
+    if not rows:
+        return
+    found = await effective(visit, key, {"name": {"$in": names}}, limit=FORM_VARIABLES_MAX, whole=True)
+    now = {one["name"]: one["value"] for one in found.items} if names else {}
+    made = [
+        ProposalView(row, [Difference(name, now.get(name, ""), text) for name, text in proposed_values(row).items()])
+        for row in reversed(rows)
+    ]
+    view.proposals = sorted(made, key=lambda one: not one.is_open)
+
+
+def proposed_values(row: TaskProposal) -> dict[str, str]:
+    """Return the proposed values as JSON texts by name."""
+    values = msgspec.json.decode(row.variables, type=dict[str, msgspec.Raw])
+    return {name: bytes(value).decode() for name, value in values.items()}
 
 
 def _as_one(typed: Draft) -> dict[str, Any]:
@@ -245,6 +312,8 @@ async def _history(visit: Visit, item: Item) -> list[Entry]:
 def _words(step: user_task_notes.Step) -> str:
     """Say what was done."""
     assignee = step.changes.get("assignee", ("", ""))[1]
+    if step.action in _ACTIONS:
+        return _ACTIONS[step.action]
     if step.operation == "ASSIGN" and step.action == "claim":
         return "Claimed"
     if step.operation == "ASSIGN":

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import TaskLists
+from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
@@ -28,6 +29,7 @@ from osmia_broker.store.read.search.search import Found, Search, search
 SAID = "osmia_said"  #: the cookie with the message for the next page
 SAID_SECONDS = 60
 SAID_CHARACTERS_MAX = 1_500  # a cookie holds 4 kB
+NOTHING_SAID = ("", "", "")
 LIVE = "osmia-live"  #: the header of a request for the regions that changed; the person did not ask for it
 THEME = "osmia_theme"
 THEMES = ("system", "light", "dark")
@@ -81,6 +83,11 @@ class Visit:
     def tasks(self) -> ReadableTasks:
         """The user tasks that the person may read."""
         return ReadableTasks(self.reader, self.calls.user_tasks.actor(self.caller))
+
+    @property
+    def undecided(self) -> Undecided:
+        """The calls about proposals, and about what can be taken back."""
+        return Undecided(self.calls.user_tasks, self.reader)
 
     @property
     def lists(self) -> TaskLists:
@@ -171,12 +178,15 @@ class Visit:
             response.delete_cookie(SAID)
         return response
 
-    def go(self, address: str, *, status: str = "", alert: str = "") -> Response:
-        """Send the browser to *address*, with a message that the next page shows: of success (*status*) or of refusal (*alert*)."""
+    def go(self, address: str, *, status: str = "", alert: str = "", undo: str = "") -> Response:
+        """Send the browser to *address*, with a message that the next page shows: of success (*status*) or of refusal (*alert*).
+
+        *undo*, if given, is the address to which a button `Undo` beside the message posts.
+        """
         response = RedirectResponse(local(address), 303)
         kind, text = ("alert", alert) if alert else ("status", status)
         if text:
-            value = packed([kind, text[:SAID_CHARACTERS_MAX]])
+            value = packed([kind, text[:SAID_CHARACTERS_MAX], undo])
             response.set_cookie(SAID, value, max_age=SAID_SECONDS, httponly=True, samesite="lax")
         return response
 
@@ -191,18 +201,18 @@ class Visit:
         """Whether the page asks for changed regions only. It shows no message then, so one that waits for the next page is left for that page."""
         return LIVE in self.request.headers
 
-    def _said(self, values: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the kind and text of the message to show: one that this answer brings itself, or one that the last answer left."""
+    def _said(self, values: Mapping[str, Any]) -> tuple[str, str, str]:
+        """Return kind, text and way back of the message to show: one that this answer brings itself, or one that the last answer left."""
         for kind, given in (("alert", "alert"), ("status", "done")):
             if values.get(given):
-                return kind, str(values[given])
+                return kind, str(values[given]), ""
         if self._is_live:
-            return "", ""
+            return NOTHING_SAID
         try:
-            kind, text = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str])
+            kind, text, undo = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str, str])
         except ValueError:
-            return "", ""
-        return (kind, text) if kind in ("alert", "status") else ("", "")
+            return NOTHING_SAID
+        return (kind, text, local(undo) if undo else "") if kind in ("alert", "status") else NOTHING_SAID
 
 
 def local(address: str) -> str:

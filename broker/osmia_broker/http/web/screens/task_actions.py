@@ -6,45 +6,51 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.calls.next_task import claim_next
+from osmia_broker.calls.task_proposals import HOLD_MS
 from osmia_broker.calls.until import until_ms
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound, OsmiaError
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page
 from osmia_broker.http.web.task_input import Input, read_input
 from osmia_broker.http.web.task_list import Item, is_open, read_list
+from osmia_broker.http.web.task_view import HOLDS
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.search.values import moment
 
 TASK = "/tasks/{key:int}"
+TASKS = "/tasks"
+YEAR_S = 365 * 86_400
 NOT_YOURS = "This task is not for you to see."
 
 
 @action(TASK + "/claim")
 async def claim(visit: Visit, key: int) -> Response:
     """Claim a task."""
-    return await _done(visit, key, visit.calls.user_tasks.claim(key, caller=visit.caller), "Task claimed.")
+    return await done_with(visit, key, visit.calls.user_tasks.claim(key, caller=visit.caller), "Task claimed.")
 
 
 @action(TASK + "/unclaim")
 async def unclaim(visit: Visit, key: int) -> Response:
     """Give a task back."""
-    return await _done(visit, key, visit.calls.user_tasks.unassign(key, caller=visit.caller), "Task unclaimed.")
+    return await done_with(
+        visit, key, visit.calls.user_tasks.unassign(key, caller=visit.caller), "Task unclaimed.", undo=True
+    )
 
 
 @action(TASK + "/hand-back")
-async def hand_back(visit: Visit, key: int) -> Response:
+async def handback_to(visit: Visit, key: int) -> Response:
     """Give a task back with a reason, which becomes a comment."""
     reason = (await visit.field("reason")).strip()
     if not reason:
         return visit.go(
-            _back(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
+            back_to(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
         )
 
-    async def handed_back() -> None:
+    async def handedback_to() -> None:
         await visit.calls.user_tasks.comment(key, f"Handed back: {reason}", caller=visit.caller)
         await visit.calls.user_tasks.unassign(key, caller=visit.caller, action="hand back")
 
-    return await _done(visit, key, handed_back(), "Task handed back.", comment=reason)
+    return await done_with(visit, key, handedback_to(), "Task handed back.", comment=reason, undo=True)
 
 
 @action(TASK + "/assign")
@@ -52,10 +58,21 @@ async def assign(visit: Visit, key: int) -> Response:
     """Assign a task to somebody."""
     user = (await visit.field("user")).strip()
     if not user:
-        return visit.go(_back(visit, key), alert="Nobody was assigned, because no user name was given.")
-    return await _done(
-        visit, key, visit.calls.user_tasks.assign(key, user, caller=visit.caller), f"Task assigned to {user}."
-    )
+        return visit.go(back_to(visit, key), alert="Nobody was assigned, because no user name was given.")
+    doing = visit.calls.user_tasks.assign(key, user, caller=visit.caller)
+    return await done_with(visit, key, doing, f"Task assigned to {user}.", undo=True)
+
+
+@action(TASK + "/undo")
+async def undo(visit: Visit, key: int) -> Response:
+    """Take back what the person did last with a task, as long as the broker allows it."""
+    doing = visit.undecided.undo(key, now_ms=visit.now_ms, caller=visit.caller)
+    try:
+        await doing
+    except OsmiaError as error:
+        text = "It is too late to undo this." if isinstance(error, InvalidState) else await why_not(visit, key, error)
+        return visit.go(await _place(visit, key), alert=text)
+    return visit.go(await _place(visit, key), status="Undone. The task is as it was before.")
 
 
 @action(TASK + "/comment")
@@ -63,9 +80,9 @@ async def comment(visit: Visit, key: int) -> Response:
     """Comment a task."""
     text = await visit.field("text")
     if not text.strip():
-        return visit.go(_back(visit, key), alert="No comment was added, because it had no text.")
+        return visit.go(back_to(visit, key), alert="No comment was added, because it had no text.")
     doing = visit.calls.user_tasks.comment(key, text, caller=visit.caller)
-    return await _done(visit, key, doing, "Comment added.", comment=text)
+    return await done_with(visit, key, doing, "Comment added.", comment=text)
 
 
 @action("/tasks/take-next")
@@ -86,14 +103,14 @@ async def snooze(visit: Visit, key: int) -> Response:
     try:
         then_ms = until_ms(text, visit.now_ms) if text else 0
     except InvalidArgument as fault:
-        return visit.go(_back(visit, key), alert=f"The task was not snoozed. {fault}.")
+        return visit.go(back_to(visit, key), alert=f"The task was not snoozed. {fault}.")
     if not then_ms and not on_change:
-        return visit.go(_back(visit, key), alert="The task was not snoozed, because no time was given.")
+        return visit.go(back_to(visit, key), alert="The task was not snoozed, because no time was given.")
     tasks = visit.calls.user_tasks
     try:
         await tasks.snooze(key, until_ms=then_ms, until_change=on_change, caller=visit.caller)
     except OsmiaError as error:
-        return visit.go(await _place(visit, key), alert=await _why_not(visit, key, error))
+        return visit.go(await _place(visit, key), alert=await why_not(visit, key, error))
     times = [moment(then_ms)] if then_ms else []
     ways = [f"until {one}" for one in times if one] + (["until it changes"] if on_change else [])
     query = visit.request.url.query
@@ -103,7 +120,7 @@ async def snooze(visit: Visit, key: int) -> Response:
 @action(TASK + "/wake")
 async def wake(visit: Visit, key: int) -> Response:
     """Call a snoozed task back."""
-    return await _done(visit, key, visit.calls.user_tasks.snooze(key, caller=visit.caller), "The task is back.")
+    return await done_with(visit, key, visit.calls.user_tasks.snooze(key, caller=visit.caller), "The task is back.")
 
 
 # --- completing
@@ -122,12 +139,20 @@ async def complete(visit: Visit, key: int) -> Response:
         who = f"is assigned to {item['assignee']} now" if item["assignee"] else "is assigned to nobody now"
         return await _not_completed(visit, key, typed, f"Nothing was sent: this task {who}.")
     listed = await read_list(visit)
+    hold = bool(await visit.field("hold"))
     try:
-        await visit.calls.user_tasks.complete(key, typed.document, caller=visit.caller)
+        if hold:
+            await visit.undecided.hold(key, typed.document, hold_ms=HOLD_MS, caller=visit.caller)
+        else:
+            await visit.calls.user_tasks.complete(key, typed.document, caller=visit.caller)
     except (Forbidden, InvalidState, NotFound, InvalidArgument) as error:
-        return await _not_completed(visit, key, typed, f"{await _why_not(visit, key, error)} Nothing was sent.")
+        return await _not_completed(visit, key, typed, f"{await why_not(visit, key, error)} Nothing was sent.")
     keys = [one["userTaskKey"] for one in listed.items]
-    return visit.go(listed.address(**{**listed.page, **_next(keys, str(key))}), status="Task completed.")
+    address = listed.address(**{**listed.page, **_next(keys, str(key))})
+    text = f"Task completed in {HOLD_MS // 1000} seconds, unless you undo it." if hold else "Task completed."
+    response = visit.go(address, status=text, undo=f"{TASKS}/{key}/undo" if hold else "")
+    response.set_cookie(HOLDS, "yes" if hold else "", max_age=YEAR_S if hold else 0, httponly=True, samesite="lax")
+    return response
 
 
 def _next(keys: list[str], key: str) -> dict[str, str]:
@@ -160,7 +185,9 @@ async def save_draft(visit: Visit, key: int) -> Response:
 @action(TASK + "/draft/discard")
 async def discard_draft(visit: Visit, key: int) -> Response:
     """Forget what was typed."""
-    return await _done(visit, key, visit.calls.user_tasks.save_draft(key, "", caller=visit.caller), "Draft discarded.")
+    return await done_with(
+        visit, key, visit.calls.user_tasks.save_draft(key, "", caller=visit.caller), "Draft discarded."
+    )
 
 
 # --- after a POST that answered itself, the address bar has its address: a reload leads back to the task
@@ -169,25 +196,30 @@ async def discard_draft(visit: Visit, key: int) -> Response:
 @screen(TASK + "/{action}")
 async def show_again(visit: Visit, key: int, **_action: str) -> Response:
     """Lead back to the task."""
-    return visit.go(_back(visit, key))
+    return visit.go(back_to(visit, key))
 
 
 # ---
 
 
-async def _done(visit: Visit, key: int, doing: Awaitable[object], status: str, *, comment: str = "") -> Response:
-    """Wait for a change of a task and lead back to it, with what has happened or why not. A *comment* that was refused is shown again."""
+async def done_with(
+    visit: Visit, key: int, doing: Awaitable[object], status: str, *, comment: str = "", undo: bool = False
+) -> Response:
+    """Wait for a change of a task and lead back to it, with what has happened or why not, and perhaps a way back.
+
+    A *comment* that was refused is shown again.
+    """
     try:
         await doing
     except OsmiaError as error:
-        text = await _why_not(visit, key, error)
+        text = await why_not(visit, key, error)
         if comment and text != NOT_YOURS:
             return await task_page(visit, key, status=409, alert=text, comment=comment)
         return visit.go(await _place(visit, key), alert=text)
-    return visit.go(await _place(visit, key), status=status)
+    return visit.go(await _place(visit, key), status=status, undo=f"{TASKS}/{key}/undo" if undo else "")
 
 
-async def _why_not(visit: Visit, key: int, error: OsmiaError) -> str:
+async def why_not(visit: Visit, key: int, error: OsmiaError) -> str:
     """Say in a person's words why a change was refused."""
     try:
         item = await visit.tasks.item(key)
@@ -217,9 +249,10 @@ async def _place(visit: Visit, key: int) -> str:
     except Forbidden:
         query = visit.request.url.query
         return f"/tasks?{query}" if query else "/tasks"
-    return _back(visit, key)
+    return back_to(visit, key)
 
 
-def _back(visit: Visit, key: int) -> str:
+def back_to(visit: Visit, key: int) -> str:
+    """Return the address of the task, with the list that it was opened from."""
     query = visit.request.url.query
     return f"/tasks/{key}?{query}" if query else f"/tasks/{key}"

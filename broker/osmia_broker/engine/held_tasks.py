@@ -1,0 +1,96 @@
+"""Completions that are held for some seconds, so that the person can take them back; and assignments that are taken back.
+
+A held completion is a follow-up of the process instance, so it is as durable as any other: after a crash, a restart or a change of the leader it
+is carried out when it is due. Until then the task is COMPLETING, which refuses every other change. It is dropped when the task ends before: with
+its instance, or because a worker completes its job. (Decision 0034.)
+"""
+
+import msgspec
+
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
+from osmia_broker.engine.lifecycle import is_ending
+from osmia_broker.engine.new_user_tasks import note_event
+from osmia_broker.engine.task_commands import CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
+from osmia_broker.engine.task_listeners import ASSIGNING, COMPLETING, Change, change_task
+from osmia_broker.engine.task_policy import Right
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
+from osmia_broker.errors import InvalidState
+from osmia_broker.state.rows import FollowUp
+from osmia_broker.state.task_rows import TaskOperation, UserTask, UserTaskState
+
+_command_of = msgspec.json.Decoder(CompleteHeldTask).decode
+UNDO = "undo"  #: the action in the history of the task
+
+
+@handles(HoldUserTask)
+def hold_user_task(turn: Turn, command: HoldUserTask) -> int:
+    """Promise the completion. Whoever may not complete the task is refused now, not later."""
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
+    turn.user_tasks.update(task, state=UserTaskState.COMPLETING)
+    held = CompleteHeldTask(task.key, command.variables, command.action, command.actor.user)
+    due_ms = turn.now_ms + command.hold_ms
+    leave_follow_up(turn, task.process_instance_key, held, due_ms=due_ms)
+    return due_ms
+
+
+@carries_out(CompleteHeldTask)
+def _complete_held(turn: Turn, command: CompleteHeldTask) -> None:
+    """Keep the promise, unless the task has ended meanwhile."""
+    task: UserTask | None = turn.state.find(UserTask, command.user_task_key)
+    if (
+        task is None
+        or task.state is not UserTaskState.COMPLETING
+        or is_ending(turn, turn.elements[task.element_instance_key])
+    ):
+        return
+    turn.user_tasks.update(task, state=UserTaskState.CREATED)
+    change_task(
+        turn,
+        task,
+        Change(
+            COMPLETING,
+            TaskOperation.COMPLETE,
+            command.action or "complete",
+            command.user,
+            variables=command.variables,
+        ),
+    )
+
+
+@handles(UndoUserTask)
+def undo_user_task(turn: Turn, command: UndoUserTask) -> None:
+    """Drop the promise. Only the person who gave it may."""
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "undo the completion of")
+    row = _held(turn, task)
+    held = None if row is None else _command_of(row.content)
+    if row is None or held is None or held.user != command.actor.user:
+        by = f" by '{held.user}'" if held is not None else ""
+        raise InvalidState(
+            f"Expected a completion of user task with key '{task.key}' by '{command.actor.user}' that is held, but found"
+            f" {'one' if held is not None else 'none'}{by}"
+        )
+    turn.follow_ups.delete(row)
+    turn.user_tasks.update(task, state=UserTaskState.CREATED)
+    note_event(turn, task, TaskOperation.UPDATE, action=UNDO, user=command.actor.user, diff={})
+
+
+@handles(RevertAssignment)
+def revert_assignment(turn: Turn, command: RevertAssignment) -> bool:
+    """Give the task back. Who gave it away may have no right to it any more, so that only reading it is asked for."""
+    task = changeable_task(turn, command.user_task_key, command.actor, Right.READ, "take back")
+    if task.assignee != command.now:
+        raise InvalidState(
+            f"Expected user task with key '{task.key}' to be assigned to '{command.now}', but it is assigned to '{task.assignee}'"
+        )
+    operation = TaskOperation.ASSIGN if command.before else TaskOperation.UNASSIGN
+    change = Change(ASSIGNING, operation, UNDO, command.actor.user, {"assignee": command.before}, ticket=command.ticket)
+    return change_or_refuse(turn, task, change)
+
+
+def _held(turn: Turn, task: UserTask) -> FollowUp | None:
+    for row in turn.follow_ups.of_instance(task.process_instance_key):
+        if row.command == CompleteHeldTask.__name__ and _command_of(row.content).user_task_key == task.key:
+            return row
+    return None

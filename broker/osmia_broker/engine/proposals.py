@@ -1,0 +1,66 @@
+"""Proposals for user tasks: values that a worker, an agent or a person suggests, and what a person makes of them.
+
+A proposal is a note: the engine writes it and never reads it. So a command that answers one brings it along.
+"""
+
+from dataclasses import replace
+
+from osmia_broker.engine.engine import handles
+from osmia_broker.engine.new_user_tasks import note_event
+from osmia_broker.engine.task_commands import AnswerTaskProposal, ProposeForUserTask
+from osmia_broker.engine.task_listeners import COMPLETING, Change
+from osmia_broker.engine.task_policy import Right
+from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
+from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
+
+#: The action in the history of the task.
+_ACTIONS = {
+    ProposalState.ACCEPTED: "accept proposal",
+    ProposalState.EDITED: "edit proposal",
+    ProposalState.ANSWERED: "answer proposal",
+    ProposalState.IGNORED: "ignore proposal",
+}
+
+
+@handles(ProposeForUserTask)
+def propose(turn: Turn, command: ProposeForUserTask) -> int:
+    """Write a proposal beside a task. Whoever may read the task may propose."""
+    task = open_task(turn, command.user_task_key, command.actor, Right.READ, "propose for")
+    user = command.actor.user
+    key = turn.next_key()
+    turn.notes[TaskProposal].write(
+        TaskProposal(
+            key,
+            task.process_instance_key,
+            task.key,
+            user,
+            command.variables,
+            command.outcome,
+            command.text,
+            turn.now_ms,
+        )
+    )
+    note_event(turn, task, TaskOperation.UPDATE, action="propose", user=user, diff={})
+    return key
+
+
+@handles(AnswerTaskProposal)
+def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
+    """Write the answer, and complete the task if the values are accepted."""
+    made, user = command.proposal, command.actor.user
+    task = changeable_task(turn, made.user_task_key, command.actor, Right.COMPLETE, "answer a proposal for")
+    answered = replace(made, state=command.state, answered_by=user, answered_ms=turn.now_ms, answer=command.answer)
+    turn.notes[TaskProposal].write(answered)
+    note_event(turn, task, TaskOperation.UPDATE, action=_ACTIONS[command.state], user=user, diff={})
+    if command.state is not ProposalState.ACCEPTED:
+        return True
+    change = Change(
+        COMPLETING,
+        TaskOperation.COMPLETE,
+        made.outcome or "complete",
+        user,
+        variables=command.variables,
+        ticket=command.ticket,
+    )
+    return change_or_refuse(turn, task, change)

@@ -1,0 +1,100 @@
+"""The proposals for user tasks, and what a person may take back: completions that are held, and their last assignment."""
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from osmia_broker.errors import NotFound
+from osmia_broker.state.rows import FollowUp
+from osmia_broker.state.task_rows import TaskEvent, TaskProposal
+from osmia_broker.store import schema
+from osmia_broker.store.read.sources import Sources, question
+
+HELD = "CompleteHeldTask"  #: the command of such a follow-up
+PROPOSALS_MAX = 100  # of a task in an answer, the newest ones
+
+_proposal, _event, _follow_up = (schema.TABLES[one].c for one in (TaskProposal, TaskEvent, FollowUp))
+_OF_TASK = (
+    select(schema.TABLES[TaskProposal])
+    .where(_proposal.user_task_key == bindparam("key"))
+    .order_by(_proposal.key.desc())
+    .limit(PROPOSALS_MAX)
+)
+_ONE = select(schema.TABLES[TaskProposal]).where(_proposal.key == bindparam("key"))
+_HELD = select(_follow_up.content, _follow_up.due_ms).where(
+    _follow_up.process_instance_key == bindparam("instance"), _follow_up.command == HELD
+)
+_LAST_STEP = (
+    select(_event.operation, _event.user, _event.changes, _event.at_ms)
+    .where(_event.user_task_key == bindparam("key"))
+    .order_by(_event.key.desc())
+    .limit(1)
+)
+
+
+class _Promise(msgspec.Struct, frozen=True):
+    """What is read of the command in a follow-up."""
+
+    user_task_key: int
+    user: str
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A completion that is held."""
+
+    user: str
+    until_ms: int
+
+
+class LastStep(msgspec.Struct, frozen=True):
+    """The last step of a task's history."""
+
+    operation: str
+    user: str
+    changes: dict[str, tuple[object, object]]
+    at_ms: int
+
+
+@question
+async def proposals_for(sources: Sources, key: int) -> list[TaskProposal]:
+    """Return the proposals for a task, oldest first, at most `PROPOSALS_MAX`."""
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_OF_TASK, {"key": key})
+    return [TaskProposal(*row) for row in reversed(found)]
+
+
+@question
+async def proposal(sources: Sources, key: int) -> TaskProposal:
+    """Return one proposal.
+
+    Raises:
+        NotFound: there is none with this key.
+
+    """
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_ONE, {"key": key})
+    if not found:
+        raise NotFound(f"Expected a proposal with key '{key}', but no such proposal was found")
+    return TaskProposal(*found[0])
+
+
+@question
+async def held_completion(sources: Sources, process_instance_key: int, key: int) -> Held | None:
+    """Return the completion of a task that is held."""
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_HELD, {"instance": process_instance_key})
+    for content, due_ms in found:
+        promise = msgspec.json.decode(content, type=_Promise)
+        if promise.user_task_key == key:
+            return Held(promise.user, due_ms)
+    return None
+
+
+@question
+async def last_step(sources: Sources, key: int) -> LastStep | None:
+    """Return the last step of a task's history; None if it has none."""
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_LAST_STEP, {"key": key})
+    if not found:
+        return None
+    operation, user, changes, at_ms = found[0]
+    return LastStep(operation, user, msgspec.json.decode(changes, type=dict[str, tuple[object, object]]), at_ms)
