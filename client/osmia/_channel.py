@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 
 from osmia import errors
 from osmia._address import parse_address
-from osmia._reasons import explained
 from osmia.access import ClientCredentials, Password, SignIn, Token, Tokens, access
 from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
@@ -221,14 +220,10 @@ class Channel:
 
     def _failure(self, error: grpc.aio.AioRpcError, timeout_s: float | None) -> errors.OsmiaError:
         """Return the error for a failed call; a timeout before the connection was there says so."""
-        failure = errors.from_rpc(error, self.address)
+        failure = errors.from_rpc(error, self.address, speaks_tls=self._credentials is not None)
         if isinstance(failure, errors.Timeout) and self._channel and not self._is_connected():
             text = f"Expected a connection to {self.address} within {timeout_s} s, but found none ({failure.details})"
             return errors.Timeout(failure.code, text)
-        if isinstance(failure, errors.Unavailable):
-            reason = explained(failure.details, self.address, speaks_tls=self._credentials is not None)
-            if reason != failure.details:
-                return errors.Unavailable(failure.code, reason)
         return failure
 
     def _is_connected(self) -> bool:

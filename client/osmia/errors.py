@@ -22,14 +22,26 @@ import re
 import grpc
 from grpc import StatusCode
 
+from osmia._reasons import Reason, reason_of
+
 
 class OsmiaError(Exception):
-    """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection, *text* a sentence for people."""
+    """A call failed. *code* is its gRPC status, *details* the text of the broker or of the connection, *text* a sentence for people.
+
+    *speaks_tls* says how the broker was spoken to.
+    """
+
+    speaks_tls = False
 
     def __init__(self, code: StatusCode, details: str, text: str = "") -> None:
         super().__init__(text or f"{code.name}: {details}")
         self.code = code
         self.details = details
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why no broker answered; None if another thing failed."""
+        return reason_of(self.details, speaks_tls=self.speaks_tls) if self.code in _NOT_REACHED else None
 
 
 class Refused(OsmiaError):
@@ -96,6 +108,8 @@ _BY_CODE = {
     StatusCode.DEADLINE_EXCEEDED: Timeout,
 }
 
+_NOT_REACHED = (StatusCode.UNAVAILABLE, StatusCode.UNIMPLEMENTED)  # the latter of a program that has other calls
+
 # RESOURCE_EXHAUSTED has two meanings; a request that a gateway finds too large is refused again however often it is sent.
 # The texts are those of gRPC's C core and of its Java library.
 _TOO_LARGE = re.compile(
@@ -103,31 +117,13 @@ _TOO_LARGE = re.compile(
 )
 
 
-# The texts of gRPC's C core for an address where nobody listens, and for one where something else does.
-_NOBODY = re.compile(r"failed to connect|connection refused|resolving|name not found", re.IGNORECASE)
-_STRANGER = re.compile(r"parsing HTTP/2|http2 header with status", re.IGNORECASE)
-
-
-def from_rpc(error: grpc.RpcError, address: str = "") -> OsmiaError:
+def from_rpc(error: grpc.RpcError, address: str = "", *, speaks_tls: bool = False) -> OsmiaError:
     """Return the error of this module for an error that gRPC raised in a call to *address*."""
-    details = error.details() or ""
-    if error.code() is StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.match(details):
-        return InvalidArgument(error.code(), details)
-    return _BY_CODE.get(error.code(), BrokerFailed)(error.code(), details, _unreachable(error.code(), details, address))
-
-
-def _unreachable(code: StatusCode, details: str, address: str) -> str:
-    """Return a sentence for an address where no broker answers; empty for any other failure."""
-    if code not in (StatusCode.UNAVAILABLE, StatusCode.UNIMPLEMENTED):
-        return ""
-    if _STRANGER.search(details):
-        return (
-            f"At {address} answers a program that does not speak gRPC: "
-            f"name the gRPC port of the broker, which is 26500 unless it was set ({details})"
-        )
-    if _NOBODY.search(details):
-        return (
-            f"No broker answers at {address}: start one with `osmia broker`, "
-            f'or name the right one by Client("HOST:PORT") or OSMIA_ADDRESS ({details})'
-        )
-    return ""
+    code, details = error.code(), error.details() or ""
+    if code is StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE.match(details):
+        return InvalidArgument(code, details)
+    reason = reason_of(details, speaks_tls=speaks_tls) if code in _NOT_REACHED else None
+    text = f"{reason.told(address)} ({details})" if reason is not None else ""
+    failure: OsmiaError = _BY_CODE.get(code, BrokerFailed)(code, details, text)
+    failure.speaks_tls = speaks_tls
+    return failure

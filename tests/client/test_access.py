@@ -13,7 +13,7 @@ import pytest
 
 import osmia
 from osmia._address import parse_address
-from osmia._reasons import explained
+from osmia._reasons import reason_of
 from osmia.access import ClientCredentials, Password, Token, Tokens, access
 from tests.auth import certificates
 from tests.auth.conftest import ANNA, store
@@ -272,13 +272,13 @@ def test_a_client_renews_a_token_that_the_broker_does_not_take(tmp_path, server)
     ],
 )
 def test_a_mistake_with_tls_is_explained(details, speaks_tls, sentence):
-    text = explained(details, "b:1", speaks_tls=speaks_tls)
-    assert sentence in text
-    assert text.endswith(f"({details})")
+    reason = reason_of(details, speaks_tls=speaks_tls)
+    assert reason is not None
+    assert sentence in reason.told("b:1")
 
 
 def test_other_failures_keep_their_words():
-    assert explained("Socket closed", "b:1", speaks_tls=False) == "Socket closed"
+    assert reason_of("Socket closed") is None
 
 
 def test_real_mistakes_with_tls_are_explained(tmp_path, ca):

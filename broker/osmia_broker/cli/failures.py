@@ -17,6 +17,7 @@ import msgspec
 from osmia_broker.cli import streams
 
 if TYPE_CHECKING:
+    from osmia._reasons import Reason
     from osmia.errors import OsmiaError
 
 
@@ -141,8 +142,8 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
         return _exhausted(error.details, address)
-    if status in ("UNAVAILABLE", "UNIMPLEMENTED") and NO_BROKER.search(error.details):
-        return _unreachable(error.details, address)
+    if error.reason is not None:
+        return _unreachable(error.reason, error.details, address)
     sentence = FRAME.sub("", error.details, count=1)
     exit = EXITS.get(status, Exit.DEFECT)
     if status in SENTENCES:
@@ -161,28 +162,25 @@ def sentence_of(text: str) -> str:
     return text if not text or text[-1] in ".!?…" else f"{text}."
 
 
-NO_BROKER = re.compile(r"connect|resolving|name not found|http2 header with status", re.IGNORECASE)
-STRANGER = re.compile(r"parsing HTTP/2|http2 header with status", re.IGNORECASE)  # it answers, but does not speak gRPC
-NOBODY = re.compile(r"connection refused", re.IGNORECASE)
+REFUSED_CONNECTION = re.compile(r"connection refused", re.IGNORECASE)
 LOOPBACK_MEND = "osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
 OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
-TLS = re.compile("^Expected .* to (show a certificate|speak TLS|speak gRPC|answer)")  # as the SDK explains it
 TLS_MEND = "--address https://HOST:PORT and OSMIA_CA_CERT=ca.pem, as the broker was started"
 PORT_MEND = "--address with the gRPC port of the broker, which is 26500 unless it was set"
 
 
-def _unreachable(details: str, address: str) -> Failure:
+def _unreachable(reason: "Reason", details: str, address: str) -> Failure:
     """Return the failure for an address where no broker answers. One on this machine can be started; of another the network says more."""
+    from osmia._reasons import NOBODY, STRANGER
+
     is_here = LOOPBACK.fullmatch(address) is not None
-    if TLS.search(details):
-        what, _, why = details.partition(" (")
-        return Failure(
-            Exit.UNREACHABLE, sentence_of(what), why=why.removesuffix(")"), mend=TLS_MEND, code="UNAVAILABLE"
-        )
-    what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
-    if STRANGER.search(details):
+    what, why, mend = sentence_of(reason.told(address)), details, TLS_MEND
+    if reason.name == STRANGER:
         what, mend = f"At {address} answers a program that does not speak gRPC.", PORT_MEND
-    why = "" if is_here and NOBODY.search(details) else details
+    elif reason.name == NOBODY:
+        what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
+    if is_here and REFUSED_CONNECTION.search(details):
+        why = ""
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 
 
