@@ -46,6 +46,8 @@ def test_headers_of_a_zeebe_task(play: Play, task: str, variables: str, expected
         ('t:user(due="=d")', "d=foo", "Invalid date-time format 'foo' for expression 'd'."),
         ('t:user(due="=d")', "d=5", "to be one of '[NULL, DATE_TIME, STRING]', but was 'NUMBER'"),
         ('t:user(due="=d")', 'd="2030-01-01"', "Invalid date-time format"),
+        ('t:user(due="=date and time(d)")', 'd="10000-01-01T00:00:00Z"', "Invalid date-time format '10000-01-01T00:00"),
+        ('t:user(follow_up="=date and time(d)")', 'd="-0001-01-01T00:00:00Z"', "Invalid date-time format '-0001-01-01"),
     ],
 )
 def test_an_assignment_that_cannot_be_told_is_an_incident(play: Play, task: str, variables: str, words: str):

@@ -673,3 +673,41 @@ def test_an_element_instance_is_no_process_instance(rest: Rest, unique: str, fou
     (element, *_) = found("element-instances", {"processInstanceKey": rest.create(unique)})
     assert rest.refusal("GET", f"/process-instances/{element['elementInstanceKey']}")["status"] == 404
     assert rest.refusal("GET", f"/element-instances/{element['processInstanceKey']}")["status"] == 404
+
+
+# --- moments beyond the calendar, and values beyond what a cursor held
+
+
+def test_a_task_that_is_due_beyond_the_calendar_of_utc_spoils_no_list(rest: Rest, unique: str):
+    rest.deploy("start > ask:user(native=yes) > end", unique)
+    of_unique = {"filter": {"processDefinitionId": unique}}
+    for due in ("9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+14:00"):
+        key = rest.create(unique)
+        (task,) = rest.post("/user-tasks/search", {"filter": {"processInstanceKey": key}})["items"]
+        rest.ask("PATCH", f"/user-tasks/{task['userTaskKey']}", {"changeset": {"dueDate": due}})
+        waiting = rest.post("/element-instances/wait-states/search", {"filter": {"processInstanceKey": key}})
+        assert waiting["items"][0]["details"]["dueDate"] == (
+            "9999-12-31T23:59:59.999Z" if due.startswith("9") else "0001-01-01T00:00:00.000Z"
+        )
+    assert len(rest.post("/user-tasks/search", of_unique | {"sort": [{"field": "dueDate"}]})["items"]) == 2
+
+
+def test_a_job_that_is_held_for_ever_is_in_the_list(rest: Rest, unique: str):
+    rest.deploy(f"start > work:job(type={unique}) > end", unique)
+    rest.create(unique)
+    asked = {"type": unique, "timeout": 2**61, "maxJobsToActivate": 1, "requestTimeout": -1, "worker": "w"}
+    assert len(rest.post("/jobs/activation", asked)["jobs"]) == 1
+    (job,) = rest.post("/jobs/search", {"filter": {"type": unique}})["items"]
+    assert job["deadline"] == "9999-12-31T23:59:59.999Z"
+
+
+def test_a_cursor_holds_the_largest_value(rest: Rest, unique: str):
+    rest.deploy("start > work:job > end", unique)
+    for letter in "abc":
+        rest.create(unique, **{unique: letter * 1_900_000})
+    asked = {"filter": {"name": unique}, "sort": [{"field": "value"}]}
+    first = rest.post("/variables/search", asked | {"page": {"limit": 1}})["page"]["endCursor"]
+    second = rest.post("/variables/search", asked | {"page": {"limit": 1, "after": first}})
+    assert second["items"][0]["value"].startswith('"b')
+    third = rest.post("/variables/search", asked | {"page": {"limit": 1, "after": second["page"]["endCursor"]}})
+    assert third["items"][0]["value"].startswith('"c')

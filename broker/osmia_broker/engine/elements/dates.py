@@ -28,13 +28,15 @@ def due(turn: Turn, instance: ElementInstance, expression: Expression, *, lenien
     if value is None or value == "":
         return None
     if isinstance(value, DateTime):
-        return _stored(_zoned(value))
-    if not isinstance(value, str):
+        moment: DateTime | None = _zoned(value)
+    elif isinstance(value, str):
+        moment = _read_leniently(turn, value) if lenient else _read_strictly(value)
+    else:
         raise wrong_type(expression, result, "one of '[NULL, DATE_TIME, STRING]'")
-    moment = _read_leniently(turn, value) if lenient else _read_strictly(value)
     if moment is None or not 1 <= moment.date.year <= 9999:  # what readers of the header can hold
+        found = stored(value) if isinstance(value, DateTime) else value
         raise IncidentRaised(
-            ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{value}' for expression '{expression.text}'."
+            ErrorType.EXTRACT_VALUE_ERROR, f"Invalid date-time format '{found}' for expression '{expression.text}'."
         )
     return _stored(moment)
 

@@ -14,14 +14,13 @@ from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, op
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
 from osmia_broker.http.types import Body, Item, Key, Text, convert, key_text
 from osmia_broker.store.documents import STORE_ID, Document
-from osmia_broker.store.read.search.values import moment
+from osmia_broker.store.read.search.values import LATEST_MS, moment
 
 TAG = "Document"
 DOCUMENT = "/documents/{documentId}"
 BINARY = "application/octet-stream"
 LINK_MS = 60 * 60 * 1000  # how long a link is good, unless the request says so
 LINK_MS_MAX = 7 * 24 * 60 * 60 * 1000
-EXPIRES_MS_MAX = 253_402_300_799_999  # the last moment that a date of four digits can write
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -216,7 +215,7 @@ def _expiry(at: datetime | None) -> int:
     if at.tzinfo is None:
         raise invalid("The value for expiresAt must be a date-time with an offset.")
     expires_ms = (at - _EPOCH) // timedelta(milliseconds=1)
-    if expires_ms > EXPIRES_MS_MAX:
+    if expires_ms > LATEST_MS:
         raise invalid("The value for expiresAt must be before the year 10000 in UTC.")
     return max(expires_ms, 1)
 

@@ -33,7 +33,7 @@ from sqlalchemy import bindparam, or_, select
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.search.values import moment
+from osmia_broker.store.read.search.values import EARLIEST_MS, LATEST_MS, moment
 from osmia_broker.store.read.sources import Sources, question
 from osmia_broker.store.read.task_snoozes import snoozes_of
 
@@ -252,11 +252,10 @@ class _Reading:
         elif span := _SPAN.fullmatch(operand):
             ms = int(span[1]) * _UNIT_MS[span[2]]
             operator = "$lte" if operator == "$eq" else operator
-            try:
-                then = moment(now_ms + (-ms if is_past else ms))
-            except ValueError:
+            then_ms = now_ms + (-ms if is_past else ms)
+            if not EARLIEST_MS <= then_ms <= LATEST_MS:
                 _refuse(term, "a time that a calendar has")
-            self._compare(field, _TURNED[operator] if is_past else operator, then, term)
+            self._compare(field, _TURNED[operator] if is_past else operator, moment(then_ms), term)
         else:
             self._day(field, operator, operand, term)
 

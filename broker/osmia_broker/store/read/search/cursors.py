@@ -13,7 +13,7 @@ import msgspec
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read.search.values import INT64, shown
 
-CURSOR_CHARACTERS_MAX = 1_000_000  # the largest sort value that a cursor may hold; an index key is no larger
+CURSOR_CHARACTERS_MAX = 4_000_000  # the largest sort value is one of 2 MiB, which base64 makes larger by a third
 
 
 def write(list_name: str, order: str, place: Sequence[Any]) -> str:

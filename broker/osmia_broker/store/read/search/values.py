@@ -13,6 +13,8 @@ INT64 = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_MS = -62_135_596_800_000  #: the first moment that a date of four digits can write
+LATEST_MS = 253_402_300_799_999  #: the last one
 
 
 def refuse(place: str, expected: object, found: Any) -> InvalidArgument:
@@ -140,13 +142,11 @@ def write(kind: Kind, value: Any, *, optional: bool) -> Any:
 
 
 def moment(epoch_ms: int) -> str | None:
-    """Write epoch milliseconds as RFC 3339; None for 0, which means that there is none."""
+    """Write epoch milliseconds as RFC 3339; None for 0, which means that there is none. Moments beyond the calendar are its end."""
     if not epoch_ms:
         return None
-    try:
-        text = datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    except (ValueError, OverflowError, OSError) as fault:
-        raise ValueError(f"epoch milliseconds {epoch_ms}, which no calendar has") from fault
+    epoch_ms = min(max(epoch_ms, EARLIEST_MS), LATEST_MS)
+    text = datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text.zfill(19)}.{epoch_ms % 1000:03d}Z"
 
 
