@@ -56,7 +56,8 @@ async def test_one_bad_file_refuses_all(wire: Wire, unique: str):
     bad = gateway.Resource(name="bad.bpmn", content=b"<nothing")
     refusal = await wire.refusal("DeployResource", resources=[good, bad])
     assert refusal.code() is INVALID
-    assert "'bad.bpmn'" in (refusal.details() or "")
+    frame = "Command 'CREATE' rejected with code 'INVALID_ARGUMENT': Expected to deploy new resources, but encountered the following errors:"
+    assert (refusal.details() or "").startswith(f"{frame}\n'bad.bpmn': ")
     missing = await wire.refusal("CreateProcessInstance", bpmnProcessId=unique, version=-1)
     assert missing.code() is MISSING
 
@@ -84,7 +85,7 @@ async def test_bad_files_are_told(wire: Wire, name: str, content: bytes, words: 
 
 async def test_nothing_to_deploy_is_refused(wire: Wire):
     refusal = await wire.refusal("DeployResource")
-    assert refusal.details() == "Expected to deploy at least one resource, but none given"
+    assert (refusal.details() or "").endswith(": Expected to deploy at least one resource, but none given")
 
 
 async def test_two_files_may_not_share_a_process(wire: Wire, unique: str):

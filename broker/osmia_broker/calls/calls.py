@@ -44,7 +44,7 @@ from osmia_broker.engine.commands import (
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
-from osmia_broker.errors import InvalidArgument, OsmiaError, TimedOut
+from osmia_broker.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
 from osmia_broker.partition import Clock, Partition, SystemClock
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.results import result_of
@@ -325,7 +325,11 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
 def _compiled(files: list[tuple[str, bytes]]) -> tuple[tuple[NewResource, ...], list[str]]:
     """Compile files, and return them with what can be deployed and probably does not do what its author meant."""
-    resources = compile_resources(files)
+    try:
+        resources = compile_resources(files)
+    except Rejection as refusal:
+        refusal.intent = DeployResources.intent  # refused before the partition saw a command
+        raise
     return resources, warnings_of(resources)
 
 
