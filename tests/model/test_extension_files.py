@@ -175,3 +175,23 @@ def test_a_type_that_is_not_known_is_json(type: str) -> None:
         extension_files.parse(file(properties={"v": {"name": "v", "type": type}}))["p"].variables["v"].type
         == type.lower()
     )
+
+
+FORMER = {"mappings": {"t": {"outputs": {"x": {"type": "variable", "value": "a"}}}}, "properties": {"v": {"name": "a"}}}
+
+
+def test_the_former_form_names_its_process_beside_the_extensions() -> None:
+    [(id, found)] = extension_files.parse(msgspec.json.encode({"id": "p", "extensions": FORMER})).items()
+    assert (id, [*found.variables], [*found.mappings]) == ("p", ["a"], ["t"])
+
+
+@pytest.mark.parametrize(("id", "process"), [("", "mappings"), (None, "mappings"), (5, "mappings"), ("m", "p")])
+def test_the_form_of_today_names_the_processes_in_the_extensions(id: Any, process: str) -> None:
+    content = {"id": id, "extensions": {process: FORMER if process == "p" else {}}}
+    assert [*extension_files.parse(msgspec.json.encode(content))] == [process]
+
+
+def test_a_fault_of_the_former_form_names_its_place() -> None:
+    content = msgspec.json.encode({"id": "p", "extensions": {"mappings": {"t": {"outputs": {"x": {"type": "no"}}}}}})
+    with pytest.raises(InvalidExtensions, match=r"extensions\.mappings\.t\.outputs\.x"):
+        extension_files.parse(content)

@@ -20,6 +20,9 @@ FAULTS_MAX = 20  # an answer names no more: it must fit into HTTP/2 headers
 
 VARIABLE, VALUE, JSONPATCH = "variable", "value", "jsonpatch"
 TYPES = ("string", "integer", "boolean", "json", "bigdecimal", "date", "datetime", "array", "file", "folder", "content")
+_PARTS = frozenset(
+    {"properties", "mappings", "constants", "assignments", "templates"}
+)  # of the extensions of a process
 _SOURCES = (VARIABLE, VALUE, JSONPATCH)
 _ALL_INPUTS = frozenset({"MAP_ALL", "MAP_ALL_INPUTS"})
 _ALL_OUTPUTS = frozenset({"MAP_ALL", "MAP_ALL_OUTPUTS"})
@@ -100,7 +103,11 @@ class _Reading:
         extensions = content.get("extensions", {}) if isinstance(content, dict) else None
         if not isinstance(extensions, dict):
             raise InvalidExtensions("Expected a JSON object with an object 'extensions', but found another value")
-        read = {id: self._process(f"extensions.{id}", one) for id, one in extensions.items()}
+        id = content.get("id")
+        if isinstance(id, str) and id and extensions and extensions.keys() <= _PARTS:
+            read = {id: self._process("extensions", extensions)}  # as Activiti wrote it first: one process in a file
+        else:
+            read = {id: self._process(f"extensions.{id}", one) for id, one in extensions.items()}
         if self._faults:
             raise InvalidExtensions("\n".join(self._faults[:FAULTS_MAX]))
         return read
