@@ -14,7 +14,6 @@ HEAD = "Expected to deploy new resources, but encountered the following errors:"
 _FILE = re.compile(r"'([^'\n]*)': (.*)")
 _ELEMENT = re.compile(r"- Element: (.*)")
 _REASON = re.compile(r"\s*- (?:ERROR|WARNING): (.*)")
-_TWICE = re.compile(r"(failed to parse expression '[^\n]*'): \1")
 _PLACE = re.compile(r" \((?:line (?P<line>\d+))?(?:, )?(?:'(?P<name>[^\n]*)')?\)$")
 
 
@@ -52,7 +51,6 @@ def problems_in(details: str) -> list[Problem]:
 
 
 def _problem(file: str, element: str, reason: str) -> Problem:
-    reason = _TWICE.sub(r"\1", reason)
     place = _PLACE.search(reason)
     line, name = 0, ""
     if place and (place["line"] or place["name"]):

@@ -237,3 +237,22 @@ def test_a_called_process_gets_all_variables_unless_some_are_named(
     it = activity(call(extensions).replace('calledElement="other"', f'calledElement="other" {attributes}'))
     assert it.call is not None
     assert it.call.propagates_parent_variables is passes_all
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            '<bpmn:scriptTask id="it" scriptFormat="groovy"><bpmn:script>x</bpmn:script></bpmn:scriptTask>',
+            "A script in 'groovy' is currently not supported; use a service task instead: give the task an 'implementation'",
+        ),
+        ('<bpmn:scriptTask id="it"/>', "A script is currently not supported; use a service task"),
+        (
+            '<bpmn:serviceTask id="it"/>',
+            "Must have exactly one 'zeebe:taskDefinition' extension element; give the task an 'implementation'",
+        ),
+    ],
+)
+def test_the_remedy_speaks_the_dialect_of_the_file(content: str, reason: str) -> None:
+    [fault] = faults(file(content))
+    assert fault.reason.startswith(reason)

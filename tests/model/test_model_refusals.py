@@ -131,7 +131,6 @@ UNSUPPORTED = "Elements of type '{}' are currently not supported"
             "t",
             "'default=\"f\"' is currently not supported at 'parallelGateway'",
         ),
-        ('<bpmn:task id="t" default="f"/>', "t", "'default=\"f\"' is currently not supported at 'task'"),
         # jobs
         ('<bpmn:serviceTask id="it"/>', "it", "Must have exactly one 'zeebe:taskDefinition' extension element"),
         (service(job() + job()), "it", "Must have exactly one 'zeebe:taskDefinition' extension element"),
@@ -648,3 +647,37 @@ def test_a_text_of_the_model_is_cut_in_a_reason() -> None:
 def test_a_process_has_a_bound_on_its_elements() -> None:
     [fault] = faults('<bpmn:task id="t"/>'.join(["", ""]) + "".join(f'<bpmn:task id="t{i}"/>' for i in range(9_999)))
     assert fault.reason == "Expected at most 10000 elements, but found 10001"
+
+
+def test_a_reason_is_said_once_and_in_one_line() -> None:
+    """Modelling tools read the answer line by line, and it has no room to repeat an expression."""
+    long = "1 +\n" * 100
+    with pytest.raises(model.InvalidModel) as refused:
+        model.parse(
+            "p.bpmn",
+            process(
+                element("task", "t", attributes='name="Two&#10;lines"') + GATEWAY + flow("f", "g", "a", f"={long}")
+            ),
+        )
+    [head, reason] = str(refused.value).split("\n")
+    assert head == "- Element: f"
+    assert reason.count("failed to parse expression") == 1
+    assert "Expected a value, but found the end" in reason
+
+
+def test_a_name_with_line_breaks_is_written_in_one_line() -> None:
+    with pytest.raises(model.InvalidModel) as refused:
+        model.parse("p.bpmn", process('<bpmn:serviceTask id="it" name="Charge&#10; it"/>'))
+    assert str(refused.value).endswith("set the type of its job in the modeler (line 7, 'Charge it')")
+
+
+def test_a_task_has_no_default_flow_among_others() -> None:
+    """In a file of Activiti it has one."""
+    line = "start > t > u:task > end & t:task(default=t_to_u) > v:task > end2"
+    with pytest.raises(model.InvalidModel) as refused:
+        model.parse("p.bpmn", bpmn(line))
+    [fault] = refused.value.faults
+    assert fault.path == "t"
+    assert fault.reason.startswith("Default flows are only supported at exclusive or inclusive gateways; put such a")
+    [process] = model.parse("p.bpmn", bpmn(line, dialect="activiti"))
+    assert process.elements["t"].has_conditions

@@ -326,3 +326,9 @@ def test_what_other_tools_write_beside_a_process_is_accepted() -> None:
     )
     file = definitions(beside + '<bpmn:process id="p" isExecutable=" true "><bpmn:startEvent id="s"/></bpmn:process>')
     assert faults(file) == []
+
+
+def test_a_default_flow_that_is_the_only_one_of_a_task_has_no_effect() -> None:
+    """Modelers keep the mark of a gateway that became a task."""
+    found = read('<bpmn:task id="t" default="f"/><bpmn:endEvent id="x"/>' + flow("f", "t", "x"))
+    assert [one.id for one in found.elements["t"].outgoing] == ["f"]

@@ -13,6 +13,7 @@ from osmia_broker.engine.commands import Variables
 from osmia_broker.errors import InvalidArgument, Overloaded
 from osmia_broker.model.expressions import Expression, UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
+from osmia_broker.model.faults import quote
 from osmia_broker.partition import Partition
 
 EXPRESSION_CHARACTERS = 32_768
@@ -69,7 +70,7 @@ def _compiled(text: str) -> Expression:
     try:
         return compile_feel(text)
     except UnreadableExpression as fault:
-        raise InvalidArgument(f"failed to parse expression '{fault.text}': {fault}") from fault
+        raise InvalidArgument(f"failed to parse expression '{quote(fault.text)}': {fault}") from fault
 
 
 def _evaluated(expression: Expression, given: Variables, seen: SeenScope) -> Evaluated:

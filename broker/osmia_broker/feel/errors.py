@@ -17,7 +17,8 @@ class ParseError(FeelError):
     """The text is not an expression.
 
     *text* is the whole expression; *line* and *column* (both from 1) are the place of the fault. *expected* names the
-    text that could stand there, and *found* the text that stands there instead.
+    text that could stand there, and *found* the text that stands there instead. *reason* is the sentence of them, without
+    the expression.
     """
 
     def __init__(self, text: str, position: int, expected: str, found: str) -> None:
@@ -28,10 +29,8 @@ class ParseError(FeelError):
         self.column = position - (before.rfind("\n") + 1) + 1
         self.expected = expected
         self.found = found
-        super().__init__(
-            f"failed to parse expression '{shorten(text)}': "
-            f"Expected {expected}, but found {found} (line {self.line}, column {self.column})"
-        )
+        self.reason = f"Expected {expected}, but found {found} (line {self.line}, column {self.column})"
+        super().__init__(f"failed to parse expression '{shorten(text)}': {self.reason}")
 
 
 class EvaluationFailed(FeelError):

@@ -100,6 +100,12 @@ class Expression(_Compiled):
         self.constant = not self.names and not compiler.volatile
         self.result_type = static_type(self.tree) if known.dialect is Dialect.REFERENCE else None
 
+    @property
+    def variable(self) -> str:
+        """The variable that the expression names, or takes a property of; empty for any other expression."""
+        tree = self.tree.source if isinstance(self.tree, syntax.Path) else self.tree
+        return tree.name if isinstance(tree, syntax.Name) else ""
+
     def evaluate(self, scope: Scope, now: Instant | datetime | None = None) -> Result:
         """Evaluate against the variables of *scope*; never raises for a mistake in the expression or its data.
 

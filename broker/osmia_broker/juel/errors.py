@@ -4,7 +4,7 @@ QUOTED_CHARACTERS_MAX = 200  # of an input that an answer repeats
 
 
 class ParseError(ValueError):
-    """A text that is no expression of this language. *line* and *column* count from 1, in the whole text."""
+    """A text that is no expression of this language. *line* and *column* count from 1, in the whole text; *reason* does not repeat it."""
 
     def __init__(self, text: str, position: int, expected: str, found: str) -> None:
         self.text = text
@@ -12,10 +12,8 @@ class ParseError(ValueError):
         self.column = position - text.rfind("\n", 0, position)
         self.expected = expected
         self.found = found
-        super().__init__(
-            f"failed to parse expression '{shorten(text)}': "
-            f"Expected {expected}, but found {shorten(found)} (line {self.line}, column {self.column})"
-        )
+        self.reason = f"Expected {expected}, but found {shorten(found)} (line {self.line}, column {self.column})"
+        super().__init__(f"failed to parse expression '{shorten(text)}': {self.reason}")
 
 
 class EvaluationFailed(ValueError):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dialects import activiti, zeebe
-from osmia_broker.model.expressions import Expression
+from osmia_broker.model.expressions import Expression, variable_of
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import ACTIVITI_LOOP, AdHocDefinition, MultiInstance, StandardLoop
 from osmia_broker.model.source import Source
@@ -53,7 +53,10 @@ def _activiti_loop(
     cardinality = _child_text(node, "loopCardinality")
     collection = _attribute(node, "collection") or _child_text(node, "loopDataInputRef")
     if not collection and not (cardinality and source.file.declares_activiti):
-        source.fault("Must have exactly one 'zeebe:loopCharacteristics' extension element", node)
+        source.fault(
+            "Must have exactly one 'zeebe:loopCharacteristics' extension element; set the input collection in the modeler",
+            node,
+        )
         return None
     if cardinality and collection:
         source.fault("Expected a loop to have either 'loopCardinality' or 'activiti:collection', but found both", node)
@@ -93,6 +96,7 @@ def read_ad_hoc(source: Source) -> AdHocDefinition:
         cancels_remaining_instances=source.node.get("cancelRemainingInstances", "true").strip() in ("true", "1"),
         output_collection=collection,
         output_element=output,
+        result_variable=variable_of(output),
     )
 
 

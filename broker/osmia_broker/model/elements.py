@@ -15,13 +15,13 @@ from osmia_broker.model.expressions import Static
 from osmia_broker.model.faults import quote
 from osmia_broker.model.graph import Element, ElementType, JobDefinition
 from osmia_broker.model.source import Source
+from osmia_broker.model.text import trimmed
 
 Read = Callable[[Source, Element], None]
 
 _NAMED = frozenset({"id", "name"})
 _GATEWAY = _NAMED | {"gatewayDirection"}
-_ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity"}
-_ACTIVITI_ACTIVITY = frozenset({"default"})  # in a file of that dialect, whose tasks choose flows by conditions
+_ACTIVITY = _NAMED | {"isForCompensation", "startQuantity", "completionQuantity", "default"}
 _TASK_BY_JOB = _ACTIVITY | {"implementation", "operationRef"}
 
 #: Attributes that are allowed with these values only; they have no effect then.
@@ -134,14 +134,11 @@ def reads(
 
 def check_shape(source: Source, tag: str, kind: Kind, activiti_attributes: frozenset[str] = frozenset()) -> None:
     """Refuse every attribute, child and extension that *kind* does not allow."""
-    attributes = kind.attributes
-    if source.file.is_only_activiti and attributes >= _ACTIVITY:
-        attributes = attributes | _ACTIVITI_ACTIVITY
     for attribute, value in source.node.attrib.items():
         local = str(attribute)
         if local.startswith("{") or not str(value).strip():
             continue  # each dialect checks its own namespace, the reference ignores all others; an empty attribute has no effect
-        if local not in attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
+        if local not in kind.attributes or str(value).strip() not in HARMLESS_VALUES.get(local, (str(value).strip(),)):
             source.fault(f"'{quote(local)}=\"{quote(str(value))}\"' is currently not supported at '{tag}'")
     for child, node in source.children():
         if child not in kind.children and not (kind.contains_elements and child in FLOW_NODES):
@@ -275,7 +272,9 @@ def read_call_activity(source: Source, element: Element) -> None:
     """Read the call of another process, in one of the dialects."""
     element.call = zeebe.call(source) or (None if zeebe.has(source, "calledElement") else activiti.call(source))
     if element.call is None and not zeebe.has(source, "calledElement"):
-        source.fault("Must have exactly one 'zeebe:calledElement' extension element")
+        source.fault(
+            "Must have exactly one 'zeebe:calledElement' extension element; name the called process in the modeler"
+        )
 
 
 @reads(
@@ -333,7 +332,13 @@ def read_service_task(source: Source, element: Element) -> None:
 )
 def read_script_task(source: Source, element: Element) -> None:
     """Read a task with a FEEL script or a job."""
-    if _has_one_of(source, "script", "taskDefinition"):
+    if source.file.is_only_activiti and not zeebe.has(source, "script", "taskDefinition"):
+        if source.faults.touch(source.id):
+            return  # Java code is reported once
+        language = trimmed(source.node.get("scriptFormat", ""))
+        what = f"A script in '{quote(language)}'" if language else "A script"
+        source.fault(f"{what} is currently not supported; use a service task instead: {activiti.WORK}")
+    elif _has_one_of(source, "script", "taskDefinition"):
         element.script = zeebe.script(source)
         element.job = _job_if_defined(source)
 
@@ -366,5 +371,5 @@ def _has_one_of(source: Source, *definitions: str) -> bool:
     if source.faults.touch(source.id):
         return False
     names = " or ".join(f"one 'zeebe:{definition}'" for definition in definitions)
-    source.fault(f"Must have either {names} extension element")
+    source.fault(f"Must have either {names} extension element; choose how the task is implemented in the modeler")
     return False

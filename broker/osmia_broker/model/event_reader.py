@@ -184,7 +184,10 @@ def _correlation_key(source: Source, at: Node, message: Node) -> Expression | No
     if not found:
         if source.file.is_activiti:
             return activiti.correlation_key(source, at) or Static("")  # without a key, all wait under the empty one
-        source.fault("Must have exactly one 'zeebe:subscription' extension element at its message", message)
+        source.fault(
+            "Must have exactly one 'zeebe:subscription' extension element at its message; set its correlation key in the modeler",
+            message,
+        )
         return None
     value = found[0].get("correlationKey", "")
     if not trimmed(value):

@@ -71,8 +71,8 @@ class Static:
 class UnreadableExpression(ValueError):
     """A text that cannot be parsed. *text* is the expression; the message is the reason that the language gives."""
 
-    def __init__(self, text: str, reason: object) -> None:
-        super().__init__(str(reason))
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(reason)
         self.text = text
 
 
@@ -98,13 +98,22 @@ def juel(text: str) -> Expression:
     return _cached_juel(text) if len(text) <= CACHED_CHARS_MAX else _compile_juel(text)
 
 
+def variable_of(expression: Expression | None) -> str:
+    """Return the variable that a FEEL expression names, or takes a property of; empty for any other expression."""
+    if expression is None:
+        return ""
+    from osmia_broker import feel as language  # loaded with the first expression only
+
+    return expression.variable if isinstance(expression, language.Expression) else ""
+
+
 def _compile_feel(text: str) -> Expression:
     from osmia_broker import feel as language
 
     try:
         return language.compile(text)
     except language.ParseError as error:
-        raise UnreadableExpression(text, error) from error
+        raise UnreadableExpression(text, error.reason) from error
 
 
 def _compile_juel(text: str) -> Expression:
@@ -113,7 +122,7 @@ def _compile_juel(text: str) -> Expression:
     try:
         return language.compile(text)
     except language.ParseError as error:
-        raise UnreadableExpression(text, error) from error
+        raise UnreadableExpression(text, error.reason) from error
 
 
 _cached_feel = lru_cache(TEXTS_CACHED)(_compile_feel)

@@ -4,6 +4,7 @@ A refused deployment says `'<resource name>': ` and then the text of the `Invali
 `- ERROR: …` (gateway-rpc.md, DeployResource).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from difflib import get_close_matches
 from osmia_broker.model.text import shown, trimmed
 from osmia_broker.model.xml import BPMN, Node, line, local_name, namespace
 
+_BREAKS = re.compile(r"\s*[\r\n]\s*")
 QUOTE_CHARS_MAX = 200  # of a model's own text in a reason: an answer must fit into HTTP/2 headers
 
 
@@ -109,15 +111,20 @@ def _where(fault: Fault) -> str:
     return f" ({', '.join(places)})" if places else ""
 
 
+def _one_line(text: str) -> str:
+    """Return *text* without the line breaks of names and expressions: a problem is one line, which tools and people read as such."""
+    return _BREAKS.sub(" ", text)
+
+
 def _report(faults: list[Fault]) -> str:
     lines: list[str] = []
     path = ""
     for fault in faults:
         if not fault.path:
-            lines.append(fault.reason)
+            lines.append(_one_line(fault.reason))
             continue
         if fault.path != path:
-            lines.append(f"- Element: {fault.path}")
+            lines.append(f"- Element: {_one_line(fault.path)}")
             path = fault.path
-        lines.append(f"    - ERROR: {fault.reason}{_where(fault)}")
+        lines.append(f"    - ERROR: {_one_line(fault.reason + _where(fault))}")
     return "\n".join(lines)

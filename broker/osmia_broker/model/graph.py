@@ -222,6 +222,9 @@ class MultiInstance:
     element_variable: str = ""  # holds the item; empty for none
     output_collection: str = ""  # the variable for the list of results; empty for none
     output_element: Expression | None = None
+    result_variable: str = (
+        ""  # that *output_element* reads: local to each instance; empty if it is more than a variable or a property
+    )
     completion_condition: Expression | None = None
     names: LoopNames = ZEEBE_LOOP
     collects_locals: bool = False  # in the Activiti dialect: results are local variables, in the order of completion
@@ -241,7 +244,7 @@ class StandardLoop:
 class AdHocDefinition:
     """An ad-hoc subprocess: any of its elements may be activated, in any number. With a job (`Element.job`) a worker decides which.
 
-    *output_collection* and *output_element* are as those of a multi-instance.
+    *output_collection*, *output_element* and *result_variable* are as those of a multi-instance.
     """
 
     active_elements: Expression | None = None  # a list of element ids; None: nothing at first
@@ -249,6 +252,7 @@ class AdHocDefinition:
     cancels_remaining_instances: bool = True
     output_collection: str = ""
     output_element: Expression | None = None
+    result_variable: str = ""
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -46,7 +46,7 @@ class _Text:
         try:
             self.expression = juel.compile(text)
         except juel.ParseError as error:
-            raise FaultyTemplate(f"failed to parse expression '{quote(text)}': {quote(str(error))}") from error
+            raise FaultyTemplate(f"failed to parse expression '{quote(text)}': {quote(error.reason)}") from error
 
 
 def _compiled(value: Any, levels: int) -> tuple[Any, bool]:

@@ -80,7 +80,15 @@ def _chooses_by_conditions(gateway: Element, faults: Faults) -> None:
 
 @requires(*(set(ElementType) - {*CHOOSING}))
 def _has_no_conditions(element: Element, faults: Faults) -> None:
-    """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them."""
+    """Refuse conditions elsewhere, as the reference does (measured); the Activiti dialect has them.
+
+    A default flow among others would be taken or not, depending on who reads it; alone, it is an ordinary one.
+    """
+    if element.default_flow is not None and len(element.outgoing) > 1 and not element.has_conditions:
+        faults.about(
+            element.id,
+            "Default flows are only supported at exclusive or inclusive gateways; put such a gateway behind the element",
+        )
     for flow in element.outgoing:
         if flow.condition is not None and not element.has_conditions:
             faults.about(

@@ -48,10 +48,11 @@ EXTENSIONS = {
     "userTask": frozenset({"formProperty"}),
     "startEvent": frozenset({"formProperty"}),
 }
+WORK = "give the task an 'implementation', and let a worker take jobs of that type"  #: how a task of this dialect is worked on here
 #: The attributes and extension elements that run Java code inside Activiti's own process. Each with the way to do the same here.
 JAVA = {
-    "class": "give the task an 'implementation', and let a worker take jobs of that type",
-    "delegateExpression": "give the task an 'implementation', and let a worker take jobs of that type",
+    "class": WORK,
+    "delegateExpression": WORK,
     "expression": "use a script task, or a service task with an 'implementation'",
     "executionListener": "put a service task before or behind the element",
     "taskListener": "put a service task before or behind the user task",

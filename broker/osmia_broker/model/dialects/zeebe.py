@@ -9,7 +9,8 @@ from typing import Any
 
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
-from osmia_broker.model.expressions import Converted, Expression, Static
+from osmia_broker.model.dialects.activiti import WORK
+from osmia_broker.model.expressions import Converted, Expression, Static, variable_of
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
     CallDefinition,
@@ -97,7 +98,8 @@ def job(source: Source) -> JobDefinition | None:
     found = source.extensions.get(_tag("taskDefinition"), [])
     if len(found) != 1:
         if found or not source.faults.touch(source.id):  # a Java class of Activiti is reported once
-            source.fault("Must have exactly one 'zeebe:taskDefinition' extension element")
+            mend = WORK if source.file.is_only_activiti else "set the type of its job in the modeler"
+            source.fault(f"Must have exactly one 'zeebe:taskDefinition' extension element; {mend}")
         return None
     [node] = found
     type = _value(source, node, "type", _name) if source.required(node, "type") else None
@@ -276,12 +278,15 @@ def multi_instance(
     element = _expression(source, node, "outputElement") if has_element else None
     if collection is None:
         return None
+    item = trimmed(node.get("inputElement", ""))
+    result = variable_of(element)
     return MultiInstance(
         is_sequential=is_sequential,
         collection=collection,
-        element_variable=trimmed(node.get("inputElement", "")),
+        element_variable=item,
         output_collection=output_collection,
         output_element=element,
+        result_variable=result if result != item else "",
         completion_condition=completion_condition,
     )
 
