@@ -129,9 +129,69 @@ def test_input_mappings_see_the_item_and_output_mappings_run_before_the_result(p
         deploy   start > m:job(items="=[5]", item=x, results=rs, result="=out", in.double="=x * 2", out.out="=double + 1") > after:job > end
         create
         activate m
-        sees     x=5 double=10 loopCounter=1 rs=[null]
+        sees     x=5 double=10 loopCounter=1 rs=[null] out=null
         complete m
-        variables rs=[11] out=11
+        variables rs=[11]
+    """)
+
+
+LOCAL = ['result="=r"', 'result="=r.v"', 'result="=r", out.r="=r"']
+
+
+@pytest.mark.parametrize("sequential", ["true", "false"])
+@pytest.mark.parametrize("loop", LOCAL)
+def test_the_variable_of_the_result_is_local_to_each_instance(play: Play, loop: str, sequential: str):
+    given = 'r={"v":1}' if ".v" in loop else "r=1"
+    play(f"""
+        deploy   start > m:job(items="=[1,2]", results=rs, {loop}, sequential={sequential}) > after:job > end
+        create
+        complete m {given}
+        complete m {given}
+        at       after
+        variables rs=[1,1]
+    """)
+
+
+@pytest.mark.parametrize("loop", LOCAL)
+def test_an_instance_without_a_result_does_not_take_that_of_another(play: Play, loop: str):
+    given = 'r={"v":1}' if ".v" in loop else "r=1"
+    play(f"""
+        deploy   start > m:job(items="=[1,2]", results=rs, {loop}, sequential=true) > after:job > end
+        create
+        complete m {given}
+        complete m
+        variables rs=[1,null]
+    """)
+
+
+def test_a_result_that_is_worked_out_leaves_the_variables_as_they_are(play: Play):
+    play("""
+        deploy   start > m:job(items="=[1,2]", results=rs, result="=r + 1", sequential=true) > after:job > end
+        create
+        complete m r=1 other=2
+        complete m r=2
+        variables rs=[2,3] r=2 other=2
+    """)
+
+
+def test_the_item_may_be_the_result(play: Play):
+    play("""
+        deploy   start > m:job(items="=[1,2]", item=x, results=rs, result="=x", sequential=true) > after:job > end
+        create
+        complete m x=10
+        complete m
+        variables rs=[10,2]
+    """)
+
+
+def test_an_output_mapping_of_an_instance_keeps_what_is_local(play: Play):
+    play("""
+        deploy   start > m:job(items="=[1,1]", item=x, in.y="=x", out.y="=y + 1", out.z="=x") > after:job > end
+        create
+        complete m
+        complete m
+        at       after
+        variables z=1
     """)
 
 

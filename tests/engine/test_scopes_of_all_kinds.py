@@ -99,6 +99,7 @@ def test_results_are_collected(play: Play):
         complete b x=2
         complete a x=1
         at       y
+        variables ids=["a","b"] r=0 all=[2,1]
     """)
 
 

@@ -10,9 +10,10 @@ from osmia_broker.engine.expressions import VariableScope
 from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.mapped_values import Level, MappedValues
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.model.graph import VariableMapping
+from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
 INSTANCE_CHARACTERS_MAX = (
@@ -95,8 +96,12 @@ def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableM
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
-    """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope."""
-    scope = turn.elements[element.scope_key]
+    """Evaluate the output mappings in order. Only their targets leave the element, merged outwards from its scope.
+
+    An instance of a multi-instance keeps a target that it has as a variable of its own, so that the instances do not overwrite each other's.
+    """
+    is_one_of_many = element.loop_counter and isinstance(model_of(turn, element).loop, MultiInstance)
+    scope = element if is_one_of_many else turn.elements[element.scope_key]
     changed = []
     for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)

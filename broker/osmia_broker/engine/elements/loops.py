@@ -191,6 +191,8 @@ def _create(turn: Turn, body: ElementInstance, row: Loop, element: Element, item
     variables = {"loopCounter": str(number)}
     if isinstance(loop, MultiInstance):
         variables = {loop.names.counter: str(number - 1 + loop.names.counts_from)}
+        if loop.result_variable:
+            variables[loop.result_variable] = "null"
         if loop.element_variable and item is not None:
             variables[loop.element_variable] = bytes(item).decode()
     if not sees_only_own(turn, instance):  # else an expression still reads them (`implied_variables`)

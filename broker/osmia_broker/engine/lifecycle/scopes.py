@@ -7,9 +7,11 @@ from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
 from osmia_broker.engine.lifecycle.processor import PROCESSORS
+from osmia_broker.engine.models import model_of
 from osmia_broker.engine.new_jobs import cancel_jobs
 from osmia_broker.engine.new_user_tasks import cancel_tasks_of
 from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import put_local
 from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
@@ -61,6 +63,9 @@ def open_inner(turn: Turn, scope: ElementInstance) -> ElementInstance:
     )
     turn.elements.insert(inner)
     advance(turn, inner, ElementState.ACTIVATED)
+    rules = model_of(turn, scope).ad_hoc
+    if rules is not None and rules.result_variable:
+        put_local(turn, inner, {rules.result_variable: "null"})
     return inner
 
 
