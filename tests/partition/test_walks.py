@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import Budget, commands, walks
+from osmia_broker.engine.lifecycle import steps
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, InstanceOrigin, Job
@@ -345,3 +346,22 @@ async def test_called_instances_that_have_ended_make_room(monkeypatch: pytest.Mo
             await it.settled()
         assert it.store.living(Incident) == []
         assert it.counters.process_instances["inner", "completed"] == 10
+
+
+@pytest.mark.parametrize("fork", ["parallel", "inclusive"])
+async def test_a_loop_through_a_fork_that_waits_stops_at_incidents(monkeypatch: pytest.MonkeyPatch, fork: str):
+    """Each timer is a wait state, so no bound on a walk holds it. Every token stays, and goes on when there is room again."""
+    monkeypatch.setattr(steps, "LIVING_MAX", 40)
+    async with opened() as it:
+        branch = "true -> again" if fork == "inclusive" else "again"
+        branches = " | ".join([branch] * 3)
+        await it.do(deploy(f"start > again:exclusive > wait:catch(timer=PT0S) > split:{fork} [{branches}]"))
+        instance = await it.do(create())
+        await it.settled()
+        living = it.store.living(ElementInstance)
+        assert 40 <= len(living) <= 3 * 40
+        assert {one.element_id for one in it.store.living(Incident)} == {"split"}
+        assert {one.element_id for one in living} == {"process", "split"}
+        await it.do(commands.CancelProcessInstance(instance.process_instance_key))
+        await it.settled()
+        assert it.store.living(ElementInstance) == it.store.living(Incident) == []

@@ -105,6 +105,10 @@ class Table(Generic[R]):
         """Return the living rows of a resident process instance, in order of their keys."""
         return in_order(self._by_instance.get(process_instance_key))
 
+    def count_of_instance(self, process_instance_key: int) -> int:
+        """Return how many living rows a resident process instance has."""
+        return len(self._by_instance.get(process_instance_key, ()))
+
     def by(self, lookup: str, value: int) -> list[R]:
         """Return the living rows whose column *lookup* has this *value*, in order of their keys."""
         return in_order(self._lookups[lookup].get(value))

@@ -9,6 +9,7 @@ from osmia_broker.engine.element_mappings import apply_outputs as apply_mapped_o
 from osmia_broker.engine.element_mappings import put_inputs
 from osmia_broker.engine.events.waiting import close_events, open_event
 from osmia_broker.engine.extensions import mapping_of
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, plan_completion
@@ -22,8 +23,11 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import apply_inputs, apply_outputs
 from osmia_broker.model.graph import Element, ElementType, ListenerDefinition, SequenceFlow
 from osmia_broker.state.json_text import document
-from osmia_broker.state.rows import ElementInstance, ElementState
+from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType
 
+#: Element instances of one process instance that live at a time. Beyond it, no fork makes more of them: a loop through a fork that waits in
+#: between (for a timer of no length) never passes the bounds of a walk, and the whole process instance has to fit into memory.
+LIVING_MAX = 200_000
 START, END = "START", "END"  #: the events of execution listeners
 
 #: The instances that hold visits of their element; its mappings and listeners belong to these.
@@ -102,6 +106,8 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
     if instance.type not in CONTAINERS and _waits_at_its_end(turn, instance, element):
         return
     flows = [] if instance.loop_counter else PROCESSORS[instance.type].outgoing(turn, instance, element)
+    if len(flows) > 1:
+        _check_room(turn, instance)
     scope = turn.elements.get(instance.scope_key)
     if element.boundaries:
         close_events(turn, instance)
@@ -121,6 +127,17 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
         terminate(turn, turn.elements[instance.process_instance_key])
     else:
         PROCESSORS[scope.type].child_left(turn, scope)
+
+
+def _check_room(turn: Turn, fork: ElementInstance) -> None:
+    """Raise an incident at a *fork* in a process instance that has LIVING_MAX element instances."""
+    living = turn.elements.count_of_instance(fork.process_instance_key)
+    if living >= LIVING_MAX:
+        raise IncidentRaised(
+            ErrorType.UNKNOWN,
+            f"Expected a process instance to have at most {LIVING_MAX} element instances at a time, but found {living} before '{fork.element_id}'"
+            " takes several flows; resolve this incident when some have ended",
+        )
 
 
 def _waits_at_its_end(turn: Turn, instance: ElementInstance, element: Element) -> bool:
