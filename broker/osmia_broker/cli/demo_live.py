@@ -1,6 +1,7 @@
 """The demo with a person: the broker runs, a task waits, and each thing that happens is printed as it happens."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,7 +63,7 @@ class LiveDemo:
         ways.append(("right here", f"osmia task complete {task.key}{variable}{address}"))
         if EXAMPLE.is_file():
             at = f"OSMIA_ADDRESS={self._broker.address} " if address else ""
-            ways.append(("in Python", f"{at}python {EXAMPLE}"))
+            ways.append(("in Python", f"{at}{python()} {EXAMPLE}"))
         write(f"\n  {WHAT_TO_DO.get(task.element_id, 'A task waits.')} Complete the task\n")
         for number, (where, how) in enumerate(ways):
             write(f"    {'or ' if number else ''}{where:<{17 - 3 * bool(number)}} {how}")
@@ -150,6 +151,17 @@ class LiveDemo:
                 subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603 - what the person has typed
             elif words:
                 write("  Commands of osmia can be typed here, such as the one above. Ctrl-D or Ctrl-C stops the demo.")
+
+
+def python() -> str:
+    """Return the word that starts this Python: `python` if a shell finds this one by it, else its path."""
+    here = Path(sys.executable)
+    if Path(shutil.which("python") or "").parent == here.parent:
+        return "python"
+    try:
+        return str(here.relative_to(Path.cwd()))
+    except ValueError:
+        return str(here)
 
 
 def shown(path: Path) -> str:
