@@ -20,7 +20,18 @@ from osmia_broker.cli.failures import Exit, Failure, report, usage
 from osmia_broker.cli.familiar import translated
 from osmia_broker.cli.help_text import write_help
 from osmia_broker.cli.misuse import misuse
-from osmia_broker.cli.session import EVERYWHERE, OPTIONS, AccessToken, Address, Form, NoColor, Quiet, Timeout, Yes
+from osmia_broker.cli.session import (
+    EVERYWHERE,
+    OPTIONS,
+    AccessToken,
+    Address,
+    Fields,
+    Form,
+    NoColor,
+    Quiet,
+    Timeout,
+    Yes,
+)
 
 COMMANDS = {
     "demo": "demo",
@@ -200,6 +211,7 @@ def osmia(
     quiet: Quiet = False,
     yes: Yes = False,
     no_color: NoColor = False,
+    fields: Fields = None,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
@@ -208,7 +220,7 @@ def osmia(
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. `osmia demo` shows it in a minute."""
-    given = dict(zip(OPTIONS, (address, token, output, timeout, quiet, yes, no_color), strict=True))
+    given = dict(zip(OPTIONS, (address, token, output, timeout, quiet, yes, no_color, fields), strict=True))
     context.obj = {name: value for name, value in given.items() if value}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

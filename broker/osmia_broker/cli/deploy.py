@@ -2,8 +2,11 @@
 
 import glob
 import os
+import sys
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -12,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli.deploy_faults import refused
-from osmia_broker.cli.failures import usage
-from osmia_broker.cli.output import Column, Output, Row
+from osmia_broker.cli.failures import Exit, Failure, from_call, report, usage
+from osmia_broker.cli.output import Column, Output, Row, counted
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ COLUMNS = (
     Column("resourceName", "FILE"),
 )
 
+CHECKED_COLUMNS = (Column("resourceName", "FILE"), Column("kind", "KIND"))
+
 
 @app.command()
 @with_session
@@ -46,20 +51,102 @@ def deploy(
             help="Files, patterns, or directories: all .bpmn, .dmn, .form and -extensions.json files below, without hidden directories.",
         ),
     ],
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Deploy nothing: check the files here, as osmia lint does.")
+    ] = False,
+    is_watching: Annotated[
+        bool, typer.Option("--watch", help="Deploy them again when one is saved, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Deploy BPMN, DMN and form files, and extension files beside their processes: all of them or none.
 
     Example: osmia deploy examples/dinner.bpmn
     """
+    if is_dry_run:
+        check(session, files)
+        return
     with session.client() as client:
-        deployment = deploy_files(client, files, say=session.say)
-    rows = deployed_rows(deployment)
+        _deploy(session, client, files)
+        if is_watching:
+            session.say("Watching. Ctrl-C ends it.")
+            with suppress(KeyboardInterrupt):  # the usual end
+                for _ in saved(files):
+                    _deploy_again(session, client, files)
+
+
+def _deploy(session: Session, client: "SyncClient", files: list[str]) -> None:
+    rows = deployed_rows(deploy_files(client, files, say=session.say))
     if session.output is Output.TABLE:
         for row in rows:
             done = "Deployed" if row["isNew"] else "Unchanged"
             typer.echo(f"{done} {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
     else:
         session.list(rows, COLUMNS, empty="")
+    sys.stdout.flush()  # who watches sees it at once
+
+
+def _deploy_again(session: Session, client: "SyncClient", files: list[str]) -> None:
+    """Deploy after a change. A fault is reported, and the next change may mend it."""
+    from osmia.errors import OsmiaError
+
+    try:
+        _deploy(session, client, files)
+    except Failure as failure:
+        report(failure, [])
+    except OsmiaError as error:
+        report(from_call(error, client.address), [])
+
+
+WATCH_S = 0.5  # between two looks at the files
+
+
+def saved(names: list[str], pause: Callable[[], None] = lambda: time.sleep(WATCH_S)) -> Iterator[None]:
+    """Yield each time when a file that *names* mean has changed, has come, or has gone."""
+    seen = _stamps(names)
+    while True:
+        pause()
+        now = _stamps(names)
+        if now != seen:
+            seen = now
+            yield
+
+
+def _stamps(names: list[str]) -> dict[Path, tuple[int, int]]:
+    stamps = {}
+    for path in (path for name in names for path in _matches(Path(name))):
+        with suppress(OSError):  # an editor replaces the file at this moment
+            about = path.stat()
+            stamps[path] = (about.st_mtime_ns, about.st_size)
+    return stamps
+
+
+def check(session: Session, files: list[str], *, is_strict: bool = False) -> None:
+    """Check files as the broker would, without one, and say what was found.
+
+    Raises:
+        Failure: REFUSED; they cannot be deployed, or there are warnings and *is_strict*.
+    """
+    from osmia_broker.engine.resources import compile_resources, warnings_of
+    from osmia_broker.errors import InvalidArgument
+
+    resources = read(found(files))
+    try:
+        compiled = compile_resources(resources)
+    except InvalidArgument as error:
+        failure = refused(str(error), resources)
+        failure.what = failure.what.replace("Nothing was deployed", "The files cannot be deployed")
+        raise failure from error
+    warnings = warnings_of(compiled)
+    for warning in warnings:
+        session.say(f"Warning: {warning}")
+    if warnings and is_strict:
+        what = f"There {'is' if len(warnings) == 1 else 'are'} {counted(len(warnings), 'warning')}."
+        raise Failure(Exit.REFUSED, what, code="WARNINGS")
+    rows = [{"resourceName": one.name, "kind": one.kind} for one in compiled]
+    if session.output is Output.TABLE:
+        session.say(f"{counted(len(rows), 'file')} can be deployed.")
+    else:
+        session.list(rows, CHECKED_COLUMNS, empty="")
 
 
 def deploy_files(client: "SyncClient", names: list[str], *, say: Callable[[str], None]) -> "Deployment":

@@ -4,15 +4,10 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.deploy import found, read
-from osmia_broker.cli.deploy_faults import refused
-from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.output import Column, Output, counted
+from osmia_broker.cli.deploy import check
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)
-
-COLUMNS = (Column("resourceName", "FILE"), Column("kind", "KIND"))
 
 
 @app.command()
@@ -30,24 +25,4 @@ def lint(
 
     Example: osmia lint examples/dinner.bpmn
     """
-    from osmia_broker.engine.resources import compile_resources, warnings_of
-    from osmia_broker.errors import InvalidArgument
-
-    resources = read(found(files))
-    try:
-        compiled = compile_resources(resources)
-    except InvalidArgument as error:
-        failure = refused(str(error), resources)
-        failure.what = failure.what.replace("Nothing was deployed", "The files cannot be deployed")
-        raise failure from error
-    warnings = warnings_of(compiled)
-    for warning in warnings:
-        session.say(f"Warning: {warning}")
-    if warnings and is_strict:
-        what = f"There {'is' if len(warnings) == 1 else 'are'} {counted(len(warnings), 'warning')}."
-        raise Failure(Exit.REFUSED, what, code="WARNINGS")
-    rows = [{"resourceName": one.name, "kind": one.kind} for one in compiled]
-    if session.output is Output.TABLE:
-        session.say(f"{counted(len(rows), 'file')} can be deployed.")
-    else:
-        session.list(rows, COLUMNS, empty="")
+    check(session, files, is_strict=is_strict)

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,6 +94,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but th
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
 
+Fields = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="A,B,…",
+        help="Only these fields of a list, as JSON names them.",
+        rich_help_panel=EVERYWHERE,
+    ),
+]
+
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "address": (Address, None),
     "token": (AccessToken, None),
@@ -102,6 +112,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "quiet": (Quiet, False),
     "yes": (Yes, False),
     "no_color": (NoColor, False),
+    "fields": (Fields, None),
 }  #: name, type and default of the options of every command; `osmia` takes them before the command, too
 
 
@@ -116,6 +127,7 @@ class Session:
     says_yes: bool
     has_color: bool
     token: str | None = None
+    fields: str | None = None
 
     @contextmanager
     def client(
@@ -155,6 +167,10 @@ class Session:
 
     def list(self, rows: Sequence[Row], columns: tuple[Column, ...], *, empty: str) -> None:
         """Print a list. If it is empty, a person reads *empty* instead."""
+        if self.fields is not None and self.output is not Output.KEY:
+            columns = chosen(rows, columns, self.fields)
+            if self.output in (Output.JSON, Output.YAML):
+                rows = [{column.field: row.get(column.field) for column in columns} for row in rows]
         write(rows, columns, self.output, color=self.has_color)
         if not rows and self.output in (Output.TABLE, Output.WIDE):
             self.say(empty)
@@ -177,6 +193,26 @@ class Session:
         if not typer.confirm(question, err=True):
             self.say("Nothing was done.")
             raise typer.Abort
+
+
+def chosen(rows: Sequence[Row], columns: tuple[Column, ...], names: str) -> tuple[Column, ...]:
+    """Return the columns of the fields in *names*, which commas separate; a field is also known by its title in tables.
+
+    Raises:
+        Failure: USAGE; a list has no such field.
+    """
+    by_name = {column.title.lower(): column for column in columns}
+    by_name |= {field.lower(): Column(field, field) for row in rows[:1] for field in row}
+    by_name |= {column.field.lower(): column for column in columns}
+    wanted = []
+    for name in filter(None, (name.strip().lower() for name in names.split(","))):
+        if name not in by_name:
+            known = ", ".join(dict.fromkeys(column.field for column in by_name.values()))
+            raise usage(f"This list has no field '{name}'.", f"--columns {columns[0].field}   (or {known})")
+        wanted.append(by_name[name])
+    if not wanted:
+        raise usage("Expected names of fields in --columns, but found none.", f"--columns {columns[0].field}")
+    return tuple(replace(column, is_wide=False) for column in wanted)
 
 
 def with_session(function: Callable[..., None]) -> Callable[..., None]:
@@ -223,4 +259,5 @@ def _session(options: dict[str, Any]) -> Session:
         is_quiet=bool(options.get("quiet")),
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
+        fields=options.get("fields"),
     )
