@@ -9,7 +9,7 @@ import typer
 
 from osmia_broker.cli.app import COMMANDS, app, run
 
-LIBRARY = re.compile(r"<str>|<bool>|<int|<float|<path>|<list|<=x|[╭│╰]|\[required\]|\{[A-Z]")
+LIBRARY = re.compile(r"\[\[|<str>|<bool>|<int|<float|<path>|<list|<=x|[╭│╰]|\[required\]|\{[A-Z]")
 
 
 def paths(command: Any, context: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -75,6 +75,7 @@ def test_an_option_that_means_something_else_here_is_explained(capsys):
         (("tasks",), "[default: 50]"),
         (("job", "fail"), "--retries NUMBER"),
         (("incident", "resolve"), "Usage: osmia incident resolve [OPTIONS] [KEY...]"),
+        (("tasks",), "Usage: osmia tasks [OPTIONS] [QUERY]"),
         (("work",), "Usage: osmia work [OPTIONS] TYPE -- COMMAND..."),
     ],
 )

@@ -55,7 +55,7 @@ def _usage(command: Any, context: Any, arguments: list[Any]) -> str:
 
 
 def _word(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper())
+    return str(argument.metavar or argument.name.upper()).strip("[]")
 
 
 def _description(text: str, width: int) -> list[str]:
