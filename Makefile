@@ -1,14 +1,14 @@
-# make demo · make test · make bench · make lint · make dist: each sets up what it needs first, on a machine with Python 3.11+ and make.
+# make demo · make test · make bench · make lint · make dist · make docs: each sets up what it needs first, on a machine with Python 3.11+ and make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 TESTS  ?= tests
 # What is linted: our own folders. A file that a user has put beside the examples, or into the checkout, is theirs.
-SOURCES := client broker proto tests bench $(wildcard page setup.py) $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
+SOURCES := client broker proto tests bench $(wildcard page setup.py docs) $(or $(wildcard $(shell git ls-files 'examples/*.py' 2>/dev/null)),$(wildcard examples/*.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test bench lint format proto feel dist clean
+.PHONY: setup demo test bench lint format proto feel dist docs clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,9 @@ feel: setup
 
 dist: setup  # wheel and source package, into dist/
 	$(BIN)/python -m build --no-isolation $(ARGS)
+
+docs: setup  # the documentation site, into build/site; OSMIA_SHOTS=FOLDER adds the screenshots that the browser tests left there
+	$(BIN)/python -m mkdocs build --strict $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
