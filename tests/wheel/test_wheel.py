@@ -17,8 +17,6 @@ from tests.wheel.conftest import BUNDLES, ROOT, Built, copied_sources, run
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]  # a build and an installation on a loaded machine
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
 
 def bundle_files() -> list[str]:
     manifest = tomllib.loads((ROOT / "page/bundles.toml").read_text())
@@ -87,11 +85,12 @@ def test_the_program_of_the_wheel_names_the_version_of_the_wheel(built: Built, i
     assert run(installed / "osmia", "--help").returncode == 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_demo_of_the_wheel_is_played_in_a_browser(installed: Path, tmp_path: Path):
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    from tests.web.conftest import FLAGS, WAIT_MS, Watched
+    from tests.web.conftest import CHROMIUM, FLAGS, WAIT_MS, Watched
 
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
     at = Terminal(tmp_path, program=[str(installed / "osmia")], variables=without_import_path())
     try:
         origin = at.sees(r"page (http://127\.0\.0\.1:\d+)")[1]
