@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +184,16 @@ def rendered(changes: dict[str, Any], release: str = "office") -> dict[str, str]
     }
     templates = {path.name: path.read_text() for path in (CHART / "templates").iterdir()}
     data = {"values": values, "release": release, "chart": chart, "templates": templates}
+    return _rendered(json.dumps(data))
+
+
+@cache
+def _rendered(data: str) -> dict[str, str]:
     command = ["go", "run", str(Path(__file__).with_name("render.go"))]
-    done = subprocess.run(command, input=json.dumps(data), capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, input=data, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def objects(changes: dict[str, Any], release: str = "office") -> dict[str, dict[str, Any]]:
