@@ -51,7 +51,7 @@ def on_wire(metadata: Metadata) -> Metadata:
     """Return *metadata* as gRPC carries them: ASCII alone, so other texts under the broker's own names travel as bytes, named `…-bin`.
 
     Raises:
-        ValueError: another name has such a text, or a text holds a character that is not printable.
+        InvalidArgument: another name has such a text, or a text holds a character that is not printable.
     """
     return tuple((name, value) if _is_carried(value) else _as_bytes(name, str(value)) for name, value in metadata)
 
@@ -62,7 +62,9 @@ def _is_carried(value: str | bytes) -> bool:
 
 def _as_bytes(name: str, value: str) -> tuple[str, bytes]:
     if not name.lower().startswith(OWN) or not value.isprintable():
-        raise ValueError(f"Expected the metadata '{name}' to have printable ASCII characters only, but found {value!a}")
+        only = "printable" if name.lower().startswith(OWN) else "printable ASCII"
+        text = f"Expected the metadata '{name}' to have {only} characters only, but found {value!a}"
+        raise errors.InvalidArgument(grpc.StatusCode.INVALID_ARGUMENT, text)
     return name + AS_BYTES, value.encode()
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from osmia_broker.cli import streams
 from osmia_broker.cli.output import Column, Output, moment, write, write_one
 from osmia_broker.cli.rows import (
     INCIDENT_COLUMNS,
@@ -264,3 +265,11 @@ def test_a_script_reads_every_column_and_the_exact_moment(capsys):
     out = capsys.readouterr().out
     assert "ASSIGNEE" in out
     assert "2026-11-20T10:00:00Z" in out
+
+
+def test_values_of_others_command_no_terminal(capsys):
+    text = "message  boom \x1b]0;title\x07\x1b[31m\x9b31m\nnext\tline"
+    write_one({"key": "1"}, "key", text, Output.TABLE)
+    streams.say(text)
+    shown = capsys.readouterr()
+    assert shown.out == shown.err == "message  boom  ]0;title  [31m 31m\nnext\tline\n"

@@ -8,6 +8,7 @@ import grpc
 import msgspec
 import pytest
 
+import osmia
 from osmia_proto import queries
 from tests.rest.conftest import Rest
 
@@ -130,5 +131,7 @@ def test_the_sdk_carries_any_name_over_grpc(rest: Rest, unique: str):
     (task,) = desk.search({"processDefinitionId": unique}, user="Jürgen").items
     desk.claim(task.key, user="Jürgen", groups=["Küche"])
     assert desk.get(task.key).assignee == "Jürgen"
-    with pytest.raises(ValueError, match=r"metadata 'osmia-user' to have printable ASCII characters only"):
+    with pytest.raises(osmia.InvalidArgument, match=r"metadata 'osmia-user' to have printable characters only"):
         desk.claim(task.key, user="a\x00b")
+    with pytest.raises(osmia.InvalidArgument, match=r"metadata 'x-other' to have printable ASCII characters only"):
+        osmia.SyncClient(rest.broker.address, metadata=[("x-other", "Jürgen")])

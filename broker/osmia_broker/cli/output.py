@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.cli import streams
+
 Row = Mapping[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,7 +83,7 @@ def write(rows: Sequence[Row], columns: Sequence[Column], output: Output, *, col
 def write_one(row: Row, key: str, text: str, output: Output) -> None:
     """Print one record: in a table *text*, as a key its field *key*, else all its fields."""
     if output in (Output.TABLE, Output.WIDE):
-        _line(text)
+        _line(streams.harmless(text))
     elif output is Output.JSON:
         _line(msgspec.json.encode(row).decode())
     elif output is Output.YAML:

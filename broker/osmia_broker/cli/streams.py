@@ -83,10 +83,15 @@ def discard_output() -> None:
     sys.stdout = io.StringIO()
 
 
+def harmless(text: str) -> str:
+    """Return *text* without characters that command a terminal: values of others must not write over a line or set a title."""
+    return "".join(one if one.isprintable() or one in "\n\t" else " " for one in text)
+
+
 def say(text: str) -> None:
     """Write a line to standard error. If that fails, the line is lost and the command continues."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(harmless(text) + "\n")
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
