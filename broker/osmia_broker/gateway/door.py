@@ -43,7 +43,9 @@ class GrpcCaller(Caller):
         """The texts that came with the call. Of binary values only our own are texts: they stand under their name without `-bin`."""
         if not self._is_read:
             self._is_read = True
-            self._metadata = joined(_texts_of(self._call.invocation_metadata() or ()))
+            pairs = self._call.invocation_metadata() or ()
+            texts = {name: value for name, value in pairs if isinstance(value, str)}
+            self._metadata = texts if len(texts) == len(pairs) else joined(_texts_of(pairs))
         return self._metadata
 
 
