@@ -4,7 +4,7 @@ A server takes a table of `Rpc`. It carries each call to `Rpc.answer` and its me
 or the call's deadline passes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 class Call(Protocol):
     """A call as its answer sees it."""
 
-    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
         """Return what the caller sent beside the message."""
 
 

@@ -120,16 +120,37 @@ def _changes(stored: Any) -> Any:
     return msgspec.json.decode(stored)
 
 
+def _of_some_operations(log: Any) -> tuple[Field, ...]:
+    """Declare the fields of *log* that only entries of some operations have."""
+    of_decision = schema.TABLES[Decision].alias("decision")
+    decision = Join(of_decision, and_(_is(log, "DECISION"), of_decision.c.key == log.definition_key))
+    return (
+        _key_of(log, "batchOperationKey", AuditEntity.BATCH, sorts=True),
+        maybe("batchOperationType", case((_is(log, "BATCH"), log.description), else_=_NOTHING), sorts=True),
+        key("decisionRequirementsKey", of_decision.c.decision_requirements_key, joins=(decision,), sorts=True),
+        maybe("decisionRequirementsId", of_decision.c.decision_requirements_id, joins=(decision,), sorts=True),
+        key("decisionDefinitionKey", of_decision.c.key, joins=(decision,), sorts=True),
+        maybe("decisionDefinitionId", of_decision.c.decision_id, joins=(decision,), sorts=True),
+        _key_of(log, "decisionEvaluationKey", AuditEntity.DECISION, sorts=True),
+        _key_of(log, "deploymentKey", AuditEntity.RESOURCE, AuditOperation.CREATE),
+        _key_of(log, "resourceKey", AuditEntity.RESOURCE, AuditOperation.DELETE),
+        key("relatedEntityKey", _ZERO),
+        *(
+            maybe(name, _NOTHING, sorts=name not in ("agentElementId", "relatedEntityType"))
+            for name in ("agentElementId", "relatedEntityType", "inboundChannelType", "inboundChannelToolName")
+        ),
+    )
+
+
 def _fields(log: Any) -> tuple[Field, ...]:
     """Declare the fields of the entries of *log*."""
     of_task = schema.TABLES[UserTask].alias("task")
     joined = Join(of_task, of_task.c.key == log.user_task_key)
-    is_decision, is_batch = _is(log, "DECISION"), _is(log, "BATCH")
-    process_key = func.coalesce(of_task.c.process_definition_key, case((is_decision, _ZERO), else_=log.definition_key))
+    process_key = func.coalesce(
+        of_task.c.process_definition_key, case((_is(log, "DECISION"), _ZERO), else_=log.definition_key)
+    )
     definition_table = schema.process_definitions.alias("definition")
     definition = Join(definition_table, definition_table.c.key == process_key, needs=(joined,))
-    decision_table = schema.TABLES[Decision].alias("decision")
-    decision = Join(decision_table, and_(is_decision, decision_table.c.key == log.definition_key))
     category = case(
         (log.user_task_key != 0, literal_column("'USER_TASKS'")), else_=literal_column("'DEPLOYED_RESOURCES'")
     )
@@ -168,21 +189,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         maybe("processDefinitionId", definition_table.c.bpmn_process_id, joins=(definition,), sorts=True),
         maybe("entityDescription", func.coalesce(of_task.c.name, log.description), joins=(joined,)),
         SORTED_TENANT,
-        # --- what only some operations have
-        _key_of(log, "batchOperationKey", AuditEntity.BATCH, sorts=True),
-        maybe("batchOperationType", case((is_batch, log.description), else_=_NOTHING), sorts=True),
-        key("decisionRequirementsKey", decision_table.c.decision_requirements_key, joins=(decision,), sorts=True),
-        maybe("decisionRequirementsId", decision_table.c.decision_requirements_id, joins=(decision,), sorts=True),
-        key("decisionDefinitionKey", decision_table.c.key, joins=(decision,), sorts=True),
-        maybe("decisionDefinitionId", decision_table.c.decision_id, joins=(decision,), sorts=True),
-        _key_of(log, "decisionEvaluationKey", AuditEntity.DECISION, sorts=True),
-        _key_of(log, "deploymentKey", AuditEntity.RESOURCE, AuditOperation.CREATE),
-        _key_of(log, "resourceKey", AuditEntity.RESOURCE, AuditOperation.DELETE),
-        key("relatedEntityKey", _ZERO),
-        *(
-            maybe(name, _NOTHING, sorts=name not in ("agentElementId", "relatedEntityType"))
-            for name in ("agentElementId", "relatedEntityType", "inboundChannelType", "inboundChannelToolName")
-        ),
+        *_of_some_operations(log),
         # --- for filters
         task_readers.assignee(of_task, joins=(joined,), filters=False, shows=False),
         *task_readers.candidates(log.user_task_key, of_open=False, filters=False),
