@@ -114,9 +114,9 @@ class Settings:
         "groups", setting_values.text, "The claim with the user's groups; dots lead into objects."
     )
     grpc_server: str = _setting(
-        "grpcio",
-        setting_values.one_of("grpcio", "python"),
-        "The server of the gRPC door: grpcio (its core is in C), or python (Osmia's own, at a fraction of the CPU).",
+        "python",
+        setting_values.one_of("python", "grpcio"),
+        "The server of the gRPC door: python (Osmia's own, at half the CPU), or grpcio (whose core is in C).",
     )
     max_message_size: int = _setting(
         4 * 1024**2, setting_values.message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."

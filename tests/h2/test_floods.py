@@ -220,6 +220,18 @@ async def test_more_connections_than_are_allowed_are_closed_at_once():
     assert not house.peer().transport.is_closed
 
 
+async def test_connections_that_have_said_nothing_make_room_for_others():
+    house = House(connections=4)
+    first = house.peer()
+    silent = [Peer(house.site) for _ in range(3)]
+    newcomers = [house.peer() for _ in range(2)]  # in one turn of the loop
+    await first.settled()
+    assert [peer.transport.is_closed for peer in silent] == [True, True, False]
+    for peer in (first, *newcomers):
+        assert (await peer.answer(peer.call(message=b"on"))).messages == [b"on"]
+    assert len(house.site.connections) == 4
+
+
 async def test_an_idle_connection_takes_little_memory():
     house = House()
     peers = [house.peer() for _ in range(50)]

@@ -50,7 +50,7 @@ class Server:
         message_bytes_max: int,
         guard: Guard | None = None,
         tls: TlsFiles | None = None,
-        grpc_server: str = "grpcio",
+        grpc_server: str = "python",
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
@@ -97,7 +97,7 @@ class Server:
 
 
 def rpc_server(name: str, rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> RpcServer:
-    """Make the gRPC server *name*, grpcio or python, that carries *rpcs*. Only this one is loaded."""
+    """Make the gRPC server *name*, python or grpcio, that carries *rpcs*. Only this one is loaded."""
     if name == "python":
         from osmia_broker.rpc.python_server import PythonServer
 

@@ -84,8 +84,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.outbox = Outbox(transport, self._loop, self._patience)
         site = self._site
-        site.connections.add(self)
-        if site.is_draining or len(site.connections) > self.limits.connections:
+        if not site.admit(self):
             self.cut()
             return
         transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
@@ -155,7 +154,9 @@ class Connection(asyncio.Protocol):
         first = len(PREFACE) + 3
         if len(data) > first and data[first] != frames.SETTINGS:
             raise ConnectionFault(PROTOCOL_ERROR, "Expected SETTINGS first, but found another frame")
-        self._is_greeted = len(data) > first
+        if len(data) > first:
+            self._is_greeted = True
+            self._site.greeted(self)
         return len(PREFACE)
 
     def _take(self, data: bytes, at: int) -> None:

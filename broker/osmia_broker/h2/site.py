@@ -44,9 +44,28 @@ class Site:
         self.now_s = now_s
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
+        self._strangers: dict[Connection, None] = {}  # those that have said nothing yet, oldest first
         self.held_bytes = 0
         self.is_draining = False
         self.when_empty: Callable[[], None] | None = None
+
+    def admit(self, connection: "Connection") -> bool:
+        """Take a new connection, unless there are too many. One that has said nothing yet makes room for it, the oldest first."""
+        if self.is_draining:
+            return False
+        if len(self.connections) >= self.limits.connections:
+            if not self._strangers:
+                return False
+            oldest = next(iter(self._strangers))
+            oldest.cut()
+            self.remove(oldest)  # it counts no more, though its transport closes later
+        self.connections.add(connection)
+        self._strangers[connection] = None
+        return True
+
+    def greeted(self, connection: "Connection") -> None:
+        """Note that *connection* speaks HTTP/2."""
+        self._strangers.pop(connection, None)
 
     def sweep(self) -> None:
         """Look at every connection: ping the silent, close the dead. To be called every few seconds."""
@@ -69,5 +88,6 @@ class Site:
     def remove(self, connection: "Connection") -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
+        self._strangers.pop(connection, None)
         if not self.connections and self.when_empty is not None:
             self.when_empty()
