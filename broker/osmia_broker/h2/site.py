@@ -19,10 +19,9 @@ class Limits:
     header_list_bytes: int = 16 * 1024  # of one request, uncompressed
     stream_window: int = 256 * 1024  # octets that a peer may send on a stream before we say that they were read
     connection_window: int = 1024 * 1024
-    held_bytes: int = (
-        16 * 1024**2
-    )  # of a connection: messages that are incomplete, and answers that its peer does not read
-    held_bytes_in_all: int = 256 * 1024**2  # of all connections
+    # Of messages that are incomplete, and of answers that their peer does not read: room for 16 of the largest on a connection.
+    held_bytes: int = 64 * 1024**2
+    held_bytes_in_all: int = 256 * 1024**2
     odd_frames: int = 1_000  # frames that bring no work forward, in a burst: PING, SETTINGS, RST_STREAM, empty DATA, …
     odd_frames_per_s: int = 100  # that are forgiven; an answer forgives some, too
     odd_frames_per_answer: int = 2

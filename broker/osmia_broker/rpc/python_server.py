@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from osmia_broker.h2 import Connection, Limits, Site
 from osmia_broker.rpc.exchange import Exchange, Service
@@ -12,6 +13,7 @@ from osmia_broker.tls import HTTP_2, TlsFiles
 BACKLOG = 1_024
 HANDSHAKE_S = 20.0
 LAST_S = 1.0  # for calls that are cancelled to end
+LARGEST_PER_CONNECTION, LARGEST_IN_ALL = 4, 16
 SWEEP_S = 5.0  # between two looks at silent connections
 
 
@@ -28,7 +30,7 @@ class PythonServer:
     ) -> None:
         self._service = Service({rpc.path: rpc for rpc in rpcs}, message_bytes_max)
         self._tls = tls
-        self._limits = limits
+        self._limits = limits or limits_for(message_bytes_max)
         self._listeners: list[asyncio.Server] = []
         self._site: Site | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -95,6 +97,16 @@ class PythonServer:
     def _closed_all(self) -> None:
         if self._site is not None and self._site.is_draining:
             self._closed.set()
+
+
+def limits_for(message_bytes_max: int) -> Limits:
+    """Return the bounds of a server whose largest message has *message_bytes_max*: some of them must fit on a connection at a time."""
+    usual = Limits()
+    return replace(
+        usual,
+        held_bytes=max(usual.held_bytes, LARGEST_PER_CONNECTION * message_bytes_max),
+        held_bytes_in_all=max(usual.held_bytes_in_all, LARGEST_IN_ALL * message_bytes_max),
+    )
 
 
 async def _sockets(host: str, port: int) -> list[socket.socket]:

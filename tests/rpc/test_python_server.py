@@ -1,0 +1,103 @@
+"""The server on real sockets: what frames alone do not show."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from osmia_broker.h2 import Limits
+from osmia_broker.rpc.python_server import PythonServer, limits_for
+from tests.h2.peer import Served
+
+MB = 1024**2
+STEP_S = 20
+
+
+class Running:
+    def __init__(self) -> None:
+        self.served = Served()
+        self.server = PythonServer(self.served.rpcs().values(), message_bytes_max=4 * MB)
+
+
+@pytest.fixture
+async def it() -> AsyncIterator[Running]:
+    running = Running()
+    port = await running.server.start("127.0.0.1", 0)
+    running.address = f"127.0.0.1:{port}"  # type: ignore[attr-defined]
+    options = [("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(running.address, options=options) as channel:  # type: ignore[attr-defined]
+        running.channel = channel  # type: ignore[attr-defined]
+        yield running
+    await running.server.stop(None)
+
+
+async def test_many_of_the_largest_messages_may_travel_at_once(it: Running):
+    echo = it.channel.unary_unary("/t.T/Echo")  # type: ignore[attr-defined]
+    messages = [bytes((number,)) * 4 * MB for number in range(8)]
+    answers = await asyncio.gather(*(echo(message) for message in messages))
+    assert answers == messages
+    assert it.server._site is not None
+    assert it.server._site.held_bytes == 0
+
+
+async def test_more_calls_than_a_connection_may_have_wait_for_their_turn(it: Running):
+    hold = it.channel.unary_unary("/t.T/Hold")  # type: ignore[attr-defined]
+    calls = [asyncio.ensure_future(hold(b"%d" % number)) for number in range(1_500)]
+    while it.served.running < 1_000:
+        await asyncio.sleep(0)
+    it.served.may_go_on.set()
+    assert await asyncio.gather(*calls) == [b"%d" % number for number in range(1_500)]
+
+
+async def test_a_port_that_is_taken_is_an_error(it: Running):
+    port = int(it.address.rpartition(":")[2])  # type: ignore[attr-defined]
+    second = PythonServer([], message_bytes_max=MB)
+    with pytest.raises(OSError, match=f"Expected to listen on port {port} of 127.0.0.1, but found"):
+        await second.start("127.0.0.1", port)
+    await second.stop(None)
+
+
+async def test_every_address_of_a_name_has_the_same_port():
+    server = PythonServer(Served().rpcs().values(), message_bytes_max=MB)
+    port = await server.start("localhost", 0)
+    ports = {one.sockets[0].getsockname()[1] for one in server._listeners}
+    assert ports == {port}
+    await server.stop(None)
+
+
+async def test_a_stop_with_grace_waits_for_the_answer_and_one_without_does_not(it: Running):
+    hold = it.channel.unary_unary("/t.T/Hold")  # type: ignore[attr-defined]
+    call = asyncio.ensure_future(hold(b"kept"))
+    while not it.served.running:
+        await asyncio.sleep(0)
+    stopping = asyncio.ensure_future(it.server.stop(3600))
+    await asyncio.sleep(0)
+    it.served.may_go_on.set()
+    assert await asyncio.wait_for(call, STEP_S) == b"kept"
+    await asyncio.wait_for(stopping, STEP_S)
+
+    other = Running()
+    port = await other.server.start("127.0.0.1", 0)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = asyncio.ensure_future(channel.unary_unary("/t.T/Hold")(b"lost"))
+        while not other.served.running:
+            await asyncio.sleep(0)
+        await asyncio.wait_for(other.server.stop(None), STEP_S)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call
+    assert other.served.cancelled == 1
+
+
+async def test_a_server_that_stops_takes_no_more_connections(it: Running):
+    await it.server.stop(None)
+    host, _, port = it.address.rpartition(":")  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((host, int(port)), STEP_S)
+
+
+def test_the_bounds_grow_with_the_largest_message():
+    assert limits_for(4 * MB) == Limits()
+    assert limits_for(100 * MB).held_bytes == 400 * MB
+    assert limits_for(100 * MB).held_bytes_in_all == 1_600 * MB
