@@ -34,47 +34,6 @@ from osmia_broker.cli.session import (
 )
 
 COMMANDS = {
-    "demo": "demo",
-    "broker": "broker",
-    "deploy": "deploy",
-    "lint": "lint",
-    "start": "start",
-    "run": "run",
-    "tasks": "tasks",
-    "task": "task",
-    "instances": "instances",
-    "instance": "instance",
-    "processes": "processes",
-    "process": "process",
-    "resource": "resource",
-    "jobs": "jobs",
-    "job": "job",
-    "work": "work",
-    "workers": "workers",
-    "incidents": "incidents",
-    "incident": "incident",
-    "timers": "timers",
-    "subscriptions": "subscriptions",
-    "messages": "messages",
-    "message": "message",
-    "signal": "signal",
-    "condition": "condition",
-    "decision": "decision",
-    "events": "events",
-    "status": "status",
-    "user": "user",
-    "backup": "backup",
-    "restore": "restore",
-    "check": "check",
-    "mcp": "mcp",
-    "feel": "feel",
-    "bench": "bench",
-    "config": "config",
-    "completion": "completion",
-}  #: the module of each command, in the order of the help
-HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
-OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
-SUMMARIES = {
     "demo": "Show a broker, a process and a person's task in a minute",
     "broker": "Run the broker in the foreground, until SIGTERM or Ctrl-C",
     "deploy": "Deploy BPMN, DMN and form files: all of them or none",
@@ -112,18 +71,13 @@ SUMMARIES = {
     "bench": "Measure a broker with a load of process instances",
     "config": "The settings of the broker: show, schema",
     "completion": "Print the completion script for a shell",
-}  #: a line of `osmia --help` for each command, so that the help imports none of them; without text, it shares the line above
+}  #: each command, a module of that name too, with its line of the help; without text, it shares the line above
+HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
+OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
 
 
 class Commands(TyperGroup):
     """The commands of `osmia`. Each is imported at its first use."""
-
-    def get_help_option(self, ctx: Any) -> Any:
-        """Return `--help`, listed with the other options: a panel of its own would not leave the help on one screen."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.rich_help_panel = EVERYWHERE  # read by Typer's help
-        return option
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help."""
@@ -148,7 +102,7 @@ class Commands(TyperGroup):
         """Return the command of that name, or `None`."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"osmia_broker.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"osmia_broker.cli.{cmd_name}")
         command = _with_help(typer.main.get_command(module.app))
         command.name = cmd_name
         return command
@@ -165,12 +119,12 @@ class Commands(TyperGroup):
 def _summaries() -> list[tuple[str, str]]:
     """Return the lines of the help: one command, or several that share a line, and what they do."""
     lines: list[tuple[str, str]] = []
-    for name in COMMANDS:
-        if about := SUMMARIES[name]:
+    for name, about in COMMANDS.items():
+        if about:
             lines.append((name, about))
         else:
-            names, about = lines.pop()
-            lines.append((f"{names}, {name}", about))
+            names, shared = lines.pop()
+            lines.append((f"{names}, {name}", shared))
     return lines
 
 
