@@ -9,7 +9,10 @@ import msgspec
 import pytest
 
 import osmia
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.gateway.door import GrpcCaller
 from osmia_proto import queries
+from tests.doors import running_broker
 from tests.rest.conftest import Rest
 
 Given = list[tuple[str, bytes]]
@@ -18,9 +21,20 @@ Ask = Callable[
 ]  #: what the broker answers: a status, and who it takes the caller for, or why not
 
 
-@pytest.fixture(params=["rest", "grpc"])
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rest]:
+    """A broker whose gRPC server is our own."""
+    with running_broker(tmp_path_factory.mktemp("own"), grpc_server="python") as broker:
+        rest = Rest(broker)
+        yield rest
+        rest.http.close()
+
+
+@pytest.fixture(params=["rest", "grpc", "own_server"])
 def ask(request: pytest.FixtureRequest, rest: Rest, unique: str) -> Iterator[Ask]:
     """Say at a door who calls, and hear who the broker takes that for."""
+    if request.param == "own_server":
+        rest = request.getfixturevalue("own_server")
     if request.param == "rest":
         yield lambda given: over_http(rest, given)
         return
@@ -108,6 +122,17 @@ def test_a_name_that_is_refused(ask: Ask, given: Given, reason: str):
     status, text = ask(given)
     assert status == "INVALID_ARGUMENT"
     assert f"Expected {reason}" in text
+
+
+def test_bytes_under_a_name_for_texts_are_refused_if_they_are_none():
+    class Call:
+        def invocation_metadata(self) -> tuple[tuple[str, bytes], ...]:
+            return (("osmia-user", b"J\xfcrgen"), ("user-agent", b"\xff"))
+
+    caller = GrpcCaller(Call())
+    with pytest.raises(InvalidArgument, match="'osmia-user' to be UTF-8, but found other bytes"):
+        _ = caller.user
+    assert caller.user_agent == ""
 
 
 def test_all_lists_of_groups_count(rest: Rest):

@@ -212,6 +212,10 @@ def test_metadata_are_what_does_not_belong_to_the_protocol():
     assert metadata(given) == (("user-agent", "u"), ("a", "b"), ("a", "c"))
 
 
+def test_metadata_that_are_no_utf_8_stay_as_they_were():
+    assert metadata([(b"x", b"J\xfcrgen", 0), (b"y", "Jürgen".encode(), 0)]) == (("x", b"J\xfcrgen"), ("y", "Jürgen"))
+
+
 def test_binary_metadata_come_with_and_without_padding_and_several_at_a_time():
     assert metadata(fields(("x-bin", "AP8"), ("y-bin", "AP8="), ("z-bin", "AA,/w"))) == (
         ("x-bin", b"\0\xff"), ("y-bin", b"\0\xff"), ("z-bin", b"\0"), ("z-bin", b"\xff"),

@@ -29,8 +29,16 @@ def metadata(fields: Iterable[tuple[bytes, bytes, int]]) -> Metadata:
         if name.endswith(BINARY):
             found.extend((text, one) for one in _binary(value))
         else:
-            found.append((text, value.decode("utf-8", "replace")))
+            found.append((text, _text(value)))
     return tuple(found)
+
+
+def _text(value: bytes) -> str | bytes:
+    """Read the value of a field. One that is no UTF-8 stays as bytes, so that nobody takes a mended text for what was sent."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _binary(value: bytes) -> list[bytes]:
