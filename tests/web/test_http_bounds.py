@@ -1,6 +1,7 @@
 """The HTTP door bounds what it keeps of a request before somebody is known: the head in bytes and time, the body of a stranger."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -103,3 +104,10 @@ async def test_a_body_may_take_its_time(port: int, monkeypatch: pytest.MonkeyPat
     writer.write(b"cd")
     assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"4")
     writer.close()
+
+
+async def test_a_request_that_is_damaged_is_no_news_for_the_log(port: int):
+    assert port  # a door is open
+    for name in ("uvicorn.error", "python_multipart.multipart"):
+        assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
+        assert logging.getLogger(name).isEnabledFor(logging.ERROR)

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 65_536  # request line and headers; one piece of the network may be larger
-HEAD_S = 60.0  # until the head is there; a connection that has answered a request has `KEEP_ALIVE_S` for the next one
+HEAD_S = 75.0  # until the head is there; as long as a connection that has answered a request waits for the next one
 
 _TOO_LARGE = f"Expected a request line and headers of at most {HEAD_BYTES_MAX} bytes, but found more"
 _REFUSAL = (

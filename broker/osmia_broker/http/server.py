@@ -46,7 +46,7 @@ class HttpServer:
         self._api = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
         self._page: WebApp | None = None
         self._is_open = is_open  # nothing protects it but that it can be reached from this machine alone
-        for name in ("uvicorn.error", "uvicorn.access"):
+        for name in ("uvicorn.error", "uvicorn.access", "python_multipart"):
             logging.getLogger(name).setLevel(logging.ERROR)  # requests are counted; refusals are answers, not news
         self._config = uvicorn.Config(
             self._answer,
