@@ -15,7 +15,8 @@ NUMBER_MAX = 2**24  # of an index or a length; everything real is far below
 MALFORMED = b""  # the name of a field that RFC 9113, 8.2.1 does not allow; it keeps its place in the table
 
 _NAME = re.compile(rb":(?:authority|method|path|scheme|status)|[!#$%&'*+\-.^_`|~0-9a-z]+")
-_NO_VALUE = re.compile(rb"[\0\r\n]|^[ \t]|[ \t]$")
+_NO_VALUE = re.compile(rb"[\0\r\n]")
+_BLANKS = b" \t"  # RFC 9113 lets nobody send them around a value; clients of gRPC do, and its servers take them off
 
 
 def _static() -> list[Field]:
@@ -113,7 +114,7 @@ class Decoder:
                 return (MALFORMED, b"", len(name) + len(value) + 32), at
         if _NO_VALUE.search(value):
             return (MALFORMED, b"", len(name) + len(value) + 32), at
-        return (name, value, len(name) + len(value) + 32), at
+        return (name, value.strip(_BLANKS), len(name) + len(value) + 32), at
 
     def _resize(self, block: bytes, at: int, limit: int) -> int:
         if limit == 0x1F:
