@@ -28,6 +28,7 @@ from osmia_broker.cli.session import (
     Fields,
     Form,
     NoColor,
+    ProfileName,
     Quiet,
     Timeout,
     Yes,
@@ -62,15 +63,16 @@ COMMANDS = {
     "decision": "One decision: evaluate",
     "events": "List what has happened; with --follow, what happens",
     "status": "Show version, partitions, queues; exit 0 only when healthy",
-    "user": "The users of basic sign-in: add, list, remove, password",
+    "user": "Users of basic sign-in; brokers that you call by name",
+    "profile": "",
     "backup": "Copy data while the broker runs; put it back; verify",
     "restore": "",
     "check": "",
     "mcp": "Serve agents by the Model Context Protocol",
     "feel": "Evaluate a FEEL expression here, without a broker",
     "bench": "Measure a broker with a load of process instances",
-    "config": "The settings of the broker: show, schema",
-    "completion": "Print the completion script for a shell",
+    "config": "Settings: show, schema; the completion script of a shell",
+    "completion": "",
 }  #: each command, a module of that name too, with its line of the help; without text, it shares the line above
 HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
 OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
@@ -160,6 +162,7 @@ def osmia(
     context: typer.Context,
     address: Address = None,
     token: AccessToken = None,
+    profile: ProfileName = None,
     output: Form = None,
     timeout: Timeout = None,
     quiet: Quiet = False,
@@ -174,7 +177,7 @@ def osmia(
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. `osmia demo` shows it in a minute."""
-    given = dict(zip(OPTIONS, (address, token, output, timeout, quiet, yes, no_color, fields), strict=True))
+    given = dict(zip(OPTIONS, (address, token, profile, output, timeout, quiet, yes, no_color, fields), strict=True))
     context.obj = {name: value for name, value in given.items() if value}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

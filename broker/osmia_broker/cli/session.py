@@ -14,6 +14,7 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
+from osmia_broker.cli.profiles import with_profile
 from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
@@ -69,6 +70,15 @@ AccessToken = Annotated[
         hidden=True,  # the variables are better: others on the machine see options
     ),
 ]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="A broker by its name: osmia profile. Else OSMIA_PROFILE.",
+        rich_help_panel=EVERYWHERE,
+    ),
+]
 Form = Annotated[
     Output | None,
     typer.Option(
@@ -107,6 +117,7 @@ Fields = Annotated[
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "address": (Address, None),
     "token": (AccessToken, None),
+    "profile": (ProfileName, None),
     "output": (Form, None),
     "timeout": (Timeout, None),
     "quiet": (Quiet, False),
@@ -250,7 +261,8 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _session(options: dict[str, Any]) -> Session:
+def _session(given: dict[str, Any]) -> Session:
+    options = with_profile(given)
     return Session(
         address=options.get("address"),
         token=options.get("token"),
