@@ -1,7 +1,6 @@
 """What the demo tells a person to type works in the shell that they type it into."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -30,7 +29,7 @@ def test_an_activated_environment_needs_no_path(checkout, monkeypatch):
     assert python() == "python"
 
 
-def test_an_environment_elsewhere_is_named_in_full(checkout, monkeypatch):
+def test_an_environment_elsewhere_is_named_in_full(checkout, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.chdir(Path("/"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert python() == str(checkout / "python3")

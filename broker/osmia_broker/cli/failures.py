@@ -87,7 +87,7 @@ def report(failure: Failure, arguments: list[str]) -> int:
     """Write *failure* to stderr in the form that *arguments* ask for, and return its exit code."""
     wants_json = any(
         option in ("--output=json", "-ojson") or (option in ("-o", "--output") and value == "json")
-        for option, value in zip(arguments, [*arguments[1:], ""], strict=True)
+        for option, value in zip(arguments, [*arguments, ""][1:], strict=True)
     )
     streams.say(failure.json() if wants_json else failure.text())
     return failure.exit
