@@ -172,7 +172,7 @@ def test_the_numbers_of_a_diagram_are_data(page, work, unique):
 
 def test_a_badge_at_an_event_does_not_cover_its_name(page, work, unique):
     model = Path("examples/dinner.bpmn").read_bytes().replace(b'"dinner"', f'"{unique}"'.encode())
-    work.client.deploy((f"{unique}.bpmn", model))
+    work.deploy_xml(model, unique)
     page.goto(f"/instances/{work.create(unique)}")
     expect(badge(page, "hungry", "completed")).to_be_visible()
     mark = badge(page, "hungry", "completed").bounding_box()

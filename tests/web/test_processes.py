@@ -441,7 +441,7 @@ def test_what_a_person_does_on_the_page_is_in_the_audit_log(site, unique):
 
 def test_two_processes_of_one_name_are_told_apart_where_one_is_chosen(page, work, unique):
     for id in (f"{unique}_a", f"{unique}_b"):
-        work.client.deploy((f"{id}.bpmn", bpmn("start > a:user > end", id=id, name=unique)))
+        work.deploy("start > a:user > end", id, name=unique)
     for address in ("/start", "/instances"):
         page.goto(address)
         chosen = page.get_by_role("combobox", name="Process")
