@@ -43,6 +43,12 @@ def test_with_a_provider_a_session_holds_what_the_provider_said(tmp_path, time):
     assert kept.user(kept.begin(OSCAR)) == OSCAR
 
 
+def test_a_session_of_a_password_is_none_of_a_provider(tmp_path, users_path, time):
+    with_passwords, with_provider = sessions(tmp_path, users_path, time), sessions(tmp_path, None, time)
+    assert with_provider.user(with_passwords.begin(User("anna"))) is None
+    assert with_passwords.user(with_provider.begin(User("anna"))) is None
+
+
 def test_a_session_expires(kept, time):
     cookie = kept.begin(User("anna"))
     time.s += SESSION_S - 1

@@ -55,3 +55,31 @@ async def test_a_link_that_cannot_be_signed_is_refused(documents: Documents, mon
     monkeypatch.setattr(private_files, "replace", lambda *_: (_ for _ in ()).throw(full))
     with pytest.raises(StoreFull, match="No space left on device"):
         await documents.signature("a", 1)
+
+
+async def test_what_has_expired_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.store.documents.DOCUMENTS_BYTES_MAX", 20)
+    now_ms = [0]
+    documents = Documents(tmp_path, lambda: now_ms[0])
+    short = document("short")
+    short.expires_ms = 1_000
+    await documents.create(short, b"x" * 10)
+    await documents.create(document("long"), b"x" * 10)
+    with pytest.raises(StoreFull):
+        await documents.create(document("more"), b"x")
+    now_ms[0] = 1_000
+    await documents.create(document("more"), b"x" * 10)
+    assert {one.stem for one in tmp_path.iterdir()} == {"long", "more"}
+
+
+async def test_what_a_crash_left_behind_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.store.documents.DOCUMENTS_BYTES_MAX", 20)
+    (tmp_path / "half.content").write_bytes(b"x" * 20)
+    (tmp_path / "damaged.content").write_bytes(b"x" * 10)
+    (tmp_path / "damaged.json").write_bytes(b"{")
+    documents = Documents(tmp_path, lambda: 0)
+    await documents.create(document("a"), b"x" * 10)
+    assert not (tmp_path / "half.content").exists()
+    assert (tmp_path / "damaged.content").exists()
+    with pytest.raises(StoreFull):
+        await documents.create(document("b"), b"x")

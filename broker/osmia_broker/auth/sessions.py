@@ -24,6 +24,7 @@ TICKET_S = 600  # of a sign-in at a provider, for the person to type a password 
 COOKIE_CHARACTERS_MAX = 3_800  # browsers drop a cookie of more than 4,096, with its name and attributes
 ENDED_FILE = "osmia.ended-sessions.json"  # in the data directory: sessions that were ended before they expired
 PURPOSE = "session"
+PROVIDER_PURPOSE = "session of a provider"  # one of a user with a password is none of these, though the key is the same
 
 
 class _Session(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class Sessions:
     ) -> None:
         self._signer = signer
         self._users = users
+        self._purpose = PROVIDER_PURPOSE if users is None else PURPOSE
         self._now_s = now_s
         self._file = ended
         self._ended = _read(ended)
@@ -58,7 +60,7 @@ class Sessions:
         session = _Session(
             token_urlsafe(12), int(self._now_s()) + SESSION_S, user.name, self._password_of(user.name), *said
         )
-        cookie = self._signer.sign(PURPOSE, zlib.compress(msgspec.json.encode(session)))
+        cookie = self._signer.sign(self._purpose, zlib.compress(msgspec.json.encode(session)))
         if len(cookie) > COOKIE_CHARACTERS_MAX:
             raise Unauthenticated(
                 f"Expected a user whose groups fit into a cookie, but found {len(user.groups)} groups; "
@@ -90,7 +92,7 @@ class Sessions:
             private_files.replace(self._file, msgspec.json.encode(self._ended) + b"\n")
 
     def _session(self, cookie: str) -> _Session | None:
-        content = self._signer.open(PURPOSE, cookie)
+        content = self._signer.open(self._purpose, cookie)
         if content is None:
             return None
         try:

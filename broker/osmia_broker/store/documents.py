@@ -105,6 +105,9 @@ class Documents:
                     f"Expected to create document '{document.id}', but a document with that id exists already"
                 )
         size = self._counted() + len(content)
+        if size > DOCUMENTS_BYTES_MAX:  # some may have expired since they were counted
+            self._bytes = None
+            size = self._counted() + len(content)
         if size > DOCUMENTS_BYTES_MAX:
             raise StoreFull(f"Expected documents of at most {DOCUMENTS_BYTES_MAX} bytes together, but found {size}")
         private_files.replace(self._path(document.id, _CONTENT), content)
@@ -118,8 +121,24 @@ class Documents:
 
     def _counted(self) -> int:
         if self._bytes is None:
-            self._bytes = sum(file.stat().st_size for file in self._directory.glob(f"*{_CONTENT}"))
+            self._bytes = sum(map(self._kept, self._directory.glob(f"*{_CONTENT}")))
         return self._bytes
+
+    def _kept(self, content: Path) -> int:
+        """Return the bytes of a content; remove one that has expired, or that a crash left behind without metadata."""
+        metadata = self._path(content.name.removesuffix(_CONTENT), _METADATA)
+        if metadata.exists() and not self._has_expired(metadata):
+            return content.stat().st_size
+        metadata.unlink(missing_ok=True)
+        content.unlink(missing_ok=True)
+        return 0
+
+    def _has_expired(self, metadata: Path) -> bool:
+        try:
+            expires_ms = msgspec.json.decode(metadata.read_bytes(), type=Document).expires_ms
+        except msgspec.DecodeError:  # damaged; a person may mend it
+            return False
+        return 0 < expires_ms <= self.now_ms()
 
     def _get(self, id: str) -> tuple[Document, bytes]:
         document = self._metadata(id)
