@@ -1,10 +1,12 @@
 """What every test may ask for: the doors of a broker, and scenarios played at all of them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, running_broker
 from tests.harness import Scenario
 
@@ -18,27 +20,35 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
         yield broker
 
 
-@pytest.fixture(params=["engine", "restarts", "grpc"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """A partition in memory, a partition restarted after every command, or a broker over gRPC."""
-    if request.param == "grpc":
-        door: Door = GrpcDoor(request.getfixturevalue("shared_broker"))
-    else:
-        door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
-    try:
+@contextmanager
+def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
+    """A partition of its own, with the store of this name."""
+    with ExitStack() as held:
+        url = held.enter_context(postgres.database()) if name == "postgresql" else ""
+        door = EngineDoor(tmp_path / "partition-1.db" if name == "restarts" else None, url)
+        held.callback(door.close)
         yield door
+
+
+@pytest.fixture(params=["engine", "restarts", "postgresql", "grpc"])
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, or a broker over gRPC."""
+    if request.param != "grpc":
+        with engine_door(request.param, tmp_path) as door:
+            yield door
+        return
+    over_grpc = GrpcDoor(request.getfixturevalue("shared_broker"))
+    try:
+        yield over_grpc
     finally:
-        door.close()
+        over_grpc.close()
 
 
-@pytest.fixture(params=["engine", "restarts"])
+@pytest.fixture(params=["engine", "restarts", "postgresql"])
 def alone_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own. At a shared broker, messages and signals would reach the instances of other tests."""
-    door = EngineDoor(tmp_path / "partition-1.db" if request.param == "restarts" else None)
-    try:
+    with engine_door(request.param, tmp_path) as door:
         yield door
-    finally:
-        door.close()
 
 
 @pytest.fixture

@@ -29,8 +29,10 @@ from osmia_broker.model import ElementType
 from osmia_broker.partition import Partition
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
 from osmia_broker.store.sqlite import SqliteStore
+from tests import postgres
 from tests.memory_store import MemoryStore
 
 START_MS = 1_800_000_000_000
@@ -87,18 +89,24 @@ async def settle(partition: Partition) -> None:
 
 
 class EngineDoor:
-    """A partition without any door. With a *path*, it is closed after every command and opened again from the disk."""
+    """A partition without any door. With a *path*, it is closed after every command and opened again from the disk.
 
-    def __init__(self, path: Path | None = None) -> None:
+    With a *url* its rows are in PostgreSQL, and no process instance stays in memory: every command loads what it needs.
+    """
+
+    def __init__(self, path: Path | None = None, url: str = "") -> None:
         self.clock = FakeClock()
-        self._path = path
+        self._path, self._url = path, url
         self._store: Any = MemoryStore() if path is None else SqliteStore(path)
+        if url:
+            self._store = postgres.store(url)
+        self._memory_bytes = 1 if url else MEMORY_BYTES
         self._runner = asyncio.Runner()
         self._partition = self._opened()
 
     def _opened(self) -> Partition:
         async def opened() -> Partition:
-            partition = Partition(self._store, self.clock, PartitionCounters(1))
+            partition = Partition(self._store, self.clock, PartitionCounters(1), memory_bytes=self._memory_bytes)
             await partition.open()
             await settle(partition)
             return partition
@@ -263,6 +271,9 @@ class EngineDoor:
         return not self._living(ElementInstance, instance)
 
     def _rows(self, row_type: type) -> list[Any]:
+        if self._url:
+            found = self._runner.run(postgres.rows(self._url, KINDS[row_type].table))
+            return [row_type(*values) for values in found]
         if self._path is None:
             return list(self._store.living(row_type))
         with closing(sqlite3.connect(self._path)) as db:

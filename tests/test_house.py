@@ -37,6 +37,7 @@ LAYERS = {
     "store": 5,
     "partition": 6,
     "calls": 7,
+    "databases": 8,
     "management": 8,
     "gateway": 8,
     "http": 8,

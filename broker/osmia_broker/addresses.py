@@ -26,3 +26,10 @@ def do_meet(one: str, other: str) -> bool:
     """Return whether two listeners on one port would meet: on the same address, or when one takes all addresses."""
     hosts = {host.strip("[]").replace("localhost", "127.0.0.1") for host in (one, other)}
     return len(hosts) == 1 or bool(hosts & {"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+def without_password(url: str) -> str:
+    """Return *url* without its password and its parameters, which may hold one too."""
+    head, at, tail = url.rpartition("@")
+    scheme, _, user = head.partition("://")
+    return f"{scheme}://{user.partition(':')[0]}@{tail.partition('?')[0]}" if at else url.partition("?")[0]

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import shutil
 import signal
 from contextlib import AsyncExitStack
 from time import monotonic
@@ -15,6 +14,7 @@ from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
+from osmia_broker.databases import open_database
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
@@ -31,7 +31,6 @@ from osmia_broker.partition import Clock, Partition, PinnableClock, SystemClock
 from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
-from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.tls import TlsFiles
 
 GC_THRESHOLDS = (
@@ -86,7 +85,7 @@ class Broker:
             "grpc": self.grpc_port,
             "http": self.http_port,
             "management": self.management_port,
-            "database": "sqlite",
+            "database": self._database,
             "partitions": 1,
         }
         place = {"host": self.settings.host_of("grpc"), "data_dir": str(self.settings.data_dir.absolute())}
@@ -99,25 +98,25 @@ class Broker:
         access = self._open_access(opened)
         tls = _tls(settings)
         await self._open_management(opened, tls)
-        database = settings.data_dir / "partition-1.db"
         counters = self.metrics.partition(1)
-        counters.store_bytes = lambda: sum(file.stat().st_size for file in database.parent.glob(f"{database.name}*"))
-        counters.free_disk_bytes = lambda: shutil.disk_usage(database.parent).free
+        database = open_database(settings, counters, opened)
         partition = Partition(
-            SqliteStore(database),
+            database.store,
             self._clock,
             counters,
             queue_max=settings.queue_limit,
             memory_bytes=settings.memory_limit,
             unique_business_ids=settings.unique_business_ids,
+            leadership=database.leadership,
         )
         opened.push_async_callback(partition.close)
         counters.is_leading = lambda: readiness([partition])[0]
         await partition.open()
         self._partition = partition
-        reader = self._reader = Reader(database)
+        self._database = database.kind
+        reader = self._reader = database.reader
         opened.push_async_callback(reader.close)
-        queries = Queries(partition, reader, f"sqlite {settings.data_dir}")
+        queries = Queries(partition, reader, database.name)
         calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
         self.metrics.gateway.workers = calls.workers.counts
         events = EventStream(
@@ -144,6 +143,7 @@ class Broker:
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
+        database.announce(settings.advertised(self.grpc_port))
         await self._open_http(opened, calls, reader, identity, access=access, tls=tls)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)

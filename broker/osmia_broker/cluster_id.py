@@ -6,18 +6,18 @@ from uuid import UUID, uuid4
 FILE = "osmia.cluster-id"
 
 
-def read_or_make(data_dir: Path) -> str:
-    """Return the cluster id in *data_dir*. A missing or damaged one is replaced: no data depend on it.
+def read_or_make(data_dir: Path, name: str = FILE) -> str:
+    """Return the id in the file *name* of *data_dir*. A missing or damaged one is replaced: no data depend on it.
 
     Raises:
         OSError: it cannot be written.
     """
-    file = data_dir / FILE
+    file = data_dir / name
     try:
         return str(UUID(file.read_text("ascii").strip()))
     except (FileNotFoundError, ValueError):
         made = str(uuid4())
-    draft = data_dir / (FILE + ".new")
+    draft = data_dir / (name + ".new")
     draft.write_text(made + "\n", "ascii")
     draft.replace(file)
     return made

@@ -61,6 +61,12 @@ class Settings:
     """
 
     data_dir: Path = _setting(DATA_DIR, setting_values.path, "Where the data lives; created with mode 700.")
+    database_url: str = _setting(
+        "",
+        setting_values.database_url,
+        "A PostgreSQL database instead of SQLite in data_dir: postgresql://USER@HOST[:PORT]/DATABASE.",
+        is_secret=True,
+    )
     host: str = _setting("127.0.0.1", setting_values.text, "The address that all doors listen on.")
     grpc_host: str = _setting("", setting_values.optional_text, "The gRPC door's address, when it is not host.")
     http_host: str = _setting("", setting_values.optional_text, "The HTTP door's address, when it is not host.")
@@ -401,11 +407,13 @@ def _read(name: str, value: object, spelt: str) -> Any:
     try:
         return NAMES[name].metadata["read"](value)
     except ValueError as error:
-        raise ConfigError(f"Expected {spelt} to be {error}, but found '{value}'", _example(name, spelt)) from error
+        found = f"'{value}'" if NAMES[name].repr else "another value"  # a secret is not printed
+        raise ConfigError(f"Expected {spelt} to be {error}, but found {found}", _example(name, spelt)) from error
 
 
 EXAMPLES = {
     "data_dir": "/var/lib/osmia",
+    "database_url": "postgresql://osmia@db.example.org/osmia",
     "host": "127.0.0.1",
     "advertised_address": "broker.example.org:26500",
     "max_message_size": "4MiB",

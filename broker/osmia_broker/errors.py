@@ -16,7 +16,8 @@
     ├── Defect                 INTERNAL; a fault of the broker itself
     └── StoreFailed            a commit or a load did not happen; the partition drops its memory and reads it again
         ├── StoreFull          the same, because the disk is full
-        └── ValueRefused       the same, because one value cannot be stored
+        ├── ValueRefused       the same, because one value cannot be stored
+        └── LeaseHeld          another broker leads the partition
 
 The doors add the wire's frame, `Command 'COMPLETE' rejected with code 'NOT_FOUND': …`, to a rejection (`framed`).
 """
@@ -126,6 +127,10 @@ class StoreFull(StoreFailed):
 
 class ValueRefused(StoreFailed):
     """A commit held a value that the store cannot keep; nothing of it was written."""
+
+
+class LeaseHeld(StoreFailed):
+    """Another broker leads the partition. This one watches, and takes over when the other is gone."""
 
 
 def framed(error: OsmiaError) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 
 def text(value: object) -> str:
@@ -30,6 +31,20 @@ def path(value: object) -> Path:
 def optional_path(value: object) -> Path | None:
     """Read a path, or nothing."""
     return None if value is None or value == "" else path(value)
+
+
+DATABASES = ("postgresql", "postgres")  # the schemes of a URL that name PostgreSQL
+
+
+def database_url(value: object) -> str:
+    """Read the URL of a database of PostgreSQL, or nothing. Several hosts stand side by side, separated by commas."""
+    text = optional_text(value).strip()
+    if text:
+        parts = urlsplit(text)
+        has_host = bool(parts.netloc.rpartition("@")[2]) or "host" in parse_qs(parts.query)
+        if parts.scheme not in DATABASES or not has_host or not parts.path.strip("/"):
+            raise ValueError("postgresql://USER@HOST[:PORT]/DATABASE")
+    return text
 
 
 HOST_AND_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.]+)?\]|[^\s:\[\]/]+):([0-9]{1,5})")

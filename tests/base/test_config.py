@@ -315,6 +315,40 @@ def test_half_a_protection_is_refused(settings, refusal):
         load(settings, environ={})
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "mysql://ada:s3cret@db/osmia",
+            "ada:s3cret@db/osmia",
+            "postgresql://ada:s3cret@db",
+            "postgresql://ada:s3cret@db/",
+        ),
+        *("postgresql:///s3cret", "postgresql://ada:s3cret@/osmia", "s3cret", "postgresql:s3cret", "http://s3cret"),
+    ],
+)
+def test_a_wrong_url_of_a_database_is_refused_without_showing_its_password(url):
+    with pytest.raises(ConfigError, match="Expected --database-url to be postgresql://USER@HOST") as refused:
+        load({"database_url": url}, environ={})
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "",
+            "postgresql://ada@db/osmia",
+            "postgres://db/osmia",
+            "postgresql://ada:s3cret@one,two:5433/osmia?sslmode=require",
+        ),
+        *("postgresql:///osmia?host=db", "postgresql://ada@[::1]:5432/osmia"),
+    ],
+)
+def test_urls_of_a_database(url):
+    assert load({"database_url": url}, environ={}).database_url == url
+
+
 def test_a_secret_does_not_show():
     assert "s3cret" not in repr(load({**OIDC, "oidc_client_secret": "s3cret"}, environ={}))
 

@@ -24,6 +24,16 @@ def test_every_setting_is_shown_with_its_source(capsys, tmp_path, monkeypatch):
     assert found["management_port"] == (9600, "default")
 
 
+def test_secrets_are_not_shown(capsys, monkeypatch):
+    monkeypatch.setenv("OSMIA_DATABASE_URL", "postgresql://ada:s3cret@db/osmia?password=s3cret")
+    monkeypatch.setenv("OSMIA_AUTH", "oidc")
+    for name, value in (("ISSUER", "https://id.example.org"), ("AUDIENCE", "osmia"), ("CLIENT_SECRET", "s3cret")):
+        monkeypatch.setenv(f"OSMIA_OIDC_{name}", value)
+    found = shown(capsys)
+    assert found["database_url"] == ("postgresql://ada@db/osmia", "OSMIA_DATABASE_URL")
+    assert found["oidc_client_secret"][0] == "(hidden)"
+
+
 def test_a_wrong_setting_is_refused_as_by_the_broker(capsys, monkeypatch):
     monkeypatch.setenv("OSMIA_GRPC_PORT", "abc")
     assert run(["config", "show"]) == 2

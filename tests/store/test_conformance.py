@@ -1,8 +1,10 @@
 """The rules that every store keeps, written against the `Store` protocol: one more backend is one more factory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +51,34 @@ from osmia_broker.state.task_rows import GlobalTaskListener, UserTask, UserTaskS
 from osmia_broker.state.windows import FIRST, priority_of, rank, rank_of
 from osmia_broker.store.memory import MemoryStore
 from osmia_broker.store.sqlite import SqliteStore
+from tests import postgres
 from tests.store import rows
 from tests.store.rows import BASE, FOLLOW_UP, INCIDENT, JOB, PROCESS, TASK, TEXT, TOKEN, changes, wanted
 
-FACTORIES: dict[str, Callable[[Path], Store]] = {
-    "sqlite": lambda path: SqliteStore(path / "partition-1.db"),
-    "memory": lambda _path: MemoryStore(),
+
+@contextmanager
+def on_postgres(version: str) -> Iterator[Store]:
+    """A store in a database of this version of PostgreSQL."""
+    with postgres.database(version) as url:
+        yield postgres.store(url)
+
+
+FACTORIES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
+    "sqlite": lambda path: nullcontext(SqliteStore(path / "partition-1.db")),
+    "memory": lambda _path: nullcontext(MemoryStore()),
+    **{
+        f"postgresql {version}": partial(lambda version, _path: on_postgres(version), version)
+        for version in postgres.VERSIONS
+    },
 }
 
 
 @pytest.fixture(params=FACTORIES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store = FACTORIES[request.param](tmp_path)
-    await store.open()
-    yield store
-    await store.close()
+    with FACTORIES[request.param](tmp_path) as store:
+        await store.open()
+        yield store
+        await store.close()
 
 
 async def write(store: Store, *batch: Any, **options: Any) -> None:
@@ -584,7 +599,8 @@ async def test_numbers_of_64_bits_survive(store: Store, number: int):
 @pytest.mark.parametrize("text", ["", " ", "'", '"', "%_\\", "\u00e9\u0301", "\U0001f600", "\ufeffx", "x" * 100_000])
 async def test_texts_survive(store: Store, text: str):
     value = msgspec.json.encode(text).decode()
-    await write(store, *rows.INSTANCE, replace(rows.variable, name=text, value=value), replace(rows.job, worker=text))
+    await write(store, *rows.INSTANCE)
+    await write(store, replace(rows.variable, name=text, value=value), replace(rows.job, worker=text))
     found = (await load(store, wanted(PROCESS))).instances[PROCESS]
     assert found[Job][0].worker == text
     assert (text, value) in {(row.name, row.value) for row in found[Variable]}

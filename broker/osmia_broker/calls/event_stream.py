@@ -68,11 +68,18 @@ class EventStream(Listener):
         partition.add_listener(self)
 
     async def start(self) -> None:
-        """Go on to record events if that was done before the last stop, or begin if the settings say so."""
+        """Go on to record events if that was done before the last stop, or begin if the settings say so.
+
+        If another broker leads the partition, that is done when it is opened here.
+        """
+        self._set_timer()
+        if self._partition.is_open:
+            await self._begin_to_record()
+
+    async def _begin_to_record(self) -> None:
         state: EventLogState = await self._partition.submit(RecordEvents(begins=self._is_always_on))
         self._is_empty = not state.is_recording
         self._synchronise(state)
-        self._set_timer()
 
     def stop(self, reason: OsmiaError) -> None:
         """End all streams with *reason*, and refuse new ones."""
@@ -186,7 +193,7 @@ class EventStream(Listener):
             self._begin(self._look_again())
 
     async def _look_again(self) -> None:
-        self._synchronise(await self._partition.submit(RecordEvents(begins=False)))
+        await self._begin_to_record()
 
     def _synchronise(self, state: EventLogState) -> None:
         self._complete_after = max(self._complete_after, state.complete_after)

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from osmia_broker import config
+from osmia_broker.addresses import without_password
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, spelt, with_session
@@ -32,7 +33,7 @@ def show(
         settings = config.explained({}, file=config_file)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
-    rows = [{"name": name, "value": _plain(value), "source": source} for name, value, source in settings]
+    rows = [{"name": name, "value": _plain(_open(name, value)), "source": source} for name, value, source in settings]
     session.list(rows, COLUMNS, empty="")
 
 
@@ -65,6 +66,13 @@ def _kind(name: str, default: object) -> dict[str, Any]:
         return {"type": ["integer", "string"]}
     choices = config.choices(name)
     return {"type": "string", **({"enum": choices} if choices else {})}
+
+
+def _open(name: str, value: object) -> object:
+    """Return *value* as it may be shown: a URL without its password, of another secret only that there is one."""
+    if not value or config.NAMES[name].repr:
+        return value
+    return without_password(value) if isinstance(value, str) and "://" in value else "(hidden)"
 
 
 def _plain(value: object) -> object:

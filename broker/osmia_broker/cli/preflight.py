@@ -144,6 +144,9 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     refuse_mistakes(settings)
     if isinstance(error, OSError):
         return Failure(Exit.REFUSED, "The broker cannot start.", why=reason(error), code="START_FAILED")
+    if settings.database_url:
+        what = "The database that database_url names cannot be used."
+        return Failure(Exit.REFUSED, what, why=str(error), mend="psql URL   (with the same URL)", code="DATABASE")
     what = f"The database in '{settings.data_dir}' cannot be used."
     return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
 

@@ -22,6 +22,7 @@ from osmia_broker.engine.commands import Command
 from osmia_broker.errors import (
     Defect,
     InvalidArgument,
+    LeaseHeld,
     OsmiaError,
     Overloaded,
     Rejection,
@@ -37,15 +38,15 @@ from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
+from osmia_broker.partition.opening import Opening, not_leading
 from osmia_broker.partition.pace import Pace
 from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.state import State
-from osmia_broker.state.store_protocol import Loaded, Start, Store, Wanted, Written
+from osmia_broker.state.store_protocol import Alone, Leadership, Loaded, Start, Store, Wanted, Written
 
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
-REOPEN_S = (0.05, 0.2, 1.0)  # pauses between tries to open a failed store; the last one repeats
 TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write tries by itself; the last one repeats
 
 log = logging.getLogger(__name__)
@@ -66,10 +67,13 @@ class Partition:
         budget: Budget | None = None,
         compiler: Compiler = compile_in_thread,
         unique_business_ids: bool = False,
+        leadership: Leadership | None = None,
     ) -> None:
         self.id = partition_id
         self.write_failure = ""  #: why the last commit failed; empty again after one that succeeded
         self._store, self._clock, self._counters = store, clock, counters
+        self._leadership = leadership or Alone()
+        self._leadership.when_lost = self._lost
         self._queue_max, self._memory_bytes = queue_max, memory_bytes
         self._unique_business_ids = unique_business_ids
         self._budget = budget or Budget()
@@ -90,6 +94,7 @@ class Partition:
         self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
         self._drained: asyncio.Future[None] | None = None
         self._pace = Pace(self._loop)
+        self._opening = Opening(store, partition_id, self._serve, self._abandon, self._guarded)
         self._begin_memory()
         counters.follow(
             lambda: self.queued, lambda: self.resident_instances, lambda: self._state.jobs.flow.held_by_type
@@ -105,19 +110,23 @@ class Partition:
     # --- life
 
     async def open(self) -> None:
-        """Open the store and serve.
+        """Open the store and serve. If another broker leads, return, and serve when that one is gone.
 
         Raises:
             StoreFailed: it cannot be opened; the text gives the reason.
 
         """
-        self._serve(await self._store.open())
+        try:
+            self._serve(await self._store.open())
+        except LeaseHeld as held:
+            self._away = held
+            self._opening.wait_for(held)
 
     async def close(self) -> None:
         """Refuse new commands, finish and answer those that were taken, and close the store. Safe to call twice."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closed = self._opening.is_closed = True
         was_open, self._away = self._away is None, Unavailable("Expected the partition to be open, but it is stopping")
         self._due.stop()
         if was_open and self._is_busy:
@@ -287,6 +296,9 @@ class Partition:
         self._pace.closed(len(batch))
         changes = batch.changes = self._state.take_changes(batch.number)
         if changes is None and not batch.wanted:
+            if not self._leadership.leads():  # then nothing may be answered, not even a refusal
+                self._lost(not_leading())
+                return
             self._batch = Batch(batch.number + 1)
             self._publisher.publish(batch)
             self._go_on()
@@ -306,9 +318,11 @@ class Partition:
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
         if life != self._life or batch is None:  # memory was dropped during the write; the store is free now
-            self._reopen(0)
+            self._opening.begin()
             return
         failure = done.exception()
+        if failure is None and next_key is None and not self._leadership.leads():
+            failure = not_leading()
         if failure is not None:
             self._write_failed(batch, failure)
             return
@@ -410,7 +424,12 @@ class Partition:
         self._publisher.refuse(waiters, failure)
         self._publisher.lose_results(tickets, failure)
         if self._in_flight is None:  # else it is opened when the write has ended
-            self._reopen(0)
+            self._opening.begin()
+
+    def _lost(self, failure: StoreFailed) -> None:
+        """Another broker leads, or may lead: answer nothing more."""
+        if self._away is None or self._drained is not None:
+            self._start_over(failure)
 
     def _everybody(self, failed: tuple[Batch, ...]) -> list[Waiter]:
         """Return all who wait for an answer, and forget their commands."""
@@ -425,25 +444,6 @@ class Partition:
         self._retry.clear()
         self._batch = Batch(self._batch.number + 1)
         self._begin_memory()
-
-    def _reopen(self, tries: int) -> None:
-        if self._is_closed:
-            self._abandon()
-            return
-        opening = asyncio.ensure_future(self._store.open())
-        opening.add_done_callback(lambda done: self._guarded(self._reopened, tries, done))
-
-    def _reopened(self, tries: int, done: "asyncio.Future[Start]") -> None:
-        error = done.exception()
-        if self._is_closed:
-            self._abandon()
-            return
-        if error is None:
-            log.info("partition open again", extra={"partition": self.id, "tries": tries + 1})
-            self._serve(done.result())
-            return
-        log.warning("store cannot be opened", extra={"partition": self.id, "error": str(error)})
-        self._loop.call_later(REOPEN_S[min(tries, len(REOPEN_S) - 1)], self._reopen, tries + 1)
 
     def _abandon(self) -> None:
         """Refuse what is left because the partition is closed while its store is not open."""
@@ -489,7 +489,7 @@ class Partition:
         self._state.awaited = self._turn.awaited = awaited
         self._redo.extendleft(reversed(commands))
         self._is_reopening = True
-        self._reopen(0)
+        self._opening.begin()
 
     def _redo_next(self) -> None:
         """Decide the next command alone, once the one before it is written."""

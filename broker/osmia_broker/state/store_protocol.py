@@ -4,10 +4,11 @@ The partition calls a store from its event loop, one call at a time and in order
 store does its work (a thread, a pipeline of statements) is its own affair.
 """
 
-from collections.abc import Awaitable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from osmia_broker.errors import StoreFailed
 from osmia_broker.state.filter import Filter
 
 RowValues = tuple[Any, ...]  #: a row's fields in the order of its dataclass
@@ -155,6 +156,25 @@ class Start:
     kept_messages: Filter | None = field(
         default=None, compare=False
     )  #: (name, correlation key) of every living message; None if there is none
+
+
+class Leadership(Protocol):
+    """Whether this broker is the one that leads the partition."""
+
+    when_lost: Callable[[StoreFailed], None] | None  #: is called when another broker leads, or may lead
+
+    def leads(self) -> bool:
+        """Whether no other broker can lead now. A commit that succeeded has proved it; ask before an answer without a commit."""
+
+
+class Alone:
+    """The leadership of a broker whose database no other broker can use."""
+
+    when_lost: Callable[[StoreFailed], None] | None = None
+
+    def leads(self) -> bool:
+        """Return True."""
+        return True
 
 
 class Store(Protocol):

@@ -15,7 +15,7 @@ from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import sql
 
-HEAD = "0018"  #: the newest revision in migrations/versions
+HEAD = "0019"  #: the newest revision in migrations/versions
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, partition_id: int) -> None:
@@ -50,7 +50,7 @@ def _create(db: sqlite3.Connection, partition_id: int) -> None:
     db.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     db.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     first_key = (partition_id << PARTITION_BITS) + 1
-    db.execute("INSERT INTO partition (id, next_key, epoch) VALUES (?, ?, 1)", (partition_id, first_key))
+    db.execute("INSERT INTO partition VALUES (?, ?, 1, 0, '', 0)", (partition_id, first_key))
     db.execute("COMMIT")
 
 

@@ -11,12 +11,15 @@ INTEGERS = range(-(2**63), 2**63)
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted
 
 
-def refused_value(changes: Changes) -> str | None:
-    """Return a text that names the first value in *changes* that no database can store; None if there is none."""
+def refused_value(changes: Changes, *, refuses_nul: bool = False) -> str | None:
+    """Return a text that names the first value in *changes* that no database can store; None if there is none.
+
+    A database that *refuses_nul* has no place for a text with the character NUL either.
+    """
     if changes.next_key not in INTEGERS:
         return f"an integer beyond 64 bits in partition.next_key: {_quoted(changes.next_key)}"
     for table, column, type_, value in _values(changes):
-        fault = _fault(type_, value)
+        fault = _fault(type_, value) or ("a text with NUL" if refuses_nul and _has_nul(value) else "")
         if fault:
             return f"{fault} in {table}.{column}: {_quoted(value)}"
     return None
@@ -56,6 +59,10 @@ def _fault(type_: type, value: Any) -> str:
         except UnicodeEncodeError:
             return "a text with half a surrogate pair"
     return ""
+
+
+def _has_nul(value: Any) -> bool:
+    return isinstance(value, str) and "\0" in value
 
 
 def _quoted(value: Any) -> str:

@@ -40,10 +40,13 @@ metadata = MetaData()
 #: A 64-bit integer. SQLite makes a primary key its row id, and so saves an index, only where the type says INTEGER.
 Int64 = BigInteger().with_variant(Integer(), "sqlite")
 
+#: A text that is compared by its code points, as SQLite does. A database of PostgreSQL may have rules of a language instead.
+String = Text().with_variant(Text(collation="C"), "postgresql")
+
 #: The column type for each type of a value.
 COLUMN_TYPES: dict[type, TypeEngine[int] | TypeEngine[str] | TypeEngine[bytes]] = {
     int: Int64,
-    str: Text(),
+    str: String,
     bytes: LargeBinary(),
 }
 
@@ -101,6 +104,20 @@ partition = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("next_key", Int64, nullable=False),  # the counter after the last commit
     Column("epoch", Int64, nullable=False),  # grows with each opening; a commit that names an older one is refused
+    # The next three are used on PostgreSQL, where several brokers can reach one database (`postgres/lease.py`).
+    Column("batch", Int64, nullable=False),  # the number of the last commit
+    Column("owner", String, nullable=False),  # the broker that leads; empty for none
+    Column("incarnation", Int64, nullable=False),  # … and which life of it
+)
+
+#: The brokers that have used the database; empty on SQLite.
+brokers = Table(
+    "brokers",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incarnation", Int64, nullable=False),  # grows with each start of the broker
+    Column("address", String, nullable=False),  # HOST:PORT of its gRPC door; empty while it starts
+    Column("beat", Int64, nullable=False),  # grows every second while the broker lives
 )
 
 TABLES: dict[type, Table] = {row_type: _table(kind) for row_type, kind in KINDS.items()}

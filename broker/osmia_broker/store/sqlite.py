@@ -13,7 +13,7 @@ import os
 import sqlite3
 from asyncio import Future
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -37,7 +37,7 @@ from osmia_broker.state.store_protocol import (
     Wanted,
     Written,
 )
-from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of, rank_of
+from osmia_broker.state.windows import rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
@@ -74,9 +74,7 @@ _DUE = _prepared(statements.DUE)
 _MATCHES = {place: prepare(statement) for place, statement in statements.MATCHES.items()}
 _KEPT_MESSAGES = prepare(statements.KEPT_MESSAGES)
 _RESOURCES = prepare(statements.RESOURCES)
-_PLAIN_JOBS = prepare(statements.PLAIN_JOBS)
-_SAME_PRIORITY = {index: prepare(statement) for index, statement in statements.SAME_PRIORITY.items()}
-_BETWEEN_PRIORITIES = {index: prepare(statement) for index, statement in statements.BETWEEN_PRIORITIES.items()}
+_LANES = {name: prepare(statement) for name, statement in statements.LANES.items()}
 _NEXT_FAIR_KEY = [prepare(statement) for statement in statements.NEXT_FAIR_KEY]
 _HELD = prepare(statements.HELD)
 _PARTITION = prepare(statements.PARTITION)
@@ -340,25 +338,11 @@ def _matching(db: sqlite3.Connection, match: MatchWanted) -> list[int]:
 def _window(db: sqlite3.Connection, lane: Lane, after: int) -> list[int]:
     """Return the next ranks of *lane*."""
     ranks: list[int] = []
-    for statement, place in _parts_of(lane, priority_of(after), key_of(after)):
+    for name, place in statements.parts_of(lane, after):
         if len(ranks) < lane.jobs_max:
-            rows = statement.rows(db, type=lane.type, rows_max=lane.jobs_max - len(ranks), **place)
+            rows = _LANES[name].rows(db, type=lane.type, rows_max=lane.jobs_max - len(ranks), **place)
             ranks += [rank_of(int(priority), key) for priority, key in rows]
     return ranks
-
-
-def _parts_of(lane: Lane, priority: int, after: int) -> Iterator[tuple[Prepared, dict[str, Any]]]:
-    """Yield the statements for the jobs of *lane* behind the one with this *priority* and the key *after*, in order of rank."""
-    index = schema.LEASED if lane.is_leased else schema.RANKED
-    of_key = {"fair_key": lane.fair_key}
-    has_plain = not lane.is_leased and not lane.fair_key  # its jobs of priority 0 are in an index of their own
-    if priority or not has_plain:
-        yield _SAME_PRIORITY[index], {"priority": priority, "after": after, **of_key}
-    if has_plain and priority >= 0:
-        yield _BETWEEN_PRIORITIES[index], {"below": priority, "above": 0, **of_key}
-        yield _PLAIN_JOBS, {"after": 0 if priority else after}
-    below = min(priority, 0) if has_plain else priority
-    yield _BETWEEN_PRIORITIES[index], {"below": below, "above": NO_PRIORITY, **of_key}
 
 
 def _fair_keys(db: sqlite3.Connection, type: str, after: str) -> list[str]:

@@ -3,6 +3,7 @@
 Many keys are one parameter (`dialects.among`), called `keys`. Rows that have ended are never read.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -23,8 +24,9 @@ from sqlalchemy import (
 
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DEFINITION_TYPES, DUE_KINDS, JobState
-from osmia_broker.state.store_protocol import MATCHES_MAX
+from osmia_broker.state.store_protocol import MATCHES_MAX, Lane
 from osmia_broker.state.task_rows import UserTask
+from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among, unpacked
 
@@ -164,6 +166,8 @@ def _save_next_key() -> Update:
     )
 
 
+_NAMES = {schema.RANKED: "ranked", schema.LEASED: "leased"}
+
 OWNERS = {
     kind.row_type: _owners(kind) for kind in schema.KEYED_KINDS
 }  #: (key, process_instance_key) of rows by their keys
@@ -201,6 +205,28 @@ BETWEEN_PRIORITIES = {  #: those of all priorities between two, by index
     index: _waiting(index, schema.jobs.c.priority < bindparam("below"), schema.jobs.c.priority > bindparam("above"))
     for index in (schema.RANKED, schema.LEASED)
 }
+
+LANES = {  #: the parts of lanes by name
+    "plain": PLAIN_JOBS,
+    **{f"same priority, {_NAMES[index]}": statement for index, statement in SAME_PRIORITY.items()},
+    **{f"between, {_NAMES[index]}": statement for index, statement in BETWEEN_PRIORITIES.items()},
+}
+
+
+def parts_of(lane: Lane, after: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names of the parts of *lane* behind the rank *after*, in order of rank, with the parameters that say where each begins."""
+    priority, key = priority_of(after), key_of(after)
+    index = _NAMES[schema.LEASED if lane.is_leased else schema.RANKED]
+    of_key = {"fair_key": lane.fair_key}
+    has_plain = not lane.is_leased and not lane.fair_key  # its jobs of priority 0 are in an index of their own
+    if priority or not has_plain:
+        yield f"same priority, {index}", {"priority": priority, "after": key, **of_key}
+    if has_plain and priority >= 0:
+        yield f"between, {index}", {"below": priority, "above": 0, **of_key}
+        yield "plain", {"after": 0 if priority else key}
+    below = min(priority, 0) if has_plain else priority
+    yield f"between, {index}", {"below": below, "above": NO_PRIORITY, **of_key}
+
 
 NEXT_FAIR_KEY = [_next_fair_key(index) for index in (schema.RANKED, schema.LEASED)]
 HELD = _held()

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 SCRIPTS = Path(__file__).parent
 
@@ -37,6 +37,32 @@ def run(path: Path, to: str = "head") -> None:
             connection.commit()
     finally:
         engine.dispose()
+
+
+async def run_postgres(url: str, lock: str) -> None:
+    """Run all revisions that the database of PostgreSQL at *url* has not seen, in one transaction that begins with *lock*.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: one of them failed; the database is as it was.
+
+    """
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from osmia_broker.store.postgres.connection import driver
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: driver().connect(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(lock)
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _config() -> Config:

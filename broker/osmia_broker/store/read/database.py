@@ -9,13 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Executable
+from sqlalchemy.exc import DBAPIError
 
 from osmia_broker.errors import StoreFailed, Unavailable
-from osmia_broker.store.read import dialect
 from osmia_broker.store.read.tables import readable
 
 if TYPE_CHECKING:
@@ -28,15 +27,39 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+def reason(error: Exception) -> str:
+    """Return the message of the database, without the statement and its parameters."""
+    return str(error.orig if isinstance(error, DBAPIError) else error)
+
+
 def stopping() -> Unavailable:
     """Make the refusal of a question while the read side closes."""
     return Unavailable("Expected the broker to be open, but it is stopping")
 
 
-class Snapshot:
-    """The rows that were committed at one moment."""
+class Source(Protocol):
+    """A database, and the ways to read it that are its own: `on_sqlite`, `on_postgres`."""
 
-    def __init__(self, connection: "AsyncConnection") -> None:
+    name: str  #: in messages
+    errors: tuple[type[Exception], ...]  #: the failures of the database and its driver
+    keeps_order: bool  #: whether it joins in the order of the table that is read first
+
+    def open_engine(self, connections: int) -> "AsyncEngine":
+        """Make an engine over a pool of *connections*. It opens none of them yet."""
+
+    async def begin(self, connection: "AsyncConnection") -> Any:
+        """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`."""
+
+    async def interrupt(self, driver: Any) -> None:
+        """Interrupt the statement that runs on the driver's connection, if any."""
+
+
+class Snapshot:
+    """The rows of *source* that were committed at one moment."""
+
+    def __init__(self, source: Source, connection: "AsyncConnection") -> None:
+        self.keeps_order = source.keeps_order
+        self._source = source
         self._connection = connection
         self._driver: Any = None  # the driver's own connection, once there is one
         self._step: asyncio.Task[Any] | None = None  # the work of the driver, at most one at a time
@@ -69,7 +92,7 @@ class Snapshot:
         self._is_stopped = True
         while self.is_busy:
             if self._driver is not None:
-                await dialect.interrupt(self._driver)
+                await self._source.interrupt(self._driver)
             assert self._step is not None, "a busy snapshot has a step"
             await asyncio.wait({self._step}, timeout=INTERRUPT_EVERY_S)
 
@@ -80,7 +103,7 @@ class Snapshot:
             self._step.exception()  # the caller has left or has it already; asyncio would log it
         if self._connection.sync_connection is None:
             return  # none was opened
-        with suppress(*dialect.ERRORS):  # a connection that fails here is replaced
+        with suppress(*self._source.errors):  # a connection that fails here is replaced
             await self._connection.close()
 
     async def _take(self, step: Coroutine[Any, Any, T]) -> T:
@@ -94,7 +117,7 @@ class Snapshot:
 
     async def _begin(self) -> None:
         await self._connection.start()
-        self._driver = await dialect.begin(self._connection)
+        self._driver = await self._source.begin(self._connection)
 
     async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
         if self._is_stopped:
@@ -103,10 +126,10 @@ class Snapshot:
 
 
 class Database:
-    """Gives snapshots of the database *path*. The first question opens it, in one of *threads*."""
+    """Gives snapshots of the database *source*. The first question opens it, in one of *threads*."""
 
-    def __init__(self, path: Path, threads: Executor) -> None:
-        self._path = path
+    def __init__(self, source: Source, threads: Executor) -> None:
+        self._source = source
         self._threads = threads
         self._engine: AsyncEngine | None = None
         self._opening = asyncio.Lock()
@@ -126,14 +149,14 @@ class Database:
         """
         engine = await self._opened()
         await self._free.acquire()
-        snapshot = Snapshot(engine.connect())
+        snapshot = Snapshot(self._source, engine.connect())
         self._snapshots.add(snapshot)
         try:
             self._check_open()
             await snapshot.begin()
             yield snapshot
-        except dialect.ERRORS as error:
-            text = f"Expected the database {self._path.name} to answer, but found: {dialect.reason(error)}"
+        except self._source.errors as error:
+            text = f"Expected the database {self._source.name} to answer, but found: {reason(error)}"
             raise StoreFailed(text) from error
         finally:
             is_left = snapshot.is_busy
@@ -166,7 +189,7 @@ class Database:
             self._check_open()
             if self._engine is None:
                 loop = asyncio.get_running_loop()
-                self._engine = await loop.run_in_executor(self._threads, dialect.open_engine, self._path, CONNECTIONS)
+                self._engine = await loop.run_in_executor(self._threads, self._source.open_engine, CONNECTIONS)
             return self._engine
 
     def _check_open(self) -> None:

@@ -1,123 +1,125 @@
-"""Everything about SQLite on the read side. For another database, only this module changes.
+"""The expressions of lists that are written differently on each database, in SQLAlchemy's words.
 
-SQLAlchemy's asyncio part and the driver are imported at the first question, not at the start: they cost 0.14 s and 5 MB.
+Each is a small class here; `on_sqlite` and `on_postgres` say how it is written, and how a database is reached. Nothing else on the read side
+knows a database. Values are the same on both: an array is a text of JSON, a pattern is one of SQLite's GLOB.
 """
 
-import logging
-import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    URL,
     BigInteger,
     ColumnElement,
+    Double,
     FromClause,
     Integer,
     Select,
     TableValuedAlias,
     Text,
     bindparam,
-    case,
     cast,
-    event,
     func,
     literal_column,
     select,
-    tuple_,
     union,
 )
 from sqlalchemy import column as sql_column
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
-from osmia_broker.store.memory import IN_MEMORY
-from osmia_broker.store.read import numbers
 
-if TYPE_CHECKING:
-    from sqlalchemy import ExceptionContext
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-CACHE_KIB = 16_384  # of each connection: the index of 100,000 open user tasks has 13 MB
-ERRORS = (DBAPIError, sqlite3.Error)  #: the failures of a database and its driver
+# The conditions have no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
 
 
-# --- connections
+class Items(FunctionElement[Any]):
+    """The items of an array of JSON as rows: the place `key`, from 0, and the `value`."""
+
+    name = "items"
+    inherit_cache = True
 
 
-def open_engine(path: Path, connections: int) -> "AsyncEngine":
-    """Make an engine that reads the file *path* over a pool of *connections*. It opens none of them yet."""
-    from sqlalchemy.ext.asyncio import create_async_engine
+class Keys(FunctionElement[Any]):
+    """The same for an array of integers."""
 
-    # At level debug, the driver logs every statement with its values.
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-    place = {"vfs": "memdb"} if path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
-    url = URL.create("sqlite+aiosqlite", database=path.absolute().as_uri(), query={**place, "uri": "true"})
-    engine = create_async_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        connect_args={"isolation_level": None},  # `begin` alone opens transactions
-    )
-    engine.dialect.statement_compiler = _Compiler
-    event.listen(engine.sync_engine, "handle_error", _replace)
-    event.listen(engine.sync_engine, "connect", _prepare)
-    return engine
+    name = "keys"
+    inherit_cache = True
 
 
-def _prepare(connection: Any, _record: Any) -> None:
-    """Let a text that is not UTF-8, which only a corrupt file holds, come as bytes, or its whole list would fail; add functions."""
-    connection.driver_connection.text_factory = _text_or_bytes
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    cursor.close()
-    connection.create_function("osmia_variable_key", 2, numbers.variable_key, deterministic=True)
-    connection.create_function("osmia_error_hash", 1, numbers.error_hash, deterministic=True)
+class Among(FunctionElement[bool]):
+    """Whether a column is an item of an array."""
+
+    name = "among"
+    inherit_cache = True
 
 
-def _text_or_bytes(stored: bytes) -> str | bytes:
-    try:
-        return stored.decode()
-    except UnicodeDecodeError:
-        return stored
+class AmongRows(FunctionElement[bool]):
+    """Whether some columns are an item of an array of arrays, which comes last."""
+
+    name = "among_rows"
+    inherit_cache = True
 
 
-def _replace(context: "ExceptionContext") -> None:
-    """Replace a connection whose statement has failed; replace all others too, unless the statement was interrupted.
+class Holds(FunctionElement[bool]):
+    """Whether a stored array of texts has a value."""
 
-    An interrupted connection still works, but a traceback keeps the cursor of its statement. The garbage collector frees the cursor on
-    the event loop's thread, and SQLite makes that wait for the next statement on the same connection: the broker would stand still.
-    """
-    context.is_disconnect = True
-    error = context.original_exception
-    is_interruption = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-    context.invalidate_pool_on_disconnect = not is_interruption
+    name = "holds"
+    inherit_cache = True
 
 
-async def begin(connection: "AsyncConnection") -> Any:
-    """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`.
+class Part(FunctionElement[str]):
+    """A text in an array or an object of JSON, by its place or its name."""
 
-    SQLite fixes the moment at the first statement after BEGIN. Every earlier commit is seen.
-    """
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    await driver.execute("BEGIN")
-    return driver
+    name = "part"
+    type = Text()
+    inherit_cache = True
 
 
-async def interrupt(driver: Any) -> None:
-    """Interrupt the statement that runs on the driver's connection, if any."""
-    with suppress(ValueError, sqlite3.ProgrammingError):  # the connection is closed, or is being closed in its thread
-        await driver.interrupt()
+class FlagPart(FunctionElement[bool]):
+    """The same for a truth value."""
+
+    name = "flag_part"
+    inherit_cache = True
 
 
-def reason(error: Exception) -> str:
-    """Return the message of the database, without the statement and its parameters."""
-    return str(error.orig if isinstance(error, DBAPIError) else error)
+class NumberPart(FunctionElement[int]):
+    """The same for an integer."""
+
+    name = "number_part"
+    type = BigInteger()
+    inherit_cache = True
+
+
+class Gathered(FunctionElement[str]):
+    """All values of a column as an array."""
+
+    name = "gathered"
+    type = Text()
+    inherit_cache = True
+
+
+class Fits(FunctionElement[bool]):
+    """Whether a column fits a pattern."""
+
+    name = "fits"
+    inherit_cache = True
+
+
+class Number(FunctionElement[float]):
+    """The number that a text begins with."""
+
+    name = "number"
+    type = Double()
+    inherit_cache = True
+
+
+class NoLimit(FunctionElement[int]):
+    """A limit that lets all rows pass."""
+
+    name = "no_limit"
+    type = Integer()
+    inherit_cache = True
 
 
 # --- statements
@@ -132,13 +134,6 @@ def by_index(statement: Select[Any], table: FromClause, name: str) -> Select[Any
     return statement.with_hint(table, hint, "sqlite") if name else statement
 
 
-class _Compiler(SQLiteCompiler):
-    """Writes the hints of statements, which SQLAlchemy leaves out for SQLite."""
-
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
-        return text
-
-
 # --- expressions
 
 
@@ -149,7 +144,17 @@ def array(values: Iterable[Any]) -> str:
 
 def item(parameter: str, place: int) -> ColumnElement[Any]:
     """Return an item of an array parameter, by its place from 0; NULL if there is none."""
-    return func.json_extract(bindparam(parameter), literal_column(f"'$[{place}]'"))
+    return Part(bindparam(parameter, type_=Text()), literal_column(str(place)))
+
+
+def member(document: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    """Return a text in a document, by its name. An object or an array comes as its JSON."""
+    return Part(document, literal_column(f"'{name}'"))
+
+
+def is_set(document: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Whether a member of a document is true."""
+    return FlagPart(document, literal_column(f"'{name}'"))
 
 
 def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
@@ -160,7 +165,7 @@ def merged(keys: Sequence[Select[Any]], name: str) -> FromClause:
     """
     if len(keys) == 1:
         return keys[0].subquery(name)
-    both = union(*keys).order_by(literal_column("1")).limit(literal_column("-1"))
+    both = union(*keys).order_by(literal_column("1")).limit(NoLimit())
     return both.subquery(name)
 
 
@@ -170,53 +175,51 @@ def found_first(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def each(parameter: str) -> FromClause:
-    """Return a table of the items of an array parameter; its only column is `value`."""
-    return func.json_each(bindparam(parameter)).table_valued("value", name=parameter, joins_implicitly=True)
+    """Return a table of the items of an array parameter, which are texts; its only column is `value`."""
+    value = sql_column("value", Text())
+    return Items(bindparam(parameter)).table_valued(value, name=parameter, joins_implicitly=True)
 
 
 def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* is an item of an array parameter. The statement stays the same for any number of items."""
-    return column.in_(select(each(parameter).c.value))
+    return Among(column, bindparam(parameter))
 
 
 def among_rows(columns: Sequence[ColumnElement[Any]], parameter: str) -> ColumnElement[bool]:
     """Whether the values of *columns* are an item of an array parameter whose items are arrays."""
-    item = each(parameter).c.value
-    parts = (func.json_extract(item, literal_column(f"'$[{number}]'")) for number in range(len(columns)))
-    return tuple_(*columns).in_(select(*parts))
+    return AmongRows(*columns, bindparam(parameter))
 
 
 def begins_as(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* begins as the value of a parameter does. An index has these first characters."""
-    return beginning(column) == beginning(bindparam(parameter))
+    return beginning(column) == beginning(bindparam(parameter, type_=Text()))
 
 
 def begins_among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* begins as an item of an array parameter does, for the index."""
-    items = func.json_each(bindparam(parameter)).table_valued("value", name=f"begin_{parameter}", joins_implicitly=True)
+    value = sql_column("value", Text())
+    items = Items(bindparam(parameter)).table_valued(value, name=f"begin_{parameter}", joins_implicitly=True)
     return beginning(column).in_(select(beginning(items.c.value)))
 
 
 def beginning(text: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return the first characters of a text, as `schema.VALUE_BEGINNING` has them."""
+    """Return the first characters of a text, as the index `variables_by_value` has them."""
     return func.substr(text, literal_column("1"), literal_column(str(schema.BEGINNING_CHARACTERS)))
 
 
 def holds(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether a stored array of texts has the value of a parameter among its items. A corrupt array has none."""
-    whole = case((func.json_valid(column) == 1, column))
-    items = func.json_each(whole).table_valued("value", name=f"items_{parameter}", joins_implicitly=True)
-    return bindparam(parameter).in_(select(items.c.value))
+    return Holds(column, bindparam(parameter, type_=Text()))
 
 
 def array_items(column: ColumnElement[Any], name: str) -> TableValuedAlias:
     """Return a table of the items of a stored array; its columns are the place `key`, from 0, and the JSON `value`."""
-    return func.json_each(column).table_valued(sql_column("key", BigInteger()), sql_column("value"), name=name)
+    return Items(column).table_valued(sql_column("key", BigInteger()), sql_column("value", Text()), name=name)
 
 
 def items(parameter: str, name: str) -> TableValuedAlias:
-    """Return a table of the items of an array parameter; its columns are the place `key`, from 0, and the `value`."""
-    found = func.json_each(bindparam(parameter))
+    """Return a table of the items of an array parameter, which are keys; its columns are the place `key`, from 0, and the `value`."""
+    found = Keys(bindparam(parameter))
     return found.table_valued(sql_column("key", BigInteger()), sql_column("value", BigInteger()), name=name)
 
 
@@ -225,9 +228,9 @@ NAMES = "element_names"  #: the parameter of `names_table`: an array of [definit
 
 def names_table() -> FromClause:
     """Return a table of element names, from the parameter NAMES."""
-    item = func.json_each(bindparam(NAMES)).table_valued("value", name="name_items").c.value
-    parts = ("definition_key", "element_id", "name")
-    columns = (func.json_extract(item, literal_column(f"'$[{place}]'")).label(part) for place, part in enumerate(parts))
+    item = Items(bindparam(NAMES)).table_valued(sql_column("value", Text()), name="name_items").c.value
+    kinds: dict[str, type[Part | NumberPart]] = {"definition_key": NumberPart, "element_id": Part, "name": Part}
+    columns = (kind(item, literal_column(str(place))).label(name) for place, (name, kind) in enumerate(kinds.items()))
     return select(*columns).subquery("element_names")
 
 
@@ -243,7 +246,7 @@ def partition_of(key: ColumnElement[Any]) -> ColumnElement[int]:
 
 def error_hash(message: ColumnElement[Any]) -> ColumnElement[int]:
     """Return the 32-bit number by which the contract names equal error messages."""
-    return func.osmia_error_hash(message, type_=Integer())
+    return func.osmia_error_hash(message, type_=BigInteger())
 
 
 def variable_key(scope_key: ColumnElement[Any], name: ColumnElement[Any]) -> ColumnElement[int]:
@@ -254,11 +257,11 @@ def variable_key(scope_key: ColumnElement[Any], name: ColumnElement[Any]) -> Col
 def lateral(keys: Select[Any], name: str) -> FromClause:
     """Return a table of the *keys* that are selected for each row of the tables before it; its only column is `value`.
 
-    SQLite knows no LATERAL join, but its table-valued functions may refer to the tables before them.
+    SQLite knows no LATERAL join, but a function that gives a table may refer to the tables before it, on both databases.
     """
     found = keys.subquery(f"{name}_found")
-    as_array = select(func.json_group_array(found.c[0])).scalar_subquery()
-    return func.json_each(as_array).table_valued("value", name=name, joins_implicitly=True)
+    as_array = select(Gathered(found.c[0])).scalar_subquery()
+    return Keys(as_array).table_valued(sql_column("value", BigInteger()), name=name, joins_implicitly=True)
 
 
 ANY, ONE = (
@@ -269,7 +272,7 @@ ANY, ONE = (
 
 def like(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* fits a pattern. Case counts."""
-    return column.op("GLOB", is_comparison=True)(bindparam(parameter))
+    return Fits(column, bindparam(parameter, type_=Text()))
 
 
 def pattern(*pieces: str) -> str:
@@ -296,4 +299,9 @@ def _in_any_case(character: str) -> str:
 
 def is_number(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether the JSON text in *column* is a number."""
-    return column.op("GLOB", is_comparison=True)(literal_column("'[-0-9]*'"))
+    return Fits(column, literal_column("'[-0-9]*'"))
+
+
+def number(column: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return the number that a text begins with."""
+    return Number(column)

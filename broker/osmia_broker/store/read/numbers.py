@@ -18,7 +18,7 @@ def variable_key(scope_key: Any, name: Any) -> int:
     """
     scope = scope_key if isinstance(scope_key, int) else 0
     data = name.encode() if isinstance(name, str) else bytes(name or b"")
-    hashed = int.from_bytes(hashlib.blake2b(data, digest_size=4).digest(), "big") & ((1 << NAME_BITS) - 1)
+    hashed = int.from_bytes(hashlib.sha256(data).digest()[:4], "big") & ((1 << NAME_BITS) - 1)
     partition = (scope >> PARTITION_BITS) & ((1 << LOWER_PARTITION_BITS) - 1)
     return (((partition << SCOPE_BITS) | (scope & ((1 << SCOPE_BITS) - 1))) << NAME_BITS) | hashed
 

@@ -25,7 +25,7 @@ from osmia_broker.store.read.variables import search as search_variables
 
 
 class Reader(Sources):
-    """Reads the database *path* of a partition. The first question opens it."""
+    """Reads the database of a partition. The first question opens it."""
 
     process_instances = search_process_instances
     process_instance = find_process_instance

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from osmia_broker.errors import NotFound, Overloaded, TimedOut
-from osmia_broker.store.read.database import Database
+from osmia_broker.store.read.database import Database, Source
 from osmia_broker.store.read.definitions import Definitions
 from osmia_broker.store.read.element_names import ElementNames
+from osmia_broker.store.read.on_sqlite import SqliteSource
 
 TIME_LIMIT_S = 10.0  # a page takes milliseconds; beyond this a filter has no index, and people have given up
 QUESTIONS_MAX = 100  # 25 for each connection; more would mostly wait until their time is up
@@ -24,11 +25,14 @@ T = TypeVar("T")
 
 
 class Sources:
-    """Gives the lists everything that they read: the database *path*, definitions and element names."""
+    """Gives the lists everything that they read: the database, definitions and element names. A path is that of a file of SQLite."""
 
-    def __init__(self, path: Path, *, time_limit_s: float = TIME_LIMIT_S, questions_max: int = QUESTIONS_MAX) -> None:
+    def __init__(
+        self, place: Path | Source, *, time_limit_s: float = TIME_LIMIT_S, questions_max: int = QUESTIONS_MAX
+    ) -> None:
+        source = SqliteSource(place) if isinstance(place, Path) else place
         self._threads = ThreadPoolExecutor(1, "osmia-read")  # one is enough: parsing holds the interpreter lock
-        self.database = Database(path, self._threads)
+        self.database = Database(source, self._threads)
         self.definitions = Definitions()
         self.element_names = ElementNames(self.database, self._threads)
         self.time_limit_s = time_limit_s

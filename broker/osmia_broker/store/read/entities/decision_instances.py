@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, case, func, literal_column, true
+from sqlalchemy import and_, case, literal_column, not_, true
 
 from osmia_broker.state.rows import Decision, DecisionEvaluation, ElementInstance
 from osmia_broker.store import schema
@@ -32,7 +32,7 @@ _place, _step = _each.c.key, _each.c.value
 
 
 def _of_step(name: str) -> Column:
-    return func.json_extract(_step, literal_column(f"'$.{name}'"))
+    return dialect.member(_step, name)
 
 
 _root = schema.TABLES[Decision].alias("root_decision")
@@ -126,7 +126,7 @@ _OF_ONE = (
     json("matchedRules", _of_step("matched_rules"), _rules),
 )
 _TABLE = _evaluation.join(_each, true())
-_WHERE = _of_step("is_knowledge_model") == literal_column("0")
+_WHERE = not_(dialect.is_set(_step, "is_knowledge_model"))
 
 
 def _entity(*fields: Field) -> Entity:

@@ -6,6 +6,7 @@ An answer includes each command that was answered before, and all of it is of on
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -220,8 +221,9 @@ class _Way:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
         total = await self._total() if self._is_led else None
         if self._walk and self._may_begin() and (total is None or total > FEW_MAX):
+            begun = partial(statements.begun, keeps_order=self._snapshot.keeps_order)
             for walked in WALKS:
-                keys = await self._read(statements.begun, Sight(self._entity, self._walk), walked=walked)
+                keys = await self._read(begun, Sight(self._entity, self._walk), walked=walked)
                 if len(keys) == self._size:
                     return keys, await self._total() if total is None else total
         if total is None or total <= TOTAL_MAX:

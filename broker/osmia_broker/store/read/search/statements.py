@@ -18,12 +18,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Double,
     Select,
     and_,
     bindparam,
     case,
-    cast,
     false,
     func,
     literal_column,
@@ -175,7 +173,7 @@ def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
             continue
         if one.field == NUMBER:
             beginning = dialect.beginning(table.value)
-            conditions += [dialect.is_number(beginning), _compared(cast(beginning, Double), one)]
+            conditions += [dialect.is_number(beginning), _compared(dialect.number(beginning), one)]
             continue
         compared = _compared(table.value, one)
         if one.operator == "$in" and not one.negated:
@@ -285,14 +283,17 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
     terms = _terms(order, fields, columns, place, has_parts=False)
     statement = select(total.label("total"), *columns)
     if place is not None:
-        at: list[ColumnElement[Any]] = [bindparam(f"at{number}") for number in range(len(columns))]
+        at = _at(columns)
         statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=False)))
     return statement.order_by(*map(_sorted, terms)).limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 @lru_cache(STATEMENTS_MAX)
-def begun(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
-    """Select a page among the next `walked` rows of an index that has the order. The page may be short although there is more."""
+def begun(sight: Sight, shape: Group, order: Order, place: Place | None, *, keeps_order: bool = True) -> Select[Any]:
+    """Select a page among the next `walked` rows of an index that has the order. The page may be short although there is more.
+
+    *keeps_order* says that the database joins in the order of the first table.
+    """
     entity, is_split = sight.entity, bool(order) and sight.entity.fields[order[0][0]].is_split
     nearest = _part(sight, NOTHING, order, place, False if is_split else None)
     keys = nearest.limit(bindparam("walked")).subquery("nearest")
@@ -304,12 +305,13 @@ def begun(sight: Sight, shape: Group, order: Order, place: Place | None) -> Sele
     statement = dialect.by_index(select(*columns).select_from(source), entity.table, entity.index)
     if entity.where is not None:
         statement = statement.where(entity.where)
-    # They keep their order: the database takes them one by one, and can so stop when the page is full.
-    return (
-        statement.where(condition_of(Sight(entity, row_by_row=True), shape))
-        .limit(bindparam("size"))
-        .offset(bindparam("skipped"))
-    )
+    statement = statement.where(condition_of(Sight(entity, row_by_row=True), shape))
+    if not keeps_order:
+        fields = [entity.fields[name] for name, _ in order]
+        terms = _terms(order, fields, columns, place)
+        statement = statement.order_by(*map(_sorted, terms))
+    # Else they keep their order: the database takes them one by one, and can so stop when the page is full.
+    return statement.limit(bindparam("size")).offset(bindparam("skipped"))
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -347,6 +349,11 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> 
     )
 
 
+def _at(columns: Sequence[Column]) -> list[ColumnElement[Any]]:
+    """Return the parameters of a place, of the types of what they are compared with."""
+    return [bindparam(f"at{number}", type_=column.type) for number, column in enumerate(columns)]
+
+
 def _is_reached(is_absent: bool, place: Place) -> bool:
     """Whether the part of the rows with, or without, a first sort value lies on the way from *place*."""
     return is_absent == place.is_absent or is_absent != place.is_before
@@ -364,7 +371,7 @@ def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_abse
         statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
     terms = _terms(order, fields, columns, place)
     if place is not None and is_absent in (None, place.is_absent):
-        at: list[ColumnElement[Any]] = [bindparam(f"at{number}") for number in range(len(columns))]
+        at = _at(columns)
         statement = statement.where(_beyond(terms, _terms(order, fields, at, place)))
     return statement.order_by(*map(_sorted, terms))
 

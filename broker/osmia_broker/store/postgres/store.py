@@ -1,0 +1,260 @@
+"""A partition's rows in a PostgreSQL database: one statement a commit, one a load, on one connection of the event loop.
+
+Every commit is fenced by the epoch of the partition's lease, and has a number. If its answer is lost, its outcome is found out rather than
+guessed: on a new connection the store raises its own epoch, which waits for the lost commit to end and keeps it from coming later; then
+the number in the database tells whether it took effect. If it did not, it is sent again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator
+from time import perf_counter
+from typing import Any, TypeVar
+
+from osmia_broker.addresses import without_password
+from osmia_broker.errors import LeaseHeld, StoreFailed, StoreFull, ValueRefused
+from osmia_broker.state.filter import Filter
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import DEFINITION_TYPES
+from osmia_broker.state.store_protocol import Changes, Loaded, Start, Wanted, Written
+from osmia_broker.store import statements
+from osmia_broker.store.assemble import READERS, CorruptRow
+from osmia_broker.store.postgres import load
+from osmia_broker.store.postgres.commit import commit
+from osmia_broker.store.postgres.connection import Connection, Outcome, Server, outcome_of, reason
+from osmia_broker.store.postgres.creation import bring_up_to_date
+from osmia_broker.store.postgres.dialect import embedded
+from osmia_broker.store.postgres.lease import Held, Lease
+from osmia_broker.store.refused import largest_value, refused_value
+
+RESOLVE_S = 10.0  # how long the outcome of a lost commit is looked for, before its callers are refused
+PAUSE_S = 0.1  # between tries to reach the server meanwhile
+TRIES_MAX = 5  # of a commit that the server asks to repeat
+
+_KEPT_MESSAGES = embedded(statements.KEPT_MESSAGES)
+_START = load.text_of((*(load.all_of(KINDS[row_type]) for row_type in DEFINITION_TYPES), load.HELD, load.DueForm()))
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """The `Store` of one partition in the database of *server*, as long as this broker holds its *lease*."""
+
+    def __init__(self, server: Server, lease: Lease, *, partition_id: int = 1, resolve_s: float = RESOLVE_S) -> None:
+        self.lease = lease
+        self._server, self._partition_id = server, partition_id
+        self._resolve_s = resolve_s
+        self._connection: Connection | None = None
+        self._batch = 0  # the number of the last commit
+        self._turn: asyncio.Future[Any] | None = None  # the last call; the next one waits for it
+
+    def open(self) -> "asyncio.Future[Start]":
+        """Connect, take the lease, and read the little that a start needs.
+
+        Raises:
+            LeaseHeld: another broker leads the partition.
+            StoreFailed: the database cannot be reached or used, or a newer version of Osmia made it.
+
+        """
+        return self._in_turn(self._guarded(self._open()))
+
+    def write(self, changes: Changes | None, wanted: Wanted | None) -> "asyncio.Future[Written]":
+        """Write *changes* in one statement, then read the rows that are *wanted* in another. Raises as `Store.write`."""
+        return self._in_turn(self._guarded(self._write(changes, wanted)))
+
+    def close(self) -> "asyncio.Future[None]":
+        """Give lease and connection back, after the calls that were made before. Safe to call twice."""
+        return self._in_turn(self._close())
+
+    # --- one call at a time
+
+    def _in_turn(self, call: Coroutine[Any, Any, T]) -> "asyncio.Future[T]":
+        """Make *call* after those before it, to its end even if nobody waits for it any longer."""
+        before = self._turn
+
+        async def made() -> T:
+            if before is not None and not before.done():
+                await asyncio.wait({before})
+            return await call
+
+        turn = asyncio.ensure_future(made())
+        self._turn = turn
+        return asyncio.shield(turn)
+
+    async def _guarded(self, call: Coroutine[Any, Any, T]) -> T:
+        """Make *call*. After any failure the store must be opened again."""
+        try:
+            return await call
+        except StoreFailed:
+            self._drop()
+            raise
+        except Exception as error:
+            self._drop()
+            is_full = outcome_of(error) is Outcome.FULL
+            raise (StoreFull if is_full else StoreFailed)(
+                f"Expected to use the database {without_password(self._server.url)}, but found: {reason(error)}"
+            ) from error
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            raise StoreFailed(
+                f"Expected the database {without_password(self._server.url)} to be open, but it is closed"
+            )
+        return self._connection
+
+    # --- opening and closing
+
+    async def _open(self) -> Start:
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            self._drop()
+            try:
+                self._connection = connection = await self._server.connect()
+            except StoreFailed:
+                self.lease.saw_nothing()
+                raise
+            await bring_up_to_date(connection, self._server.url, self._partition_id)
+        held = await self._take(connection)
+        self._batch = held.batch
+        answer = iter(await connection.slow_row(_START, 1))
+        definitions = {row_type: self._definitions(row_type, answer) for row_type in DEFINITION_TYPES}
+        holders: list[Any] = load.rows_in(answer)
+        earliest = load.earliest(load.rows_in(answer))
+        kept = Filter()
+        await connection.pairs(_KEPT_MESSAGES, lambda found: kept.add_all((row[0], row[1]) for row in found))
+        return Start(held.next_key, definitions, earliest[0][0] if earliest else None, holders, kept)
+
+    async def _take(self, connection: Connection) -> Held:
+        try:
+            return await self.lease.take(connection)
+        except LeaseHeld:
+            self._connection = None  # not dropped: a watcher looks again every second
+            await connection.close()
+            raise
+
+    def _definitions(self, row_type: type, answer: Iterator[str | None]) -> list[Any]:
+        try:
+            return [READERS[row_type].row(values) for values in load.rows_in(answer)]
+        except CorruptRow as fault:
+            raise StoreFailed(
+                f"Expected the database {without_password(self._server.url)} to be readable, but found {fault}"
+            ) from None
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        await self.lease.release(connection if connection is not None and connection.is_open else None)
+        if connection is not None:
+            await connection.close()
+
+    # --- writing
+
+    async def _write(self, changes: Changes | None, wanted: Wanted | None) -> Written:
+        self._opened()
+        written = Written()
+        if changes is not None:
+            begun = perf_counter()
+            await self._commit(changes)
+            written.commit_s = perf_counter() - begun
+        if wanted:
+            written.loaded = await self._load(wanted)
+        return written
+
+    async def _commit(self, changes: Changes) -> None:
+        for _ in range(TRIES_MAX):
+            sent = self.lease.now()
+            try:
+                text, values = commit(
+                    changes, partition=self._partition_id, epoch=self.lease.epoch, batch=self._batch + 1
+                )
+                row = await self._opened().row(text, *values)
+            except Exception as error:  # noqa: BLE001 - what it means is found out
+                if await self._is_committed_after(error, changes):
+                    break
+                continue
+            if row[0] != 1:
+                self.lease.lose()
+                raise self._fenced()
+            self.lease.confirm(sent)
+            break
+        else:
+            raise StoreFailed(f"Expected a commit to succeed within {TRIES_MAX} tries, but found that it did not")
+        self._batch += 1
+
+    async def _is_committed_after(self, error: Exception, changes: Changes) -> bool:
+        """Return whether a commit that met *error* took effect; if not, it may be sent again. Raises the error if it may not."""
+        match outcome_of(error):
+            case Outcome.AGAIN:
+                return False
+            case Outcome.UNKNOWN | Outcome.READ_ONLY:
+                log.warning("outcome of a commit is unknown", extra={"error": reason(error)})
+                return await self._resolve()
+            case Outcome.VALUE:
+                raise self._value_refused(changes, error) from error
+            case _:
+                raise error
+
+    async def _resolve(self) -> bool:
+        """Find out whether the commit whose answer was lost took effect, and lead on in a new epoch.
+
+        Raises:
+            StoreFailed: the server does not answer in time, another broker leads, or the server has lost commits.
+
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._resolve_s
+        while True:
+            self._drop()
+            try:
+                connection = await self._server.connect()
+                self._connection = connection
+                held = await self.lease.renew(connection)
+                break
+            except Exception as error:
+                if loop.time() > until:
+                    raise StoreFailed(
+                        f"Expected the outcome of a commit within {self._resolve_s:g} s, but found: {reason(error)}"
+                    ) from error
+            await asyncio.sleep(PAUSE_S)
+        if held is None:
+            raise self._fenced()
+        log.info(
+            "outcome of a commit resolved", extra={"batch": self._batch + 1, "committed": held.batch > self._batch}
+        )
+        if held.batch not in (self._batch, self._batch + 1):
+            log.critical("the database has lost commits", extra={"expected": self._batch, "found": held.batch})
+            raise StoreFailed(
+                f"Expected commit {self._batch} to be the last, but found {held.batch}: the database lost some"
+            )
+        return held.batch == self._batch + 1
+
+    def _fenced(self) -> StoreFailed:
+        return StoreFailed(
+            f"Expected to lead partition {self._partition_id}, but found that another broker has taken it over"
+        )
+
+    def _value_refused(self, changes: Changes, error: Exception) -> Exception:
+        """Return `ValueRefused` if one value made the commit fail, else the *error* itself."""
+        found = refused_value(changes, refuses_nul=True)
+        if found is None and str(getattr(error, "sqlstate", "")).startswith("54"):  # too long for an index
+            found = largest_value(changes)
+        if found is None:
+            return error
+        return ValueRefused(
+            f"Expected values that the database {without_password(self._server.url)} can store, but found {found}"
+        )
+
+    # --- reading
+
+    async def _load(self, wanted: Wanted) -> Loaded:
+        question = load.Question(wanted)
+        if not question.forms:
+            return question.read(iter(()))
+        text = load.text_of(tuple(question.forms))
+        return question.read(iter(await self._opened().row(text, *question.values)))

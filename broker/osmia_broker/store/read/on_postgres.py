@@ -1,0 +1,171 @@
+"""PostgreSQL on the read side: connections of their own that can only read, and the SQL that is PostgreSQL's own."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Integer, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from osmia_broker.addresses import without_password
+from osmia_broker.errors import StoreFailed
+from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason
+from osmia_broker.store.read import dialect
+
+if TYPE_CHECKING:
+    from sqlalchemy import ExceptionContext
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+SETTINGS = {
+    "application_name": "osmia lists",
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "30s",  # three times the time limit of a question; it is there for those that nobody interrupts
+    "idle_in_transaction_session_timeout": "30s",  # a snapshot that is held makes every commit dearer
+    "client_connection_check_interval": "2s",
+    "jit": "off",  # it would compile for longer than a list takes
+}
+_INTERRUPTED, _READ_ONLY = "57014", "25006"
+
+log = logging.getLogger(__name__)
+
+
+class PostgresSource:
+    """The database at *url* as one to read; *role* may name another user than that of the broker's commits."""
+
+    errors: tuple[type[Exception], ...] = (DBAPIError, OSError)
+    keeps_order = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.name = without_password(url)
+
+    def open_engine(self, connections: int) -> "AsyncEngine":
+        """Make an engine over a pool of *connections*. It opens none of them yet."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=self._connect, pool_size=connections, max_overflow=0
+        )
+        # All integers have 64 bits. The driver would refuse a larger one than 32 where SQLAlchemy only knows that it is some integer.
+        types = engine.dialect.colspecs
+        engine.dialect.colspecs = {**types, Integer: types[BigInteger]}
+        event.listen(engine.sync_engine, "handle_error", _replace)
+        return engine
+
+    async def _connect(self) -> Any:
+        try:
+            return await driver().connect(
+                self._url, timeout=CONNECT_S, server_settings=SETTINGS, max_cacheable_statement_size=0
+            )
+        except StoreFailed:
+            raise
+        except Exception as error:
+            raise StoreFailed(f"Expected to reach the database {self.name}, but found: {reason(error)}") from error
+
+    async def begin(self, connection: "AsyncConnection") -> Any:
+        """Return the driver's connection for `interrupt`. The first statement begins a transaction that sees one moment."""
+        return (await connection.get_raw_connection()).driver_connection
+
+    async def interrupt(self, driver_connection: Any) -> None:
+        """Interrupt the statement that runs on the driver's connection, if any; a connection of its own tells the server so."""
+        try:
+            pid = driver_connection.get_server_pid()
+            async with asyncio.timeout(CONNECT_S):
+                other = await self._connect()
+                try:
+                    await other.execute("SELECT pg_cancel_backend($1)", pid)
+                finally:
+                    other.terminate()
+        except Exception as error:  # noqa: BLE001 - then the connection is shut down instead
+            log.debug("interrupted the hard way", extra={"error": reason(error)})
+            driver_connection.terminate()
+
+
+def _replace(context: "ExceptionContext") -> None:
+    """Replace all connections when one has broken, or finds itself on a standby; keep them after an interruption."""
+    code = getattr(context.original_exception, "sqlstate", None) or ""
+    if code == _READ_ONLY or code.startswith(("08", "57P")):
+        context.is_disconnect = True
+    if code == _INTERRUPTED:
+        context.is_disconnect = False
+
+
+# --- expressions; the functions that begin with `osmia_` are those of `postgres/functions.py`
+
+
+def _parts(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+    return [compiler.process(one, **options) for one in element.clauses]
+
+
+@compiles(dialect.Items, "postgresql")
+def _items(element: dialect.Items, compiler: SQLCompiler, **options: Any) -> str:
+    return f"osmia_items({', '.join(_parts(element, compiler, options))})"
+
+
+@compiles(dialect.Keys, "postgresql")
+def _keys(element: dialect.Keys, compiler: SQLCompiler, **options: Any) -> str:
+    return f"osmia_keys({', '.join(_parts(element, compiler, options))})"
+
+
+@compiles(dialect.Among, "postgresql")
+def _among(element: dialect.Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = _parts(element, compiler, options)
+    items = "osmia_keys" if isinstance(next(iter(element.clauses)).type, Integer) else "osmia_items"
+    return f"({column} = ANY (ARRAY(SELECT value FROM {items}({values}))))"
+
+
+@compiles(dialect.AmongRows, "postgresql")
+def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: Any) -> str:
+    *columns, values = _parts(element, compiler, options)
+    types = ["bigint" if isinstance(one.type, Integer) else "text" for one in element.clauses]
+    parts = ", ".join(f"(value::json ->> {number})::{types[number]}" for number in range(len(columns)))
+    return f"(({', '.join(columns)}) IN (SELECT {parts} FROM osmia_items({values})))"
+
+
+@compiles(dialect.Holds, "postgresql")
+def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str:
+    column, value = _parts(element, compiler, options)
+    return f"({value} = ANY (osmia_texts({column})))"
+
+
+@compiles(dialect.Part, "postgresql")
+def _part(element: dialect.Part, compiler: SQLCompiler, **options: Any) -> str:
+    whole, place = _parts(element, compiler, options)
+    return f"(({whole})::json ->> {place})"
+
+
+@compiles(dialect.NumberPart, "postgresql")
+def _number_part(element: dialect.NumberPart, compiler: SQLCompiler, **options: Any) -> str:
+    whole, place = _parts(element, compiler, options)
+    return f"(({whole})::json ->> {place})::bigint"
+
+
+@compiles(dialect.FlagPart, "postgresql")
+def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any) -> str:
+    whole, place = _parts(element, compiler, options)
+    return f"(({whole})::json ->> {place})::boolean"
+
+
+@compiles(dialect.Gathered, "postgresql")
+def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_agg({', '.join(_parts(element, compiler, options))})::text"
+
+
+@compiles(dialect.Fits, "postgresql")
+def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
+    column, pattern = _parts(element, compiler, options)
+    return f"({column} ~ osmia_glob({pattern}))"
+
+
+@compiles(dialect.Number, "postgresql")
+def _number(element: dialect.Number, compiler: SQLCompiler, **options: Any) -> str:
+    return f"osmia_number({', '.join(_parts(element, compiler, options))})"
+
+
+@compiles(dialect.NoLimit, "postgresql")
+def _no_limit(_element: dialect.NoLimit, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "ALL"

