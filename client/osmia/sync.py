@@ -270,6 +270,7 @@ class SyncClient:
     search_jobs = _blocking(Client.search_jobs)
     search_incidents = _blocking(Client.search_incidents)
     search_definitions = _blocking(Client.search_definitions)
+    process_xml = _blocking(Client.process_xml)
     search_variables = _blocking(Client.search_variables)
     search_timers = _blocking(Client.search_timers)
     search_subscriptions = _blocking(Client.search_subscriptions)

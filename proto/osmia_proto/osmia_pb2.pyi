@@ -896,6 +896,47 @@ class Variable(_message.Message):
 Global___Variable: _TypeAlias = Variable  # noqa: Y015
 
 @_typing.final
+class GetProcessXmlRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    process_definition_key: _builtins.int
+    def __init__(
+        self,
+        *,
+        process_definition_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_definition_key", b"process_definition_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProcessXmlRequest: _TypeAlias = GetProcessXmlRequest  # noqa: Y015
+
+@_typing.final
+class GetProcessXmlResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_NAME_FIELD_NUMBER: _builtins.int
+    XML_FIELD_NUMBER: _builtins.int
+    resource_name: _builtins.str
+    xml: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        resource_name: _builtins.str = ...,
+        xml: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resource_name", b"resource_name", "xml", b"xml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetProcessXmlResponse: _TypeAlias = GetProcessXmlResponse  # noqa: Y015
+
+@_typing.final
 class SearchVariablesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    help="One process instance: show, variables, modify, migrate, business-id, cancel.",
+    help="One process instance: show, diagram, variables, modify, migrate, business-id, cancel.",
     no_args_is_help=True,
 )
 
@@ -84,6 +84,25 @@ def _path(flows: "list[TakenFlow]") -> str:
         path += f" → {flow.target_element_name or target}" if target else ""
         at = target
     return path
+
+
+@app.command()
+@with_session
+def diagram(session: Session, key: Key) -> None:
+    """Draw the process of an instance with its tokens: ● for a token, ! for one that an incident stops.
+
+    Example: osmia instance diagram 2251799813685251
+    """
+    from osmia_broker.cli.drawing import draw
+
+    with session.client(found_by=LIST) as client:
+        instance = client.get_instance(key)
+        xml = client.process_xml(instance.process_definition_key)
+    tokens: dict[str, str] = {}
+    for element in instance.elements:
+        tokens[element.element_id] = tokens.get(element.element_id, "") + ("!" if element.incident_key else "●")
+    text = draw(xml, instance.bpmn_process_id, tokens)
+    session.one(instance_row(instance), key="processInstanceKey", text=text)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from osmia_broker.cli.session import Session, with_session
 if TYPE_CHECKING:
     from osmia.results import ProcessDefinition
 
-app = typer.Typer(add_completion=False, help="One process: show, delete.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One process: show, xml, delete.", no_args_is_help=True)
 
 Which = Annotated[
     str,
@@ -46,6 +46,17 @@ def show(session: Session, process: Which) -> None:
     lines += [f"  {one.element_id} starts it at {moment(one.due_ms)}" for one in own_timers]
     lines += [f"  {one.element_id} starts it by {one.kind.lower()} {one.name}".rstrip() for one in own_waits]
     session.one(process_row(found), key="processDefinitionKey", text="\n".join(lines))
+
+
+@app.command()
+@with_session
+def xml(session: Session, process: Which) -> None:
+    """Print the BPMN file of a version of a process. One without positions gets a layout.
+
+    Example: osmia process xml dinner > dinner.bpmn
+    """
+    with session.client() as client:
+        typer.echo(client.process_xml(find_process(client, process).key).decode())
 
 
 @app.command()

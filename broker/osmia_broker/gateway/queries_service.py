@@ -1,16 +1,22 @@
 """The calls of `osmia.v1.Queries`: requests to questions of the read side, and answers to messages."""
 
+import asyncio
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
 from osmia_broker import __version__
+from osmia_broker.calls.checks import int64
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.gateway import seen
 from osmia_broker.gateway.seen import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
 from osmia_broker.model import USER_TASK_JOB_TYPE
+from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.partition import Partition
-from osmia_broker.store.read import Reader, instance_views
+from osmia_broker.store.read import Reader, files, instance_views
+from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
+from osmia_broker.store.read.search.search import get
+from osmia_broker.untrusted_xml import Unreadable
 from osmia_proto import queries
 
 
@@ -82,6 +88,17 @@ class Queries:
             after=request.after,
         )
         return queries.SearchProcessDefinitionsResponse(items=map(seen.definition, page.items), next=page.next)
+
+    async def GetProcessXml(self, request: queries.GetProcessXmlRequest) -> queries.GetProcessXmlResponse:
+        """Return the file of a process definition, with a layout if it has none."""
+        key = int64("process_definition_key", request.process_definition_key)
+        definition = await get(self._reader, PROCESS_DEFINITIONS, key, "process definition")
+        found = await files.content_of(self._reader, "process definition", key)
+        try:
+            xml = await asyncio.to_thread(with_diagram, found.content, definition["processDefinitionId"])
+        except Unreadable:  # an older Osmia took it
+            xml = found.content
+        return queries.GetProcessXmlResponse(resource_name=definition["resourceName"] or "", xml=xml)
 
     async def SearchVariables(self, request: queries.SearchVariablesRequest) -> queries.SearchVariablesResponse:
         """List the variables of one process instance."""

@@ -177,6 +177,15 @@ class SearchCalls(Calls):
         )
         return Page([ProcessDefinition(**_fields(item)) for item in answer.items], answer.next)
 
+    async def process_xml(self, process_definition_key: int) -> bytes:
+        """Return the BPMN file of a process definition. A process without positions gets a layout.
+
+        Raises:
+            NotFound: there is no such definition.
+        """
+        request = queries.GetProcessXmlRequest(process_definition_key=process_definition_key)
+        return bytes((await self._call("GetProcessXml", request)).xml)
+
     async def search_variables(
         self,
         process_instance_key: int,
