@@ -428,3 +428,39 @@ def test_a_subprocess_may_stand_deep_inside_others() -> None:
         + "</bpmn:subProcess>" * depth
     )
     assert len(read(inside).elements) == 2 * depth + 2
+
+
+def listener(inside: str) -> str:
+    return f'<zeebe:executionListener eventType="start" type="l">{inside}</zeebe:executionListener>'
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ("", {"a": "1", "b": "2"}),
+        ("<zeebe:taskHeaders/>", {"a": "1", "b": "2"}),
+        (
+            '<zeebe:taskHeaders><zeebe:header key="b" value="3"/><zeebe:header key="c" value="4"/></zeebe:taskHeaders>',
+            {"a": "1", "b": "3", "c": "4"},
+        ),
+    ],
+)
+def test_a_listener_has_the_headers_of_its_element_and_its_own_win(own: str, found: dict[str, str]) -> None:
+    headers = (
+        '<zeebe:taskHeaders><zeebe:header key="a" value="1"/><zeebe:header key="b" value="2"/></zeebe:taskHeaders>'
+    )
+    listeners = f"<zeebe:executionListeners>{listener(own)}</zeebe:executionListeners>"
+    task = it(element("serviceTask", "it", f'<zeebe:taskDefinition type="x"/>{headers}{listeners}'))
+    assert task.job is not None
+    assert task.start_listeners[0].headers == found
+    assert task.job.headers == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize(
+    "header", ['key="io.camunda.zeebe:x" value="1"', 'key="a" value="1"/><zeebe:header key="a" value="2"']
+)
+def test_faulty_headers_of_a_listener_are_refused(header: str) -> None:
+    own = listener(f"<zeebe:taskHeaders><zeebe:header {header}/></zeebe:taskHeaders>")
+    content = f'<zeebe:taskDefinition type="x"/><zeebe:executionListeners>{own}</zeebe:executionListeners>'
+    [fault] = faults(element("serviceTask", "it", content))
+    assert "eader key" in fault.reason

@@ -4,7 +4,7 @@ A text that starts with `=` is FEEL; any other is a constant.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from osmia_broker.model import expressions
@@ -121,8 +121,12 @@ def headers(source: Source) -> Mapping[str, str]:
 
     A header without key or value is left out, as the reference does: the Modeler writes such headers.
     """
+    return _headers(source, source.extensions.get(_tag("taskHeaders"), []))
+
+
+def _headers(source: Source, containers: Iterable[Node]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for container in source.extensions.get(_tag("taskHeaders"), []):
+    for container in containers:
         for node in container.iterchildren(_tag("header")):
             key, value = node.get("key", ""), node.get("value", "")
             if key.startswith(RESERVED_HEADERS):
@@ -327,7 +331,9 @@ def task_listeners(source: Source) -> dict[str, Listeners]:
 def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, Listeners]:
     found: dict[str, list[ListenerDefinition]] = {}
     seen: set[tuple[str, str]] = set()
-    for container in source.extensions.get(_tag(f"{kind}Listeners"), []):
+    containers = source.extensions.get(_tag(f"{kind}Listeners"), [])
+    common = headers(source) if containers else {}  # a listener's own headers win over those of its element
+    for container in containers:
         for node in container.iterchildren(_tag(f"{kind}Listener")):
             event = source.required(node, "eventType")
             type = source.required(node, "type")
@@ -346,7 +352,11 @@ def _listeners(source: Source, kind: str, events: tuple[str, ...]) -> dict[str, 
             retries = _value(source, node, "retries", _retries) or Static(DEFAULT_RETRIES)
             if compiled is not None:
                 typed = compiled if isinstance(compiled, Static) else Converted(compiled, _job_type)
-                found.setdefault(event, []).append(ListenerDefinition(typed, retries, headers(source)))
+                found.setdefault(event, []).append(
+                    ListenerDefinition(
+                        typed, retries, {**common, **_headers(source, node.iterchildren(_tag("taskHeaders")))}
+                    )
+                )
     return {event: tuple(of_event) for event, of_event in found.items()}
 
 
