@@ -22,7 +22,8 @@ An element without a kind is a start event, an end event or (any other id) an un
 Kinds: start, end, user, job (a service task; its type is its id unless `type` says otherwise), send, script, rule, task, manual, receive,
 call, catch, throw, boundary, exclusive, parallel, inclusive, events (an event-based gateway), sub, eventsub, transaction, adhoc; also any
 BPMN tag as it stands (`wait:receiveTask`).
-Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition; link; compensate (an activity,
+Triggers of events: timer (a duration), date or cycle; message with key; signal; error; escalation; condition with watches (names of
+variables) and changes (create, update); link; compensate (an activity,
 or `any`); terminate=yes; cancelled=yes. A code `any` catches all. A compensation boundary event has its handler in `handler`.
 Loops: items, item, results, result, sequential, done; cardinality; repeat (a standard loop's condition) and times.
 Of the Activiti dialect: collection, element, output, output_item, index; user: category, skip; start: initiator; any: doc, default.

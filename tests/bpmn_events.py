@@ -45,7 +45,13 @@ def _definitions(tag: str, id: str, given: dict[str, str]) -> Iterator[str]:
             reference = "" if given[argument] == "any" else f' {argument}Ref="{id}_{argument}"'
             yield f"<bpmn:{argument}EventDefinition{reference}/>"
     if "condition" in given:
-        yield f"<bpmn:conditionalEventDefinition><bpmn:condition>{escape(given['condition'])}</bpmn:condition></bpmn:conditionalEventDefinition>"
+        names = {"watches": "variableNames", "changes": "variableEvents"}
+        filters = "".join(f" {names[one]}={quoteattr(given[one])}" for one in names if one in given)
+        found = (
+            f"<bpmn:extensionElements><zeebe:conditionalFilter{filters}/></bpmn:extensionElements>" if filters else ""
+        )
+        found += f"<bpmn:condition>{escape(given['condition'])}</bpmn:condition>"
+        yield f"<bpmn:conditionalEventDefinition>{found}</bpmn:conditionalEventDefinition>"
     if "link" in given:
         yield f'<bpmn:linkEventDefinition id="{id}_link" name={quoteattr(given["link"])}/>'
     if "compensate" in given:

@@ -181,6 +181,36 @@ def test_a_condition_is_checked_when_a_value_changes(play: Play, lines: str, at:
     play(f"{WATCH}; {lines}; at {at}")
 
 
+FILTERED = 'deploy start > a:job > end & n:boundary(on=a, condition="=v = 0 and w = 0", cancel=false, {filter}) > r:job > e3:end; create w=0'
+
+
+@pytest.mark.parametrize(
+    ("filter", "lines", "at"),
+    [
+        ("watches=v", "set v=0; set w=1; set w=0", "a r"),
+        ("watches=w", "set v=0; set w=1; set w=0", "a r"),
+        ('watches="v, w"', "set v=0; set w=1; set w=0", "a r r"),
+        ("watches=other", "set v=0", "a"),
+        ("watches=other", "set v=0; set other=1", "a r"),
+        ("changes=create", "set v=0; set v=1; set v=0", "a r"),
+        ("changes=update", "set v=0", "a"),
+        ("changes=update", "set v=0; set v=1; set v=0", "a r"),
+        ('changes="create,update"', "set v=0; set v=1; set v=0", "a r r"),
+        ("watches=v, changes=update", "set v=0; set w=1; set w=0", "a"),
+    ],
+)
+def test_a_filter_says_which_changes_a_condition_waits_for(play: Play, filter: str, lines: str, at: str):
+    play(f"{FILTERED.format(filter=filter)}; {lines}; at {at}")
+
+
+def test_a_condition_that_is_true_at_once_fires_whatever_its_filter(play: Play):
+    play(f"{FILTERED.format(filter='watches=other')} v=0; at a r")
+
+
+def test_a_filter_of_unknown_changes_is_refused(play: Play):
+    play(FILTERED.format(filter="changes=delete").partition("; ")[0], refused="INVALID_ARGUMENT")
+
+
 # --- incidents of jobs of all kinds
 
 

@@ -395,11 +395,15 @@ class DeliverSignal(Command, frozen=True, gc=False):
 
 
 class CheckConditions(Command, frozen=True, gc=False):
-    """Check conditions: those of new subscriptions, or (none given) those of the instance that read one of the changed variables *names*."""
+    """Check conditions: those of new subscriptions, or (none given) those of the instance that wait for one of the changed variables *names*.
+
+    Of these, *created* did not exist before in their scope.
+    """
 
     process_instance_key: int
     subscription_keys: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
 
 
 class ContinueTermination(Command, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """Variables between scopes: documents, the merge outwards, input and output mappings (bpmn-execution.md, section 6)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -13,6 +13,7 @@ from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.model.events import CREATE, UPDATE
 from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
@@ -34,28 +35,35 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
         TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
 
     """
-    changed = [name for name, value in variables.items() if _put(turn, scope.key, scope, name, value)]
+    changed = {
+        name: change for name, value in variables.items() if (change := _put(turn, scope.key, scope, name, value))
+    }
     _changed(turn, scope.process_instance_key, changed)
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
-    changed = [name for name, value in variables.items() if _put(turn, _owner(turn, scope, name), scope, name, value)]
+    changed = {
+        name: change
+        for name, value in variables.items()
+        if (change := _put(turn, _owner(turn, scope, name), scope, name, value))
+    }
     _changed(turn, scope.process_instance_key, changed)
 
 
-def _put(turn: Turn, owner: int, element: ElementInstance, name: str, value: str) -> bool:
-    """Set a variable in the scope *owner* of the instance of *element*; return whether its value is another one now."""
+def _put(turn: Turn, owner: int, element: ElementInstance, name: str, value: str) -> str:
+    """Set a variable in the scope *owner* of the instance of *element*; return the kind of the change, empty if the value is the same."""
     before = turn.variables.of_scope(owner).get(name)
-    is_new = before is None or before.value != value
+    change = CREATE if before is None else UPDATE if before.value != value else ""
     turn.variables.put(owner, element.process_instance_key, name, value)
-    return is_new
+    return change
 
 
-def _changed(turn: Turn, process_instance_key: int, names: list[str]) -> None:
-    """Check the size of the variables after a change, and let the conditions be checked that wait for one."""
-    if names and turn.subscriptions.of_instance(process_instance_key):
-        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=tuple(names)))
+def _changed(turn: Turn, process_instance_key: int, changed: Mapping[str, str]) -> None:
+    """Check the size of the variables after a change, and let the conditions be checked that wait for one. *changed* has the kinds by name."""
+    if changed and turn.subscriptions.of_instance(process_instance_key):
+        created = tuple(name for name, change in changed.items() if change == CREATE)
+        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=tuple(changed), created=created))
     size = turn.variables.text_of(process_instance_key)
     if size > INSTANCE_CHARACTERS_MAX:
         raise TooLarge(
@@ -91,7 +99,9 @@ def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
     values = _mapped(turn, element, mappings)
-    changed = [name for name, value in values if _put(turn, element.key, element, name, _json(value))]
+    changed = {
+        name: change for name, value in values if (change := _put(turn, element.key, element, name, _json(value)))
+    }
     _changed(turn, element.process_instance_key, changed)
 
 
@@ -102,12 +112,12 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
     """
     is_one_of_many = element.loop_counter and isinstance(model_of(turn, element).loop, MultiInstance)
     scope = element if is_one_of_many else turn.elements[element.scope_key]
-    changed = []
+    changed = {}
     for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)
         existing = turn.variables.of_scope(owner).get(name)
-        if _put(turn, owner, element, name, _json(value, existing.value if existing else None)):
-            changed.append(name)
+        if change := _put(turn, owner, element, name, _json(value, existing.value if existing else None)):
+            changed[name] = change
     _changed(turn, element.process_instance_key, changed)
 
 

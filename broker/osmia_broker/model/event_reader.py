@@ -7,6 +7,7 @@ from osmia_broker.model import expressions
 from osmia_broker.model.dates import read_period
 from osmia_broker.model.dialects import activiti
 from osmia_broker.model.events import (
+    ALL_CHANGES,
     CancelEvent,
     CompensationEvent,
     ConditionEvent,
@@ -292,7 +293,24 @@ def _condition(source: Source, node: Node, _place: Place) -> ConditionEvent | No
             conditions[0],
         )
         return None
-    return None if compiled is None else ConditionEvent(compiled)
+    variables, changes = _filter(source, node)
+    return None if compiled is None else ConditionEvent(compiled, variables, changes)
+
+
+def _filter(source: Source, node: Node) -> tuple[frozenset[str], frozenset[str]]:
+    """Read `zeebe:conditionalFilter`: the variables and the changes that count. Without them, all do that the condition reads."""
+    found = Source(node, source.faults).extension(f"{{{ZEEBE}}}conditionalFilter")
+    if found is None:
+        return frozenset(), ALL_CHANGES
+    variables, changes = (
+        frozenset(filter(None, map(trimmed, found.get(attribute, "").split(","))))
+        for attribute in ("variableNames", "variableEvents")
+    )
+    if unknown := changes - ALL_CHANGES:
+        source.fault(
+            f"Expected 'variableEvents' to name 'create' or 'update', but found '{quote(min(unknown))}'", found
+        )
+    return variables, changes or ALL_CHANGES
 
 
 @_reads("linkEventDefinition", Trigger.LINK)

@@ -4,6 +4,7 @@ An event is a place (start, catch, boundary, end …: the element itself) and a 
 once, for all places.
 """
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -57,6 +58,10 @@ class MessageEvent:
     correlation_key: Expression | None = None
 
 
+CREATE, UPDATE = "create", "update"  #: the changes of a variable that a condition may wait for
+ALL_CHANGES = frozenset({CREATE, UPDATE})
+
+
 @dataclass(frozen=True, slots=True)
 class SignalEvent:
     """Fires when a signal of this name is broadcast; or broadcasts it."""
@@ -67,10 +72,20 @@ class SignalEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConditionEvent:
-    """Fires when variables change and the condition is true."""
+    """Fires when variables change and the condition is true.
+
+    *variables* are the names whose changes count; empty: those that the condition reads. *changes* says which changes count.
+    """
 
     trigger: ClassVar[Trigger] = Trigger.CONDITION
     condition: Expression
+    variables: frozenset[str] = frozenset()
+    changes: frozenset[str] = ALL_CHANGES
+
+    def is_concerned(self, changed: Iterable[str], created: Container[str]) -> bool:
+        """Return whether one of the *changed* variables counts. Those in *created* are new in their scope."""
+        watched = self.variables or self.condition.names
+        return any(name in watched and (CREATE if name in created else UPDATE) in self.changes for name in changed)
 
 
 @dataclass(frozen=True, slots=True)

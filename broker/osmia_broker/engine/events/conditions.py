@@ -24,12 +24,13 @@ from osmia_broker.state.rows import StartSubscription, Subscription, Subscriptio
 
 @carries_out(CheckConditions)
 def check_conditions(turn: Turn, command: CheckConditions) -> None:
-    """Fire the events whose condition is true: of new subscriptions, or of those that read a variable that has changed."""
+    """Fire the events whose condition is true: of new subscriptions, or of those that wait for a variable that has changed."""
     for subscription in _subscriptions(turn, command):
         if subscription.key not in turn.subscriptions:
             continue  # an event that fired before has ended what waited
         event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
-        is_concerned = bool(command.subscription_keys) or _reads(event, command.names)
+        assert isinstance(event.event, ConditionEvent), "registered for conditions"
+        is_concerned = bool(command.subscription_keys) or event.event.is_concerned(command.names, command.created)
         owner_key = subscription.element_instance_key
         if is_concerned and _is_true(turn, event, VariableScope(turn, owner_key)):
             fire(turn, turn.elements[owner_key], event, {})
@@ -41,11 +42,6 @@ def _subscriptions(turn: Turn, command: CheckConditions) -> list[Subscription]:
         return [subscription for subscription in found if subscription is not None]
     living = turn.subscriptions.of_instance(command.process_instance_key)
     return [subscription for subscription in living if subscription.kind is SubscriptionKind.CONDITION]
-
-
-def _reads(event: Element, names: tuple[str, ...]) -> bool:
-    assert isinstance(event.event, ConditionEvent), "registered for conditions"
-    return not event.event.condition.names.isdisjoint(names)
 
 
 def _is_true(turn: Turn, event: Element, scope: Scope) -> bool:
