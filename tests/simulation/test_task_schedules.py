@@ -27,7 +27,7 @@ from osmia_broker.engine.task_commands import (
 )
 from osmia_broker.errors import OsmiaError, Rejection, StoreFailed
 from osmia_broker.state.rows import Job, JobKind
-from osmia_broker.state.task_rows import TaskCandidate, TaskTransition, UserTask
+from osmia_broker.state.task_rows import STANDS, TaskCandidate, TaskTransition, UserTask
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search, search
@@ -290,7 +290,7 @@ class People:
         living = {
             (row.user_task_key, str(row.kind), row.name)
             for row in self.it.store.rows(TaskCandidate)
-            if not row.ended_ms
+            if row.standing == STANDS
         }
         assert living == {
             (one.key, kind, name)
