@@ -54,13 +54,21 @@ def test_escape_leaves_the_person_as_they_were_and_gives_the_focus_back(page):
     expect(page.get_by_role("textbox", name="User name")).to_have_value("demo")
 
 
-@pytest.mark.parametrize("name", ["<b>ada</b>", 'O\'Brien & "Sons"', "أحمد", "🐝" * 20, "ada\u202eevil"])
+@pytest.mark.parametrize("name", ["<b>ada</b>", 'O\'Brien & "Sons"', "أحمد", "🐝" * 20])
 def test_a_name_is_shown_as_it_was_typed(page, name):
     page.goto("/nothing")
     page.get_by_role("button", name="Signed in as").click()
     page.get_by_role("textbox", name="User name").fill(name)
     page.get_by_role("button", name="Switch").click()
     expect(page.get_by_role("status")).to_have_text(f"You are {name} now.")
+
+
+def test_a_name_that_turns_the_direction_of_writing_is_refused(page):
+    page.goto("/nothing")
+    page.get_by_role("button", name="Signed in as").click()
+    page.get_by_role("textbox", name="User name").fill("ada\u202eevil")
+    page.get_by_role("button", name="Switch").click()
+    expect(page.get_by_role("alert")).to_have_text("Expected names of printable characters, but found others.")
 
 
 def test_a_blank_name_is_refused(site):
