@@ -25,17 +25,26 @@ class Pair:
     def __init__(self, path: Path, url: str) -> None:
         self.leader, self.other = (ChildBroker(path / name, flags=("--database-url", url)) for name in ("one", "two"))
         self.leader.start()
-        self._starting = threading.Thread(target=self.other.start)
+        self._is_ready, self._is_over = threading.Event(), threading.Event()
+        self._starting = threading.Thread(target=self._start_other)
         self._starting.start()
+
+    def _start_other(self) -> None:
+        """Start it, and stay: a child broker ends with the thread that has started it."""
+        self.other.start()
+        self._is_ready.set()
+        self._is_over.wait()
 
     def wait_for_other(self) -> None:
         """Return when the other broker is ready: it leads."""
-        self._starting.join()
+        assert self._is_ready.wait(100)
 
     def close(self) -> None:
         self.leader.kill()
-        self._starting.join()
+        self._is_ready.wait(100)
         self.other.kill()
+        self._is_over.set()
+        self._starting.join()
 
 
 @pytest.fixture
@@ -50,7 +59,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
 def begin(broker: ChildBroker) -> list[int]:
     """Start instances, and hand their jobs out for a moment."""
     with osmia.SyncClient(broker.address) as client:
-        client.deploy(("process.bpmn", bpmn("start > ask:job > end").encode()))
+        client.deploy(("process.bpmn", bpmn("start > ask:job > end")))
         return [client.create_instance("process", {"n": number}).key for number in range(INSTANCES)]
 
 
@@ -78,4 +87,4 @@ def test_a_leader_that_was_stopped_for_long_answers_nothing_when_it_goes_on(pair
     assert finish(pair.other) == created
     os.kill(stopped, signal.SIGCONT)
     with osmia.SyncClient(pair.leader.address) as client, pytest.raises(osmia.Unavailable):
-        client.set_variables(created[0], {"n": 7}, timeout_ms=20_000)
+        client.set_variables(created[0], {"n": 7})
