@@ -191,7 +191,7 @@ def test_every_reader_of_the_environment_is_known():
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     }
-    assert readers <= {"osmia_broker.config", "osmia._address", "osmia.access"}, readers
+    assert readers <= {"osmia_broker.config", "osmia_broker.cli.profiles", "osmia._address", "osmia.access"}, readers
 
 
 def test_every_call_of_the_contract_is_answered_or_left_out_on_purpose():
