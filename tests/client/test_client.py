@@ -56,6 +56,7 @@ METHODS = {
     "SearchMessages": "search_messages",
     "SearchDecisionEvaluations": "search_decision_evaluations",
     "ListTakenSequenceFlows": "taken_flows",
+    "GetProcessXml": "process_xml",
     "Status": "status",
 }
 
