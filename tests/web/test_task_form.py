@@ -102,6 +102,7 @@ def test_a_form_that_has_left_the_page_is_not_saved(open_form):
 
 def test_a_form_of_somebody_elses_task_is_only_shown(open_form, browse):
     page = open_form(DINNER, dinner="pizza")
+    expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_be_visible()
     other = browse("ada")
     other.goto(page.url)
     field = region(other, "Form").get_by_role("textbox", name="What do we eat?")
