@@ -49,10 +49,12 @@ def opened(path: Path, line: str, **settings: Any) -> Iterator[Rest]:
     """A broker with one instance of the process *line*."""
     with running_broker(path, **settings) as broker:
         rest = Rest(broker)
-        rest.deploy(line)
-        rest.create()
-        yield rest
-        rest.http.close()
+        try:
+            rest.deploy(line)
+            rest.create()
+            yield rest
+        finally:
+            rest.http.close()
 
 
 @pytest.fixture(scope="module", params=READERS)
