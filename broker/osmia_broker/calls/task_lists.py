@@ -11,7 +11,7 @@ from osmia_broker.engine.task_commands import Actor
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader, task_query
 from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.search.search import Found, Search, search
+from osmia_broker.store.read.search.search import Found, Search, orders, search
 from osmia_broker.store.read.task_filters import filters_of
 from osmia_broker.store.read.task_query import Asker, TaskQuery
 from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
@@ -56,7 +56,7 @@ class TaskLists:
             if name in filter and name != "state":
                 raise InvalidArgument(f"Expected '{name}' in the query or in the filter, but found it in both")
             filter[name] = value
-        asked = Search(filter, narrowed.sort or _sorts(query), narrowed.page)
+        asked = Search(filter, narrowed.sort or orders(task_query.order_of(query)), narrowed.page)
         more: dict[str, Any] = {} if bytes_max is None else {"bytes_max": bytes_max}
         return await search(self._reader, USER_TASKS, asked, scope=self._scope, **more)
 
@@ -78,10 +78,3 @@ class TaskLists:
         except InvalidArgument as fault:
             return SavedFilter(name, text, problem=str(fault))
         return SavedFilter(name, text, found.total, found.has_more_total)
-
-
-def _sorts(query: TaskQuery) -> list[dict[str, str]]:
-    return [
-        {"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"}
-        for one in task_query.order_of(query)
-    ]

@@ -1,6 +1,6 @@
 """Define the arguments and options that several commands share, so that they read the same everywhere."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,6 +54,11 @@ Groups = Annotated[
 ]
 Action = Annotated[str, typer.Option(metavar="TEXT", help="A word for the task's history.")]
 BusinessId = Annotated[str, typer.Option(metavar="TEXT", help="Only for the instance with this business id.")]
+
+
+def acting(user: str, groups: str) -> dict[str, Any]:
+    """Return the acting person as the calls of the SDK take it."""
+    return {"user": user, "groups": names(groups)}
 
 
 def names(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
-from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, names
+from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
 from osmia_broker.cli.session import Session, as_duration, milliseconds, spelt, with_session
@@ -46,7 +46,7 @@ def show(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
     Example: osmia task show 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task, who = _task(client, key, user, groups), _who(user, groups)
+        task, who = _task(client, key, user, groups), acting(user, groups)
         comments = client.user_tasks.comments(task.key, **who)
         variables = client.user_tasks.variables(task.key, **who) if not task.completion_date else {}
         fields = form_fields(client.user_tasks.form(task.key, **who))
@@ -84,7 +84,7 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
         try:
-            client.user_tasks.claim(task.key, **_who(user, groups), action=action)
+            client.user_tasks.claim(task.key, **acting(user, groups), action=action)
         except InvalidState as error:
             raise _claimed_already(client, task.key, user, groups, error.details) or error from error
     _done(session, task.key, f"Claimed {task.key} for {user}")
@@ -107,7 +107,7 @@ def next(
     _refuse_nobody(user, "osmia task next --user anna")
     with session.client(found_by=LIST) as client:
         task = client.user_tasks.claim_next(
-            **_who(user, groups), bpmn_process_id=process, element_id=element, action=action
+            **acting(user, groups), bpmn_process_id=process, element_id=element, action=action
         )
     if task is None:
         raise Failure(Exit.NOT_FOUND, f"There is no free task for {user}.", mend=LIST, code="NOT_FOUND")
@@ -124,7 +124,7 @@ def unclaim(session: Session, key: Key, user: User = "", groups: Groups = "", ac
     """
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
-        client.user_tasks.unclaim(task.key, **_who(user, groups), action=action)
+        client.user_tasks.unclaim(task.key, **acting(user, groups), action=action)
     _done(session, task.key, f"Gave {task.key} back")
 
 
@@ -144,7 +144,7 @@ def assign(
     """
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
-        client.user_tasks.assign(task.key, assignee, **_who(user, groups), action=action)
+        client.user_tasks.assign(task.key, assignee, **acting(user, groups), action=action)
     _done(session, task.key, f"Assigned {task.key} to {assignee}")
 
 
@@ -190,7 +190,7 @@ def update(
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
         try:
-            client.user_tasks.update(task.key, changeset, **_who(user, groups), action=action)
+            client.user_tasks.update(task.key, changeset, **acting(user, groups), action=action)
         except InvalidArgument as error:
             failure = from_call(error, client.address)
             failure.mend = f"osmia task update {key} --due 2030-01-31T12:00:00Z" if due or follow_up else ""
@@ -226,7 +226,7 @@ def complete(
         try:
             task = _open_task(client, key, user, groups)
             hold_ms = milliseconds(hold) if hold else 0
-            client.user_tasks.complete(task.key, variables, **_who(user, groups), action=action, hold_ms=hold_ms)
+            client.user_tasks.complete(task.key, variables, **acting(user, groups), action=action, hold_ms=hold_ms)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
             session.say("This broker has no lists, so it is not checked that the key is one of a user task.")
             client.complete_job(key, variables)
@@ -249,7 +249,7 @@ def comment(
     """
     with session.client(found_by=LIST) as client:
         task = _open_task(client, key, user, groups)
-        client.user_tasks.comment(task.key, text, **_who(user, groups))
+        client.user_tasks.comment(task.key, text, **acting(user, groups))
     _done(session, task.key, f"Commented {task.key}")
 
 
@@ -261,7 +261,7 @@ def history(session: Session, key: Key, user: User = "", groups: Groups = "") ->
     Example: osmia task history 2251799813685256
     """
     with session.client(found_by=LIST) as client:
-        task_key, who = _task(client, key, user, groups).key, _who(user, groups)
+        task_key, who = _task(client, key, user, groups).key, acting(user, groups)
         steps = client.user_tasks.history(task_key, **who)
         comments = client.user_tasks.comments(task_key, **who)
     rows = [
@@ -313,10 +313,6 @@ def _pairs(variables: dict[str, Any]) -> list[str]:
     return [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in variables.items()]
 
 
-def _who(user: str, groups: str) -> dict[str, Any]:
-    return {"user": user, "groups": names(groups)}
-
-
 def _refuse_nobody(user: str, mend: str) -> None:
     if not user.strip():
         raise usage("A task is claimed for somebody, and nobody is named.", mend)
@@ -337,7 +333,7 @@ def _open_task(client: "SyncClient", key: int, user: str, groups: str) -> "UserT
 
 def _claimed_already(client: "SyncClient", key: int, user: str, groups: str, details: str) -> Failure | None:
     """Return the failure of a claim that came too late; None if the claim was refused for another reason."""
-    holder = client.user_tasks.get(key, **_who(user, groups)).assignee
+    holder = client.user_tasks.get(key, **acting(user, groups)).assignee
     if not holder or holder == user:
         return None
     return Failure(
@@ -365,7 +361,7 @@ def _task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
     from osmia.errors import NotFound
 
     try:
-        return client.user_tasks.get(key, **_who(user, groups))
+        return client.user_tasks.get(key, **acting(user, groups))
     except NotFound:
         found = client.search_jobs(key=key).items
     if not found:
@@ -379,7 +375,7 @@ def _task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
             code="NOT_FOUND",
         )
     readable = client.user_tasks.search(
-        {"elementInstanceKey": str(job.element_instance_key)}, **_who(user, groups)
+        {"elementInstanceKey": str(job.element_instance_key)}, **acting(user, groups)
     ).items
     if not readable:
         raise Failure(

@@ -1,11 +1,11 @@
 """`osmia task filters|save-filter|delete-filter|snooze|wake|snoozed`: a person's own lists of tasks."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.options import Groups, Key, User, names
+from osmia_broker.cli.options import Groups, Key, User, acting
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, with_session
 
@@ -40,7 +40,7 @@ def filters(session: Session, user: User = "", groups: Groups = "") -> None:
     Example: osmia task filters --user anna
     """
     with session.client() as client:
-        found = client.user_tasks.filters(**_who(user, groups))
+        found = client.user_tasks.filters(**acting(user, groups))
     rows = [
         {
             "name": one.name,
@@ -68,7 +68,7 @@ def save_filter(
     if not query.strip():
         raise usage("A filter needs a query.", "osmia task delete-filter NAME   (deletes one)")
     with session.client() as client:
-        client.user_tasks.save_filter(name, query.strip(), **_who(user, groups))
+        client.user_tasks.save_filter(name, query.strip(), **acting(user, groups))
     session.one({"name": name, "query": query.strip()}, key="name", text=f"Saved {name}")
 
 
@@ -79,7 +79,7 @@ def delete_filter(session: Session, name: Name, user: User = "", groups: Groups 
     Example: osmia task delete-filter "Urgent invoices" --user anna
     """
     with session.client() as client:
-        client.user_tasks.delete_filter(name, **_who(user, groups))
+        client.user_tasks.delete_filter(name, **acting(user, groups))
     session.one({"name": name}, key="name", text=f"Deleted {name}")
 
 
@@ -100,7 +100,7 @@ def snooze(
     """
     if not until and not until_change:
         raise usage("No time is given.", f"osmia task snooze {key} 2d")
-    who = _who(user, groups)
+    who = acting(user, groups)
     with session.client(found_by="osmia tasks") as client:
         client.user_tasks.snooze(key, until=until, until_change=until_change, **who)
         [held] = [one for one in client.user_tasks.snoozed(**who) if one.key == key]
@@ -115,7 +115,7 @@ def wake(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
     Example: osmia task wake 2251799813685256 --user anna
     """
     with session.client(found_by="osmia tasks") as client:
-        client.user_tasks.wake(key, **_who(user, groups))
+        client.user_tasks.wake(key, **acting(user, groups))
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=f"Called {key} back")
 
 
@@ -126,7 +126,7 @@ def snoozed(session: Session, user: User = "", groups: Groups = "") -> None:
     Example: osmia task snoozed --user anna
     """
     with session.client() as client:
-        found = client.user_tasks.snoozed(**_who(user, groups))
+        found = client.user_tasks.snoozed(**acting(user, groups))
     rows = [
         {
             "userTaskKey": str(one.key),
@@ -136,7 +136,3 @@ def snoozed(session: Session, user: User = "", groups: Groups = "") -> None:
         for one in found
     ]
     session.list(rows, SNOOZE_COLUMNS, empty="You have snoozed no task.")
-
-
-def _who(user: str, groups: str) -> dict[str, Any]:
-    return {"user": user, "groups": names(groups)}

@@ -1,11 +1,11 @@
 """`osmia task propose|proposals|accept|respond|ignore|undo`: what somebody proposes for a task, and what is taken back."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.options import Groups, Key, User, Var, Vars, names
+from osmia_broker.cli.options import Groups, Key, User, Var, Vars, acting
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, with_session
 
@@ -45,7 +45,7 @@ def propose(
     """
     variables = typed.read(var, vars)
     with session.client(found_by="osmia tasks") as client:
-        made = client.user_tasks.propose(key, variables, outcome=outcome, text=text, **_who(user, groups))
+        made = client.user_tasks.propose(key, variables, outcome=outcome, text=text, **acting(user, groups))
     session.one({"proposalKey": str(made)}, key="proposalKey", text=f"Proposed {made} for {key}")
 
 
@@ -56,7 +56,7 @@ def proposals(session: Session, key: Key, user: User = "", groups: Groups = "") 
     Example: osmia task proposals 2251799813685256
     """
     with session.client(found_by="osmia tasks") as client:
-        found = client.user_tasks.proposals(key, **_who(user, groups))
+        found = client.user_tasks.proposals(key, **acting(user, groups))
     rows = [
         {
             "proposalKey": str(one.key),
@@ -114,15 +114,11 @@ def undo(session: Session, key: Key, user: User = "", groups: Groups = "") -> No
     Example: osmia task undo 2251799813685256 --user anna
     """
     with session.client(found_by="osmia tasks") as client:
-        client.user_tasks.undo(key, **_who(user, groups))
+        client.user_tasks.undo(key, **acting(user, groups))
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=f"Took it back: {key} is as before")
 
 
 def _answer(session: Session, proposal: int, state: str, done: str, answer: str, user: str, groups: str) -> None:
     with session.client() as client:
-        client.user_tasks.answer_proposal(proposal, state, answer=answer, **_who(user, groups))
+        client.user_tasks.answer_proposal(proposal, state, answer=answer, **acting(user, groups))
     session.one({"proposalKey": str(proposal)}, key="proposalKey", text=f"{done} {proposal}")
-
-
-def _who(user: str, groups: str) -> dict[str, Any]:
-    return {"user": user, "groups": names(groups)}

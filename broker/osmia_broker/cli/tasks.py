@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Groups, Limit, Process, User, names
+from osmia_broker.cli.options import Groups, Limit, Process, User, acting
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
@@ -57,7 +57,7 @@ def tasks(
     wanted |= {name: value for name, value in given.items() if value}
     if is_unassigned:
         wanted["$or"] = [{"assignee": {"$exists": False}}]
-    who = {"user": user, "groups": names(groups)}
+    who = acting(user, groups)
     with session.client(found_by="osmia task filters" if saved else "") as client:
         asked = " ".join(filter(None, (_saved(client, saved, who), query.strip())))
         if asked and not is_completed:

@@ -38,6 +38,7 @@ from osmia_broker.engine.variables import put_local
 from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, Job, JobKind
 from osmia_broker.state.task_rows import (
+    NO_TIME_MS,
     SavedTaskFilter,
     TaskComment,
     TaskDraft,
@@ -47,7 +48,6 @@ from osmia_broker.state.task_rows import (
     UserTaskState,
 )
 
-NO_TIME_MS = 2**63 - 1  #: the end of a snooze that has no time
 NO_RESULT = TaskListenerResult()
 
 

@@ -156,6 +156,9 @@ class TaskDraft:
     saved_ms: int = changing(0)
 
 
+NO_TIME_MS = 2**63 - 1  #: the end of a snooze that has no time
+
+
 @stored("task_snoozes", primary_key=("user", "user_task_key"), is_history=True)
 @dataclass(slots=True)
 class TaskSnooze:

@@ -25,7 +25,7 @@ from osmia_broker.model.diagrams import FlowNode
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, INCIDENTS, USER_TASKS
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.search import Found, Search, search
+from osmia_broker.store.read.search.search import Found, Search, orders, search
 
 SAID = "osmia_said"  #: the cookie with the message for the next page
 SAID_SECONDS = 60
@@ -155,9 +155,8 @@ class Visit:
             InvalidArgument: the filter or a cursor is wrong.
 
         """
-        order = [{"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"} for one in sort]
         place = {"after": after} if after else {"before": before} if before else {}
-        asked = Search(filter or {}, order, {"limit": limit, **place})
+        asked = Search(filter or {}, orders(sort), {"limit": limit, **place})
         scopes = {USER_TASKS: self.tasks.scope, AUDIT_LOGS: self.tasks.log_scope}
         return await search(self.reader, entity, asked, scope=scopes.get(entity))
 

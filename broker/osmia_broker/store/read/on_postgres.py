@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class PostgresSource:
-    """The database at *url* as one to read; *role* may name another user than that of the broker's commits."""
+    """The database at *url* as one to read."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, OSError)
     keeps_order = False

@@ -6,12 +6,11 @@ Nothing ends a snooze: whether it still holds is read from its row, the time, an
 import msgspec
 from sqlalchemy import bindparam, or_, select
 
-from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskSnooze, UserTask
+from osmia_broker.state.task_rows import NO_TIME_MS, TaskComment, TaskEvent, TaskSnooze, UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.sources import Sources, question
 
 SNOOZED_MAX = 1_000  #: tasks of one person; of more, the older ones are in the lists again
-NO_TIME_MS = 2**63 - 1
 
 _snooze, _task = schema.TABLES[TaskSnooze], schema.TABLES[UserTask]
 _CHANGES = (schema.TABLES[TaskEvent], schema.TABLES[TaskComment])

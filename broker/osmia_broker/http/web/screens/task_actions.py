@@ -38,7 +38,7 @@ async def unclaim(visit: Visit, key: int) -> Response:
 
 
 @action(TASK + "/hand-back")
-async def handback_to(visit: Visit, key: int) -> Response:
+async def hand_back(visit: Visit, key: int) -> Response:
     """Give a task back with a reason, which becomes a comment."""
     reason = (await visit.field("reason")).strip()
     if not reason:
@@ -46,11 +46,11 @@ async def handback_to(visit: Visit, key: int) -> Response:
             back_to(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
         )
 
-    async def handedback_to() -> None:
+    async def handed_back() -> None:
         await visit.calls.user_tasks.comment(key, f"Handed back: {reason}", caller=visit.caller)
         await visit.calls.user_tasks.unassign(key, caller=visit.caller, action="hand back")
 
-    return await done_with(visit, key, handedback_to(), "Task handed back.", comment=reason, undo=True)
+    return await done_with(visit, key, handed_back(), "Task handed back.", comment=reason, undo=True)
 
 
 @action(TASK + "/assign")

@@ -5,7 +5,7 @@
 An answer includes each command that was answered before, and all of it is of one moment.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,11 @@ class _Page(msgspec.Struct, frozen=True):
     skipped: int = 0
     place: Place | None = None
     at: tuple[Any, ...] = ()
+
+
+def orders(names: Iterable[str]) -> list[dict[str, str]]:
+    """Write an order as a request has it. A name that begins with `-` is in descending order."""
+    return [{"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"} for one in names]
 
 
 @question
