@@ -245,6 +245,9 @@ class Broker:
         people.tasks_open = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_open.items()}
         people.tasks_overdue = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_overdue.items()}
         people.incidents_open = {(error_type,): n for error_type, n in found.incidents_open.items()}
+        people.instances_active = {(process,): n for process, n in found.instances_active.items()}
+        people.jobs_waiting = {(type,): n for type, n in found.jobs_waiting.items()}
+        people.messages_buffered = {(str(self.partition.id),): found.messages_buffered}
 
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:

@@ -40,19 +40,19 @@ def open_database(settings: Settings, counters: PartitionCounters, opened: Async
         StoreFailed: another broker uses the data directory, or a driver is not installed.
 
     """
-    return _postgresql(settings, opened) if settings.database_url else _sqlite(settings, counters)
+    return _postgresql(settings, counters, opened) if settings.database_url else _sqlite(settings, counters)
 
 
 def _sqlite(settings: Settings, counters: PartitionCounters) -> Database:
     path = settings.data_dir / "partition-1.db"
+    store = SqliteStore(path)
+    counters.epoch = lambda: store.epoch
     counters.store_bytes = lambda: sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
     counters.free_disk_bytes = lambda: shutil.disk_usage(path.parent).free
-    return Database(
-        "sqlite", f"sqlite {settings.data_dir}", SqliteStore(path), Reader(path), None, lambda _address: None
-    )
+    return Database("sqlite", f"sqlite {settings.data_dir}", store, Reader(path), None, lambda _address: None)
 
 
-def _postgresql(settings: Settings, opened: AsyncExitStack) -> Database:
+def _postgresql(settings: Settings, counters: PartitionCounters, opened: AsyncExitStack) -> Database:
     from osmia_broker.store.postgres.connection import Server, driver
     from osmia_broker.store.postgres.lease import Lease
     from osmia_broker.store.postgres.store import PostgresStore
@@ -64,6 +64,7 @@ def _postgresql(settings: Settings, opened: AsyncExitStack) -> Database:
     broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(settings.data_dir, BROKER_ID)[:8]}"
     server = Server(url)
     lease = Lease(server, broker_id, 1)
+    counters.epoch = lambda: lease.epoch
 
     def announce(address: str) -> None:
         lease.address = address

@@ -8,7 +8,7 @@ read on the event loop, except a partition's commit times, which its writer thre
 
 import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,7 +25,23 @@ OTHER = "other"
 Labels = tuple[str, ...]  #: the values of a family's labels, in their order
 Value = TypeVar("Value")
 
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+WORK_SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 2 * MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 7 * DAY)
+PEOPLE_SECONDS = (
+    1.0,
+    10.0,
+    MINUTE,
+    5 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    4 * HOUR,
+    12 * HOUR,
+    DAY,
+    2 * DAY,
+    7 * DAY,
+    30 * DAY,
+)
 COMMANDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 
@@ -43,6 +59,18 @@ class Histogram:
         """Count one *value*, in the unit of the bounds."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def observe_since(self, moments: Sequence[float], now: float) -> None:
+        """Count the time that has passed at *now* since each of *moments*."""
+        bounds, counts = self.bounds, self.counts
+        for moment in moments:
+            counts[bisect_left(bounds, now - moment)] += 1
+        self.total += now * len(moments) - sum(moments)
+
+    def add(self, other: "Histogram") -> None:
+        """Count everything that *other* has counted; its bounds are the same."""
+        self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
 
     @property
     def count(self) -> int:
@@ -87,6 +115,35 @@ class NameTally(Tally):
         return name
 
 
+class NameHistograms(dict[str, Histogram]):
+    """A histogram for each name from outside: after `NAMES_MAX` of them the rest is observed as `other`."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        super().__init__()
+        self.bounds = bounds
+
+    def __missing__(self, name: str) -> Histogram:
+        if len(self) >= NAMES_MAX and name != OTHER:
+            return self[OTHER]
+        histogram = self[name] = Histogram(self.bounds)
+        return histogram
+
+    def observe(self, name: str, value: float) -> None:
+        """Count one *value* of *name*."""
+        self[name].observe(value)
+
+
+def _durations() -> dict[Labels, NameHistograms]:
+    """Return the histograms of what takes its time, by the kind and the intent of the domain event that ends it."""
+    return {
+        ("instance", "completed"): NameHistograms(PEOPLE_SECONDS),
+        ("job", "activated"): NameHistograms(WORK_SECONDS),
+        ("job", "completed"): NameHistograms(WORK_SECONDS),
+        ("task", "claimed"): NameHistograms(PEOPLE_SECONDS),
+        ("task", "completed"): NameHistograms(PEOPLE_SECONDS),
+    }
+
+
 def _zero() -> float:
     return 0.0
 
@@ -97,6 +154,11 @@ class PartitionCounters:
 
     partition: int
     commands: Tally = field(default_factory=Tally)  #: (name of the command, `accepted` or `rejected`)
+    command_seconds: Histogram = field(
+        default_factory=lambda: Histogram(SECONDS)
+    )  #: of accepted commands, as the next two
+    queue_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    decide_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_batch_commands: Histogram = field(default_factory=lambda: Histogram(COMMANDS))
     commit_failures: Tally = field(default_factory=Tally)  #: (reason: `disk_full`, `store`)
@@ -106,6 +168,8 @@ class PartitionCounters:
         default_factory=NameTally
     )  #: (type, created | activated | completed | failed | error | timed_out | canceled)
     incidents: Tally = field(default_factory=Tally)  #: (error type)
+    took: dict[Labels, NameHistograms] = field(default_factory=_durations)
+    timer_lag_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     # Gauges are asked for when somebody scrapes.
     held_jobs: Callable[[], Mapping[Labels, int]] = dict  #: (type): jobs that workers hold
     queue_commands: Callable[[], float] = _zero
@@ -113,6 +177,23 @@ class PartitionCounters:
     store_bytes: Callable[[], float] = _zero
     free_disk_bytes: Callable[[], float] = _zero
     is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
+    epoch: Callable[[], float] = _zero  #: of the store; it grows with each take-over
+
+    def accepted(self, command: str, seconds: float) -> None:
+        """Count a command that took effect, and that took *seconds* to decide."""
+        self.commands.add(command, "accepted")
+        self.decide_seconds.observe(seconds)
+
+    def committed(self, commands: int, seconds: float) -> None:
+        """Count a commit of so many commands that took *seconds*."""
+        self.commit_seconds.observe(seconds)
+        self.commit_batch_commands.observe(commands)
+
+    def answered(self, arrivals: Sequence[float], closed_s: float, now_s: float) -> None:
+        """Count the times of one batch of commands: from each arrival until the batch was closed, and until the answer."""
+        if arrivals:
+            self.queue_seconds.observe_since(arrivals, closed_s)
+            self.command_seconds.observe_since(arrivals, now_s)
 
     def follow(
         self, queued: Callable[[], float], resident: Callable[[], float], held: Callable[[], Mapping[Labels, int]]
@@ -159,11 +240,14 @@ class HttpCounters:
 
 @dataclass(slots=True)
 class PeopleCounters:
-    """What waits for people, as it was when the store was asked last."""
+    """What waits for people and workers, as it was when the store was asked last."""
 
     tasks_open: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)
     tasks_overdue: Mapping[Labels, int] = field(default_factory=dict)  #: (assigned: yes | no)
     incidents_open: Mapping[Labels, int] = field(default_factory=dict)  #: (error type)
+    instances_active: Mapping[Labels, int] = field(default_factory=dict)  #: (process id)
+    jobs_waiting: Mapping[Labels, int] = field(default_factory=dict)  #: (type)
+    messages_buffered: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
 
 
 @dataclass(slots=True)
@@ -238,6 +322,12 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     label = ["partition"]
     commands = _by_partition(partitions, lambda one: one.commands)
     yield _counter("osmia_commands", "Commands decided.", [*label, "command", "outcome"], commands)
+    seconds = _each(partitions, lambda one: one.command_seconds)
+    yield _histogram("osmia_command_seconds", "From a command's arrival to its answer.", label, seconds)
+    seconds = _each(partitions, lambda one: one.queue_seconds)
+    yield _histogram("osmia_queue_seconds", "From a command's arrival until its commit begins.", label, seconds)
+    seconds = _each(partitions, lambda one: one.decide_seconds)
+    yield _histogram("osmia_decide_seconds", "Time in which the engine decided a command.", label, seconds)
     seconds = _each(partitions, lambda one: one.commit_seconds)
     yield _histogram("osmia_commit_seconds", "Time of one commit in the store.", label, seconds)
     batches = _each(partitions, lambda one: one.commit_batch_commands)
@@ -254,6 +344,10 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     yield _gauge("osmia_store_bytes", "Size of the partition's store.", label, stored)
     free = _each(partitions, lambda one: one.free_disk_bytes())
     yield _gauge("osmia_free_disk_bytes", "Room on the disk of the partition's store.", label, free)
+    lags = _each(partitions, lambda one: one.timer_lag_seconds)
+    yield _histogram("osmia_timer_lag_seconds", "From the moment of a timer until it fired.", label, lags)
+    epochs = _each(partitions, lambda one: one.epoch())
+    yield _gauge("osmia_partition_epoch", "Grows each time that a broker takes the partition over.", label, epochs)
     leading = _each(partitions, lambda one: int(one.is_leading()))
     yield _gauge("osmia_partition_leader", "1 while the partition takes and stores commands here.", label, leading)
 
@@ -268,12 +362,29 @@ def _summed_families(partitions: list[PartitionCounters]) -> "Iterator[Metric]":
     yield _gauge("osmia_jobs_held", "Jobs that workers hold now.", ["type"], held)
     incidents = _sum(one.incidents for one in partitions)
     yield _counter("osmia_incidents", "Incidents raised.", ["error_type"], incidents)
+    for ends, (name, text, label) in _DURATIONS.items():
+        yield _histogram(name, text, [label], _merged(one.took[ends] for one in partitions))
+
+
+#: The families of what takes its time, by the kind and the intent of the domain event that ends it.
+_DURATIONS = {
+    ("instance", "completed"): ("osmia_process_instance_seconds", "From creation to completion.", "process"),
+    ("job", "activated"): ("osmia_job_wait_seconds", "From creation until a worker got the job first.", "type"),
+    ("job", "completed"): ("osmia_job_seconds", "From creation to completion.", "type"),
+    ("task", "claimed"): ("osmia_user_task_wait_seconds", "From creation until a person got the task.", "process"),
+    ("task", "completed"): ("osmia_user_task_seconds", "From creation to completion.", "process"),
+}
 
 
 def _people_families(people: PeopleCounters) -> "Iterator[Metric]":
     yield _gauge("osmia_user_tasks_open", "User tasks that wait for a person.", ["assigned"], people.tasks_open)
     yield _gauge("osmia_user_tasks_overdue", "Those past their due date.", ["assigned"], people.tasks_overdue)
     yield _gauge("osmia_incidents_open", "Incidents that nobody has resolved.", ["error_type"], people.incidents_open)
+    active = _sum([people.instances_active])
+    yield _gauge("osmia_process_instances_active", "Process instances that run.", ["process"], active)
+    waiting = _sum([people.jobs_waiting])
+    yield _gauge("osmia_jobs_waiting", "Jobs that a worker could have now.", ["type"], waiting)
+    yield _gauge("osmia_messages_buffered", "Messages kept for later.", ["partition"], people.messages_buffered)
 
 
 def _each(partitions: list[PartitionCounters], read: Callable[[PartitionCounters], Value]) -> dict[Labels, Value]:
@@ -290,6 +401,16 @@ def _sum(tallies: Iterable[Mapping[Labels, int]]) -> Tally:
         for labels, count in tally.items():
             total.add(*labels, amount=count)
     return total
+
+
+def _merged(partitions: Iterable[NameHistograms]) -> dict[Labels, Histogram]:
+    """Add up the histograms of the partitions by name; the bound of names holds for the sum as well."""
+    total: NameHistograms | None = None
+    for histograms in partitions:
+        total = total or NameHistograms(histograms.bounds)
+        for name, histogram in histograms.items():
+            total[name].add(histogram)
+    return {(name,): histogram for name, histogram in (total or {}).items()}
 
 
 def _counter(name: str, text: str, labels: list[str], values: Mapping[Labels, float]) -> "Metric":

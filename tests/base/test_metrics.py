@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from osmia_broker.metrics import NAMES_MAX, Histogram, Metrics, NameTally
+from osmia_broker.metrics import NAMES_MAX, Histogram, Metrics, NameHistograms, NameTally
 
 CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this state fills
     "osmia_build_info",
@@ -29,6 +29,19 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_user_tasks_open",
     "osmia_user_tasks_overdue",
     "osmia_incidents_open",
+    "osmia_command_seconds",
+    "osmia_queue_seconds",
+    "osmia_decide_seconds",
+    "osmia_partition_epoch",
+    "osmia_process_instances_active",
+    "osmia_process_instance_seconds",
+    "osmia_jobs_waiting",
+    "osmia_job_wait_seconds",
+    "osmia_job_seconds",
+    "osmia_user_task_wait_seconds",
+    "osmia_user_task_seconds",
+    "osmia_timer_lag_seconds",
+    "osmia_messages_buffered",
 }
 
 
@@ -74,6 +87,35 @@ def test_what_is_said_of_the_whole_broker_is_the_sum_of_its_partitions():
     assert told["osmia_jobs_total", "ask", "created"] == 3
     assert told["osmia_process_instances_total", "completed", "dinner"] == 2
     assert told["osmia_incidents_total", "CONDITION_ERROR"] == 2
+
+
+def test_the_durations_of_a_name_are_those_of_all_partitions():
+    metrics = Metrics()
+    for number in (1, 2):
+        metrics.partition(number).took["job", "completed"].observe("ask", 20.0 * number)
+    told = samples(metrics)
+    assert told["osmia_job_seconds_sum", "ask"] == 60
+    assert told["osmia_job_seconds_count", "ask"] == 2
+    assert told["osmia_job_seconds_bucket", "30.0", "ask"] == 1
+
+
+def test_names_with_durations_are_bounded():
+    histograms = NameHistograms((1.0,))
+    for number in range(NAMES_MAX + 50):
+        histograms.observe(f"type-{number}", 0.5)
+    histograms.observe("type-0", 0.5)
+    assert len(histograms) == NAMES_MAX + 1
+    assert histograms["other"].count == 50
+    assert histograms["type-0"].count == 2
+
+
+def test_many_observations_at_once_are_those_one_by_one():
+    at_once, one_by_one = Histogram((1, 2)), Histogram((1, 2))
+    at_once.observe_since([0.0, 0.5, 8.0, 9.0], now=10.0)
+    for value in (10.0, 9.5, 2.0, 1.0):
+        one_by_one.observe(value)
+    assert at_once.counts == one_by_one.counts == [1, 1, 2]
+    assert at_once.total == one_by_one.total
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,18 @@ def test_a_query_with_a_misspelt_name_would_be_found():
 
 
 @pytest.mark.parametrize(
-    "alert", ["Down", "NotReady", "CommitsFail", "QueueGrows", "IncidentsRise", "DiskShort", "TasksOverdue"]
+    "alert",
+    [
+        "Down",
+        "NotReady",
+        "CommitsFail",
+        "QueueGrows",
+        "IncidentsRise",
+        "DiskShort",
+        "TasksOverdue",
+        "JobsWait",
+        "TimersLate",
+    ],
 )
 def test_there_is_an_alert_for_each_thing_that_an_operator_must_know(alert):
     assert f"Osmia{alert}" in alerts()

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from osmia_broker.state.rows import ErrorType
+from osmia_broker.state.rows import ErrorType, JobState
 from tests.store import rows
 from tests.store.conftest import Written
-from tests.store.reading import instance, stop
+from tests.store.reading import DONE, instance, stop
 
 NOW = 5_000
 
@@ -21,12 +21,44 @@ def task(number: int, **changed):
 async def test_nothing_waits_in_a_new_database(written: Written):
     found = await written.reader().standing(NOW)
     assert found.tasks_open == found.tasks_overdue == {True: 0, False: 0}
-    assert found.incidents_open == {}
+    assert found.incidents_open == found.instances_active == found.jobs_waiting == {}
+    assert found.messages_buffered == 0
 
 
 async def test_open_tasks_count_by_whether_somebody_has_them(written: Written):
     reader = await written(task(1), task(2, assignee="ada"), task(3, assignee="ada"), task(4, ended_ms=9))
     assert (await reader.standing(NOW)).tasks_open == {True: 2, False: 1}
+
+
+async def test_running_instances_count_by_the_id_of_their_process(written: Written):
+    two = replace(rows.definition, key=rows.definition.key + 1, version=2)
+    reader = await written(rows.definition, two, *instance(1), *instance(2, process=2), *instance(3, state=DONE))
+    assert (await reader.standing(NOW)).instances_active == {rows.definition.bpmn_process_id: 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "waiting"),
+    [
+        ({}, 1),
+        ({"priority": 7}, 1),
+        ({"fair_key": "acme"}, 1),
+        ({"lease_token": "t"}, 1),
+        ({"state": JobState.ACTIVATED}, 0),
+        ({"state": JobState.FAILED}, 0),
+        ({"state": JobState.COMPLETED, "ended_ms": 9}, 0),
+    ],
+)
+async def test_a_job_waits_in_whatever_lane_it_stands(written: Written, changed: dict, waiting: int):
+    plain = {"state": JobState.ACTIVATABLE, "ended_ms": 0, "lease_token": "", "priority": 0, "fair_key": ""}
+    job = replace(rows.job, **plain | changed)
+    found = await (await written(job)).standing(NOW)
+    assert found.jobs_waiting == ({rows.job.type: waiting} if waiting else {})
+
+
+@pytest.mark.parametrize(("changed", "buffered"), [({}, 1), ({"ended_ms": 9}, 0)])
+async def test_messages_count_until_their_time_is_over(written: Written, changed: dict, buffered: int):
+    message = replace(rows.message, **{"expires_ms": NOW + 1, "ended_ms": 0, **changed})
+    assert (await (await written(message)).standing(NOW)).messages_buffered == buffered
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ NO_RETRIES = {  #: the incident of a failed job without retries
 TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
-def _note(turn: Turn, job: Job, intent: str) -> None:
-    turn.note(JOB, intent, job.type, job.key, job.process_instance_key)
+def _note(turn: Turn, job: Job, intent: str, since_ms: int = 0) -> None:
+    turn.note(JOB, intent, job.type, job.key, job.process_instance_key, since_ms=since_ms)
 
 
 def _from_now(turn: Turn, ms: int) -> int:
@@ -79,11 +79,12 @@ def activate_jobs(turn: Turn, command: ActivateJobs) -> list[ActivatedJob]:
             turn.jobs.leave(jobs[place:])
             break
         held = {"lease_token": activated.lease_token} if command.leases else {}
+        waiting_since_ms = 0 if job.worker else job.created_ms  # a worker's name stays: the job was handed out before
         turn.jobs.update(
             job, state=JobState.ACTIVATED, worker=command.worker, deadline_ms=activated.deadline_ms, **held
         )
         turn.jobs.flow.handed_out(job.type, turn.now_ms)
-        _note(turn, job, "activated")
+        _note(turn, job, "activated", waiting_since_ms)
         handed_out.append(activated)
     return handed_out
 
@@ -193,7 +194,7 @@ def complete_job(turn: Turn, command: CompleteJob) -> None:
     if command.business_id:
         assign(turn, turn.elements[job.process_instance_key], command.business_id)
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
-    _note(turn, job, "completed")
+    _note(turn, job, "completed", job.created_ms)
     if job.kind is not JobKind.BPMN_ELEMENT:
         COMPLETED[job.kind](turn, job, element, command)
         return

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from osmia_broker.engine.domain_events import TASK
 from osmia_broker.engine.elements.dates import moment_ms
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
@@ -124,9 +125,18 @@ def apply_changes(turn: Turn, task: UserTask, changes: Mapping[str, Any], **colu
 
 def end_task(turn: Turn, task: UserTask, state: UserTaskState) -> None:
     """End the task and what lists know of it."""
+    if state is UserTaskState.COMPLETED:
+        note_duration(turn, task, "completed")
     turn.user_tasks.end(task, turn.now_ms, state=state)
     _note_candidates(turn, task, CandidateKind.USER, texts_of(task.candidate_users), ENDED)
     _note_candidates(turn, task, CandidateKind.GROUP, texts_of(task.candidate_groups), ENDED)
+
+
+def note_duration(turn: Turn, task: UserTask, intent: str) -> None:
+    """Let the metrics know how long the task took from its creation until now."""
+    definition = turn.definitions.processes.get(task.process_definition_key)
+    name = definition.bpmn_process_id if definition is not None else ""
+    turn.note(TASK, intent, name, task.key, task.process_instance_key, since_ms=task.created_ms)
 
 
 def complete_tasks_of(turn: Turn, instance: ElementInstance) -> None:

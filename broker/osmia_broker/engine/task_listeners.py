@@ -25,6 +25,7 @@ from osmia_broker.engine.new_user_tasks import (
     end_task,
     end_transitions,
     insert_task,
+    note_duration,
     note_event,
     refuse_large,
     refuse_waiting,
@@ -256,6 +257,8 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
     is_repeated = not diff and change.action == "claim"  # the person has the task already: nothing has happened
     if diff or (change.user and not is_repeated) or change.action not in _DEFAULT_ACTIONS:
         note_event(turn, task, change.operation, action=change.action, user=change.user, diff=diff)
+    if change.action and diff.get("assignee", _STAYS)[0] == "":
+        note_duration(turn, task, "claimed")
     if is_completed:
         end_task(turn, task, UserTaskState.COMPLETED)
         _complete_job(turn, task)
@@ -267,6 +270,7 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
 _BACK: dict[UserTaskState, dict[str, UserTaskState]] = {
     state: {} if state is UserTaskState.CREATED else {"state": UserTaskState.CREATED} for state in UserTaskState
 }
+_STAYS = (None, None)
 _DEFAULT_ACTIONS = frozenset({"", "assign", "claim", "unassign", "update", "complete"})
 
 
@@ -291,5 +295,5 @@ def _complete_job(turn: Turn, task: UserTask) -> None:
     if job is None:
         return
     turn.jobs.end(job, turn.now_ms, state=JobState.COMPLETED, deadline_ms=0)
-    turn.note(JOB, "completed", job.type, job.key, job.process_instance_key)
+    turn.note(JOB, "completed", job.type, job.key, job.process_instance_key, since_ms=job.created_ms)
     end_incidents(turn, task.element_instance_key)

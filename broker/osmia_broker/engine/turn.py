@@ -184,9 +184,11 @@ class Turn:
         """
         self.inner.append((process_instance_key, command, self.depth))
 
-    def note(self, kind: str, intent: str, name: str, key: int, process_instance_key: int) -> None:
+    def note(
+        self, kind: str, intent: str, name: str, key: int, process_instance_key: int, *, since_ms: int = 0
+    ) -> None:
         """Record that something happened; listeners learn of it after the commit."""
-        self.events.append(DomainEvent(kind, intent, name, key, process_instance_key, self.now_ms))
+        self.events.append(DomainEvent(kind, intent, name, key, process_instance_key, self.now_ms, since_ms))
         self.journal.append((self.events.pop, ()))
 
     def answer_ticket(self, ticket: int, variables: str) -> None:

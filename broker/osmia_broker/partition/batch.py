@@ -59,6 +59,7 @@ class Blocked:
     command: Command
     waiter: Waiter
     wanted: Wanted
+    arrived_s: float  # when it was decided first, by `perf_counter`
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class Batch:
     events: list[DomainEvent] = field(default_factory=list)
     changes: Changes | None = None  # the rows to commit, once the batch is closed
     results: list[tuple[int, str]] = field(default_factory=list)  # (ticket, variables)
+    arrivals: list[float] = field(default_factory=list)  # of the commands that were accepted, by `perf_counter`
+    closed_s: float = 0.0  # when the batch was closed, by the same clock
 
     def block(self, blocked: Blocked, wanted: Wanted) -> None:
         """Let a command wait until what it has *wanted* is loaded."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from osmia_broker.engine.domain_events import INCIDENT, INSTANCE, JOB, DomainEvent
+from osmia_broker.engine.domain_events import INCIDENT, INSTANCE, JOB, TIMER, DomainEvent
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.listener import Listener
 
@@ -14,7 +14,7 @@ class Counting(Listener):
         self._counters = counters
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
-        """Count each event under the name of its definition."""
+        """Count each event under the name of its definition, and how long it took to come to it."""
         counters = self._counters
         for event in events:
             if event.kind == JOB:
@@ -23,3 +23,9 @@ class Counting(Listener):
                 counters.process_instances.add(event.name, event.intent)
             elif event.kind == INCIDENT and event.intent == "raised":
                 counters.incidents.add(event.name)
+            if event.since_ms:
+                seconds = (event.at_ms - event.since_ms) / 1000
+                if event.kind == TIMER:
+                    counters.timer_lag_seconds.observe(seconds)
+                else:
+                    counters.took[event.kind, event.intent].observe(event.name, seconds)

@@ -17,6 +17,11 @@ def not_leading() -> StoreFailed:
     return StoreFailed("Expected to lead the partition, but found that another broker may lead it")
 
 
+def no_commit(cause: BaseException) -> StoreFailed:
+    """Make the refusal of everybody who waits for a commit that *cause* has stopped."""
+    return StoreFailed(f"Expected a commit to succeed, but found {cause!r}")
+
+
 class Opening:
     """Tries to open *store*. *opened* gets what was read; *abandoned* is called instead if the partition has been closed meanwhile."""
 

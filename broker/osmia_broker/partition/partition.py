@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
+from time import perf_counter
 from typing import Any
 
 from osmia_broker.engine import Budget, Turn, UndoFailed, execute
@@ -38,7 +39,7 @@ from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
-from osmia_broker.partition.opening import Opening, not_leading
+from osmia_broker.partition.opening import Opening, no_commit, not_leading
 from osmia_broker.partition.pace import Pace
 from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.missing import Missing
@@ -79,7 +80,7 @@ class Partition:
         self._budget = budget or Budget()
         self._compiler = compiler
         self._loop = asyncio.get_running_loop()
-        self._publisher = Publisher(Counting(counters))
+        self._publisher = Publisher(counters, Counting(counters))
         self._life = 0  # counts the times that memory was begun anew; what an earlier life left is ignored
         self._batch = Batch(1)
         self._in_flight: Batch | None = None
@@ -233,17 +234,19 @@ class Partition:
             self._schedule()  # the next batch sets the alarm
         return found
 
-    def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING) -> None:
+    def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING, arrived_s: float = 0) -> None:
         """Decide *command* now, or block it until its rows are loaded.
 
         It also wants again what it *wanted* before; otherwise two instances that evict each other could block it for ever.
         """
         name = name_of(command)
+        begun_s = perf_counter()
+        arrived_s = arrived_s or begun_s
         try:
             answer = execute(self._turn, command, self._clock.now_ms())
         except Missing as missing:
             wanted |= missing.wanted
-            self._batch.block(Blocked(command, waiter, wanted.to_keep()), wanted)
+            self._batch.block(Blocked(command, waiter, wanted.to_keep(), arrived_s), wanted)
             return
         except Rejection as refusal:
             refusal.intent = command.intent
@@ -258,7 +261,8 @@ class Partition:
             log.exception("command failed", extra={"command": name})
             self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, defect)))
             return
-        self._counters.commands.add(name, "accepted")
+        self._counters.accepted(name, perf_counter() - begun_s)
+        self._batch.arrivals.append(arrived_s)
         self._batch.decided.append(Decided(command, waiter, answer))
         if self._turn.results:
             self._batch.results += self._turn.take_results()
@@ -293,6 +297,7 @@ class Partition:
         if self._due.is_ready:
             self._batch.wanted |= self._due.question()
         batch = self._batch
+        batch.closed_s = perf_counter()
         self._pace.closed(len(batch))
         changes = batch.changes = self._state.take_changes(batch.number)
         if changes is None and not batch.wanted:
@@ -329,8 +334,7 @@ class Partition:
         if next_key is not None:
             self.write_failure, self._durable_key, self._failures = "", next_key, 0
         written = done.result()
-        self._counters.commit_seconds.observe(written.commit_s)
-        self._counters.commit_batch_commands.observe(len(batch.decided))
+        self._counters.committed(len(batch.decided), written.commit_s)
         self._retry.extend(batch.blocked)
         self._publisher.publish(batch)
         if written.loaded is not None:
@@ -348,7 +352,7 @@ class Partition:
             if blocked.wanted and not walks.have_time_for(blocked.command):
                 self._batch.block(blocked, blocked.wanted)
             elif not self._compilations.keep(blocked):
-                self._attempt(blocked.command, blocked.waiter, blocked.wanted)
+                self._attempt(blocked.command, blocked.waiter, blocked.wanted, blocked.arrived_s)
 
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in what was loaded, and begin to compile the resources among it."""
@@ -404,11 +408,7 @@ class Partition:
         if isinstance(error, ValueRefused):
             self._decide_one_by_one(batch, error)
             return
-        failure = (
-            error
-            if isinstance(error, StoreFailed)
-            else StoreFailed(f"Expected a commit to succeed, but found {error!r}")
-        )
+        failure = error if isinstance(error, StoreFailed) else no_commit(error)
         self.write_failure, self._failures = str(failure), self._failures + 1
         self._start_over(failure, batch)
 

@@ -5,10 +5,12 @@ A caller or listener that raises an exception is logged and hurts nobody else.
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from time import perf_counter
 from typing import Any
 
 from osmia_broker.engine import UndoFailed
 from osmia_broker.errors import OsmiaError
+from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import Batch, Waiter
 from osmia_broker.partition.listener import Listener
 from osmia_broker.state.event_rows import LoggedEvent
@@ -20,11 +22,13 @@ log = logging.getLogger(__name__)
 class Publisher:
     """The callers' and listeners' side of a partition."""
 
-    def __init__(self, *listeners: Listener) -> None:
+    def __init__(self, counters: PartitionCounters, *listeners: Listener) -> None:
+        self._counters = counters
         self.listeners = list(listeners)
 
     def publish(self, batch: Batch) -> None:
         """Give out everything that *batch* brought; it is durable now."""
+        self._counters.answered(batch.arrivals, batch.closed_s, perf_counter())
         for entry in batch.decided:
             self.answer(entry.waiter, entry.answer, entry.refusal)
         for ticket, variables in batch.results:

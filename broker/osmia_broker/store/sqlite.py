@@ -100,6 +100,11 @@ class SqliteStore:
         self._lock: int | None = None
         self._epoch = 0  # the one that this store writes in; 0 before it has taken the partition over
 
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this store writes; 0 before it has taken the partition over."""
+        return self._epoch
+
     def open(self) -> "Future[Start]":
         """Connect and read the little that a start needs.
 

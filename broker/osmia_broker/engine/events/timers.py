@@ -1,6 +1,7 @@
 """Timers: they fire at their moment, never early, and after a restart at once."""
 
 from osmia_broker.engine.commands import TriggerTimer
+from osmia_broker.engine.domain_events import TIMER
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
@@ -18,6 +19,7 @@ def trigger_timer(turn: Turn, command: TriggerTimer) -> None:
     if timer.due_ms > turn.now_ms:  # the clock was set back since the look: wake up for it again
         turn.state.deadlines.add(timer.due_ms)
         return
+    turn.note(TIMER, "fired", "", timer.key, timer.process_instance_key, since_ms=timer.due_ms)
     _move_on(turn, timer)
     if not timer.element_instance_key:
         start_at(turn, timer.process_definition_key, timer.element_id, {})

@@ -176,7 +176,7 @@ def take(turn: Turn, flow: SequenceFlow, scope: ElementInstance) -> None:
 
 def _end_process(turn: Turn, process: ElementInstance) -> None:
     """Complete a process instance and answer those who wait for its result: a caller, or a call activity."""
-    turn.note(INSTANCE, "completed", process.element_id, process.key, process.key)
+    turn.note(INSTANCE, "completed", process.element_id, process.key, process.key, since_ms=process.started_ms)
     for ticket, names in turn.awaited.pop(process.key).items():
         turn.journal.note(turn.awaited.add, process.key, ticket, names)
         variables = {name: row.value for name, row in turn.variables.of_scope(process.key).items()}

@@ -1,11 +1,14 @@
-"""The number of user tasks and incidents that are open, by the labels of `/metrics`, read from indexes."""
+"""The number of things that are open, running or waiting, by the labels of `/metrics`, read from indexes."""
+
+from collections import Counter
 
 import msgspec
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select, text
 
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
+from osmia_broker.store.read.process_instances import ACTIVE, STATES
 from osmia_broker.store.read.sources import Sources, question
 
 _task, _incident = schema.TABLES[UserTask], schema.incidents
@@ -19,18 +22,38 @@ _TASKS = (
 )
 _INCIDENTS = select(_incident.c.error_type, func.count()).where(incident_is_open).group_by(_incident.c.error_type)
 
+_instance, _definition, _job, _message = (
+    schema.element_instances,
+    schema.process_definitions,
+    schema.jobs,
+    schema.messages,
+)
+# One look into the index for each version and state that is not an end, so that the ended instances cost nothing.
+_RUNNING = (
+    select(_definition.c.bpmn_process_id, func.count())
+    .select_from(_definition.join(_instance, _instance.c.process_definition_key == _definition.c.key))
+    .where(_instance.c.type == schema.PROCESS, _instance.c.state.in_(STATES[ACTIVE]))
+    .group_by(_definition.c.bpmn_process_id)
+)
+_WAITING = [select(_job.c.type, func.count()).where(text(lane)).group_by(_job.c.type) for lane in schema.WAITING]
+_BUFFERED = select(func.count()).where(_message.c.expires_ms > text("0"), _message.c.ended_ms == schema.NOT_ENDED)
+
 
 class Standing(msgspec.Struct, frozen=True):
-    """What waits for people now. Tasks by whether they have an assignee; overdue ones are among the open ones."""
+    """What runs, and what waits for people and workers now. Tasks by whether they have an assignee; overdue ones are among the open ones."""
 
     tasks_open: dict[bool, int]
     tasks_overdue: dict[bool, int]
     incidents_open: dict[str, int]
+    instances_active: dict[str, int]  #: by the id of the process
+    jobs_waiting: dict[str, int]  #: by type
+    messages_buffered: int
 
 
 @question
 async def standing(sources: Sources, now_ms: int) -> Standing:
-    """Count open user tasks, those whose due date is before *now_ms* (epoch), and unresolved incidents."""
+    """Count what stands open; a user task is overdue if its due date is before *now_ms* (epoch)."""
+    waiting: Counter[str] = Counter()
     tasks_open, overdue = {True: 0, False: 0}, {True: 0, False: 0}
     async with sources.database.snapshot() as snapshot:
         for is_assigned, is_overdue, number in await snapshot.values(_TASKS, {"now_ms": now_ms}):
@@ -38,4 +61,9 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
             if is_overdue:
                 overdue[bool(is_assigned)] += number
         incidents = await snapshot.values(_INCIDENTS, {})
-    return Standing(tasks_open, overdue, dict(incidents))
+        running = await snapshot.values(_RUNNING, {})
+        for lane in _WAITING:
+            for type, number in await snapshot.values(lane, {}):
+                waiting[type] += number
+        [(buffered,)] = await snapshot.values(_BUFFERED, {})
+    return Standing(tasks_open, overdue, dict(incidents), dict(running), dict(waiting), buffered)
