@@ -75,6 +75,12 @@ class Exchange(Stream):
         """Return what the caller sent beside the message."""
         return metadata(self._fields)
 
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the deadline of the call; None if it has none."""
+        if self._timer is None:
+            return None
+        return max(self._timer.when() - asyncio.get_running_loop().time(), 0)
+
     # --- the request
 
     def opened(self, fields: list[Field] | None) -> None:

@@ -31,6 +31,9 @@ class Call(Protocol):
     def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
         """Return what the caller sent beside the message."""
 
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the deadline of the call; None if it has none."""
+
 
 class Shape(Enum):
     """How many messages travel each way, and so what `Rpc.answer` is."""

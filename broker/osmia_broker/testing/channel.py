@@ -52,6 +52,10 @@ class InProcessCall:
         """Return the metadata of the call."""
         return self._metadata
 
+    def time_remaining(self) -> float | None:
+        """Return None: the caller's own wait has the deadline."""
+        return None
+
 
 class InProcessChannel(Channel):
     """Calls the *services* of a broker that runs in *loop*."""
