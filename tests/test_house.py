@@ -27,6 +27,7 @@ LAYERS = {
     "tls": 1,
     "h2": 0,
     "rpc": 2,
+    "links": 3,
     "auth": 2,
     "feel": 1,
     "juel": 1,

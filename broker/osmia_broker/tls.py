@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HTTP_1, HTTP_2 = "http/1.1", "h2"  # as TLS names them
+LINK = "osmia-link"  # between the processes of a cluster
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,17 @@ class TlsFiles:
         listening.sni_callback = renew  # called for every connection, also without a server name
         return listening
 
+    def client_context(self, protocol: str) -> ssl.SSLContext:
+        """Make a context for a connection to a listener of *protocol*, whose certificate must be of the same authorities and name its host."""
+        loaded = self.current()
+        assert loaded.client_ca is not None, "both sides show certificates of the same authorities"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cadata=loaded.client_ca.decode("ascii", "replace"))
+        context.load_cert_chain(self._paths[0], self._paths[1], password="")
+        context.set_alpn_protocols([protocol])
+        return context
+
     def _now(self) -> State:
         found = [path.stat() for path in self._paths]
         return tuple((one.st_mtime_ns, one.st_size, one.st_ino) for one in found)
@@ -91,7 +103,7 @@ class TlsFiles:
     def _read(self) -> Loaded:
         cert, key, *client_ca = (path.read_bytes() for path in self._paths)
         authorities = client_ca[0] if client_ca else None
-        contexts = {one: _context(self._paths[0], self._paths[1], authorities, one) for one in (HTTP_1, HTTP_2)}
+        contexts = {one: _context(self._paths[0], self._paths[1], authorities, one) for one in (HTTP_1, HTTP_2, LINK)}
         loaded = Loaded(cert, key, authorities, contexts)
         if self._now() != self._state:  # replaced while they were read
             self._state = ()

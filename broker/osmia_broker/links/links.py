@@ -1,0 +1,237 @@
+"""The links of one process: it listens for some, dials others again and again, and keeps one with each other process.
+
+Of two processes one dials the other, so that there is one connection for a pair; the caller of `dial` decides which (the lower number dials).
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from time import monotonic
+
+from osmia_broker.links.greeting import Handshake, Identity
+from osmia_broker.links.limits import Limits
+from osmia_broker.links.link import Link
+from osmia_broker.links.places import Place, TcpPlace
+from osmia_broker.rpc import Refusal, Rpc
+from osmia_broker.tls import TlsFiles
+
+LOOK_S = 1.0  # between two looks at silent links
+STRANGERS_MAX = 64  # connections that have not proved themselves; beyond it the oldest makes room
+CONNECT_S = 5.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 2.0
+SECRET_BYTES_MIN = 16  # who listens in on a greeting can try secrets at home; so many random bytes are too many to try
+
+log = logging.getLogger(__name__)
+
+
+def delay_s(failures: int, chance: float) -> float:
+    """Return how long to wait before the next try after *failures* in a row: doubled each time, and spread by *chance* (0 to 1)."""
+    longest = min(FIRST_DELAY_S * 2.0 ** min(failures, 30), LONGEST_DELAY_S)
+    return longest * (0.5 + chance / 2)
+
+
+class Links:
+    """All links of the process *me*. The other side of each may call *rpcs*.
+
+    *secret* is shared by all processes of the cluster; *tls* holds a certificate, its key, and the authorities of all other processes (not those of
+    clients). A place that other users reach needs one of them.
+    """
+
+    def __init__(
+        self,
+        me: Identity,
+        rpcs: Iterable[Rpc],
+        *,
+        secret: bytes | None = None,
+        tls: TlsFiles | None = None,
+        limits: Limits | None = None,
+        now_s: Callable[[], float] = monotonic,
+    ) -> None:
+        if secret is not None and len(secret) < SECRET_BYTES_MIN:
+            raise ValueError(f"Expected a secret of at least {SECRET_BYTES_MIN} bytes, but found {len(secret)}")
+        if tls is not None and not tls.asks_clients:
+            raise ValueError("Expected the authorities of the other processes beside the certificate, but found none")
+        self.me = me
+        self._rpcs: Mapping[str, Rpc] = {rpc.path: rpc for rpc in rpcs}
+        self._secret, self._tls = secret, tls
+        self._limits, self._now_s = limits or Limits(), now_s
+        self._open: dict[int, Link] = {}
+        self._all: dict[Link, None] = {}  # strangers too, oldest first
+        self._listeners: list[tuple[asyncio.Server, Place]] = []
+        self._diallers: list[asyncio.Task[None]] = []
+        self._looking: asyncio.TimerHandle | None = None
+        self._is_stopping = False
+        self._changed = asyncio.Event()
+
+    # --- calls
+
+    def to(self, process: int) -> Link:
+        """Return the open link to *process*.
+
+        Raises:
+            Refusal: UNAVAILABLE; there is none now.
+        """
+        link = self._open.get(process)
+        if link is None:
+            raise Refusal("UNAVAILABLE", f"Expected a link to process {process}, but found none at the moment")
+        return link
+
+    async def call(
+        self,
+        process: int,
+        path: str,
+        message: bytes,
+        metadata: Sequence[tuple[str, str | bytes]] | None = None,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """Ask *process* a call that has one answer. See `Link.call`."""
+        return await self.to(process).call(path, message, metadata, timeout_s)
+
+    async def stream(
+        self,
+        process: int,
+        path: str,
+        message: bytes,
+        metadata: Sequence[tuple[str, str | bytes]] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Ask *process* a call that has many answers. See `Link.stream`."""
+        async with aclosing(self.to(process).stream(path, message, metadata, timeout_s)) as parts:  # type: ignore[type-var]
+            async for part in parts:
+                yield part
+
+    @property
+    def processes(self) -> set[int]:
+        """The processes to which a link is open."""
+        return set(self._open)
+
+    async def wait_for(self, processes: Iterable[int]) -> None:
+        """Return when there is a link to each of *processes*."""
+        wanted = set(processes)
+        while not wanted <= self._open.keys():
+            self._changed.clear()
+            await self._changed.wait()
+
+    # --- connections
+
+    async def listen(self, place: Place) -> Place:
+        """Take links at *place*, and return where that is, with the real port.
+
+        Raises:
+            OSError: the place cannot be had.
+            ValueError: others reach it, and nothing protects it.
+        """
+        self._check(place)
+        server = await place.listen(self._stranger, self._tls)
+        if isinstance(place, TcpPlace):
+            place = TcpPlace(place.host, server.sockets[0].getsockname()[1])
+        self._listeners.append((server, place))
+        self._look()
+        return place
+
+    def dial(self, process: int, place: Place) -> None:
+        """Keep a link to *process*, which listens at *place*.
+
+        Raises:
+            ValueError: others reach that place, and nothing protects it.
+        """
+        self._check(place)
+        self._diallers.append(asyncio.get_running_loop().create_task(self._keep(process, place)))
+        self._look()
+
+    def _check(self, place: Place) -> None:
+        if place.needs_proof and self._secret is None and self._tls is None:
+            raise ValueError(f"Expected a secret or TLS for links at {place}, which others reach, but found neither")
+
+    async def _keep(self, process: int, place: Place) -> None:
+        failures = 0
+
+        def make() -> Link:
+            return self._make(Handshake(self.me, self._secret, expected=process, is_dialler=True))
+
+        while not self._is_stopping:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    link = await place.dial(make, self._tls)
+            except (OSError, TimeoutError) as error:
+                log.debug("no link", extra={"peer": process, "place": str(place), "error": str(error)})
+                failures += 1
+            else:
+                connected_s = monotonic()
+                await link.closed()
+                failures = 0 if monotonic() - connected_s > LONGEST_DELAY_S else failures + 1
+            await asyncio.sleep(delay_s(failures, random.random()))  # noqa: S311 - no secret: it only spreads out
+
+    def _stranger(self) -> Link:
+        link = self._make(Handshake(self.me, self._secret, is_dialler=False))
+        strangers = [one for one in self._all if one.is_greeting]
+        if len(strangers) > STRANGERS_MAX:
+            strangers[0].cut("Expected fewer connections that have not proved themselves, but found too many")
+        return link
+
+    def _make(self, handshake: Handshake) -> Link:
+        link = Link(handshake, self._rpcs, self, limits=self._limits, now_s=self._now_s)
+        self._all[link] = None
+        return link
+
+    def opened(self, link: Link) -> None:
+        """Take *link* into use. It replaces one to an earlier life of the same process, of which this side has not heard the end."""
+        process = link.peer.process
+        former = self._open.get(process)
+        if self._is_stopping:
+            link.cut("this process is stopping")
+            return
+        if former is not None and former.peer.incarnation > link.peer.incarnation:
+            link.cut(f"Expected a later life of process {process}, but found an earlier one")
+            return
+        self._open[process] = link
+        if former is not None:
+            former.cut(f"another link to process {process} has taken its place")
+        log.info("link open", extra={"peer": process})
+        self._changed.set()
+
+    def closed(self, link: Link) -> None:
+        """Forget *link*."""
+        self._all.pop(link, None)
+        process = link.peer.process
+        if self._open.get(process) is link:
+            del self._open[process]
+            log.info("link closed", extra={"peer": process, "reason": link.reason})
+            self._changed.set()
+        elif link.is_greeting and not self._is_stopping:
+            log.warning("no link", extra={"reason": link.reason})
+
+    def look(self) -> None:
+        """Look at every link: ping the silent, end the dead."""
+        for link in list(self._all):
+            link.look()
+
+    def _look(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self.look()
+        self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    # --- the end
+
+    async def stop(self, grace_s: float) -> None:
+        """Ask no more calls; return when the open ones have ended, at the latest after *grace_s*: then they are cut off."""
+        self._is_stopping = True
+        for server, place in self._listeners:
+            server.close()
+            place.close()
+        self._listeners.clear()
+        for dialler in self._diallers:
+            dialler.cancel()
+        links = list(self._all)
+        for link in links:
+            link.leave()
+        if links:
+            await asyncio.wait([asyncio.ensure_future(link.closed()) for link in links], timeout=grace_s)
+        for link in links:
+            link.cut("this process is stopping")
+        await asyncio.gather(*self._diallers, return_exceptions=True)
+        if self._looking is not None:
+            self._looking.cancel()
