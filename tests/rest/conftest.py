@@ -11,11 +11,11 @@ from tests.doors import RunningBroker, running_broker
 
 
 class Rest:
-    """Requests below `/v2`, over a real socket."""
+    """Requests below `/v2`, or another base, over a real socket."""
 
-    def __init__(self, broker: RunningBroker) -> None:
+    def __init__(self, broker: RunningBroker, base: str = "/v2") -> None:
         self.broker = broker
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}/v2", timeout=30)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}{base}", timeout=30)
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """The answer to a request, refused or not. A *body* is sent as JSON."""
@@ -64,6 +64,14 @@ def http_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBro
 @pytest.fixture
 def rest(http_broker: RunningBroker) -> Iterator[Rest]:
     rest = Rest(http_broker)
+    yield rest
+    rest.http.close()
+
+
+@pytest.fixture
+def own(http_broker: RunningBroker) -> Iterator[Rest]:
+    """Requests below the base of Osmia's own operations."""
+    rest = Rest(http_broker, "/osmia/v1")
     yield rest
     rest.http.close()
 

@@ -12,7 +12,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader, task_query
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Found, Search, orders, search
-from osmia_broker.store.read.task_filters import filters_of
+from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of
 from osmia_broker.store.read.task_query import Asker, TaskQuery
 from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
 
@@ -67,6 +67,18 @@ class TaskLists:
             await self._counted(one.name, one.query) if place < counted_max else SavedFilter(one.name, one.query)
             for place, one in enumerate(found)
         ]
+
+    async def require_savable(self, name: str, text: str) -> None:
+        """Refuse to save a filter that cannot be read, or one more than a person may have.
+
+        Raises:
+            InvalidArgument: with the reason.
+
+        """
+        await self.read(text)
+        known = {one.name for one in await filters_of(self._reader, self._asker.user)}
+        if name.strip() not in known and len(known) >= FILTERS_MAX:
+            raise InvalidArgument(f"Expected at most {FILTERS_MAX} saved filters of a person, but found one more")
 
     async def snoozed(self) -> list[Snooze]:
         """Return what the person has snoozed."""

@@ -1,11 +1,17 @@
 """Calls about what a person may still decide: proposals to answer, and steps to take back."""
 
-from osmia_broker.calls import checks
+import asyncio
+from typing import Any
+
+import msgspec
+
+from osmia_broker.calls import checks, form_rules
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, NAME_CHARACTERS, UserTaskCalls
 from osmia_broker.engine.task_commands import (
+    Actor,
     AnswerTaskProposal,
     HoldUserTask,
     ProposeForUserTask,
@@ -13,8 +19,11 @@ from osmia_broker.engine.task_commands import (
     UndoUserTask,
 )
 from osmia_broker.errors import InvalidArgument, InvalidState
+from osmia_broker.state.json_text import Digits, document
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
-from osmia_broker.store.read import Reader
+from osmia_broker.store.read import Reader, dialect, files, task_views
+from osmia_broker.store.read.entities.variables import SCOPES, WHOLE_EFFECTIVE_VARIABLES
+from osmia_broker.store.read.search.search import ITEMS_MAX, Search, search
 from osmia_broker.store.read.task_proposals import held_completion, last_step, proposal, proposals_for
 
 HOLD_MS = 10_000  #: how long the page holds a completion
@@ -104,6 +113,7 @@ class Undecided:
 
         Raises:
             InvalidArgument: the state is none of an answer, or ANSWERED has no text.
+            InvalidArgument: ACCEPTED, and the values do not pass the form of the task.
             NotFound, InvalidState, Forbidden: there is no such proposal, it has been answered, or the caller may not complete its task.
             TimedOut: the task listeners need longer; the completion goes on.
 
@@ -121,4 +131,37 @@ class Undecided:
             )
         variables, actor = parse_variables(found.variables), self._tasks.actor(caller)
         to = ProposalState(state)
+        if to is ProposalState.ACCEPTED:
+            await self._require_form(found, actor)
         await self._tasks.done(lambda ticket: AnswerTaskProposal(found, to, answer, variables, actor, ticket), wait_ms)
+
+    async def _require_form(self, found: TaskProposal, actor: Actor) -> None:
+        """Refuse values that the form of the task would not send.
+
+        Raises:
+            InvalidArgument: with the fields and what is wrong with each.
+            NotFound, Forbidden: there is no such task, or the person may not read it.
+
+        """
+        key = found.user_task_key
+        await ReadableTasks(self._reader, actor).require(key, "accept a proposal for")
+        form = await files.form_of_task(self._reader, key)
+        if form is None:
+            return
+        scopes = await task_views.scopes_seen(self._reader, key)
+        asked, given = Search(page={"limit": ITEMS_MAX}), {SCOPES: dialect.array(scopes)}
+        seen = await search(self._reader, WHOLE_EFFECTIVE_VARIABLES, asked, given=given)
+        texts = {item["name"]: item["value"] for item in seen.items}
+        faults = await asyncio.to_thread(_faults, form["schema"], texts, found.variables)
+        if faults:
+            raise InvalidArgument(
+                f"Expected the proposed values to pass the form of the task, but {form_rules.in_words(faults)};"
+                " edit the proposal, and complete the task by hand"
+            )
+
+
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Digits).decode
+
+
+def _faults(schema: str, texts: dict[str, str], proposed: str) -> list[str]:
+    return form_rules.faults_of(schema, _decode(document(texts)) | _decode(proposed))

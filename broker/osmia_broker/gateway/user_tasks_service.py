@@ -81,10 +81,7 @@ class UserTasks:
         """Save a filter, or delete it."""
         lists = self._lists(caller)
         if request.query:
-            await lists.read(request.query)
-            known = {one.name for one in await lists.saved(counted_max=0)}
-            if request.name.strip() not in known and len(known) >= FILTERS_MAX:
-                raise InvalidArgument(f"Expected at most {FILTERS_MAX} saved filters of a person, but found one more")
+            await lists.require_savable(request.name, request.query)
         await self._calls.save_filter(request.name, request.query, caller=caller)
         return CHANGED
 

@@ -14,7 +14,7 @@ from osmia_broker.calls import Caller
 from osmia_broker.calls.caller import OWN, decoded, joined
 from osmia_broker.errors import Unauthenticated
 from osmia_broker.http.multipart import read_parts
-from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services
+from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply, Router, Services, base_of
 from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
@@ -51,7 +51,7 @@ class App:
         route, method = UNKNOWN
         try:
             operation, values = self._find(scope)
-            route, method = BASE + operation.path, operation.method
+            route, method = operation.base + operation.path, operation.method
             reply = await self._reply(operation, values, scope, receive)
         except CallerLeft:
             return
@@ -66,11 +66,11 @@ class App:
     def _find(self, scope: Scope) -> tuple[Operation, dict[str, str]]:
         # The raw path keeps an encoded slash inside of a value apart from the slashes between the parts.
         path = scope["raw_path"].decode("latin-1")
-        if not (path == BASE or path.startswith(BASE + "/")):
+        if not base_of(path):
             raise HttpRefusal(
                 404, "Not Found", f"Expected a path below {BASE}, but found another; {BASE}/docs lists all"
             )
-        operation, values = self._router.find(scope["method"], path[len(BASE) :])
+        operation, values = self._router.find(scope["method"], path)
         return operation, {name: unquote(value) for name, value in values.items()}
 
     async def _reply(self, operation: Operation, values: dict[str, str], scope: Scope, receive: Receive) -> Reply:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the operations, and a page to read it, both made from the registered operations alone."""
+"""The OpenAPI 3.1 document of the operations below a base, and a page to read it, both made from the registered operations alone."""
 
 import re
 from functools import cache
@@ -7,25 +7,28 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.http.operation import BASE, OPERATIONS, Operation
+from osmia_broker.http.operation import BASE, OPERATIONS, OWN, Operation
 from osmia_broker.http.problem import MEDIA_TYPE, Problem
 from osmia_broker.http.types import schema_of
 
 REFERENCE = "#/components/schemas/{name}"
 
 
+TITLES = {BASE: "Osmia REST API", OWN: "Osmia's own operations"}
+
+
 @cache
-def document(version: str) -> bytes:
-    """Return the document as JSON."""
+def document(version: str, base: str = BASE) -> bytes:
+    """Return the document of the operations below *base* as JSON."""
     paths: dict[str, dict[str, Any]] = {}
-    for one in OPERATIONS:
+    for one in _below(base):
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
-    _, components = _described()
+    _, components = _described(base)
     described = msgspec.json.encode(
         {
             "openapi": "3.1.0",
-            "info": {"title": "Osmia REST API", "version": version},
-            "servers": [{"url": BASE}],
+            "info": {"title": TITLES[base], "version": version},
+            "servers": [{"url": base}],
             "paths": paths,
             "components": {"schemas": components},
         }
@@ -43,32 +46,38 @@ def _short_name(qualified: re.Match[str]) -> str:
 
 
 @cache
-def page(version: str) -> bytes:
-    """Return the operations as a page of HTML, by their tags."""
+def page(version: str, base: str = BASE) -> bytes:
+    """Return the operations below *base* as a page of HTML, by their tags."""
     by_tag: dict[str, list[Operation]] = {}
-    for one in OPERATIONS:
+    for one in _below(base):
         by_tag.setdefault(one.tag, []).append(one)
     sections = []
     for tag, operations in sorted(by_tag.items()):
         rows = "".join(
-            f"<tr><td><code>{one.method}</code></td><td><code>{BASE}{escape(one.path)}</code></td>"
+            f"<tr><td><code>{one.method}</code></td><td><code>{base}{escape(one.path)}</code></td>"
             f"<td>{escape(one.summary)}</td></tr>"
             for one in sorted(operations, key=lambda one: (one.path, one.method))
         )
         sections.append(f"<h2>{escape(tag)}</h2><table>{rows}</table>")
+    title = escape(TITLES[base])
+    others = "".join(f' <a href="{one}/docs">{escape(TITLES[one])}</a>.' for one in TITLES if one != base)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Osmia REST API</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
         "td{padding:.2rem 1rem .2rem 0;vertical-align:top}</style></head><body>"
-        f"<h1>Osmia REST API {escape(version)}</h1>"
-        f'<p>The same as a document for tools: <a href="{BASE}/openapi.json">openapi.json</a>.</p>'
+        f"<h1>{title} {escape(version)}</h1>"
+        f'<p>The same as a document for tools: <a href="{base}/openapi.json">openapi.json</a>. See also:{others}</p>'
         f"{''.join(sections)}</body></html>"
     ).encode()
 
 
-def _types() -> list[Any]:
+def _below(base: str) -> list[Operation]:
+    return [one for one in OPERATIONS if one.base == base]
+
+
+def _types(base: str) -> list[Any]:
     """Return every type of a body or an answer, once."""
-    named = [one.body_type for one in OPERATIONS] + [one.answer_type for one in OPERATIONS]
+    named = [one.body_type for one in _below(base)] + [one.answer_type for one in _below(base)]
     structs = [one for one in named if isinstance(one, type) and issubclass(one, msgspec.Struct)]
     return list(dict.fromkeys([*structs, Problem]))
 
@@ -86,7 +95,7 @@ def _operation(one: Operation) -> dict[str, Any]:
             for name, (_, type) in one.path_types.items()
         ]
     if one.body_type is not None:
-        content = {one.takes: {"schema": _schema(one.body_type)}}
+        content = {one.takes: {"schema": _schema(one.body_type, one.base)}}
         described["requestBody"] = {"required": one.needs_body, "content": content}
     elif one.takes != "application/json":
         content = {one.takes: {"schema": {"type": "object"}}}
@@ -97,27 +106,27 @@ def _operation(one: Operation) -> dict[str, Any]:
 def _responses(one: Operation) -> dict[str, Any]:
     usual: dict[str, Any] = {"description": one.summary or "The answer."}
     if isinstance(one.answer_type, type) and issubclass(one.answer_type, msgspec.Struct):
-        usual["content"] = {"application/json": {"schema": _schema(one.answer_type)}}
+        usual["content"] = {"application/json": {"schema": _schema(one.answer_type, one.base)}}
     refusal = {
         "description": "A refusal, as problem details.",
-        "content": {MEDIA_TYPE: {"schema": _schema(Problem)}},
+        "content": {MEDIA_TYPE: {"schema": _schema(Problem, one.base)}},
     }
     return {str(one.status): usual, "4XX": refusal, "5XX": refusal}
 
 
 @cache
-def _described() -> tuple[dict[Any, Any], dict[str, Any]]:
+def _described(base: str) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Return the schema of every type, and the components that they refer to.
 
     All are described in one call: only then do types of several modules with the same name get names of their own.
     """
-    types = _types()
+    types = _types(base)
     schemas, components = msgspec.json.schema_components(types, schema_hook=schema_of, ref_template=REFERENCE)
     return dict(zip(types, schemas, strict=True)), components
 
 
-def _schema(type: Any) -> dict[str, Any]:
-    schemas, _ = _described()
+def _schema(type: Any, base: str) -> dict[str, Any]:
+    schemas, _ = _described(base)
     schema: dict[str, Any] = schemas[type]
     return schema
 

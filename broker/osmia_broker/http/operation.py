@@ -30,7 +30,9 @@ from osmia_broker.state.json_text import Digits
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 
-BASE = "/v2"  #: the beginning of every path
+BASE = "/v2"  #: the beginning of the paths of the REST API v2
+OWN = "/osmia/v1"  #: … and of the operations that are Osmia's own, named as their gRPC services are
+BASES = (BASE, OWN)
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 NO_UPLOADS: list["Upload"] = []
@@ -127,7 +129,8 @@ class Operation:
     """One operation of the API."""
 
     method: str
-    path: str  # below /v2, with {names} in camel case
+    base: str  # one of BASES
+    path: str  # below the base, with {names} in camel case
     tag: str
     status: int  # of the usual answer
     name: str
@@ -221,6 +224,7 @@ def operation(
     takes: str = JSON,
     waits: bool = False,
     is_open: bool = False,
+    base: str = BASE,
 ) -> Callable[[H], H]:
     """Register the decorated function as the operation *method* *path*. See the module's docstring."""
 
@@ -232,6 +236,7 @@ def operation(
         OPERATIONS.append(
             Operation(
                 method=method,
+                base=base,
                 path=path,
                 tag=tag,
                 status=status,
@@ -285,7 +290,7 @@ class Router:
         self._root: dict[str, Any] = {}
         for one in operations:
             node = self._root
-            for part in one.path.strip("/").split("/"):
+            for part in _parts(one.base + one.path):
                 node = node.setdefault("{}" if part.startswith("{") else part, {})
             methods = node.setdefault("", {})
             assert one.method not in methods, f"{one.method} {one.path} is registered twice"
@@ -298,19 +303,29 @@ class Router:
             HttpRefusal: there is no such path (404), or it has other methods (405).
 
         """
-        found = [*_ends(self._root, path.strip("/").split("/"), [])]
+        found = [*_ends(self._root, _parts(path), [])]
         for methods, values in found:
             wanted = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
             if wanted:
                 return wanted[0], dict(zip(wanted[1], values, strict=True))
         if not found:
+            base = base_of(path) or BASE
             raise HttpRefusal(
-                404, "Not Found", f"Expected a path of the API, but found '{BASE}{quoted(path)}'; {BASE}/docs lists all"
+                404, "Not Found", f"Expected a path of the API, but found '{quoted(path)}'; {base}/docs lists all"
             )
         allow = ", ".join(sorted({name for methods, _ in found for name in methods}))
         raise HttpRefusal(
             405, "Method Not Allowed", f"Expected {allow} for this path, but found {quoted(method)}", allow=allow
         )
+
+
+def base_of(path: str) -> str:
+    """Return the base that *path* begins with; empty if it begins with none."""
+    return next((base for base in BASES if path == base or path.startswith(base + "/")), "")
+
+
+def _parts(path: str) -> list[str]:
+    return path.strip("/").split("/")
 
 
 def _ends(node: dict[str, Any], parts: list[str], values: list[str]) -> list[tuple[dict[str, Any], list[str]]]:

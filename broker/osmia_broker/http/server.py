@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
-from osmia_broker.http.operation import BASE, OPERATIONS, Router, Services
+from osmia_broker.http.operation import OPERATIONS, Router, Services, base_of
 from osmia_broker.http.origin import is_this_machine
 from osmia_broker.http.protocol import BoundedProtocol
 from osmia_broker.http.web.live import Live
@@ -70,8 +70,7 @@ class HttpServer:
         if self._is_open and not all(map(is_this_machine, _hosts(scope))):
             await _refuse_name(send)
             return
-        path = scope["path"]
-        if path == BASE or path.startswith(BASE + "/"):
+        if base_of(scope["path"]):
             await self._api(scope, receive, send)
             return
         if self._page is None:
