@@ -190,8 +190,8 @@ def metrics() -> str:
 
 
 REST_ABOUT = (
-    "All paths begin with `/v2` on the HTTP port. A running broker has the same as `/v2/openapi.json`, and a page at"
-    " `/v2/docs`. Refusals are problem details (RFC 9457)."
+    "The paths of the REST API v2 begin with `/v2` on the HTTP port, Osmia's own operations with `/osmia/v1`. A running broker has the same as"
+    " `/v2/openapi.json` and `/osmia/v1/openapi.json`, and as pages at `/v2/docs` and `/osmia/v1/docs`. Refusals are problem details (RFC 9457)."
 )
 
 
@@ -202,26 +202,23 @@ def rest() -> str:
 
     api.load()
 
-    document = msgspec.json.decode(openapi.document(__version__))
-    schemas = document["components"]["schemas"]
-    by_tag: dict[str, list[tuple[str, str, Any]]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            by_tag.setdefault(operation["tags"][0], []).append((path, method.upper(), operation))
-    parts = [
-        "# REST API",
-        REST_ABOUT,
-    ]
-    for tag, operations in sorted(by_tag.items()):
-        parts.append(f"## {tag}")
-        for path, method, operation in operations:
-            parts += _operation(path, method, operation, schemas)
+    parts = ["# REST API", REST_ABOUT]
+    for base, title in openapi.TITLES.items():
+        document = msgspec.json.decode(openapi.document(__version__, base))
+        by_tag: dict[str, list[tuple[str, str, Any]]] = {}
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                by_tag.setdefault(operation["tags"][0], []).append((base + path, method.upper(), operation))
+        for tag, tagged in sorted(by_tag.items()):
+            parts.append(f"## {tag}" if base == openapi.BASE else f"## {title}: {tag}")
+            for path, method, operation in tagged:
+                parts += _operation(path, method, operation, document["components"]["schemas"])
     return joined(*parts)
 
 
 def _operation(path: str, method: str, operation: Any, schemas: Any) -> Iterator[str]:
     yield f"### {(operation.get('summary') or operation['operationId']).rstrip('.')}"
-    yield f"`{method} /v2{path}`"
+    yield f"`{method} {path}`"
     yield plain(operation.get("description", ""))
     rows = [
         (f"`{one['name']}`", one["in"], _kind(one.get("schema", {})), plain(one.get("description", "")))

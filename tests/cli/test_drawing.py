@@ -41,5 +41,11 @@ def test_an_instance_is_drawn_at_a_broker(osmia, unique):
     assert "│Ask" in drawn
     assert "●┐" in drawn
     assert osmia.json("instance", "diagram", key)["processInstanceKey"] == str(key)
+    image = osmia.done("instance", "diagram", key, "-o", "svg")
+    assert image.startswith("<svg ")
+    assert 'aria-label="1 active"' in image
+    assert 'data-taken="yes"' in image
+    assert "png" in osmia.refused(2, "instance", "diagram", key, "-o", "png")
+    assert "svg" in osmia.refused(2, "instances", "-o", "svg")
     assert "no such" in osmia.refused(4, "instance", "diagram", 5).lower() or "found" in osmia.err
     assert f'id="{unique}"' in osmia.done("process", "xml", unique)

@@ -15,7 +15,7 @@ import pytest
 from osmia_broker import config
 from osmia_broker.cli.app import COMMANDS
 from osmia_broker.http import api
-from osmia_broker.http.operation import BASE, OPERATIONS
+from osmia_broker.http.operation import OPERATIONS
 from tests.deploy.test_metric_names import NAME, families
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def test_every_metric_is_in_the_reference():
 def test_every_operation_of_rest_is_in_the_reference():
     api.load()
     text = reference.rest()
-    assert not [one.path for one in OPERATIONS if f"`{one.method} {BASE}{one.path}`" not in text]
+    assert not [one.path for one in OPERATIONS if f"`{one.method} {one.base}{one.path}`" not in text]
 
 
 @pytest.mark.parametrize("name", ["gateway", "osmia"])

@@ -1,5 +1,8 @@
 """`osmia instance`: show, change, move and cancel one process instance."""
 
+import sys
+from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -12,7 +15,7 @@ from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
 from osmia_broker.cli.output import Output, counted, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
-from osmia_broker.cli.session import TIMEOUT, Session, with_session, with_session_and_timeout
+from osmia_broker.cli.session import EVERYWHERE, TIMEOUT, Session, with_session, with_session_and_timeout
 from osmia_broker.cli.waits import waits_of
 
 if TYPE_CHECKING:
@@ -86,18 +89,65 @@ def _path(flows: "list[TakenFlow]") -> str:
     return path
 
 
+class DiagramForm(StrEnum):
+    """The forms of a diagram: an image, and those of every command."""
+
+    SVG = "svg"
+    TABLE = Output.TABLE
+    WIDE = Output.WIDE
+    JSON = Output.JSON
+    YAML = Output.YAML
+    CSV = Output.CSV
+    KEY = Output.KEY
+
+
 @app.command()
 @with_session
-def diagram(session: Session, key: Key) -> None:
-    """Draw the process of an instance with its tokens: ● for a token, ! for one that an incident stops.
+def diagram(
+    session: Session,
+    key: Key,
+    output: Annotated[
+        DiagramForm | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FORM",
+            case_sensitive=False,
+            help=f"svg, an image; or the form of the data: {', '.join(Output)}.",
+            rich_help_panel=EVERYWHERE,
+        ),
+    ] = None,
+) -> None:
+    """Draw the process of an instance with its tokens: ● for a token, ! for one that an incident stops. `-o svg` makes an image.
 
-    Example: osmia instance diagram 2251799813685251
+    Example: osmia instance diagram 2251799813685251 -o svg > dinner.svg
     """
-    from osmia_broker.cli.drawing import draw
-
     with session.client(found_by=LIST) as client:
         instance = client.get_instance(key)
         xml = client.process_xml(instance.process_definition_key)
+        taken = client.taken_flows(key) if output is DiagramForm.SVG else []
+    if output is DiagramForm.SVG:
+        sys.stdout.write(_svg(instance, xml, taken))
+        return
+    if output is not None:
+        session = replace(session, output=Output(output))
+    _draw(session, instance, xml)
+
+
+def _svg(instance: "ProcessInstance", xml: bytes, taken: "list[TakenFlow]") -> str:
+    from osmia_broker.model.svg import Tokens, draw_svg
+
+    tokens: dict[str, Tokens] = {}
+    for element in instance.elements:
+        before = tokens.get(element.element_id, Tokens())
+        is_stopped = bool(element.incident_key)
+        tokens[element.element_id] = Tokens(before.active + (not is_stopped), before.incident + is_stopped)
+    return draw_svg(xml, instance.bpmn_process_id, tokens=tokens, taken=[one.id for one in taken])
+
+
+def _draw(session: Session, instance: "ProcessInstance", xml: bytes) -> None:
+    from osmia_broker.cli.drawing import draw
+
     tokens: dict[str, str] = {}
     for element in instance.elements:
         tokens[element.element_id] = tokens.get(element.element_id, "") + ("!" if element.incident_key else "●")
