@@ -4,6 +4,7 @@ The demo, the load test and the process tests use the program `osmia broker` its
 """
 
 import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -20,14 +21,8 @@ START_S = 30.0  # for a loaded machine; a start takes under one second
 STOP_S = 15.0  # more than the default grace of the broker
 LOOK_S = 0.01
 LOG = "broker.log"
-PROGRAM = """
-import ctypes, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
-from osmia_broker.cli import main
-main()
-"""
-# The kernel ends this `osmia` when its parent dies in any way, so a killed demo leaves no port taken. The child asks for that
+PROGRAM = "from osmia_broker.orphans import end_with; end_with({parent:d}); from osmia_broker.cli import main; main()"
+# This `osmia` ends when its parent dies in any way, so a killed demo leaves no port taken. The child asks for that
 # itself: a function that runs before exec would need a fork, and gRPC's threads in the parent do not survive a fork.
 
 
@@ -122,7 +117,7 @@ class ChildBroker:
             "--management-port": self.ports.management,
         }
         flags = [str(word) for pair in options.items() for word in pair]
-        return [sys.executable, "-c", PROGRAM, "broker", *flags, *self._flags]
+        return [sys.executable, "-c", PROGRAM.format(parent=os.getpid()), "broker", *flags, *self._flags]
 
     def _is_ready(self) -> bool:
         """Return whether its doors are open and `/ready` says so."""
