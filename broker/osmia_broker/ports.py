@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import msgspec
@@ -51,6 +52,35 @@ def obstacle(host: str, port: int) -> OSError | None:
 def is_free(host: str, port: int) -> bool:
     """Return whether a door could listen at *port* of *host* now."""
     return obstacle(host, port) is None
+
+
+SHARED_PORTS = sys.platform == "linux"  # where the system spreads connections over all that listen at one port
+
+
+def reserve(host: str, port: int) -> tuple[socket.socket, int]:
+    """Keep *port* of *host* (0 for a free one) for processes that will share it, and return a socket to be held and the real port.
+
+    The socket takes no connections itself. While it is held, nobody gets the port who does not share it.
+
+    Raises:
+        OSError: somebody listens there already, whether he would share it or not; or the system cannot share ports.
+    """
+    if not SHARED_PORTS:
+        raise OSError(
+            "Expected a system that spreads the connections of one port over several processes, but found another"
+        )
+    found = obstacle(host, port)
+    if found is not None:
+        raise found
+    host = host.strip("[]")
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError:
+        held.close()
+        raise
+    return held, int(held.getsockname()[1])
 
 
 def next_free(host: str, port: int) -> int:

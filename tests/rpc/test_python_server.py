@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 import pytest
 
+from osmia_broker import ports
 from osmia_broker.h2 import Limits
 from osmia_broker.rpc.python_server import PythonServer, limits_for
 from tests.h2.peer import Served
@@ -101,3 +102,59 @@ def test_the_bounds_grow_with_the_largest_message():
     assert limits_for(4 * MB) == Limits()
     assert limits_for(100 * MB).held_bytes == 400 * MB
     assert limits_for(100 * MB).held_bytes_in_all == 1_600 * MB
+
+
+# --- a port for several processes
+
+
+@pytest.fixture
+def reserved() -> Iterator[int]:
+    if not ports.SHARED_PORTS:
+        pytest.skip("this system does not spread the connections of one port")
+    held, port = ports.reserve("127.0.0.1", 0)
+    yield port
+    held.close()
+
+
+async def shared(port: int) -> PythonServer:
+    server = PythonServer(Served().rpcs().values(), message_bytes_max=MB, shares_port=True)
+    assert await server.start("127.0.0.1", port) == port
+    return server
+
+
+async def echo(port: int) -> bytes:
+    async with grpc.aio.insecure_channel(
+        f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        answer: bytes = await asyncio.wait_for(channel.unary_unary("/t.T/Echo")(b"x"), STEP_S)
+        return answer
+
+
+async def test_servers_that_share_a_port_take_its_connections_among_them(reserved: int):
+    servers = [await shared(reserved) for _ in range(2)]
+    assert [await echo(reserved) for _ in range(8)] == [b"x"] * 8  # wherever each connection went
+    await servers[0].stop(None)
+    assert [await echo(reserved) for _ in range(8)] == [b"x"] * 8
+    await servers[1].stop(None)
+
+
+async def test_a_server_that_does_not_share_cannot_have_a_shared_port(reserved: int):
+    server = await shared(reserved)
+    other = PythonServer([], message_bytes_max=MB)
+    with pytest.raises(OSError, match=f"Expected to listen on port {reserved}"):
+        await other.start("127.0.0.1", reserved)
+    await server.stop(None)
+
+
+@pytest.mark.parametrize("shares", [False, True])
+async def test_a_port_at_which_somebody_listens_is_not_reserved(shares: bool, reserved: int):
+    server = PythonServer([], message_bytes_max=MB, shares_port=shares)
+    port = await server.start("127.0.0.1", reserved if shares else 0)
+    with pytest.raises(OSError, match=r"(?i)address already in use"):
+        ports.reserve("127.0.0.1", port)
+    await server.stop(None)
+
+
+async def test_a_reserved_port_takes_no_connections_itself(reserved: int):
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", reserved)

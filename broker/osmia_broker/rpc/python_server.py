@@ -27,10 +27,13 @@ class PythonServer:
         message_bytes_max: int,
         tls: TlsFiles | None = None,
         limits: Limits | None = None,
+        shares_port: bool = False,
     ) -> None:
+        """Make the server. With *shares_port* others of the same user may listen at the port, too; the system spreads connections over them."""
         self._service = Service({rpc.path: rpc for rpc in rpcs}, message_bytes_max)
         self._tls = tls
         self._limits = limits or limits_for(message_bytes_max)
+        self._shares_port = shares_port
         self._listeners: list[asyncio.Server] = []
         self._site: Site | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -48,7 +51,7 @@ class PythonServer:
         site.when_empty = self._closed_all
         context = self._tls.server_context(asks_clients=self._tls.asks_clients, protocol=HTTP_2) if self._tls else None
         try:
-            for listening in await _sockets(host, port):
+            for listening in await _sockets(host, port, shares_port=self._shares_port):
                 server = await loop.create_server(
                     lambda: Connection(site),
                     sock=listening,
@@ -109,7 +112,7 @@ def limits_for(message_bytes_max: int) -> Limits:
     )
 
 
-async def _sockets(host: str, port: int) -> list[socket.socket]:
+async def _sockets(host: str, port: int, *, shares_port: bool) -> list[socket.socket]:
     """Bind every address of *host*, all at the same port.
 
     Raises:
@@ -123,6 +126,8 @@ async def _sockets(host: str, port: int) -> list[socket.socket]:
             one = socket.socket(family, socket.SOCK_STREAM)
             bound.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shares_port:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address[0] == "::" else 1)
             one.bind((address[0], bound[0].getsockname()[1] if len(bound) > 1 else port))
