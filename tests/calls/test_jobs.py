@@ -290,6 +290,21 @@ async def test_a_closed_stream_gives_back_once_what_it_has_not_delivered(it: Fix
     assert it.dispatcher._turns == {}
 
 
+@pytest.mark.parametrize(("undelivered", "given_back"), [(0, []), (1, [3]), (2, [2, 3]), (9, [1, 2, 3])])
+async def test_jobs_that_the_door_has_not_written_are_given_back(it: Fixture, undelivered: int, given_back: list[int]):
+    """A door that gathers jobs for one write has read them before they leave."""
+    stream = JobStream(it.dispatcher, ActivateJobs("ask", "s", LEASE_MS, 0), lambda: undelivered)
+    reading: asyncio.Future[object] | None = None
+    with stream:
+        it.partition.offer(1, 2, 3)
+        it.partition.answer()
+        assert [(await anext(stream)).key for _ in range(3)] == [1, 2, 3]
+        reading = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+    reading.cancel()
+    assert it.partition.given_back == given_back
+
+
 async def test_jobs_that_arrive_after_a_stream_has_closed_are_given_back(it: Fixture):
     with it.stream():
         it.partition.offer(1)

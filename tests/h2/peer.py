@@ -99,13 +99,15 @@ class Served:
 
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
-        self.running = self.cancelled = self.written = 0
+        self.running = self.cancelled = self.written = self.undelivered = 0
+        self.after_some = lambda: None  # what happens in the turn in which `some` has sent its messages
 
     def rpcs(self) -> dict[str, Rpc]:
         shapes = {
             "Echo": Shape.UNARY,
             "Hold": Shape.UNARY,
             "Many": Shape.STREAM,
+            "Some": Shape.STREAM,
             "Talk": Shape.DIALOGUE,
             "Refuse": Shape.UNARY,
         }
@@ -135,6 +137,17 @@ class Served:
                 self.written += 1
         except GeneratorExit:
             self.cancelled += 1
+            raise
+
+    async def some(self, message: bytes, call: Call) -> AsyncIterator[bytes]:
+        """Send the message once for each of its octets, let something happen, and wait."""
+        for _ in message:
+            yield message
+        self.after_some()
+        try:
+            await self.may_go_on.wait()
+        except asyncio.CancelledError:
+            self.undelivered = getattr(call, "undelivered", 0)
             raise
 
     async def talk(self, messages: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:

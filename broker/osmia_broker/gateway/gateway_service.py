@@ -127,6 +127,7 @@ class Gateway:
             timeout_ms=request.timeout,
             fetch_variables=tuple(request.fetchVariable),
             leases=request.withLease,
+            undelivered=lambda: caller.undelivered,
         )
         asking = self._calls.workers.asking(request.type, request.worker, Asks.STREAM, lambda: caller.user_agent)
         with asking, stream:

@@ -25,6 +25,7 @@ class Outbox:
         "_transport",
         "_waiting",
         "frame_bytes_max",
+        "gathering",
         "is_closed",
         "is_full",
         "stream_window",
@@ -37,6 +38,7 @@ class Outbox:
         self.frame_bytes_max = FRAME_BYTES_MAX  # a peer may take more, but gains nothing by it
         self.is_full = False  # the transport takes no more now
         self.is_closed = False  # nothing is sent any more
+        self.gathering = 1  # the number of the write that is being put together
         self._transport, self._loop, self._patience = transport, loop, patience
         self._frames: list[bytes] = []
         self._bytes = 0  # of content among them
@@ -87,6 +89,7 @@ class Outbox:
     def flush(self) -> None:
         """Write what was gathered."""
         self._is_due = False
+        self.gathering += 1
         if self._frames:
             frames, self._frames, self._bytes = self._frames, [], 0
             if not self.is_closed:

@@ -50,8 +50,11 @@ class Exchange(Stream):
         "_rpc",
         "_service",
         "_timer",
+        "_unwritten",
         "_wake",
+        "_write",
         "task",
+        "undelivered",
     )
 
     def __init__(self, connection: Connection, id: int, service: Service) -> None:
@@ -69,6 +72,9 @@ class Exchange(Stream):
         self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_begun = False  # the answer
+        self._write = 0  # of the outbox, with the last message of a stream
+        self._unwritten = 0  # messages of this stream in it
+        self.undelivered = 0
         self._refused_by_http = 0  # the status of a request that is none of gRPC
 
     def invocation_metadata(self) -> Metadata:
@@ -274,6 +280,10 @@ class Exchange(Stream):
             self.send_head(BEGINNING)
         if not self.send_content(_framed(message)):
             raise _not_read()
+        if self._write == self._outbox.gathering:
+            self._unwritten += 1
+        else:
+            self._write, self._unwritten = self._outbox.gathering, 1
         if not self.is_drained:
             await self.drained()
 
@@ -292,6 +302,12 @@ class Exchange(Stream):
         if self._timer is not None:
             self._timer.cancel()
         super().end()
+
+    def give_up(self) -> None:
+        """Forget the stream. What the outbox has not written yet comes too late for a peer that has gone."""
+        if self._write == self._outbox.gathering:
+            self.undelivered = self._unwritten
+        super().give_up()
 
     def lost(self) -> None:
         """Cancel the answer: nobody waits for it."""
