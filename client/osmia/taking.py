@@ -56,7 +56,8 @@ REST_MIN_S, REST_MAX_S = 0.1, 10.0
 REST_SHARE = (
     10  # the rest lasts at least so many times as long as the look, so that tasks are visible nine tenths of the time
 )
-DRAIN_MAX_S = 1.0  # for a broker that hangs
+SILENCE_MAX_S = 1.5  # for one answer of a broker that hangs
+DRAIN_MAX_S = 8.0  # for a broker that is slow, but answers: jobs that are on their way would be lost
 COMMITS_MAX = 10  # some 50 ms of holding jobs that others could work on
 QUIET_COMMITS = (
     2  # a broker stores many commands at a time, and pushes their jobs together; after one such pause more may come
@@ -125,7 +126,7 @@ class Poller:
     async def answered(self) -> None:
         """Wait for the answer to a poll that does not wait for jobs: its jobs would be lost if it were cancelled."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._answered.wait(), DRAIN_MAX_S)
+            await asyncio.wait_for(self._answered.wait(), SILENCE_MAX_S)
 
     async def release_foreign(self) -> None:
         """Give back the tasks of others."""
@@ -202,7 +203,7 @@ class PushedJobs:
         self._is_closed = True
         self._ending.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), 3 * DRAIN_MAX_S)
+            await asyncio.wait_for(self._ended.wait(), 2 * DRAIN_MAX_S)
 
     async def read(self) -> None:
         """Wait until the stream is opened, read it until it ends, and give back the jobs that found no slot.
@@ -289,12 +290,12 @@ def _some_command(lane: Slots) -> Coroutine[Any, Any, object]:
 
 
 async def _is_answered(call: Coroutine[Any, Any, object]) -> bool:
-    """Wait for the answer to *call*, which may be a refusal. Return False if the broker is away."""
+    """Wait for the answer to *call*, which may be a refusal. Return False if the broker is away or hangs."""
     try:
-        await call
+        await asyncio.wait_for(call, SILENCE_MAX_S)
     except errors.Refused:  # the job has ended meanwhile, or the gateway lacks the call
         return True
-    except errors.OsmiaError:
+    except (errors.OsmiaError, TimeoutError):
         return False
     return True
 
