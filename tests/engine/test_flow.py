@@ -2,6 +2,10 @@
 
 import pytest
 
+from osmia_broker.engine import Turn, commands, execute
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.state.state import State
+from tests.bpmn import bpmn
 from tests.conftest import Play
 
 PICK = "deploy start > ask:job > pick:exclusive [amount > 100 -> big:job > e1:end | amount > 10 -> mid:job > e2:end | else -> small:job > e3:end]; "
@@ -154,3 +158,14 @@ def test_a_step_that_fails_is_undone_whole_and_repeated_whole(play: Play):
         resolve   a
         waits     a type=work retries=7
     """)
+
+
+def test_the_tokens_of_a_fork_take_their_steps_in_turn():
+    turn = Turn(State())
+    model = bpmn("start > fork:parallel [a:task > a1:job(type=t) > e1:end | b:job(type=t) > e2:end]")
+    execute(turn, commands.DeployResources(compile_resources([("p.bpmn", model)])), 1)
+    created = execute(turn, commands.CreateProcessInstance("process", -1, 0, {}), 2)
+    jobs = turn.jobs.of_instance(created.process_instance_key)
+    assert [job.element_id for job in jobs] == ["b", "a1"], (
+        "the token at a waits for its second step until b had its first"
+    )

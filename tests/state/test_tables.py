@@ -174,7 +174,7 @@ def test_an_end_that_is_undone_is_being_terminated_again():
     state.elements.insert(replace(rows.process))
     state.elements.begin_to_terminate(state.elements[PROCESS])
     mark = state.journal.mark()
-    state.elements.end(state.elements[PROCESS], 99, state=ElementState.TERMINATED)
+    state.elements.leave(state.elements[PROCESS], 99, ElementState.TERMINATED)
     assert not state.elements.terminating
     state.journal.roll_back(mark)
     assert state.elements.terminating == {PROCESS}

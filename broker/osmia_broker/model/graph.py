@@ -305,6 +305,7 @@ class Element:
     compensation_handler: "Element | None" = None  # of the compensation boundary event of this activity
     link_target: "Element | None" = None  # of a throwing link event
     has_conditions: bool = False  # some of its flows have conditions or skip expressions of the Activiti dialect, which any element may have
+    only_passes: bool = False  # it does nothing but pass the token on, and nothing waits at it (`passing`)
 
     def __repr__(self) -> str:
         return f"Element({self.id}: {self.type})"  # its fields lead to the whole graph

@@ -24,6 +24,7 @@ from osmia_broker.model.graph import (
     Process,
     SequenceFlow,
 )
+from osmia_broker.model.passing import mark_passing
 from osmia_broker.model.source import File, Source
 from osmia_broker.model.xml import BPMN, Node
 
@@ -111,6 +112,7 @@ class _Reading:
         for association in self._associations:
             self._associate(association)
         connect_events(self.process, self.faults)
+        mark_passing(self.process)
 
     def _read_scopes(self, source: Source) -> None:
         elements.check_shape(source, "process", elements.PROCESS, activiti.PROCESS)

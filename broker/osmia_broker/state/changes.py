@@ -81,6 +81,10 @@ def _set(_row: Any, name: str, before: Any, _was_changed: bool) -> Mapping[str, 
     return {name: before}
 
 
+def _left(_row: Any, state: Any, _was_changed: bool) -> Mapping[str, Any]:
+    return {"ended_ms": 0, "state": state}
+
+
 def _deleted(_row: Any, _was_changed: bool) -> Mapping[str, Any]:
     return {}
 
@@ -90,5 +94,6 @@ _READERS: dict[str, Any] = {
     "_undo_insert": _inserted,
     "_undo_update": _updated,
     "_undo_set": _set,
+    "_undo_leave": _left,
     "_undo_delete": _deleted,
 }

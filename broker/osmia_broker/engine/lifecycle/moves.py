@@ -5,7 +5,7 @@ from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 NEXT: dict[ElementState, frozenset[ElementState]] = {
-    ElementState.ACTIVATING: frozenset({ElementState.ACTIVATED, ElementState.TERMINATED}),
+    ElementState.ACTIVATING: frozenset({ElementState.ACTIVATED, ElementState.COMPLETED, ElementState.TERMINATED}),
     ElementState.ACTIVATED: frozenset({ElementState.COMPLETING, ElementState.TERMINATED}),
     ElementState.COMPLETING: frozenset({ElementState.COMPLETED, ElementState.TERMINATED}),
     ElementState.TERMINATING: frozenset({ElementState.TERMINATED}),
@@ -24,7 +24,7 @@ def advance(turn: Turn, instance: ElementInstance, to: ElementState) -> None:
     """Move *instance* to its next state; the only place where its state changes."""
     assert to in NEXT[instance.state], f"{instance.element_id}: {instance.state} -> {to}"
     if to in ENDED:
-        turn.elements.end(instance, turn.now_ms, state=to)
+        turn.elements.leave(instance, turn.now_ms, to)
         turn.variables.close_scope(instance.key)
     else:
         turn.elements.set(instance, "state", to)

@@ -44,6 +44,9 @@ def take_step(turn: Turn, instance: ElementInstance) -> None:
 
 def _activate(turn: Turn, instance: ElementInstance) -> None:
     element = model_of(turn, instance)
+    if element.only_passes and not turn.agenda and mapping_of(turn, instance) is None:
+        _pass(turn, instance, element)
+        return
     if instance.type == ElementType.MULTI_INSTANCE_BODY:
         listeners = element.body_listeners
     else:
@@ -106,14 +109,29 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
     if instance.type not in CONTAINERS and _waits_at_its_end(turn, instance, element):
         return
     flows = [] if instance.loop_counter else PROCESSORS[instance.type].outgoing(turn, instance, element)
-    if len(flows) > 1:
-        _check_room(turn, instance)
-    scope = turn.elements.get(instance.scope_key)
     if element.boundaries:
         close_events(turn, instance)
-    if scope is None:
+    if not instance.scope_key:
         _end_process(turn, instance)
         return
+    _leave(turn, instance, element, flows)
+
+
+def _pass(turn: Turn, instance: ElementInstance, element: Element) -> None:
+    """Take both steps of an element that only passes the token on as one. Nothing is planned that would have come between them.
+
+    They count as two for the bounds of a walk.
+    """
+    turn.depth += 1
+    turn.steps += 1
+    _leave(turn, instance, element, element.outgoing)
+
+
+def _leave(turn: Turn, instance: ElementInstance, element: Element, flows: list[SequenceFlow]) -> None:
+    """Let the token leave over *flows*, and end the element."""
+    if len(flows) > 1:
+        _check_room(turn, instance)
+    scope = turn.elements[instance.scope_key]
     if element.boundaries or len(turn.compensations):
         keep_for_compensation(turn, instance, element, scope)
     PROCESSORS[scope.type].child_completes(turn, scope, instance, element)
