@@ -3,6 +3,12 @@
 The attributes are those of user-tasks.md, sections 1 to 4.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any, cast
+
 import msgspec
 
 from osmia_broker import feel
@@ -27,12 +33,14 @@ from osmia_broker.engine.new_user_tasks import excess, insert_task
 from osmia_broker.engine.task_listeners import begin_canceling, create_native_task
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE
-from osmia_broker.model.expressions import Expression
+from osmia_broker.model.expressions import Expression, Static
 from osmia_broker.model.graph import Element, ElementType, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance, ErrorType
 from osmia_broker.state.task_rows import UserTaskState
 
 USER_TASK_RETRIES = 1
+NO_TURN = cast("Turn", None)  # for constants
+NO_INSTANCE = cast("ElementInstance", SimpleNamespace(key=0))
 PRIORITY_MAX = 100  # of a native task; a task of the Activiti dialect may have any number
 
 
@@ -42,46 +50,78 @@ class UserTaskProcessor(Processor):
 
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Evaluate the attributes, then create the task, and the job of a job-based one."""
-        definition = element.user_task
-        assert definition is not None, f"'{element.id}' was deployed without a user task definition"
-        own_headers = element.job.headers if element.job else {}
-        found, dates = _evaluated(turn, instance, definition)
-        columns = {
-            "name": shown_name(turn, instance, element),
-            "documentation": shown_documentation(turn, instance, element),
-            "category": category_of(turn, instance, definition),
-            "priority": _priority(turn, instance, definition),
-            "assignee": found.get("assignee", ""),
-            "candidate_users": found.get("candidateUsers", "[]"),
-            "candidate_groups": found.get("candidateGroups", "[]"),
-            "headers": json_object(own_headers),
-            **dates,
-        }
-        if definition.is_native:
-            reference = _text(turn, instance, definition, definition.external_reference) or ""
-            columns |= {"form_key": int(found.get("formKey", 0)), "external_form": reference}
-        elif definition.form_id is not None:
-            columns["form_key"] = int(found["formKey"])
-        else:
-            columns["external_form"] = found.get("formKey", "")
-        if reason := excess(columns):
-            raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, reason)
-        if definition.is_native:
-            create_native_task(turn, instance, columns)
+        assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
+        attributes = _constant_attributes(element) or _attributes(turn, instance, element)
+        if element.user_task.is_native:
+            create_native_task(turn, instance, {**attributes.columns})
             return
         job = create_job(
             turn,
             instance,
             type=USER_TASK_JOB_TYPE,
             retries=USER_TASK_RETRIES,
-            headers=json_object({**own_headers, **{RESERVED_HEADERS + name: value for name, value in found.items()}}),
+            headers=attributes.job_headers,
             priority=element.job.priority if element.job else None,
         )
-        insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **columns)
+        insert_task(turn, instance, job_key=job.key, state=UserTaskState.CREATED, **attributes.columns)
 
     def holds_end(self, turn: Turn, instance: ElementInstance) -> bool:
         """Whether task listeners for `canceling` have to work before the element ends; let them begin."""
         return begin_canceling(turn, instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What the model says about a task: columns of its row, and the headers of its job as a JSON object."""
+
+    columns: Mapping[str, Any]
+    job_headers: str
+
+
+@lru_cache(maxsize=1_024)
+def _constant_attributes(element: Element) -> Attributes | None:
+    """Return the attributes of a task for which nothing has to be computed, as most are; None if it has, or if they are an incident."""
+    task = element.user_task
+    if task is None or any((task.due_date, task.follow_up_date, task.form_id)):
+        return None
+    texts = (task.name, task.documentation, task.category, task.priority, task.external_reference, task.form_key)
+    people = (task.assignee, task.candidate_users, task.candidate_groups)
+    if not all(expression is None or type(expression) is Static for expression in (*texts, *people)):
+        return None
+    try:
+        return _attributes(NO_TURN, NO_INSTANCE, element)
+    except IncidentRaised:
+        return None
+
+
+def _attributes(turn: Turn, instance: ElementInstance, element: Element) -> Attributes:
+    """Evaluate the attributes of a task. Constants read neither *turn* nor *instance*."""
+    definition = element.user_task
+    assert definition is not None, "it is a user task"
+    own_headers = element.job.headers if element.job else {}
+    found, dates = _evaluated(turn, instance, definition)
+    columns = {
+        "name": shown_name(turn, instance, element),
+        "documentation": shown_documentation(turn, instance, element),
+        "category": category_of(turn, instance, definition),
+        "priority": _priority(turn, instance, definition),
+        "assignee": found.get("assignee", ""),
+        "candidate_users": found.get("candidateUsers", "[]"),
+        "candidate_groups": found.get("candidateGroups", "[]"),
+        "headers": json_object(own_headers),
+        **dates,
+    }
+    if definition.is_native:
+        reference = _text(turn, instance, definition, definition.external_reference) or ""
+        columns |= {"form_key": int(found.get("formKey", 0)), "external_form": reference}
+    elif definition.form_id is not None:
+        columns["form_key"] = int(found["formKey"])
+    else:
+        columns["external_form"] = found.get("formKey", "")
+    if reason := excess(columns):
+        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, reason)
+    shown = {RESERVED_HEADERS + name: value for name, value in found.items()}
+    return Attributes(columns, json_object({**own_headers, **shown}))
 
 
 def _evaluated(
