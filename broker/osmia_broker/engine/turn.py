@@ -63,8 +63,9 @@ class Budget:
     def allows_step(self) -> bool:
         """Count one step; return False when the turn has to end."""
         self._steps -= 1
-        self.step_ends()
-        return self._steps >= 0 and (self._last < self._time_by or self._allows_cpu())
+        now = self._time()
+        self.step_s, self._last = now - self._last, now
+        return self._steps >= 0 and (now < self._time_by or self._allows_cpu())
 
     def step_ends(self) -> None:
         """Measure the step that has just been taken."""

@@ -13,7 +13,7 @@ from osmia_broker.engine.mapped_values import Level, MappedValues
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.model.events import CREATE, UPDATE
+from osmia_broker.model.events import CREATE
 from osmia_broker.model.graph import MultiInstance, VariableMapping
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
@@ -35,35 +35,34 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
         TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
 
     """
-    changed = {
-        name: change for name, value in variables.items() if (change := _put(turn, scope.key, scope, name, value))
-    }
-    _changed(turn, scope.process_instance_key, changed)
+    put, key, process_instance_key = turn.variables.put, scope.key, scope.process_instance_key
+    _changed(
+        turn,
+        process_instance_key,
+        {name: put(key, process_instance_key, name, value) for name, value in variables.items()},
+    )
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
-    changed = {
-        name: change
-        for name, value in variables.items()
-        if (change := _put(turn, _owner(turn, scope, name), scope, name, value))
-    }
-    _changed(turn, scope.process_instance_key, changed)
+    put, process_instance_key = turn.variables.put, scope.process_instance_key
+    _changed(
+        turn,
+        process_instance_key,
+        {name: put(_owner(turn, scope, name), process_instance_key, name, value) for name, value in variables.items()},
+    )
 
 
-def _put(turn: Turn, owner: int, element: ElementInstance, name: str, value: str) -> str:
-    """Set a variable in the scope *owner* of the instance of *element*; return the kind of the change, empty if the value is the same."""
-    before = turn.variables.of_scope(owner).get(name)
-    change = CREATE if before is None else UPDATE if before.value != value else ""
-    turn.variables.put(owner, element.process_instance_key, name, value)
-    return change
+def _changed(turn: Turn, process_instance_key: int, changes: Mapping[str, str]) -> None:
+    """Check the size of the variables after changes, and let the conditions be checked that wait for one.
 
-
-def _changed(turn: Turn, process_instance_key: int, changed: Mapping[str, str]) -> None:
-    """Check the size of the variables after a change, and let the conditions be checked that wait for one. *changed* has the kinds by name."""
-    if changed and turn.subscriptions.of_instance(process_instance_key):
-        created = tuple(name for name, change in changed.items() if change == CREATE)
-        turn.follow(process_instance_key, CheckConditions(process_instance_key, names=tuple(changed), created=created))
+    *changes* has the kinds by name, an empty one for a variable that had its value already.
+    """
+    if turn.subscriptions.count_of_instance(process_instance_key):
+        changed = tuple(name for name, change in changes.items() if change)
+        created = tuple(name for name, change in changes.items() if change == CREATE)
+        if changed:
+            turn.follow(process_instance_key, CheckConditions(process_instance_key, names=changed, created=created))
     size = turn.variables.text_of(process_instance_key)
     if size > INSTANCE_CHARACTERS_MAX:
         raise TooLarge(
@@ -99,10 +98,10 @@ def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
     values = _mapped(turn, element, mappings)
-    changed = {
-        name: change for name, value in values if (change := _put(turn, element.key, element, name, _json(value)))
-    }
-    _changed(turn, element.process_instance_key, changed)
+    put, key, process_instance_key = turn.variables.put, element.key, element.process_instance_key
+    _changed(
+        turn, process_instance_key, {name: put(key, process_instance_key, name, _json(value)) for name, value in values}
+    )
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
@@ -116,8 +115,8 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
     for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)
         existing = turn.variables.of_scope(owner).get(name)
-        if change := _put(turn, owner, element, name, _json(value, existing.value if existing else None)):
-            changed[name] = change
+        text = _json(value, existing.value if existing else None)
+        changed[name] = turn.variables.put(owner, element.process_instance_key, name, text)
     _changed(turn, element.process_instance_key, changed)
 
 

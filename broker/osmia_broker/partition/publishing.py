@@ -49,11 +49,17 @@ class Publisher:
 
     def answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
         """Give one waiter its answer, or the reason for which there is none."""
-        if not waiter.done():
+        try:
+            if waiter.done():
+                return
             if refusal is None:
-                self._call(waiter.set_result, answer)
+                waiter.set_result(answer)
             else:
-                self._call(waiter.set_exception, refusal)
+                waiter.set_exception(refusal)
+        except UndoFailed:  # as in `_call`, whose cost each answer would pay
+            raise
+        except Exception:
+            log.exception("caller failed")
 
     def refuse(self, waiters: Iterable[Waiter], failure: OsmiaError) -> None:
         """Give all *waiters* the same failure."""

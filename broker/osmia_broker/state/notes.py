@@ -27,7 +27,7 @@ class Notes:
     def write(self, row: Any) -> None:
         """Write *row*, in place of one with the same primary key."""
         key = self._key(row)
-        self._journal.note(self._undo, key, self._written.get(key))
+        self._journal.append((self._undo, (key, self._written.get(key))))
         self._written[key] = self._values(row)
 
     def take_changes(self) -> list[RowValues]:

@@ -150,7 +150,7 @@ class State:
         """Return a key that was never given out; undoing the command takes it back."""
         key = self._next_key
         self._next_key = key + 1
-        self.journal.note(self._reset_next_key, key)
+        self.journal.append((self._reset_next_key, (key,)))
         return key
 
     @property

@@ -71,7 +71,7 @@ class Table(Generic[R]):
         self._values = values_of(kind)
         self._changing = kind.changing
         self._sized = kind.sized
-        self._may_grow = tuple(name for name in kind.sized if name in kind.changing)
+        self._may_grow = kind.changing.intersection(kind.sized)
         self._settable = kind.changing - {kind.due, *kind.sized}
         self._rows: dict[int, R] = {}
         self._by_instance: dict[int, dict[int, R]] = {}
@@ -144,9 +144,8 @@ class Table(Generic[R]):
         key = row.key
         before = []
         grown = 0
-        for name in self._may_grow:
-            if name in changes:
-                grown += len(changes[name]) - len(getattr(row, name))
+        if self._may_grow and not self._may_grow.isdisjoint(changes):
+            grown = sum(len(changes[name]) - len(getattr(row, name)) for name in self._may_grow.intersection(changes))
         for name, value in changes.items():
             assert name in self._changing, f"{name} of {row} never changes"
             before.append((name, getattr(row, name)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from osmia_broker.model.events import CREATE, UPDATE
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import Residency
@@ -37,8 +38,8 @@ class VariableTable:
         """Return how many characters the names and values of an instance's living variables have together."""
         return self._text.get(process_instance_key, 0)
 
-    def put(self, scope_key: int, process_instance_key: int, name: str, value: str) -> None:
-        """Give *name* the JSON text *value* in exactly this scope."""
+    def put(self, scope_key: int, process_instance_key: int, name: str, value: str) -> str:
+        """Give *name* the JSON text *value* in exactly this scope; return which change that is, empty if it had this value."""
         variables = self._scopes.get(scope_key)
         if variables is None:
             variables = self._scopes[scope_key] = {}
@@ -47,13 +48,16 @@ class VariableTable:
             row = variables[name] = Variable(scope_key, name, value, process_instance_key)
             self._count(row, 1)
             self._journal.append((self._undo_insert, (row,)))
+            change = CREATE
         elif row.value == value:
-            return
+            return ""
         else:
             self._journal.note(self._undo_update, row, row.value, (scope_key, name) in self._changed)
             self._set(row, value)
+            change = UPDATE
         self._changed[scope_key, name] = row
         self._residency.touch(process_instance_key)
+        return change
 
     def close_scope(self, scope_key: int) -> None:
         """Forget a scope whose element instance has ended; its values stay in the store."""
