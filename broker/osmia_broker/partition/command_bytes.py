@@ -1,0 +1,136 @@
+"""Commands, their answers and their refusals as bytes, for a partition that is led by another process.
+
+A command travels under the name of its class, with its fields by name: a process of another version passes over fields that it does not know. The type
+of an answer is what the handler of the command says that it returns. So nothing is listed here twice.
+"""
+
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+
+from osmia_broker import errors
+from osmia_broker.engine.answers import EvaluatedDecision, SeenScope
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.commands import Command, DeployResources
+from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
+from osmia_broker.rpc import Refusal
+
+CLASS, INTENT = "osmia-error", "osmia-intent"  # trailers: the class of a refusal, and the name of the refused command
+_OF_LINKS: dict[str, type[OsmiaError]] = {"RESOURCE_EXHAUSTED": Overloaded, "DEADLINE_EXCEEDED": TimedOut}
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True):
+    """A command on its way to a partition. *user* is the person of a `ByPerson`; None for other commands."""
+
+    partition: int
+    is_own: bool
+    name: str
+    command: msgspec.Raw
+    user: str | None = None
+
+
+class Travelling(msgspec.Struct, frozen=True):
+    """A command as it has arrived. *is_own* marks one of the broker itself, which is not refused for a full queue."""
+
+    partition: int
+    is_own: bool
+    command: Command
+
+
+_encoder = msgspec.msgpack.Encoder()
+_envelopes = msgspec.msgpack.Decoder(_Envelope)
+
+
+def can_travel(kind: type[Command]) -> bool:
+    """Return whether commands of *kind* have a form in bytes. Compiled models have none, and answers whose values may be anything."""
+    return kind is not DeployResources and _answer_type(kind) not in (EvaluatedDecision, SeenScope)
+
+
+def pack(command: Command, partition: int, *, is_own: bool) -> bytes:
+    """Return *command* for *partition* as bytes.
+
+    Raises:
+        Unsupported: it has no such form.
+    """
+    user = command.user if isinstance(command, ByPerson) else None
+    inner = command.command if isinstance(command, ByPerson) else command
+    kind = type(inner)
+    if not can_travel(kind):
+        raise Unsupported(f"Expected a command that can be sent to another process, but found {kind.__name__}")
+    raw = msgspec.Raw(_encoder.encode(inner))
+    return _encoder.encode(_Envelope(partition, is_own, kind.__name__, raw, user))
+
+
+def unpack(message: bytes) -> Travelling:
+    """Read what `pack` has made.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        found = _envelopes.decode(message)
+        kind = _kinds()[found.name]
+        command = _decoder(kind).decode(found.command)
+    except (msgspec.MsgspecError, KeyError):
+        raise Refusal("INVALID_ARGUMENT", "Expected a command of a partition, but found other bytes") from None
+    return Travelling(found.partition, found.is_own, command if found.user is None else ByPerson(command, found.user))
+
+
+def pack_answer(answer: Any) -> bytes:
+    """Return the answer of a command as bytes."""
+    return _encoder.encode(answer)
+
+
+def unpack_answer(command: Command, message: bytes) -> Any:
+    """Read the answer of *command*.
+
+    Raises:
+        Unavailable: it is none, because the other process is of another version.
+    """
+    kind = type(command.command if isinstance(command, ByPerson) else command)
+    try:
+        return _answer_decoder(kind).decode(message)
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"Expected the answer of {kind.__name__}, but found other bytes: {error}") from None
+
+
+def refusal_of(error: OsmiaError) -> Refusal:
+    """Return a refusal of a partition as it travels."""
+    trailers = ((CLASS, type(error).__name__),)
+    if isinstance(error, Rejection) and error.intent:
+        trailers += ((INTENT, error.intent),)  # type: ignore[assignment]
+    return Refusal(error.status, str(error), trailers)
+
+
+def error_of(refusal: Refusal) -> OsmiaError:
+    """Return a refusal as the partition has raised it; one of the link itself is Unavailable, Overloaded or TimedOut."""
+    trailers = dict(refusal.trailers)
+    kind = getattr(errors, str(trailers.get(CLASS)), None)
+    if not (isinstance(kind, type) and issubclass(kind, OsmiaError)):
+        return _OF_LINKS.get(refusal.status, Unavailable)(str(refusal))
+    error: OsmiaError = kind.__new__(kind, str(refusal))  # some make their text of other parts, and this is the text
+    if isinstance(error, Rejection):
+        error.intent = str(trailers.get(INTENT, ""))
+    return error
+
+
+@cache
+def _kinds() -> dict[str, type[Command]]:
+    return {kind.__name__: kind for kind in HANDLERS if kind is not ByPerson and can_travel(kind)}
+
+
+@cache
+def _decoder(kind: type[Command]) -> "msgspec.msgpack.Decoder[Any]":
+    return msgspec.msgpack.Decoder(kind)
+
+
+@cache
+def _answer_type(kind: type[Command]) -> Any:
+    return get_type_hints(HANDLERS[kind])["return"]
+
+
+@cache
+def _answer_decoder(kind: type[Command]) -> "msgspec.msgpack.Decoder[Any]":
+    return msgspec.msgpack.Decoder(_answer_type(kind))
