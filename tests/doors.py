@@ -11,13 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 import osmia
 import osmia.results
+from osmia_broker import databases
 from osmia_broker.broker import Broker
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import NAMES, Settings
@@ -31,12 +34,19 @@ from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.rows import ElementInstance, Incident, Job, Variable
-from osmia_broker.store.sqlite import SqliteStore
+from osmia_broker.store.sqlite import SqliteStore, connect
 from tests import postgres
 from tests.memory_store import MemoryStore
 
 START_MS = 1_800_000_000_000
 GRPC_SERVER = os.environ.get("OSMIA_GRPC_SERVER") or NAMES["grpc_server"].default  # of every broker that a test starts
+
+
+def without_fsync(path: Path) -> sqlite3.Connection:
+    """Open a file of a partition that nobody needs after a crash of the machine. A test process that is killed loses nothing by it."""
+    db = connect(path)
+    db.execute("PRAGMA synchronous = OFF")
+    return db
 
 
 class FakeClock:
@@ -97,10 +107,11 @@ class EngineDoor:
     def __init__(self, path: Path | None = None, url: str = "") -> None:
         self.clock = FakeClock()
         self._path, self._url = path, url
-        self._store: Any = MemoryStore() if path is None else SqliteStore(path)
+        self._store: Any = MemoryStore() if path is None else SqliteStore(path, connect=without_fsync)
         if url:
             self._store = postgres.store(url)
         self._memory_bytes = 1 if url else MEMORY_BYTES
+        self._looking: Any = None  # a connection to the database, from the first look at its rows
         self._runner = asyncio.Runner()
         self._partition = self._opened()
 
@@ -115,6 +126,8 @@ class EngineDoor:
 
     def close(self) -> None:
         self._runner.run(self._partition.close())
+        if self._looking is not None:
+            self._runner.run(self._looking.close())
         self._runner.close()
 
     def _do(self, command: commands.Command) -> Any:
@@ -272,7 +285,9 @@ class EngineDoor:
 
     def _rows(self, row_type: type) -> list[Any]:
         if self._url:
-            found = self._runner.run(postgres.rows(self._url, KINDS[row_type].table))
+            if self._looking is None:
+                self._looking = self._runner.run(postgres.connected(self._url))
+            found = self._runner.run(postgres.rows(self._looking, KINDS[row_type].table))
             return [row_type(*values) for values in found]
         if self._path is None:
             return list(self._store.living(row_type))
@@ -468,7 +483,7 @@ class RunningBroker:
         self._thread.start()
         ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
         self._settings = {"data_dir": data_dir, **ports, "grpc_server": GRPC_SERVER, **settings}
-        self.broker = Broker(Settings(**self._settings), self.clock)
+        self.broker = self._made(self._settings)
         self.run(self.broker.start())
         self.address = f"127.0.0.1:{self.broker.grpc_port}"
         self.client = osmia.SyncClient(self.address)
@@ -476,8 +491,13 @@ class RunningBroker:
     def restart(self, **settings: Any) -> None:
         """Stop the broker, and start it again on its data, with *settings* over those it had."""
         self.run(self.broker.stop())
-        self.broker = Broker(Settings(**{**self._settings, **settings}), self.clock)
+        self.broker = self._made({**self._settings, **settings})
         self.run(self.broker.start())
+
+    def _made(self, settings: dict[str, Any]) -> Broker:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(databases, "SqliteStore", partial(SqliteStore, connect=without_fsync))
+            return Broker(Settings(**settings), self.clock)
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)

@@ -210,12 +210,13 @@ def store(url: str, broker: str = "one", **options: Any) -> PostgresStore:
     return PostgresStore(reached, lease, **options)
 
 
-async def rows(url: str, table: str) -> list[tuple[Any, ...]]:
-    """All rows of a table, by its first two columns."""
+async def connected(url: str) -> Any:
+    """A connection for looking at rows."""
     import asyncpg
 
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(f'SELECT * FROM "{table}" ORDER BY 1, 2')]
-    finally:
-        await connection.close()
+    return await asyncpg.connect(url)
+
+
+async def rows(connection: Any, table: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, by its first two columns."""
+    return [tuple(row) for row in await connection.fetch(f'SELECT * FROM "{table}" ORDER BY 1, 2')]

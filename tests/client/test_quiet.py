@@ -49,7 +49,9 @@ class Lane:
 
     async def _answer(self, *_: int) -> None:
         self.asked += 1
-        await asyncio.sleep(self._answers_s)
+        answered = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(self._answers_s, answered.set_result, None)
+        await answered
         if self._error is not None:
             raise self._error
         if self.asked <= self._pushes:
