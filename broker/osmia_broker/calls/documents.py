@@ -21,6 +21,8 @@ _UNUSUAL_NUMBER = re.compile(
     rb"\d(?:\d{18}|[eE][+-]?\d)"
 )  # only such a number can lie outside the reference's range, or is spelt anew
 _SPACE = re.compile(rb"[ \n\r\t]")
+#: What a document has that needs a closer look: white space, an escape (of a NUL, for example), or an unusual number. Most have nothing of it.
+_TO_LOOK_AT = re.compile(rb"[ \n\r\t\\]|" + _UNUSUAL_NUMBER.pattern)
 _KINDS = {"array": "ARRAY", "str": "STRING", "int": "INTEGER", "float": "FLOAT", "bool": "BOOLEAN"}
 
 
@@ -32,7 +34,7 @@ def parse_variables(text: str) -> Variables:
             a surrogate pair anywhere, or a name that holds a NUL.
 
     """
-    if not text or text.isspace() or text.strip() == "null":
+    if text[:1] != "{" and (not text or text.isspace() or text.strip() == "null"):
         return {}
     document = _utf8(text)
     if document.count(b"{") + document.count(b"[") > DEPTH_MAX:
@@ -43,6 +45,8 @@ def parse_variables(text: str) -> Variables:
         _refuse_kind(fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
+    if _TO_LOOK_AT.search(document) is None:
+        return {name: str(value, "utf-8") for name, value in values.items()}
     is_unusual = _UNUSUAL_NUMBER.search(document) is not None
     if is_unusual:
         for name, value in values.items():
