@@ -45,8 +45,11 @@ def parse_variables(text: str) -> Variables:
         _refuse_kind(fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
-    if _TO_LOOK_AT.search(document) is None:
-        return {name: str(value, "utf-8") for name, value in values.items()}
+    return _respelt(document, values) if _TO_LOOK_AT.search(document) else _texts(values)
+
+
+def _respelt(document: bytes, values: dict[str, msgspec.Raw]) -> Variables:
+    """Refuse unusual numbers and names, and return the values in their one spelling."""
     is_unusual = _UNUSUAL_NUMBER.search(document) is not None
     if is_unusual:
         for name, value in values.items():
@@ -57,6 +60,10 @@ def parse_variables(text: str) -> Variables:
         return {name: canonical(str(value, "utf-8")) for name, value in values.items()}
     if _SPACE.search(document):
         return {name: _compact(str(value, "utf-8")) for name, value in values.items()}
+    return _texts(values)
+
+
+def _texts(values: dict[str, msgspec.Raw]) -> Variables:
     return {name: str(value, "utf-8") for name, value in values.items()}
 
 
