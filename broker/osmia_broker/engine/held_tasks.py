@@ -12,7 +12,7 @@ from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_user_tasks import note_event
 from osmia_broker.engine.task_commands import CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
-from osmia_broker.engine.task_listeners import ASSIGNING, COMPLETING, Change, change_task
+from osmia_broker.engine.task_listeners import ASSIGNING, Change, change_task, completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
@@ -46,32 +46,20 @@ def _complete_held(turn: Turn, command: CompleteHeldTask) -> None:
     ):
         return
     turn.user_tasks.update(task, state=UserTaskState.CREATED)
-    change_task(
-        turn,
-        task,
-        Change(
-            COMPLETING,
-            TaskOperation.COMPLETE,
-            command.action or "complete",
-            command.user,
-            variables=command.variables,
-        ),
-    )
+    change_task(turn, task, completion(command.user, command.variables, command.action))
 
 
 @handles(UndoUserTask)
 def undo_user_task(turn: Turn, command: UndoUserTask) -> None:
     """Drop the promise. Only the person who gave it may."""
     task = open_task(turn, command.user_task_key, command.actor, Right.READ, "undo the completion of")
-    row = _held(turn, task)
-    held = None if row is None else _command_of(row.content)
-    if row is None or held is None or held.user != command.actor.user:
-        by = f" by '{held.user}'" if held is not None else ""
+    found = _held(turn, task)
+    if found is None or found[1].user != command.actor.user:
+        other = "none" if found is None else f"one by '{found[1].user}'"
         raise InvalidState(
-            f"Expected a completion of user task with key '{task.key}' by '{command.actor.user}' that is held, but found"
-            f" {'one' if held is not None else 'none'}{by}"
+            f"Expected a completion of user task with key '{task.key}' by '{command.actor.user}' that is held, but found {other}"
         )
-    turn.follow_ups.delete(row)
+    turn.follow_ups.delete(found[0])
     turn.user_tasks.update(task, state=UserTaskState.CREATED)
     note_event(turn, task, TaskOperation.UPDATE, action=UNDO, user=command.actor.user, diff={})
 
@@ -89,8 +77,11 @@ def revert_assignment(turn: Turn, command: RevertAssignment) -> bool:
     return change_or_refuse(turn, task, change)
 
 
-def _held(turn: Turn, task: UserTask) -> FollowUp | None:
+def _held(turn: Turn, task: UserTask) -> tuple[FollowUp, CompleteHeldTask] | None:
+    """Return the promise that was given for *task*, with its row."""
     for row in turn.follow_ups.of_instance(task.process_instance_key):
-        if row.command == CompleteHeldTask.__name__ and _command_of(row.content).user_task_key == task.key:
-            return row
+        if row.command == CompleteHeldTask.__name__:
+            command = _command_of(row.content)
+            if command.user_task_key == task.key:
+                return row, command
     return None

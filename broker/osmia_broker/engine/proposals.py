@@ -8,7 +8,7 @@ from dataclasses import replace
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.new_user_tasks import note_event
 from osmia_broker.engine.task_commands import AnswerTaskProposal, ProposeForUserTask
-from osmia_broker.engine.task_listeners import COMPLETING, Change
+from osmia_broker.engine.task_listeners import completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
@@ -55,12 +55,5 @@ def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
     note_event(turn, task, TaskOperation.UPDATE, action=_ACTIONS[command.state], user=user, diff={})
     if command.state is not ProposalState.ACCEPTED:
         return True
-    change = Change(
-        COMPLETING,
-        TaskOperation.COMPLETE,
-        made.outcome or "complete",
-        user,
-        variables=command.variables,
-        ticket=command.ticket,
-    )
+    change = completion(user, command.variables, made.outcome, command.ticket)
     return change_or_refuse(turn, task, change)

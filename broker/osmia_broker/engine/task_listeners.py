@@ -58,6 +58,12 @@ class Change:
     ticket: int = 0
 
 
+def completion(user: str, variables: Variables, action: str = "", ticket: int = 0) -> Change:
+    """Return the change that completes a task. *action* is what the history shows; empty for `complete`."""
+    action = action or "complete"
+    return Change(COMPLETING, TaskOperation.COMPLETE, action, user, variables=variables, ticket=ticket)
+
+
 def create_native_task(turn: Turn, instance: ElementInstance, columns: dict[str, Any]) -> None:
     """Add the native task of *instance*. Its assignee is assigned when it has been created, if listeners want to see that.
 

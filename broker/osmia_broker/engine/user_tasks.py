@@ -23,11 +23,11 @@ from osmia_broker.engine.task_commands import (
 )
 from osmia_broker.engine.task_listeners import (
     ASSIGNING,
-    COMPLETING,
     MAY_BE_DENIED,
     UPDATING,
     Change,
     change_task,
+    completion,
     deny_change,
     listener_done,
     transition_of,
@@ -100,14 +100,7 @@ def update_user_task(turn: Turn, command: UpdateUserTask) -> bool:
 def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
     """Complete a task, and the job of a job-based one, with its element."""
     task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
-    change = Change(
-        COMPLETING,
-        TaskOperation.COMPLETE,
-        command.action or "complete",
-        command.actor.user,
-        variables=command.variables,
-        ticket=command.ticket,
-    )
+    change = completion(command.actor.user, command.variables, command.action, command.ticket)
     return change_or_refuse(turn, task, change)
 
 
