@@ -1,9 +1,8 @@
 """A call that is forwarded over a link beside one that is answered here: CPU of both processes, by turns in one run.
 
-    python -m bench links [--calls 20000] [--rounds 3] [--in-flight 64] [--bytes 100]
+    python -m bench links [--calls 20000] [--rounds 3] [--in-flight 64] [--bytes 100] [--tcp]
 
-The two processes and the client are real: a front with the gRPC server of the broker, an owner behind a unix socket, a client that asks a process of its
-own. A call does nothing but come back, so the difference of the two is what lies between the processes.
+The processes are real: a front with the gRPC server of the broker, an owner behind a unix socket (or a port, with a secret), and the client. A call does nothing but come back, so the difference of the two is what lies between the processes.
 """
 
 import argparse
@@ -15,12 +14,13 @@ import tempfile
 from pathlib import Path
 from time import process_time
 
-from osmia_broker.links import Identity, Links, UnixPlace, forwarding
+from osmia_broker.links import Identity, Links, Place, TcpPlace, UnixPlace, forwarding
 from osmia_broker.rpc import Call, Rpc, Shape
 from osmia_broker.rpc.python_server import PythonServer
 
 PATH = "/gateway_protocol.Gateway/CompleteJob"
 MB = 1024**2
+SECRET = b"a secret of the bench alone"
 
 
 def rpcs() -> list[Rpc]:
@@ -37,14 +37,20 @@ def process(number: int) -> Identity:
     return Identity("bench", number, 1, 2)
 
 
-async def owner(place: UnixPlace) -> None:
-    links = Links(process(2), rpcs())
-    await links.listen(place)
+def place_of(text: str) -> Place:
+    host, colon, port = text.rpartition(":")
+    return TcpPlace(host, int(port)) if colon else UnixPlace(Path(text))
+
+
+async def owner(text: str) -> None:
+    links = Links(process(2), rpcs(), secret=SECRET)
+    print(await links.listen(place_of(text)), flush=True)
     await asyncio.Event().wait()
 
 
-async def front(place: UnixPlace) -> None:
-    links = Links(process(1), rpcs())
+async def front(text: str) -> None:
+    place = place_of(text)
+    links = Links(process(1), rpcs(), secret=SECRET)
     links.dial(2, place)
     await links.wait_for([2])
 
@@ -89,9 +95,11 @@ async def client(port: int, given: argparse.Namespace) -> None:
 
 
 async def compare(given: argparse.Namespace, folder: Path) -> None:
-    place = str(folder / "2.sock")
+    place = "127.0.0.1:0" if given.tcp else str(folder / "2.sock")
     command = (sys.executable, "-m", "bench.links")
-    behind = await asyncio.create_subprocess_exec(*command, "--owner", place)
+    behind = await asyncio.create_subprocess_exec(*command, "--owner", place, stdout=asyncio.subprocess.PIPE)
+    assert behind.stdout is not None
+    place = (await behind.stdout.readline()).decode().strip()
     before = await asyncio.create_subprocess_exec(*command, "--front", place, stdout=asyncio.subprocess.PIPE)
     try:
         assert before.stdout is not None
@@ -108,8 +116,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--bytes", type=int, default=100)
-    parser.add_argument("--owner", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--front", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tcp", action="store_true")
+    parser.add_argument("--owner", help=argparse.SUPPRESS)
+    parser.add_argument("--front", help=argparse.SUPPRESS)
     given = parser.parse_args()
     try:
         import uvloop
@@ -119,9 +128,9 @@ def main() -> None:
         make = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=make if given.owner or given.front else None) as running:
         if given.owner:
-            running.run(owner(UnixPlace(given.owner)))
+            running.run(owner(given.owner))
         elif given.front:
-            running.run(front(UnixPlace(given.front)))
+            running.run(front(given.front))
         else:
             with tempfile.TemporaryDirectory() as folder:
                 running.run(compare(given, Path(folder)))

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ from osmia_broker.child import NotStarted
 
 START_S = 60.0  # for a loaded machine, and for a database that must be brought up to date
 LOOK_S = 0.02
+PROBE_S = 1.0  # between two questions whether a process is well
+ANSWER_S = 2.0  # for each answer
+PROBES_MAX = 4  # without a yes; counted, not timed, so that a machine that has slept does not kill its processes
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 CALM_S = 60.0  # a process that has lived so long has not ended because of how it was started
 MARGIN_S = 5.0  # beyond the grace of the processes themselves, before they are killed
@@ -30,11 +33,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process of several. *is_ready* takes its process id, and is asked again and again from its start until it says yes."""
+    """One process of several. *is_ready* takes its process id, and is asked again and again from its start until it says yes.
+
+    *is_well* is asked from then on. A process that does not say yes `PROBES_MAX` times in a row hangs, and is killed.
+    """
 
     number: int
     command: Sequence[str]
     is_ready: Callable[[int], bool]
+    is_well: Callable[[], Awaitable[bool]] | None = None
 
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:
@@ -110,9 +117,11 @@ class Supervisor:
         write: Callable[[bytes], object] | None = None,
         start_s: float = START_S,
         pause_s: Callable[[int], float] = pause_s,
+        probe_s: float = PROBE_S,
     ) -> None:
         self._programs = programs
         self._grace_s, self._start_s, self._pause_s = grace_s, start_s, pause_s
+        self._probe_s = probe_s
         self._write = write or _to_stderr
         self._running: dict[int, _Running] = {}
         self._ready: set[int] = set()
@@ -199,13 +208,18 @@ class Supervisor:
             NotStarted: it was never ready, neither now nor before.
         """
         ending = asyncio.ensure_future(running.ended())
+        probing: asyncio.Task[None] | None = None
         try:
             is_ready = await self._until_ready(program, running, ending)
             if not is_ready and not ending.done():
                 running.signal(signal.SIGKILL)
+            if is_ready and program.is_well is not None:
+                probing = asyncio.ensure_future(self._probe(program.number, program.is_well, running))
             code = await ending
         finally:
             ending.cancel()
+            if probing is not None:
+                probing.cancel()
             if self._running.get(program.number) is running and running.process.returncode is not None:
                 del self._running[program.number]
         if not is_ready and program.number not in self._ready and not self._stop.is_set():
@@ -225,6 +239,20 @@ class Supervisor:
             if (await asyncio.wait({ending}, timeout=LOOK_S))[0]:
                 return False
         return False
+
+    async def _probe(self, number: int, is_well: Callable[[], Awaitable[bool]], running: _Running) -> None:
+        """Kill a process that hangs: stopped, or caught in something that does not end."""
+        failures = 0
+        while failures < PROBES_MAX:
+            await asyncio.sleep(self._probe_s)
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    failures = 0 if await is_well() else failures + 1
+            except (OSError, TimeoutError):
+                failures += 1
+        if not self._stop.is_set():  # its grace is for what takes long at the end
+            log.error("a process hangs and is killed", extra={"number": number, "probes": failures})
+            running.signal(signal.SIGKILL)
 
 
 def _to_stderr(line: bytes) -> None:

@@ -18,7 +18,7 @@ from osmia_broker.links.greeting import Handshake
 from osmia_broker.links.links import LONGEST_DELAY_S, STRANGERS_MAX, delay_s
 from osmia_broker.rpc import Refusal
 from osmia_broker.tls import TlsFiles
-from tests.links.wire import SECRET, STEP_S, Service, identity, read_all, refused, turns
+from tests.links.wire import SECRET, STEP_S, Service, Transport, identity, read_all, refused, turns
 
 LOOPBACK = TcpPlace("127.0.0.1", 0)
 
@@ -266,6 +266,34 @@ async def test_a_certificate_of_another_authority_another_host_or_none_is_refuse
         async with process(3, place=TcpPlace("localhost", 0), tls=named) as three, process(1, tls=served) as one:
             with pytest.raises(OSError, match="certificate"):
                 await within(three.at.dial(lambda: one._make(handshake(one)), served))
+
+
+async def test_connections_whose_certificates_do_not_fit_leave_nothing_behind(tmp_path: Path, caplog):
+    now = [1_000.0]
+    served = certificates(tmp_path / "2", trustme.CA())
+    mine = certificates(tmp_path / "1", trustme.CA())
+    async with (
+        process(2, place=TcpPlace("localhost", 0), tls=served, now_s=lambda: now[0]) as two,
+        process(1, tls=mine, now_s=lambda: now[0]) as one,
+    ):
+        one.dial(2, two.at)
+        while sum(record.getMessage() == "no link" for record in caplog.records) < 3:
+            await within(asyncio.sleep(0))
+        assert {record.levelname for record in caplog.records if record.getMessage() == "no link"} == {"WARNING"}
+        assert len(one._all) <= 1
+        now[0] += 5
+        two.look()
+        assert [link for link in two._all if link._since_s < now[0]] == []
+
+
+async def test_a_connection_that_comes_after_its_link_was_cut_is_closed(tmp_path: Path):
+    async with process(2) as two:
+        link = two._stranger()
+        link.cut("too late")
+        connection = Transport(link)
+        link.connection_made(connection)  # type: ignore[arg-type]
+        assert connection.is_closed
+        assert two._all == {}
 
 
 async def test_a_client_without_a_certificate_is_shown_out(tmp_path: Path):

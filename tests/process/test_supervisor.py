@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from osmia_broker.child import NotStarted
-from osmia_broker.supervisor import LONGEST_PAUSE_S, Supervisor, bound_to, marked, pause_s
+from osmia_broker.supervisor import LONGEST_PAUSE_S, PROBES_MAX, Supervisor, bound_to, marked, pause_s
 from tests.process.supervising import is_ready, programs
 
 pytestmark = pytest.mark.process
@@ -136,6 +137,52 @@ async def test_the_deaf_are_killed_when_their_grace_is_over(tmp_path: Path, monk
         pid = it.pid(1)
     assert not lives(pid)
     assert any(b"deaf" in line for line in log.lines)
+
+
+async def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path):
+    hung: set[int] = set()
+
+    async def is_well() -> bool:
+        return it.pid(1) not in hung
+
+    log = Log()
+    program = replace(programs(tmp_path, "")[0], is_well=is_well)
+    it = Supervisor([program], grace_s=BOUND_S, write=log, pause_s=lambda _: 0.0, probe_s=0.0)
+    running = asyncio.ensure_future(it.run())
+    await asyncio.wait_for(it.ready(), BOUND_S)
+    first = it.pid(1)
+    os.kill(first, signal.SIGSTOP)
+    hung.add(first)
+    await log.has("start 2")
+    assert not lives(first)
+    it.stop()
+    await asyncio.wait_for(running, BOUND_S)
+
+
+@pytest.mark.parametrize("answer", ["no", "error", "never"])
+async def test_a_process_is_given_a_few_chances_to_say_that_it_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer
+):
+    monkeypatch.setattr("osmia_broker.supervisor.ANSWER_S", 0.05)
+    asked = []
+
+    async def is_well() -> bool:
+        asked.append(answer)
+        if len(asked) % PROBES_MAX:  # every fourth time it is
+            if answer == "error":
+                raise ConnectionRefusedError
+            if answer == "never":
+                await asyncio.Event().wait()
+            return False
+        return True
+
+    it = Supervisor([], grace_s=0, probe_s=0.0)
+    probing = asyncio.ensure_future(it._probe(1, is_well, None))  # type: ignore[arg-type]  # it is never killed
+    async with asyncio.timeout(BOUND_S):
+        while len(asked) < 3 * PROBES_MAX:
+            await asyncio.sleep(0)
+    assert not probing.done()
+    probing.cancel()
 
 
 def test_pauses_grow_to_a_bound():

@@ -327,6 +327,9 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        if self._is_ended:  # while TLS was agreed on
+            self._transport.abort()
+            return
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         assert self._handshake is not None, "the greeting is ahead"
         hello = self._handshake.begin()
@@ -366,10 +369,10 @@ class Link(asyncio.Protocol):
 
     def look(self) -> None:
         """Ping a side that is silent, and end the link if it stays so. To be called once a second or so."""
-        if self._is_ended or self._transport is None:
+        if self._is_ended:
             return
         now_s = self._now_s()
-        if self._handshake is not None:
+        if self._handshake is not None:  # and perhaps no connection yet: TLS comes first
             if now_s - self._since_s >= self.limits.hello_s:
                 self.cut(f"Expected a greeting within {self.limits.hello_s:g} s, but found none")
         elif self._pinged_s is not None:
@@ -460,3 +463,8 @@ class Link(asyncio.Protocol):
     def is_greeting(self) -> bool:
         """Whether the other side is still a stranger."""
         return self._handshake is not None
+
+    @property
+    def was_connected(self) -> bool:
+        """Whether there was a connection, with TLS if it is asked for."""
+        return self._transport is not None

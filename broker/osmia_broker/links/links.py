@@ -6,6 +6,7 @@ Of two processes one dials the other, so that there is one connection for a pair
 import asyncio
 import logging
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from time import monotonic
@@ -21,6 +22,7 @@ LOOK_S = 1.0  # between two looks at silent links
 STRANGERS_MAX = 64  # connections that have not proved themselves; beyond it the oldest makes room
 CONNECT_S = 5.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 2.0
+NEWS_FAILURES = 10  # in a row; a process that starts meets some that have not started yet
 SECRET_BYTES_MIN = 16  # who listens in on a greeting can try secrets at home; so many random bytes are too many to try
 
 log = logging.getLogger(__name__)
@@ -147,21 +149,28 @@ class Links:
 
     async def _keep(self, process: int, place: Place) -> None:
         failures = 0
+        made: list[Link] = []
 
         def make() -> Link:
-            return self._make(Handshake(self.me, self._secret, expected=process, is_dialler=True))
+            made.append(self._make(Handshake(self.me, self._secret, expected=process, is_dialler=True)))
+            return made[-1]
 
         while not self._is_stopping:
             try:
                 async with asyncio.timeout(CONNECT_S):
                     link = await place.dial(make, self._tls)
             except (OSError, TimeoutError) as error:
-                log.debug("no link", extra={"peer": process, "place": str(place), "error": str(error)})
                 failures += 1
+                is_news = isinstance(error, ssl.SSLError) or failures == NEWS_FAILURES
+                level = logging.WARNING if is_news else logging.DEBUG
+                log.log(level, "no link", extra={"peer": process, "place": str(place), "error": str(error)})
+                for one in made:
+                    one.cut(f"no connection: {error}")
             else:
                 connected_s = monotonic()
                 await link.closed()
                 failures = 0 if monotonic() - connected_s > LONGEST_DELAY_S else failures + 1
+            made.clear()
             await asyncio.sleep(delay_s(failures, random.random()))  # noqa: S311 - no secret: it only spreads out
 
     def _stranger(self) -> Link:
@@ -200,7 +209,7 @@ class Links:
             del self._open[process]
             log.info("link closed", extra={"peer": process, "reason": link.reason})
             self._changed.set()
-        elif link.is_greeting and not self._is_stopping:
+        elif link.was_connected and not self._is_stopping:
             log.warning("no link", extra={"reason": link.reason})
 
     def look(self) -> None:
