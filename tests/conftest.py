@@ -54,6 +54,13 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
         yield broker
 
 
+@pytest.fixture(scope="session")
+def shared_partitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """The same, with three partitions."""
+    with running_broker(tmp_path_factory.mktemp("partitions"), partitions=3) as broker:
+        yield broker
+
+
 @contextmanager
 def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own, with the store of this name."""
@@ -64,14 +71,17 @@ def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
         yield door
 
 
-@pytest.fixture(params=["engine", "restarts", "postgresql", "grpc"])
+OVER_GRPC = {"grpc": "shared_broker", "partitions": "shared_partitions"}
+
+
+@pytest.fixture(params=["engine", "restarts", "postgresql", *OVER_GRPC])
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, or a broker over gRPC."""
-    if request.param != "grpc":
+    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, or a broker over gRPC, with one partition or three."""
+    if request.param not in OVER_GRPC:
         with engine_door(request.param, tmp_path) as door:
             yield door
         return
-    over_grpc = GrpcDoor(request.getfixturevalue("shared_broker"))
+    over_grpc = GrpcDoor(request.getfixturevalue(OVER_GRPC[request.param]))
     try:
         yield over_grpc
     finally:

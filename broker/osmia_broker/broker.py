@@ -5,7 +5,9 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from time import monotonic
 
 from osmia_broker import __version__, cluster_id
@@ -14,7 +16,7 @@ from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.config import Settings
-from osmia_broker.databases import open_database
+from osmia_broker.databases import Database, open_database
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
@@ -26,11 +28,12 @@ from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.management import ManagementServer, readiness
-from osmia_broker.metrics import Metrics, PeopleCounters
-from osmia_broker.partition import Clock, Partition, PinnableClock, SystemClock
+from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
+from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Router, SystemClock
 from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
+from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
 
 GC_THRESHOLDS = (
@@ -51,13 +54,13 @@ class Broker:
         self.grpc_port = self.http_port = self.management_port = 0  # the real ones, once started
         machine = clock or SystemClock()
         self._clock = PinnableClock(machine) if settings.clock_control else machine
-        self._partition: Partition | None = None
+        self._partition: Face | None = None
         self._reader: Reader | None = None
         self._open = AsyncExitStack()
 
     @property
-    def partition(self) -> Partition:
-        """The partition that this broker leads; only once started."""
+    def partition(self) -> Face:
+        """The partitions of this broker, as those who submit commands see them; only once started."""
         assert self._partition is not None, "the broker is started"
         return self._partition
 
@@ -86,7 +89,7 @@ class Broker:
             "http": self.http_port,
             "management": self.management_port,
             "database": self._database,
-            "partitions": 1,
+            "partitions": self.settings.partitions,
         }
         place = {"host": self.settings.host_of("grpc"), "data_dir": str(self.settings.data_dir.absolute())}
         took = f"{monotonic() - begun:.2f}s"
@@ -98,24 +101,11 @@ class Broker:
         access = self._open_access(opened)
         tls = _tls(settings)
         await self._open_management(opened, tls)
-        counters = self.metrics.partition(1)
+        counters = [self.metrics.partition(number) for number in range(1, settings.partitions + 1)]
         database = open_database(settings, counters, opened)
-        partition = Partition(
-            database.store,
-            self._clock,
-            counters,
-            queue_max=settings.queue_limit,
-            memory_bytes=settings.memory_limit,
-            unique_business_ids=settings.unique_business_ids,
-            leadership=database.leadership,
-        )
-        opened.push_async_callback(partition.close)
-        counters.is_leading = lambda: readiness([partition])[0]
-        await partition.open()
-        self._partition = partition
-        self._database = database.kind
         reader = self._reader = database.reader
-        opened.push_async_callback(reader.close)
+        partition = self._partition = await self._open_partitions(opened, database, counters)
+        self._database = database.kind
         queries = Queries(partition, reader, database.name)
         calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
         self.metrics.gateway.workers = calls.workers.counts
@@ -148,6 +138,42 @@ class Broker:
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
+
+    async def _open_partitions(
+        self, opened: AsyncExitStack, database: Database, counters: Sequence[PartitionCounters]
+    ) -> Face:
+        """Open all partitions, the first one last: where it is there, all are (see `databases`)."""
+        settings = self.settings
+        parts = [
+            Partition(
+                store,
+                self._clock,
+                counted,
+                partition_id=number,
+                partitions=settings.partitions,
+                queue_max=settings.queue_limit,
+                memory_bytes=settings.memory_limit // settings.partitions,
+                unique_business_ids=settings.unique_business_ids,
+                leadership=database.leadership,
+            )
+            for number, (store, counted) in enumerate(zip(database.stores, counters, strict=True), 1)
+        ]
+        first, *others = parts
+        face: Face = first
+        if others:
+            following = Following(first, others, self._clock, partial(contents_of, database.reader))
+            face = Router(parts, following)
+        for one, counted in zip(reversed(parts), reversed(counters), strict=True):
+            opened.push_async_callback(one.close)
+            counted.is_leading = partial(_is_ready, one)
+            await one.open()
+        opened.push_async_callback(
+            database.reader.close
+        )  # before the stores, which tidy their files when they are the last
+        if isinstance(face, Router):
+            opened.push_async_callback(face.close)
+            await face.opened()
+        return face
 
     async def _open_management(self, opened: AsyncExitStack, tls: TlsFiles | None) -> None:
         management = ManagementServer(
@@ -252,7 +278,11 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
-        return readiness([self._partition])
+        return readiness(self._partition.parts)
+
+
+def _is_ready(partition: Partition) -> bool:
+    return readiness([partition])[0]
 
 
 def _tls(settings: Settings) -> TlsFiles | None:

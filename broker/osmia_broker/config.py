@@ -67,6 +67,11 @@ class Settings:
         "A PostgreSQL database instead of SQLite in data_dir: postgresql://USER@HOST[:PORT]/DATABASE.",
         is_secret=True,
     )
+    partitions: int = _setting(
+        1,
+        setting_values.partitions,
+        "How many partitions share the work; fixed when the data directory is made.",
+    )
     host: str = _setting("127.0.0.1", setting_values.text, "The address that all doors listen on.")
     grpc_host: str = _setting("", setting_values.optional_text, "The gRPC door's address, when it is not host.")
     http_host: str = _setting("", setting_values.optional_text, "The HTTP door's address, when it is not host.")
@@ -174,6 +179,7 @@ class Settings:
         for one in fields(self):
             object.__setattr__(self, one.name, _read(one.name, getattr(self, one.name), one.name))
         self._refuse_half_a_sign_in()
+        self._refuse_what_one_partition_needs()
         self._refuse_public_doors()
         self._refuse_shared_ports()
 
@@ -193,6 +199,15 @@ class Settings:
                 raise ConfigError(f"Expected oidc_issuer to begin with https://, but found '{self.oidc_issuer}'")
         if self.oidc_client_secret and self.oidc_client_secret_file:
             raise ConfigError("Expected oidc_client_secret or oidc_client_secret_file, but found both")
+
+    def _refuse_what_one_partition_needs(self) -> None:
+        """Refuse settings that several partitions do not support yet."""
+        for name in ("database_url", "unique_business_ids", "event_log") if self.partitions > 1 else ():
+            if getattr(self, name) != NAMES[name].default:
+                raise ConfigError(
+                    f"Expected partitions to be 1, because {name} is set, but found {self.partitions}",
+                    f"several partitions do not support {name} yet",
+                )
 
     def _refuse_public_doors(self) -> None:
         for door in () if self.insecure else self.unsafe_doors():

@@ -1,15 +1,16 @@
-"""The database of the broker's partition, as the settings name it: a file in the data directory, or a server that several brokers can reach."""
+"""The databases of the broker's partitions: a file each in the data directory, or a server that several brokers can reach."""
 
 import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from osmia_broker import cluster_id
+from osmia_broker import cluster_id, private_files
 from osmia_broker.addresses import without_password
 from osmia_broker.config import Settings
 from osmia_broker.errors import StoreFailed
@@ -21,38 +22,87 @@ from osmia_broker.store.sqlite import SqliteStore
 BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know this data directory
 
 
+COUNT_FILE = "osmia.partitions"  #: the file of the number of partitions; without it there is one
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The store of partition 1, who leads it, and a reader."""
+    """The stores of all partitions, in order of their numbers, who leads them, and a reader."""
 
     kind: str  #: `sqlite` or `postgresql`
     name: str  #: for people
-    store: Store
+    stores: tuple[Store, ...]
     reader: Reader
     leadership: Leadership | None
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
 
 
-def open_database(settings: Settings, counters: PartitionCounters, opened: AsyncExitStack) -> Database:
-    """Make the store and the reader; neither is connected yet. *opened* gives back what they hold.
+def open_database(settings: Settings, counters: Sequence[PartitionCounters], opened: AsyncExitStack) -> Database:
+    """Make the stores and the reader; none of them is connected yet. *opened* gives back what they hold.
 
     Raises:
-        StoreFailed: another broker uses the data directory, or a driver is not installed.
+        StoreFailed: another broker uses the data directory, it has another number of partitions, or a driver is not installed.
 
     """
     return _postgresql(settings, counters, opened) if settings.database_url else _sqlite(settings, counters)
 
 
-def _sqlite(settings: Settings, counters: PartitionCounters) -> Database:
-    path = settings.data_dir / "partition-1.db"
-    store = SqliteStore(path)
-    counters.epoch = lambda: store.epoch
-    counters.store_bytes = lambda: sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
-    counters.free_disk_bytes = lambda: shutil.disk_usage(path.parent).free
-    return Database("sqlite", f"sqlite {settings.data_dir}", store, Reader(path), None, lambda _address: None)
+def path_of(data_dir: Path, partition: int) -> Path:
+    """Return the file of a partition."""
+    return data_dir / f"partition-{partition}.db"
 
 
-def _postgresql(settings: Settings, counters: PartitionCounters, opened: AsyncExitStack) -> Database:
+def _sqlite(settings: Settings, counters: Sequence[PartitionCounters]) -> Database:
+    data_dir, count = settings.data_dir, settings.partitions
+    _fix_count(data_dir, count)
+    paths = [path_of(data_dir, number) for number in range(1, count + 1)]
+    for path, counted in zip(paths, counters, strict=True):
+        counted.store_bytes = partial(_size_of, path)
+        counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
+    stores = tuple(SqliteStore(path, partition_id=number) for number, path in enumerate(paths, 1))
+    for store, counted in zip(stores, counters, strict=True):
+        counted.epoch = partial(getattr, store, "epoch")
+    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths), None, lambda _address: None)
+
+
+def _size_of(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+
+
+def _fix_count(data_dir: Path, count: int) -> None:
+    """Keep the number of partitions of a new data directory, and compare it with that of an older one.
+
+    The partitions are made in descending order, so where there is the first, all of them must be there.
+
+    Raises:
+        StoreFailed: the directory has another number of partitions, or one of them is missing.
+
+    """
+    file, is_used = data_dir / COUNT_FILE, path_of(data_dir, 1).exists()
+    try:
+        found = int(file.read_text("ascii"))
+    except FileNotFoundError:
+        found = 1 if is_used else 0
+    except (OSError, ValueError) as error:
+        raise StoreFailed(f"Expected {file.name} to have the number of partitions, but found: {error}") from error
+    if not found and count > 1:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.replace(file, f"{count}\n".encode())
+    elif found and found != count:
+        raise StoreFailed(
+            f"Expected {data_dir} to have {_partitions(count)}, but found {found}: the number is fixed when the directory is made."
+            f" Set partitions to {found}"
+        )
+    missing = [number for number in range(1, count + 1) if is_used and not path_of(data_dir, number).exists()]
+    if missing:
+        raise StoreFailed(f"Expected {path_of(data_dir, missing[0]).name} in {data_dir}, but found none")
+
+
+def _partitions(count: int) -> str:
+    return "1 partition" if count == 1 else f"{count} partitions"
+
+
+def _postgresql(settings: Settings, counters: Sequence[PartitionCounters], opened: AsyncExitStack) -> Database:
     from osmia_broker.store.postgres.connection import Server, driver
     from osmia_broker.store.postgres.lease import Lease
     from osmia_broker.store.postgres.store import PostgresStore
@@ -64,13 +114,13 @@ def _postgresql(settings: Settings, counters: PartitionCounters, opened: AsyncEx
     broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(settings.data_dir, BROKER_ID)[:8]}"
     server = Server(url)
     lease = Lease(server, broker_id, 1)
-    counters.epoch = lambda: lease.epoch
+    counters[0].epoch = lambda: lease.epoch
 
     def announce(address: str) -> None:
         lease.address = address
 
     reader = Reader(PostgresSource(url))
-    return Database("postgresql", without_password(url), PostgresStore(server, lease), reader, lease, announce)
+    return Database("postgresql", without_password(url), (PostgresStore(server, lease),), reader, lease, announce)
 
 
 def _locked(data_dir: Path) -> int:

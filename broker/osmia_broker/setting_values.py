@@ -88,6 +88,14 @@ def count(value: object) -> int:
     return _integer(value, 1, 10_000_000, "a whole number from 1 to 10000000")
 
 
+PARTITIONS_MAX = 64  # each is a thread and some open files, and a list asks all of them
+
+
+def partitions(value: object) -> int:
+    """Read the number of partitions."""
+    return _integer(value, 1, PARTITIONS_MAX, f"a whole number from 1 to {PARTITIONS_MAX}")
+
+
 SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 

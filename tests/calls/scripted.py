@@ -30,6 +30,10 @@ class ScriptedPartition:
         self.forgotten: list[int] = []
         self.listeners: list[Any] = []
 
+    @property
+    def parts(self) -> "tuple[ScriptedPartition, ...]":
+        return (self,)
+
     def add_listener(self, listener: Any) -> None:
         self.listeners.append(listener)
 

@@ -25,7 +25,7 @@ class Fixture:
 
     def __init__(self) -> None:
         self.partition = ScriptedPartition()
-        self.dispatcher = Dispatcher(self.partition)  # type: ignore[arg-type]
+        self.dispatcher = Dispatcher(self.partition.parts)  # type: ignore[arg-type]
 
     def poll(self, max_jobs: int = 10, *, waits: bool = True, type: str = "ask") -> Poll:
         return Poll(self.dispatcher, ActivateJobs(type, "w", LEASE_MS, max_jobs), waits=waits)
@@ -259,7 +259,7 @@ async def test_jobs_that_were_leased_are_asked_for_by_those_who_lease(it: Fixtur
     leasing.command = structs.replace(leasing.command, leases=True)
     with plain, leasing:
         it.partition.leased = True
-        it.dispatcher.jobs_waiting({"ask", "other"})
+        it.partition.listeners[0].jobs_waiting({"ask", "other"})
         assert list(shares(it.partition)) == ["plain"], "some of them may never have been leased"
         it.partition.answer()
         assert list(shares(it.partition)) == ["leasing"]
@@ -287,7 +287,7 @@ async def test_a_closed_stream_gives_back_once_what_it_has_not_delivered(it: Fix
         written_in_part = await anext(stream)
     assert (delivered.key, written_in_part.key) == (1, 2)
     assert it.partition.given_back == [2, 3]
-    assert it.dispatcher._turns == {}
+    assert it.dispatcher.turns == {}
 
 
 @pytest.mark.parametrize(("undelivered", "given_back"), [(0, []), (1, [3]), (2, [2, 3]), (9, [1, 2, 3])])
@@ -485,7 +485,7 @@ async def begin(it: Opened, waiting: int = 0) -> Dispatcher:
     await it.do(deploy("start > ask:job > end"))
     for _ in range(waiting):
         await it.do(create())
-    return Dispatcher(it.partition)
+    return Dispatcher(it.partition.parts)
 
 
 def asking(dispatcher: Dispatcher, max_jobs: int = 10, *, waits: bool = True) -> Poll:

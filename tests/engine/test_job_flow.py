@@ -87,7 +87,7 @@ async def test_who_waits_gets_the_jobs_when_they_are_resumed(of_definition: bool
     async with opened() as it:
         key = await begin(it)
         subject = {"process_definition_key": key} if of_definition else {"job_type": "ask"}
-        dispatcher = Dispatcher(it.partition)
+        dispatcher = Dispatcher(it.partition.parts)
         await it.do(PauseJobs(**subject))
         await it.do(create())
         with JobStream(dispatcher, ActivateJobs("ask", "s", 60_000, 0)) as stream:
@@ -169,7 +169,7 @@ async def test_a_lease_that_ends_frees_its_place_for_who_waits():
         await begin(it, 2)
         await it.do(LimitJobs("ask", held_max=1))
         assert await count(it) == 1
-        poll = Poll(Dispatcher(it.partition), ActivateJobs("ask", "p", 60_000, 1), waits=True)
+        poll = Poll(Dispatcher(it.partition.parts), ActivateJobs("ask", "p", 60_000, 1), waits=True)
         assert not it.partition.has_activatable("ask")
         waiting = poll.jobs(60)
         got = asyncio.ensure_future(waiting)
@@ -200,7 +200,7 @@ async def test_who_waits_for_a_limit_per_second_gets_a_job_when_the_second_is_ov
     async with opened() as it:
         await begin(it, 5)
         await it.do(LimitJobs("ask", per_second_max=2))
-        with JobStream(Dispatcher(it.partition), ActivateJobs("ask", "s", 60_000, 0)) as stream:
+        with JobStream(Dispatcher(it.partition.parts), ActivateJobs("ask", "s", 60_000, 0)) as stream:
             await it.do(create())
             await it.settled()
             assert stream.room == 30

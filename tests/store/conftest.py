@@ -1,6 +1,7 @@
 """A database with rows of process instances, and readers of it."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,19 @@ class Written:
         await self._store.close()
 
 
-@pytest.fixture
-async def written(tmp_path: Path) -> AsyncIterator[Written]:
+@asynccontextmanager
+async def database(path: Path) -> AsyncIterator[Written]:
     """A database in which two versions of the process p, and q, are deployed."""
-    made = Written(tmp_path / "x.db")
+    made = Written(path)
     await made.open()
     model = Resource(rows.definition.checksum, MODEL)
     await made.commit(model, definition(1, "p", 1), definition(2, "p", 2), definition(3, "q", 1))
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def written(tmp_path: Path) -> AsyncIterator[Written]:
+    """A database with these processes."""
+    async with database(tmp_path / "x.db") as made:
+        yield made

@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from osmia_broker.store.read.entities import ENTITIES, USER_TASKS, VARIABLES
 from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.search import Found, Search, search
-from tests.store.conftest import Written
+from tests.store.conftest import Written, database
 from tests.store.rows import BASE
 from tests.store.searched import DAY, Facts, ordered, passes, tasks
 
@@ -127,10 +128,23 @@ def _forget() -> None:
         statement.cache_clear()
 
 
-@pytest.fixture
-async def searched(written: Written) -> tuple[Reader, list[Facts]]:
+@pytest.fixture(params=["one file", "three files"])
+async def searched(
+    request: pytest.FixtureRequest, written: Written, tmp_path: Path
+) -> AsyncIterator[tuple[Reader, list[Facts]]]:
+    """All tasks in one database, or each process instance in one of the files of three partitions."""
     rows, facts = tasks(seed=7)
-    return await written(*rows), facts
+    if request.param == "one file":
+        yield await written(*rows), facts
+        return
+    async with AsyncExitStack() as opened:
+        others = [await opened.enter_async_context(database(tmp_path / f"{name}.db")) for name in "yz"]
+        files = (written, *others)
+        for number, file in enumerate(files):
+            await file.commit(*(row for row in rows if (row.process_instance_key - BASE) // 10 % 3 == number))
+        reader = Reader(*(file.path for file in files))
+        opened.push_async_callback(reader.close)
+        yield reader, facts
 
 
 def keys(found: Found) -> list[int]:

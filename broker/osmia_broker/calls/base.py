@@ -1,6 +1,6 @@
 """What the groups of calls share."""
 
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Submits
 
 WAIT_MS_MAX = 7 * 24 * 3_600_000  # of a call; no connection lives longer, and timers overflow far above
 
@@ -13,5 +13,5 @@ def seconds(wait_ms: int) -> float:
 class PartitionCalls:
     """A group of calls to one partition."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Submits) -> None:
         self._partition = partition

@@ -6,7 +6,7 @@ A call that only submits a command returns the partition's future, so that a doo
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Self, cast
+from typing import Self
 
 from msgspec.structs import replace
 
@@ -45,7 +45,7 @@ from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.resources import compile_resources, warnings_of
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import InvalidArgument, OsmiaError, Rejection, TimedOut
-from osmia_broker.partition import Clock, Partition, SystemClock
+from osmia_broker.partition import Clock, Face, SystemClock
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.results import result_of
 
@@ -66,7 +66,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
 
     def __init__(
         self,
-        partition: Partition,
+        partition: Face,
         task_policy: TaskPolicy = TaskPolicy.OPEN,
         clock: Clock | None = None,
         reader: Reader | None = None,
@@ -77,7 +77,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         self.workers = Workers(self.clock.now_ms)
         self.evaluations = Evaluations(partition)
         self.job_flow = JobFlowCalls(partition, self.workers)
-        self._dispatcher = Dispatcher(partition)
+        self._dispatcher = Dispatcher(partition.parts)
         self._results = Results(partition)
         self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
 
@@ -90,12 +90,17 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         """Return the same calls for a person: their operations go into the audit log."""
         calls = object.__new__(type(self))  # each create comes here, and `copy` costs 4 times as much
         calls.__dict__.update(self.__dict__)
-        calls._partition = cast("Partition", OperatedPartition(self._partition, caller.user))
+        calls._partition = OperatedPartition(self._partition, caller.user)
         return calls
 
     def leaders(self) -> list[int]:
         """Return the ids of the partitions that take commands now."""
-        return [self._partition.id] if self._partition.is_open else []
+        return [one.id for one in self._partition.parts if one.is_open]
+
+    @property
+    def partitions_count(self) -> int:
+        """The number of partitions of the cluster."""
+        return len(self._partition.parts)
 
     # --- definitions
 

@@ -1,18 +1,17 @@
 """Pin the clock of a broker under test, and let it go again."""
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.base import PartitionCalls
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.partition import Partition, PinnableClock
+from osmia_broker.partition import Face, PinnableClock
 
 LATEST_MS = 253_402_300_799_000  # the end of the year 9999: dates of expressions end there
 
 
-class ClockControl(PartitionCalls):
-    """The clock of a partition, in the hands of callers."""
+class ClockControl:
+    """The clock of the partitions, in the hands of callers."""
 
-    def __init__(self, partition: Partition, clock: PinnableClock) -> None:
-        super().__init__(partition)
+    def __init__(self, partition: Face, clock: PinnableClock) -> None:
+        self._partition = partition
         self._clock = clock
 
     def pin(self, ms: int) -> None:

@@ -14,7 +14,7 @@ from osmia_broker.errors import InvalidArgument, Overloaded
 from osmia_broker.model.expressions import Expression, UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
 from osmia_broker.model.faults import quote
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Submits
 
 EXPRESSION_CHARACTERS = 32_768
 WAITING_MAX = (
@@ -32,7 +32,7 @@ class Evaluated(msgspec.Struct, frozen=True):
 class Evaluations:
     """Evaluates expressions one after the other."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Submits) -> None:
         self._partition = partition
         self._turn = asyncio.Lock()
         self._waiting = 0

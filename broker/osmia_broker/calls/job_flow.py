@@ -7,7 +7,7 @@ from osmia_broker.calls import checks
 from osmia_broker.calls.workers import Presence, Workers
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.flow_commands import LimitJobs, ListJobFlow, PauseJobs, ResumeJobs
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Submits
 
 NEVER_ASKED = Presence(0, 0)
 
@@ -25,7 +25,7 @@ class SeenWorker:
 class JobFlowCalls:
     """The calls about the flow of jobs of one partition."""
 
-    def __init__(self, partition: Partition, workers: Workers) -> None:
+    def __init__(self, partition: Submits, workers: Workers) -> None:
         self._partition = partition
         self._workers = workers
 

@@ -4,20 +4,22 @@ Just before a batch closes, the partition reports the jobs that the batch has ma
 turn, then polls, the oldest first. Their jobs are activated in the same batch, so creating a job and handing it out share one
 commit. A caller who has gone takes no more jobs, and jobs that were activated for them are given back.
 
-If streams have no room for all of them, or if the jobs must be asked for in their order, the type has a backlog: one caller after the
-other asks for any jobs, until an answer is empty.
+What concerns one partition alone is in `Counter`. With several partitions, the callers are the same for all, and each question goes to one
+partition: a poll asks the next in turn that has jobs of its type, and is answered with what that one gives.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
+from osmia_broker.calls.counter import Counter
 from osmia_broker.engine.answers import ActivatedJob
-from osmia_broker.engine.commands import ActivateJobs, GiveBackJobs
+from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.errors import OsmiaError, Overloaded
-from osmia_broker.partition import Listener, Partition
+from osmia_broker.partition import Partition
+from osmia_broker.state.partitioning import partition_of_key
 
 POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
 STREAM_JOBS = 32  # pushed to a stream and not yet written; a client that does not read keeps no more from others
@@ -34,11 +36,13 @@ def _held(job: ActivatedJob) -> Held:
 class Poll:
     """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again."""
 
-    __slots__ = ("_dispatcher", "_future", "command", "waits")
+    __slots__ = ("_dispatcher", "_future", "command", "counter", "left", "waits")
 
     def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs, *, waits: bool) -> None:
         self.command = command
         self.waits = waits  # for jobs to come; otherwise it is answered at once
+        self.counter: Counter | None = None  # the one that was asked last
+        self.left: Sequence[Counter] = ()  # those to ask if that one gives nothing
         self._dispatcher = dispatcher
         self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
 
@@ -69,17 +73,21 @@ class Poll:
 
     def set_result(self, jobs: list[ActivatedJob]) -> None:
         """Take the partition's durable answer."""
-        self._dispatcher.answered(self.command, jobs)
+        if self.counter is not None:
+            self.counter.answered(self.command, jobs)
         if self._future.done():
             self._dispatcher.give_back(jobs)
-        elif jobs or not self.waits:
+        elif jobs:
             self._future.set_result(jobs)
-        else:
+        elif self.left or self.waits:
             self._dispatcher.ask_again(self)
+        else:
+            self._future.set_result(jobs)
 
     def set_exception(self, error: OsmiaError) -> None:
         """Take the partition's refusal."""
-        self._dispatcher.answered(self.command, [])
+        if self.counter is not None:
+            self.counter.answered(self.command, [])
         if not self._future.done():
             self._future.set_exception(error)
 
@@ -195,59 +203,24 @@ class JobStream:
         self._jobs.clear()
 
 
-class _Push:
-    """Waits for the activation of jobs for a stream."""
+class Dispatcher:
+    """Brings the callers who wait for jobs together with the partitions, each behind its `Counter`."""
 
-    __slots__ = ("_command", "_dispatcher", "_stream")
-
-    def __init__(self, dispatcher: "Dispatcher", stream: JobStream, command: ActivateJobs) -> None:
-        self._dispatcher = dispatcher
-        self._stream = stream
-        self._command = command
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, jobs: list[ActivatedJob]) -> None:
-        self._stream.pushed(jobs, self._command.max_jobs)
-        if self._command.keys is None:
-            self._dispatcher.answered(self._command, jobs)
-
-    def set_exception(self, error: OsmiaError) -> None:
-        del error  # the jobs never were this stream's; they are offered again when the partition is back
-        self.set_result([])
-
-
-class _Backlog:
-    """Jobs of one type wait that streams may have, too. One caller at a time asks for some: thousands may wait for jobs that are not there."""
-
-    __slots__ = ("has_grown", "is_asked", "leased_only")
-
-    def __init__(self) -> None:
-        self.is_asked = False  # a question is under way
-        self.has_grown = False  # since that question
-        self.leased_only = False  # what is left was leased before: only callers who lease can have it
-
-
-class Dispatcher(Listener):
-    """Brings activatable jobs and waiting callers together."""
-
-    def __init__(self, partition: Partition) -> None:
-        self._partition = partition
-        self._polls: dict[str, dict[Poll, None]] = {}  # parked ones by job type, oldest first
+    def __init__(self, parts: Sequence[Partition]) -> None:
+        self.polls: dict[str, dict[Poll, None]] = {}  #: parked ones by job type, oldest first
+        self.streams: dict[str, dict[JobStream, None]] = {}  #: all open ones by job type
+        self.turns: dict[str, deque[JobStream]] = {}  #: by job type; a stream without room leaves when its turn comes
         self._parked = 0
-        self._streams: dict[str, dict[JobStream, None]] = {}  # all open ones by job type
-        self._turns: dict[str, deque[JobStream]] = {}  # by job type; a stream without room leaves when its turn comes
-        self._backlogs: dict[str, _Backlog] = {}  # by job type
         self._stopping: OsmiaError | None = None
-        partition.add_listener(self)
+        self._counters = tuple(Counter(self, one) for one in parts)
+        self._turn = 0  # of the partitions
 
     def stop(self, reason: OsmiaError) -> None:
         """End all parked polls and all streams with *reason*, and those that come later too."""
         self._stopping = reason
-        for stream in [stream for streams in self._streams.values() for stream in streams]:
+        for stream in [stream for streams in self.streams.values() for stream in streams]:
             stream.end(reason)
-        for poll in [poll for polls in self._polls.values() for poll in polls]:
+        for poll in [poll for polls in self.polls.values() for poll in polls]:
             self.unpark(poll)
             poll.set_exception(reason)
 
@@ -257,9 +230,23 @@ class Dispatcher(Listener):
 
     def give_back_held(self, jobs: Iterable[Held]) -> None:
         """Do the same for jobs of which only key and deadline are known."""
-        returned = tuple(jobs)
-        if returned and self._partition.is_open:
-            self._partition.decide_own(GiveBackJobs(returned))
+        if len(self._counters) == 1:
+            self._counters[0].give_back(jobs)
+            return
+        of_partitions: dict[int, list[Held]] = {}
+        for job in jobs:
+            of_partitions.setdefault(partition_of_key(job[0]), []).append(job)
+        for number, some in of_partitions.items():
+            self._counters[number - 1].give_back(some)
+
+    def _in_turn(self) -> tuple[Counter, ...]:
+        """Return the counters, another one first each time. Those of partitions that are away are left out, if there are others."""
+        counters = self._counters
+        if len(counters) == 1:
+            return counters
+        self._turn = (self._turn + 1) % len(counters)
+        in_turn = (*counters[self._turn :], *counters[: self._turn])
+        return tuple(one for one in in_turn if one.partition.is_open) or in_turn
 
     # --- polls
 
@@ -272,39 +259,54 @@ class Dispatcher(Listener):
         """
         if self._stopping is not None:
             poll.set_exception(self._stopping)
-        elif self._has_jobs_for(poll.command):
-            self._partition.decide(poll.command, poll)
+            return
+        counter = self._next_counter(poll, self._in_turn())
+        if counter is not None:
+            counter.partition.decide(poll.command, poll)
         elif poll.waits:
             self._park(poll)
         else:
             poll.set_result([])
 
     def ask_again(self, poll: Poll) -> None:
-        """Ask once more for a waiting poll that got no jobs, or park it. The queue's bound was kept when it came."""
+        """Ask once more for a poll that got no jobs, or park it. The queue's bound was kept when it came."""
         if self._stopping is not None:
             poll.set_exception(self._stopping)
-        elif self._has_jobs_for(poll.command):
-            self._partition.decide_own(poll.command, poll)
-        else:
+            return
+        counter = self._next_counter(poll, poll.left)
+        if counter is None and poll.waits:
+            counter = self._next_counter(poll, self._in_turn())
+        if counter is not None:
+            counter.partition.decide_own(poll.command, poll)
+        elif poll.waits:
             self._park(poll)
+        else:
+            poll.set_result([])
 
-    def _has_jobs_for(self, command: ActivateJobs) -> bool:
-        return self._partition.has_activatable(command.type, leases=command.leases)
+    @staticmethod
+    def _next_counter(poll: Poll, counters: Sequence[Counter]) -> Counter | None:
+        """Return the first of *counters* whose partition may have jobs for *poll*; the poll remembers those behind it."""
+        for place, counter in enumerate(counters):
+            if counter.has_jobs_for(poll.command):
+                poll.counter, poll.left = counter, counters[place + 1 :]
+                return counter
+        poll.counter, poll.left = None, ()
+        return None
 
     def unpark(self, poll: Poll) -> None:
         """Take the poll out of those that wait, if it is one of them."""
-        polls = self._polls.get(poll.command.type)
+        polls = self.polls.get(poll.command.type)
         if polls is not None and poll in polls:
             del polls[poll]
             self._parked -= 1
             if not polls:
-                del self._polls[poll.command.type]
+                del self.polls[poll.command.type]
 
     def _park(self, poll: Poll) -> None:
         if self._parked >= POLLS_MAX:
             poll.set_exception(Overloaded(f"Expected at most {POLLS_MAX} waiting polls, but found as many already"))
             return
-        self._polls.setdefault(poll.command.type, {})[poll] = None
+        self.polls.setdefault(poll.command.type, {})[poll] = None
         self._parked += 1
 
     # --- streams
@@ -320,19 +322,20 @@ class Dispatcher(Listener):
         """
         if self._stopping is not None:
             raise self._stopping
-        self._streams.setdefault(stream.command.type, {})[stream] = None
+        self.streams.setdefault(stream.command.type, {})[stream] = None
         self.join_turn(stream)
 
     def close(self, stream: JobStream) -> None:
         """Push no more jobs to *stream*."""
         type = stream.command.type
-        streams = self._streams.get(type, {})
+        streams = self.streams.get(type, {})
         streams.pop(stream, None)
         if not streams:
-            self._streams.pop(type, None)
-            if type not in self._polls:
-                self._backlogs.pop(type, None)
-        turns = self._turns.get(type)
+            self.streams.pop(type, None)
+            if type not in self.polls:
+                for counter in self._counters:
+                    counter.nobody_asks(type)
+        turns = self.turns.get(type)
         if stream.has_turn and turns is not None:
             turns.remove(stream)
             self._leave_turn(turns, stream)
@@ -340,19 +343,20 @@ class Dispatcher(Listener):
     def join_turn(self, stream: JobStream) -> None:
         """Ask *stream* in turn again if it has room."""
         type = stream.command.type
-        if not stream.has_turn and stream in self._streams.get(type, ()) and stream.room > 0:
+        if not stream.has_turn and stream in self.streams.get(type, ()) and stream.room > 0:
             stream.has_turn = True
-            self._turns.setdefault(type, deque()).append(stream)
-            self._ask(type)
+            self.turns.setdefault(type, deque()).append(stream)
+            for counter in self._in_turn():
+                counter.ask(type)
 
     def _leave_turn(self, turns: deque[JobStream], stream: JobStream) -> None:
         stream.has_turn = False
         if not turns:
-            del self._turns[stream.command.type]
+            del self.turns[stream.command.type]
 
-    def _next_stream(self, type: str, *, leased_only: bool = False) -> JobStream | None:
+    def next_stream(self, type: str, *, leased_only: bool = False) -> JobStream | None:
         """Return the stream of *type* whose turn it is; None when no stream has room, or none of those who lease if *leased_only*."""
-        turns = self._turns.get(type, deque())
+        turns = self.turns.get(type, deque())
         for _ in range(len(turns)):
             stream = turns.popleft()
             if stream.room <= 0:
@@ -362,107 +366,3 @@ class Dispatcher(Listener):
             if stream.command.leases or not leased_only:
                 return stream
         return None
-
-    # --- bringing together
-
-    def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
-        """Hand out the jobs that the batch about to close has made activatable."""
-        for type, offered in keys.items():
-            if type in self._backlogs:  # older jobs wait, or more important ones
-                self._grow_backlog(type)
-                continue
-            left = self._push(type, offered) if type in self._turns else len(offered)
-            if left and type in self._polls:
-                left = self._serve_polls(type, left)
-            if left > 0 and type in self._streams:
-                self._grow_backlog(type)
-
-    def jobs_waiting(self, types: Iterable[str] | None) -> None:
-        """Let callers ask for jobs of *types* (None: all) that must be handed out in their order, or that were held back until now."""
-        for type in {*self._polls, *self._streams} if types is None else types:
-            if type in self._streams or type in self._polls:
-                self._grow_backlog(type)
-
-    def _push(self, type: str, offered: list[int]) -> int:
-        """Share jobs among the streams that have room, one each in turn; return how many are left."""
-        shares: dict[JobStream, list[int]] = {}
-        keys = list(dict.fromkeys(offered))
-        pushed = 0
-        for key in keys:
-            stream = self._next_stream(type)
-            if stream is None:
-                break
-            stream.reserve()
-            shares.setdefault(stream, []).append(key)
-            pushed += 1
-        for stream, share in shares.items():
-            self._activate_for(stream, len(share), tuple(share))
-        return len(keys) - pushed
-
-    def _activate_for(self, stream: JobStream, max_jobs: int, keys: tuple[int, ...] | None) -> None:
-        command = ActivateJobs(
-            type=stream.command.type,
-            worker=stream.command.worker,
-            timeout_ms=stream.command.timeout_ms,
-            max_jobs=max_jobs,
-            fetch_variables=stream.command.fetch_variables,
-            keys=keys,
-            leases=stream.command.leases,
-        )
-        self._partition.decide_own(command, _Push(self, stream, command))
-
-    def _serve_polls(self, type: str, jobs: int, *, leased_only: bool = False) -> int:
-        """Let as many parked polls ask as there are *jobs* for; return how many jobs are left, 0 or below for none."""
-        while jobs > 0:
-            polls = self._polls.get(type, ())
-            poll = next((one for one in polls if one.command.leases or not leased_only), None)
-            if poll is None:
-                break
-            self.unpark(poll)
-            jobs -= poll.command.max_jobs
-            self._partition.decide_own(poll.command, poll)
-        return jobs
-
-    # --- backlogs
-
-    def partition_opened(self) -> None:
-        """Ask for the jobs that became activatable unnoticed while the partition was away."""
-        self._backlogs.clear()
-        self.jobs_waiting(None)
-
-    def answered(self, command: ActivateJobs, jobs: list[ActivatedJob]) -> None:
-        """Take note of an answer to a caller who asked for any jobs: as long as there are some, the next one asks."""
-        backlog = self._backlogs.get(command.type)
-        if backlog is None:
-            return
-        backlog.is_asked = False
-        if not jobs and not backlog.has_grown:
-            if command.leases or not self._partition.has_activatable(command.type, leases=True):
-                del self._backlogs[command.type]
-                return
-            backlog.leased_only = True
-        self._ask(command.type)
-
-    def _grow_backlog(self, type: str) -> None:
-        backlog = self._backlogs.setdefault(type, _Backlog())
-        backlog.has_grown = backlog.is_asked
-        backlog.leased_only = False
-        self._ask(type)
-
-    def _ask(self, type: str) -> None:
-        """Let one caller ask for jobs of the backlog of *type*, unless there is none, or one asks already."""
-        backlog = self._backlogs.get(type)
-        if backlog is None or backlog.is_asked:
-            return
-        backlog.has_grown = False
-        stream = self._next_stream(type, leased_only=backlog.leased_only)
-        if stream is not None:
-            backlog.is_asked = True
-            room = stream.room
-            stream.reserve(room)
-            self._activate_for(stream, room, None)
-        elif type in self._polls:
-            backlog.is_asked = True
-            backlog.is_asked = self._serve_polls(type, 1, leased_only=backlog.leased_only) < 1
-        elif type not in self._streams:
-            del self._backlogs[type]

@@ -5,7 +5,7 @@ import itertools
 from typing import Any
 
 from osmia_broker.errors import OsmiaError
-from osmia_broker.partition import Listener, Partition
+from osmia_broker.partition import Face, Listener
 
 _tickets = itertools.count(1)  # unique in this process, whichever partition the instance runs on
 
@@ -49,7 +49,7 @@ class Result:
 class Results(Listener):
     """Brings the results that a partition reports to the callers who wait for them."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Face) -> None:
         self._partition = partition
         self._expected: dict[int, Result] = {}
         self._stopping: OsmiaError | None = None

@@ -31,7 +31,7 @@ from osmia_broker.engine.task_commands import (
 )
 from osmia_broker.engine.task_listeners import EVENTS
 from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Rejection, TimedOut
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Face
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store.read import task_query
 
@@ -50,7 +50,7 @@ _DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
 class UserTaskCalls(PartitionCalls):
     """What a person may do with user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
 
-    def __init__(self, partition: Partition, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
+    def __init__(self, partition: Face, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
         super().__init__(partition)
         self._results = results
         self.policy = policy

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 FORMS = {
     "data_dir": "DIR",
     "database_url": "URL",
+    "partitions": "NUMBER",
     "grpc_port": "PORT",
     "http_port": "PORT",
     "management_port": "PORT",
@@ -64,6 +65,7 @@ def _typed(name: str, default: Any) -> str:
 def broker(
     data_dir: Annotated[str | None, _option("data_dir")] = None,
     database_url: Annotated[str | None, _option("database_url")] = None,
+    partitions: Annotated[str | None, _option("partitions")] = None,
     grpc_port: Annotated[str | None, _option("grpc_port")] = None,
     http_port: Annotated[str | None, _option("http_port")] = None,
     management_port: Annotated[str | None, _option("management_port")] = None,

@@ -118,6 +118,7 @@ class Turn:
         "notes",
         "now_ms",
         "origins",
+        "partitions",
         "results",
         "slow",
         "start_subscriptions",
@@ -133,7 +134,14 @@ class Turn:
         "variables",
     )
 
-    def __init__(self, state: State, budget: Budget | None = None, *, unique_business_ids: bool = False) -> None:
+    def __init__(
+        self,
+        state: State,
+        budget: Budget | None = None,
+        *,
+        unique_business_ids: bool = False,
+        partitions: int = 1,
+    ) -> None:
         self.state = state
         self.journal = state.journal
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
@@ -159,6 +167,7 @@ class Turn:
         self.budget = budget or Budget()
         self.slow = SlowDefinitions()
         self.allowance = feel.Allowance()  # for the expressions of one step
+        self.partitions = partitions  # of the whole cluster
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command
         self.agenda: deque[Planned] = deque()

@@ -38,7 +38,7 @@ class Gateway:
         return gateway.TopologyResponse(
             brokers=[broker],
             clusterSize=1,
-            partitionsCount=1,
+            partitionsCount=self._calls.partitions_count,
             replicationFactor=1,
             gatewayVersion=version,
             clusterId=self._identity.cluster_id,

@@ -12,7 +12,7 @@ from osmia_broker.gateway import seen
 from osmia_broker.gateway.seen import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import with_diagram
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Submits
 from osmia_broker.store.read import Reader, files, instance_views
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS
 from osmia_broker.store.read.search.search import get
@@ -23,7 +23,7 @@ from osmia_proto import queries
 class Queries:
     """Answers the calls from committed rows. A call that its caller cancels stops reading."""
 
-    def __init__(self, partition: Partition, reader: Reader, database: str) -> None:
+    def __init__(self, partition: Submits, reader: Reader, database: str) -> None:
         self._partition = partition
         self._reader = reader
         self._database = database  # its kind and place, for Status
@@ -181,17 +181,20 @@ class Queries:
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""
         counts = await self._reader.counts()
-        partition = queries.PartitionStatus(
-            id=self._partition.id,
-            role="LEADER" if self._partition.is_open else "INACTIVE",
-            queue_depth=self._partition.queued,
-            resident_instances=self._partition.resident_instances,
-            key_counter=self._partition.key_counter,
-            failure=self._partition.write_failure or self._partition.why_away,
-        )
+        partitions = [
+            queries.PartitionStatus(
+                id=one.id,
+                role="LEADER" if one.is_open else "INACTIVE",
+                queue_depth=one.queued,
+                resident_instances=one.resident_instances,
+                key_counter=one.key_counter,
+                failure=one.write_failure or one.why_away,
+            )
+            for one in self._partition.parts
+        ]
         return queries.StatusResponse(
             broker_version=__version__,
-            partitions=[partition],
+            partitions=partitions,
             database=self._database,
             uptime_ms=int((monotonic() - self._started_s) * 1000),
             open_process_instances=counts.process_instances,

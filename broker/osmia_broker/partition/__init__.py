@@ -2,7 +2,22 @@
 
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
+from osmia_broker.partition.face import Face, Submits
+from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.router import Router
 
-__all__ = ["NOBODY", "Clock", "Listener", "Partition", "PinnableClock", "SystemClock", "Waiter"]
+__all__ = [
+    "NOBODY",
+    "Clock",
+    "Face",
+    "Following",
+    "Listener",
+    "Partition",
+    "PinnableClock",
+    "Router",
+    "Submits",
+    "SystemClock",
+    "Waiter",
+]

@@ -37,6 +37,7 @@ from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decide
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
+from osmia_broker.partition.facts import Facts
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.opening import Opening, no_commit, not_leading
@@ -53,7 +54,7 @@ TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write trie
 log = logging.getLogger(__name__)
 
 
-class Partition:
+class Partition(Facts):
     """One single-writer slice of the broker's state. Belongs to the event loop it was made on."""
 
     def __init__(
@@ -63,6 +64,7 @@ class Partition:
         counters: PartitionCounters,
         *,
         partition_id: int = 1,
+        partitions: int = 1,
         queue_max: int = QUEUE_COMMANDS_MAX,
         memory_bytes: int = MEMORY_BYTES,
         budget: Budget | None = None,
@@ -76,7 +78,7 @@ class Partition:
         self._leadership = leadership or Alone()
         self._leadership.when_lost = self._lost
         self._queue_max, self._memory_bytes = queue_max, memory_bytes
-        self._unique_business_ids = unique_business_ids
+        self._unique_business_ids, self._partitions = unique_business_ids, partitions
         self._budget = budget or Budget()
         self._compiler = compiler
         self._loop = asyncio.get_running_loop()
@@ -104,7 +106,9 @@ class Partition:
     def _begin_memory(self) -> None:
         self._life += 1
         self._state = State(self.id, self._memory_bytes)
-        self._turn = Turn(self._state, self._budget, unique_business_ids=self._unique_business_ids)
+        self._turn = Turn(
+            self._state, self._budget, unique_business_ids=self._unique_business_ids, partitions=self._partitions
+        )
         self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
         self._compilations = Compilations(self._compiler, self._compiled)
 
@@ -135,37 +139,6 @@ class Partition:
             self._schedule()
             await self._drained
         await self._store.close()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether commands are taken now."""
-        return self._away is None
-
-    @property
-    def why_away(self) -> str:
-        """The reason why no commands are taken; empty when they are."""
-        return str(self._away or "")
-
-    @property
-    def queued(self) -> int:
-        """How many commands wait for their answer."""
-        waiting = len(self._batch) + len(self._redo) + len(self._compilations)
-        return waiting + (len(self._in_flight) if self._in_flight else 0)
-
-    @property
-    def resident_instances(self) -> int:
-        """How many process instances are in memory."""
-        return len(self._state.residency)
-
-    @property
-    def resident_bytes(self) -> int:
-        """About how many bytes they take."""
-        return self._state.residency.total_bytes
-
-    @property
-    def key_counter(self) -> int:
-        """The last counter given out as the lower bits of a key."""
-        return self._state.key_counter
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on."""
@@ -381,18 +354,6 @@ class Partition:
         elif self._drained is not None and not self._is_busy and not self._drained.done():
             self._drained.set_result(None)
         self._due.set_alarm()
-
-    @property
-    def _is_busy(self) -> bool:
-        counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
-        return any(counts) or bool(self._batch.wanted) or self._is_reopening or self._in_flight is not None
-
-    @property
-    def is_at_rest(self) -> bool:
-        """Whether nothing waits to be decided, written or carried out now."""
-        if self._away is not None:
-            return False
-        return not self._is_busy and self._due.is_at_rest
 
     # --- failures
 

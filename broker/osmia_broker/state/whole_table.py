@@ -35,6 +35,10 @@ class WholeTable(Generic[R]):
         """Return the living row of this key."""
         return self._rows.get(key)
 
+    def living(self) -> Iterable[R]:
+        """Return all living rows."""
+        return self._rows.values()
+
     def put(self, row: R) -> R:
         """Add a row, or put it in the place of the one with its key; return it."""
         key = self._key(row)

@@ -27,7 +27,7 @@ from osmia_broker.store.creation import HEAD
 
 LIST = "osmia.backup.json"
 DATABASES = "partition-*.db"
-KEPT = ("documents/*", "osmia.users.json", cluster_id.FILE)
+KEPT = ("documents/*", "osmia.users.json", "osmia.partitions", cluster_id.FILE)
 RESTORING = ".osmia-restoring"  # in the data directory until a restore is complete
 EMPTY = {"lost+found"}  # what a new volume has
 PAGES = 1_000  # copied at a time, 4 MB: between two of them the caller may report progress

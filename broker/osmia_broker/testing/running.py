@@ -16,7 +16,7 @@ from osmia_broker.gateway.gateway_service import Gateway, Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Face, Partition
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 from osmia_broker.testing.channel import InProcessChannel, InProcessClient
@@ -48,7 +48,7 @@ class Running(ABC):
             self.loop.close()
             raise
 
-    partition: Partition
+    partition: Face
     database: Path
     client: Client
 

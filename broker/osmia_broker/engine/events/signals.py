@@ -5,9 +5,10 @@ from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.rows import Subscription, SubscriptionKind
+from osmia_broker.state.rows import ErrorType, Subscription, SubscriptionKind
 
 
 @handles(BroadcastSignal)
@@ -18,6 +19,11 @@ def broadcast_signal(turn: Turn, command: BroadcastSignal) -> int:
 
 def broadcast(turn: Turn, name: str, variables: Variables) -> int:
     """Send a signal to all that listen for *name* now. Events that begin to listen later do not get it."""
+    if turn.partitions > 1:
+        raise IncidentRaised(
+            ErrorType.UNKNOWN,
+            f"Expected a broker with one partition, but found {turn.partitions}, which do not support signals yet",
+        )
     key = turn.next_key()
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.SIGNAL, name):
         start_at(turn, subscription.process_definition_key, subscription.element_id, variables)

@@ -69,7 +69,7 @@ async def get_topology(call: Call) -> Topology:
         brokers=[broker],
         cluster_id=identity.cluster_id,
         cluster_size=1,
-        partitions_count=1,
+        partitions_count=call.calls.partitions_count,
         replication_factor=1,
         gateway_version=identity.gateway_version,
         last_completed_change_id="-1",

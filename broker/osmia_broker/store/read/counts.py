@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
 from osmia_broker.store.read.process_instances import ACTIVE, STATES, definitions_with_instances, is_process
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_all, question
 
 _element, _job, _incident = schema.element_instances, schema.jobs, schema.incidents
 _job_is_open = _job.c.ended_ms == schema.NOT_ENDED
@@ -38,7 +38,11 @@ _COUNTS = select(
 )
 
 
-@question
+def _sum(found: list[Counts], _given: object) -> Counts:
+    return Counts(*(sum(getattr(one, name) for one in found) for name in Counts.__struct_fields__))
+
+
+@question(of_all(_sum))
 async def count(sources: Sources) -> Counts:
     """Count open process instances, jobs and incidents."""
     async with sources.database.snapshot() as snapshot:

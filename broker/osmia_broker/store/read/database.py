@@ -128,12 +128,13 @@ class Snapshot:
 class Database:
     """Gives snapshots of the database *source*. The first question opens it, in one of *threads*."""
 
-    def __init__(self, source: Source, threads: Executor) -> None:
+    def __init__(self, source: Source, threads: Executor, connections: int = CONNECTIONS) -> None:
         self._source = source
         self._threads = threads
+        self._connections = connections
         self._engine: AsyncEngine | None = None
         self._opening = asyncio.Lock()
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._free = asyncio.Semaphore(connections)
         self._snapshots: set[Snapshot] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -172,7 +173,7 @@ class Database:
             return
         self._is_closed = True
         await asyncio.gather(*(snapshot.stop() for snapshot in self._snapshots))
-        for _ in range(CONNECTIONS):  # when all are free, no question is left
+        for _ in range(self._connections):  # when all are free, no question is left
             await self._free.acquire()
         if self._engine is not None:
             await self._engine.dispose()
@@ -189,7 +190,7 @@ class Database:
             self._check_open()
             if self._engine is None:
                 loop = asyncio.get_running_loop()
-                self._engine = await loop.run_in_executor(self._threads, self._source.open_engine, CONNECTIONS)
+                self._engine = await loop.run_in_executor(self._threads, self._source.open_engine, self._connections)
             return self._engine
 
     def _check_open(self) -> None:

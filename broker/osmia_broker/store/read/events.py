@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, func, select
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store import schema
 from osmia_broker.store.read.pages import PAGE_BYTES_MAX, size_of_texts
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.tables import columns_of, readable
 
 TRUNCATED = '{"isTruncated":true}'  #: the details of an event that are too large for a message
@@ -60,7 +60,7 @@ class Slice(msgspec.Struct, frozen=True):
     through: int
 
 
-@question
+@question(of_cluster)
 async def read_events(sources: Sources, wanted: EventFilter, *, after: int, rows_max: int = ROWS_MAX) -> Slice:
     """Read the events behind the position *after*. If there is none, the slice ends at *after*."""
     given = wanted.given()
@@ -73,14 +73,14 @@ async def read_events(sources: Sources, wanted: EventFilter, *, after: int, rows
     return cut(readable(LoggedEvent, found), through)
 
 
-@question
+@question(of_cluster)
 async def oldest_events(sources: Sources, size: int) -> list[tuple[int, int]]:
     """Return (position, time) of the *size* oldest events."""
     async with sources.database.snapshot() as snapshot:
         return [(row[0], row[1]) for row in await snapshot.values(_OLDEST, {"size": size})]
 
 
-@question
+@question(of_cluster)
 async def count_events(sources: Sources) -> int:
     """Count the events in the log."""
     async with sources.database.snapshot() as snapshot:

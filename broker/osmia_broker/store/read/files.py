@@ -1,5 +1,6 @@
 """The deployed files, as they were deployed, and the forms of tasks and start events."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,10 +9,11 @@ from sqlalchemy import Select, bindparam, select
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
+from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.fields import TENANT_ID
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.sources import Sources, no_such, of_cluster, of_key, question
 from osmia_broker.store.read.start_forms import EMBEDDED, embedded_form, form_of_element, start_form
 from osmia_broker.store.read.tables import columns_of, readable
 
@@ -71,7 +73,18 @@ _FILES = {
 }
 
 
-@question
+_CONTENTS = select(_resource.c.checksum, _resource.c.content).where(dialect.among(_resource.c.checksum, "checksums"))
+
+
+@question(of_cluster)
+async def contents_of(sources: Sources, checksums: Iterable[str]) -> dict[str, bytes]:
+    """Return the deployed files of these checksums, as far as they are there."""
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_CONTENTS, {"checksums": dialect.array(checksums)})
+    return {checksum: content for checksum, content in found if isinstance(content, bytes)}
+
+
+@question(of_cluster)
 async def content_of(sources: Sources, noun: str, key: int) -> Content:
     """Return the file from which something with this key was made. *noun* is one of the names in `_FILES`.
 
@@ -87,7 +100,7 @@ async def content_of(sources: Sources, noun: str, key: int) -> Content:
     raise no_such(noun, key)
 
 
-@question
+@question(of_cluster)
 async def form(sources: Sources, key: int) -> Item:
     """Return a deployed form.
 
@@ -102,7 +115,7 @@ async def form(sources: Sources, key: int) -> Item:
     return found
 
 
-@question
+@question(of_key("key"))
 async def form_of_task(sources: Sources, key: int) -> Item | None:
     """Return the form of a user task: a deployed one, one inside its model, or one made of form properties; None if it has none here.
 
@@ -129,7 +142,7 @@ async def form_of_task(sources: Sources, key: int) -> Item | None:
         return None if text is None else _item(definition, id, text)
 
 
-@question
+@question(of_cluster)
 async def form_of_start(sources: Sources, key: int) -> Item | None:
     """Return the form of the start event of a process definition; None if it has none.
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select
 
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect, numbers
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_cluster, of_groups, question
 
 GROUPS = 20  # of one page
 SHOWN_OF_GROUP = 5
@@ -59,7 +59,7 @@ _PROCESSES = (
 )
 
 
-@question
+@question(of_groups)
 async def incident_groups(sources: Sources, *, skipped: int = 0) -> tuple[list[IncidentGroup], bool]:
     """Return groups of open incidents, the largest first, and whether there are more behind them."""
     async with sources.database.snapshot() as snapshot:
@@ -73,7 +73,7 @@ async def incident_groups(sources: Sources, *, skipped: int = 0) -> tuple[list[I
     return groups, len(found) > GROUPS
 
 
-@question
+@question(of_cluster)
 async def processes(sources: Sources) -> list[KnownProcess]:
     """List the processes by their names, each once, at most PROCESSES_MAX."""
     async with sources.database.snapshot() as snapshot:

@@ -11,8 +11,8 @@ from osmia_broker.state.rows import Incident, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.definitions import keys_of_process
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.pages import Page, merged, row_key
+from osmia_broker.store.read.sources import Sources, of_all, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "incidents"  #: the name in its cursors
@@ -40,7 +40,7 @@ class SeenIncident(msgspec.Struct, frozen=True):
     definition: ProcessDefinition
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,

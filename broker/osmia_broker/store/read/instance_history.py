@@ -11,7 +11,7 @@ from osmia_broker.state.rows import CalledInstance
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities.beside import stopped
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_all, of_key, question
 
 SCOPES_MAX = 200  # with variables, that one page offers
 VALUES_MAX = 50  # of one variable, newest first
@@ -155,14 +155,14 @@ _VALUES = (
 )
 
 
-@question
+@question(of_key("key"))
 async def tokens(sources: Sources, key: int) -> list[Tokens]:
     """Count the tokens of a process instance by element and state, in the order in which the elements were first reached."""
     async with sources.database.snapshot() as snapshot:
         return [Tokens(*row) for row in await snapshot.values(_TOKENS, {"key": key})]
 
 
-@question
+@question(of_key("key"))
 async def visits(sources: Sources, key: int, *, element_id: str = "", after: int = 0, limit: int) -> list[Visit]:
     """List the element instances of a process instance behind *after*, oldest first: all, or those of one element."""
     statement = _VISITS_OF_ELEMENT if element_id else _VISITS
@@ -171,21 +171,25 @@ async def visits(sources: Sources, key: int, *, element_id: str = "", after: int
         return [_visit(row) for row in await snapshot.values(statement, values)]
 
 
-@question
+@question(of_key("key"))
 async def scopes(sources: Sources, key: int) -> list[Scope]:
     """List the scopes of a process instance that have variables or may get some: the open ones first, at most SCOPES_MAX."""
     async with sources.database.snapshot() as snapshot:
         return _scopes(await snapshot.values(_SCOPES, {"key": key}))
 
 
-@question
+def _joined(found: list[dict[int, Scope]], _given: object) -> dict[int, Scope]:
+    return {key: one for part in found for key, one in part.items()}
+
+
+@question(of_all(_joined))
 async def elements(sources: Sources, keys: list[int]) -> dict[int, Scope]:
     """Return element instances by their keys."""
     async with sources.database.snapshot() as snapshot:
         return {one.key: one for one in _scopes(await snapshot.values(_ELEMENTS, {"keys": dialect.array(keys)}))}
 
 
-@question
+@question(of_key("key"))
 async def past_values(sources: Sources, key: int, scope_key: int, name: str) -> list[PastValue]:
     """List the values that the event log has of a variable, newest first. It has none of times when nobody followed the events."""
     async with sources.database.snapshot() as snapshot:

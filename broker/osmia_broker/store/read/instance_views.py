@@ -3,6 +3,7 @@
 These lists are bounded by the size of a model, or by the depth of calls, so they have no pages.
 """
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from osmia_broker.store.read.entities.wait_states import WAIT_STATES
 from osmia_broker.store.read.search import filters, statements
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.statements import Sight
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.sources import Sources, no_such, of_all, of_key, question
 
 CALLERS_MAX = 1_000  # deeper calls are refused by the engine
 
@@ -93,7 +94,7 @@ async def _check_instance(snapshot: Snapshot, key: int) -> int:
     return int(found[0][1])
 
 
-@question
+@question(of_key("key"))
 async def element_numbers(sources: Sources, key: int) -> list[Item]:
     """Count the element instances of a process instance by element and state."""
     async with sources.database.snapshot() as snapshot:
@@ -101,7 +102,18 @@ async def element_numbers(sources: Sources, key: int) -> list[Item]:
         return _element_numbers(await snapshot.values(_OF_INSTANCE, {"key": key}))
 
 
-@question
+def _sum(found: list[list[Item]], _given: object) -> list[Item]:
+    """Add up the numbers of each element."""
+    total: dict[str, Item] = {}
+    for item in chain.from_iterable(found):
+        known = total.setdefault(item["elementId"], dict.fromkeys(item, 0) | {"elementId": item["elementId"]})
+        for name, number in item.items():
+            if name != "elementId":
+                known[name] += number
+    return [total[id] for id in sorted(total)]
+
+
+@question(of_all(_sum))
 async def element_numbers_of_definition(sources: Sources, key: int, filter: Any) -> list[Item]:
     """Count the element instances of all process instances of a definition that pass *filter*, by element and state."""
     parsed = filters.parse(PROCESS_INSTANCES.fields, filter, scope={"processDefinitionKey": key})
@@ -112,7 +124,7 @@ async def element_numbers_of_definition(sources: Sources, key: int, filter: Any)
         return _element_numbers(await snapshot.values(statement, parsed.parameters | own))
 
 
-@question
+@question(of_key("key"))
 async def wait_numbers(sources: Sources, key: int) -> list[Item]:
     """Count what a process instance waits for, by element."""
     async with sources.database.snapshot() as snapshot:
@@ -129,7 +141,7 @@ class TakenFlows(msgspec.Struct, frozen=True):
     ids: list[str]
 
 
-@question
+@question(of_key("key"))
 async def taken_flows(sources: Sources, key: int) -> TakenFlows:
     """List the sequence flows that tokens of a process instance have taken.
 
@@ -146,7 +158,7 @@ async def taken_flows(sources: Sources, key: int) -> TakenFlows:
     return TakenFlows(root, definitions[definition_key], [flow for (flow,) in flows])
 
 
-@question
+@question(of_key("key"))
 async def callers(sources: Sources, key: int) -> list[Item]:
     """List a process instance and all that have called it, the outermost first."""
     entries: list[Item] = []
@@ -169,7 +181,7 @@ async def callers(sources: Sources, key: int) -> list[Item]:
     return entries[::-1]
 
 
-@question
+@question(of_key("element_instance_key"))
 async def scopes_of(sources: Sources, element_instance_key: int) -> list[int]:
     """Return the scopes that an element instance sees, from its own to the process."""
     scopes: list[int] = []
@@ -194,7 +206,7 @@ _INSIDE = select(
 )
 
 
-@question
+@question(of_key("element_instance_key"))
 async def inside(sources: Sources, element_instance_key: int) -> list[int]:
     """Return the keys of an element instance and of all inside it that are stopped by an incident, or have been."""
     async with sources.database.snapshot() as snapshot:

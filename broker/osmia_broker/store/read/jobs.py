@@ -10,8 +10,8 @@ from sqlalchemy import Select, bindparam, select, text, union_all
 from osmia_broker.state.rows import Job, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.pages import Page, merged, row_key
+from osmia_broker.store.read.sources import Sources, of_all, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "jobs"  #: the name in its cursors
@@ -36,7 +36,7 @@ class SeenJob(msgspec.Struct, frozen=True):
     element_name: str
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,

@@ -8,8 +8,8 @@ from sqlalchemy import Select, bindparam, select
 from osmia_broker.state.rows import Message
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.pages import Page, merged, row_key
+from osmia_broker.store.read.sources import Sources, of_all, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "messages"  #: the name in its cursors
@@ -22,7 +22,7 @@ _FILTERS = {
 }
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,

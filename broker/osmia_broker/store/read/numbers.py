@@ -26,8 +26,8 @@ def variable_key(scope_key: Any, name: Any) -> int:
 def scopes_of(key: int, next_key: int) -> list[int]:
     """Return the scopes that a variable with this key may belong to, in a partition whose next key is *next_key*."""
     counter = (key >> NAME_BITS) & ((1 << SCOPE_BITS) - 1)
-    partition = key >> (NAME_BITS + SCOPE_BITS)
-    if partition != (next_key >> PARTITION_BITS) & ((1 << LOWER_PARTITION_BITS) - 1):
+    partition = next_key >> PARTITION_BITS
+    if key >> (NAME_BITS + SCOPE_BITS) != partition & ((1 << LOWER_PARTITION_BITS) - 1):
         return []
     first = (partition << PARTITION_BITS) | counter
     return [*range(first, next_key, 1 << SCOPE_BITS)]

@@ -16,6 +16,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from osmia_broker.errors import Unsupported
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import Resource
 from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import dialect, numbers
 
@@ -23,23 +27,36 @@ if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+_SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})
 CACHE_KIB = 16_384  # of each connection: the index of 100,000 open user tasks has 13 MB
 
 
+ATTACHED_MAX = 10  # files that SQLite reads beside the first one
+
+
 class SqliteSource:
-    """The file *path* as a database to read."""
+    """The file *path* as a database to read.
+
+    With *others*, the rows of process instances in all of these files are read together. What belongs to the whole cluster is the same in
+    all, so it is read from the first.
+    """
 
     errors: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
     keeps_order = True  # it joins in the order of the table that is read first
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *others: Path) -> None:
         self._path = path
+        self._others = others
         self.name = path.name
 
     def open_engine(self, connections: int) -> "AsyncEngine":
         """Make an engine that reads the file over a pool of *connections*. It opens none of them yet."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
+        if len(self._others) > ATTACHED_MAX:
+            raise Unsupported(
+                f"Expected at most {ATTACHED_MAX + 1} partitions for numbers over all of them, but found {len(self._others) + 1}"
+            )
         # At level debug, the driver logs every statement with its values.
         logging.getLogger("aiosqlite").setLevel(logging.WARNING)
         place = {"vfs": "memdb"} if self._path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
@@ -53,7 +70,21 @@ class SqliteSource:
         engine.dialect.statement_compiler = _Compiler
         event.listen(engine.sync_engine, "handle_error", _replace)
         event.listen(engine.sync_engine, "connect", _prepare)
+        if self._others:
+            event.listen(engine.sync_engine, "connect", self._join)
         return engine
+
+    def _join(self, connection: Any, _record: Any) -> None:
+        """Put a view of all files in the place of each table with rows of process instances."""
+        cursor = connection.cursor()
+        for number, path in enumerate(self._others):
+            cursor.execute(f"ATTACH DATABASE ? AS other_{number}", (f"{path.absolute().as_uri()}?mode=ro",))
+        places = ["main", *(f"other_{number}" for number in range(len(self._others)))]
+        for kind in KINDS.values():
+            if kind.row_type not in _SAME_IN_ALL:
+                parts = " UNION ALL ".join(f"SELECT * FROM {place}.{kind.table}" for place in places)
+                cursor.execute(f"CREATE TEMP VIEW {kind.table} AS {parts}")
+        cursor.close()
 
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`.

@@ -143,6 +143,32 @@ def cut(rows: Iterable[T], limit: int, size: Callable[[T], int], mark: Callable[
     return Page(items, "")
 
 
+def row_key(item: Any) -> int:
+    """Return the key of an item that has a row, or is one."""
+    return int(getattr(item, "row", item).key)
+
+
+def merged(list_name: str, key_of: Callable[[Any], int]) -> Callable[[list[Page[Any]], Mapping[str, Any]], Page[Any]]:
+    """Return what makes one page, newest first, of the pages of several partitions, which were asked for with the same arguments.
+
+    A page that was cut says nothing about the items behind its cursor, so the merged page ends there, too.
+    """
+
+    def merge(found: list[Page[Any]], given: Mapping[str, Any]) -> Page[Any]:
+        ends = [before(list_name, page.next) for page in found if page.next]
+        end = max(ends, default=0)
+        known = {key_of(one): one for page in found for one in page.items}  # what belongs to the cluster, each has
+        items = [known[key] for key in sorted(known, reverse=True) if key >= end]
+        page = cut(items, limit_of(given["limit"]), _size_of_item, lambda one: cursor(list_name, key_of(one)))
+        return page if page.next or not ends else Page(page.items, cursor(list_name, end))
+
+    return merge
+
+
+def _size_of_item(item: Any) -> int:
+    return size_of_texts(getattr(item, "row", item))
+
+
 def size_of_texts(row: Any) -> int:
     """Return the bytes that *row* takes in a message. Its numbers count as the largest that there are."""
     size = NUMBERS_BYTES

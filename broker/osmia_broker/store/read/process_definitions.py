@@ -9,7 +9,7 @@ from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "process definitions"  #: the name in its cursors
@@ -18,7 +18,7 @@ _definition = schema.process_definitions
 _NOT_DELETED = 0
 
 
-@question
+@question(of_cluster)
 async def search(
     sources: Sources,
     *,

@@ -21,8 +21,8 @@ from osmia_broker.store.assemble import READERS, CorruptRow
 from osmia_broker.store.read import dialect, pages
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.pages import Page, cursor
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.pages import Page, cursor, merged, row_key
+from osmia_broker.store.read.sources import Sources, no_such, of_all, of_key, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "process instances"  #: the name in its cursors
@@ -72,7 +72,7 @@ class _Found(msgspec.Struct):
     definitions: dict[int, ProcessDefinition]
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,
@@ -105,7 +105,7 @@ async def search(
     return Page(cut.items, cut.next or page.next)
 
 
-@question
+@question(of_key("key"))
 async def find(sources: Sources, key: int) -> SeenInstance:
     """Return one process instance.
 

@@ -8,14 +8,14 @@ from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementState
 from osmia_broker.store import schema
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_key, question
 
 _element, _variable = schema.element_instances, schema.variables
 _STATE = select(_element.c.state).where(_element.c.key == bindparam("key"))
 _VARIABLES = select(_variable.c.name, _variable.c.value).where(_variable.c.scope_key == bindparam("key"))
 
 
-@question
+@question(of_key("process_instance_key"))
 async def result_of(sources: Sources, process_instance_key: int, names: Collection[str] = ()) -> str:
     """Return the variables, or only those with *names*, with which a process instance has completed, as a JSON object.
 

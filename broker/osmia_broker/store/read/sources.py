@@ -1,58 +1,133 @@
 """The sources of every list: the database, the deployed processes and the names of their elements.
 
-Each list is a module. Its functions take the sources as their first parameter and are decorated with `question`; `reader.py` makes
-them the methods of `Reader`.
+Each list is a module. Its functions take the sources as their first parameter and are decorated with `question`, which says where a broker with
+several partitions asks; `reader.py` makes them the methods of `Reader`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from osmia_broker.errors import NotFound, Overloaded, TimedOut
-from osmia_broker.store.read.database import Database, Source
+from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.store.read.database import CONNECTIONS, Database, Source
 from osmia_broker.store.read.definitions import Definitions
 from osmia_broker.store.read.element_names import ElementNames
 from osmia_broker.store.read.on_sqlite import SqliteSource
 
 TIME_LIMIT_S = 10.0  # a page takes milliseconds; beyond this a filter has no index, and people have given up
 QUESTIONS_MAX = 100  # 25 for each connection; more would mostly wait until their time is up
+SHARED_CONNECTIONS = 2  # to each of several databases: a list of all of them takes one of each
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Sources:
-    """Gives the lists everything that they read: the database, definitions and element names. A path is that of a file of SQLite."""
+    """Gives the lists everything that they read: the database, definitions and element names. A path is that of a file of SQLite.
+
+    With several *places*, one for each partition in order, `parts` has the sources of each. `database` is that of the first, which has all
+    definitions; a list of more than definitions asks the parts.
+    """
 
     def __init__(
-        self, place: Path | Source, *, time_limit_s: float = TIME_LIMIT_S, questions_max: int = QUESTIONS_MAX
+        self, *places: Path | Source, time_limit_s: float = TIME_LIMIT_S, questions_max: int = QUESTIONS_MAX
     ) -> None:
-        source = SqliteSource(place) if isinstance(place, Path) else place
         self._threads = ThreadPoolExecutor(1, "osmia-read")  # one is enough: parsing holds the interpreter lock
-        self.database = Database(source, self._threads)
+        connections = CONNECTIONS if len(places) == 1 else SHARED_CONNECTIONS
+        databases = [Database(_source(place), self._threads, connections) for place in places]
+        self.database = databases[0]
         self.definitions = Definitions()
         self.element_names = ElementNames(self.database, self._threads)
         self.time_limit_s = time_limit_s
         self.questions_max = questions_max
         self.questions = 0  # being answered or waiting for a connection
+        self.parts: tuple[Sources, ...] = (self,)
+        self.together: Sources = (
+            self  #: reads the rows of all partitions at once: slower for lists, but right for numbers of groups
+        )
+        if len(databases) > 1:
+            self.together = self._part(Database(_joined(places), self._threads, SHARED_CONNECTIONS))
+            self.parts = tuple(self._part(one) for one in databases)
+
+    def _part(self, database: Database) -> "Sources":
+        """Return the sources of one partition. It shares what is the same in all."""
+        part = copy(self)
+        part.database, part.parts, part.together = database, (part,), part
+        return part
+
+    def part_of(self, key: object) -> "Sources":
+        """Return the sources of the partition that has given out *key*; the first ones for what is no key of a partition."""
+        number = partition_of_key(key) if isinstance(key, int) and len(self.parts) > 1 else 1
+        return self.parts[number - 1] if 1 <= number <= len(self.parts) else self.parts[0]
 
     async def close(self) -> None:
         """Refuse new questions, stop the running ones, and close the connections. Safe to call twice."""
-        await self.database.close()
+        for part in {*self.parts, self.together}:
+            await part.database.close()
         await self.element_names.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+def _source(place: Path | Source) -> Source:
+    return SqliteSource(place) if isinstance(place, Path) else place
+
+
+def _joined(places: Sequence[Path | Source]) -> Source:
+    paths = [place for place in places if isinstance(place, Path)]
+    assert len(paths) == len(places), "only SQLite has a file for each partition"
+    return SqliteSource(*paths)
+
+
 S = TypeVar("S", bound=Sources)
+Ask = Callable[[Any], Awaitable[Any]]  #: asks the sources of one partition
+Across = Callable[[Any, Ask, dict[str, Any]], Awaitable[Any]]  #: given all sources, `Ask` and the arguments by name
+
+
+async def of_cluster(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
+    """Ask the first partition: it has all definitions and whatever else belongs to the whole cluster."""
+    return await ask(sources.parts[0])
+
+
+async def of_groups(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
+    """Ask once about the rows of all partitions."""
+    return await ask(sources.together)
+
+
+def of_key(name: str) -> Across:
+    """Ask the partition that has given out the key that is the argument *name*."""
+
+    async def asked(sources: Sources, ask: Ask, given: dict[str, Any]) -> Any:
+        return await ask(sources.part_of(given[name]))
+
+    return asked
+
+
+def of_all(merge: Callable[[list[Any], dict[str, Any]], Any]) -> Across:
+    """Ask all partitions; *merge* makes one answer of theirs, and is given the arguments by name too."""
+
+    async def asked(sources: Sources, ask: Ask, given: dict[str, Any]) -> Any:
+        return merge(await asyncio.gather(*map(ask, sources.parts)), given)
+
+    return asked
+
+
+async def by_itself(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
+    """Let the question ask the parts itself."""
+    return await ask(sources)
 
 
 def question(
-    answer: Callable[Concatenate[S, P], Awaitable[T]],
-) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    across: Across,
+) -> Callable[[Callable[Concatenate[S, P], Awaitable[T]]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]]:
     """Bound the number of questions at a time, and the time that each may take. Decorates the functions of lists.
+
+    *across* says which partitions a broker with several ones asks.
 
     The decorated function also raises:
         Overloaded: too many questions are being answered.
@@ -61,24 +136,39 @@ def question(
         Unavailable: the broker is stopping.
     """
 
-    @wraps(answer)
-    async def bounded(sources: S, /, *arguments: P.args, **named: P.kwargs) -> T:
-        if sources.questions >= sources.questions_max:
-            raise Overloaded(
-                f"Expected at most {sources.questions_max} lists to be read at a time, but found one more; ask again later"
-            )
-        sources.questions += 1
-        try:
-            async with asyncio.timeout(sources.time_limit_s):
-                return await answer(sources, *arguments, **named)
-        except TimeoutError as error:
-            raise TimedOut(
-                f"Expected an answer within {sources.time_limit_s:g} s, but found that it takes longer; use narrower filters"
-            ) from error
-        finally:
-            sources.questions -= 1
+    def decorated(
+        answer: Callable[Concatenate[S, P], Awaitable[T]],
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        parameters = signature(answer)
 
-    return bounded
+        async def everywhere(sources: S, arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
+            given = parameters.bind(sources, *arguments, **named)
+            given.apply_defaults()
+            found: T = await across(sources, lambda part: answer(part, *arguments, **named), given.arguments)
+            return found
+
+        @wraps(answer)
+        async def bounded(sources: S, /, *arguments: P.args, **named: P.kwargs) -> T:
+            if sources.questions >= sources.questions_max:
+                raise Overloaded(
+                    f"Expected at most {sources.questions_max} lists to be read at a time, but found one more; ask again later"
+                )
+            sources.questions += 1
+            try:
+                async with asyncio.timeout(sources.time_limit_s):
+                    if len(sources.parts) == 1:
+                        return await answer(sources, *arguments, **named)
+                    return await everywhere(sources, arguments, named)
+            except TimeoutError as error:
+                raise TimedOut(
+                    f"Expected an answer within {sources.time_limit_s:g} s, but found that it takes longer; use narrower filters"
+                ) from error
+            finally:
+                sources.questions -= 1
+
+        return bounded
+
+    return decorated
 
 
 def no_such(noun: str, key: object) -> NotFound:

@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
 from sqlalchemy import and_, bindparam, func, select, text
 
@@ -9,7 +12,7 @@ from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
 from osmia_broker.store.read.process_instances import ACTIVE, STATES
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_all, question
 
 _task, _incident = schema.TABLES[UserTask], schema.incidents
 _is_assigned = _task.c.assignee != ""
@@ -50,7 +53,20 @@ class Standing(msgspec.Struct, frozen=True):
     messages_buffered: int
 
 
-@question
+def _sum(found: list[Standing], _given: object) -> Standing:
+    fields = {name: [getattr(one, name) for one in found] for name in Standing.__struct_fields__}
+    return Standing(**{name: sum(of) if isinstance(of[0], int) else _added(of) for name, of in fields.items()})
+
+
+def _added(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
+    total: dict[Any, int] = {}
+    for one in numbers:
+        for label, number in one.items():
+            total[label] = total.get(label, 0) + number
+    return total
+
+
+@question(of_all(_sum))
 async def standing(sources: Sources, now_ms: int) -> Standing:
     """Count what stands open; a user task is overdue if its due date is before *now_ms* (epoch)."""
     waiting: Counter[str] = Counter()

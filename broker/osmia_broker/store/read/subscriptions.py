@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Select, bindparam, false, literal, select,
 from osmia_broker.state.rows import ProcessDefinition, StartSubscription, Subscription, SubscriptionKind
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.pages import Page, merged, row_key
+from osmia_broker.store.read.sources import Sources, of_all, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "subscriptions"  #: the name in its cursors
@@ -58,7 +58,7 @@ class SeenSubscription(msgspec.Struct, frozen=True):
     element_name: str
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,

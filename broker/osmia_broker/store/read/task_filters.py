@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, select
 
 from osmia_broker.state.task_rows import SavedTaskFilter
 from osmia_broker.store import schema
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_cluster, question
 
 FILTERS_MAX = 50  # of one person in an answer
 
@@ -25,7 +25,7 @@ class Saved(msgspec.Struct, frozen=True):
     query: str
 
 
-@question
+@question(of_cluster)
 async def filters_of(sources: Sources, user: str) -> list[Saved]:
     """Return the saved filters of a person by name, at most `FILTERS_MAX`."""
     async with sources.database.snapshot() as snapshot:

@@ -7,7 +7,7 @@ from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import FollowUp
 from osmia_broker.state.task_rows import TaskEvent, TaskProposal
 from osmia_broker.store import schema
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_key, question
 
 HELD = "CompleteHeldTask"  #: the command of such a follow-up
 PROPOSALS_MAX = 100  # of a task in an answer, the newest ones
@@ -54,7 +54,7 @@ class LastStep(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-@question
+@question(of_key("key"))
 async def proposals_for(sources: Sources, key: int) -> list[TaskProposal]:
     """Return the proposals for a task, oldest first, at most `PROPOSALS_MAX`."""
     async with sources.database.snapshot() as snapshot:
@@ -62,7 +62,7 @@ async def proposals_for(sources: Sources, key: int) -> list[TaskProposal]:
     return [TaskProposal(*row) for row in reversed(found)]
 
 
-@question
+@question(of_key("key"))
 async def proposal(sources: Sources, key: int) -> TaskProposal:
     """Return one proposal.
 
@@ -77,7 +77,7 @@ async def proposal(sources: Sources, key: int) -> TaskProposal:
     return TaskProposal(*found[0])
 
 
-@question
+@question(of_key("process_instance_key"))
 async def held_completion(sources: Sources, process_instance_key: int, key: int) -> Held | None:
     """Return the completion of a task that is held."""
     async with sources.database.snapshot() as snapshot:
@@ -89,7 +89,7 @@ async def held_completion(sources: Sources, process_instance_key: int, key: int)
     return None
 
 
-@question
+@question(of_key("key"))
 async def last_step(sources: Sources, key: int) -> LastStep | None:
     """Return the last step of a task's history; None if it has none."""
     async with sources.database.snapshot() as snapshot:

@@ -34,7 +34,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.values import EARLIEST_MS, LATEST_MS, moment
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.task_snoozes import snoozes_of
 
 CHARACTERS_MAX = 2_000  # of a query
@@ -354,7 +354,7 @@ _NAMED = (
 )
 
 
-@question
+@question(of_cluster)
 async def definitions_named(sources: Sources, words: str) -> list[str]:
     """Return the keys of the process definitions with these words in their name or their id, newest first, at most `PROCESSES_MAX`."""
     async with sources.database.snapshot() as snapshot:

@@ -3,12 +3,14 @@
 Nothing ends a snooze: whether it still holds is read from its row, the time, and the keys of what has happened to the task since.
 """
 
+from itertools import chain, zip_longest
+
 import msgspec
 from sqlalchemy import bindparam, or_, select
 
 from osmia_broker.state.task_rows import NO_TIME_MS, TaskComment, TaskEvent, TaskSnooze, UserTask
 from osmia_broker.store import schema
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_all, question
 
 SNOOZED_MAX = 1_000  #: tasks of one person; of more, the older ones are in the lists again
 
@@ -44,7 +46,13 @@ class Snooze(msgspec.Struct, frozen=True):
     until_change: bool
 
 
-@question
+def _newest(found: list[list[Snooze]], _given: object) -> list[Snooze]:
+    """Take the newest of each partition in turn, as far as there is room."""
+    in_turn = chain.from_iterable(zip_longest(*found))
+    return [one for one in in_turn if one is not None][:SNOOZED_MAX]
+
+
+@question(of_all(_newest))
 async def snoozes_of(sources: Sources, user: str, now_ms: int) -> list[Snooze]:
     """Return the open tasks that *user* has snoozed and that have not come back, the newest snooze first, at most `SNOOZED_MAX`."""
     if not user:

@@ -5,7 +5,7 @@ from sqlalchemy import bindparam, select
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read import instance_views
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.sources import Sources, no_such, of_key, question
 
 _task = schema.TABLES[UserTask]
 _SEEING = select(_task.c.element_instance_key, _task.c.sees_only_own).where(_task.c.key == bindparam("key"))
@@ -22,7 +22,7 @@ async def scopes_seen(sources: Sources, user_task_key: int) -> list[int]:
     return [scope_key] if sees_only_own else await instance_views.scopes_of(sources, scope_key)
 
 
-@question
+@question(of_key("user_task_key"))
 async def _seeing(sources: Sources, user_task_key: int) -> tuple[int, bool]:
     async with sources.database.snapshot() as snapshot:
         found = await snapshot.values(_SEEING, {"key": user_task_key})

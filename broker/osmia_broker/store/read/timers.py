@@ -11,8 +11,8 @@ from osmia_broker.state.rows import ProcessDefinition, Timer
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.definitions import keys_of_process
-from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.pages import Page, merged, row_key
+from osmia_broker.store.read.sources import Sources, of_all, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "timers"  #: the name in its cursors
@@ -44,7 +44,7 @@ class SeenTimer(msgspec.Struct, frozen=True):
     state: str
 
 
-@question
+@question(of_all(merged(LIST, row_key)))
 async def search(
     sources: Sources,
     *,

@@ -9,7 +9,7 @@ from osmia_broker.state.task_rows import TaskComment, TaskDraft, TaskEvent, User
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_key, question
 
 STEPS_MAX = 500
 LIST = "comments"  #: the name in its cursors
@@ -59,7 +59,7 @@ _COMMENTS = (
 )
 
 
-@question
+@question(of_key("key"))
 async def draft_of(sources: Sources, key: int, user: str) -> str:
     """Return the draft of one person for an open task, a JSON object as text; empty if there is none."""
     async with sources.database.snapshot() as snapshot:
@@ -67,7 +67,7 @@ async def draft_of(sources: Sources, key: int, user: str) -> str:
     return str(found[0][0]) if found else ""
 
 
-@question
+@question(of_key("key"))
 async def comments_of(sources: Sources, key: int, *, limit: int = 0, after: str = "") -> Page[Comment]:
     """Return a page of the comments on a task, oldest first.
 
@@ -87,7 +87,7 @@ def _bytes_of(comment: Comment) -> int:
     return pages.NUMBERS_BYTES + len(comment.user.encode()) + len(comment.text.encode())
 
 
-@question
+@question(of_key("key"))
 async def steps_of(sources: Sources, key: int) -> list[Step]:
     """Return the steps that people took with a task, newest first, at most STEPS_MAX.
 

@@ -10,7 +10,7 @@ from osmia_broker.state.rows import Variable
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page, cursor
-from osmia_broker.store.read.sources import Sources, question
+from osmia_broker.store.read.sources import Sources, of_key, question
 from osmia_broker.store.read.tables import columns_of, readable
 
 LIST = "variables"  #: the name in its cursors
@@ -18,7 +18,7 @@ LIST = "variables"  #: the name in its cursors
 _variable, _element = schema.variables, schema.element_instances
 
 
-@question
+@question(of_key("process_instance_key"))
 async def search(
     sources: Sources, process_instance_key: int, *, scope_key: int = 0, limit: int = 0, after: str = ""
 ) -> Page[Variable]:

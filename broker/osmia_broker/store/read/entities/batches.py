@@ -86,4 +86,5 @@ CLUSTER_VARIABLES = Entity(
     ),
     where=_variable.c.deleted_ms == 0,
     key_types=(str,),
+    is_of_cluster=True,
 )

@@ -34,6 +34,7 @@ DECISION_DEFINITIONS = Entity(
         flag("isLatestVersion", _is_latest, shows=False),
     ),
     where=_decision.c.deleted_ms == 0,
+    is_of_cluster=True,
 )
 
 _drg = schema.TABLES[DecisionRequirements].alias("drg")
@@ -51,4 +52,5 @@ DECISION_REQUIREMENTS = Entity(
         SORTED_TENANT,
     ),
     where=and_(_drg.c.deleted_ms == 0),
+    is_of_cluster=True,
 )

@@ -25,4 +25,5 @@ GLOBAL_TASK_LISTENERS = Entity(
     ),
     where=_listener.c.deleted_ms == 0,
     key_types=(str,),
+    is_of_cluster=True,
 )

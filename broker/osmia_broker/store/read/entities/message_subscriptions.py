@@ -105,4 +105,5 @@ MESSAGE_SUBSCRIPTIONS = Entity(
         json("toolProperties", _NONE, lambda _stored: {}),
         SORTED_TENANT,
     ),
+    copied=_subscription.c.type == literal_column("'START_EVENT'"),
 )

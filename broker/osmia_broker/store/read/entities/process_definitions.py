@@ -66,4 +66,5 @@ PROCESS_DEFINITIONS = Entity(
     ),
     prepare=_with_form,
     add=_add_forms,
+    is_of_cluster=True,
 )

@@ -45,4 +45,5 @@ RESOURCES = Entity(
         key("deploymentKey", _resource.c.deployment_key, sorts=True, shows=False),
         SORTED_TENANT,
     ),
+    is_of_cluster=True,
 )

@@ -87,6 +87,7 @@ INSTANCES_BY_PROCESS = Entity(
         TENANT,
     ),
     key_types=(str,),
+    is_grouped=True,
 )
 INSTANCES_BY_VERSION = Entity(
     "process instance statistics by version",
@@ -100,6 +101,7 @@ INSTANCES_BY_VERSION = Entity(
         *_with_and_without(_by_version),
         TENANT,
     ),
+    is_grouped=True,
 )
 
 # --- active process instances with incidents, by error and by definition
@@ -124,6 +126,7 @@ INSTANCES_BY_ERROR = Entity(
         integer("activeInstancesWithErrorCount", _by_error.c.instances, sorts=True),
     ),
     key_types=(str,),
+    is_grouped=True,
 )
 _with_error = (
     select(
@@ -148,6 +151,7 @@ INSTANCES_BY_DEFINITION = Entity(
         integer("activeInstancesWithErrorCount", _with_error.c.instances, sorts=True),
         SORTED_TENANT,
     ),
+    is_grouped=True,
 )
 
 # --- open message subscriptions by definition
@@ -181,6 +185,7 @@ def subscriptions_by_definition(shape: Group) -> Entity:
             integer("activeSubscriptions", waiting.c.subscriptions, filters=False),
             TENANT,
         ),
+        is_grouped=True,
     )
 
 
@@ -192,7 +197,9 @@ _of_definition = select(_process.c.key).where(
     _process.c.type == schema.PROCESS, _process.c.process_definition_key == bindparam(DEFINITION_KEY)
 )
 _names = select(_variable.c.name).where(_variable.c.scope_key.in_(_of_definition)).distinct().subquery("names")
-VARIABLE_NAMES = Entity("variable names", _names, (_names.c.name,), (text("name", _names.c.name),), key_types=(str,))
+VARIABLE_NAMES = Entity(
+    "variable names", _names, (_names.c.name,), (text("name", _names.c.name),), key_types=(str,), is_grouped=True
+)
 
 # --- jobs by type, worker, error and time
 
@@ -258,6 +265,7 @@ JOBS_BY_TYPE = Entity(
     (_by_type.c.type,),
     (text("jobType", _by_type.c.type), *_metrics(_by_type), integer("workers", _by_type.c.workers, filters=False)),
     key_types=(str,),
+    is_grouped=True,
 )
 JOBS_BY_WORKER = Entity(
     "job statistics by worker",
@@ -265,6 +273,7 @@ JOBS_BY_WORKER = Entity(
     (_by_worker.c.worker, _by_worker.c.type),
     (text("worker", _by_worker.c.worker), text("jobType", _by_worker.c.type, shows=False), *_metrics(_by_worker)),
     key_types=(str, str),
+    is_grouped=True,
 )
 JOBS_BY_ERROR = Entity(
     "job statistics by error",
@@ -277,6 +286,7 @@ JOBS_BY_ERROR = Entity(
         integer("workers", _by_error_of_job.c.workers, filters=False),
     ),
     key_types=(str, str, str),
+    is_grouped=True,
 )
 
 # A job counts in the part of the period in which each thing happened, so each measure has rows of its own.
@@ -312,5 +322,6 @@ JOBS_BY_TIME = Entity(
     (_by_time.c.bucket, _by_time.c.type),
     (json("time", _by_time.c.bucket, moment), text("jobType", _by_time.c.type, shows=False), *_metrics(_by_time)),
     key_types=(int, str),
+    is_grouped=True,
 )
-ALL_JOBS = Entity("job statistics", _all, (_all.c.all,), _metrics(_all), key_types=(int,))
+ALL_JOBS = Entity("job statistics", _all, (_all.c.all,), _metrics(_all), key_types=(int,), is_grouped=True)

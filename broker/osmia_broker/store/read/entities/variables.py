@@ -1,5 +1,6 @@
 """Variables of every scope, living and ended."""
 
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Select, and_, func, literal_column, not_, select
@@ -10,7 +11,7 @@ from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.search.entity import CHUNK, Entity, Item
 from osmia_broker.store.read.search.fields import SORTED_TENANT, Column, Condition, Field, flag, key, text
 from osmia_broker.store.read.search.search import get
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.sources import Sources, no_such, of_all, question
 
 CHARACTERS_MAX = 8_191  # of a value in a list, unless it is asked for as a whole; the contract's number
 CHUNK_OF_WHOLE_VALUES = 8  # a value may have 4 MiB
@@ -89,7 +90,11 @@ async def variable(sources: Sources, key: int) -> Item:
     raise no_such("variable", key)
 
 
-@question
+def _all_places(found: list[list[tuple[int, str]]], _given: object) -> list[tuple[int, str]]:
+    return [*chain.from_iterable(found)]
+
+
+@question(of_all(_all_places))
 async def _places(sources: Sources, key: int) -> list[tuple[int, str]]:
     """Return the scopes and names of the variables that may have this key."""
     async with sources.database.snapshot() as snapshot:

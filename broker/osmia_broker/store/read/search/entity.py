@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import FromClause, Select
+from sqlalchemy import FromClause, Select, and_, not_
 
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
@@ -57,6 +57,9 @@ class Entity:
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
         None
     )  #: returns a smaller entity that has all rows of a filter
+    is_of_cluster: bool = False  #: all of its rows belong to the whole cluster, and so are the same in each partition
+    is_grouped: bool = False  #: it counts rows, of which each partition has some
+    copied: Condition | None = None  #: the rows that are the same in each partition, if only some are
     by_keys: "Entity | None" = (
         None  #: the same for items whose keys are the parameter `keys`, where the table is made of others
     )
@@ -70,6 +73,14 @@ class Entity:
     def shown(self) -> tuple[Field, ...]:
         """The fields of an item, in their order."""
         return tuple(one for one in self.declared if one.shows)
+
+    @cached_property
+    def without_copies(self) -> "Entity":
+        """The same without the rows that the first partition has as well."""
+        if self.copied is None:
+            return self
+        own = not_(self.copied)
+        return replace(self, where=own if self.where is None else and_(self.where, own))
 
     def item(self, stored: Iterable[Any]) -> Item | None:
         """Make an item from stored values; None, with a warning in the log, from those of a corrupt row."""

@@ -5,11 +5,14 @@
 An answer includes each command that was answered before, and all of it is of one moment.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Select
 
 from osmia_broker.errors import InvalidArgument
@@ -20,7 +23,7 @@ from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_typ
 from osmia_broker.store.read.search.filters import Leaf, Parsed
 from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
-from osmia_broker.store.read.sources import Sources, no_such, question
+from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
@@ -39,6 +42,7 @@ class Search(msgspec.Struct, frozen=True):
 
 
 ALL = Search()
+Row = tuple[Any, ...]  #: the sort values of a row, then its key
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -71,7 +75,7 @@ def orders(names: Iterable[str]) -> list[dict[str, str]]:
     return [{"field": one.lstrip("-"), "order": "DESC" if one.startswith("-") else "ASC"} for one in names]
 
 
-@question
+@question(by_itself)
 async def search(
     sources: Sources,
     entity: Entity,
@@ -93,23 +97,25 @@ async def search(
     order = order_of(entity, asked.sort)
     page = _page_of(entity, order, asked.page)
     used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
-    own = await entity.prepare(sources, used_names) | (given or {})
+    own = await entity.prepare(sources.parts[0], used_names) | (given or {})
     parsed.parameters.update(own)
-    async with sources.database.snapshot() as snapshot:
-        keys, total = await _Way(snapshot, entity.narrowed(parsed.shape) or entity, parsed, order, page).find()
-        items, used = await _items(snapshot, entity, [row[len(order) :] for row in keys[: page.size]], own, bytes_max)
+    async with AsyncExitStack() as opened:
+        snapshots = [await opened.enter_async_context(part.database.snapshot()) for part in _parts(sources, entity)]
+        keys, total = await _keys(snapshots, entity, parsed, order, page)
+        wanted = [(place, row[len(order) :]) for place, row in keys[: page.size]]
+        items, used = await _items(snapshots, entity, wanted, own, bytes_max)
     goes_on = used < len(keys)
     keys = keys[:used]
     if page.place is not None and page.place.is_before:  # they were read away from the cursor
         keys, items = keys[::-1], items[::-1]
-    await entity.add(sources, items)
+    await entity.add(sources.parts[0], items)
     start, end = (
-        (cursors.write(entity.name, _signature(order), row) for row in (keys[0], keys[-1])) if keys else NO_ENDS
+        (cursors.write(entity.name, _signature(order), row) for _, row in (keys[0], keys[-1])) if keys else NO_ENDS
     )
     return Found(items, min(total, TOTAL_MAX), total > TOTAL_MAX, start, end, goes_on)
 
 
-@question
+@question(by_itself)
 async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: str) -> Item:
     """Return one item by its key. *noun* is its name in a refusal.
 
@@ -117,13 +123,22 @@ async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: 
         NotFound: there is none with this key.
 
     """
-    own = await entity.prepare(sources, frozenset())
-    async with sources.database.snapshot() as snapshot:
-        items, _ = await _items(snapshot, entity, [key if isinstance(key, Sequence) else (key,)], own, PAGE_BYTES_MAX)
+    row = key if isinstance(key, Sequence) else (key,)
+    source = sources.parts[0] if entity.is_of_cluster else sources.part_of(row[0])
+    own = await entity.prepare(source, frozenset())
+    async with source.database.snapshot() as snapshot:
+        items, _ = await _items([snapshot], entity, [(0, row)], own, PAGE_BYTES_MAX)
     if not items:
         raise no_such(noun, key if isinstance(key, int) else key[0])
-    await entity.add(sources, items)
+    await entity.add(source, items)
     return items[0]
+
+
+def _parts(sources: Sources, entity: Entity) -> Sequence[Sources]:
+    """Return the sources of the rows of an entity."""
+    if entity.is_grouped:
+        return (sources.together,)
+    return sources.parts[:1] if entity.is_of_cluster else sources.parts
 
 
 # --- the question
@@ -261,20 +276,76 @@ class _Way:
         return int(total)
 
 
+async def _keys(
+    snapshots: Sequence[Snapshot], entity: Entity, parsed: Parsed, order: Order, page: _Page
+) -> tuple[list[tuple[int, Row]], int]:
+    """Read the sort values and keys of the page as `_Way.find` does, each with the place of its snapshot."""
+    first = entity.narrowed(parsed.shape) or entity
+    if len(snapshots) == 1:
+        found, total = await _Way(snapshots[0], first, parsed, order, page).find()
+        return [(0, row) for row in found], total
+    whole = replace(page, size=page.size + page.skipped, skipped=0)  # any of them may have all that are passed over
+    others = first.without_copies
+    ways = [
+        _Way(snapshot, others if place else first, parsed, order, whole) for place, snapshot in enumerate(snapshots)
+    ]
+    answers = await asyncio.gather(*(way.find() for way in ways))
+    rows = [(place, row) for place, (found, _) in enumerate(answers) for row in found]
+    for row_of, is_descending in reversed(_sorting(entity, order, page.place)):
+        rows.sort(key=row_of, reverse=is_descending)
+    return rows[page.skipped : page.skipped + page.size + 1], sum(total for _, total in answers)
+
+
+def _sorting(
+    entity: Entity, order: Order, place: Place | None
+) -> list[tuple[Callable[[tuple[int, Row]], tuple[Any, ...]], bool]]:
+    """Return what the rows of several partitions are sorted by, and whether it descends, as `statements` has the database do it."""
+    is_turned = place is not None and place.is_before
+    terms: list[tuple[Callable[[tuple[int, Row]], tuple[Any, ...]], bool]] = []
+    for number, (name, is_descending) in enumerate(order):
+        known = entity.fields[name]
+        if known.is_split:  # absent values come last
+            terms.append((partial(_absence, number), is_turned))
+        terms.append((partial(_value, number), is_descending != is_turned))
+    keys_descend = (order[-1][1] if order else False) != is_turned
+    terms += [(partial(_value, len(order) + number), keys_descend) for number in range(len(entity.key))]
+    return terms
+
+
+def _value(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:
+    """Return a value of a row so that values of all types compare as in SQLite: NULL, numbers, texts, bytes."""
+    value = found[1][number]
+    if value is None:
+        return (0,)
+    return (1 if isinstance(value, int | float) else 2 if isinstance(value, str) else 3, value)
+
+
+def _absence(number: int, found: tuple[int, Row]) -> tuple[Any, ...]:
+    return (found[1][number] in (0, ""),)
+
+
 async def _items(
-    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any], bytes_max: int
+    snapshots: Sequence[Snapshot],
+    entity: Entity,
+    keys: Sequence[tuple[int, Sequence[Any]]],
+    own: dict[str, Any],
+    bytes_max: int,
 ) -> tuple[list[Item], int]:
-    """Read the items of *keys* in their order, until the page is large enough; return them and the number of keys used."""
-    width, statement = len(entity.key), statements.items(entity)
+    """Read the items of *keys* in their order, each from the snapshot at its place, until the page is large enough.
+
+    Return them and the number of keys used.
+    """
     items: list[Item] = []
     size = used = 0
     for first in range(0, len(keys), entity.chunk):
         some = keys[first : first + entity.chunk]
-        asked = dialect.array(key[0] if width == 1 else list(key) for key in some)
-        found = await snapshot.values(statement, own | {"keys": asked})
-        by_key = {tuple(row[:width]): row[width:] for row in found}
-        for key in some:
-            stored = by_key.get(tuple(key))
+        known: dict[tuple[int, tuple[Any, ...]], Any] = {}
+        for place, snapshot in enumerate(snapshots):
+            asked = [key for at, key in some if at == place]
+            if asked:
+                known |= {(place, key): row for key, row in await _stored(snapshot, entity, asked, own)}
+        for place, key in some:
+            stored = known.get((place, tuple(key)))
             size += 0 if stored is None else _size(stored)
             if items and size > bytes_max:
                 return items, used
@@ -283,6 +354,16 @@ async def _items(
             if item is not None:
                 items.append(item)
     return items, used
+
+
+async def _stored(
+    snapshot: Snapshot, entity: Entity, keys: Sequence[Sequence[Any]], own: dict[str, Any]
+) -> list[tuple[tuple[Any, ...], Any]]:
+    """Read keys and shown fields of the rows with these *keys*."""
+    width = len(entity.key)
+    asked = dialect.array(key[0] if width == 1 else list(key) for key in keys)
+    found = await snapshot.values(statements.items(entity), own | {"keys": asked})
+    return [(tuple(row[:width]), row[width:]) for row in found]
 
 
 def _size(stored: Sequence[Any]) -> int:

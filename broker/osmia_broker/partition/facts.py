@@ -1,0 +1,77 @@
+"""What a partition tells about itself, for doors, metrics and probes."""
+
+from collections import deque
+from typing import Any, Self
+
+from osmia_broker.errors import OsmiaError
+from osmia_broker.partition.batch import Batch, Blocked
+from osmia_broker.partition.due_work import DueWork
+from osmia_broker.partition.models import Compilations
+from osmia_broker.state.state import State
+
+
+class Facts:
+    """The read-only side of a `Partition`."""
+
+    _away: OsmiaError | None
+    _batch: Batch
+    _compilations: Compilations
+    _due: DueWork
+    _in_flight: Batch | None
+    _is_reopening: bool
+    _redo: deque[Any]
+    _retry: deque[Blocked]
+    _state: State
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The partitions behind this face: itself alone. A `Router` has several."""
+        return (self,)
+
+    @property
+    def state(self) -> State:
+        """The rows in memory, which may be ahead of the disk; begun anew after a failure. Others only read them."""
+        return self._state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands are taken now."""
+        return self._away is None
+
+    @property
+    def why_away(self) -> str:
+        """The reason why no commands are taken; empty when they are."""
+        return str(self._away or "")
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait for their answer."""
+        waiting = len(self._batch) + len(self._redo) + len(self._compilations)
+        return waiting + (len(self._in_flight) if self._in_flight else 0)
+
+    @property
+    def resident_instances(self) -> int:
+        """How many process instances are in memory."""
+        return len(self._state.residency)
+
+    @property
+    def resident_bytes(self) -> int:
+        """About how many bytes they take."""
+        return self._state.residency.total_bytes
+
+    @property
+    def key_counter(self) -> int:
+        """The last counter given out as the lower bits of a key."""
+        return self._state.key_counter
+
+    @property
+    def _is_busy(self) -> bool:
+        counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
+        return any(counts) or bool(self._batch.wanted) or self._is_reopening or self._in_flight is not None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits to be decided, written or carried out now."""
+        if self._away is not None:
+            return False
+        return not self._is_busy and self._due.is_at_rest

@@ -1,0 +1,212 @@
+"""Lets all partitions have what partition 1 has decided for the cluster: definitions, start events, listeners, cluster variables, pauses.
+
+After each commit of partition 1 that changes such rows, the others take them over in its order, with their keys. A partition that was away,
+or a broker that starts, compares instead: whatever differs from partition 1 is taken over. So nothing has to be remembered about what was
+sent, and a lost or repeated change does no harm.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from osmia_broker.engine.following import FollowCluster
+from osmia_broker.errors import StoreFailed
+from osmia_broker.partition.clock import Clock
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.partition import Partition
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables, ended, has_ended, identity_of
+from osmia_broker.state.rows import DecisionRequirements, Form, ProcessDefinition, Resource, Row
+from osmia_broker.state.store_protocol import Changes
+
+WAIT_S = 1.0  # that a caller waits for partitions that lag; their callers are refused meanwhile
+RETRY_S = 1.0  # after a change that a partition could not take over
+
+Contents = Callable[[Iterable[str]], Awaitable[dict[str, bytes]]]  #: returns the deployed files of these checksums
+Rows = dict[tuple[type, Any], Row]
+
+log = logging.getLogger(__name__)
+
+
+class _Follower(Listener):
+    """One partition that takes over."""
+
+    def __init__(self, partition: Partition, compare: Callable[["_Follower"], Awaitable[FollowCluster | None]]) -> None:
+        self.partition = partition
+        self.task: asyncio.Task[None] | None = None
+        self.is_behind = True  # until it has compared
+        self._compare = compare
+        self._is_comparing = True  # whatever was sent before is of no use
+        self._sent: list[FollowCluster] = []
+        self._retry: asyncio.TimerHandle | None = None
+
+    def partition_opened(self) -> None:
+        """Compare: changes may have been missed, and one whose outcome is unknown may have taken effect."""
+        self.compare()
+
+    def compare(self) -> None:
+        """Take over whatever differs."""
+        self._is_comparing, self.is_behind = True, True
+        self._sent.clear()
+        self._begin()
+
+    def send(self, change: FollowCluster) -> None:
+        """Take over one change more."""
+        self.is_behind = True
+        if not self._is_comparing:
+            self._sent.append(change)
+            self._begin()
+
+    def stop(self) -> None:
+        """Take over nothing more."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _begin(self) -> None:
+        if self.task is None and self.partition.is_open:
+            self.task = asyncio.ensure_future(self._work())
+            self.task.add_done_callback(self._ended)
+
+    async def _work(self) -> None:
+        while self._is_comparing or self._sent:
+            if self._is_comparing:
+                self._is_comparing = False
+                change = await self._compare(self)
+            else:
+                sent, self._sent = self._sent, []
+                change = _joined(sent)
+            if change is not None:
+                await self._take(change)
+        self.is_behind = False
+
+    async def _take(self, change: FollowCluster) -> None:
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.partition.decide_own(change, taken)
+        await taken
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.task = None
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            return
+        self._is_comparing = True
+        log.warning("a partition lags behind", extra={"partition": self.partition.id, "error": str(error)})
+        if self.partition.is_open:  # else its opening begins anew
+            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._begin)
+
+
+class Following(Listener):
+    """The partitions behind *leader*, which is partition 1. *contents* reads the deployed files that it has stored."""
+
+    def __init__(self, leader: Partition, others: Iterable[Partition], clock: Clock, contents: Contents) -> None:
+        self._leader, self._clock, self._contents = leader, clock, contents
+        self._rows: Rows = {}  # of the cluster, as the leader has committed them; living ones only
+        self._followers = {one.id: _Follower(one, self._difference) for one in others}
+        leader.add_listener(self)
+        for follower in self._followers.values():
+            follower.partition.add_listener(follower)
+
+    def is_behind(self, partition: Partition) -> bool:
+        """Whether the partition has not yet taken over all that the leader has committed."""
+        follower = self._followers.get(partition.id)
+        return follower is not None and follower.is_behind
+
+    @property
+    def lagging(self) -> list[int]:
+        """The partitions that have not taken over everything."""
+        return [id for id, follower in self._followers.items() if follower.is_behind]
+
+    async def caught_up(self, wait_s: float = WAIT_S) -> None:
+        """Wait until all partitions that are open have taken over what the leader has committed, at most *wait_s*."""
+        tasks = [follower.task for follower in self._followers.values() if follower.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=wait_s)
+
+    def stop(self) -> None:
+        """Take over nothing more."""
+        for follower in self._followers.values():
+            follower.stop()
+
+    # --- what the leader reports
+
+    def partition_opened(self) -> None:
+        """Begin with what the leader has read from its disk."""
+        tables = cluster_tables(self._leader.state)
+        self._rows = {identity_of(row): row for kind in CLUSTER_TYPES for row in tables[kind].living()}
+        for follower in self._followers.values():
+            follower.compare()
+
+    def changes_committed(self, changes: Changes) -> None:
+        """Pass on the rows of the cluster, if the commit has some."""
+        written = changes.written
+        rows = tuple(kind(*values) for kind in CLUSTER_TYPES if kind in written for values in written[kind])
+        if not rows:
+            return
+        for row in rows:
+            if has_ended(row):
+                self._rows.pop(identity_of(row), None)
+            else:
+                self._rows[identity_of(row)] = row
+        resources = tuple((checksum, content) for checksum, content in written.get(Resource, ()))
+        for follower in self._followers.values():
+            follower.send(FollowCluster(rows, resources))
+        self._share_models(rows)
+
+    def _share_models(self, rows: Iterable[Row]) -> None:
+        """Let the others use what the leader has compiled for these rows: it never changes."""
+        models = self._leader.state.definitions
+        for checksum in _checksums(rows):
+            if models.has_model(checksum):
+                model = models.model(checksum)
+                for follower in self._followers.values():
+                    follower.partition.state.definitions.keep_model(checksum, model)
+
+    # --- comparing
+
+    async def _difference(self, follower: _Follower) -> FollowCluster | None:
+        """Return what a partition has to take over to be like the leader; None for nothing.
+
+        Raises:
+            StoreFailed: it has definitions that the leader does not have.
+
+        """
+        tables, rows = cluster_tables(follower.partition.state), dict(self._rows)
+        over: list[Row] = []
+        known: Rows = {identity_of(row): row for kind in CLUSTER_TYPES for row in tables[kind].living()}
+        for identity, row in known.items():
+            if identity not in rows:
+                gone = ended(row, self._clock.now_ms())
+                if gone is None:
+                    raise StoreFailed(
+                        f"Expected partition {follower.partition.id} to know nothing that partition {self._leader.id} does not know,"
+                        f" but found {row}; restore the files of one backup together"
+                    )
+                over.append(gone)
+        new = [row for identity, row in rows.items() if known.get(identity) != row]
+        if not over and not new:
+            return None
+        missing = _checksums(row for row in new if identity_of(row) not in known)
+        contents = await self._contents(missing) if missing else {}
+        return FollowCluster((*over, *new), tuple(contents.items()))
+
+
+def _joined(changes: list[FollowCluster]) -> FollowCluster:
+    if len(changes) == 1:
+        return changes[0]
+    rows = tuple(row for change in changes for row in change.rows)
+    return FollowCluster(rows, tuple(one for change in changes for one in change.resources))
+
+
+def _checksums(rows: Iterable[Row]) -> set[str]:
+    """Return the checksums of the files that definitions among *rows* were made from."""
+    found: set[str] = set()
+    for row in rows:
+        if isinstance(row, ProcessDefinition | DecisionRequirements | Form):
+            found.add(row.checksum)
+        if isinstance(row, ProcessDefinition) and row.extensions_checksum:
+            found.add(row.extensions_checksum)
+    return found

@@ -1,0 +1,186 @@
+"""The router of a broker with several partitions: brings each command to the partition that it is for.
+
+The face is that of one partition, so the calls of the broker do not know how many there are. A command about one thing costs one look-up more
+than with one partition. Which way a command goes is said in `routes`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from osmia_broker.engine.answers import JobFlowAnswer
+from osmia_broker.engine.audit import ByPerson, name_of
+from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.commands import Command, CreateProcessInstance
+from osmia_broker.engine.flow_commands import LimitJobs, ListJobFlow
+from osmia_broker.engine.task_commands import ClaimNextUserTask
+from osmia_broker.errors import Unavailable, Unsupported
+from osmia_broker.partition.following import Following
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.routes import ANYWHERE, NOT_YET, OF_CLUSTER, SUBJECT
+from osmia_broker.state.partitioning import partition_of_key, partition_of_text
+
+OPENING_S = 10.0  # a start waits so long for a partition that takes over definitions
+
+
+class Router:
+    """All partitions of a broker, in order of their numbers from 1, behind the face of one."""
+
+    def __init__(self, parts: Sequence[Partition], following: Following) -> None:
+        self.parts = tuple(parts)
+        self._first = self.parts[0]
+        self._following = following
+        self._turn = 0  # of the partitions that are asked first for a new instance
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._special: dict[type[Command], Callable[[Command, Any], Coroutine[Any, Any, Any]]] = {
+            ClaimNextUserTask: self._claim_next,
+            ListJobFlow: self._list_flow,
+        }
+
+    # --- the face of one partition
+
+    def submit(self, command: Command) -> "asyncio.Future[Any]":
+        """Decide *command* where it belongs; the future holds its answer once that is durable.
+
+        Raises:
+            Overloaded, Unavailable: as `Partition.submit`.
+            Unsupported: a broker with several partitions does not carry it out yet.
+
+        The future raises as that of `Partition.submit`, and Unavailable if a partition cannot be asked meanwhile.
+        """
+        inner = command.command if isinstance(command, ByPerson) else command
+        kind = type(inner)
+        subject = SUBJECT.get(kind)
+        if subject is not None:
+            return self.of_key(subject(inner)).submit(command)
+        if kind in ANYWHERE:
+            return self._anywhere(inner).submit(command)
+        if kind in OF_CLUSTER:
+            self._refuse_limits(inner)
+            return self._begin(self._decided_for_all(self._first.submit(command)))
+        if isinstance(inner, ReadScope):
+            return (self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner)).submit(command)
+        if kind in self._special:
+            return self._begin(self._special[kind](command, inner))
+        what = NOT_YET.get(kind, name_of(command))
+        raise Unsupported(
+            f"Expected a broker with one partition, but found {len(self.parts)}, which do not support {what} yet"
+        )
+
+    def add_listener(self, listener: Listener) -> None:
+        """Notify *listener* of everything from now on, in all partitions."""
+        for one in self.parts:
+            one.add_listener(listener)
+
+    def forget_result(self, ticket: int) -> None:
+        """Forget the caller with this *ticket*, who waits for a result no longer."""
+        for one in self.parts:
+            one.forget_result(ticket)
+
+    def check_clock(self) -> int | None:
+        """Act on everything that has become due; return the next moment at which something may become due."""
+        moments = [one.check_clock() for one in self.parts]
+        return min((ms for ms in moments if ms is not None), default=None)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing waits to be decided, written, carried out or taken over now."""
+        return not self._tasks and not self._following.lagging and all(one.is_at_rest for one in self.parts)
+
+    async def opened(self) -> None:
+        """Wait until all partitions that are open know the same definitions; one that does not is no reason to wait for long."""
+        await self._following.caught_up(OPENING_S)
+
+    # --- the ways
+
+    def of_key(self, key: int) -> Partition:
+        """Return the partition that has given out *key*; the first one for a key that no partition can have given out."""
+        number = partition_of_key(key)
+        return self.parts[number - 1] if 1 <= number <= len(self.parts) else self._first
+
+    def _anywhere(self, command: Command) -> Partition:
+        """Return the partition with the fewest waiting commands, of equal ones each in turn.
+
+        A creation that may be repeated goes to the partition of its idempotency key, which knows whether it is a repetition.
+        """
+        if isinstance(command, CreateProcessInstance) and command.idempotency_key:
+            return self._ready(self.parts[partition_of_text(command.idempotency_key, len(self.parts)) - 1])
+        self._turn += 1
+        count = len(self.parts)
+        in_turn = [self.parts[(self._turn + place) % count] for place in range(count)]
+        ready = [one for one in in_turn if one.is_open and not self._following.is_behind(one)]
+        return min(ready, key=_queued, default=self._first)
+
+    def _ready(self, partition: Partition) -> Partition:
+        """Return *partition*, if it has all definitions. One that is away says so itself."""
+        if partition.is_open and self._following.is_behind(partition):
+            raise Unavailable(
+                f"Expected partition {partition.id} to have all deployed definitions, but it still takes over the newest; try again"
+            )
+        return partition
+
+    async def _decided_for_all(self, deciding: Awaitable[Any]) -> Any:
+        """Let the other partitions take over what the first one decides, then answer."""
+        answer = await deciding
+        await self._following.caught_up()
+        return answer
+
+    async def _claim_next(self, _command: Command, inner: Any) -> Any:
+        """Try the tasks in their order, those of one partition that stand together at once."""
+        answer: Any = (0, True)
+        for partition, keys in self._in_runs(inner.user_task_keys):
+            answer = await partition.submit(replace(inner, user_task_keys=keys))
+            if answer[0]:
+                break
+        return answer
+
+    def _in_runs(self, keys: Sequence[int]) -> list[tuple[Partition, tuple[int, ...]]]:
+        """Split *keys* where the partition changes."""
+        runs: list[tuple[Partition, tuple[int, ...]]] = []
+        for key in keys:
+            partition = self.of_key(key)
+            if runs and runs[-1][0] is partition:
+                runs[-1] = (partition, (*runs[-1][1], key))
+            else:
+                runs.append((partition, (key,)))
+        return runs or [(self._first, ())]
+
+    async def _list_flow(self, command: Command, _inner: Command) -> JobFlowAnswer:
+        """Add up the jobs that workers hold in all partitions; the rows are the same in each."""
+        answers: list[JobFlowAnswer] = await asyncio.gather(*(one.submit(command) for one in self.parts))
+        held: dict[tuple[str, str, str], int] = {}
+        for type, key, worker, number in (one for answer in answers for one in answer.held):
+            held[type, key, worker] = held.get((type, key, worker), 0) + number
+        return JobFlowAnswer(answers[0].rows, tuple((*place, number) for place, number in sorted(held.items())))
+
+    def _refuse_limits(self, command: Command) -> None:
+        """Refuse limits of job types: each partition would allow as many jobs as the whole cluster may have."""
+        if isinstance(command, LimitJobs) and (command.held_max or command.per_second_max or command.held_per_key_max):
+            raise Unsupported(
+                f"Expected a broker with one partition, but found {len(self.parts)}, which do not support limits of job types yet"
+            )
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
+        """Do *work* to its end, even if the caller leaves: half of it would leave the partitions different."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # mark it as read: the caller may have gone
+
+    async def close(self) -> None:
+        """Finish the commands that concern several partitions, then let none follow any more."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._following.stop()
+
+
+def _queued(partition: Partition) -> int:
+    return partition.queued

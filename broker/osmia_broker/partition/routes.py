@@ -1,0 +1,106 @@
+"""The way of each command in a broker with several partitions.
+
+A command about one thing goes to the partition that has given out its key. What belongs to the whole cluster is decided by partition 1. A new
+process instance may begin anywhere. A command in no table here is the partition's own, or its caller knows the partition.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from osmia_broker.engine import batch_commands as batches
+from osmia_broker.engine import commands, event_commands
+from osmia_broker.engine import flow_commands as flow
+from osmia_broker.engine import task_commands as tasks
+from osmia_broker.engine.commands import Command
+
+Key = Callable[[Any], int]
+
+
+def _by(name: str, *kinds: type[Command]) -> dict[type[Command], Key]:
+    return dict.fromkeys(kinds, attrgetter(name))
+
+
+#: The key that names the subject of a command. One that no partition has given out is refused as unknown, by partition 1.
+SUBJECT: dict[type[Command], Key] = {
+    **_by(
+        "process_instance_key",
+        commands.CancelProcessInstance,
+        commands.ModifyProcessInstance,
+        commands.MigrateProcessInstance,
+        commands.SuspendProcessInstance,
+        commands.ResumeProcessInstance,
+        commands.AssignBusinessId,
+        batches.DeleteEndedInstance,
+    ),
+    **_by(
+        "job_key",
+        commands.CompleteJob,
+        commands.FailJob,
+        commands.ThrowError,
+        commands.UpdateJobRetries,
+        commands.UpdateJobPriority,
+        commands.UpdateJobTimeout,
+        batches.UpdateJob,
+    ),
+    **_by(
+        "user_task_key",
+        tasks.AssignUserTask,
+        tasks.ClaimUserTask,
+        tasks.UpdateUserTask,
+        tasks.CompleteUserTask,
+        tasks.CommentUserTask,
+        tasks.SaveTaskDraft,
+        tasks.SnoozeUserTask,
+        tasks.HoldUserTask,
+        tasks.UndoUserTask,
+        tasks.RevertAssignment,
+        tasks.ProposeForUserTask,
+    ),
+    **_by("proposal.user_task_key", tasks.AnswerTaskProposal),
+    **_by("element_instance_key", commands.SetVariables),
+    **_by("incident_key", commands.ResolveIncident),
+    **_by("evaluation_key", batches.DeleteEvaluation),
+    **_by("ad_hoc_key", batches.ActivateAdHocElements),
+}
+
+#: Decided by partition 1. Where that changes rows of the cluster, the other partitions take them over before the caller is answered.
+OF_CLUSTER = frozenset(
+    {
+        commands.DeployResources,
+        commands.DeleteResource,
+        tasks.SetGlobalTaskListener,
+        tasks.DeleteGlobalTaskListener,
+        tasks.SaveTaskFilter,
+        batches.PutClusterVariable,
+        batches.DeleteClusterVariable,
+        flow.PauseJobs,
+        flow.ResumeJobs,
+        flow.LimitJobs,
+    }
+)
+
+#: Carried out by any partition that has taken over all of the cluster's rows.
+ANYWHERE = frozenset({commands.CreateProcessInstance, commands.EvaluateDecision, commands.EvaluateConditional})
+
+#: What a broker with several partitions does not carry out yet, and how a refusal names it.
+NOT_YET: dict[type[Command], str] = {
+    **dict.fromkeys(
+        (
+            batches.CreateBatch,
+            batches.AddBatchItems,
+            batches.StartBatch,
+            batches.SuspendBatch,
+            batches.ResumeBatch,
+            batches.CancelBatch,
+        ),
+        "batch operations",
+    ),
+    commands.PublishMessage: "messages",
+    batches.CorrelateAtOnce: "messages",
+    commands.BroadcastSignal: "signals",
+    **dict.fromkeys((event_commands.RecordEvents, event_commands.StopRecording), "the event stream"),
+}
+
+#: The router has a way of its own for each of these.
+SPECIAL = frozenset({tasks.ClaimNextUserTask, flow.ListJobFlow, batches.ReadScope})

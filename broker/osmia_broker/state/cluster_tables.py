@@ -1,0 +1,58 @@
+"""The tables whose rows belong to the whole cluster: partition 1 changes them, and every partition has all of their rows.
+
+A broker with several partitions decides each change in partition 1. The others take over its rows as they are, with their keys, so a process
+instance finds the same definitions wherever it runs (`partition/following.py`).
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.flow_row import JobFlow
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition, Row, StartSubscription
+from osmia_broker.state.state import State
+from osmia_broker.state.task_rows import GlobalTaskListener
+from osmia_broker.state.whole_table import WholeTable
+
+CLUSTER_TYPES: tuple[type, ...] = (
+    ProcessDefinition,
+    DecisionRequirements,
+    Decision,
+    Form,
+    StartSubscription,
+    GlobalTaskListener,
+    ClusterVariable,
+    JobFlow,
+)  #: definitions first, because the others refer to them
+
+_OVER = {StartSubscription: "ended_ms", GlobalTaskListener: "deleted_ms", ClusterVariable: "deleted_ms"}
+
+
+def cluster_tables(state: State) -> dict[type, WholeTable[Any]]:
+    """Return the tables of CLUSTER_TYPES by row class."""
+    return {
+        **state.definitions.tables(),
+        StartSubscription: state.start_subscriptions,
+        GlobalTaskListener: state.global_listeners,
+        ClusterVariable: state.cluster_variables,
+        JobFlow: state.jobs.flow,
+    }
+
+
+def identity_of(row: Row) -> tuple[type, Any]:
+    """Return the row class and the primary key of a row."""
+    kind = type(row)
+    return kind, getattr(row, KINDS[kind].primary_key[0])
+
+
+def ended(row: Row, now_ms: int) -> Row | None:
+    """Return *row* as one that does not live any more; None if the rows of its class stay for ever."""
+    column = _OVER.get(type(row))
+    return None if column is None else replace(row, **{column: max(now_ms, 1)})
+
+
+def has_ended(row: Row) -> bool:
+    """Whether *row* does not live any more, so that its table does not keep it."""
+    column = _OVER.get(type(row))
+    return column is not None and getattr(row, column) != 0

@@ -1,0 +1,249 @@
+"""A broker with several partitions over gRPC: what clients see of them."""
+
+import asyncio
+import shutil
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+import osmia
+from osmia_broker.broker import Broker
+from osmia_broker.config import ConfigError, Settings
+from osmia_broker.databases import COUNT_FILE
+from osmia_broker.errors import StoreFailed
+from osmia_broker.state.partitioning import partition_of_key
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker, running_broker
+from tests.gateway.conftest import Wire
+
+MODEL = "start > ask:job > end"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    with running_broker(tmp_path_factory.mktemp("several"), partitions=3) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def wire(broker: RunningBroker) -> AsyncIterator[Wire]:
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        yield Wire(channel)
+
+
+@pytest.fixture
+def client(broker: RunningBroker) -> osmia.SyncClient:
+    return broker.client
+
+
+def deploy(client: osmia.SyncClient, id: str, model: str = MODEL) -> None:
+    client.deploy((f"{id}.bpmn", bpmn(model, id=id)))
+
+
+def started(client: osmia.SyncClient, id: str, number: int) -> list[int]:
+    return [client.create_instance(id).key for _ in range(number)]
+
+
+# --- what is there
+
+
+def test_topology_names_every_partition_and_its_leader(client: osmia.SyncClient):
+    topology = client.topology()
+    assert topology.partitions == 3
+    assert topology.brokers[0].roles == {1: "LEADER", 2: "LEADER", 3: "LEADER"}
+
+
+def test_the_status_has_every_partition(client: osmia.SyncClient):
+    assert [(one.id, one.role, one.failure) for one in client.status().partitions] == [
+        (number, "LEADER", "") for number in (1, 2, 3)
+    ]
+
+
+def test_every_partition_is_measured(broker: RunningBroker):
+    with urllib.request.urlopen(f"http://127.0.0.1:{broker.broker.management_port}/metrics") as answer:
+        text = answer.read().decode()
+    assert {line for line in text.splitlines() if line.startswith("osmia_partition_leader{")} == {
+        f'osmia_partition_leader{{partition="{number}"}} 1.0' for number in (1, 2, 3)
+    }
+
+
+# --- jobs
+
+
+async def test_jobs_of_all_partitions_are_handed_out(wire: Wire, client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    keys = started(client, unique, 6)
+    polled: list[Any] = []
+    while jobs := await wire.activate(unique, maxJobsToActivate=1):
+        polled += jobs
+    assert sorted(job.processInstanceKey for job in polled) == sorted(keys)
+    assert Counter(partition_of_key(job.key) for job in polled) == {1: 2, 2: 2, 3: 2}
+
+
+async def test_a_poll_that_does_not_wait_finds_the_only_job_wherever_it_is(
+    wire: Wire, client: osmia.SyncClient, unique: str
+):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    for _ in range(3):
+        (key,) = started(client, unique, 1)
+        (job,) = await wire.activate(unique)
+        assert job.processInstanceKey == key
+
+
+async def test_a_waiting_poll_gets_a_job_of_any_partition(wire: Wire, client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    for _ in range(3):
+        waiting = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
+        created = await asyncio.to_thread(client.create_instance, unique)
+        (job,) = await waiting
+        assert job.processInstanceKey == created.key
+
+
+async def test_a_stream_is_given_the_jobs_of_all_partitions(wire: Wire, client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    stream = wire.call("StreamActivatedJobs", type=unique, worker="w", timeout=60_000)
+    keys = await asyncio.to_thread(started, client, unique, 6)
+    polled: list[Any] = []  # what came before the stream was open
+    while jobs := await wire.activate(unique):
+        polled += jobs
+    streamed = [(await stream.read()).processInstanceKey for _ in range(6 - len(polled))]
+    assert sorted([*streamed, *(job.processInstanceKey for job in polled)]) == sorted(keys)
+    stream.cancel()
+
+
+async def test_a_result_comes_from_any_partition(client: osmia.SyncClient, unique: str):
+    deploy(client, unique, "start > end")
+    results = [client.create_instance_with_result(unique, {"x": number}) for number in range(4)]
+    assert [one.variables for one in results] == [{"x": number} for number in range(4)]
+    assert len({partition_of_key(one.key) for one in results}) == 3
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name).split("[")[0]
+
+
+# --- lists
+
+
+def test_a_list_has_the_rows_of_all_partitions_newest_first_over_its_pages(client: osmia.SyncClient, unique: str):
+    deploy(client, unique)
+    keys = started(client, unique, 8)
+    found: list[int] = []
+    cursor = ""
+    while True:
+        page = client.search_instances(bpmn_process_id=unique, limit=3, after=cursor)
+        found += [one.key for one in page.items]
+        cursor = page.next
+        if not cursor:
+            break
+    assert found == sorted(keys, reverse=True)
+
+
+def test_jobs_and_definitions_are_listed_once(client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f"start > ask:job > end & s2:start(message={unique}) > b:job > e2:end")
+    keys = started(client, unique, 4)
+    jobs = [job for key in keys for job in client.search_jobs(process_instance_key=key).items]
+    assert [job.process_instance_key for job in jobs] == keys
+    assert len(client.search_definitions(bpmn_process_id=unique).items) == 1
+    assert len(client.search_subscriptions(bpmn_process_id=unique).items) == 1
+
+
+def test_one_thing_is_found_by_its_key(client: osmia.SyncClient, unique: str):
+    deploy(client, unique)
+    for key in started(client, unique, 3):
+        assert client.get_instance(key).key == key
+    with pytest.raises(osmia.NotFound):
+        client.get_instance(9 << 51)
+
+
+# --- what is kept
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path):
+    with running_broker(tmp_path, partitions=3) as broker:
+        deploy(broker.client, "process")
+        keys = started(broker.client, "process", 6)
+        broker.restart()
+        with osmia.SyncClient(f"127.0.0.1:{broker.broker.grpc_port}") as client:
+            found = client.search_instances(bpmn_process_id="process").items
+            assert sorted(one.key for one in found) == sorted(keys)
+            jobs = client.activate_jobs("ask", max_jobs=10, wait_ms=-1)
+            while more := client.activate_jobs("ask", max_jobs=10, wait_ms=-1):
+                jobs = [*jobs, *more]
+            assert len(jobs) == 6
+            assert len({partition_of_key(key) for key in started(client, "process", 3)}) == 3
+
+
+def settings(data_dir: Path, partitions: int) -> Settings:
+    return Settings(data_dir=data_dir, partitions=partitions, grpc_port=0, http_port=0, management_port=0)
+
+
+async def once(data_dir: Path, partitions: int) -> None:
+    broker = Broker(settings(data_dir, partitions))
+    await broker.start()
+    await broker.stop()
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 3), (3, 1), (3, 2), (2, 3)])
+async def test_the_number_of_partitions_is_fixed(tmp_path: Path, before: int, now: int):
+    await once(tmp_path, before)
+    with pytest.raises(StoreFailed, match=f"to have {now} partitions?, but found {before}"):
+        await once(tmp_path, now)
+    await once(tmp_path, before)
+
+
+async def test_a_directory_of_one_partition_is_as_it_was(tmp_path: Path):
+    await once(tmp_path, 1)
+    assert not (tmp_path / COUNT_FILE).exists()
+    assert [one.name for one in tmp_path.glob("*.db")] == ["partition-1.db"]
+
+
+async def test_a_lost_partition_is_missed(tmp_path: Path):
+    await once(tmp_path, 3)
+    (tmp_path / "partition-2.db").unlink()
+    with pytest.raises(StoreFailed, match=r"Expected partition-2\.db in .*, but found none"):
+        await once(tmp_path, 3)
+
+
+async def test_a_first_start_that_was_interrupted_goes_on(tmp_path: Path):
+    await once(tmp_path, 3)
+    for one in (1, 2):
+        (tmp_path / f"partition-{one}.db").unlink()
+    await once(tmp_path, 3)
+
+
+async def test_partitions_of_two_directories_do_not_start_together(tmp_path: Path):
+    await once(tmp_path / "a", 2)
+    await once(tmp_path / "b", 2)
+    shutil.copy(tmp_path / "b" / "partition-1.db", tmp_path / "a" / "partition-2.db")
+    with pytest.raises(StoreFailed, match="Expected partition 2"):
+        await once(tmp_path / "a", 2)
+
+
+@pytest.mark.parametrize("text", ["", "many", "3.5"])
+async def test_a_number_that_cannot_be_read_is_no_number(tmp_path: Path, text: str):
+    await once(tmp_path, 2)
+    (tmp_path / COUNT_FILE).write_text(text)
+    with pytest.raises(StoreFailed, match=f"Expected {COUNT_FILE} to have the number of partitions"):
+        await once(tmp_path, 2)
+
+
+@pytest.mark.parametrize("number", [0, -1, 65, "many"])
+def test_a_number_out_of_range_is_refused(tmp_path: Path, number: Any):
+    with pytest.raises(ConfigError, match="from 1 to 64"):
+        settings(tmp_path, number)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"unique_business_ids": True}, {"event_log": "always"}],
+)
+def test_settings_that_need_one_partition_are_refused(tmp_path: Path, other: dict[str, Any]):
+    with pytest.raises(ConfigError, match=f"because {next(iter(other))} is set, but found 2"):
+        Settings(data_dir=tmp_path, partitions=2, **other)

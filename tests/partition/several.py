@@ -1,0 +1,67 @@
+"""Several partitions under test behind their router, each on a store in memory that a test can hold up or let fail."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from osmia_broker.engine import commands
+from osmia_broker.metrics import PartitionCounters
+from osmia_broker.partition import Following, Partition, Router
+from osmia_broker.state.rows import Resource
+from tests.doors import FakeClock
+from tests.partition.opened import WatchedStore, compile_now, steps_only
+
+
+class Several:
+    """The partitions of one broker, with all that they stand on."""
+
+    def __init__(self, stores: list[WatchedStore], **options: Any) -> None:
+        self.stores, self.clock = stores, FakeClock()
+        options = {"compiler": compile_now, "budget": steps_only(), **options}
+        self.parts = [
+            Partition(
+                store, self.clock, PartitionCounters(number), partition_id=number, partitions=len(stores), **options
+            )
+            for number, store in enumerate(stores, 1)
+        ]
+        first, *others = self.parts
+        self.following = Following(first, others, self.clock, self._contents)
+        self.router = Router(self.parts, self.following)
+        self.do: Callable[[commands.Command], Any] = self.router.submit
+
+    async def _contents(self, checksums: Iterable[str]) -> dict[str, bytes]:
+        kept = self.stores[0].values[Resource]
+        return {checksum: kept[checksum,][1] for checksum in checksums}
+
+    async def settled(self) -> None:
+        """Wait until no partition has anything to do."""
+        while not self.router.is_at_rest:
+            await asyncio.sleep(0)
+
+    async def advance(self, ms: int) -> None:
+        """Move the clock; on return, everything that is due then is done."""
+        self.clock.ms += ms
+        self.router.check_clock()
+        await self.settled()
+
+    def rows(self, row_type: type) -> list[list[Any]]:
+        """The committed rows of one kind, by partition."""
+        return [store.rows(row_type) for store in self.stores]
+
+
+@asynccontextmanager
+async def several(stores: list[WatchedStore] | int = 3, **options: Any) -> AsyncIterator[Several]:
+    """Open so many partitions, or those on *stores*, which may have rows already."""
+    it = Several([WatchedStore() for _ in range(stores)] if isinstance(stores, int) else stores, **options)
+    for one in it.parts:
+        await one.open()
+    await it.router.opened()
+    try:
+        yield it
+    finally:
+        for store in it.stores:
+            store.may_write.set()
+        await it.router.close()
+        for one in it.parts:
+            await one.close()

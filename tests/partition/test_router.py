@@ -1,0 +1,323 @@
+"""Several partitions in one broker: where a command goes, and what all of them know alike."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from osmia_broker.engine import HANDLERS, batch_commands, commands, flow_commands, task_commands
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.event_commands import DropEvents
+from osmia_broker.engine.following import FollowCluster
+from osmia_broker.errors import NotFound, StoreFailed, Unavailable, Unsupported
+from osmia_broker.partition.routes import ANYWHERE, NOT_YET, OF_CLUSTER, SPECIAL, SUBJECT
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.state.rows import JobFlow, ProcessDefinition, Resource, StartSubscription
+from osmia_broker.state.store_protocol import PARTITION_BITS
+from osmia_broker.state.task_rows import GlobalTaskListener
+from tests.partition.opened import WatchedStore, activate, create, deploy
+from tests.partition.several import Several, several
+
+DEPLOY = deploy("start > ask:job > end")
+
+#: Commands that a partition gives itself, or that come from somebody who knows the partition.
+OWN = {
+    commands.CarryOut,
+    commands.ParkFollowUp,
+    commands.ReachDeadlines,
+    commands.ExpireCreation,
+    commands.ExpireMessage,
+    commands.TriggerTimer,
+    commands.ActivateJobs,
+    commands.GiveBackJobs,
+    DropEvents,
+    FollowCluster,
+    ByPerson,  # goes the way of the command inside
+}
+
+
+async def started(it: Several, number: int) -> list[int]:
+    """The keys of so many new instances."""
+    return [(await it.do(create())).process_instance_key for _ in range(number)]
+
+
+def test_every_command_has_one_way():
+    ways = [set(SUBJECT), ANYWHERE, OF_CLUSTER, set(NOT_YET), SPECIAL, OWN]
+    times = Counter(command for way in ways for command in way)
+    assert set(times) == set(HANDLERS)
+    assert {command for command, number in times.items() if number > 1} == set()
+
+
+# --- what all partitions know
+
+
+async def test_a_deployment_is_known_to_all_with_the_same_keys_when_it_is_answered():
+    async with several() as it:
+        await it.do(deploy("start(message=go) > ask:job > end"))
+        for kind in (ProcessDefinition, StartSubscription, Resource):
+            first, *others = it.rows(kind)
+            assert first
+            assert others == [first, first]
+
+
+async def test_a_new_version_ends_the_start_events_of_the_one_before_in_all():
+    async with several() as it:
+        await it.do(deploy("start(message=go) > ask:job > end"))
+        await it.do(deploy("start(message=go) > other:job > end"))
+        for one in it.parts:
+            (subscription,) = one.state.start_subscriptions.living()
+            assert subscription.process_definition_key == one.state.definitions.processes.latest("process").key  # type: ignore[union-attr]
+
+
+async def test_a_deleted_version_is_deleted_in_all():
+    async with several() as it:
+        deployed = await it.do(DEPLOY)
+        await it.do(commands.DeleteResource(deployed.processes[0].key))
+        for one in it.parts:
+            with pytest.raises(NotFound):
+                await one.submit(create())
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (batch_commands.PutClusterVariable("region", '"eu"'), ClusterVariable),
+        (flow_commands.PauseJobs("ask"), JobFlow),
+        (flow_commands.LimitJobs("ask", fair_by="PROCESS"), JobFlow),
+        (task_commands.SetGlobalTaskListener("l", True, "check", ("completing",)), GlobalTaskListener),
+    ],
+)
+async def test_what_belongs_to_the_cluster_is_the_same_in_all(change: commands.Command, kind: type):
+    async with several() as it:
+        await it.do(change)
+        first, *others = it.rows(kind)
+        assert first
+        assert others == [first, first]
+
+
+async def test_a_cluster_variable_that_is_made_again_is_the_same_in_all():
+    async with several() as it:
+        await it.do(batch_commands.PutClusterVariable("region", '"eu"'))
+        await it.do(batch_commands.DeleteClusterVariable("region"))
+        await it.do(batch_commands.PutClusterVariable("region", '"us"'))
+        assert [one.state.cluster_variables.text for one in it.parts] == ['{"region":"us"}'] * 3
+
+
+async def test_a_pause_holds_the_jobs_of_all_partitions_back():
+    async with several() as it:
+        await it.do(DEPLOY)
+        await started(it, 3)
+        await it.do(flow_commands.PauseJobs("ask"))
+        assert [await one.submit(activate()) for one in it.parts] == [[], [], []]
+        await it.do(flow_commands.ResumeJobs("ask"))
+        assert [len(await one.submit(activate())) for one in it.parts] == [1, 1, 1]
+
+
+# --- partitions that were away
+
+
+async def test_a_partition_whose_commit_failed_takes_over_what_it_has_missed():
+    async with several() as it:
+        it.stores[1].fails = StoreFailed("Expected a disk, but found none")
+        deployed = await it.do(DEPLOY)
+        await it.settled()
+        assert it.parts[1].state.definitions.processes.get(deployed.processes[0].key)
+        assert it.rows(ProcessDefinition)[1] == it.rows(ProcessDefinition)[0]
+
+
+async def test_instances_begin_elsewhere_while_a_partition_lags():
+    async with several() as it:
+        it.stores[1].may_write.clear()
+        it.following.caught_up = _at_once  # type: ignore[method-assign]
+        await it.do(DEPLOY)
+        assert {partition_of_key(key) for key in await started(it, 6)} == {1, 3}
+        assert it.following.lagging == [2]
+        it.stores[1].may_write.set()
+        await it.settled()
+        assert {partition_of_key(key) for key in await started(it, 6)} == {1, 2, 3}
+
+
+async def _at_once(_wait_s: float = 0.0) -> None:
+    return
+
+
+async def test_a_creation_that_may_be_repeated_waits_for_its_partition():
+    async with several() as it:
+        it.following.caught_up = _at_once  # type: ignore[method-assign]
+        for store in it.stores[1:]:
+            store.may_write.clear()
+        await it.do(DEPLOY)
+        refused = 0
+        for number in range(8):
+            try:
+                await it.do(commands.CreateProcessInstance("process", -1, 0, {}, idempotency_key=f"k{number}"))
+            except Unavailable:
+                refused += 1
+        assert 0 < refused < 8
+
+
+async def test_a_broker_that_starts_compares():
+    """Partition 3 missed a deployment, a deletion and a change: the broker was killed in between."""
+    stores = [WatchedStore() for _ in range(3)]
+    async with several(stores) as it:
+        await it.do(DEPLOY)
+        await it.do(batch_commands.PutClusterVariable("gone", "1"))
+        await it.do(batch_commands.PutClusterVariable("region", '"eu"'))
+    async with several(stores[:2]) as it:  # as if partition 3 had died first
+        await it.do(deploy("start(message=go) > ask:job > end", id="other"))
+        await it.do(batch_commands.DeleteClusterVariable("gone"))
+        await it.do(batch_commands.PutClusterVariable("region", '"us"', updates=True))
+    async with several(stores) as it:
+        assert it.following.lagging == []
+        for kind in (ProcessDefinition, Resource):
+            first, *others = it.rows(kind)
+            assert others == [first, first]
+        assert it.parts[2].state.cluster_variables.text == '{"region":"us"}'
+        assert await it.parts[2].submit(create(id="process"))
+
+
+async def test_nothing_is_written_where_nothing_differs():
+    stores = [WatchedStore() for _ in range(3)]
+    async with several(stores) as it:
+        await it.do(deploy("start(message=go) > ask:job > end"))
+        await it.do(flow_commands.PauseJobs("ask"))
+    before = [store.commits for store in stores]
+    async with several(stores) as it:
+        await it.settled()
+    assert [store.commits for store in stores] == before
+
+
+async def test_a_deployment_that_was_not_committed_is_known_to_nobody():
+    async with several() as it:
+        it.stores[0].fails = StoreFailed("Expected a disk, but found none")
+        with pytest.raises(StoreFailed):
+            await it.do(DEPLOY)
+        await it.settled()
+        assert it.rows(ProcessDefinition) == [[], [], []]
+
+
+async def test_a_partition_of_another_backup_is_not_overwritten():
+    stores = [WatchedStore() for _ in range(2)]
+    async with several(stores) as it:
+        await it.do(DEPLOY)
+    async with several([WatchedStore(), stores[1]]) as it:
+        assert it.following.lagging == [2]
+        assert len(it.rows(ProcessDefinition)[1]) == 1
+
+
+# --- where a command goes
+
+
+async def test_new_instances_are_spread_over_all():
+    async with several() as it:
+        await it.do(DEPLOY)
+        assert Counter(partition_of_key(key) for key in await started(it, 9)) == {1: 3, 2: 3, 3: 3}
+
+
+async def test_new_instances_begin_where_least_waits():
+    async with several() as it:
+        await it.do(DEPLOY)
+        it.stores[0].may_write.clear()
+        waiting = [it.parts[0].submit(create()) for _ in range(5)]
+        assert 1 not in {partition_of_key(key) for key in await started(it, 6)}
+        it.stores[0].may_write.set()
+        for one in waiting:
+            await one
+
+
+async def test_a_command_goes_to_the_partition_of_its_key():
+    async with several() as it:
+        await it.do(DEPLOY)
+        for key in await started(it, 3):
+            await it.do(commands.SetVariables(key, {"x": "1"}, local=False))
+            await it.do(commands.CancelProcessInstance(key))
+            with pytest.raises(NotFound, match=str(key)):
+                await it.do(commands.CancelProcessInstance(key))
+
+
+@pytest.mark.parametrize("partition", [0, 4, 9, 4_000])
+async def test_a_key_of_no_partition_is_refused_as_unknown(partition: int):
+    async with several() as it:
+        key = (partition << PARTITION_BITS) + 7
+        for command in (
+            commands.CompleteJob(key, {}),
+            commands.CancelProcessInstance(key),
+            commands.ResolveIncident(key),
+            commands.SetVariables(key, {}, False),
+        ):
+            with pytest.raises(NotFound, match=str(key)):
+                await it.do(command)
+
+
+@pytest.mark.parametrize("key", [-1, 0, 2**63 - 1])
+async def test_a_number_that_is_no_key_is_refused_as_unknown(key: int):
+    async with several() as it:
+        with pytest.raises(NotFound):
+            await it.do(commands.CompleteJob(key, {}))
+
+
+async def test_a_creation_that_is_repeated_finds_the_first_one():
+    async with several() as it:
+        await it.do(DEPLOY)
+        for number in range(6):
+            made = commands.CreateProcessInstance("process", -1, 0, {}, idempotency_key=f"order-{number}")
+            first = (await it.do(made)).process_instance_key
+            assert {(await it.do(made)).process_instance_key for _ in range(3)} == {first}
+
+
+async def test_the_held_jobs_of_all_are_added_up():
+    async with several() as it:
+        await it.do(DEPLOY)
+        await started(it, 3)
+        for one in it.parts:
+            await one.submit(activate())
+        assert (await it.do(flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
+
+
+USER = "start > ask:user > end"
+
+
+async def test_the_first_free_task_is_claimed_wherever_it_is():
+    async with several() as it:
+        await it.do(deploy(USER))
+        keys = [(await it.do(create())).process_instance_key for _ in range(4)]
+        tasks = sorted(_tasks(it), key=lambda task: keys.index(task.process_instance_key))
+        order = tuple(task.key for task in tasks)
+        claims = [
+            await it.do(task_commands.ClaimNextUserTask(order, "ada", actor=task_commands.Actor("ada")))
+            for _ in range(5)
+        ]
+        assert [key for key, _ in claims] == [*order, 0]
+
+
+def _tasks(it: Several) -> list[Any]:
+    return [task for one in it.parts for task in one.state.user_tasks._rows.values()]
+
+
+async def test_a_caller_who_leaves_does_not_stop_a_deployment():
+    async with several() as it:
+        it.stores[1].may_write.clear()
+        deploying = it.do(DEPLOY)
+        deploying.cancel()
+        it.stores[1].may_write.set()
+        await it.settled()
+        assert [len(rows) for rows in it.rows(ProcessDefinition)] == [1, 1, 1]
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (flow_commands.LimitJobs("ask", held_max=1), "limits of job types"),
+        (flow_commands.LimitJobs("ask", per_second_max=1), "limits of job types"),
+        (flow_commands.LimitJobs("ask", held_per_key_max=1), "limits of job types"),
+        (batch_commands.CreateBatch("CANCEL_PROCESS_INSTANCE"), "batch operations"),  # type: ignore[arg-type]
+    ],
+)
+async def test_what_several_partitions_do_not_do_yet_is_refused_by_name(command: commands.Command, name: str):
+    async with several() as it:
+        with pytest.raises(Unsupported, match=f"found 3, which do not support {name} yet"):
+            await it.do(command)
