@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, running_broker
+from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, SeveralDoor, running_broker
 from tests.harness import Scenario
 
 Play = Callable[..., Scenario]
@@ -54,41 +54,36 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
         yield broker
 
 
-@pytest.fixture(scope="session")
-def shared_partitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    """The same, with three partitions."""
-    with running_broker(tmp_path_factory.mktemp("partitions"), partitions=3) as broker:
-        yield broker
-
-
 @contextmanager
 def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own, with the store of this name."""
     with ExitStack() as held:
+        if name == "partitions":
+            several = SeveralDoor(3)
+            held.callback(several.close)
+            yield several
+            return
         url = held.enter_context(postgres.database()) if name == "postgresql" else ""
         door = EngineDoor(tmp_path / "partition-1.db" if name == "restarts" else None, url)
         held.callback(door.close)
         yield door
 
 
-OVER_GRPC = {"grpc": "shared_broker", "partitions": "shared_partitions"}
-
-
-@pytest.fixture(params=["engine", "restarts", "postgresql", *OVER_GRPC])
+@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "grpc"])
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, or a broker over gRPC, with one partition or three."""
-    if request.param not in OVER_GRPC:
+    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, three behind a router, or a broker over gRPC."""
+    if request.param != "grpc":
         with engine_door(request.param, tmp_path) as door:
             yield door
         return
-    over_grpc = GrpcDoor(request.getfixturevalue(OVER_GRPC[request.param]))
+    over_grpc = GrpcDoor(request.getfixturevalue("shared_broker"))
     try:
         yield over_grpc
     finally:
         over_grpc.close()
 
 
-@pytest.fixture(params=["engine", "restarts", "postgresql"])
+@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions"])
 def alone_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own. At a shared broker, messages and signals would reach the instances of other tests."""
     with engine_door(request.param, tmp_path) as door:

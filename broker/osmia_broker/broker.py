@@ -29,7 +29,7 @@ from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
-from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Router, SystemClock
+from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Post, Router, SystemClock
 from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
@@ -162,7 +162,7 @@ class Broker:
         face: Face = first
         if others:
             following = Following(first, others, self._clock, partial(contents_of, database.reader))
-            face = Router(parts, following)
+            face = Router(parts, following, Post(parts, following))
         for one, counted in zip(reversed(parts), reversed(counters), strict=True):
             opened.push_async_callback(one.close)
             counted.is_leading = partial(_is_ready, one)

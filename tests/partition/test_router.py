@@ -9,8 +9,9 @@ from osmia_broker.engine import HANDLERS, batch_commands, commands, flow_command
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.event_commands import DropEvents
 from osmia_broker.engine.following import FollowCluster
+from osmia_broker.engine.receiving import Confirm, ListSent, Receive
 from osmia_broker.errors import NotFound, StoreFailed, Unavailable, Unsupported
-from osmia_broker.partition.routes import ANYWHERE, NOT_YET, OF_CLUSTER, SPECIAL, SUBJECT
+from osmia_broker.partition.routes import ANYWHERE, MESSAGES, NOT_YET, OF_CLUSTER, SPECIAL, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import JobFlow, ProcessDefinition, Resource, StartSubscription
@@ -33,6 +34,9 @@ OWN = {
     commands.GiveBackJobs,
     DropEvents,
     FollowCluster,
+    Confirm,
+    ListSent,
+    Receive,
     ByPerson,  # goes the way of the command inside
 }
 
@@ -43,7 +47,7 @@ async def started(it: Several, number: int) -> list[int]:
 
 
 def test_every_command_has_one_way():
-    ways = [set(SUBJECT), ANYWHERE, OF_CLUSTER, set(NOT_YET), SPECIAL, OWN]
+    ways = [set(SUBJECT), ANYWHERE, MESSAGES, OF_CLUSTER, set(NOT_YET), SPECIAL, OWN]
     times = Counter(command for way in ways for command in way)
     assert set(times) == set(HANDLERS)
     assert {command for command, number in times.items() if number > 1} == set()

@@ -370,6 +370,8 @@ class CorrelateMessage(Command, frozen=True, gc=False):
     after_key: int
     reached: tuple[str, ...]
     business_id: str = ""
+    bpmn_process_id: str = ""
+    until_key: int = 0
 
 
 class CorrelateKept(Command, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from osmia_broker.engine.answers import Created
 from osmia_broker.engine.commands import AssignBusinessId, CreateProcessInstance, ExpireCreation
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.remote import tell_opened
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import business_id_of, decode_tags, encode_tags, origin_of
 from osmia_broker.engine.suspension import refuse_suspended
@@ -46,6 +47,8 @@ def give_business_id(turn: Turn, process: ElementInstance, business_id: str, ver
             f"Expected to {verb} with business id '{business_id}', but process instance '{other}' has it"
         )
     turn.business_ids.insert(BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id))
+    for subscription in turn.subscriptions.of_instance(process.key):
+        tell_opened(turn, subscription)
 
 
 @handles(AssignBusinessId)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from osmia_broker.engine.commands import MigrateProcessInstance
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.remote import end_subscription, tell_opened
 from osmia_broker.engine.events.waiting import open_event
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import is_ending
@@ -246,7 +247,7 @@ def _migrate_events(
     for subscription in turn.subscriptions.by("element_instance_key", instance.key):
         event = _followed(subscription, new, plan)
         if event is None:
-            turn.subscriptions.end(subscription, turn.now_ms)
+            end_subscription(turn, subscription)
         else:
             turn.subscriptions.update(
                 subscription,
@@ -254,6 +255,7 @@ def _migrate_events(
                 element_id=event.id,
                 bpmn_process_id=target.bpmn_process_id,
             )
+            tell_opened(turn, subscription)
             del new[event.id]
     for opened in new.values():
         try:

@@ -7,6 +7,7 @@ arrive.
 
 from osmia_broker.engine.commands import CorrelateKept, ResumeProcessInstance, SuspendProcessInstance
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.remote import tell_opened
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_instances import add_origin, origin_of
 from osmia_broker.engine.turn import Turn
@@ -105,7 +106,9 @@ def _resume(turn: Turn, outermost: ElementInstance) -> None:
             turn.follow_ups.update(follow_up, due_ms=_moved(follow_up.due_ms, held_ms))
         for subscription in turn.subscriptions.of_instance(process.key):
             is_message = subscription.kind is SubscriptionKind.MESSAGE
-            if is_message and turn.state.may_have_message(subscription.name, subscription.correlation_key):
+            if not is_message or tell_opened(turn, subscription):
+                continue
+            if turn.state.may_have_message(subscription.name, subscription.correlation_key):
                 turn.follow(process.key, CorrelateKept(subscription.key))
 
 

@@ -119,6 +119,8 @@ class Turn:
         "now_ms",
         "origins",
         "partitions",
+        "received",
+        "remote_subscriptions",
         "results",
         "slow",
         "start_subscriptions",
@@ -149,6 +151,7 @@ class Turn:
         self.timers, self.subscriptions, self.messages = state.timers, state.subscriptions, state.messages
         self.origins, self.business_ids, self.created_once = state.origins, state.business_ids, state.created_once
         self.called, self.compensations = state.called, state.compensations
+        self.remote_subscriptions, self.received = state.remote_subscriptions, state.received
         self.loops, self.loop_results = state.loops, state.loop_results
         self.decision_evaluations = state.decision_evaluations
         self.user_tasks, self.task_transitions = state.user_tasks, state.task_transitions

@@ -6,6 +6,7 @@ from osmia_broker.partition.face import Face, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.post import Post
 from osmia_broker.partition.router import Router
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Listener",
     "Partition",
     "PinnableClock",
+    "Post",
     "Router",
     "Submits",
     "SystemClock",

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.audit import ByPerson, name_of
-from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.batch_commands import CorrelateAtOnce, ReadScope
 from osmia_broker.engine.commands import Command, CreateProcessInstance
 from osmia_broker.engine.flow_commands import LimitJobs, ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
@@ -20,8 +20,9 @@ from osmia_broker.errors import Unavailable, Unsupported
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
-from osmia_broker.partition.routes import ANYWHERE, NOT_YET, OF_CLUSTER, SUBJECT
-from osmia_broker.state.partitioning import partition_of_key, partition_of_text
+from osmia_broker.partition.post import Post
+from osmia_broker.partition.routes import ANYWHERE, MESSAGES, NOT_YET, OF_CLUSTER, SUBJECT
+from osmia_broker.state.partitioning import partition_of_key, partition_of_message, partition_of_text
 
 OPENING_S = 10.0  # a start waits so long for a partition that takes over definitions
 
@@ -29,8 +30,9 @@ OPENING_S = 10.0  # a start waits so long for a partition that takes over defini
 class Router:
     """All partitions of a broker, in order of their numbers from 1, behind the face of one."""
 
-    def __init__(self, parts: Sequence[Partition], following: Following) -> None:
+    def __init__(self, parts: Sequence[Partition], following: Following, post: Post) -> None:
         self.parts = tuple(parts)
+        self._post = post
         self._first = self.parts[0]
         self._following = following
         self._turn = 0  # of the partitions that are asked first for a new instance
@@ -61,14 +63,13 @@ class Router:
         if kind in OF_CLUSTER:
             self._refuse_limits(inner)
             return self._begin(self._decided_for_all(self._first.submit(command)))
+        if kind in MESSAGES:
+            return self._of_message(inner).submit(command)
         if isinstance(inner, ReadScope):
             return (self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner)).submit(command)
         if kind in self._special:
             return self._begin(self._special[kind](command, inner))
-        what = NOT_YET.get(kind, name_of(command))
-        raise Unsupported(
-            f"Expected a broker with one partition, but found {len(self.parts)}, which do not support {what} yet"
-        )
+        raise self._unsupported(NOT_YET.get(kind, name_of(command)))
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on, in all partitions."""
@@ -88,7 +89,8 @@ class Router:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing waits to be decided, written, carried out or taken over now."""
-        return not self._tasks and not self._following.lagging and all(one.is_at_rest for one in self.parts)
+        is_passing = bool(self._tasks or self._following.lagging or self._post.waiting)
+        return not is_passing and all(one.is_at_rest for one in self.parts)
 
     async def opened(self) -> None:
         """Wait until all partitions that are open know the same definitions; one that does not is no reason to wait for long."""
@@ -113,6 +115,13 @@ class Router:
         in_turn = [self.parts[(self._turn + place) % count] for place in range(count)]
         ready = [one for one in in_turn if one.is_open and not self._following.is_behind(one)]
         return min(ready, key=_queued, default=self._first)
+
+    def _of_message(self, command: Any) -> Partition:
+        """Return the partition where a message meets the subscriptions to it."""
+        if isinstance(command, CorrelateAtOnce) and command.business_id:
+            raise self._unsupported("a business id beside a message that is correlated at once")
+        number = partition_of_message(command.name, command.correlation_key, len(self.parts))
+        return self._ready(self.parts[number - 1])
 
     def _ready(self, partition: Partition) -> Partition:
         """Return *partition*, if it has all definitions. One that is away says so itself."""
@@ -159,9 +168,12 @@ class Router:
     def _refuse_limits(self, command: Command) -> None:
         """Refuse limits of job types: each partition would allow as many jobs as the whole cluster may have."""
         if isinstance(command, LimitJobs) and (command.held_max or command.per_second_max or command.held_per_key_max):
-            raise Unsupported(
-                f"Expected a broker with one partition, but found {len(self.parts)}, which do not support limits of job types yet"
-            )
+            raise self._unsupported("limits of job types")
+
+    def _unsupported(self, what: str) -> Unsupported:
+        return Unsupported(
+            f"Expected a broker with one partition, but found {len(self.parts)}, which do not support {what} yet"
+        )
 
     def _begin(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
         """Do *work* to its end, even if the caller leaves: half of it would leave the partitions different."""
@@ -180,6 +192,7 @@ class Router:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._following.stop()
+        self._post.stop()
 
 
 def _queued(partition: Partition) -> int:

@@ -81,7 +81,17 @@ OF_CLUSTER = frozenset(
 )
 
 #: Carried out by any partition that has taken over all of the cluster's rows.
-ANYWHERE = frozenset({commands.CreateProcessInstance, commands.EvaluateDecision, commands.EvaluateConditional})
+ANYWHERE = frozenset(
+    {
+        commands.CreateProcessInstance,
+        commands.EvaluateDecision,
+        commands.EvaluateConditional,
+        commands.BroadcastSignal,
+    }
+)
+
+#: Carried out where messages with this name and key meet what waits for them.
+MESSAGES = frozenset({commands.PublishMessage, batches.CorrelateAtOnce})
 
 #: What a broker with several partitions does not carry out yet, and how a refusal names it.
 NOT_YET: dict[type[Command], str] = {
@@ -96,9 +106,6 @@ NOT_YET: dict[type[Command], str] = {
         ),
         "batch operations",
     ),
-    commands.PublishMessage: "messages",
-    batches.CorrelateAtOnce: "messages",
-    commands.BroadcastSignal: "signals",
     **dict.fromkeys((event_commands.RecordEvents, event_commands.StopRecording), "the event stream"),
 }
 

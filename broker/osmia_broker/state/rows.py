@@ -176,13 +176,16 @@ class Incident:
     ended_ms: int = changing(0)  # when it was resolved or its element ended
 
 
-@stored("follow_ups", of_instance=True, due="due_ms", sized=("content",))
+@stored("follow_ups", of_instance=True, due="due_ms", sized=("content",), matches=(("target_partition",),))
 @dataclass(slots=True)
 class FollowUp:
-    """A command that an earlier command left to be carried out on its own, exactly once. It is deleted in the commit that does so."""
+    """A command that an earlier command left to be carried out on its own, exactly once. It is deleted in the commit that does so.
+
+    One for another partition is never due. It is sent there, and deleted when that partition has carried it out.
+    """
 
     key: int
-    process_instance_key: int  # the process instance it works on
+    process_instance_key: int  # the process instance it works on; its own key if it works on none here
     target_partition: int
     command: str  # name of the command class
     content: str  # its fields as a JSON object
@@ -398,6 +401,35 @@ class Compensation:
     ended_ms: int = changing(0)
 
 
+@stored(
+    "remote_subscriptions",
+    of_instance=True,
+    matches=(("name", "correlation_key"), ("subscription_key",)),
+)
+@dataclass(slots=True)
+class RemoteSubscription:
+    """A subscription to a message that belongs to a process instance of another partition. It is here because its messages come here."""
+
+    key: int
+    process_instance_key: int  # its own key: it comes into memory alone
+    subscription_key: int  # that of the subscription itself, in the partition of its instance
+    instance_key: int  # the process instance that waits
+    bpmn_process_id: str
+    name: str
+    correlation_key: str
+    business_id: str  # of that instance
+    stays_open: int  # 1: it takes every message, 0: only one
+
+
+@stored("received", primary_key=("sender",))
+@dataclass(slots=True)
+class Received:
+    """How far a partition has carried out what another one has sent. There is one row for each sender."""
+
+    sender: int
+    through_key: int = changing()  # everything up to the message of this key is carried out
+
+
 @stored("resources", primary_key=("checksum",))
 @dataclass(slots=True)
 class Resource:
@@ -421,4 +453,5 @@ DEFINITION_TYPES: tuple[type, ...] = (
     EventRecording,
     ClusterVariable,
     JobFlow,
+    Received,
 )  #: resident as a whole

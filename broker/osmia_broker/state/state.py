@@ -41,6 +41,8 @@ from osmia_broker.state.rows import (
     Job,
     Loop,
     LoopResult,
+    Received,
+    RemoteSubscription,
     Resource,
     StartSubscription,
     Subscription,
@@ -74,6 +76,7 @@ from osmia_broker.state.task_rows import (
 )
 from osmia_broker.state.tokens import TokenTable
 from osmia_broker.state.variables import VariableTable
+from osmia_broker.state.whole_table import WholeTable
 
 #: The row classes whose rows are about an element of a definition.
 _OF_ELEMENTS = tuple(
@@ -118,6 +121,7 @@ class State:
         self.loops: Table[Loop] = Table(Loop, *of_all)
         self.loop_results: Table[LoopResult] = Table(LoopResult, *of_all)
         self.decision_evaluations: Table[DecisionEvaluation] = Table(DecisionEvaluation, *of_all)
+        self.remote_subscriptions: Table[RemoteSubscription] = Table(RemoteSubscription, *of_all)
         self.compensations: Table[Compensation] = Table(Compensation, *of_all)
         self.user_tasks: NarrowTable[UserTask] = NarrowTable(UserTask, *of_all)
         self.task_transitions: Table[TaskTransition] = Table(TaskTransition, *of_all)
@@ -130,6 +134,7 @@ class State:
         self.batches: Table[BatchOperation] = Table(BatchOperation, *of_all)
         self.batch_items: Table[BatchItem] = Table(BatchItem, *of_all)
         self.cluster_variables = ClusterVariables(self.journal)
+        self.received: WholeTable[Received] = WholeTable(Received, self.journal, key="sender")
         self.tables: dict[type, Table[Any]] = {
             table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
@@ -287,6 +292,7 @@ class State:
         self.global_listeners.admit(start.definitions.get(GlobalTaskListener, ()))
         self.event_log.admit(start.definitions.get(EventRecording, ()))
         self.cluster_variables.admit(start.definitions.get(ClusterVariable, ()))
+        self.received.admit(start.definitions.get(Received, ()))
         if start.kept_messages is not None:
             self.messages.kept = start.kept_messages
         if start.next_due_ms is not None:
@@ -376,6 +382,7 @@ class State:
         yield LoggedEvent, self.event_log.take_events()
         yield EventRecording, self.event_log.take_recording()
         yield ClusterVariable, self.cluster_variables.take_changes()
+        yield Received, self.received.take_changes()
         for row_type, definitions in self.definitions.tables().items():
             yield row_type, definitions.take_changes()
 

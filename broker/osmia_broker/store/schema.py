@@ -160,6 +160,7 @@ MATCHED_WHERE: dict[tuple[type, tuple[str, ...]], str] = {
     (rows.Subscription, ("kind", "name", "correlation_key")): "kind <> 'CONDITION'",
     (rows.Message, ("name", "correlation_key", "message_id")): "message_id <> ''",
     (rows.InstanceOrigin, ("bpmn_process_id", "correlation_key")): "correlation_key <> ''",
+    (rows.FollowUp, ("target_partition",)): "due_ms = 0",  # nearly all are due, and for the partition itself
 }
 
 

@@ -18,6 +18,7 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire, may_fire
+from osmia_broker.engine.events.remote import CorrelateKeptRemote, CorrelateRemote, send_back, send_to_remote
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import give_business_id, taken_by
@@ -33,6 +34,7 @@ from osmia_broker.state.rows import (
     ElementInstance,
     InstanceOrigin,
     Message,
+    RemoteSubscription,
     StartSubscription,
     Subscription,
     SubscriptionKind,
@@ -144,23 +146,62 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
 
     Return the process instances that it has reached, and the command for the pages after it; None if there are no more.
     """
-    values = (SubscriptionKind.MESSAGE, command.name, command.correlation_key)
-    found, has_more = turn.state.match(Subscription, _BY_KEY, values, command.after_key)
+    found, has_more = _waiting(turn, command)
     reached = set(command.reached)
     new: list[str] = []
     instances: list[int] = []
     for subscription in found:
-        if subscription.bpmn_process_id in reached or subscription.key not in turn.subscriptions:
+        process_id = subscription.bpmn_process_id
+        is_meant = not command.bpmn_process_id or process_id == command.bpmn_process_id
+        if not is_meant or process_id in reached:
             continue
-        if _is_for(turn, command.business_id, subscription):
-            reached.add(subscription.bpmn_process_id)
-            new.append(subscription.bpmn_process_id)
+        if isinstance(subscription, RemoteSubscription):
+            if not _is_for_remote(command.business_id, subscription):
+                continue
+            instances.append(subscription.instance_key)
+            send_to_remote(turn, subscription, command.message_key, command.variables, command.business_id)
+        else:
+            if subscription.key not in turn.subscriptions or not _is_for(turn, command.business_id, subscription):
+                continue
             instances.append(subscription.process_instance_key)
             _correlate(turn, subscription, command.variables, command.message_key)
+        reached.add(process_id)
+        new.append(process_id)
     _note_reached(turn, turn.messages.get(command.message_key), new)
     if not has_more:
         return instances, None
     return instances, msgspec.structs.replace(command, after_key=found[-1].key, reached=tuple(reached))
+
+
+def _waiting(turn: Turn, command: CorrelateMessage) -> tuple[list[Subscription | RemoteSubscription], bool]:
+    """Return the next page of subscriptions, those of instances here and in other partitions in the order in which they were opened here."""
+    place = (command.name, command.correlation_key)
+    here, has_more = turn.state.match(Subscription, _BY_KEY, (SubscriptionKind.MESSAGE, *place), command.after_key)
+    if turn.partitions == 1:
+        return here, has_more
+    remote, has_more_remote = turn.state.match(
+        RemoteSubscription, ("name", "correlation_key"), place, command.after_key
+    )
+    ends = [page[-1].key for page, is_cut in ((here, has_more), (remote, has_more_remote)) if is_cut]
+    end = min([*ends, *([command.until_key - 1] if command.until_key else [])], default=None)
+    both = sorted((*here, *remote), key=lambda one: one.key)
+    page = both if end is None else [one for one in both if one.key <= end]
+    return page, bool(ends) and bool(page)
+
+
+def _is_for_remote(business_id: str, subscription: RemoteSubscription) -> bool:
+    """Whether a message with this business id may be sent to the instance of *subscription*, as far as is known here."""
+    return not business_id or subscription.business_id == business_id
+
+
+@carries_out(CorrelateRemote)
+def correlate_remote(turn: Turn, command: CorrelateRemote) -> None:
+    """Give a message from its partition to the subscription, or send it back if that does not take it now."""
+    subscription: Subscription | None = turn.state.find(Subscription, command.subscription_key)
+    if subscription is None or not _is_for(turn, command.business_id, subscription):
+        send_back(turn, command, subscription)
+    else:
+        _correlate(turn, subscription, command.variables, command.message_key)
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
@@ -231,6 +272,28 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     _note_reached(turn, message, [process_id])
     _correlate(turn, subscription, variables_of(message), message.key)
     turn.follow(subscription.process_instance_key, command)
+
+
+@carries_out(CorrelateKeptRemote)
+def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
+    """Do the same for a subscription of an instance in another partition."""
+    subscription: RemoteSubscription | None = turn.state.find(RemoteSubscription, command.remote_key)
+    if subscription is None:
+        return
+    process_id = subscription.bpmn_process_id
+    message = _oldest_kept(
+        turn,
+        subscription.name,
+        subscription.correlation_key,
+        process_id,
+        lambda message: _is_for_remote(message.business_id, subscription),
+    )
+    if message is None:
+        return
+    _note_reached(turn, message, [process_id])
+    send_to_remote(turn, subscription, message.key, variables_of(message), message.business_id)
+    if subscription.stays_open:
+        turn.follow(0, command)
 
 
 def _oldest_kept(

@@ -1,14 +1,14 @@
 """Signals: they reach every event that listens at that moment, in slices, and start an instance per signal start event."""
 
-from osmia_broker.engine.commands import BroadcastSignal, DeliverSignal, Variables
+from osmia_broker.engine.commands import BroadcastSignal, Command, DeliverSignal, Variables
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.outbox import send
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.rows import ErrorType, Subscription, SubscriptionKind
+from osmia_broker.state.rows import Subscription, SubscriptionKind
 
 
 @handles(BroadcastSignal)
@@ -19,16 +19,27 @@ def broadcast_signal(turn: Turn, command: BroadcastSignal) -> int:
 
 def broadcast(turn: Turn, name: str, variables: Variables) -> int:
     """Send a signal to all that listen for *name* now. Events that begin to listen later do not get it."""
-    if turn.partitions > 1:
-        raise IncidentRaised(
-            ErrorType.UNKNOWN,
-            f"Expected a broker with one partition, but found {turn.partitions}, which do not support signals yet",
-        )
     key = turn.next_key()
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.SIGNAL, name):
         start_at(turn, subscription.process_definition_key, subscription.element_id, variables)
     turn.follow(0, DeliverSignal(name, variables, 0, key))
+    for partition in range(1, turn.partitions + 1):
+        if partition != turn.state.partition_id:
+            send(turn, partition, SignalHere(name, variables))
     return key
+
+
+class SignalHere(Command, frozen=True, gc=False):
+    """Deliver a signal that was broadcast in another partition, where it has started its process instances."""
+
+    name: str
+    variables: Variables
+
+
+@carries_out(SignalHere)
+def signal_here(turn: Turn, command: SignalHere) -> None:
+    """Deliver the signal to all that listen now."""
+    turn.follow(0, DeliverSignal(command.name, command.variables, 0, turn.next_key()))
 
 
 @carries_out(DeliverSignal)

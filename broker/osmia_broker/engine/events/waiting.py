@@ -3,6 +3,7 @@
 from osmia_broker import feel
 from osmia_broker.engine.commands import CheckConditions, CorrelateKept
 from osmia_broker.engine.events.due import due_of
+from osmia_broker.engine.events.remote import end_subscription, tell_opened
 from osmia_broker.engine.expressions import evaluate, evaluate_text, wrong_type
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.events import FROM_OUTSIDE, ConditionEvent, MessageEvent, SignalEvent, TimerEvent
@@ -28,7 +29,7 @@ def open_event(turn: Turn, owner: ElementInstance, event: Element) -> None:
         assert trigger.correlation_key is not None, f"'{event.id}' was deployed without a correlation key"
         key = correlation_key(turn, trigger.correlation_key, owner.key)
         subscription = _subscribe(turn, owner, event, SubscriptionKind.MESSAGE, name=name, key=key)
-        if turn.state.may_have_message(name, key):
+        if not tell_opened(turn, subscription) and turn.state.may_have_message(name, key):
             turn.follow(owner.process_instance_key, CorrelateKept(subscription.key))
     elif isinstance(trigger, SignalEvent):
         _subscribe(turn, owner, event, SubscriptionKind.SIGNAL, name=evaluate_text(turn, trigger.name, owner.key))
@@ -99,4 +100,4 @@ def close_events(turn: Turn, owner: ElementInstance, events: "frozenset[str] | N
             turn.timers.end(timer, turn.now_ms, due_ms=0)
     for subscription in turn.subscriptions.by("element_instance_key", owner.key):
         if events is None or subscription.element_id in events:
-            turn.subscriptions.end(subscription, turn.now_ms)
+            end_subscription(turn, subscription)

@@ -1,0 +1,201 @@
+"""Messages across partitions: a message and the subscriptions that it may reach meet in the partition of its correlation key.
+
+A process instance that waits in another partition keeps its subscription as ever, and tells that partition of it: `OpenRemote`, `CloseRemote`. A
+message that reaches a remote subscription is sent to the instance: `CorrelateRemote`. The instance has the last word, because it may have been
+suspended or ended meanwhile. It sends a message that it does not take back, which then goes to the next subscription of the process:
+`ReturnMessage`.
+"""
+
+from typing import Any
+
+from osmia_broker.engine.commands import Command, CorrelateMessage, Variables
+from osmia_broker.engine.follow_ups import carries_out
+from osmia_broker.engine.new_instances import business_id_of
+from osmia_broker.engine.outbox import send
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.graph import ElementType
+from osmia_broker.state.partitioning import partition_of_key, partition_of_message
+from osmia_broker.state.rows import Message, RemoteSubscription, Subscription, SubscriptionKind
+
+_MAY_STAY_OPEN = (ElementType.BOUNDARY_EVENT, ElementType.START_EVENT)
+
+
+class OpenRemote(Command, frozen=True, gc=False):
+    """A process instance waits for a message. Opening a subscription that is open already changes it."""
+
+    subscription_key: int
+    instance_key: int
+    bpmn_process_id: str
+    name: str
+    correlation_key: str
+    business_id: str
+    stays_open: bool
+
+
+class CloseRemote(Command, frozen=True, gc=False):
+    """A process instance waits no longer."""
+
+    subscription_key: int
+
+
+class CorrelateRemote(Command, frozen=True, gc=False):
+    """A message for a process instance. *remote_key* is the row of its subscription in the partition of the message."""
+
+    process_instance_key: int
+    bpmn_process_id: str
+    subscription_key: int
+    remote_key: int
+    message_key: int
+    name: str
+    correlation_key: str
+    variables: Variables
+    business_id: str = ""
+
+
+class ReturnMessage(Command, frozen=True, gc=False):
+    """A process instance has not taken a message. *reopens* is given if it goes on waiting for others."""
+
+    message: CorrelateRemote
+    reopens: OpenRemote | None = None
+
+
+class CorrelateKeptRemote(Command, frozen=True, gc=False):
+    """Give a remote subscription that has been opened the oldest kept message that its process has not had."""
+
+    remote_key: int
+
+
+# --- in the partition of the instance
+
+
+def home_of_messages(turn: Turn, subscription: Subscription) -> int:
+    """Return the partition where *subscription* meets its messages, if that is another one; else 0."""
+    if turn.partitions == 1 or subscription.kind is not SubscriptionKind.MESSAGE:
+        return 0
+    home = partition_of_message(subscription.name, subscription.correlation_key, turn.partitions)
+    return 0 if home == turn.state.partition_id else home
+
+
+def tell_opened(turn: Turn, subscription: Subscription) -> bool:
+    """Tell the partition of its messages that *subscription* is open; return False if that is this one."""
+    home = home_of_messages(turn, subscription)
+    if home:
+        send(turn, home, _opening(turn, subscription))
+    return bool(home)
+
+
+def end_subscription(turn: Turn, subscription: Subscription) -> None:
+    """End *subscription*, and tell the partition of its messages."""
+    turn.subscriptions.end(subscription, turn.now_ms)
+    if home := home_of_messages(turn, subscription):
+        send(turn, home, CloseRemote(subscription.key))
+
+
+def _opening(turn: Turn, subscription: Subscription) -> OpenRemote:
+    event = turn.definitions.process(subscription.process_definition_key).elements[subscription.element_id]
+    return OpenRemote(
+        subscription.key,
+        subscription.process_instance_key,
+        subscription.bpmn_process_id,
+        subscription.name,
+        subscription.correlation_key,
+        business_id_of(turn, subscription.process_instance_key),
+        event.type in _MAY_STAY_OPEN and not event.is_interrupting,
+    )
+
+
+def send_back(turn: Turn, message: CorrelateRemote, subscription: Subscription | None) -> None:
+    """Send a message back that *subscription* (None: it has ended) does not take."""
+    reopens = _opening(turn, subscription) if subscription is not None else None
+    send(turn, partition_of_key(message.remote_key), ReturnMessage(message, reopens))
+
+
+# --- in the partition of the message
+
+
+@carries_out(OpenRemote)
+def open_remote(turn: Turn, command: OpenRemote) -> None:
+    """Take in a subscription, and look for a kept message for it."""
+    row = _remote(turn, command.subscription_key)
+    if row is not None:
+        turn.remote_subscriptions.delete(row)
+    key = _insert(turn, command)
+    if turn.state.may_have_message(command.name, command.correlation_key):
+        turn.follow(0, CorrelateKeptRemote(key))
+
+
+@carries_out(CloseRemote)
+def close_remote(turn: Turn, command: CloseRemote) -> None:
+    """Forget a subscription; it may be gone, because a message has reached it."""
+    row = _remote(turn, command.subscription_key)
+    if row is not None:
+        turn.remote_subscriptions.delete(row)
+
+
+def send_to_remote(
+    turn: Turn, row: RemoteSubscription, message_key: int, variables: Variables, business_id: str = ""
+) -> None:
+    """Send a message to the instance of a remote subscription, which takes no other one meanwhile unless it stays open."""
+    if not row.stays_open:
+        turn.remote_subscriptions.delete(row)
+    correlation = CorrelateRemote(
+        row.instance_key,
+        row.bpmn_process_id,
+        row.subscription_key,
+        row.key,
+        message_key,
+        row.name,
+        row.correlation_key,
+        variables,
+        business_id,
+    )
+    send(turn, partition_of_key(row.subscription_key), correlation)
+
+
+@carries_out(ReturnMessage)
+def return_message(turn: Turn, command: ReturnMessage) -> None:
+    """Let a message that was not taken go to the next subscription of the process."""
+    message, process_id = command.message, command.message.bpmn_process_id
+    until_key = turn.next_key()  # not the one that sends it back, should it be opened again
+    if command.reopens is not None and _remote(turn, message.subscription_key) is None:
+        _insert(turn, command.reopens)
+    kept: Message | None = turn.state.find(Message, message.message_key)
+    if kept is not None:
+        others = [one for one in kept.correlated.split("\n") if one != process_id]
+        turn.messages.update(kept, correlated="\n".join(others))
+    again = CorrelateMessage(
+        message.message_key,
+        message.name,
+        message.correlation_key,
+        message.variables,
+        message.remote_key,
+        (),
+        message.business_id,
+        process_id,
+        until_key,
+    )
+    turn.follow(0, again)
+
+
+def _remote(turn: Turn, subscription_key: int) -> RemoteSubscription | None:
+    found: list[Any]
+    found, _ = turn.state.match(RemoteSubscription, ("subscription_key",), (subscription_key,))
+    return found[0] if found else None
+
+
+def _insert(turn: Turn, command: OpenRemote) -> int:
+    key = turn.next_key()
+    turn.remote_subscriptions.insert(
+        RemoteSubscription(
+            key=key,
+            process_instance_key=key,
+            subscription_key=command.subscription_key,
+            instance_key=command.instance_key,
+            bpmn_process_id=command.bpmn_process_id,
+            name=command.name,
+            correlation_key=command.correlation_key,
+            business_id=command.business_id,
+            stays_open=int(command.stays_open),
+        )
+    )
+    return key
