@@ -273,7 +273,7 @@ class Broker:
         people.incidents_open = {(error_type,): n for error_type, n in found.incidents_open.items()}
         people.instances_active = {(process,): n for process, n in found.instances_active.items()}
         people.jobs_waiting = {(type,): n for type, n in found.jobs_waiting.items()}
-        people.messages_buffered = {(str(self.partition.id),): found.messages_buffered}
+        people.messages_buffered = {(str(number),): n for number, n in enumerate(found.messages_buffered, 1)}
 
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:

@@ -28,6 +28,7 @@ from osmia_broker.state.rows import (
     Job,
     JobState,
     ProcessDefinition,
+    Received,
     StartSubscription,
     Subscription,
     Variable,
@@ -117,6 +118,7 @@ async def test_a_start_reads_the_key_counter_and_all_definitions(store: Store):
         EventRecording: [],
         ClusterVariable: [rows.cluster_variable],
         JobFlow: [],
+        Received: [],
     }
 
 

@@ -159,7 +159,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
             if not _is_for_remote(command.business_id, subscription):
                 continue
             instances.append(subscription.instance_key)
-            send_to_remote(turn, subscription, command.message_key, command.variables, command.business_id)
+            send_to_remote(turn, subscription, command)
         else:
             if subscription.key not in turn.subscriptions or not _is_for(turn, command.business_id, subscription):
                 continue
@@ -291,7 +291,10 @@ def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
     if message is None:
         return
     _note_reached(turn, message, [process_id])
-    send_to_remote(turn, subscription, message.key, variables_of(message), message.business_id)
+    kept = CorrelateMessage(
+        message.key, message.name, message.correlation_key, variables_of(message), 0, (), message.business_id
+    )
+    send_to_remote(turn, subscription, kept)
     if subscription.stays_open:
         turn.follow(0, command)
 

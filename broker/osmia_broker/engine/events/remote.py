@@ -39,7 +39,11 @@ class CloseRemote(Command, frozen=True, gc=False):
 
 
 class CorrelateRemote(Command, frozen=True, gc=False):
-    """A message for a process instance. *remote_key* is the row of its subscription in the partition of the message."""
+    """A message for a process instance. *remote_key* is the row of its subscription in the partition of the message.
+
+    Once an instance has sent it back, it goes only to subscriptions that were opened before that: *until_key*. Those that were opened
+    again since have had it.
+    """
 
     process_instance_key: int
     bpmn_process_id: str
@@ -50,6 +54,7 @@ class CorrelateRemote(Command, frozen=True, gc=False):
     correlation_key: str
     variables: Variables
     business_id: str = ""
+    until_key: int = 0
 
 
 class ReturnMessage(Command, frozen=True, gc=False):
@@ -132,9 +137,7 @@ def close_remote(turn: Turn, command: CloseRemote) -> None:
         turn.remote_subscriptions.delete(row)
 
 
-def send_to_remote(
-    turn: Turn, row: RemoteSubscription, message_key: int, variables: Variables, business_id: str = ""
-) -> None:
+def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessage) -> None:
     """Send a message to the instance of a remote subscription, which takes no other one meanwhile unless it stays open."""
     if not row.stays_open:
         turn.remote_subscriptions.delete(row)
@@ -143,11 +146,12 @@ def send_to_remote(
         row.bpmn_process_id,
         row.subscription_key,
         row.key,
-        message_key,
+        message.message_key,
         row.name,
         row.correlation_key,
-        variables,
-        business_id,
+        message.variables,
+        message.business_id,
+        message.until_key,
     )
     send(turn, partition_of_key(row.subscription_key), correlation)
 
@@ -156,7 +160,7 @@ def send_to_remote(
 def return_message(turn: Turn, command: ReturnMessage) -> None:
     """Let a message that was not taken go to the next subscription of the process."""
     message, process_id = command.message, command.message.bpmn_process_id
-    until_key = turn.next_key()  # not the one that sends it back, should it be opened again
+    until_key = message.until_key or turn.next_key()
     if command.reopens is not None and _remote(turn, message.subscription_key) is None:
         _insert(turn, command.reopens)
     kept: Message | None = turn.state.find(Message, message.message_key)

@@ -1,8 +1,8 @@
 """The number of things that are open, running or waiting, by the labels of `/metrics`, read from indexes."""
 
 from collections import Counter
-
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -50,12 +50,13 @@ class Standing(msgspec.Struct, frozen=True):
     incidents_open: dict[str, int]
     instances_active: dict[str, int]  #: by the id of the process
     jobs_waiting: dict[str, int]  #: by type
-    messages_buffered: int
+    messages_buffered: tuple[int, ...]  #: by partition
 
 
 def _sum(found: list[Standing], _given: object) -> Standing:
     fields = {name: [getattr(one, name) for one in found] for name in Standing.__struct_fields__}
-    return Standing(**{name: sum(of) if isinstance(of[0], int) else _added(of) for name, of in fields.items()})
+    buffered = tuple(chain.from_iterable(fields.pop("messages_buffered")))
+    return Standing(**{name: _added(of) for name, of in fields.items()}, messages_buffered=buffered)
 
 
 def _added(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
@@ -82,4 +83,4 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
             for type, number in await snapshot.values(lane, {}):
                 waiting[type] += number
         [(buffered,)] = await snapshot.values(_BUFFERED, {})
-    return Standing(tasks_open, overdue, dict(incidents), dict(running), dict(waiting), buffered)
+    return Standing(tasks_open, overdue, dict(incidents), dict(running), dict(waiting), (buffered,))
