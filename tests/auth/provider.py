@@ -26,6 +26,7 @@ class FakeProvider:
 
     def __init__(self) -> None:
         self.keys = ["first"]
+        rsa_key("first")  # before two threads make one each
         self.published: list[dict[str, Any]] = []  # besides
         self.document: dict[str, Any] = {}  # overrules what it says about itself
         self.status = 200

@@ -60,10 +60,10 @@ def test_a_token_is_read_from_stdin_kept_private_and_sent_to_its_broker_only(sai
     file = tmp_path / "osmia" / "profiles.json"
     assert file.stat().st_mode & 0o777 == 0o600
     assert "secret-token" not in said("profile", "list", "-o", "json")[1]
-    assert profiles.with_profile({}, {})["token"] == "secret-token"
-    assert profiles.with_profile({"token": "mine"}, {})["token"] == "mine"
-    assert "token" not in profiles.with_profile({"address": "other:1"}, {})
-    assert "token" not in profiles.with_profile({}, {"OSMIA_ADDRESS": "other:1"})
+    assert profiles.with_profile({}, {})["signed_in_by"] == "work"
+    assert profiles.renewed("work").token == "secret-token"
+    assert not profiles.with_profile({"address": "other:1"}, {})["signed_in_by"]
+    assert not profiles.with_profile({}, {"OSMIA_ADDRESS": "other:1"})["signed_in_by"]
 
 
 def test_a_command_calls_the_broker_of_its_profile(said, running):

@@ -65,6 +65,8 @@ COMMANDS = {
     "status": "Show version, partitions, queues; exit 0 only when healthy",
     "user": "Users of basic sign-in; brokers that you call by name",
     "profile": "",
+    "login": "Sign in at a broker; forget the sign-in",
+    "logout": "",
     "backup": "Copy data while the broker runs; put it back; verify",
     "restore": "",
     "check": "",

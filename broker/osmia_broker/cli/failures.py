@@ -124,7 +124,7 @@ SENTENCES = {
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
     "UNAUTHENTICATED": (
         "The broker at {address} does not know you.",
-        "--token, OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD",
+        "osmia login; or OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD",
     ),
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),

@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, help="Brokers under names: add, list, us
 COLUMNS = (
     Column("name", "NAME"),
     Column("address", "ADDRESS"),
-    Column("hasToken", "TOKEN"),
+    Column("isSignedIn", "SIGNED IN"),
     Column("isInUse", "IN USE"),
 )
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the profile.")]
@@ -65,7 +65,13 @@ def list_(session: Session) -> None:
     """
     profiles = load()
     rows = [
-        {"name": name, "address": one.address, "hasToken": bool(one.token), "isInUse": name == profiles.in_use}
+        {
+            "name": name,
+            "address": one.address,
+            "hasToken": bool(one.token),
+            "isSignedIn": one.is_signed_in,
+            "isInUse": name == profiles.in_use,
+        }
         for name, one in sorted(profiles.by_name.items())
     ]
     session.list(rows, COLUMNS, empty="There is no profile: osmia profile add NAME HOST:PORT")

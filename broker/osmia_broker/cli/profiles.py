@@ -1,4 +1,4 @@
-"""The profiles of a person: brokers under names, each with its address and perhaps a token, in one file that only they may read.
+"""The profiles of a person: brokers under names, each with its address and perhaps a sign-in, in one file that only they may read.
 
 The file is `osmia/profiles.json` in the folder of a person's settings (XDG_CONFIG_HOME, else ~/.config). Which broker a command calls is said by,
 in this order: --address; --profile or OSMIA_PROFILE; OSMIA_ADDRESS or ZEEBE_ADDRESS; the profile in use; 127.0.0.1:26500.
@@ -6,8 +6,9 @@ in this order: --address; --profile or OSMIA_PROFILE; OSMIA_ADDRESS or ZEEBE_ADD
 
 import json
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,36 @@ from typing import Any
 from osmia_broker.cli.failures import Exit, Failure, usage
 
 PROFILE, ADDRESSES = "OSMIA_PROFILE", ("OSMIA_ADDRESS", "ZEEBE_ADDRESS")
+SIGN_INS = ("OSMIA_TOKEN", "OSMIA_TOKEN_FILE", "OSMIA_PASSWORD", "OSMIA_PASSWORD_FILE", "ZEEBE_CLIENT_ID")
+DEFAULT_ADDRESS = "127.0.0.1:26500"
 LIST = "osmia profile list"
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """The means to a new token when the present one expires (epoch seconds; 0 if the provider did not say it)."""
+
+    token_url: str
+    client_id: str
+    refresh_token: str = field(repr=False)
+    expires_s: float = 0.0
+    shows_id: bool = False  # the broker takes the id token, and not the access token
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
-    """A broker. The token is sent to its address only."""
+    """A broker, and how to sign in there: with a token, or with a user and a password. They are sent to its address only."""
 
     address: str
-    token: str = ""
+    token: str = field(default="", repr=False)
+    user: str = ""
+    password: str = field(default="", repr=False)
+    renewal: Renewal | None = None
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Whether there is anything to sign in with."""
+        return bool(self.token or self.password)
 
 
 @dataclass(slots=True)
@@ -60,12 +82,16 @@ def load() -> Profiles:
     place = path()
     try:
         found = json.loads(place.read_bytes())
-        by_name = {str(name): Profile(**one) for name, one in found["profiles"].items()}
+        by_name = {str(name): _profile(**one) for name, one in found["profiles"].items()}
         return Profiles(str(found["inUse"]), by_name)
     except FileNotFoundError:
         return Profiles()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise usage(f"Expected profiles in '{place}', but it cannot be read: {error}.", "remove the file") from error
+
+
+def _profile(renewal: dict[str, Any] | None = None, **fields: Any) -> Profile:
+    return Profile(**fields, renewal=Renewal(**renewal) if renewal else None)
 
 
 def save(profiles: Profiles) -> None:
@@ -77,7 +103,10 @@ def save(profiles: Profiles) -> None:
     from osmia_broker import private_files
 
     place = path()
-    content = {"inUse": profiles.in_use, "profiles": {name: asdict(one) for name, one in profiles.by_name.items()}}
+    known = {
+        name: {key: value for key, value in asdict(one).items() if value} for name, one in profiles.by_name.items()
+    }
+    content = {"inUse": profiles.in_use, "profiles": known}
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_files.replace(place, json.dumps(content, indent=2).encode() + b"\n")
@@ -86,21 +115,84 @@ def save(profiles: Profiles) -> None:
 
 
 def with_profile(options: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return the options of a command with the address and the token of the profile that holds for it.
+    """Return the options of a command with the address of the profile that holds for it, and with its name as *signed_in_by*.
+
+    A broker that is named by its address is signed in at as in the profile with that address, unless the environment has a sign-in.
 
     Raises:
         Failure: NOT_FOUND, there is no profile of the name that was given; USAGE, the file cannot be read.
     """
     given = dict(options)
-    if given.get("address"):
+    named = given.get("address") or ""
+    name = "" if named else given.get("profile") or environment.get(PROFILE, "")
+    if not named and not name:
+        named = next(filter(None, map(environment.get, ADDRESSES)), "")
+    if named:
+        if not any(environment.get(one) for one in SIGN_INS):
+            given["signed_in_by"] = _name_of(named)
         return given
-    name = given.get("profile") or environment.get(PROFILE, "")
-    if not name:
-        if any(environment.get(one) for one in ADDRESSES):
-            return given
-        name = load().in_use
+    name = name or load().in_use
     if name:
         profile = load().get(name)
-        given["address"] = profile.address
-        given["token"] = given.get("token") or profile.token or None
+        given["address"], given["signed_in_by"] = profile.address, name
     return given
+
+
+def _name_of(address: str) -> str:
+    """Return the name of the profile with this address, the one in use before others; empty if there is none."""
+    try:
+        profiles = load()
+    except Failure:  # nobody has asked for a profile
+        return ""
+    names = [name for name, one in profiles.by_name.items() if one.address == address]
+    return profiles.in_use if profiles.in_use in names else next(iter(names), "")
+
+
+def for_sign_in(name: str | None, address: str | None) -> tuple[str, Profile]:
+    """Return the profile for a sign-in at a broker, and its name: that of the address, if there is none yet.
+
+    Raises:
+        Failure: NOT_FOUND, there is no profile of this name; USAGE, the file cannot be read.
+    """
+    profiles = load()
+    place = address or next(filter(None, map(os.environ.get, ADDRESSES)), "")
+    name = name or os.environ.get(PROFILE, "")
+    if name and (name in profiles.by_name or not place):
+        found = profiles.get(name)
+        return name, found if not place or place == found.address else Profile(place)
+    if not name and not place and profiles.in_use:
+        return profiles.in_use, profiles.get(profiles.in_use)
+    place = place or DEFAULT_ADDRESS
+    name = name or _name_of(place) or place
+    return name, profiles.by_name.get(name) or Profile(place)
+
+
+def keep(name: str, profile: Profile) -> None:
+    """Keep a profile; the first one is in use at once."""
+    profiles = load()
+    profiles.by_name[name] = profile
+    profiles.in_use = profiles.in_use or name
+    save(profiles)
+
+
+def renewed(name: str) -> Profile:
+    """Return a profile with a token that has not expired: the provider is asked for a new one if need be.
+
+    Raises:
+        Failure: NOT_ALLOWED, the provider gives none; UNREACHABLE, it does not answer.
+    """
+    profile = load().get(name)
+    renewal = profile.renewal
+    if renewal is None or not renewal.expires_s:
+        return profile
+    from osmia_broker.cli import provider_sign_in
+
+    if time.time() < renewal.expires_s - provider_sign_in.RENEW_EARLY_S:
+        return profile
+    granted = provider_sign_in.renew(renewal.token_url, renewal.client_id, renewal.refresh_token)
+    token = (renewal.shows_id and granted.id_token) or granted.access_token
+    fresh = replace(
+        profile, token=token, renewal=replace(renewal, refresh_token=granted.refresh_token, expires_s=granted.expires_s)
+    )
+    keep(name, fresh)
+    return fresh

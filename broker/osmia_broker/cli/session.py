@@ -14,11 +14,12 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
-from osmia_broker.cli.profiles import with_profile
+from osmia_broker.cli.profiles import Profile, renewed, with_profile
 from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
     from osmia import SyncClient
+    from osmia.access import SignIn
 
 EVERYWHERE = "Options of every command"
 TIMEOUT = timedelta(seconds=10)
@@ -139,6 +140,8 @@ class Session:
     has_color: bool
     token: str | None = None
     fields: str | None = None
+    profile: str | None = None  #: as it was given
+    signed_in_by: str = ""  #: the profile whose sign-in is sent; empty for none
 
     @contextmanager
     def client(
@@ -148,18 +151,20 @@ class Session:
         found_by: str = "",
         call_timeout: timedelta | None = None,
         user: str = "",
+        profile: Profile | None = None,
     ) -> "Iterator[SyncClient]":
         """Connect to *address*, or to the broker that the options name. A failed call becomes a `Failure`.
 
         *found_by* is the command to try if something is not there: it lists what is. *call_timeout* is for each call, in commands
-        where `--timeout` is for something longer. *user* names who calls, while there is no sign-in.
+        where `--timeout` is for something longer. *user* names who calls, while there is no sign-in. The sign-in of *profile* is sent
+        in place of that of the options.
         """
-        from osmia import SyncClient, Token
+        from osmia import SyncClient
         from osmia.errors import OsmiaError
 
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
-            sign_in = Token(self.token) if self.token else None
+            sign_in = _sign_in(profile) if profile is not None else self._sign_in()
             who = [("osmia-user", user)] if user else []
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=who)
         except ValueError as error:
@@ -170,6 +175,12 @@ class Session:
                 yield client
             except OsmiaError as error:
                 raise from_call(error, client.address, found_by) from error
+
+    def _sign_in(self) -> "SignIn | None":
+        """Return the sign-in of the options; None if they have none, and the environment is asked."""
+        if self.token:
+            return _sign_in(Profile("", self.token))
+        return _sign_in(renewed(self.signed_in_by)) if self.signed_in_by else None
 
     def say(self, text: str) -> None:
         """Write *text* to stderr for a person, unless `--quiet` is set."""
@@ -204,6 +215,14 @@ class Session:
         if not typer.confirm(question, err=True):
             self.say("Nothing was done.")
             raise typer.Abort
+
+
+def _sign_in(profile: Profile) -> "SignIn | None":
+    from osmia import Password, Token
+
+    if profile.token:
+        return Token(profile.token)
+    return Password(profile.user, profile.password) if profile.password else None
 
 
 def chosen(rows: Sequence[Row], columns: tuple[Column, ...], names: str) -> tuple[Column, ...]:
@@ -272,4 +291,6 @@ def _session(given: dict[str, Any]) -> Session:
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
         fields=options.get("fields"),
+        profile=options.get("profile"),
+        signed_in_by=options.get("signed_in_by") or "",
     )

@@ -1,0 +1,149 @@
+"""`osmia login`: sign in at a broker, and let the commands that follow do so by themselves."""
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from osmia_broker.cli import profiles
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.profiles import Profile, Renewal
+from osmia_broker.cli.session import Session, with_session
+from osmia_broker.config import has_browser
+
+app = typer.Typer(add_completion=False)
+
+PASSWORD_BYTES_MAX = 8_192
+NOBODY = "nobody"  # a token that no broker takes
+
+
+@app.command()
+@with_session
+def login(
+    session: Session,
+    user: Annotated[
+        str, typer.Option("--user", "-u", metavar="NAME", help="The user of a broker with passwords.")
+    ] = "",
+    password_file: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Read the password's one line from a file; - reads stdin. Else it is asked."),
+    ] = "",
+    issuer: Annotated[
+        str, typer.Option(metavar="URL", help="The OpenID Connect provider that the broker trusts.")
+    ] = "",
+    client_id: Annotated[
+        str, typer.Option(metavar="ID", help="The id that the provider has given to this program.")
+    ] = "osmia",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser; only say its address.")] = False,
+) -> None:
+    """Sign in with a password, or at a provider with --issuer, and keep that for the commands that follow.
+
+    It is kept in the profile of the broker, in a file that only you may read; osmia logout forgets it.
+
+    Example: osmia login --user anna
+    """
+    name, profile = profiles.for_sign_in(session.profile, session.address)
+    if _is_open(session, profile.address):
+        session.say(f"The broker at {profile.address} asks nobody to sign in, so nothing was kept.")
+        return
+    signed_in = (
+        _at_provider(session, profile, issuer, client_id, opens=not no_browser)
+        if issuer
+        else _with_password(profile, user, password_file)
+    )
+    _expect_taken(session, signed_in)
+    profiles.keep(name, signed_in)
+    row = {"name": name, "address": profile.address, "user": signed_in.user or None}
+    who = f" as {signed_in.user}" if signed_in.user else ""
+    session.one(row, key="name", text=f"Signed in at {profile.address}{who}; kept in the profile {name}")
+
+
+def _is_open(session: Session, address: str) -> bool:
+    """Whether the broker takes anybody: it takes somebody who is nobody."""
+    try:
+        _call(session, Profile(address, NOBODY))
+    except Failure as failure:
+        if failure.code == "UNAUTHENTICATED":
+            return False
+        raise
+    return True
+
+
+def _expect_taken(session: Session, signed_in: Profile) -> None:
+    try:
+        _call(session, signed_in)
+    except Failure as failure:
+        if failure.code == "UNAUTHENTICATED":
+            failure.mend = "osmia login, once more"
+        raise
+
+
+def _call(session: Session, profile: Profile) -> None:
+    """Make a call that needs a sign-in, and nothing else."""
+    with session.client(profile.address, profile=profile) as client:
+        client.topology()
+
+
+def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
+    is_at_terminal = sys.stdin.isatty()
+    if not user and not is_at_terminal:
+        raise usage("Expected a user, but found none.", "osmia login --user NAME   (or --issuer URL for a provider)")
+    if not password_file and not is_at_terminal:
+        raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
+    name = user or str(typer.prompt("User", err=True))
+    password = (
+        _first_line(password_file)
+        if password_file
+        else str(typer.prompt(f"Password of {name}", hide_input=True, err=True))
+    )
+    if not password or ":" in name:
+        raise usage(
+            "Expected a user's name without a colon, and a password."
+            if ":" in name
+            else "Expected a password, but found none."
+        )
+    return Profile(profile.address, user=name, password=password)
+
+
+def _first_line(file: str) -> str:
+    try:
+        if file == "-":
+            content = sys.stdin.buffer.read(PASSWORD_BYTES_MAX)
+        else:
+            with Path(file).open("rb") as opened:
+                content = opened.read(PASSWORD_BYTES_MAX)
+        return content.decode().split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise usage(f"Expected a password in '{file}', but found: {error}.") from error
+
+
+def _at_provider(session: Session, profile: Profile, issuer: str, client_id: str, *, opens: bool) -> Profile:
+    from osmia_broker.cli import provider_sign_in
+
+    def open_browser(url: str) -> None:
+        if opens and has_browser():
+            webbrowser.open(url)
+
+    document = provider_sign_in.discover(issuer)
+    granted = provider_sign_in.sign_in(document, client_id, show=session.say, opens=open_browser)
+    refusal = Failure(
+        Exit.NOT_ALLOWED,
+        f"The provider gave no token that the broker at {profile.address} can read.",
+        mend="the settings of the client at the provider: its tokens have to be JWTs for the broker's audience",
+        code="UNAUTHENTICATED",
+    )
+    for token in granted.tokens:
+        shows_id = token == granted.id_token
+        renewal = Renewal(document.token_endpoint, client_id, granted.refresh_token, granted.expires_s, shows_id)
+        signed_in = Profile(profile.address, token, renewal=renewal if granted.refresh_token else None)
+        try:
+            _call(session, signed_in)
+        except Failure as failure:
+            if failure.code != "UNAUTHENTICATED":
+                raise
+            refusal = failure
+            continue
+        return signed_in
+    raise refusal
