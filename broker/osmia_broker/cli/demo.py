@@ -20,6 +20,7 @@ import typer
 from osmia_broker import __version__
 from osmia_broker.cli.demo_broker import PORTS, address_option, make_broker, print_step, ready_after, write
 from osmia_broker.cli.demo_live import LiveDemo, shown
+from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
 from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
@@ -62,7 +63,7 @@ def demo(
     with _data_dir(keep, is_played=is_played) as data_dir:
         broker = make_broker(data_dir, port_base)
         try:
-            page = _start(broker, data_dir)
+            page = _start(session, broker, data_dir)
             if is_played:
                 _play(session, broker, keep)
             else:
@@ -92,9 +93,9 @@ def _data_dir(keep: Path | None, *, is_played: bool) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _start(broker: "ChildBroker", data_dir: Path) -> str:
+def _start(session: Session, broker: "ChildBroker", data_dir: Path) -> str:
     """Start the broker, say where it is, and return the address of its page; empty if it serves none."""
-    write(f"Osmia {__version__} demo\n")
+    write(heading(f"Osmia {__version__} demo", is_colored=has_color(is_wanted=session.has_color)) + "\n")
     took = ready_after(broker)
     address = f"http://127.0.0.1:{broker.ports.http}"
     page = address if _serves_page(broker.ports.http) else ""
@@ -118,7 +119,7 @@ def _show(session: Session, broker: "ChildBroker", data_dir: Path, page: str, *,
     """Run the demo for a person until Ctrl-C or Ctrl-D: both are the usual end, and no failure."""
     try:
         with session.client(broker.address) as client:
-            live = LiveDemo(client, broker, data_dir, page)
+            live = LiveDemo(client, broker, data_dir, page, is_colored=has_color(is_wanted=session.has_color))
             task = live.begin()
             live.follow()
             if opens and task:
@@ -131,7 +132,7 @@ def _show(session: Session, broker: "ChildBroker", data_dir: Path, page: str, *,
 
 def _play(session: Session, broker: "ChildBroker", keep: Path | None) -> None:
     with session.client(broker.address) as client:
-        PlayedDemo(client, broker).play()
+        PlayedDemo(client, broker, is_colored=has_color(is_wanted=session.has_color)).play()
     data_dir = keep or Path("osmia-data")
     address = address_option(broker)
     port = f" --grpc-port {broker.ports.grpc}" if address else ""

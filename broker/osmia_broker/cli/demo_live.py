@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from osmia_broker.cli.demo_broker import PROCESS, address_option, deploy_dinner, print_step, write
+from osmia_broker.cli.demo_picture import Picture, heading
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
@@ -30,8 +31,12 @@ WHAT_TO_DO = {
 class LiveDemo:
     """The demo of one person at a terminal. *page* is the address of the page, empty if the broker serves none."""
 
-    def __init__(self, client: "SyncClient", broker: "ChildBroker", data_dir: Path, page: str) -> None:
+    def __init__(
+        self, client: "SyncClient", broker: "ChildBroker", data_dir: Path, page: str, *, is_colored: bool
+    ) -> None:
         self._client = client
+        self._is_colored = is_colored
+        self._picture = Picture(client, is_colored=is_colored)
         self._broker = broker
         self._data_dir = data_dir
         self._page = page
@@ -49,6 +54,7 @@ class LiveDemo:
         if task is None:
             return ""
         self._known[task.process_instance_key] = self._variables(task.process_instance_key)
+        self._picture.show(task.process_instance_key)
         self._say_what_to_do(task)
         return f"{self._page}/tasks/{task.key}" if self._page else ""
 
@@ -64,7 +70,8 @@ class LiveDemo:
         if EXAMPLE.is_file():
             at = f"OSMIA_ADDRESS={self._broker.address} " if address else ""
             ways.append(("in Python", f"{at}{python()} {EXAMPLE}"))
-        write(f"\n  {WHAT_TO_DO.get(task.element_id, 'A task waits.')} Complete the task\n")
+        what = f"{WHAT_TO_DO.get(task.element_id, 'A task waits.')} Complete the task"
+        write(f"  {heading(what, is_colored=self._is_colored)}\n")
         for number, (where, how) in enumerate(ways):
             write(f"    {'or ' if number else ''}{where:<{17 - 3 * bool(number)}} {how}")
         write(f"\nWaiting. Ctrl-C stops the demo; your data stays in {shown(self._data_dir)}.\n")
@@ -100,6 +107,7 @@ class LiveDemo:
             case "USER_TASK", "created":
                 where = f"{self._page}/tasks/{event.key}" if self._page else f"task {event.key}"
                 self._line(event, f'token moved to "{self._name(event)}"', where)
+                self._picture.show(event.process_instance_key)
             case "INCIDENT", "raised":
                 self._line(event, f"incident at {event.element_id}", f"osmia incident show {event.key}")
             case "PROCESS_INSTANCE", "completed":
@@ -128,8 +136,10 @@ class LiveDemo:
 
     def _done(self, key: int) -> None:
         address = address_option(self._broker)
+        self._picture.show(key)
+        done = heading(f"Done: instance {key} completed.", is_colored=self._is_colored)
         write(
-            f"\n  Done: instance {key} completed.\n\n"
+            f"  {done}\n\n"
             "  Try next:\n"
             f"    osmia start {PROCESS}{address}   another dinner; then osmia tasks{address}\n"
             f"    osmia deploy FILE.bpmn{address}   a process of your own\n"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from osmia_broker.cli.demo_broker import deploy_dinner, print_step, ready_after, write
+from osmia_broker.cli.demo_picture import Picture
 from osmia_broker.cli.failures import Exit, Failure
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ HOLD_MS = 60_000  # of a job; the demo completes it at once
 class PlayedDemo:
     """One run of the example. Each step acts, checks the effect, and prints both."""
 
-    def __init__(self, client: "SyncClient", broker: "ChildBroker") -> None:
+    def __init__(self, client: "SyncClient", broker: "ChildBroker", *, is_colored: bool) -> None:
         self._client = client
+        self._picture = Picture(client, is_colored=is_colored)
         self._broker = broker
         self._instance_key = 0
 
@@ -33,8 +35,10 @@ class PlayedDemo:
         self._instance_key = self._client.create_instance(process_id).key
         print_step("started", str(self._instance_key))
         self._expect_token(DECIDE, "waits at")
+        self._picture.show(self._instance_key)
         self._decide()
         self._expect_token(EAT, "moved to")
+        self._picture.show(self._instance_key)
         self._expect_variable("dinner", ANSWER)
         self._pull_the_plug()
         self._expect_token(EAT, "still waits at")
@@ -91,7 +95,8 @@ class PlayedDemo:
     def _expect_completed(self) -> None:
         instance = self._instance()
         _expect(instance.state == "COMPLETED" and not instance.elements, "the instance completed", instance.state)
-        write(f"\n  Done: instance {self._instance_key} completed. Its token survived the death of the broker.")
+        self._picture.show(self._instance_key)
+        write(f"  Done: instance {self._instance_key} completed. Its token survived the death of the broker.")
 
     def _instance(self) -> "ProcessInstance":
         return self._client.get_instance(self._instance_key)
