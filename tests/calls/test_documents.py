@@ -67,8 +67,18 @@ def test_what_is_no_document_is_refused(text: str, words: str):
     assert words in str(refused.value)
 
 
-def test_brackets_inside_of_strings_are_no_levels():
-    assert len(parse_variables('{"a":"' + "[" * 1_000 + '\\"{"}')) == 1
+@pytest.mark.parametrize(
+    "text", ['"' + "[" * 1_000 + '\\"{"', '["\\\\",' + '"[",' * 1_000 + '"]"]', "[" + "[1]," * 1_000 + "{}]"]
+)
+def test_many_brackets_beside_each_other_or_in_strings_are_no_levels(text: str):
+    assert len(parse_variables('{"a":' + text + "}")) == 1
+
+
+@pytest.mark.parametrize("before", ['"\\\\"', '"]]]]"', '"a\\"]"', "[[[]]]"])
+def test_levels_behind_other_values_are_counted(before: str):
+    deep = "[" * DEPTH_MAX + "]" * DEPTH_MAX
+    with pytest.raises(InvalidArgument, match=f"but found {DEPTH_MAX + 1}"):
+        parse_variables(f'{{"a":{before},"b":{deep}}}')
 
 
 @pytest.mark.parametrize("character", ["x", "é", "字", "😀"])

@@ -23,6 +23,15 @@ def test_a_form_that_cannot_be_read_is_refused(site, path, content, headers):
     assert "The form cannot be read" in answer.text
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_form_says_the_same_however_large_it_is(site, size):
+    typed = "ä & = + %41\r\n" + "x" * size
+    answer = httpx.post(f"{site}/start", data={"process": "any", "version": "1", "variables": typed, "empty": ""})
+    assert answer.status_code == 400
+    assert "ä &amp; = + %41\r\n" in answer.text or "ä &amp; = + %41\n" in answer.text
+    assert "x" * size in answer.text
+
+
 @pytest.mark.parametrize(
     "path", [f"/tasks/{LONG}", f"/instances/{LONG}", f"/processes/{LONG}/delete", f"/tasks/{LONG}/claim"]
 )

@@ -414,6 +414,35 @@ def test_json_has_no_fault(text):
     assert (object_fault(text) is None) == isinstance(json.loads(text), dict)
 
 
+LARGE = "[" + ",".join(['{"a": "x"}'] * 10_000) + "]"
+
+
+@pytest.mark.parametrize("text", [LARGE, f'{{"a": {LARGE}}}', f" {LARGE} ", f"[{LARGE}, 1.5e3]"])
+def test_a_large_text_may_be_json(text):
+    assert json_fault(text) is None
+    assert (object_fault(text) is None) == isinstance(json.loads(text), dict)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "line"),
+    [
+        (LARGE + "\n\n]", "trailing characters", 3),
+        (LARGE[:-1], "truncated", 1),
+        (LARGE[:-1] + ",\nwrong]", "invalid character", 2),
+        (f"[{LARGE}, 1e999]", "the number 1e999 is too large", 1),
+        (f"[{LARGE}, NaN]", "invalid", 1),
+        ('["é\n' + LARGE[1:], "", 1),
+        ("[" * 100_000, "it is nested deeper than 500 levels", 1),
+    ],
+)
+def test_a_fault_of_a_large_text_names_its_place(text, reason, line):
+    fault = json_fault(text)
+    assert fault is not None
+    assert reason in fault.reason
+    assert fault.line == line
+    assert object_fault(text) is not None
+
+
 # --- who did it
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import accumulate
 from math import isfinite
 from typing import NoReturn
 
@@ -23,6 +24,9 @@ _UNUSUAL_NUMBER = re.compile(
 _SPACE = re.compile(rb"[ \n\r\t]")
 #: What a document has that needs a closer look: white space, an escape (of a NUL, for example), or an unusual number. Most have nothing of it.
 _TO_LOOK_AT = re.compile(rb"[ \n\r\t\\]|" + _UNUSUAL_NUMBER.pattern)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|$)', re.DOTALL)  # one without an end goes on to the end of the text
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _KINDS = {"array": "ARRAY", "str": "STRING", "int": "INTEGER", "float": "FLOAT", "bool": "BOOLEAN"}
 
 
@@ -99,19 +103,8 @@ def _refuse_text(text: str, fault: Exception) -> NoReturn:
 
 def _refuse_depth(document: bytes) -> None:
     """Count the levels outside of strings: many brackets alone are no fault."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for character in document:
-        if in_string:
-            in_string = escaped or character != ord('"')
-            escaped = character == ord("\\") and not escaped
-        elif character == ord('"'):
-            in_string = True
-        elif character in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in b"]}":
-            depth -= 1
+    brackets = _STRING.sub(b"", document).translate(None, _NO_BRACKETS)
+    deepest = max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0)
     if deepest > DEPTH_MAX:
         raise InvalidArgument(f"Expected variables of at most {DEPTH_MAX} levels, but found {deepest}")
 

@@ -2,9 +2,16 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import msgspec
+
+LARGE_CHARACTERS = 65_536  # a longer text is only looked through: to make its values could take a second, in which nobody else is served
+_is_well_formed = msgspec.json.Decoder(msgspec.Raw).decode
+_LARGE_NUMBER = re.compile(r"\d[eE]\+?\d|\d{300}")
+_PLACE = re.compile(r"(?P<reason>.*?) \(byte (?P<byte>\d+)\)$")
 DEPTH_MAX = 500  # of arrays and objects inside of each other; the broker takes no deeper values
 
 
@@ -22,15 +29,21 @@ class Fault:
 
 def json_fault(text: str) -> Fault | None:
     """Return what keeps *text* from being JSON; None if nothing does."""
+    if len(text) > LARGE_CHARACTERS:
+        return _fault_of_large(text)
     fault, _ = _read(text)
     return fault
 
 
 def object_fault(text: str) -> Fault | None:
     """Return what keeps *text* from being a JSON object; None if nothing does."""
-    fault, value = _read(text)
-    if fault is None and not isinstance(value, dict):
-        return Fault(f'expected an object such as {{"amount": 12}}, but found {_named(value)}', 1, 1)
+    if len(text) > LARGE_CHARACTERS:
+        fault, is_object, found = _fault_of_large(text), text.lstrip()[:1] == "{", "another value"
+    else:
+        fault, value = _read(text)
+        is_object, found = isinstance(value, dict), _named(value)
+    if fault is None and not is_object:
+        return Fault(f'expected an object such as {{"amount": 12}}, but found {found}', 1, 1)
     return fault
 
 
@@ -56,6 +69,22 @@ def _read(text: str) -> tuple[Fault | None, Any]:
         return Fault(f"it is nested deeper than {DEPTH_MAX} levels", 1, 1), None
     except ValueError as fault:
         return Fault(str(fault), 1, 1), None
+
+
+def _fault_of_large(text: str) -> Fault | None:
+    """Return what keeps a large text from being JSON, without making its values."""
+    try:
+        _is_well_formed(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as fault:
+        found = _PLACE.fullmatch(str(fault))
+        before = (
+            text.encode("utf-8", "surrogatepass")[: int(found["byte"])].decode("utf-8", "replace") if found else text
+        )
+        reason = (found["reason"] if found else str(fault)).removeprefix("JSON is malformed: ")
+        return Fault(reason, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    except RecursionError:
+        return Fault(f"it is nested deeper than {DEPTH_MAX} levels", 1, 1)
+    return _read(text)[0] if _LARGE_NUMBER.search(text) else None
 
 
 def _refuse(constant: str) -> NoReturn:
