@@ -6,6 +6,8 @@ connection when the statement has stopped.
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sqlalchemy import Executable
 from sqlalchemy.exc import DBAPIError
 
-from osmia_broker.errors import StoreFailed, Unavailable
+from osmia_broker.errors import OsmiaError, Overloaded, StoreFailed, Unavailable
 from osmia_broker.store.read.tables import readable
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ def reason(error: Exception) -> str:
 def stopping() -> Unavailable:
     """Make the refusal of a question while the read side closes."""
     return Unavailable("Expected the broker to be open, but it is stopping")
+
+
+def is_out_of_files() -> bool:
+    """Return whether this process can open no file now: the drivers do not say so."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 class Source(Protocol):
@@ -145,10 +156,14 @@ class Database:
 
         Raises:
             StoreFailed: the database cannot be opened, or a statement failed. The next question connects anew.
+            Overloaded: the process has no file descriptor left for a connection.
             Unavailable: the read side is closing.
 
         """
-        engine = await self._opened()
+        try:
+            engine = await self._opened()
+        except (OSError, ImportError) as error:  # its modules are files too
+            raise self._failure(error) from error
         await self._free.acquire()
         snapshot = Snapshot(self._source, engine.connect())
         self._snapshots.add(snapshot)
@@ -156,9 +171,10 @@ class Database:
             self._check_open()
             await snapshot.begin()
             yield snapshot
+        except OSError as error:
+            raise self._failure(error) from error
         except self._source.errors as error:
-            text = f"Expected the database {self._source.name} to answer, but found: {reason(error)}"
-            raise StoreFailed(text) from error
+            raise self._failure(error) from error
         finally:
             is_left = snapshot.is_busy
             ending = asyncio.create_task(self._end(snapshot))
@@ -192,6 +208,15 @@ class Database:
                 loop = asyncio.get_running_loop()
                 self._engine = await loop.run_in_executor(self._threads, self._source.open_engine, self._connections)
             return self._engine
+
+    def _failure(self, error: Exception) -> OsmiaError:
+        """Make the refusal of a question that *error* has stopped."""
+        if is_out_of_files():
+            return Overloaded(
+                "Expected a free file descriptor to read the database, but found none; close connections, or raise the limit of open"
+                " files (ulimit -n)"
+            )
+        return StoreFailed(f"Expected the database {self._source.name} to answer, but found: {reason(error)}")
 
     def _check_open(self) -> None:
         if self._is_closed:
