@@ -11,6 +11,7 @@ from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import (
     SORTED_TENANT,
     Condition,
+    Field,
     Nested,
     date,
     flag,
@@ -20,6 +21,7 @@ from osmia_broker.store.read.search.fields import (
     named,
     text,
 )
+from osmia_broker.store.read.search.filters import Group, Leaf
 
 _process = schema.element_instances.alias("process")
 _definition, _origin = beside.Definition(_process.c.process_definition_key), beside.Origin(_process.c.key)
@@ -27,15 +29,22 @@ _inner = schema.element_instances.alias("inner_element")
 _incident, _job = schema.incidents.alias("stop"), schema.jobs.alias("job")
 _suspended = schema.TABLES[InstanceOrigin].alias("suspended")
 
+RUNNING = ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING")
 _is_open = _process.c.ended_ms == schema.NOT_ENDED
 _is_suspended = _process.c.key.in_(
     select(_suspended.c.process_instance_key).where(_suspended.c.suspended_ms > schema.NOT_ENDED)
 )
+#: The states of an instance that runs. With the definition, they are all that an index needs; without one, only `ended_ms` keeps the history out.
+_is_running = _process.c.state.in_(RUNNING)
 STATES: dict[str, Condition] = {
     "ACTIVE": and_(_is_open, not_(_is_suspended)),
     "SUSPENDED": and_(_is_open, _is_suspended),
     "COMPLETED": and_(_process.c.ended_ms > 0, _process.c.state == "COMPLETED"),
     "TERMINATED": and_(_process.c.ended_ms > 0, _process.c.state == "TERMINATED"),
+}
+_STATES_OF_DEFINITION = STATES | {
+    "ACTIVE": and_(_is_running, not_(_is_suspended)),
+    "SUSPENDED": and_(_is_running, _is_suspended),
 }
 _state = case((_process.c.ended_ms > 0, _process.c.state), (_is_suspended, "SUSPENDED"), else_="ACTIVE")
 
@@ -57,11 +66,11 @@ _INNER_STATES: dict[str, Condition] = {
 }
 
 
-PROCESS_INSTANCES = Entity(
-    "process instances",
-    _process,
-    (_process.c.key,),
-    (
+def _fields(states: dict[str, Condition], is_running: Condition) -> tuple[Field, ...]:
+    def together(names: frozenset[str]) -> Condition | None:
+        return is_running if names == {"ACTIVE", "SUSPENDED"} else None
+
+    return (
         key("processInstanceKey", _process.c.key, sorts=True),
         _definition.process_id,
         maybe("processDefinitionName", _definition.c.name, **_definition.of("name")),
@@ -70,7 +79,7 @@ PROCESS_INSTANCES = Entity(
         key("processDefinitionKey", _process.c.process_definition_key, sorts=True),
         date("startDate", _process.c.started_ms, sorts=True),
         date("endDate", _process.c.ended_ms, sorts=True),
-        named("state", _state, STATES, sorts=True),
+        named("state", _state, states, sorts=True, together=together),
         date("suspendedDate", _origin.c.suspended_ms, **_origin.of("suspended_ms")),
         flag("hasIncident", _process.c.key.in_(beside.stopped("process_instance_key")), sorts=True),
         key(
@@ -104,6 +113,33 @@ PROCESS_INSTANCES = Entity(
             for name in ("batchOperationKey", "batchOperationId")  # the second is the older name
         ),
         flag("hasRetriesLeft", _job.c.retries > 0, nested=_failed_jobs, shows=False),
-    ),
+    )
+
+
+_OF_DEFINITION = Entity(
+    "process instances",
+    _process,
+    (_process.c.key,),
+    _fields(_STATES_OF_DEFINITION, _is_running),
     where=_process.c.type == schema.PROCESS,
+)
+
+
+def _narrowed(shape: Group) -> Entity | None:
+    """Return the entity whose states are read from the index by definition, if the filter names definitions."""
+    is_named = any(
+        isinstance(node, Leaf) and node.field in _NAMES and node.operator in ("$eq", "$in") and not node.negated
+        for node in shape.nodes
+    )
+    return _OF_DEFINITION if is_named and shape.needs_all else None
+
+
+_NAMES = ("processDefinitionKey", "processDefinitionId")
+PROCESS_INSTANCES = Entity(
+    "process instances",
+    _process,
+    (_process.c.key,),
+    _fields(STATES, _is_open),
+    where=_process.c.type == schema.PROCESS,
+    narrowed=_narrowed,
 )

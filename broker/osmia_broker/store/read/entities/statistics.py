@@ -14,6 +14,7 @@ from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
+from osmia_broker.store.read.process_instances import running_of
 from osmia_broker.store.read.search import statements
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.fields import SORTED_TENANT, TENANT, Column, Field, integer, json, key, maybe, text
@@ -26,7 +27,6 @@ SHAPES_MAX = 200  # of filters for which statements are kept
 _process, _incident, _job = schema.element_instances, schema.incidents, schema.jobs
 _definition = schema.process_definitions
 _is_active = and_(_process.c.type == schema.PROCESS, _process.c.ended_ms == schema.NOT_ENDED)
-_is_stopped = _process.c.key.in_(beside.stopped("process_instance_key"))
 _incident_is_open = _incident.c.ended_ms == schema.NOT_ENDED
 
 
@@ -36,14 +36,22 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 # --- active process instances, by process and by version
 
-_COUNTED = (
-    _number(_is_stopped).label("with_incident"),
-    _number(~_is_stopped).label("without_incident"),
-)
-_by_version = (
-    select(_process.c.process_definition_key, *_COUNTED)
-    .where(_is_active)
+_stopped = (
+    select(_process.c.process_definition_key, func.count().label("number"))
+    .where(_is_active, _process.c.key.in_(beside.stopped("process_instance_key")))
     .group_by(_process.c.process_definition_key)
+    .subquery("stopped")
+)
+_running = select(_definition.c.key, running_of(_definition.c.key).label("number")).subquery("running")
+_with_incident: ColumnElement[int] = func.coalesce(_stopped.c.number, 0)
+_by_version = (
+    select(
+        _running.c.key.label("process_definition_key"),
+        _with_incident.label("with_incident"),
+        (_running.c.number - _with_incident).label("without_incident"),
+    )
+    .select_from(_running.outerjoin(_stopped, _stopped.c.process_definition_key == _running.c.key))
+    .where(_running.c.number > 0)
     .subquery("by_version")
 )
 _newer = _definition.alias("newer")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, literal_column, not_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, literal_column, not_, select, true
 from sqlalchemy import text as text_of_schema
 
 from osmia_broker.state.task_rows import UserTask, UserTaskState
@@ -30,6 +30,16 @@ from osmia_broker.store.read.search.values import epoch_ms
 
 STATES = (*(one.value for one in UserTaskState), "FAILED")
 _ENDED = frozenset({"COMPLETED", "CANCELED", "FAILED"})
+_LIVING = frozenset(STATES) - _ENDED
+
+
+def _all_open(names: frozenset[str]) -> Condition | None:
+    """Return the condition of an open task to be in any state that open tasks have: there is none."""
+    return true() if names >= _LIVING else None
+
+
+def _nothing_simpler(_names: frozenset[str]) -> Condition | None:
+    return None
 
 
 def _date(stored: Any) -> str | None:
@@ -47,7 +57,7 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
     return (
         key("userTaskKey", task.c.key),
         maybe("name", task.c.name, sorts=True),
-        choice("state", task.c.state, STATES),
+        choice("state", task.c.state, STATES, together=_all_open if of_open else _nothing_simpler),
         task_readers.assignee(task),
         text("elementId", task.c.element_id),
         json("candidateGroups", task.c.candidate_groups, beside.texts),
@@ -110,7 +120,11 @@ def _lookups(which: Which) -> dict[str, task_readers.Lookup]:
 
 def _is_in_state(leaf: Leaf, key: Column) -> Condition | None:
     """Whether an open task waits for people: it is in no other state, and those that are, are few."""
-    if leaf.negated or leaf.names != {UserTaskState.CREATED.value}:
+    if leaf.negated:
+        return None
+    if leaf.names >= _LIVING:
+        return true()
+    if leaf.names != {UserTaskState.CREATED.value}:
         return None
     other = schema.TABLES[UserTask].alias("in_change")
     others = select(other.c.key).where(text_of_schema(schema.IN_CHANGE))
