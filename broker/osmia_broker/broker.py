@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
+from typing import cast
 
 from osmia_broker import __version__, cluster_id
 from osmia_broker.auth.access import Access, open_access
 from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.retention import Retention
 from osmia_broker.config import Settings
 from osmia_broker.databases import Database, open_database
 from osmia_broker.engine.task_commands import TaskPolicy
@@ -106,6 +108,7 @@ class Broker:
         reader = self._reader = database.reader
         partition = self._partition = await self._open_partitions(opened, database, counters)
         self._database = database.kind
+        self._keep_history(opened, partition, reader, counters)
         queries = Queries(partition, reader, database.name)
         calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
         self.metrics.gateway.workers = calls.workers.counts
@@ -174,6 +177,18 @@ class Broker:
             opened.push_async_callback(face.close)
             await face.opened()
         return face
+
+    def _keep_history(
+        self, opened: AsyncExitStack, face: Face, reader: Reader, counters: Sequence[PartitionCounters]
+    ) -> None:
+        """Remove the history of each partition when it is old enough, if the settings say when."""
+        if self.settings.history_retention is None:
+            return
+        keep_ms = int(self.settings.history_retention.total_seconds() * 1000)
+        for partition, part, counted in zip(face.parts, reader.parts, counters, strict=True):
+            retention = Retention(partition, cast("Reader", part), self._clock, counted, keep_ms=keep_ms)
+            retention.start()
+            opened.push_async_callback(retention.stop)
 
     async def _open_management(self, opened: AsyncExitStack, tls: TlsFiles | None) -> None:
         management = ManagementServer(
@@ -267,13 +282,19 @@ class Broker:
         people = self.metrics.people = PeopleCounters()
         if self._reader is None:
             return
-        found = await self._reader.standing(self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        found = await self._reader.standing(now_ms)
         people.tasks_open = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_open.items()}
         people.tasks_overdue = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_overdue.items()}
         people.incidents_open = {(error_type,): n for error_type, n in found.incidents_open.items()}
         people.instances_active = {(process,): n for process, n in found.instances_active.items()}
         people.jobs_waiting = {(type,): n for type, n in found.jobs_waiting.items()}
         people.messages_buffered = {(str(number),): n for number, n in enumerate(found.messages_buffered, 1)}
+        people.history_oldest_seconds = {
+            (str(number),): max(now_ms - at_ms, 0) / 1000
+            for number, at_ms in enumerate(found.oldest_end_ms, 1)
+            if at_ms
+        }
 
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:

@@ -29,7 +29,7 @@ CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first 
 OTHERS = frozenset(
     f"OSMIA_{name}"
     for name in (
-        *("CONFIG", "ADDRESS", "USER", "GROUPS", "TOKEN", "TOKEN_FILE", "PASSWORD", "PASSWORD_FILE"),
+        *("CONFIG", "ADDRESS", "PROFILE", "USER", "GROUPS", "TOKEN", "TOKEN_FILE", "PASSWORD", "PASSWORD_FILE"),
         *("CA_CERT", "CLIENT_CERT", "CLIENT_KEY"),
     )
 )  # variables with a meaning of their own, most of them for clients, not settings
@@ -164,6 +164,14 @@ class Settings:
     )
     event_limit: int = _setting(
         1_000_000, setting_values.count, "The most events that are kept; each takes about 400 bytes."
+    )
+    history_retention: timedelta | None = _setting(
+        None,
+        setting_values.retention,
+        "How long ended process instances are kept, such as 30d; for ever unless it is set.",
+    )
+    backup_dir: Path | None = _setting(
+        None, setting_values.optional_path, "Where `osmia backup` makes a new copy, if no other place is named."
     )
     log_level: str = _setting(
         "info", setting_values.one_of("debug", "info", "warning", "error"), "debug, info, warning or error."

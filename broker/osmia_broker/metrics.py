@@ -163,6 +163,7 @@ class PartitionCounters:
     commit_batch_commands: Histogram = field(default_factory=lambda: Histogram(COMMANDS))
     commit_failures: Tally = field(default_factory=Tally)  #: (reason: `disk_full`, `store`)
     refused_busy: int = 0
+    history_removed: int = 0  #: process instances that were old enough
     process_instances: NameTally = field(default_factory=NameTally)  #: (process id, created | completed | canceled)
     jobs: NameTally = field(
         default_factory=NameTally
@@ -248,6 +249,7 @@ class PeopleCounters:
     instances_active: Mapping[Labels, int] = field(default_factory=dict)  #: (process id)
     jobs_waiting: Mapping[Labels, int] = field(default_factory=dict)  #: (type)
     messages_buffered: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
+    history_oldest_seconds: Mapping[Labels, float] = field(default_factory=dict)  #: (partition)
 
 
 @dataclass(slots=True)
@@ -336,6 +338,8 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     yield _counter("osmia_commit_failures", "Commits that did not happen.", [*label, "reason"], failures)
     refused = _each(partitions, lambda one: one.refused_busy)
     yield _counter("osmia_refused_busy", "Commands refused because the queue was full.", label, refused)
+    removed = _each(partitions, lambda one: one.history_removed)
+    yield _counter("osmia_history_removed", "Ended process instances that were removed.", label, removed)
     queued = _each(partitions, lambda one: one.queue_commands())
     yield _gauge("osmia_queue_commands", "Commands waiting for their batch.", label, queued)
     resident = _each(partitions, lambda one: one.resident_instances())
@@ -385,6 +389,10 @@ def _people_families(people: PeopleCounters) -> "Iterator[Metric]":
     waiting = _sum([people.jobs_waiting])
     yield _gauge("osmia_jobs_waiting", "Jobs that a worker could have now.", ["type"], waiting)
     yield _gauge("osmia_messages_buffered", "Messages kept for later.", ["partition"], people.messages_buffered)
+    oldest = people.history_oldest_seconds
+    yield _gauge(
+        "osmia_history_oldest_seconds", "Since the oldest instance in the history ended.", ["partition"], oldest
+    )
 
 
 def _each(partitions: list[PartitionCounters], read: Callable[[PartitionCounters], Value]) -> dict[Labels, Value]:

@@ -171,6 +171,19 @@ def duration(value: object) -> timedelta:
     return _span(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+SHORTEST_RETENTION = timedelta(minutes=1)
+
+
+def retention(value: object) -> timedelta | None:
+    """Read how long history is kept: a duration of a minute or longer, because people look at what has just ended; nothing means for ever."""
+    if value is None or str(value).strip() == "":
+        return None
+    found = duration(value)
+    if found < SHORTEST_RETENTION:
+        raise ValueError("a duration of 1m or longer")
+    return found
+
+
 def _span(**parts: float) -> timedelta:
     try:
         span = timedelta(**parts)

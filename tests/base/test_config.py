@@ -117,7 +117,7 @@ def test_links_do_not_hide_a_misspelt_setting():
     [
         ("grcp_port", "did you mean grpc_port?"),
         ("GRPC_PORT", "did you mean grpc_port?"),
-        ("colour", "the settings are advertised_address, auth, clock_control, data_dir, "),
+        ("colour", "the settings are advertised_address, auth, backup_dir, clock_control, "),
     ],
 )
 def test_an_unknown_name_in_the_file_is_always_refused(tmp_path, name, hint):
@@ -416,3 +416,15 @@ def test_every_setting_has_a_text_for_its_help():
 
 def test_the_home_directory_is_understood():
     assert load({"data_dir": "~/x"}, environ={}).data_dir == Path.home() / "x"
+
+
+@pytest.mark.parametrize(("text", "kept"), [("30d", timedelta(days=30)), ("1m", timedelta(minutes=1)), ("", None)])
+def test_history_is_kept_for_a_time_or_for_ever(text, kept):
+    assert load({}, environ={"OSMIA_HISTORY_RETENTION": text}).history_retention == kept
+    assert load({}, environ={}).history_retention is None
+
+
+@pytest.mark.parametrize("text", ["59s", "0d", "30", "soon", "-1d"])
+def test_history_is_not_kept_for_less_than_a_minute(text):
+    with pytest.raises(ConfigError, match="OSMIA_HISTORY_RETENTION"):
+        load({}, environ={"OSMIA_HISTORY_RETENTION": text})

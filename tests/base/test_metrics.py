@@ -42,6 +42,8 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_user_task_seconds",
     "osmia_timer_lag_seconds",
     "osmia_messages_buffered",
+    "osmia_history_removed",
+    "osmia_history_oldest_seconds",
 }
 
 

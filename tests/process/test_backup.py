@@ -8,6 +8,7 @@ import pytest
 from osmia import SyncClient
 from osmia_broker.child import ChildBroker
 from tests.bpmn import bpmn
+from tests.doors import running_broker
 from tests.process.program import osmia
 
 pytestmark = pytest.mark.process
@@ -63,4 +64,16 @@ def test_a_wrong_call_says_what_is_wrong_and_what_to_try(tmp_path: Path):
     assert "  try: the same with --data-dir DIR" in missing.stderr
     assert osmia("check", tmp_path).returncode == 4
     assert osmia("restore", tmp_path, "--data-dir", tmp_path / "new").returncode == 4
-    assert osmia("backup").returncode == 2
+    without = osmia("backup")
+    assert (without.returncode, "OSMIA_BACKUP_DIR" in without.stderr) == (2, True)
+
+
+def test_a_backup_without_a_name_is_made_where_the_setting_says(tmp_path: Path):
+    with running_broker(tmp_path / "data"):
+        place = tmp_path / "backups"
+        done = osmia("backup", "--data-dir", tmp_path / "data", "-o", "key", OSMIA_BACKUP_DIR=str(place))
+    assert done.returncode == 0, done.stderr
+    [made] = place.iterdir()
+    assert done.stdout.strip() == str(made)
+    assert made.name.startswith("osmia-20")
+    assert osmia("check", made).returncode == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,12 @@ MEGABYTE = 1_000_000
 @with_session
 def backup(
     session: Session,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The new directory for the copy.")],
+    target: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TARGET", help="The new directory for the copy; else one in backup_dir, named by the time."
+        ),
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Copy the data of a broker of this machine to a new directory, and check the copy. The broker may run meanwhile.
@@ -38,9 +44,23 @@ def backup(
     from osmia_broker.store import backup as copies
 
     source = data_dir_of(data_dir)
+    target = target or _new_directory()
     with failing(), bar(session, "Copying") as progress:
         made = copies.back_up(source, target, progress)
     report(session, made, target, "Copied")
+
+
+def _new_directory() -> Path:
+    """Return a directory in the one that the setting `backup_dir` names."""
+    try:
+        place = config.load({}).backup_dir
+    except config.ConfigError as error:
+        raise usage(f"{error}.", error.hint) from error
+    if place is None:
+        raise usage(
+            "Expected a directory for the copy, but found none.", "osmia backup TARGET, or set OSMIA_BACKUP_DIR"
+        )
+    return place / f"osmia-{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
 
 
 def data_dir_of(given: Path | None) -> Path:

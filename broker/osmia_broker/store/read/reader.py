@@ -10,6 +10,7 @@ A corrupt row is left out of every list, with a warning in the log.
 
 from osmia_broker.store.read.counts import count
 from osmia_broker.store.read.decision_evaluations import search as search_decision_evaluations
+from osmia_broker.store.read.ended_instances import ended_instances
 from osmia_broker.store.read.events import count_events, oldest_events, read_events
 from osmia_broker.store.read.incidents import search as search_incidents
 from osmia_broker.store.read.jobs import search as search_jobs
@@ -40,5 +41,6 @@ class Reader(Sources):
     events = read_events
     oldest_events = oldest_events
     count_events = count_events
+    ended_instances = ended_instances
     counts = count
     standing = count_standing

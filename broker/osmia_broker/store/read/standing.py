@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, func, select, text
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
-from osmia_broker.store.read.process_instances import ACTIVE, STATES
+from osmia_broker.store.read.process_instances import running_of
 from osmia_broker.store.read.sources import Sources, of_all, question
 
 _task, _incident = schema.TABLES[UserTask], schema.incidents
@@ -31,15 +31,13 @@ _instance, _definition, _job, _message = (
     schema.jobs,
     schema.messages,
 )
-# One look into the index for each version and state that is not an end, so that the ended instances cost nothing.
-_RUNNING = (
-    select(_definition.c.bpmn_process_id, func.count())
-    .select_from(_definition.join(_instance, _instance.c.process_definition_key == _definition.c.key))
-    .where(_instance.c.type == schema.PROCESS, _instance.c.state.in_(STATES[ACTIVE]))
-    .group_by(_definition.c.bpmn_process_id)
-)
+_RUNNING = select(_definition.c.bpmn_process_id, running_of(_definition.c.key))
 _WAITING = [select(_job.c.type, func.count()).where(text(lane)).group_by(_job.c.type) for lane in schema.WAITING]
 _BUFFERED = select(func.count()).where(_message.c.expires_ms > text("0"), _message.c.ended_ms == schema.NOT_ENDED)
+
+_OLDEST = select(func.min(_instance.c.ended_ms)).where(
+    _instance.c.type == schema.PROCESS, _instance.c.ended_ms > text("0")
+)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -51,12 +49,16 @@ class Standing(msgspec.Struct, frozen=True):
     instances_active: dict[str, int]  #: by the id of the process
     jobs_waiting: dict[str, int]  #: by type
     messages_buffered: tuple[int, ...]  #: by partition
+    oldest_end_ms: tuple[int, ...]  #: by partition, when the process instance ended that ended first; 0 for none
+
+
+_BY_PARTITION = ("messages_buffered", "oldest_end_ms")
 
 
 def _sum(found: list[Standing], _given: object) -> Standing:
     fields = {name: [getattr(one, name) for one in found] for name in Standing.__struct_fields__}
-    buffered = tuple(chain.from_iterable(fields.pop("messages_buffered")))
-    return Standing(**{name: _added(of) for name, of in fields.items()}, messages_buffered=buffered)
+    by_partition = {name: tuple(chain.from_iterable(fields.pop(name))) for name in _BY_PARTITION}
+    return Standing(**{name: _added(of) for name, of in fields.items()}, **by_partition)
 
 
 def _added(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
@@ -78,9 +80,12 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
             if is_overdue:
                 overdue[bool(is_assigned)] += number
         incidents = await snapshot.values(_INCIDENTS, {})
-        running = await snapshot.values(_RUNNING, {})
+        running: Counter[str] = Counter()
+        for process_id, number in await snapshot.values(_RUNNING, {}):
+            running[process_id] += number
         for lane in _WAITING:
             for type, number in await snapshot.values(lane, {}):
                 waiting[type] += number
         [(buffered,)] = await snapshot.values(_BUFFERED, {})
-    return Standing(tasks_open, overdue, dict(incidents), dict(running), dict(waiting), (buffered,))
+        [(oldest_ms,)] = await snapshot.values(_OLDEST, {})
+    return Standing(tasks_open, overdue, dict(incidents), dict(+running), dict(waiting), (buffered,), (oldest_ms or 0,))
