@@ -46,8 +46,9 @@ feel: setup
 dist: setup  # wheel and source package, into dist/
 	$(BIN)/python -m build --no-isolation $(ARGS)
 
-docs: setup  # the documentation site, into build/site; OSMIA_SHOTS=FOLDER adds the screenshots that the browser tests left there
-	$(BIN)/python -m mkdocs build --strict $(ARGS)
+docs: setup  # the documentation site, into build/site, with the screenshots of the browser tests where there is a Chromium
+	$(BIN)/python docs/shots.py build/shots
+	OSMIA_SHOTS=$${OSMIA_SHOTS:-build/shots} $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -16,7 +16,8 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = {"gateway": "proto/gateway.proto", "osmia": "proto/osmia.proto"}
-SHOT = re.compile(r"^!\[[^\]]*\]\(shots/(?P<name>[\w-]+\.png)\)\s*$", re.MULTILINE)
+SHOT = re.compile(r"^!\[(?P<about>[^\]]*)\]\(shots/(?P<name>[\w-]+\.png)\)\s*$", re.MULTILINE)
+NO_SHOT = "*{about}: the picture is missing, because this site was built where there is no Chromium.*\n"
 
 
 # --- what MkDocs calls
@@ -40,9 +41,11 @@ def on_files(files: Any, *, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Leave out the screenshots that are not there, and what is written for tests alone."""
+    """Say where a screenshot is missing, and leave out what is written for tests alone."""
     there = {shot.name for shot in shots()}
-    text = SHOT.sub(lambda found: found[0] if found["name"] in there else "", markdown)
+    text = SHOT.sub(
+        lambda found: found[0] if found["name"] in there else NO_SHOT.format(about=found["about"]), markdown
+    )
     text = text.replace("<!-- figures -->", figures())
     return re.sub(r"^ *<!-- (not run|file): .*?-->\n", "", text, flags=re.MULTILINE)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -70,10 +71,12 @@ def test_the_site_loads_nothing_from_another_host(site: Path):
         assert "@import" not in style.read_text()
 
 
-def test_screenshots_are_there_when_the_browser_tests_made_them_and_else_left_out(site: Path):
+def test_screenshots_are_there_when_the_browser_tests_made_them_and_else_said_to_be_missing(site: Path):
     assert (site / "shots/tasks-light.png").exists()
     assert 'src="shots/tasks-light.png"' in (site / "page.html").read_text()
     assert "incidents-light" not in (site / "page.html").read_text()
+    assert "Incidents: the picture is missing" in (site / "page.html").read_text()
+    assert "Tasks: the picture is missing" not in (site / "page.html").read_text()
 
 
 def test_notes_for_tests_are_not_shown(site: Path):
@@ -178,3 +181,47 @@ def test_the_guide_for_rust_uses_names_of_the_contract():
         }
         for name in re.findall(r"^\s*(?:r#)?(\w+):", body, re.MULTILINE):
             assert name.replace("_", "") in fields, f"{message}.{name}"
+
+
+# --- the screenshots
+
+
+def shots_module() -> Any:
+    found = importlib.util.spec_from_file_location("shots", ROOT / "docs/shots.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_each_picture_of_the_site_is_a_screen_that_a_browser_test_looks_at():
+    source = (ROOT / "tests/web/test_screens.py").read_text()
+    screens = set(re.findall(r'^    "([\w-]+)": "/', source, re.MULTILINE))
+    looks = set(re.findall(r'^    "(\w+)": \{"viewport"', source, re.MULTILINE))
+    wanted = shots_module().wanted()
+    assert len(wanted) >= 3
+    assert {name.rpartition("-")[0] for name in wanted} <= screens
+    assert {name.rpartition("-")[2] for name in wanted} <= looks
+
+
+def test_without_a_browser_nothing_is_made_and_it_is_said(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OSMIA_SHOTS", raising=False)
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / "old.png").write_bytes(b"of another time")
+    assert shots_module().main(tmp_path / "shots") == 0
+    assert "without screenshots: none of chromium" in capsys.readouterr().err
+    assert not (tmp_path / "shots").exists()
+
+
+def test_pictures_that_are_there_already_are_left_alone(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("OSMIA_SHOTS", str(tmp_path))
+    assert shots_module().main(tmp_path) == 0
+    assert tmp_path.exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_the_browsers_of_the_screenshots_are_those_of_the_tests():
+    source = (ROOT / "tests/web/conftest.py").read_text()
+    assert str(shots_module().BROWSERS).replace("'", '"') in source
