@@ -328,6 +328,12 @@ def has_browser(environ: Mapping[str, str] | None = None) -> bool:
     return sys.platform == "darwin" or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
+def wants_color(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the environment lets a terminal have colours: https://no-color.org, and TERM=dumb."""
+    environ = os.environ if environ is None else environ
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
 SERVICE_LINK = re.compile(
     r"OSMIA_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )  # Kubernetes sets these for each service whose name begins with "osmia"; Docker's links have the same form

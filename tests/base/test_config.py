@@ -418,6 +418,20 @@ def test_the_home_directory_is_understood():
     assert load({"data_dir": "~/x"}, environ={}).data_dir == Path.home() / "x"
 
 
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, True),
+        ({"TERM": "xterm"}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_colours_are_shown_unless_the_environment_says_no(environ, wanted):
+    assert config.wants_color(environ) is wanted
+
+
 @pytest.mark.parametrize(("text", "kept"), [("30d", timedelta(days=30)), ("1m", timedelta(minutes=1)), ("", None)])
 def test_history_is_kept_for_a_time_or_for_ever(text, kept):
     assert load({}, environ={"OSMIA_HISTORY_RETENTION": text}).history_retention == kept

@@ -1,11 +1,11 @@
 """The process of the demo as a picture in the terminal: where its tokens are now, in colour where there is some."""
 
-import os
 import sys
 from textwrap import indent
 from typing import TYPE_CHECKING
 
 from osmia_broker.cli.demo_broker import write
+from osmia_broker.config import wants_color
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -17,7 +17,7 @@ GREEN, RED, BOLD, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
 def has_color(*, is_wanted: bool = True) -> bool:
     """Whether the output shows colours: a person looks at it, and has not said no."""
-    return is_wanted and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_wanted and sys.stdout.isatty() and wants_color()
 
 
 def heading(text: str, *, is_colored: bool) -> str:
