@@ -22,7 +22,7 @@ async def test_nothing_waits_in_a_new_database(written: Written):
     found = await written.reader().standing(NOW)
     assert found.tasks_open == found.tasks_overdue == {True: 0, False: 0}
     assert found.incidents_open == found.instances_active == found.jobs_waiting == {}
-    assert found.messages_buffered == (0,)
+    assert found.messages_buffered == found.oldest_end_ms == (0,)
 
 
 async def test_open_tasks_count_by_whether_somebody_has_them(written: Written):
@@ -53,6 +53,14 @@ async def test_a_job_waits_in_whatever_lane_it_stands(written: Written, changed:
     job = replace(rows.job, **plain | changed)
     found = await (await written(job)).standing(NOW)
     assert found.jobs_waiting == ({rows.job.type: waiting} if waiting else {})
+
+
+async def test_the_history_is_as_old_as_the_end_that_came_first(written: Written):
+    late = [
+        replace(one, ended_ms=70) if getattr(one, "type", "") == "PROCESS" else one for one in instance(1, state=DONE)
+    ]
+    reader = await written(*late, *instance(2, state=DONE), *instance(3))
+    assert (await reader.standing(NOW)).oldest_end_ms == (50,)
 
 
 @pytest.mark.parametrize(("changed", "buffered"), [({}, 1), ({"ended_ms": 9}, 0)])

@@ -57,8 +57,10 @@ _BY_PARTITION = ("messages_buffered", "oldest_end_ms")
 
 def _sum(found: list[Standing], _given: object) -> Standing:
     fields = {name: [getattr(one, name) for one in found] for name in Standing.__struct_fields__}
-    by_partition = {name: tuple(chain.from_iterable(fields.pop(name))) for name in _BY_PARTITION}
-    return Standing(**{name: _added(of) for name, of in fields.items()}, **by_partition)
+    summed: dict[str, Any] = {
+        name: tuple(chain.from_iterable(of)) if name in _BY_PARTITION else _added(of) for name, of in fields.items()
+    }
+    return Standing(**summed)
 
 
 def _added(numbers: Iterable[dict[Any, int]]) -> dict[Any, int]:
