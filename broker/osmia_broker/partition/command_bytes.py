@@ -4,20 +4,22 @@ A command travels under the name of its class, with its fields by name: a proces
 of an answer is what the handler of the command says that it returns. So nothing is listed here twice.
 """
 
+from dataclasses import is_dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from osmia_broker import errors
-from osmia_broker.engine.answers import EvaluatedDecision, SeenScope
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.commands import Command, DeployResources
+from osmia_broker.engine.commands import Command, CompleteJob
 from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.engine.task_commands import UpdateUserTask
 from osmia_broker.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
 from osmia_broker.rpc import Refusal
 
 CLASS, INTENT = "osmia-error", "osmia-intent"  # trailers: the class of a refusal, and the name of the refused command
+_OF_JSON = (CompleteJob, UpdateUserTask)  # what may be anything in these is what a caller has written in JSON
 _OF_LINKS: dict[str, type[OsmiaError]] = {"RESOURCE_EXHAUSTED": Overloaded, "DEADLINE_EXCEEDED": TimedOut}
 
 
@@ -43,9 +45,13 @@ _encoder = msgspec.msgpack.Encoder()
 _envelopes = msgspec.msgpack.Decoder(_Envelope)
 
 
+@cache
 def can_travel(kind: type[Command]) -> bool:
-    """Return whether commands of *kind* have a form in bytes. Compiled models have none, and answers whose values may be anything."""
-    return kind is not DeployResources and _answer_type(kind) not in (EvaluatedDecision, SeenScope)
+    """Return whether commands of *kind* have a form in bytes from which they can be made again.
+
+    They have none if a field, or their answer, may be anything: a compiled model, any row, a value of an expression. JSON values are no such thing.
+    """
+    return (kind in _OF_JSON or not _may_be_anything(kind)) and not _may_be_anything(_answer_type(kind))
 
 
 def pack(command: Command, partition: int, *, is_own: bool) -> bytes:
@@ -114,6 +120,21 @@ def error_of(refusal: Refusal) -> OsmiaError:
     if isinstance(error, Rejection):
         error.intent = str(trailers.get(INTENT, ""))
     return error
+
+
+def _may_be_anything(hint: Any, within: tuple[Any, ...] = ()) -> bool:
+    """Return whether a value of the type *hint* has a part that no type describes."""
+    if hint is Any:
+        return True
+    parts = get_args(hint)
+    if not parts and isinstance(hint, type) and hint not in within:
+        within = (*within, hint)
+        if issubclass(hint, msgspec.Struct):
+            hints = get_type_hints(hint)
+            parts = tuple(hints[one.name] for one in msgspec.structs.fields(hint))
+        elif is_dataclass(hint) or hasattr(hint, "_fields"):
+            parts = tuple(get_type_hints(hint).values())
+    return any(_may_be_anything(part, within) for part in parts)
 
 
 @cache
