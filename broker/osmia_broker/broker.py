@@ -299,7 +299,9 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
-        return readiness(self._partition.parts)
+        is_ready, reason = readiness(self._partition.parts)
+        degraded = self._partition.why_degraded if isinstance(self._partition, Router) else ""
+        return is_ready and not degraded, reason or degraded
 
 
 def _is_ready(partition: Partition) -> bool:

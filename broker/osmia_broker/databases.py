@@ -15,14 +15,12 @@ from osmia_broker.addresses import without_password
 from osmia_broker.config import Settings
 from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
+from osmia_broker.state.partitioning import COUNT_FILE
 from osmia_broker.state.store_protocol import Leadership, Store
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
 
 BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know this data directory
-
-
-COUNT_FILE = "osmia.partitions"  #: the file of the number of partitions; without it there is one
 
 
 @dataclass(frozen=True, slots=True)

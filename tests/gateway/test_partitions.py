@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -9,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 
 import osmia
 from osmia_broker.broker import Broker
 from osmia_broker.config import ConfigError, Settings
-from osmia_broker.databases import COUNT_FILE
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
@@ -160,6 +161,71 @@ def test_one_thing_is_found_by_its_key(client: osmia.SyncClient, unique: str):
         assert client.get_instance(key).key == key
     with pytest.raises(osmia.NotFound):
         client.get_instance(9 << 51)
+
+
+def rest(broker: RunningBroker, path: str, body: Any) -> Any:
+    """The answer to a POST."""
+    url = f"http://127.0.0.1:{broker.broker.http_port}/v2{path}"
+    request = urllib.request.Request(
+        url, msgspec.json.encode(body), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request) as answer:
+        return msgspec.json.decode(answer.read())
+
+
+def test_numbers_of_groups_are_those_of_all_partitions(broker: RunningBroker, client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    keys = started(client, unique, 5)
+    found = rest(broker, "/process-definitions/statistics/process-instances", {"page": {"limit": 1_000}})["items"]
+    (item,) = [one for one in found if one["processDefinitionId"] == unique]
+    assert item["activeInstancesWithoutIncidentCount"] == 5
+    assert not item["hasMultipleVersions"]
+    for key in keys:
+        (job,) = client.search_jobs(process_instance_key=key).items
+        client.fail_job(job.key, retries=0, message=f"boom {unique}")
+    groups = rest(broker, "/incidents/statistics/process-instances-by-error", {"page": {"limit": 1_000}})["items"]
+    (group,) = [one for one in groups if one["errorMessage"].startswith(f"boom {unique}")]
+    assert group["activeInstancesWithErrorCount"] == 5
+
+
+def test_a_search_counts_and_pages_over_all_partitions(broker: RunningBroker, client: osmia.SyncClient, unique: str):
+    deploy(client, unique)
+    keys = started(client, unique, 7)
+    asked = {"filter": {"processDefinitionId": unique}, "sort": [{"field": "processInstanceKey"}]}
+    found: list[str] = []
+    page: dict[str, Any] = {"limit": 3}
+    while True:
+        answer = rest(broker, "/process-instances/search", {**asked, "page": page})
+        assert answer["page"]["totalItems"] == 7
+        if not answer["items"]:
+            break
+        found += [one["processInstanceKey"] for one in answer["items"]]
+        page = {"limit": 3, "after": answer["page"]["endCursor"]}
+    assert [*map(int, found)] == sorted(keys)
+
+
+# --- messages
+
+
+def test_a_message_reaches_instances_of_every_partition(client: osmia.SyncClient, unique: str):
+    deploy(client, unique, f'start > w:catch(message={unique}, key="=k") > end')
+    results = []
+    for number in range(4):
+        key = f"{unique}{number}"
+        client.publish_message(unique, key, {"paid": number}, time_to_live_ms=60_000)
+        results.append(client.create_instance_with_result(unique, {"k": key}))
+    assert [one.variables["paid"] for one in results] == [0, 1, 2, 3]
+
+
+# --- what is refused
+
+
+async def test_what_is_not_done_yet_is_refused_by_name(broker: RunningBroker):
+    async with osmia.Client(broker.address) as asking:
+        with pytest.raises(osmia.OsmiaError, match="do not support the event stream yet"):
+            await anext(aiter(asking.events()))
+    with pytest.raises(urllib.error.HTTPError, match="501"):
+        rest(broker, "/process-instances/cancellation", {"filter": {"state": "ACTIVE"}})
 
 
 # --- what is kept

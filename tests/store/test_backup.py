@@ -224,3 +224,65 @@ def test_a_place_that_cannot_be_written_is_named(data: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BackupFailed, match=r"Expected to copy .* but found: (Not a directory|File exists)"):
         back_up(data, tmp_path / "file" / "copy")
+
+
+# --- several partitions
+
+
+@pytest.fixture
+def partitions(data: Path) -> Path:
+    """The same data directory with three partitions."""
+    for number in (2, 3):
+        make_database(data / f"partition-{number}.db", number)
+    (data / "osmia.partitions").write_text("3\n")
+    return data
+
+
+def test_a_backup_of_several_partitions_has_them_all_and_their_number(partitions: Path, tmp_path: Path):
+    made = back_up(partitions, tmp_path / "copy")
+    names = {"partition-1.db", "partition-2.db", "partition-3.db", "osmia.partitions"}
+    assert names <= set(made.files)
+    restore(tmp_path / "copy", tmp_path / "back")
+    assert names <= {path.name for path in (tmp_path / "back").iterdir()}
+    assert check(tmp_path / "back") == []
+
+
+def test_no_partition_is_written_while_the_copy_of_all_begins(
+    partitions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A message between two partitions would be in one copy and not in the other."""
+    refused: list[str] = []
+    reading = copies._reading
+
+    def watched(path: Path) -> sqlite3.Connection:
+        for number in (1, 2, 3):
+            with closing(sqlite3.connect(partitions / f"partition-{number}.db", timeout=0)) as db:
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    add_row(db, number)
+                refused.append(path.name)
+        return reading(path)
+
+    monkeypatch.setattr(copies, "_reading", watched)
+    back_up(partitions, tmp_path / "copy")
+    assert len(refused) == 9
+    with closing(connect(partitions / "partition-1.db")) as db:
+        add_row(db, 9)  # it may be written again
+
+
+def test_one_partition_is_not_held_up(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    reading = copies._reading
+
+    def watched(path: Path) -> sqlite3.Connection:
+        with closing(connect(path)) as db:
+            add_row(db, 1)
+        return reading(path)
+
+    monkeypatch.setattr(copies, "_reading", watched)
+    back_up(data, tmp_path / "copy")
+    assert rows(tmp_path / "copy") == 1
+
+
+@pytest.mark.parametrize("lost", ["partition-1.db", "partition-3.db"])
+def test_a_check_misses_a_partition(partitions: Path, lost: str):
+    (partitions / lost).unlink()
+    assert check(partitions) == [f"'{lost}' is missing"]

@@ -92,6 +92,12 @@ class Router:
         is_passing = bool(self._tasks or self._following.lagging or self._post.waiting)
         return not is_passing and all(one.is_at_rest for one in self.parts)
 
+    @property
+    def why_degraded(self) -> str:
+        """What keeps the partitions from working together; empty if nothing does."""
+        lagging = ", ".join(map(str, self._following.lagging))
+        return f"partition {lagging}: it has not taken over all definitions" if lagging else ""
+
     async def opened(self) -> None:
         """Wait until all partitions that are open know the same definitions; one that does not is no reason to wait for long."""
         await self._following.caught_up(OPENING_S)

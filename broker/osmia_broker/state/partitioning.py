@@ -7,6 +7,8 @@ from zlib import crc32
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
 
+COUNT_FILE = "osmia.partitions"  #: the file of their number in a data directory; without it there is one
+
 
 def partition_of_key(key: int) -> int:
     """Return the partition that has given out *key*; a number below 1 or beyond the last one for no key at all."""

@@ -14,8 +14,8 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -23,15 +23,17 @@ from typing import BinaryIO
 import msgspec
 
 from osmia_broker import __version__, cluster_id
+from osmia_broker.state.partitioning import COUNT_FILE
 from osmia_broker.store.creation import HEAD
 
 LIST = "osmia.backup.json"
 DATABASES = "partition-*.db"
-KEPT = ("documents/*", "osmia.users.json", "osmia.partitions", cluster_id.FILE)
+KEPT = ("documents/*", "osmia.users.json", COUNT_FILE, cluster_id.FILE)
 RESTORING = ".osmia-restoring"  # in the data directory until a restore is complete
 EMPTY = {"lost+found"}  # what a new volume has
 PAGES = 1_000  # copied at a time, 4 MB: between two of them the caller may report progress
 CHUNK_BYTES = 1024**2
+STANDSTILL_S = 5.0  # how long a copy of several partitions waits for the end of a commit
 
 Progress = Callable[[int, int], None]  #: called with the number of bytes that are done, and of all
 
@@ -86,7 +88,9 @@ def back_up(data_dir: Path, target: Path, progress: Progress = lambda _done, _al
     with _explained(f"copy '{data_dir}' to '{target}'"):
         draft.mkdir(mode=0o700, parents=True)
         try:
-            revisions = {_copied_database(one, draft / one.name, progress) for one in databases}
+            with ExitStack() as opened:
+                reading = _at_one_moment(databases, opened)
+                revisions = {_copied_database(db, draft / one.name, progress) for one, db in reading.items()}
             for source in _kept(data_dir):
                 _copied_file(source, draft / source.relative_to(data_dir))
             files = {str(path.relative_to(draft)): _record(path) for path in sorted(draft.rglob("*")) if path.is_file()}
@@ -147,6 +151,7 @@ def check(directory: Path) -> list[str]:
                 problems.append(f"'{name}' is missing")
             elif _record(directory / name) != record:
                 problems.append(f"'{name}' is not what was copied")
+    problems += _missing(directory)
     databases = sorted(directory.glob(DATABASES))
     if not databases and not problems:
         raise NoData(f"Expected a database in '{directory}', but found none")
@@ -154,6 +159,18 @@ def check(directory: Path) -> list[str]:
         with _explained(f"read '{database.name}'"), closing(_reading(database)) as db:
             problems += [f"{database.name}: {fault}" for fault in _faults(db)]
     return problems
+
+
+def _missing(directory: Path) -> list[str]:
+    """Return what is wrong with the number of partitions."""
+    try:
+        count = int((directory / COUNT_FILE).read_text("ascii"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        return [f"'{COUNT_FILE}' cannot be read: {error}"]
+    names = (f"partition-{number}.db" for number in range(1, count + 1))
+    return [f"'{name}' is missing" for name in names if not (directory / name).is_file()]
 
 
 def _read_list(backup: Path) -> Backup:
@@ -173,12 +190,31 @@ def _reading(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _copied_database(source: Path, target: Path, progress: Progress) -> str:
-    """Copy one moment of a database to one file, check it, and return the revision of its schema."""
+def _at_one_moment(databases: Sequence[Path], opened: ExitStack) -> dict[Path, sqlite3.Connection]:
+    """Begin to read all databases at one moment; *opened* closes them.
+
+    Partitions send messages to each other. If one had been copied before and the other after a message, it would be lost, or it would
+    come again. So nobody may write while the reading begins, which takes a few milliseconds.
+    """
+    with ExitStack() as held:
+        for one in databases if len(databases) > 1 else ():
+            uri = f"{one.absolute().as_uri()}?mode=rw"
+            lock = held.enter_context(
+                closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=STANDSTILL_S))
+            )
+            lock.execute("BEGIN IMMEDIATE")
+        reading = {one: opened.enter_context(closing(_reading(one))) for one in databases}
+        for db in reading.values():
+            db.execute("BEGIN")  # one transaction for all pages
+            _revision(db)  # the first statement fixes the moment
+    return reading
+
+
+def _copied_database(db: sqlite3.Connection, target: Path, progress: Progress) -> str:
+    """Copy the moment of a database that *db* reads to one file, check it, and return the revision of its schema."""
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-    with closing(_reading(source)) as db, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
         (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
-        db.execute("BEGIN")  # one transaction for all pages
         revision = _revision(db)
         db.backup(
             copy,
@@ -188,7 +224,7 @@ def _copied_database(source: Path, target: Path, progress: Progress) -> str:
         db.execute("COMMIT")
         copy.execute("PRAGMA journal_mode = DELETE")  # everything in the one file
         if faults := _faults(copy):
-            raise BackupFailed(f"Expected a whole database in {source.name}, but found: {faults[0]}")
+            raise BackupFailed(f"Expected a whole database in {target.name}, but found: {faults[0]}")
     with target.open("rb") as file:
         os.fsync(file.fileno())
     return revision
