@@ -16,6 +16,7 @@ from osmia_broker.auth.access import Access, open_access
 from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.retention import Retention
 from osmia_broker.config import Settings
 from osmia_broker.databases import Database, open_database
@@ -112,13 +113,18 @@ class Broker:
         queries = Queries(partition, reader, database.name)
         calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
         self.metrics.gateway.workers = calls.workers.counts
-        events = EventStream(
-            partition,
-            reader,
-            self._clock,
-            retention_ms=int(settings.event_retention.total_seconds() * 1000),
-            events_max=settings.event_limit,
-            is_always_on=settings.event_log == "always",
+        events = EventStreams(
+            [
+                EventStream(
+                    one,
+                    part,
+                    self._clock,
+                    retention_ms=int(settings.event_retention.total_seconds() * 1000),
+                    events_max=settings.event_limit,
+                    is_always_on=settings.event_log == "always",
+                )
+                for one, part in zip(partition.parts, reader.parts, strict=True)
+            ]
         )
         await events.start()
         identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))

@@ -210,7 +210,7 @@ class Settings:
 
     def _refuse_what_one_partition_needs(self) -> None:
         """Refuse settings that several partitions do not support yet."""
-        for name in ("database_url", "unique_business_ids", "event_log") if self.partitions > 1 else ():
+        for name in ("database_url", "unique_business_ids") if self.partitions > 1 else ():
             if getattr(self, name) != NAMES[name].default:
                 raise ConfigError(
                     f"Expected partitions to be 1, because {name} is set, but found {self.partitions}",

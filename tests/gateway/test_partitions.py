@@ -18,6 +18,8 @@ from osmia_broker.broker import Broker
 from osmia_broker.config import ConfigError, Settings
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key
+from osmia_proto import queries
+from osmia_proto.methods import EVENTS
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
@@ -217,13 +219,71 @@ def test_a_message_reaches_instances_of_every_partition(client: osmia.SyncClient
     assert [one.variables["paid"] for one in results] == [0, 1, 2, 3]
 
 
+# --- events
+
+
+async def followed(broker: RunningBroker, **fields: Any) -> list[Any]:
+    """All slices of the stream that has told everything so far."""
+    method = EVENTS["FollowEvents"]
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        stub = channel.unary_stream(method.full_name, method.request.SerializeToString, method.response.FromString)
+        return [one async for one in stub(method.request(until_now=True, **fields))]
+
+
+def through(slices: list[Any]) -> dict[int, int]:
+    """The last position of each partition."""
+    return {partition_of_key(one.position): one.position for one in slices if one.position}
+
+
+async def test_the_events_of_all_partitions_are_followed_and_gone_on_with(tmp_path: Path):
+    with running_broker(tmp_path, partitions=3, event_log="always") as broker:
+        await asyncio.to_thread(deploy, broker.client, "process")
+        first = await asyncio.to_thread(started, broker.client, "process", 3)
+        slices = await followed(broker, from_oldest=True)
+        created = [
+            event.process_instance_key
+            for one in slices
+            for event in one.events
+            if event.kind == queries.EVENT_KIND_PROCESS_INSTANCE and event.intent == "created"
+        ]
+        assert sorted(created) == sorted(first)
+        positions = through(slices)
+        assert sorted(positions) == [1, 2, 3]
+        later = await asyncio.to_thread(started, broker.client, "process", 3)
+        slices = await followed(broker, after=[*positions.values()])
+        told = {event.process_instance_key for one in slices for event in one.events}
+        assert told == {*later}
+
+
+@pytest.mark.parametrize(
+    ("after", "text"),
+    [
+        ([(1 << 51) + 5], "a position for each of 3 partitions, but found 1"),
+        ([(1 << 51) + 5, (2 << 51) + 5, (2 << 51) + 6], "but found none of partition 3"),
+        ([0, 0, 0], "but found none of partition 1"),
+    ],
+)
+async def test_positions_of_other_partitions_are_refused(broker: RunningBroker, after: list[int], text: str):
+    with pytest.raises(grpc.aio.AioRpcError, match=text):
+        await followed(broker, after=after)
+
+
+async def test_a_reader_who_leaves_leaves_all_partitions(broker: RunningBroker, client: osmia.SyncClient, unique: str):
+    method = EVENTS["FollowEvents"]
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        stub = channel.unary_stream(method.full_name, method.request.SerializeToString, method.response.FromString)
+        for _ in range(2):
+            stream = stub(method.request())
+            for _ in range(3):
+                await stream.read()  # one for each partition, at once
+            stream.cancel()
+    await asyncio.to_thread(deploy, client, unique)
+
+
 # --- what is refused
 
 
-async def test_what_is_not_done_yet_is_refused_by_name(broker: RunningBroker):
-    async with osmia.Client(broker.address) as asking:
-        with pytest.raises(osmia.OsmiaError, match="do not support the event stream yet"):
-            await anext(aiter(asking.events()))
+def test_what_is_not_done_yet_is_refused_by_name(broker: RunningBroker):
     with pytest.raises(urllib.error.HTTPError, match="501"):
         rest(broker, "/process-instances/cancellation", {"filter": {"state": "ACTIVE"}})
 
@@ -308,7 +368,7 @@ def test_a_number_out_of_range_is_refused(tmp_path: Path, number: Any):
 
 @pytest.mark.parametrize(
     "other",
-    [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"unique_business_ids": True}, {"event_log": "always"}],
+    [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"unique_business_ids": True}],
 )
 def test_settings_that_need_one_partition_are_refused(tmp_path: Path, other: dict[str, Any]):
     with pytest.raises(ConfigError, match=f"because {next(iter(other))} is set, but found 2"):

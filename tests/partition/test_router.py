@@ -7,7 +7,7 @@ import pytest
 
 from osmia_broker.engine import HANDLERS, batch_commands, commands, flow_commands, task_commands
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.event_commands import DropEvents
+from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.receiving import Confirm, ListSent, Receive
 from osmia_broker.errors import NotFound, StoreFailed, Unavailable, Unsupported
@@ -33,6 +33,8 @@ OWN = {
     commands.ActivateJobs,
     commands.GiveBackJobs,
     DropEvents,
+    RecordEvents,
+    StopRecording,
     FollowCluster,
     Confirm,
     ListSent,

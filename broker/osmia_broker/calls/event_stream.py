@@ -16,7 +16,7 @@ from typing import Any
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.errors import InvalidArgument, OsmiaError, OutOfRange, Overloaded
-from osmia_broker.partition import Clock, Face, Listener
+from osmia_broker.partition import Clock, Listener, Partition
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.store_protocol import RowValues
 from osmia_broker.store.read import EventFilter, Reader, Slice
@@ -41,7 +41,7 @@ class EventStream(Listener):
 
     def __init__(
         self,
-        partition: Face,
+        partition: Partition,
         reader: Reader,
         clock: Clock,
         *,
@@ -72,11 +72,8 @@ class EventStream(Listener):
 
         If another broker leads the partition, that is done when it is opened here.
         """
-        parts = self._partition.parts
-        if len(parts) > 1:  # a position is one of a single log; the router refuses those who ask
-            return
         self._set_timer()
-        if parts[0].is_open:
+        if self._partition.is_open:
             await self._begin_to_record()
 
     async def _begin_to_record(self) -> None:
@@ -192,7 +189,7 @@ class EventStream(Listener):
 
     def partition_opened(self) -> None:
         """Look again how far the log goes: a commit whose outcome was unknown may have taken effect."""
-        if self._stopping is None and len(self._partition.parts) == 1:
+        if self._stopping is None:
             self._begin(self._look_again())
 
     async def _look_again(self) -> None:

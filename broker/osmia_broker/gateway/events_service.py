@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from osmia_broker.calls.checks import int64
-from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.store.read import EventFilter
@@ -17,7 +17,7 @@ _KINDS: dict[int, EventKind] = {number: kind for kind, number in _NUMBERS.items(
 class Events:
     """Answers the calls about events."""
 
-    def __init__(self, stream: EventStream) -> None:
+    def __init__(self, stream: EventStreams) -> None:
         self._stream = stream
 
     async def FollowEvents(self, request: queries.FollowEventsRequest) -> AsyncIterator[queries.FollowEventsResponse]:
@@ -50,13 +50,11 @@ def _kind(number: int) -> EventKind:
     return _KINDS[number]
 
 
-def _after(request: queries.FollowEventsRequest) -> int | None:
-    """Return the position that a request names; None if it names none."""
+def _after(request: queries.FollowEventsRequest) -> list[int]:
+    """Return the positions that a request names; none if it begins now."""
     if request.after and request.from_oldest:
         raise InvalidArgument("Expected a position or from_oldest, but found both")
-    if len(request.after) > 1:
-        raise InvalidArgument(f"Expected one position, as there is one partition, but found {len(request.after)}")
-    return int64("after", request.after[0]) if request.after else None
+    return [int64("after", one) for one in request.after]
 
 
 def _event(event: LoggedEvent) -> queries.Event:

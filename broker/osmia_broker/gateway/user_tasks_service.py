@@ -7,7 +7,7 @@ import msgspec
 
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.checks import int64, quoted
-from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.calls.next_task import claim_next
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import TaskLists
@@ -34,7 +34,7 @@ CHANGED = queries.UserTaskChanged()
 class UserTasks:
     """Answers the calls about user tasks."""
 
-    def __init__(self, calls: Calls, reader: Reader, stream: EventStream) -> None:
+    def __init__(self, calls: Calls, reader: Reader, stream: EventStreams) -> None:
         self._calls = calls.user_tasks
         self._clock = calls.clock
         self._undecided = Undecided(calls.user_tasks, reader)
@@ -274,7 +274,7 @@ class UserTasks:
             request.bpmn_process_id,
             int64("process_instance_key", request.process_instance_key),
         )
-        after = int64("after", request.after) if request.HasField("after") else None
+        after = [int64("after", request.after)] if request.HasField("after") else []
         readable = self._readable(caller)
         slices = self._stream.follow(wanted, after=after)
         try:

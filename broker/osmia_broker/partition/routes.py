@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from osmia_broker.engine import batch_commands as batches
-from osmia_broker.engine import commands, event_commands
+from osmia_broker.engine import commands
 from osmia_broker.engine import flow_commands as flow
 from osmia_broker.engine import task_commands as tasks
 from osmia_broker.engine.commands import Command
@@ -106,7 +106,6 @@ NOT_YET: dict[type[Command], str] = {
         ),
         "batch operations",
     ),
-    **dict.fromkeys((event_commands.RecordEvents, event_commands.StopRecording), "the event stream"),
 }
 
 #: The router has a way of its own for each of these.

@@ -8,6 +8,7 @@ from typing import Any
 from osmia.client import Client
 from osmia_broker.calls import Calls
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.door import Door
@@ -94,7 +95,8 @@ class InProcess(Running):
         await partition.open()
         reader = Reader(self.database)
         self._opened.push_async_callback(reader.close)
-        events = EventStream(partition, reader, self.clock, retention_ms=3_600_000, events_max=100_000)
+        stream = EventStream(partition, reader, self.clock, retention_ms=3_600_000, events_max=100_000)
+        events = EventStreams([stream])
         await events.start()
         calls = Calls(partition, TaskPolicy.OPEN, reader=reader)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")

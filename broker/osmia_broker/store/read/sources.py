@@ -47,7 +47,7 @@ class Sources:
         self.time_limit_s = time_limit_s
         self.questions_max = questions_max
         self.questions = 0  # being answered or waiting for a connection
-        self.parts: tuple[Sources, ...] = (self,)
+        self.parts: tuple[Any, ...] = (self,)
         self.together: Sources = (
             self  #: reads the rows of all partitions at once: slower for lists, but right for numbers of groups
         )
@@ -64,7 +64,8 @@ class Sources:
     def part_of(self, key: object) -> "Sources":
         """Return the sources of the partition that has given out *key*; the first ones for what is no key of a partition."""
         number = partition_of_key(key) if isinstance(key, int) and len(self.parts) > 1 else 1
-        return self.parts[number - 1] if 1 <= number <= len(self.parts) else self.parts[0]
+        part: Sources = self.parts[number - 1] if 1 <= number <= len(self.parts) else self.parts[0]
+        return part
 
     async def close(self) -> None:
         """Refuse new questions, stop the running ones, and close the connections. Safe to call twice."""
