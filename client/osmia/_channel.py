@@ -1,9 +1,11 @@
 """The connection to a gateway: its address, its keep-alive, and the error that a failed call raises."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import grpc
@@ -24,6 +26,8 @@ CONNECT_TIMEOUT_MS = (
 # the caller gets the reason of the failure and not only a timeout
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
+log = logging.getLogger("osmia.calls")  # at level debug, each call with its outcome; never what it carries
+
 Metadata = tuple[tuple[str, str | bytes], ...]
 OWN = "osmia-"  # how the names of the broker's own metadata begin; their texts are UTF-8
 AS_BYTES = "-bin"  # how gRPC names metadata whose values are bytes
@@ -126,13 +130,18 @@ class Channel:
         """
         call = self._calls.get(name) or self._open(name)
         self._check_size(name, request)
+        begun_s = perf_counter()
         try:
             metadata = self._with(extra_metadata)
             if self._tokens is not None:
-                return await self._with_token(self._tokens, call, request, timeout_s, metadata)
-            return await call(request, timeout=timeout_s, metadata=metadata)
+                response = await self._with_token(self._tokens, call, request, timeout_s, metadata)
+            else:
+                response = await call(request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
+            log.debug("%s: %s after %.1f ms", name, error.code().name, (perf_counter() - begun_s) * 1000)
             raise self._failure(error, timeout_s) from None
+        log.debug("%s: OK after %.1f ms", name, (perf_counter() - begun_s) * 1000)
+        return response
 
     async def stream(
         self,
@@ -151,6 +160,7 @@ class Channel:
         metadata = self._with(extra_metadata)
         authorization = await self._tokens.authorization() if self._tokens is not None else ""
         is_renewed = self._tokens is None
+        log.debug("%s: begins", name)
         while True:
             call = start(request, timeout=timeout_s, metadata=_with(metadata, authorization))
             try:

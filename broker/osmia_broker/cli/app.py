@@ -31,6 +31,7 @@ from osmia_broker.cli.session import (
     ProfileName,
     Quiet,
     Timeout,
+    Verbose,
     Yes,
 )
 
@@ -46,8 +47,8 @@ COMMANDS = {
     "instances": "List process instances",
     "instance": "One instance: show, variables, modify, migrate, cancel …",
     "processes": "List deployed processes",
-    "process": "One process: show, delete",
-    "resource": "One deployed file: delete",
+    "process": "One process: show, xml, delete; one deployed file: delete",
+    "resource": "",
     "jobs": "List jobs; pause, resume and limit those of a type",
     "job": "One job, as a worker: activate, complete, fail, retries …",
     "work": "Be a worker: run a program for each job; list the workers",
@@ -63,9 +64,9 @@ COMMANDS = {
     "decision": "One decision: evaluate",
     "events": "List what has happened; with --follow, what happens",
     "status": "Show version, partitions, queues; exit 0 only when healthy",
-    "user": "Users of basic sign-in; brokers that you call by name",
+    "user": "Users of basic sign-in; brokers by name; sign in, sign out",
     "profile": "",
-    "login": "Sign in at a broker; forget the sign-in",
+    "login": "",
     "logout": "",
     "backup": "Copy data while the broker runs; put it back; verify",
     "restore": "",
@@ -171,6 +172,7 @@ def osmia(
     yes: Yes = False,
     no_color: NoColor = False,
     fields: Fields = None,
+    verbose: Verbose = 0,
     version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
@@ -179,7 +181,9 @@ def osmia(
     ] = False,
 ) -> None:
     """A broker for work that waits, mostly for people. `osmia demo` shows it in a minute."""
-    given = dict(zip(OPTIONS, (address, token, profile, output, timeout, quiet, yes, no_color, fields), strict=True))
+    given = dict(
+        zip(OPTIONS, (address, token, profile, output, timeout, quiet, yes, no_color, fields, verbose), strict=True)
+    )
     context.obj = {name: value for name, value in given.items() if value}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
-from osmia_broker.cli.profiles import Profile, renewed, with_profile
+from osmia_broker.cli.profiles import Profile, load, renewed, with_profile
 from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
@@ -102,6 +103,17 @@ def timeout_option(help: str) -> Any:
 
 Timeout = Annotated[timedelta | None, timeout_option("How long to wait (500ms, 10s, 5m); 10s unless given.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the data.", rich_help_panel=EVERYWHERE)]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        show_default=False,
+        help="Say which broker is called; -vv each call too.",
+        rich_help_panel=EVERYWHERE,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=EVERYWHERE)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text.", rich_help_panel=EVERYWHERE)]
 
@@ -125,6 +137,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "yes": (Yes, False),
     "no_color": (NoColor, False),
     "fields": (Fields, None),
+    "verbose": (Verbose, 0),
 }  #: name, type and default of the options of every command; `osmia` takes them before the command, too
 
 
@@ -141,6 +154,7 @@ class Session:
     token: str | None = None
     fields: str | None = None
     profile: str | None = None  #: as it was given
+    verbosity: int = 0  #: 1: which broker is called; 2: each call
     signed_in_by: str = ""  #: the profile whose sign-in is sent; empty for none
 
     @contextmanager
@@ -170,11 +184,24 @@ class Session:
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
             raise usage(f"{error}.", "--address 127.0.0.1:26500" if is_address else "") from error
+        if self.verbosity:
+            self._say_more(client.address, profile)
         with client:
             try:
                 yield client
             except OsmiaError as error:
                 raise from_call(error, client.address, found_by) from error
+
+    def _say_more(self, address: str, profile: Profile | None) -> None:
+        """Say which broker is called and where the sign-in comes from, and from then on each call if that is wanted."""
+        name = "" if profile is not None else self.signed_in_by
+        by = "--token" if self.token else f"the profile {name}" if name and load().get(name).is_signed_in else ""
+        streams.say(f"Calling {address}" + (f", signed in by {by}" if by else ""))
+        log = logging.getLogger("osmia.calls")
+        if self.verbosity > 1 and not any(isinstance(one, _Saying) for one in log.handlers):
+            log.addHandler(_Saying())
+            log.setLevel(logging.DEBUG)
+            log.propagate = False
 
     def _sign_in(self) -> "SignIn | None":
         """Return the sign-in of the options; None if they have none, and the environment is asked."""
@@ -223,6 +250,14 @@ def _sign_in(profile: Profile) -> "SignIn | None":
     if profile.token:
         return Token(profile.token)
     return Password(profile.user, profile.password) if profile.password else None
+
+
+class _Saying(logging.Handler):
+    """Writes what is logged to stderr, for a person."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        streams.say(f"  {record.getMessage()}")
 
 
 def chosen(rows: Sequence[Row], columns: tuple[Column, ...], names: str) -> tuple[Column, ...]:
@@ -291,6 +326,7 @@ def _session(given: dict[str, Any]) -> Session:
         says_yes=bool(options.get("yes")),
         has_color=not options.get("no_color"),
         fields=options.get("fields"),
+        verbosity=int(options.get("verbose") or 0),
         profile=options.get("profile"),
         signed_in_by=options.get("signed_in_by") or "",
     )

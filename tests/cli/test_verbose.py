@@ -1,0 +1,47 @@
+"""`-v` says which broker is called, `-vv` each call as well: on stderr, and never what a call carries."""
+
+import logging
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def quiet_again():
+    yield
+    log = logging.getLogger("osmia.calls")
+    log.handlers = [one for one in log.handlers if type(one).__name__ != "_Saying"]
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
+
+
+def test_a_command_says_nothing_more_unless_it_is_asked(osmia):
+    osmia.done("tasks", "-o", "key")
+    assert "Calling" not in osmia.err
+
+
+def test_one_v_names_the_broker(osmia):
+    osmia.done("tasks", "-o", "key", "-v")
+    assert osmia.err == f"Calling {osmia.broker.address}\n"
+
+
+def test_two_name_each_call_with_its_outcome(osmia, unique):
+    osmia.deploy("start > ask:user > end", unique)
+    key = osmia.create(unique, {"secret": "xyzzy"})
+    osmia.done("instance", "variables", key, "--var", "more=plugh", "-vv")
+    assert "  SetVariables: OK after " in osmia.err
+    assert "xyzzy" not in osmia.err
+    assert "plugh" not in osmia.err
+    osmia.refused(4, "instance", "show", 5, "--verbose", "--verbose")
+    assert ": NOT_FOUND after " in osmia.err
+
+
+def test_the_option_may_stand_before_the_command(osmia):
+    assert osmia("-vv", "status") == 0
+    assert "Topology: OK" in osmia.err
+    assert "Topology" not in osmia.out
+
+
+def test_a_token_is_named_and_not_shown(osmia):
+    osmia("tasks", "-v", "--token", "very-secret")
+    assert "signed in by --token" in osmia.err
+    assert "very-secret" not in osmia.err
