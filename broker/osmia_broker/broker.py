@@ -296,6 +296,10 @@ class Broker:
         people.instances_active = {(process,): n for process, n in found.instances_active.items()}
         people.jobs_waiting = {(type,): n for type, n in found.jobs_waiting.items()}
         people.messages_buffered = {(str(number),): n for number, n in enumerate(found.messages_buffered, 1)}
+        people.outbox_rows = {
+            (str(number),): sum(n for target, n in sent.items() if target != number)
+            for number, sent in enumerate(found.sent, 1)
+        }
         people.history_oldest_seconds = {
             (str(number),): max(now_ms - at_ms, 0) / 1000
             for number, at_ms in enumerate(found.oldest_end_ms, 1)

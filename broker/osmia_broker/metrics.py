@@ -249,6 +249,7 @@ class PeopleCounters:
     instances_active: Mapping[Labels, int] = field(default_factory=dict)  #: (process id)
     jobs_waiting: Mapping[Labels, int] = field(default_factory=dict)  #: (type)
     messages_buffered: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
+    outbox_rows: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
     history_oldest_seconds: Mapping[Labels, float] = field(default_factory=dict)  #: (partition)
 
 
@@ -389,6 +390,8 @@ def _people_families(people: PeopleCounters) -> "Iterator[Metric]":
     waiting = _sum([people.jobs_waiting])
     yield _gauge("osmia_jobs_waiting", "Jobs that a worker could have now.", ["type"], waiting)
     yield _gauge("osmia_messages_buffered", "Messages kept for later.", ["partition"], people.messages_buffered)
+    outbox = people.outbox_rows
+    yield _gauge("osmia_outbox_rows", "Messages for other partitions, not confirmed yet.", ["partition"], outbox)
     oldest = people.history_oldest_seconds
     yield _gauge(
         "osmia_history_oldest_seconds", "Since the oldest instance in the history ended.", ["partition"], oldest

@@ -43,6 +43,7 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_timer_lag_seconds",
     "osmia_messages_buffered",
     "osmia_history_removed",
+    "osmia_outbox_rows",
     "osmia_history_oldest_seconds",
 }
 

@@ -55,6 +55,17 @@ async def test_a_job_waits_in_whatever_lane_it_stands(written: Written, changed:
     assert found.jobs_waiting == ({rows.job.type: waiting} if waiting else {})
 
 
+@pytest.mark.parametrize(
+    ("changed", "sent"),
+    [({"target_partition": 2}, {2: 1}), ({"target_partition": 2, "due_ms": 7}, {})],  # the second is due here, later
+)
+async def test_messages_for_other_partitions_count_until_they_are_confirmed(
+    written: Written, changed: dict, sent: dict
+):
+    follow_up = replace(rows.follow_up, **{"due_ms": 0, **changed})
+    assert (await (await written(follow_up)).standing(NOW)).sent == (sent,)
+
+
 async def test_the_history_is_as_old_as_the_end_that_came_first(written: Written):
     late = [
         replace(one, ended_ms=70) if getattr(one, "type", "") == "PROCESS" else one for one in instance(1, state=DONE)

@@ -64,7 +64,7 @@ COMMANDS = {
     "decision": "One decision: evaluate",
     "events": "List what has happened; with --follow, what happens",
     "status": "Show version, partitions, queues; exit 0 only when healthy",
-    "user": "Users of basic sign-in; brokers by name; sign in, sign out",
+    "user": "Users, and brokers by name; sign in, sign out",
     "profile": "",
     "login": "",
     "logout": "",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, bindparam, func, select, text
 
+from osmia_broker.state.rows import FollowUp
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.store import schema
 from osmia_broker.store.read.incidents import is_open as incident_is_open
@@ -35,6 +36,12 @@ _RUNNING = select(_definition.c.bpmn_process_id, running_of(_definition.c.key))
 _WAITING = [select(_job.c.type, func.count()).where(text(lane)).group_by(_job.c.type) for lane in schema.WAITING]
 _BUFFERED = select(func.count()).where(_message.c.expires_ms > text("0"), _message.c.ended_ms == schema.NOT_ENDED)
 
+_follow_up = schema.TABLES[FollowUp]
+_SENT = (
+    select(_follow_up.c.target_partition, func.count())
+    .where(_follow_up.c.due_ms == text("0"))
+    .group_by(_follow_up.c.target_partition)
+)
 _OLDEST = select(func.min(_instance.c.ended_ms)).where(
     _instance.c.type == schema.PROCESS, _instance.c.ended_ms > text("0")
 )
@@ -49,10 +56,11 @@ class Standing(msgspec.Struct, frozen=True):
     instances_active: dict[str, int]  #: by the id of the process
     jobs_waiting: dict[str, int]  #: by type
     messages_buffered: tuple[int, ...]  #: by partition
+    sent: tuple[dict[int, int], ...]  #: by partition, the messages that it has left for each other one, unconfirmed
     oldest_end_ms: tuple[int, ...]  #: by partition, when the process instance ended that ended first; 0 for none
 
 
-_BY_PARTITION = ("messages_buffered", "oldest_end_ms")
+_BY_PARTITION = ("messages_buffered", "sent", "oldest_end_ms")
 
 
 def _sum(found: list[Standing], _given: object) -> Standing:
@@ -89,5 +97,8 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
             for type, number in await snapshot.values(lane, {}):
                 waiting[type] += number
         [(buffered,)] = await snapshot.values(_BUFFERED, {})
+        sent = dict(await snapshot.values(_SENT, {}))
         [(oldest_ms,)] = await snapshot.values(_OLDEST, {})
-    return Standing(tasks_open, overdue, dict(incidents), dict(+running), dict(waiting), (buffered,), (oldest_ms or 0,))
+    return Standing(
+        tasks_open, overdue, dict(incidents), dict(+running), dict(waiting), (buffered,), (sent,), (oldest_ms or 0,)
+    )
