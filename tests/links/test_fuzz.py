@@ -80,6 +80,6 @@ async def play(stream: bytes, sizes: list[int], *, is_greeted: bool) -> None:
 
 @pytest.mark.parametrize("is_greeted", [True, False])
 @given(st.lists(frames, max_size=12), st.lists(st.integers(1, 200), max_size=10))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_a_peer_sends_the_link_ends_cleanly(is_greeted, frames, sizes):
     asyncio.run(play(b"".join(frames), sizes, is_greeted=is_greeted))

@@ -9,7 +9,7 @@ from osmia_broker.links.messages import LinkFault as Fault
 
 
 @given(st.lists(st.binary(min_size=1, max_size=200), max_size=20), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_what_arrives_in_any_pieces_is_the_same(bodies, data):
     stream = b"".join(len(one).to_bytes(4, "big") + one for one in bodies)
     splitter, found, begin = Splitter(1_000), [], 0
@@ -40,7 +40,7 @@ def test_a_half_frame_waits_and_is_not_copied_again_and_again():
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_bytes_are_a_message_or_a_fault(data):
     try:
         found = read(data)

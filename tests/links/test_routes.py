@@ -106,7 +106,7 @@ GROUPS = st.tuples(NUMBERS, st.lists(FIELDS, max_size=3)).map(lambda f: tag(f[0]
 @example(b"\x88\x80\x00\x05")  # a tag that is longer than it need be
 @example(b"\x08\x85\x80\x80\x80\x80\x80\x80\x80\x80\x00")
 @example(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_reader_finds_what_protobuf_finds(message):
     request = GATEWAY["UpdateJobRetries"].request
     try:

@@ -61,7 +61,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("kind", TRAVELLING, ids=lambda kind: kind.__name__)
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_command_arrives_as_it_was_sent(kind, data):
     command = data.draw(values(kind))
     person = data.draw(st.none() | st.text(max_size=5))
@@ -75,7 +75,7 @@ def test_a_command_arrives_as_it_was_sent(kind, data):
 
 @pytest.mark.parametrize("kind", TRAVELLING, ids=lambda kind: kind.__name__)
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_an_answer_arrives_as_it_was_given(kind, data):
     command = data.draw(values(kind))
     answer = data.draw(values(it._answer_type(kind)))
