@@ -200,3 +200,21 @@ def test_a_broker_with_the_setting_removes_what_is_old_when_it_starts(tmp_path: 
             broker.look_at_clock()
         assert rest.post("/process-instances/search")["items"] == []
         rest.http.close()
+
+
+def test_each_partition_removes_its_own_history(tmp_path: Path):
+    with running_broker(tmp_path, partitions=2) as broker:
+        rest = Rest(broker)
+        rest.deploy("start > end", id="brief")
+        for _ in range(6):
+            rest.create("brief")
+        rest.http.close()
+        broker.clock.ms += 31 * DAY_MS
+        broker.restart(history_retention="30d")
+        counters = broker.broker.metrics.partitions
+        while sum(one.history_removed for one in counters) < 6:
+            broker.look_at_clock()
+        assert all(one.history_removed for one in counters)
+        rest = Rest(broker)
+        assert rest.post("/process-instances/search")["items"] == []
+        rest.http.close()
