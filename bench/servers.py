@@ -8,13 +8,10 @@ Each turn is a fresh broker on an empty directory. Ratios survive a busy machine
 import argparse
 import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.loadgen import ROOT, Target, load, told
+from bench._generator import SOURCE, Target, built, load, told
 from osmia_broker.child import ChildBroker
 
 SERVERS = ("grpcio", "python")
@@ -28,13 +25,13 @@ SCENARIOS = {
 }
 
 
-def turn(binary: Path, folder: Path, server: str, scenario: str, seconds: float) -> dict[str, Any]:
+def turn(program: Path, folder: Path, server: str, scenario: str, seconds: float) -> dict[str, Any]:
     """One broker, one load."""
     broker = ChildBroker(folder / server, flags=["--grpc-server", server])
     broker.start()
     try:
         target = Target(server, broker.address, broker.pid, folder / server)
-        row = load(binary, target, SCENARIOS[scenario], seconds)[-1]
+        row = load(program, target, SCENARIOS[scenario], seconds)[-1]
         print(told(target, row), flush=True)
         return row
     finally:
@@ -48,11 +45,11 @@ def cost(row: dict[str, Any]) -> float:
     return float(extra.get("broker_cpu_ms_per_s") or row.get("broker_cpu_ms_per_op") or 0)
 
 
-def compare(binary: Path, folder: Path, scenario: str, seconds: float, rounds: int) -> None:
+def compare(program: Path, folder: Path, scenario: str, seconds: float, rounds: int) -> None:
     rows: dict[str, list[dict[str, Any]]] = {server: [] for server in SERVERS}
     for _ in range(rounds):
         for server in SERVERS:
-            rows[server].append(turn(binary, folder, server, scenario, seconds))
+            rows[server].append(turn(program, folder, server, scenario, seconds))
     costs = {server: statistics.median(map(cost, rows[server])) for server in SERVERS}
     rates = {server: statistics.median(float(row.get("ops_per_s") or 0) for row in rows[server]) for server in SERVERS}
     before, after = SERVERS
@@ -68,18 +65,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="cycle,cycle-128,stream,create")
-    parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "loadgen")
+    parser.add_argument("--source", type=Path, default=SOURCE)
     given = parser.parse_args()
-    if not given.source.exists() or shutil.which("go") is None:
-        sys.exit(
-            f"Expected the load generator's source at {given.source} and Go to build it, but found one of them missing"
-        )
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        shutil.copytree(given.source, folder / "source")
-        subprocess.run(["go", "build", "-o", str(folder / "loadgen"), "."], cwd=folder / "source", check=True)
+    with built(given.source) as (program, folder):
         for scenario in given.only.split(","):
-            compare(folder / "loadgen", folder, scenario, given.seconds, given.rounds)
+            compare(program, folder, scenario, given.seconds, given.rounds)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader, task_query
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Found, Search, orders, search
-from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of
+from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of, has_room_for
 from osmia_broker.store.read.task_query import Asker, TaskQuery
 from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
 
@@ -76,8 +76,7 @@ class TaskLists:
 
         """
         await self.read(text)
-        known = {one.name for one in await filters_of(self._reader, self._asker.user)}
-        if name.strip() not in known and len(known) >= FILTERS_MAX:
+        if not has_room_for(name, await filters_of(self._reader, self._asker.user)):
             raise InvalidArgument(f"Expected at most {FILTERS_MAX} saved filters of a person, but found one more")
 
     async def snoozed(self) -> list[Snooze]:

@@ -10,6 +10,7 @@ import typer
 
 from osmia_broker import config
 from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -102,10 +103,6 @@ def failing() -> Iterator[None]:
 @contextmanager
 def bar(session: Session, what: str) -> "Iterator[Progress]":
     """Give a function that shows how far a copy is, on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True, no_color=None if session.has_color else True)
-    with Progress(console=console, disable=session.is_quiet or not console.is_terminal, transient=True) as shown:
+    with progress_bar(session) as shown:
         task = shown.add_task(what, total=None)
         yield lambda done, whole: shown.update(task, completed=done, total=whole)

@@ -16,6 +16,7 @@ import typer
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 from osmia_broker.cli.options import INT32_MAX
 from osmia_broker.cli.output import Output
+from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, duration_option, with_session
 
 if TYPE_CHECKING:
@@ -120,11 +121,7 @@ def _run(session: Session, plan: "Plan", target: Target) -> "Report":
 @contextmanager
 def _bar(session: Session, seconds: float) -> "Iterator[Progress]":
     """Show the seconds, the completed instances and their rate on a terminal; elsewhere nothing."""
-    if session.is_quiet or not sys.stderr.isatty():
-        yield lambda _passed, _done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("load"),
@@ -132,7 +129,7 @@ def _bar(session: Session, seconds: float) -> "Iterator[Progress]":
         TextColumn("{task.fields[done]} done, {task.fields[rate]:.0f}/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True, no_color=None if session.has_color else True)) as bar:
+    with progress_bar(session, *columns) as bar:
         task = bar.add_task("load", total=seconds, done=0, rate=0.0)
         yield lambda passed, done: bar.update(
             task, completed=min(passed, seconds), done=done, rate=done / max(passed, 0.001)

@@ -1,6 +1,5 @@
 """`osmia incident`: show and resolve incidents."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
 from osmia_broker.cli.options import INT32_MAX, INT64_MAX, Key, Process
 from osmia_broker.cli.output import counted
+from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -134,13 +134,7 @@ def _resolve_all(session: Session, client: "SyncClient", stopped: "Sequence[Inci
 @contextmanager
 def _bar(session: Session, total: int) -> "Iterator[Callable[[], None]]":
     """Show a progress bar on a terminal; elsewhere nothing."""
-    if session.is_quiet or not sys.stderr.isatty() or total == 0:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True, no_color=None if session.has_color else True)) as bar:
+    with progress_bar(session) as bar:
         task = bar.add_task("resolve", total=total)
         yield lambda: bar.advance(task)
 

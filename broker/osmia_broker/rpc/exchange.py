@@ -240,12 +240,8 @@ class Exchange(Stream):
     async def _unary(self, rpc: Rpc, request: bytes) -> None:
         try:
             message = await rpc.answer(request, self)
-        except Refusal as refusal:
-            self._refuse(refusal)
-        except asyncio.CancelledError:
-            self._refuse(Refusal("CANCELLED", "Expected to answer the call, but it was cancelled"))
-        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the server
-            self._refuse(_defect(error))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
+            self._refuse(_refusal_of(error))
         else:
             if self.is_ending:
                 return
@@ -258,12 +254,8 @@ class Exchange(Stream):
             async with aclosing(answers):
                 async for message in answers:
                     await self._send(message)
-        except Refusal as refusal:
-            self._refuse(refusal)
-        except asyncio.CancelledError:
-            self._refuse(Refusal("CANCELLED", "Expected to answer the call, but it was cancelled"))
-        except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the server
-            self._refuse(_defect(error))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
+            self._refuse(_refusal_of(error))
         else:
             if self.is_ending:
                 return
@@ -338,7 +330,12 @@ def _framed(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def _defect(error: Exception) -> Refusal:
+def _refusal_of(error: BaseException) -> Refusal:
+    """Return the status of a call whose answer has failed or was cancelled."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return Refusal("CANCELLED", "Expected to answer the call, but it was cancelled")
     log.error("call failed", exc_info=error)
     return Refusal("UNKNOWN", f"Expected the call to succeed, but found a defect: {type(error).__name__}")
 

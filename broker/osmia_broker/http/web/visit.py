@@ -205,6 +205,11 @@ class Visit:
         compressed = gzip.compress(content, COMPRESSION, mtime=0)
         return HTMLResponse(compressed, status, {"content-encoding": "gzip", "vary": "accept-encoding"})
 
+    def with_query(self, path: str = "/tasks") -> str:
+        """Return the address of *path* with the query of this request."""
+        query = self.request.url.query
+        return f"{path}?{query}" if query else path
+
     def go(self, address: str, *, status: str = "", alert: str = "", undo: str = "") -> Response:
         """Send the browser to *address*, with a message that the next page shows: of success (*status*) or of refusal (*alert*).
 

@@ -25,12 +25,18 @@ from sqlalchemy import (
     union,
 )
 from sqlalchemy import column as sql_column
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 
 # The conditions have no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
+
+
+def parts(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+    """Return the SQL of the arguments of an expression."""
+    return [compiler.process(one, **options) for one in element.clauses]
 
 
 class Items(FunctionElement[Any]):

@@ -8,7 +8,6 @@ from sqlalchemy import BigInteger, Integer, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.addresses import without_password
 from osmia_broker.errors import StoreFailed
@@ -97,30 +96,26 @@ def _replace(context: "ExceptionContext") -> None:
 # --- expressions; the functions that begin with `osmia_` are those of `postgres/functions.py`
 
 
-def _parts(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
-    return [compiler.process(one, **options) for one in element.clauses]
-
-
 @compiles(dialect.Items, "postgresql")
 def _items(element: dialect.Items, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_items({', '.join(_parts(element, compiler, options))})"
+    return f"osmia_items({', '.join(dialect.parts(element, compiler, options))})"
 
 
 @compiles(dialect.Keys, "postgresql")
 def _keys(element: dialect.Keys, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_keys({', '.join(_parts(element, compiler, options))})"
+    return f"osmia_keys({', '.join(dialect.parts(element, compiler, options))})"
 
 
 @compiles(dialect.Among, "postgresql")
 def _among(element: dialect.Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = _parts(element, compiler, options)
+    column, values = dialect.parts(element, compiler, options)
     items = "osmia_keys" if isinstance(next(iter(element.clauses)).type, Integer) else "osmia_items"
     return f"({column} = ANY (ARRAY(SELECT value FROM {items}({values}))))"
 
 
 @compiles(dialect.AmongRows, "postgresql")
 def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: Any) -> str:
-    *columns, values = _parts(element, compiler, options)
+    *columns, values = dialect.parts(element, compiler, options)
     types = ["bigint" if isinstance(one.type, Integer) else "text" for one in element.clauses]
     parts = ", ".join(f"(value::json ->> {number})::{types[number]}" for number in range(len(columns)))
     return f"(({', '.join(columns)}) IN (SELECT {parts} FROM osmia_items({values})))"
@@ -128,42 +123,42 @@ def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: An
 
 @compiles(dialect.Holds, "postgresql")
 def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = _parts(element, compiler, options)
+    column, value = dialect.parts(element, compiler, options)
     return f"({value} = ANY (osmia_texts({column})))"
 
 
 @compiles(dialect.Part, "postgresql")
 def _part(element: dialect.Part, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = _parts(element, compiler, options)
+    whole, place = dialect.parts(element, compiler, options)
     return f"(({whole})::json ->> {place})"
 
 
 @compiles(dialect.NumberPart, "postgresql")
 def _number_part(element: dialect.NumberPart, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = _parts(element, compiler, options)
+    whole, place = dialect.parts(element, compiler, options)
     return f"(({whole})::json ->> {place})::bigint"
 
 
 @compiles(dialect.FlagPart, "postgresql")
 def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = _parts(element, compiler, options)
+    whole, place = dialect.parts(element, compiler, options)
     return f"(({whole})::json ->> {place})::boolean"
 
 
 @compiles(dialect.Gathered, "postgresql")
 def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_agg({', '.join(_parts(element, compiler, options))})::text"
+    return f"json_agg({', '.join(dialect.parts(element, compiler, options))})::text"
 
 
 @compiles(dialect.Fits, "postgresql")
 def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
-    column, pattern = _parts(element, compiler, options)
+    column, pattern = dialect.parts(element, compiler, options)
     return f"({column} ~ osmia_glob({pattern}))"
 
 
 @compiles(dialect.Number, "postgresql")
 def _number(element: dialect.Number, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_number({', '.join(_parts(element, compiler, options))})"
+    return f"osmia_number({', '.join(dialect.parts(element, compiler, options))})"
 
 
 @compiles(dialect.NoLimit, "postgresql")

@@ -14,7 +14,6 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.errors import Unsupported
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES
@@ -142,32 +141,28 @@ class _Compiler(SQLiteCompiler):
 # --- expressions
 
 
-def _parts(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
-    return [compiler.process(one, **options) for one in element.clauses]
-
-
 @compiles(dialect.Items, "sqlite")
 @compiles(dialect.Keys, "sqlite")
 def _items(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_each({', '.join(_parts(element, compiler, options))})"
+    return f"json_each({', '.join(dialect.parts(element, compiler, options))})"
 
 
 @compiles(dialect.Among, "sqlite")
 def _among(element: dialect.Among, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = _parts(element, compiler, options)
+    column, values = dialect.parts(element, compiler, options)
     return f"({column} IN (SELECT value FROM json_each({values})))"
 
 
 @compiles(dialect.AmongRows, "sqlite")
 def _among_rows(element: dialect.AmongRows, compiler: SQLCompiler, **options: Any) -> str:
-    *columns, values = _parts(element, compiler, options)
+    *columns, values = dialect.parts(element, compiler, options)
     parts = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(columns)))
     return f"(({', '.join(columns)}) IN (SELECT {parts} FROM json_each({values})))"
 
 
 @compiles(dialect.Holds, "sqlite")
 def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str:
-    column, value = _parts(element, compiler, options)
+    column, value = dialect.parts(element, compiler, options)
     whole = f"CASE WHEN json_valid({column}) = 1 THEN {column} END"
     return f"({value} IN (SELECT value FROM json_each({whole})))"
 
@@ -175,7 +170,7 @@ def _holds(element: dialect.Holds, compiler: SQLCompiler, **options: Any) -> str
 @compiles(dialect.Part, "sqlite")
 @compiles(dialect.NumberPart, "sqlite")
 def _part(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    whole, place = _parts(element, compiler, options)
+    whole, place = dialect.parts(element, compiler, options)
     path = f"$[{place}]" if place.isdigit() else f"$.{place[1:-1]}"
     return f"json_extract({whole}, '{path}')"
 
@@ -187,18 +182,18 @@ def _flag_part(element: dialect.FlagPart, compiler: SQLCompiler, **options: Any)
 
 @compiles(dialect.Gathered, "sqlite")
 def _gathered(element: dialect.Gathered, compiler: SQLCompiler, **options: Any) -> str:
-    return f"json_group_array({', '.join(_parts(element, compiler, options))})"
+    return f"json_group_array({', '.join(dialect.parts(element, compiler, options))})"
 
 
 @compiles(dialect.Fits, "sqlite")
 def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
-    column, pattern = _parts(element, compiler, options)
+    column, pattern = dialect.parts(element, compiler, options)
     return f"({column} GLOB {pattern})"
 
 
 @compiles(dialect.Number, "sqlite")
 def _number(element: dialect.Number, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST({', '.join(_parts(element, compiler, options))} AS REAL)"
+    return f"CAST({', '.join(dialect.parts(element, compiler, options))} AS REAL)"
 
 
 @compiles(dialect.NoLimit, "sqlite")

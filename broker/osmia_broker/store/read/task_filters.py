@@ -30,3 +30,8 @@ async def filters_of(sources: Sources, user: str) -> list[Saved]:
     """Return the saved filters of a person by name, at most `FILTERS_MAX`."""
     async with sources.database.snapshot() as snapshot:
         return [Saved(*row) for row in await snapshot.values(_OF_USER, {"user": user})]
+
+
+def has_room_for(name: str, saved: list[Saved]) -> bool:
+    """Return whether a person with these filters may save one of this name: one that they have, or one more."""
+    return len(saved) < FILTERS_MAX or name.strip() in {one.name for one in saved}

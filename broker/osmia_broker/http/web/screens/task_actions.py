@@ -89,10 +89,9 @@ async def comment(visit: Visit, key: int) -> Response:
 async def take_next(visit: Visit) -> Response:
     """Claim the best open task for the person and open it."""
     claimed = await claim_next(visit.calls.user_tasks, visit.reader, caller=visit.caller, now_ms=visit.now_ms)
-    query = visit.request.url.query
     if not claimed:
         text = "No unassigned task has you or one of your groups as a candidate."
-        return visit.go(f"/tasks?{query}" if query else "/tasks", status=text)
+        return visit.go(visit.with_query(), status=text)
     return visit.go(f"/tasks/{claimed}", status="Task claimed.")
 
 
@@ -113,8 +112,7 @@ async def snooze(visit: Visit, key: int) -> Response:
         return visit.go(await _place(visit, key), alert=await why_not(visit, key, error))
     times = [moment(then_ms)] if then_ms else []
     ways = [f"until {one}" for one in times if one] + (["until it changes"] if on_change else [])
-    query = visit.request.url.query
-    return visit.go(f"/tasks?{query}" if query else "/tasks", status=f"Task snoozed {', or '.join(ways)}.")
+    return visit.go(visit.with_query(), status=f"Task snoozed {', or '.join(ways)}.")
 
 
 @action(TASK + "/wake")
@@ -247,12 +245,10 @@ async def _place(visit: Visit, key: int) -> str:
     try:
         await visit.tasks.require(key)
     except Forbidden:
-        query = visit.request.url.query
-        return f"/tasks?{query}" if query else "/tasks"
+        return visit.with_query()
     return back_to(visit, key)
 
 
 def back_to(visit: Visit, key: int) -> str:
     """Return the address of the task, with the list that it was opened from."""
-    query = visit.request.url.query
-    return f"/tasks/{key}?{query}" if query else f"/tasks/{key}"
+    return visit.with_query(f"/tasks/{key}")

@@ -32,8 +32,7 @@ async def do_with_selected(visit: Visit) -> Response:
     """Claim, unclaim, assign or complete the tasks that are selected."""
     what, user = await visit.field("do"), (await visit.field("user")).strip()
     keys = numbers_in(await visit.fields("key"))
-    query = visit.request.url.query
-    back = f"/tasks?{query}" if query else "/tasks"
+    back = visit.with_query()
     if what not in DONE or not keys:
         return visit.go(back, alert="Nothing was done, because no task was selected.")
     if what == "assign" and not user:
@@ -64,8 +63,7 @@ async def _list_with(visit: Visit, results: list[Result], said: dict[str, str], 
 @screen("/tasks/selected")
 async def show_list_again(visit: Visit) -> Response:
     """Lead back to the list."""
-    query = visit.request.url.query
-    return visit.go(f"/tasks?{query}" if query else "/tasks")
+    return visit.go(visit.with_query())
 
 
 def _results(outcomes: Iterable[Outcome], done: str) -> list[Result]:

@@ -11,7 +11,7 @@ from osmia_broker.http.web.task_list import KEPT, MORE, read_query
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
-from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of
+from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of, has_room_for
 
 CSV_ROWS = 2_000  # read at a time
 COLUMNS = {
@@ -47,8 +47,7 @@ async def save_filter(visit: Visit) -> Response:
             back, alert="The filter was not saved, because it asks for nothing. Choose or enter something first."
         )
     name = (await visit.field("name")).strip() or listed.text[:60]
-    known = {one.name for one in await filters_of(visit.reader, visit.person.user)}
-    if name not in known and len(known) >= FILTERS_MAX:
+    if not has_room_for(name, await filters_of(visit.reader, visit.person.user)):
         return visit.go(
             back, alert=f"The filter was not saved, because you have {FILTERS_MAX} already. Delete one first."
         )
