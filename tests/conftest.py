@@ -90,6 +90,12 @@ def alone_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]
         yield door
 
 
+@pytest.fixture(params=["grpcio", "python"])
+def grpc_server(request: pytest.FixtureRequest) -> str:
+    """Every server that can carry the gRPC door."""
+    return str(request.param)
+
+
 @pytest.fixture
 def play(door: Door) -> Play:
     """Play a scenario at this door."""

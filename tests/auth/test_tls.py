@@ -21,11 +21,6 @@ def open_door(tmp_path: Path, **settings: object) -> "RunningBroker":
     return running_broker(tmp_path / "data", **certificates.write(tmp_path), **settings)  # type: ignore[return-value]
 
 
-@pytest.fixture(params=["grpcio", "python"])
-def grpc_server(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def broker(tmp_path: Path, grpc_server: str) -> Iterator[RunningBroker]:
     with open_door(tmp_path, grpc_server=grpc_server) as broker:

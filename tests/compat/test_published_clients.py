@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.auth import certificates
 from tests.compat import builds
 from tests.compat.programs import PLAY_S, PROGRAMS, play
 from tests.compat.scenarios import SEEN, write_models
@@ -29,3 +30,17 @@ def test_a_published_client_sees_what_it_should(client: str, tmp_path: Path):
 
         said = play(client, broker.address, tmp_path, expected, {"incident": incident_of})
     assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("client", "grpc_server"),
+    [*((client, "python") for client in PROGRAMS), ("go", "grpcio"), ("zeebe-node", "grpcio")],
+)
+def test_a_published_client_polls_and_streams_over_tls(client: str, grpc_server: str, tmp_path: Path):
+    write_models(tmp_path)
+    files = certificates.write(tmp_path / "certificates")
+    names = {"topology", "deploy", "poll", "stream", "refused"} - WITHOUT.get(client, set())
+    with running_broker(tmp_path / "data", grpc_server=grpc_server, **files) as broker:
+        ca = str(tmp_path / "certificates" / "ours.ca.pem")
+        said = play(client, broker.address, tmp_path, sorted(names), {}, TEST_CA=ca)
+    assert said == {name: SEEN[name] for name in names}

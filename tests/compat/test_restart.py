@@ -22,8 +22,9 @@ ONLY_POLLS = ("zeebe-node", "camunda8-sdk")  # the first has no streams, and the
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[ChildBroker]:
-    with ChildBroker(tmp_path / "data") as broker:
+def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ChildBroker]:
+    server = getattr(request, "param", "python")
+    with ChildBroker(tmp_path / "data", flags=("--grpc-server", server)) as broker:
         yield broker
 
 
@@ -52,7 +53,9 @@ def restart(broker: ChildBroker, types: list[str]) -> int:
     return worked
 
 
-@pytest.mark.parametrize("client", PROGRAMS)
+@pytest.mark.parametrize(
+    ("client", "broker"), [*((client, "python") for client in PROGRAMS), ("go", "grpcio")], indirect=["broker"]
+)
 def test_workers_survive_restarts(client: str, broker: ChildBroker, tmp_path: Path):
     write_models(tmp_path)
     answers = {"restart": lambda types: restart(broker, types.split())}

@@ -47,12 +47,6 @@ class Wire:
         return refused.value
 
 
-@pytest.fixture(params=["grpcio", "python"])
-def grpc_server(request: pytest.FixtureRequest) -> str:
-    """Every server that can carry the door."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="session")
 def gateway_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     with running_broker(tmp_path_factory.mktemp("gateway")) as broker:

@@ -18,8 +18,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def broker(tmp_path):
-    with ChildBroker(tmp_path) as one:
+def broker(tmp_path, grpc_server):
+    with ChildBroker(tmp_path, flags=("--grpc-server", grpc_server)) as one:
         assert osmia("deploy", "examples/dinner.bpmn", address=one.address).returncode == 0
         yield one
 

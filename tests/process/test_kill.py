@@ -92,8 +92,8 @@ async def all_instances(broker: ChildBroker) -> set[int]:
                 return found
 
 
-async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path):
-    broker, books = ChildBroker(tmp_path / "data"), Books()
+async def test_nothing_acknowledged_is_lost_and_nothing_is_done_twice(tmp_path: Path, grpc_server: str):
+    broker, books = ChildBroker(tmp_path / "data", flags=("--grpc-server", grpc_server)), Books()
     await asyncio.to_thread(broker.start)
     async with osmia.Client(broker.address) as client:
         await client.deploy(("p.bpmn", bpmn("start > ask:job > end")))

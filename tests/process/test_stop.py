@@ -24,8 +24,8 @@ assert STOP_S < GRACE_S, "a broker that waits for its callers is killed"
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[ChildBroker]:
-    one = ChildBroker(tmp_path, flags=("--shutdown-grace", f"{GRACE_S}s"))
+async def broker(tmp_path: Path, grpc_server: str) -> AsyncIterator[ChildBroker]:
+    one = ChildBroker(tmp_path, flags=("--shutdown-grace", f"{GRACE_S}s", "--grpc-server", grpc_server))
     await asyncio.to_thread(one.start)
     yield one
     await asyncio.to_thread(one.kill)

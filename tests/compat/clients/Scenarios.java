@@ -216,7 +216,9 @@ public final class Scenarios {
 
   public static void main(String[] arguments) throws Exception {
     models = Path.of(arguments[1]);
-    client = CLIENT_TYPE.newClientBuilder().grpcAddress(URI.create("http://" + arguments[0])).preferRestOverGrpc(false).USE_PLAINTEXT build();
+    String ca = System.getenv("TEST_CA"); // of a door with TLS
+    var builder = CLIENT_TYPE.newClientBuilder().grpcAddress(URI.create((ca == null ? "http://" : "https://") + arguments[0])).preferRestOverGrpc(false);
+    client = ca == null ? builder.USE_PLAINTEXT build() : builder.caCertificatePath(ca).build();
     scenarios();
     for (String name : List.of(arguments).subList(2, arguments.length)) {
       String field = "saw";

@@ -229,7 +229,8 @@ func played(play func() seen) (found seen, failure any) {
 
 func main() {
 	models = os.Args[2]
-	client = check(zbc.NewClient(&zbc.ClientConfig{GatewayAddress: os.Args[1], UsePlaintextConnection: true}))
+	ca := os.Getenv("TEST_CA") // of a door with TLS
+	client = check(zbc.NewClient(&zbc.ClientConfig{GatewayAddress: os.Args[1], UsePlaintextConnection: ca == "", CaCertificatePath: ca}))
 	for _, scenario := range scenarios {
 		if !slices.Contains(os.Args[3:], scenario.name) {
 			continue

@@ -12,9 +12,12 @@ const isSdk = name !== 'zeebe-node'
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
 function connect() {
-  if (!isSdk) return new required.ZBClient(address, { loglevel: 'NONE', retry: false })
+  const ca = process.env.TEST_CA // of a door with TLS
+  const secured = ca ? { useTLS: true, customSSL: { rootCerts: readFileSync(ca) } } : {}
+  if (!isSdk) return new required.ZBClient(address, { loglevel: 'NONE', retry: false, ...secured })
   return new required.Camunda8({
-    ZEEBE_GRPC_ADDRESS: `grpc://${address}`,
+    ZEEBE_GRPC_ADDRESS: `${ca ? 'grpcs' : 'grpc'}://${address}`,
+    ...(ca ? { CAMUNDA_CUSTOM_ROOT_CERT_PATH: ca } : {}),
     CAMUNDA_AUTH_STRATEGY: 'NONE',
     CAMUNDA_LOG_LEVEL: 'none',
     zeebeGrpcSettings: { ZEEBE_CLIENT_LOG_LEVEL: 'NONE', ZEEBE_GRPC_CLIENT_RETRY: false },
