@@ -17,6 +17,7 @@ import pytest
 
 CLIENTS = Path(__file__).parent / "clients"
 GO_CLIENT = "github.com/camunda/zeebe/clients/go/v8@v8.4.0"
+H2SPEC = "github.com/summerwind/h2spec@v2.2.1+incompatible"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
 CONTRACT_TOOL = "schemathesis==4.32.5"
@@ -102,6 +103,14 @@ def _go() -> Path:
             ["go", "build", "-o", "zbctl", f"{module}/cmd/zbctl"],
         ],
     )
+
+
+def h2spec() -> str:
+    """Return the path of h2spec, which plays the rules of HTTP/2 against a server."""
+    module, _, version = H2SPEC.partition("@")
+    fetch = [["go", "mod", "init", "compat"], ["go", "get", f"{module}/cmd/h2spec@{version}"]]
+    build = [["go", "build", "-o", "h2spec", f"{module}/cmd/h2spec"]]
+    return str(built("h2spec.go", H2SPEC, needs="go", fetch=fetch, build=build) / "h2spec")
 
 
 def node_program(package: str) -> list[str]:
