@@ -97,7 +97,7 @@ class Handshake:
         return frame(Proof(self._mac(is_dialler=True))) if self._is_dialler else self._own
 
     def _judge(self, proof: Proof) -> bytes:
-        """Check the proof, and only then what was claimed: a stranger learns nothing about this side."""
+        """Check the proof, and only then what was claimed: a stranger learns what the hello says, and not what is expected."""
         if not hmac.compare_digest(proof.mac, self._mac(is_dialler=not self._is_dialler)):
             raise LinkRefused("Expected a proof that the other side knows the secret of the cluster, but found another")
         self._check()
