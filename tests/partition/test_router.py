@@ -183,6 +183,22 @@ async def test_a_broker_that_starts_compares():
         assert await it.parts[2].submit(create(id="process"))
 
 
+async def test_the_others_wait_until_partition_1_has_been_read(caplog: pytest.LogCaptureFixture):
+    stores = [WatchedStore() for _ in range(3)]
+    async with several(stores) as it:
+        await it.do(DEPLOY)
+    it = Several(stores)
+    for one in reversed(it.parts):  # as a broker opens them
+        await one.open()
+        await it.parts[2].submit(batch_commands.ReadScope(0, frozenset()))
+    await it.router.opened()
+    assert it.following.lagging == []
+    assert "lags" not in caplog.text
+    await it.router.close()
+    for one in it.parts:
+        await one.close()
+
+
 async def test_nothing_is_written_where_nothing_differs():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:

@@ -37,6 +37,7 @@ class _Follower(Listener):
         self.is_behind = True  # until it has compared
         self._compare = compare
         self._is_comparing = True  # whatever was sent before is of no use
+        self.may_compare = False  # the leader has been read
         self._sent: list[FollowCluster] = []
         self._retry: asyncio.TimerHandle | None = None
 
@@ -65,7 +66,7 @@ class _Follower(Listener):
             self.task.cancel()
 
     def _begin(self) -> None:
-        if self.task is None and self.partition.is_open:
+        if self.task is None and self.may_compare and self.partition.is_open:
             self.task = asyncio.ensure_future(self._work())
             self.task.add_done_callback(self._ended)
 
@@ -138,6 +139,7 @@ class Following(Listener):
         tables = cluster_tables(self._leader.state)
         self._rows = {identity_of(row): row for kind in CLUSTER_TYPES for row in tables[kind].living()}
         for follower in self._followers.values():
+            follower.may_compare = True
             follower.compare()
 
     def changes_committed(self, changes: Changes) -> None:
