@@ -1,6 +1,6 @@
 """Variables by scope. A value is JSON text; a document of several is split at its top level and never parsed further here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from osmia_broker.model.events import CREATE, UPDATE
@@ -46,7 +46,7 @@ class VariableTable:
         row = variables.get(name)
         if row is None:
             row = variables[name] = Variable(scope_key, name, value, process_instance_key)
-            self._count(row, 1)
+            self._count((row,), 1)
             self._journal.append((self._undo_insert, (row,)))
             change = CREATE
         elif row.value == value:
@@ -63,9 +63,8 @@ class VariableTable:
         """Forget a scope whose element instance has ended; its values stay in the store."""
         variables = self._scopes.pop(scope_key, None)
         if variables is not None:
-            for row in variables.values():
-                self._count(row, -1)
-            self._journal.note(self._open_scope, scope_key, variables)
+            self._count(variables.values(), -1)
+            self._journal.append((self._open_scope, (scope_key, variables)))
 
     # --- to and from the store
 
@@ -73,12 +72,11 @@ class VariableTable:
         """Take in rows that were loaded."""
         for row in rows:
             self._scopes.setdefault(row.scope_key, {})[row.name] = row
-            self._count(row, 1)
+            self._count((row,), 1)
 
     def evict(self, scope_key: int) -> None:
         """Forget a scope whose changes are committed."""
-        for row in self._scopes.pop(scope_key, _NONE).values():
-            self._count(row, -1)
+        self._count(self._scopes.pop(scope_key, _NONE).values(), -1)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
@@ -86,10 +84,14 @@ class VariableTable:
 
     # --- memory
 
-    def _count(self, row: Variable, sign: int) -> None:
-        text = sign * (len(row.name) + len(row.value))
-        self._count_text(row.process_instance_key, text)
-        self._residency.grow(row.process_instance_key, text + sign * VARIABLE_BYTES)
+    def _count(self, rows: Collection[Variable], sign: int) -> None:
+        """Count *rows* of one scope, which belong to the same process instance."""
+        text = 0
+        for row in rows:
+            text += len(row.name) + len(row.value)
+        if rows:
+            self._count_text(row.process_instance_key, sign * text)
+            self._residency.grow(row.process_instance_key, sign * (text + len(rows) * VARIABLE_BYTES))
 
     def _count_text(self, process_instance_key: int, text: int) -> None:
         left = self._text.get(process_instance_key, 0) + text
@@ -109,8 +111,7 @@ class VariableTable:
 
     def _open_scope(self, scope_key: int, variables: dict[str, Variable]) -> None:
         self._scopes[scope_key] = variables
-        for row in variables.values():
-            self._count(row, 1)
+        self._count(variables.values(), 1)
 
     def _undo_insert(self, row: Variable) -> None:
         variables = self._scopes[row.scope_key]
@@ -118,7 +119,7 @@ class VariableTable:
         if not variables:
             del self._scopes[row.scope_key]
         del self._changed[row.scope_key, row.name]
-        self._count(row, -1)
+        self._count((row,), -1)
 
     def _undo_update(self, row: Variable, value: str, was_changed: bool) -> None:
         self._set(row, value)
