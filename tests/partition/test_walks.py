@@ -251,6 +251,15 @@ async def test_a_process_with_slow_steps_goes_on_as_due_work_from_its_second_ins
         assert len(it.store.living(Job)) == 2
 
 
+async def test_a_step_that_waits_for_a_processor_is_not_slow():
+    ticks = iter(range(10_000_000))
+    async with opened(budget=Budget(1_000, seconds=1_000_000, time=lambda: next(ticks), cpu=lambda: 0.0)) as it:
+        await it.do(deploy("start > ask:job > end"))
+        await it.do(create())
+        await it.do(create())
+        assert len(it.store.living(Job)) == 2, "the walk of the second one has not been put off"
+
+
 async def test_a_process_whose_steps_are_fast_again_is_no_longer_deferred():
     step = [1.0]
     now = [0.0]

@@ -15,7 +15,6 @@ from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, raise_incident
 from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.recording import record
-from osmia_broker.engine.slow import SLOW_STEP_S
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
 from osmia_broker.engine.walks import DEPTH_MAX, leave_walk, walk_too_deep
@@ -95,7 +94,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
     definition_key, is_slow = 0, False
     while agenda or inner:
         is_allowed = budget.allows_step()
-        if budget.step_s > SLOW_STEP_S and definition_key:
+        if budget.was_slow and definition_key:
             turn.slow.note_slow(definition_key)
             is_slow = True
         if not is_allowed:
@@ -116,7 +115,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
             turn.depth = depth
             _take(turn, element)
     budget.step_ends()
-    if budget.step_s > SLOW_STEP_S and definition_key:
+    if budget.was_slow and definition_key:
         turn.slow.note_slow(definition_key)
     elif is_due_work and not is_slow:
         turn.slow.note_fast(definition_key)

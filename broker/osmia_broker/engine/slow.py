@@ -4,7 +4,7 @@ Due work rests after each slow step as long as the step took. The walk that foll
 instances with a slow script in a loop would leave no time for others.
 """
 
-SLOW_STEP_S = 0.05  # a step beyond it is slow; an ordinary one takes a hundredth of a millisecond
+SLOW_STEP_S = 0.05  # of processor time: a step beyond it is slow; an ordinary one takes a hundredth of a millisecond
 FAST_TURNS = 8  # so many turns without a slow step in a row, and the definition is an ordinary one again
 DEFINITIONS_MAX = 1_000  # that are remembered; the oldest is forgotten first
 

@@ -13,7 +13,7 @@ from time import perf_counter, thread_time
 from osmia_broker import feel
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import DomainEvent
-from osmia_broker.engine.slow import SlowDefinitions
+from osmia_broker.engine.slow import SLOW_STEP_S, SlowDefinitions
 from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.state import State
 
@@ -37,7 +37,18 @@ class Budget:
     does not cut off a short walk.
     """
 
-    __slots__ = ("_cpu", "_cpu_by", "_last", "_steps", "_time", "_time_by", "seconds", "step_s", "steps_max")
+    __slots__ = (
+        "_begun_cpu",
+        "_cpu",
+        "_cpu_by",
+        "_last",
+        "_steps",
+        "_time",
+        "_time_by",
+        "seconds",
+        "step_s",
+        "steps_max",
+    )
 
     def __init__(
         self,
@@ -50,7 +61,7 @@ class Budget:
         self.seconds = seconds
         self._time, self._cpu = time, cpu
         self._steps = 0
-        self._time_by = self._cpu_by = self._last = 0.0
+        self._time_by = self._cpu_by = self._begun_cpu = self._last = 0.0
         self.step_s = 0.0  #: how long the last step took
 
     def begin(self) -> None:
@@ -59,6 +70,7 @@ class Budget:
         self._last = self._time()
         self._time_by = self._last + self.seconds
         self._cpu_by = 0.0
+        self._begun_cpu = self._cpu()
 
     def allows_step(self) -> bool:
         """Count one step; return False when the turn has to end."""
@@ -71,6 +83,11 @@ class Budget:
         """Measure the step that has just been taken."""
         now = self._time()
         self.step_s, self._last = now - self._last, now
+
+    @property
+    def was_slow(self) -> bool:
+        """Whether the last step was slow by itself, and did not only wait for a processor."""
+        return self.step_s > SLOW_STEP_S and self._cpu() - self._begun_cpu > SLOW_STEP_S
 
     def _allows_cpu(self) -> bool:
         now = self._cpu()
