@@ -28,6 +28,7 @@ from osmia_broker.state.rows import (
     LoopResult,
     Message,
     ProcessDefinition,
+    RemoteSubscription,
     Resource,
     StartSubscription,
     Subscription,
@@ -79,6 +80,7 @@ start_timer = Timer(BASE + 27, BASE + 27, BASE + 1, 0, "start", 0, -1, "R/PT1S",
 batch = BatchOperation(BASE + 29, BASE + 29, BatchType.CANCEL_PROCESS_INSTANCE, "{}", TEXT, 13)
 batch_item = BatchItem(BASE + 30, BASE + 30, BASE + 29, PROCESS, PROCESS)
 signal = FollowUp(BASE + 28, BASE + 28, 1, "DeliverSignal", "{}", 0)
+remote_subscription = RemoteSubscription(BASE + 31, BASE + 31, 2 * BASE + 17, 2 * BASE + 10, "p", TEXT, TEXT, "", 0)
 
 cluster_variable = ClusterVariable(TEXT, "[1]", '{"a":1}')
 start_subscription = StartSubscription(BASE + 26, BASE + 1, "p", "go", SubscriptionKind.MESSAGE, "go")
@@ -105,6 +107,7 @@ ALONE: tuple[Any, ...] = (  # they come into memory by their own key
     signal,
     batch,
     batch_item,
+    remote_subscription,
 )
 DEPLOYED: tuple[Any, ...] = (definition, requirements, decision, form, resource)
 
