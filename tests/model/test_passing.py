@@ -1,9 +1,16 @@
 """Which elements do nothing but pass the token on: the engine takes their two steps as one."""
 
+import gc
+
 import pytest
 from bpmn_fragments import read
 
 from bpmn import bpmn
+from osmia_broker.engine import Turn, commands, execute
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.model.graph import Element
+from osmia_broker.model.upstream import upstream_of
+from osmia_broker.state.state import State
 
 PASSING = {
     "a start event": ("start > end", "start"),
@@ -34,3 +41,21 @@ def test_the_token_is_passed_on_at_once(line: str, id: str) -> None:
 @pytest.mark.parametrize(("line", "id"), STAYING.values(), ids=STAYING)
 def test_the_token_stays_for_a_step(line: str, id: str) -> None:
     assert not read(bpmn(line, id="p")).elements[id].only_passes
+
+
+def test_what_was_worked_out_from_a_model_ends_with_it():
+    line = "start > fork:inclusive [n > 1 -> it:user(assignee=ada) > join:inclusive | else -> b:user > join] > end"
+    turn = Turn(State())
+    execute(turn, commands.DeployResources(compile_resources([("p.bpmn", bpmn(line, id="p"))])), 1)
+    execute(turn, commands.CreateProcessInstance("p", -1, 0, {"n": "2"}), 2)
+    [definition] = turn.definitions.processes.all()
+    model = turn.definitions.process(definition.key)
+    assert upstream_of(model.elements["join"])
+    assert model.elements["it"].worked_out.columns["assignee"] == "ada"
+    before = sum(type(one) is Element for one in gc.get_objects())
+    turn.definitions._models.clear()
+    turn.definitions._hot.clear()
+    size = len(model.elements)
+    del model
+    gc.collect()
+    assert sum(type(one) is Element for one in gc.get_objects()) <= before - size

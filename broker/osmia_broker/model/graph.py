@@ -7,6 +7,7 @@ needs the same of all of them (flows, mappings). The parts that only some have a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from osmia_broker.model.events import EventDefinition
 from osmia_broker.model.expressions import Expression
@@ -306,6 +307,7 @@ class Element:
     link_target: "Element | None" = None  # of a throwing link event
     has_conditions: bool = False  # some of its flows have conditions or skip expressions of the Activiti dialect, which any element may have
     only_passes: bool = False  # it does nothing but pass the token on, and nothing waits at it (`passing`)
+    worked_out: Any = None  # what others have worked out from it once, for all instances; it ends with the model
 
     def __repr__(self) -> str:
         return f"Element({self.id}: {self.type})"  # its fields lead to the whole graph

@@ -1,19 +1,20 @@
 """Which elements a token can still come from: the way back from the incoming flows of a joining gateway."""
 
 from collections import deque
-from functools import lru_cache
 
 from osmia_broker.model.graph import Element
 
 
-@lru_cache(maxsize=1_024)
 def upstream_of(gateway: Element) -> dict[str, frozenset[str]]:
     """Return, for each incoming flow of *gateway* by its id, the elements from which a token can reach it without passing the gateway.
 
     A boundary event is reached from its activity, a catching link event from the throwing one.
     """
-    links = _links_in(gateway)
-    return {flow.id: _way_back(flow.source, gateway, links) for flow in gateway.incoming}
+    if gateway.worked_out is None:
+        links = _links_in(gateway)
+        gateway.worked_out = {flow.id: _way_back(flow.source, gateway, links) for flow in gateway.incoming}
+    found: dict[str, frozenset[str]] = gateway.worked_out
+    return found
 
 
 def _way_back(first: Element, gateway: Element, links: dict[Element, list[Element]]) -> frozenset[str]:

@@ -24,7 +24,7 @@ class Counting(Listener):
             elif event.kind == INCIDENT and event.intent == "raised":
                 counters.incidents.add(event.name)
             if event.since_ms:
-                seconds = (event.at_ms - event.since_ms) / 1000
+                seconds = max(event.at_ms - event.since_ms, 0) / 1000  # below 0 where the clock was set back
                 if event.kind == TIMER:
                     counters.timer_lag_seconds.observe(seconds)
                 else:

@@ -5,7 +5,6 @@ The attributes are those of user-tasks.md, sections 1 to 4.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -51,7 +50,11 @@ class UserTaskProcessor(Processor):
     def activate(self, turn: Turn, instance: ElementInstance, element: Element) -> None:
         """Evaluate the attributes, then create the task, and the job of a job-based one."""
         assert element.user_task is not None, f"'{element.id}' was deployed without a user task definition"
-        attributes = _constant_attributes(element) or _attributes(turn, instance, element)
+        if element.worked_out is None:
+            element.worked_out = _constant_attributes(element) or COMPUTED
+        attributes = element.worked_out
+        if attributes is COMPUTED:
+            attributes = _attributes(turn, instance, element)
         if element.user_task.is_native:
             create_native_task(turn, instance, {**attributes.columns})
             return
@@ -78,7 +81,9 @@ class Attributes:
     job_headers: str
 
 
-@lru_cache(maxsize=1_024)
+COMPUTED = Attributes({}, "")  # stands for those of a task that are different in each instance
+
+
 def _constant_attributes(element: Element) -> Attributes | None:
     """Return the attributes of a task for which nothing has to be computed, as most are; None if it has, or if they are an incident."""
     task = element.user_task

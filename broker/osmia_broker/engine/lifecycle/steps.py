@@ -120,10 +120,13 @@ def _complete(turn: Turn, instance: ElementInstance) -> None:
 def _pass(turn: Turn, instance: ElementInstance, element: Element) -> None:
     """Take both steps of an element that only passes the token on as one. Nothing is planned that would have come between them.
 
-    They count as two for the bounds of a walk.
+    They count as two for the bounds of a walk. Only those who follow the events see the states between.
     """
     turn.depth += 1
     turn.steps += 1
+    if turn.event_log.is_recording:
+        advance(turn, instance, ElementState.ACTIVATED)
+        advance(turn, instance, ElementState.COMPLETING)
     _leave(turn, instance, element, element.outgoing)
 
 
