@@ -110,3 +110,13 @@ async def test_a_timer_that_fires_late_says_how_late():
         await it.advance(HOUR_MS + 30_000)
         assert it.store.living(ElementInstance) == []
         assert (it.counters.timer_lag_seconds.count, it.counters.timer_lag_seconds.total) == (1, 30.0)
+
+
+async def test_nothing_takes_less_than_no_time_although_the_clock_was_set_back():
+    async with opened() as it:
+        await it.do(deploy("start > a:job(type=ask) > end"))
+        await it.do(create())
+        it.clock.ms -= HOUR_MS
+        (job,) = await it.do(activate())
+        await it.do(complete(job))
+        assert seconds(it, "job", "completed") == {"ask": (1, 0.0)}
