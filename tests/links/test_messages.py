@@ -60,6 +60,7 @@ def test_bytes_are_a_message_or_a_fault(data):
         b"\x93\x03\xffx",
         b"\xc1",
         b"\x91" * 5_000,
+        b"\x98\x03\x00\xa9/t.T/Echo\xc4\x00\xc0\x00\x91\x92\xa5\x00\x00\x00H\x92\xa1x\x90",  # metadata that are no UTF-8
     ],
 )
 def test_what_is_no_message(body):

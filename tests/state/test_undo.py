@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from osmia_broker import feel
 from osmia_broker.engine import Budget, Turn, commands, execute, flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
@@ -250,3 +251,12 @@ def test_keys_behind_a_window_wait_for_its_refill():
     window.refill([11])
     assert [window.pop(), window.pop(), window.pop()] == [11, 12, None]
     assert not window
+
+
+def test_what_is_evaluated_after_a_command_has_time_of_its_own():
+    turn = fresh_turn()
+    turn.allowance.deadline = -1.0  # used up, as after a slow step
+    with pytest.raises(OsmiaError):
+        execute(turn, commands.CompleteJob(7, {}), NOW_MS)
+    turn.allowance.deadline = -1.0
+    assert feel.compile("count(for i in 1..200000 return i)").evaluate({}).value == 200_000

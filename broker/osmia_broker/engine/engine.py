@@ -75,6 +75,8 @@ def execute(turn: Turn, command: Command, now_ms: int) -> Any:
         except Exception as fault:  # noqa: BLE001 - whatever it is, memory is broken
             raise UndoFailed(f"Expected to undo {type(command).__name__}, but found {fault!r}") from reason
         raise
+    finally:
+        feel.with_allowance(None)  # what is evaluated after the command does not use up its time
     turn.journal.clear()
     return answer
 

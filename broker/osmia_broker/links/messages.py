@@ -137,7 +137,7 @@ def read_greeting(body: bytes | memoryview) -> Greeting:
     """
     try:
         return _greetings.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # msgspec lets the second one through, of the name of a kind
         raise LinkFault("Expected a greeting of a broker, but found other bytes") from None
 
 
@@ -149,7 +149,7 @@ def read(body: bytes | memoryview) -> Message:
     """
     try:
         return _messages.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise LinkFault("Expected a message of the link, but found other bytes") from None
 
 

@@ -79,7 +79,7 @@ def unpack(message: bytes) -> Travelling:
         found = _envelopes.decode(message)
         kind = _kinds()[found.name]
         command = _decoder(kind).decode(found.command)
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         raise Refusal("INVALID_ARGUMENT", "Expected a command of a partition, but found other bytes") from None
     return Travelling(found.partition, found.is_own, command if found.user is None else ByPerson(command, found.user))
 
@@ -98,7 +98,7 @@ def unpack_answer(command: Command, message: bytes) -> Any:
     kind = type(command.command if isinstance(command, ByPerson) else command)
     try:
         return _answer_decoder(kind).decode(message)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(f"Expected the answer of {kind.__name__}, but found other bytes: {error}") from None
 
 
