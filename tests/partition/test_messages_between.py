@@ -372,6 +372,19 @@ async def test_what_was_not_sent_before_a_restart_is_sent_after_it():
         assert left(it) == []
 
 
+async def test_instances_that_waited_before_a_restart_are_reached_after_it():
+    stores = [WatchedStore() for _ in range(3)]
+    async with several(stores) as it:
+        await it.do(deploy(CATCH))
+        keys = await waiting(it)
+    async with several(stores) as it:
+        await it.settled()
+        for _ in keys:
+            await published(it)
+        assert at_jobs(it) == sorted(keys)
+        assert left(it) == []
+
+
 async def test_a_message_that_was_taken_and_not_confirmed_is_not_taken_again():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:

@@ -32,6 +32,7 @@ from osmia_broker.state.rows import (
     Loop,
     LoopResult,
     Message,
+    RemoteSubscription,
     Timer,
     Variable,
 )
@@ -130,7 +131,7 @@ _OWNER_COLUMNS: dict[type, str] = {  # the column that names the element instanc
 
 
 #: The row classes whose rows may belong to no process instance; their process instance is their own key then.
-ALONE = frozenset({BatchItem, BatchOperation, CreatedOnce, FollowUp, Message, Timer})
+ALONE = frozenset({BatchItem, BatchOperation, CreatedOnce, FollowUp, Message, RemoteSubscription, Timer})
 
 
 class Assembly:
