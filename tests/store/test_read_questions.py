@@ -17,7 +17,7 @@ from sqlalchemy import text
 from osmia_broker.errors import OsmiaError, Overloaded, StoreFailed, TimedOut, Unavailable
 from osmia_broker.store.read import Reader, process_instances
 from osmia_broker.store.read.database import CONNECTIONS
-from osmia_broker.store.read.sources import question
+from osmia_broker.store.read.sources import of_cluster, question
 from tests.store.conftest import Written
 from tests.store.reading import DONE, ENDLESS, LISTS, instance, numbers
 from tests.store.rows import JOB, PROCESS
@@ -25,7 +25,7 @@ from tests.store.rows import JOB, PROCESS
 COUNT = text("SELECT count(*) FROM jobs")
 
 
-@question
+@question(of_cluster)
 async def count_endlessly(reader: Reader, running: asyncio.Event) -> None:
     """Run a statement that ends by an interruption only."""
     loop = asyncio.get_running_loop()
