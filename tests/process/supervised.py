@@ -20,12 +20,15 @@ def main() -> None:
     if "fail" in words or ("once" in words and started == 2):
         say("the port is taken")
         sys.exit(3)
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGTERM, (lambda *_: say("deaf")) if "deaf" in words else drain)
     draft = folder / f"{number}.draft"
     draft.write_text(str(os.getpid()))
     draft.replace(folder / f"{number}.ready")
     while True:
-        signal.pause()
+        os.read(woken, 1)  # a signal that comes just before wakes this, too; `signal.pause` would miss it
 
 
 def say(text: str) -> None:
