@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # read at its import; its handlers break some of the programs that tests start
+os.environ.setdefault(
+    "GRPC_ENABLE_FORK_SUPPORT", "0"
+)  # read at its import; its handlers break some of the programs that tests start
 
 from tests import postgres
 from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, SeveralDoor, running_broker
