@@ -35,7 +35,14 @@ class Terminal:
         command = [*program, "demo", "--port-base", "41500", "--no-browser", *options]
         variables = environ() if variables is None else variables
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, cwd=folder, env=variables, start_new_session=True
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder,
+            env=variables,
+            start_new_session=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - the child does nothing else before its program begins
         )
         os.close(slave)
         self.text = ""
@@ -65,6 +72,11 @@ class Terminal:
             self.process.terminate()
             self.process.wait(SEEN_S)
         os.close(self._master)
+
+
+def _hear_ctrl_c() -> None:
+    """As at a terminal: what runs the tests in the background may ignore Ctrl-C, and its children with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

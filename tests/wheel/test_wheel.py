@@ -107,9 +107,7 @@ def test_the_demo_of_the_wheel_is_played_in_a_browser(installed: Path, tmp_path:
             region = page.get_by_role("region", name="Task")
             region.get_by_role("button", name="Claim").click()
             region.get_by_role("button", name="Complete task").wait_for()
-            region.get_by_role("button", name="Add variable").click()
-            region.get_by_role("textbox", name="Variable name").fill("dinner")
-            region.get_by_role("textbox", name="Variable value").fill('"pizza"')
+            region.get_by_role("textbox", name="Dinner").fill("pizza")  # form-js came with the wheel
             region.get_by_role("button", name="Complete task").click()
             at.sees(r'completed "Decide what\'s for dinner" +dinner = "pizza"')
             page.goto(f"{origin}/instances")
