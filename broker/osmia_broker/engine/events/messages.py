@@ -259,17 +259,9 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     subscription = turn.subscriptions.get(command.subscription_key)
     if subscription is None:
         return
-    process_id = subscription.bpmn_process_id
-    message = _oldest_kept(
-        turn,
-        subscription.name,
-        subscription.correlation_key,
-        process_id,
-        lambda message: _is_for(turn, message.business_id, subscription),
-    )
+    message = _take_kept(turn, subscription, lambda message: _is_for(turn, message.business_id, subscription))
     if message is None:
         return
-    _note_reached(turn, message, [process_id])
     _correlate(turn, subscription, variables_of(message), message.key)
     turn.follow(subscription.process_instance_key, command)
 
@@ -280,23 +272,26 @@ def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
     subscription: RemoteSubscription | None = turn.state.find(RemoteSubscription, command.remote_key)
     if subscription is None:
         return
-    process_id = subscription.bpmn_process_id
-    message = _oldest_kept(
-        turn,
-        subscription.name,
-        subscription.correlation_key,
-        process_id,
-        lambda message: _is_for_remote(message.business_id, subscription),
-    )
+    message = _take_kept(turn, subscription, lambda message: _is_for_remote(message.business_id, subscription))
     if message is None:
         return
-    _note_reached(turn, message, [process_id])
     kept = CorrelateMessage(
         message.key, message.name, message.correlation_key, variables_of(message), 0, (), message.business_id
     )
     send_to_remote(turn, subscription, kept)
     if subscription.stays_open:
         turn.follow(0, command)
+
+
+def _take_kept(
+    turn: Turn, subscription: Subscription | RemoteSubscription, fits: Callable[[Message], bool]
+) -> Message | None:
+    """Return the oldest kept message that *fits* the subscription, noted as one that its process has had; None if there is none."""
+    process_id = subscription.bpmn_process_id
+    message = _oldest_kept(turn, subscription.name, subscription.correlation_key, process_id, fits)
+    if message is not None:
+        _note_reached(turn, message, [process_id])
+    return message
 
 
 def _oldest_kept(
