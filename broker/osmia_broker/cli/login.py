@@ -2,20 +2,19 @@
 
 import sys
 import webbrowser
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from osmia_broker.cli import profiles
 from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.profiles import Profile, Renewal
 from osmia_broker.cli.session import Session, with_session
 from osmia_broker.config import has_browser
 
 app = typer.Typer(add_completion=False)
 
-PASSWORD_BYTES_MAX = 8_192
 NOBODY = "nobody"  # a token that no broker takes
 
 
@@ -94,7 +93,7 @@ def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
         raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
     name = user or str(typer.prompt("User", err=True))
     password = (
-        _first_line(password_file)
+        first_line(password_file)
         if password_file
         else str(typer.prompt(f"Password of {name}", hide_input=True, err=True))
     )
@@ -105,18 +104,6 @@ def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
             else "Expected a password, but found none."
         )
     return Profile(profile.address, user=name, password=password)
-
-
-def _first_line(file: str) -> str:
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(PASSWORD_BYTES_MAX)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(PASSWORD_BYTES_MAX)
-        return content.decode().split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise usage(f"Expected a password in '{file}', but found: {error}.") from error
 
 
 def _at_provider(session: Session, profile: Profile, issuer: str, client_id: str, *, opens: bool) -> Profile:

@@ -15,11 +15,11 @@ from osmia_broker.auth.users_file import StoredUser, Users, UsersFileError
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.output import Column
+from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False, help="Who may sign in with a password: add, list, password, remove.")
 
-PASSWORD_BYTES_MAX = 8_192
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name; it is the assignee of their tasks.")]
 DataDir = Annotated[
@@ -171,7 +171,7 @@ def _password(name: str, file: str) -> str:
         Failure: USAGE; there is none, or it is too weak.
     """
     if file:
-        given = _first_line(file)
+        given = first_line(file)
     elif sys.stdin.isatty():
         given = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
@@ -181,17 +181,3 @@ def _password(name: str, file: str) -> str:
     except ValueError as error:
         raise usage(f"{error}.") from error
     return str(given)
-
-
-def _first_line(file: str) -> str:
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(PASSWORD_BYTES_MAX)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(PASSWORD_BYTES_MAX)
-        return content.decode().split("\n", 1)[0].removesuffix("\r")
-    except OSError as error:
-        raise usage(f"Expected to read the password from '{file}', but found: {preflight.reason(error)}.") from error
-    except UnicodeDecodeError as error:
-        raise usage("Expected a password in UTF-8, but found bytes that are not.") from error
