@@ -1,5 +1,6 @@
 """What may be decided at a task over gRPC, through the SDK: proposals, and what is taken back within ten seconds."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 import osmia
 from osmia.errors import InvalidArgument, InvalidState, NotFound
 from osmia.results import InstanceState
+from osmia_broker.calls.caller import Caller
+from osmia_broker.calls.results import Results
+from osmia_broker.calls.task_proposals import Undecided
+from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.engine.task_commands import CompleteHeldTask
 from osmia_broker.store.read.task_proposals import HELD
 from tests.bpmn import bpmn
@@ -218,6 +223,24 @@ def test_a_proposal_is_answered_once(start: Any, state: str):
         place.desk.answer_proposal(made, "ACCEPTED")
     again = place.desk.propose(place.key, outcome="reject", user="agent")
     assert [one.key for one in place.desk.proposals(place.key)] == [made, again]
+
+
+def test_of_those_who_answer_a_proposal_at_the_same_moment_one_does(start: Any):
+    place = start()
+    made = place.desk.propose(place.key, {"amount": 450}, user="agent")
+    broker = place.broker.broker
+    undecided = Undecided(UserTaskCalls(broker.partition, Results(broker.partition)), broker._reader)
+
+    async def at_once() -> list[Any]:
+        people = [Caller({"osmia-user": f"p{number}"}) for number in range(5)]
+        answers = [undecided.answer(made, "ANSWERED", answer=one.user, caller=one) for one in people]
+        return await asyncio.gather(*answers, return_exceptions=True)
+
+    outcomes = place.broker.run(at_once())
+    assert sum(one is None for one in outcomes) == 1
+    assert {type(one).__name__ for one in outcomes if one is not None} == {"InvalidState"}
+    [seen] = place.desk.proposals(place.key)
+    assert seen.answer == seen.answered_by == f"p{outcomes.index(None)}"
 
 
 def test_what_is_no_proposal_and_no_answer_is_refused(start: Any):

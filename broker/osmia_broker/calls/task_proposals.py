@@ -1,6 +1,8 @@
 """Calls about what a person may still decide: proposals to answer, and steps to take back."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -124,13 +126,36 @@ class Undecided:
         if state == ProposalState.ANSWERED and not answer.strip():
             raise InvalidArgument("Expected an answer to have a text, but found none")
         checks.at_most("answer", answer, COMMENT_CHARACTERS)
-        found = await proposal(self._reader, checks.int64("proposalKey", proposal_key))
+        checks.int64("proposalKey", proposal_key)
+        with self._alone(proposal_key):
+            await self._answer(proposal_key, ProposalState(state), answer, caller, wait_ms)
+
+    @contextmanager
+    def _alone(self, proposal_key: int) -> Iterator[None]:
+        """Keep others from answering the same proposal at the same moment: each of them has read that it is open.
+
+        Raises:
+            InvalidState: somebody is answering it.
+
+        """
+        answering = self._tasks.proposals_being_answered
+        if proposal_key in answering:
+            raise InvalidState(
+                f"Expected the proposal with key '{proposal_key}' to be open, but somebody is answering it"
+            )
+        answering.add(proposal_key)
+        try:
+            yield
+        finally:
+            answering.discard(proposal_key)
+
+    async def _answer(self, proposal_key: int, to: ProposalState, answer: str, caller: Caller, wait_ms: int) -> None:
+        found = await proposal(self._reader, proposal_key)
         if found.state != ProposalState.OPEN:
             raise InvalidState(
                 f"Expected the proposal with key '{proposal_key}' to be open, but it is {found.state.lower()}"
             )
         variables, actor = parse_variables(found.variables), self._tasks.actor(caller)
-        to = ProposalState(state)
         if to is ProposalState.ACCEPTED:
             await self._require_form(found, actor)
         await self._tasks.done(lambda ticket: AnswerTaskProposal(found, to, answer, variables, actor, ticket), wait_ms)

@@ -1,7 +1,9 @@
 """Calls of people on user tasks: claim, assign, update, complete, comment, drafts; and global task listeners (user-tasks.md, sections 6 and 7)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
@@ -54,6 +56,7 @@ class UserTaskCalls(PartitionCalls):
         super().__init__(partition)
         self._results = results
         self.policy = policy
+        self.proposals_being_answered: set[int] = set()  # by callers of this process
 
     async def assign(
         self,
@@ -91,15 +94,22 @@ class UserTaskCalls(PartitionCalls):
         await self.done(lambda ticket: AssignUserTask(key, "", action, actor, ticket), wait_ms)
 
     async def claim_next(self, keys: Sequence[int], *, caller: Caller, action: str = "", wait_ms: int = 0) -> int:
-        """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0."""
+        """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0.
+
+        If a task listener denies one, the next is tried.
+        """
         if not caller.user.strip():
             raise InvalidArgument("No assignee provided")
         self._checked(0, caller.user, action)
-        actor, tried = self.actor(caller), tuple(keys)
-        claimed: tuple[int, bool] = await self.done(
-            lambda ticket: ClaimNextUserTask(tried, actor.user, action, actor, ticket), wait_ms
-        )
-        return claimed[0]
+        actor, left = self.actor(caller), tuple(keys)
+        until_s = time.monotonic() + _wait_s(wait_ms)
+        while left:
+            command = partial(ClaimNextUserTask, left, actor.user, action, actor)
+            (key, _), refusal = await self._decided(command, max(until_s - time.monotonic(), 0))
+            if not refusal:
+                return int(key)
+            left = left[left.index(key) + 1 :]
+        return 0
 
     async def update(
         self,
@@ -262,24 +272,30 @@ class UserTaskCalls(PartitionCalls):
 
     async def done(self, command: Callable[[int], Command], wait_ms: int = 0) -> Any:
         """Submit the command that is made with a ticket, and wait for the task listeners if it has to; return its answer."""
+        answer, refusal = await self._decided(command, _wait_s(wait_ms))
+        if refusal:
+            _refuse(refusal, command(0).intent)
+        return answer
+
+    async def _decided(self, command: Callable[[int], Command], wait_s: float) -> tuple[Any, str]:
+        """Submit the command as `done` does; return its answer, and the refusal by a task listener if there is one."""
         result = self._results.expect()
-        made = command(result.ticket)
         submission: asyncio.Future[Any] | None = None
-        wait_s = seconds(wait_ms) if wait_ms > 0 else LISTENERS_WAIT_S
         try:
-            submission = self._partition.submit(made)
+            submission = self._partition.submit(command(result.ticket))
             answer = await asyncio.shield(submission)
             is_done = answer[1] if isinstance(answer, tuple) else answer
-            refusal = "" if is_done else await result.within(wait_s)
+            return answer, "" if is_done else await result.within(wait_s)
         except TimeoutError:
             raise TimedOut(
                 f"Expected the task listeners to be done within {wait_s:g} s, but they still work; the change goes on"
             ) from None
         finally:
             result.forget(submission)
-        if refusal:
-            _refuse(refusal, made.intent)
-        return answer
+
+
+def _wait_s(wait_ms: int) -> float:
+    return seconds(wait_ms) if wait_ms > 0 else LISTENERS_WAIT_S
 
 
 def _refuse(text: str, intent: str) -> NoReturn:

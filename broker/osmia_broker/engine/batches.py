@@ -161,15 +161,11 @@ def _left(turn: Turn, batch_key: int) -> tuple[list[BatchItem], bool]:
 
 def _try(turn: Turn, carry_out: Callable[[], None]) -> str:
     """Carry a command out, or undo it; return the reason of its refusal, empty if there is none."""
-    savepoint, planned, inner = turn.journal.mark(), len(turn.agenda), len(turn.inner)
+    savepoint = turn.savepoint()
     try:
         carry_out()
     except (Rejection, IncidentRaised) as refusal:
-        turn.journal.roll_back(savepoint)
-        while len(turn.agenda) > planned:
-            turn.agenda.pop()
-        while len(turn.inner) > inner:
-            turn.inner.pop()
+        turn.take_back(savepoint)
         return str(refusal)[:REASON_CHARACTERS]
     return ""
 

@@ -3,15 +3,25 @@
 from osmia_broker.engine.commands import CarryOut, ParkFollowUp
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import act_on, park_follow_up, take_follow_up
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
+from osmia_broker.engine.variables import TooLarge
+from osmia_broker.state.rows import ErrorType
 
 
 @handles(CarryOut)
 def carry_out(turn: Turn, command: CarryOut) -> None:
-    """Carry one follow-up out, unless that has been done already."""
+    """Carry one follow-up out, unless that has been done already. If it ends in an incident, it waits behind that."""
+    savepoint = turn.savepoint()
     inner = take_follow_up(turn, command.follow_up_key)
-    if inner is not None:
+    if inner is None:
+        return
+    try:
         act_on(turn, inner)
+    except (IncidentRaised, TooLarge) as stop:
+        turn.take_back(savepoint)
+        error_type = stop.error_type if isinstance(stop, IncidentRaised) else ErrorType.IO_MAPPING_ERROR
+        park_follow_up(turn, command.follow_up_key, str(stop), error_type)
 
 
 @handles(ParkFollowUp)

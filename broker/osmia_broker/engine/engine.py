@@ -124,22 +124,21 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
 
 
 def _take(turn: Turn, element: ElementInstance) -> None:
-    planned, inner = len(turn.agenda), len(turn.inner)
-    savepoint = turn.journal.mark()
+    savepoint = turn.savepoint()
     try:
         take_step(turn, element)
     except IncidentRaised as stop:
-        _take_back(turn, savepoint, planned, inner)
+        turn.take_back(savepoint)
         raise_incident(turn, element, stop.error_type, str(stop))
     except TooLarge as fault:
-        _take_back(turn, savepoint, planned, inner)
+        turn.take_back(savepoint)
         raise_incident(turn, element, ErrorType.IO_MAPPING_ERROR, str(fault))
     except (Missing, Rejection):
         raise
     except Exception as defect:  # the instance stops, the partition goes on (reliability.md, promise 12)
         where = {"element_id": element.element_id, "process_instance_key": element.process_instance_key}
         log.exception("step failed", extra=where)
-        _take_back(turn, savepoint, planned, inner)
+        turn.take_back(savepoint)
         raise_incident(turn, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 
 
@@ -148,22 +147,14 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
     turn.depth = depth
     turn.steps += 1
     turn.allowance.begin()
-    savepoint, inner = turn.journal.mark(), len(turn.inner)
+    savepoint = turn.savepoint()
     try:
         act_on(turn, command)
     except (IncidentRaised, TooLarge) as stop:
-        _take_back(turn, savepoint, 0, inner)
+        turn.take_back(savepoint)
         process = turn.elements.get(process_instance_key)
         if process is None:
             return
         leave_follow_up(turn, process_instance_key, command, due_ms=WAITING)
         error_type = stop.error_type if isinstance(stop, IncidentRaised) else ErrorType.IO_MAPPING_ERROR
         raise_incident(turn, process, error_type, str(stop))
-
-
-def _take_back(turn: Turn, savepoint: int, planned: int, inner: int) -> None:
-    turn.journal.roll_back(savepoint)
-    while len(turn.agenda) > planned:
-        turn.agenda.pop()
-    while len(turn.inner) > inner:
-        turn.inner.pop()

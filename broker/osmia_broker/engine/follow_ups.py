@@ -97,7 +97,7 @@ def _command_of(row: FollowUp) -> Command:
     return msgspec.json.decode(row.content, type=command_type)
 
 
-def park_follow_up(turn: Turn, key: int, reason: str) -> None:
+def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = ErrorType.UNKNOWN) -> None:
     """Let a follow-up that cannot be carried out wait behind an incident of its process instance."""
     row: FollowUp | None = turn.state.find(FollowUp, key)
     if row is None:
@@ -109,7 +109,7 @@ def park_follow_up(turn: Turn, key: int, reason: str) -> None:
             stopped(turn, _command_of(row), reason)
         return
     turn.follow_ups.update(row, due_ms=WAITING)
-    raise_incident(turn, process, ErrorType.UNKNOWN, reason)
+    raise_incident(turn, process, error_type, reason)
 
 
 def release_follow_ups(turn: Turn, process_instance_key: int) -> None:

@@ -26,8 +26,11 @@ UNDO = "undo"  #: the action in the history of the task
 
 @handles(HoldUserTask)
 def hold_user_task(turn: Turn, command: HoldUserTask) -> int:
-    """Promise the completion. Whoever may not complete the task is refused now, not later."""
+    """Promise the completion. What would refuse it now is refused now, not later: so it is tried, and taken back."""
     task = changeable_task(turn, command.user_task_key, command.actor, Right.COMPLETE, "complete")
+    savepoint = turn.savepoint()
+    change_or_refuse(turn, task, completion(command.actor.user, command.variables, command.action))
+    turn.take_back(savepoint)
     turn.user_tasks.update(task, state=UserTaskState.COMPLETING)
     held = CompleteHeldTask(task.key, command.variables, command.action, command.actor.user)
     due_ms = turn.now_ms + command.hold_ms

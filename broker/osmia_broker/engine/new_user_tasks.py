@@ -15,9 +15,11 @@ from osmia_broker.state.task_rows import (
     REMOVED,
     STANDS,
     CandidateKind,
+    ProposalState,
     TaskCandidate,
     TaskEvent,
     TaskOperation,
+    TaskProposal,
     UserTask,
     UserTaskState,
 )
@@ -36,6 +38,14 @@ _COLUMNS = {
 ATTRIBUTES = frozenset(_COLUMNS)
 _CANDIDATES = {"candidateUsers": CandidateKind.USER, "candidateGroups": CandidateKind.GROUP}
 _MOMENTS = {"dueDate": "due_ms", "followUpDate": "follow_up_ms"}
+
+#: The action in the history of a task whose proposal is answered.
+_ANSWERS = {
+    ProposalState.ACCEPTED: "accept proposal",
+    ProposalState.EDITED: "edit proposal",
+    ProposalState.ANSWERED: "answer proposal",
+    ProposalState.IGNORED: "ignore proposal",
+}
 
 TASK_BYTES_MAX = 1_000_000  # of the texts of a task: an entry of its history has some of them twice, and clients accept 4 MiB a message
 _TEXTS = tuple(
@@ -176,6 +186,12 @@ def note_event(
         at_ms=turn.now_ms,
     )
     turn.notes[TaskEvent].write(event)
+
+
+def write_answer(turn: Turn, task: UserTask, answered: TaskProposal) -> None:
+    """Write the answer to a proposal, and its step in the history of the task."""
+    turn.notes[TaskProposal].write(answered)
+    note_event(turn, task, TaskOperation.UPDATE, action=_ANSWERS[answered.state], user=answered.answered_by, diff={})
 
 
 def answer_waiting(turn: Turn, task: UserTask, text: str = "") -> None:

@@ -6,21 +6,13 @@ A proposal is a note: the engine writes it and never reads it. So a command that
 from dataclasses import replace
 
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.new_user_tasks import note_event
+from osmia_broker.engine.new_user_tasks import note_event, write_answer
 from osmia_broker.engine.task_commands import AnswerTaskProposal, ProposeForUserTask
 from osmia_broker.engine.task_listeners import completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
 from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
-
-#: The action in the history of the task.
-_ACTIONS = {
-    ProposalState.ACCEPTED: "accept proposal",
-    ProposalState.EDITED: "edit proposal",
-    ProposalState.ANSWERED: "answer proposal",
-    ProposalState.IGNORED: "ignore proposal",
-}
 
 
 @handles(ProposeForUserTask)
@@ -47,13 +39,13 @@ def propose(turn: Turn, command: ProposeForUserTask) -> int:
 
 @handles(AnswerTaskProposal)
 def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
-    """Write the answer, and complete the task if the values are accepted."""
+    """Write the answer. Values are accepted with the completion of the task: when it takes effect, and not if a task listener denies it."""
     made, user = command.proposal, command.actor.user
     task = changeable_task(turn, made.user_task_key, command.actor, Right.COMPLETE, "answer a proposal for")
     answered = replace(made, state=command.state, answered_by=user, answered_ms=turn.now_ms, answer=command.answer)
-    turn.notes[TaskProposal].write(answered)
-    note_event(turn, task, TaskOperation.UPDATE, action=_ACTIONS[command.state], user=user, diff={})
     if command.state is not ProposalState.ACCEPTED:
+        write_answer(turn, task, answered)
         return True
     change = completion(user, command.variables, made.outcome, command.ticket)
+    change.proposal = answered
     return change_or_refuse(turn, task, change)

@@ -30,11 +30,12 @@ from osmia_broker.engine.new_user_tasks import (
     refuse_large,
     refuse_waiting,
     value_of,
+    write_answer,
 )
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model import RESERVED_HEADERS, TASK_LISTENER_EVENTS
 from osmia_broker.state.rows import ElementInstance, JobKind, JobState
-from osmia_broker.state.task_rows import TaskOperation, TaskTransition, UserTask, UserTaskState
+from osmia_broker.state.task_rows import TaskOperation, TaskProposal, TaskTransition, UserTask, UserTaskState
 
 CREATING, ASSIGNING, UPDATING, COMPLETING, CANCELING = EVENTS = TASK_LISTENER_EVENTS
 MAY_BE_DENIED = {ASSIGNING: "Assignment", UPDATING: "Update", COMPLETING: "Completion"}  #: the word in the refusal
@@ -42,6 +43,7 @@ MAY_BE_DENIED = {ASSIGNING: "Assignment", UPDATING: "Update", COMPLETING: "Compl
 Listener = tuple[str, int, dict[str, str]]  #: type, retries and headers of its job
 
 _read_listeners = msgspec.json.Decoder(list[Listener]).decode
+_read_proposal = msgspec.json.Decoder(TaskProposal).decode
 _read_event_types = msgspec.json.Decoder(list[str]).decode
 
 
@@ -56,6 +58,7 @@ class Change:
     changes: Changes = field(default_factory=dict)
     variables: Variables = field(default_factory=dict)
     ticket: int = 0
+    proposal: TaskProposal | None = None  # as it is written when the completion that accepts it takes effect
 
 
 def completion(user: str, variables: Variables, action: str = "", ticket: int = 0) -> Change:
@@ -163,6 +166,7 @@ def _wait(turn: Turn, task: UserTask, change: Change, listeners: list[Listener])
         changes=msgspec.json.encode(change.changes).decode(),
         variables=msgspec.json.encode(change.variables).decode(),
         listeners=msgspec.json.encode(listeners).decode(),
+        proposal=msgspec.json.encode(change.proposal).decode() if change.proposal is not None else "",
     )
     turn.task_transitions.insert(transition)
     turn.user_tasks.update(task, state=UserTaskState(change.event.upper()))
@@ -225,12 +229,10 @@ def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, correc
         _create_listener_job(turn, task, transition)
         return
     turn.task_transitions.end(transition, turn.now_ms)
-    variables = msgspec.json.decode(transition.variables)
-    _finish(
-        turn,
-        task,
-        Change(transition.event, transition.operation, transition.action, transition.user, changes, variables),
-    )
+    finished = Change(transition.event, transition.operation, transition.action, transition.user, changes)
+    finished.variables = msgspec.json.decode(transition.variables)
+    finished.proposal = _read_proposal(transition.proposal) if transition.proposal else None
+    _finish(turn, task, finished)
     if not turn.task_transitions.has_any("user_task_key", task.key):
         answer_waiting(turn, task)
 
@@ -259,6 +261,8 @@ def _finish(turn: Turn, task: UserTask, change: Change) -> None:
         follow_waiting(turn, task.process_instance_key, ContinueTermination)
         return
     is_completed = change.event == COMPLETING
+    if change.proposal is not None:
+        write_answer(turn, task, change.proposal)
     diff = apply_changes(turn, task, change.changes, **({} if is_completed else _BACK[task.state]))
     is_repeated = not diff and change.action == "claim"  # the person has the task already: nothing has happened
     if diff or (change.user and not is_repeated) or change.action not in _DEFAULT_ACTIONS:

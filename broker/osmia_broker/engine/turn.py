@@ -29,6 +29,9 @@ Planned = tuple[
 #: a command that another one leaves to be carried out in the same turn: the process instance it works on, the command, the depth
 Inner = tuple[int, Command, int]
 
+#: a moment of a turn: the length of its journal, of its agenda and of its inner commands
+Savepoint = tuple[int, int, int]
+
 
 class Budget:
     """How much of a walk one turn may carry out: steps, and time.
@@ -202,6 +205,19 @@ class Turn:
     def now(self) -> datetime:
         """The time of the command, as the expression languages take it."""
         return datetime.fromtimestamp(self.now_ms / 1000, UTC)
+
+    def savepoint(self) -> Savepoint:
+        """Return this moment, for `take_back`."""
+        return self.journal.mark(), len(self.agenda), len(self.inner)
+
+    def take_back(self, savepoint: Savepoint) -> None:
+        """Undo all changes since *savepoint*, and forget the steps and commands that were planned since."""
+        changes, planned, inner = savepoint
+        self.journal.roll_back(changes)
+        while len(self.agenda) > planned:
+            self.agenda.pop()
+        while len(self.inner) > inner:
+            self.inner.pop()
 
     def plan(self, element: ElementInstance) -> None:
         """Put the next step of *element* on the agenda; its state says which step that is."""

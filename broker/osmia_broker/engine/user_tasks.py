@@ -72,12 +72,17 @@ def claim_user_task(turn: Turn, command: ClaimUserTask) -> bool:
 
 @handles(ClaimNextUserTask)
 def claim_next_user_task(turn: Turn, command: ClaimNextUserTask) -> tuple[int, bool]:
-    """Claim the first task that is still free and that the person may claim."""
+    """Claim the first task that is still free and that the person may claim. A task that cannot be claimed holds up no other."""
     found = {task.key: task for task in turn.state.find_all(UserTask, command.user_task_keys)}
     for key in command.user_task_keys:
         task = found.get(key)
-        if task is not None and _is_free(turn, task) and _may_claim(task, command):
+        if task is None or not _is_free(turn, task) or not _may_claim(task, command):
+            continue
+        savepoint = turn.savepoint()
+        try:
             return key, change_or_refuse(turn, task, _assignment(command, TaskOperation.ASSIGN, "claim"))
+        except (InvalidState, InvalidArgument):  # its listeners cannot be evaluated, say
+            turn.take_back(savepoint)
     return 0, True
 
 

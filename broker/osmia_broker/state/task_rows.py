@@ -78,7 +78,12 @@ class UserTask:
     sees_only_own: int = changing(0)  # 1 if an Activiti mapping chose its variables, so that it sees no others
 
 
-@stored("task_transitions", of_instance=True, lookups=("user_task_key",), sized=("changes", "variables", "listeners"))
+@stored(
+    "task_transitions",
+    of_instance=True,
+    lookups=("user_task_key",),
+    sized=("changes", "variables", "listeners", "proposal"),
+)
 @dataclass(slots=True)
 class TaskTransition:
     """A change of a user task that waits for task listeners. It ends when the last of them is done, or one of them denies it."""
@@ -96,6 +101,7 @@ class TaskTransition:
     listeners: str = "[]"  # JSON array of [type, retries, headers]
     listeners_done: int = changing(0)
     ended_ms: int = changing(0)
+    proposal: str = ""  # JSON object: the row of the proposal that is accepted with the completion; empty for none
 
 
 STANDS, ENDED, REMOVED = range(3)  #: of a candidate: of an open task; of one that ended with it; taken away before

@@ -3,6 +3,7 @@
 from osmia_broker.engine.commands import ContinueTermination
 from osmia_broker.engine.domain_events import INSTANCE
 from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
+from osmia_broker.engine.held_rows import release_for_the_end
 from osmia_broker.engine.lifecycle.compensable import finish_handler
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, insert, is_empty
@@ -82,6 +83,8 @@ def terminate(turn: Turn, instance: ElementInstance) -> None:
 def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: bool = False) -> None:
     """Begin to end *instance* as `terminate` does if there is very much inside; with *ends_scopes* as `terminate_with_scopes` does."""
     if instance.state is not ElementState.TERMINATING:
+        if not instance.scope_key:
+            release_for_the_end(turn, instance)
         turn.elements.begin_to_terminate(instance)
         turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes))
 

@@ -1,0 +1,63 @@
+"""The rows of a suspended process instance that are held: jobs that wait, and every due time. Released when it is resumed, or begins to end."""
+
+from osmia_broker.engine.new_instances import add_origin, origin_of
+from osmia_broker.engine.turn import Turn
+from osmia_broker.model.timers import LATEST_MS
+from osmia_broker.state.rows import ElementInstance, JobState
+
+
+def with_called(turn: Turn, process: ElementInstance) -> list[ElementInstance]:
+    """Return *process* and all instances that it has called, at any depth."""
+    found, callers = [process], [process]
+    while callers:
+        called = (row for caller in callers for row in turn.called.of_instance(caller.key))
+        callers = turn.state.find_all(ElementInstance, [row.called_process_instance_key for row in called])
+        found += callers
+    return found
+
+
+def hold(turn: Turn, process: ElementInstance) -> None:
+    """Suspend *process*, unless it is suspended already."""
+    origin = origin_of(turn, process.key) or add_origin(turn, process)
+    if origin.suspended_ms:
+        return
+    turn.origins.update(origin, suspended_ms=turn.now_ms)
+    for job in turn.jobs.of_instance(process.key):
+        state = JobState.SUSPENDED if job.state is JobState.ACTIVATABLE else job.state
+        turn.jobs.update(job, state=state, deadline_ms=-job.deadline_ms)  # a time below 0 is held
+    for timer in turn.timers.of_instance(process.key):
+        turn.timers.update(timer, due_ms=-timer.due_ms)
+    for follow_up in turn.follow_ups.of_instance(process.key):
+        turn.follow_ups.update(follow_up, due_ms=-follow_up.due_ms)
+
+
+def release(turn: Turn, process: ElementInstance) -> bool:
+    """Let *process* be suspended no longer; each due time is moved by the time of the suspension. Return whether it was suspended."""
+    origin = origin_of(turn, process.key)
+    if origin is None or not origin.suspended_ms:
+        return False
+    held_ms = max(turn.now_ms - origin.suspended_ms, 0)
+    turn.origins.update(origin, suspended_ms=0)
+    for job in turn.jobs.of_instance(process.key):
+        state = JobState.ACTIVATABLE if job.state is JobState.SUSPENDED else job.state
+        turn.jobs.update(job, state=state, deadline_ms=_moved(job.deadline_ms, held_ms))
+    for timer in turn.timers.of_instance(process.key):
+        turn.timers.update(timer, due_ms=_moved(timer.due_ms, held_ms))
+    for follow_up in turn.follow_ups.of_instance(process.key):
+        turn.follow_ups.update(follow_up, due_ms=_moved(follow_up.due_ms, held_ms))
+    return True
+
+
+def release_for_the_end(turn: Turn, process: ElementInstance) -> None:
+    """Release *process*, which begins to end, and all that it has called: task listeners have to work before the end.
+
+    Nothing else acts meanwhile, because everything in them is ending.
+    """
+    if len(turn.origins) and release(turn, process):
+        for called in with_called(turn, process)[1:]:
+            release(turn, called)
+
+
+def _moved(held: int, held_ms: int) -> int:
+    """Return the due time of a row that was held, later by the time for which it was held; 0 stays "never"."""
+    return min(-held + held_ms, LATEST_MS) if held < 0 else 0

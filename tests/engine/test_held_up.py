@@ -1,0 +1,186 @@
+"""Tasks that something holds up: listeners before the end of a suspended instance, listeners that fail or deny, completions for later."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from osmia_broker.engine.commands import CompleteJob
+from osmia_broker.engine.listener_results import TaskListenerResult
+from osmia_broker.engine.task_commands import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask
+from osmia_broker.state.rows import ErrorType, Incident, Job
+from osmia_broker.state.task_rows import ProposalState, TaskProposal
+from tests.desk import Desk, person
+from tests.doors import Refused
+
+At = Callable[..., Desk]
+ADA = Actor("ada")
+TWO = "start > f:parallel [ t:user(native=yes{first}) > e1:end | u:user(native=yes{second}) > e2:end ]"
+
+
+@pytest.fixture
+def at() -> Iterator[At]:
+    desks: list[Desk] = []
+
+    def at(line: str, variables: str = "") -> Desk:
+        desks.append(Desk(line, variables))
+        return desks[-1]
+
+    yield at
+    for desk in desks:
+        desk.engine.close()
+
+
+def complete_listener(desk: Desk, result: TaskListenerResult | None = None) -> None:
+    desk.engine._do(CompleteJob(desk.listener_key(), {}, task_result=result))
+
+
+def hold(desk: Desk, variables: dict[str, str] | None = None) -> None:
+    desk.engine._do(HoldUserTask(desk.task("t").key, variables or {}, 1_000, "", ADA))
+
+
+def incidents(desk: Desk) -> list[ErrorType]:
+    return [one.error_type for one in desk.engine._living(Incident, desk.instance)]
+
+
+# --- the end of a suspended instance
+
+
+def test_a_suspended_instance_is_cancelled_when_its_listeners_are_done(at: At):
+    desk = at("start > t:user(native=yes, canceling=c) > b:job > end")
+    desk.play("suspend; cancel")
+    assert desk.listener_jobs() == ["canceling c"]
+    desk.play("activate c")
+    complete_listener(desk)
+    assert desk.shown("t", "state") == "CANCELED"
+    desk.play("completed")
+
+
+def test_a_listener_that_was_held_with_its_instance_goes_on_with_the_end(at: At):
+    desk = at("start > t:user(native=yes, canceling=c) > end & late:boundary(on=t, timer=PT1S) > b:job > end2")
+    desk.play("advance 1000; suspend")
+    assert {job.state for job in desk.engine._living(Job, desk.instance)} == {"SUSPENDED"}
+    with pytest.raises(Refused, match="is suspended"):
+        complete_listener(desk)
+    desk.play("cancel; activate c")
+    complete_listener(desk)
+    desk.play("completed")
+
+
+def test_called_instances_are_suspended_no_longer_when_their_caller_is_cancelled(at: At):
+    desk = at("start > w:job > c:call(process=child) > end")
+    desk.play("deploy child:: start > t:user(native=yes, canceling=c) > end; complete w; suspend; cancel")
+    parent = desk.instance
+    desk.play("instance child; activate c")
+    complete_listener(desk)
+    assert desk.shown("t", "state") == "CANCELED"
+    desk.play("completed")
+    desk.instance = parent
+    desk.play("completed")
+
+
+def test_a_called_instance_that_is_suspended_alone_ends_with_its_call(at: At):
+    desk = at("start > w:job > c:call(process=child) > end & late:boundary(on=c, timer=PT1S) > b:job > end2")
+    desk.play("deploy child:: start > t:user(native=yes, canceling=c) > end; complete w")
+    parent = desk.instance
+    desk.play("instance child; suspend; advance 1000; activate c")
+    complete_listener(desk)
+    desk.play("completed")
+    desk.instance = parent
+    desk.play("at b")
+
+
+# --- the best task for a person
+
+
+def test_a_task_whose_listeners_cannot_be_evaluated_holds_up_no_other(at: At):
+    desk = at(TWO.format(first=', assigning="=missing"', second=""))
+    assert desk.claim_next("t", "u", by="ada") == "u"
+    assert desk.shown("t", "assignee", "state") == ("", "CREATED")
+    assert desk.claim_next("t", by="ada") == ""
+
+
+def test_a_task_that_a_listener_denies_holds_up_no_other(at: At):
+    desk = at(TWO.format(first=", assigning=c", second=", assigning=d"))
+    keys = [desk.task("t").key, desk.task("u").key]
+    call = desk.begin(lambda calls: calls.claim_next(keys, caller=person("ada")))
+    complete_listener(desk, TaskListenerResult(True, "not you"))
+    assert desk.outcome(call) == "waits"
+    assert desk.listener_jobs() == ["assigning d"]
+    complete_listener(desk)
+    assert desk.outcome(call) == "done"
+    assert (call.result(), desk.shown("u", "assignee")) == (keys[1], "ada")
+
+
+# --- completions for later
+
+
+def test_what_would_be_refused_now_is_not_promised(at: At):
+    desk = at('start > t:user(native=yes, completing="=missing") > end')
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: .* to be evaluated, but found"):
+        hold(desk)
+    assert desk.shown("t", "state") == "CREATED"
+
+
+def test_variables_that_are_too_large_are_not_promised(at: At):
+    desk = at("start > t:user(native=yes) > b:job > end", f"a={'x' * 2_000_000}")
+    with pytest.raises(Refused, match="INVALID_ARGUMENT: Expected the variables of process instance"):
+        hold(desk, {"y": f'"{"y" * 2_000_000}"'})
+    desk.play("at t; advance 1000; at t")
+    assert desk.shown("t", "state") == "CREATED"
+
+
+def test_a_promise_changes_nothing_before_it_is_due(at: At):
+    desk = at("start > t:user(native=yes, assignee=ada) > b:job > end", "a=1")
+    hold(desk, {"y": "1"})
+    desk.play("at t; variables a=1")
+    assert desk.history("t") == []
+    desk.play("advance 1000; at b; variables a=1 y=1")
+    assert desk.history("t") == [("COMPLETE", "complete", "ada", {})]
+
+
+def test_a_promise_that_cannot_be_kept_waits_behind_an_incident_of_its_kind(at: At):
+    desk = at('start > t:user(native=yes, completing="=kind") > b:job > end', "kind=c")
+    hold(desk)
+    desk.play("set kind=7; advance 1000")
+    assert desk.shown("t", "state") == "COMPLETING"
+    assert incidents(desk) == [ErrorType.EXTRACT_VALUE_ERROR]
+    desk.play("set kind=c; resolve process")
+    complete_listener(desk)
+    desk.play("at b")
+
+
+# --- proposals
+
+
+def propose(desk: Desk) -> TaskProposal:
+    desk.engine._do(ProposeForUserTask(desk.task("t").key, '{"x":1}', actor=Actor("bot")))
+    return proposal(desk)
+
+
+def proposal(desk: Desk) -> TaskProposal:
+    [row] = desk._noted(TaskProposal)
+    return row
+
+
+def test_a_proposal_is_accepted_when_the_listeners_agree(at: At):
+    desk = at("start > t:user(native=yes, completing=c) > b:job > end")
+    desk.engine._do(AnswerTaskProposal(propose(desk), ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    assert proposal(desk).state is ProposalState.OPEN
+    complete_listener(desk)
+    assert (proposal(desk).state, proposal(desk).answered_by) == (ProposalState.ACCEPTED, "ada")
+    assert [(action, user) for _, action, user, _ in desk.history("t")] == [
+        ("propose", "bot"),
+        ("accept proposal", "ada"),
+        ("complete", "ada"),
+    ]
+
+
+def test_a_proposal_whose_acceptance_is_denied_can_be_answered_again(at: At):
+    desk = at("start > t:user(native=yes, completing=c) > b:job > end")
+    made = propose(desk)
+    desk.engine._do(AnswerTaskProposal(made, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    complete_listener(desk, TaskListenerResult(True, "no"))
+    assert proposal(desk) == made
+    assert [action for _, action, _, _ in desk.history("t")] == ["propose"]
+    desk.engine._do(AnswerTaskProposal(made, ProposalState.IGNORED, "", {}, ADA))
+    assert proposal(desk).state is ProposalState.IGNORED
