@@ -36,6 +36,7 @@ LAYERS = {
     "engine": 5,
     "store": 5,
     "partition": 6,
+    "limits": 6,
     "calls": 7,
     "databases": 8,
     "management": 8,

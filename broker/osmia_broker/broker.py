@@ -30,6 +30,7 @@ from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
+from osmia_broker.limits import budget_of
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
 from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Post, Router, SystemClock
@@ -161,6 +162,8 @@ class Broker:
                 partition_id=number,
                 partitions=settings.partitions,
                 queue_max=settings.queue_limit,
+                batch_max=settings.batch_limit,
+                budget=budget_of(settings),
                 memory_bytes=settings.memory_limit // settings.partitions,
                 unique_business_ids=settings.unique_business_ids,
                 leadership=database.leadership,

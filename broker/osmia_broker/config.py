@@ -36,6 +36,8 @@ OTHERS = frozenset(
 DATA_DIR = Path("osmia-data")
 EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
+HISTORY_RETENTION = timedelta(days=30)
+EXPRESSION_TIMEOUT = timedelta(seconds=1)
 DOORS = ("grpc", "http", "management")
 
 
@@ -140,6 +142,19 @@ class Settings:
     queue_limit: int = _setting(
         1000, setting_values.count, "Commands that may wait in a partition; more are refused at once."
     )
+    batch_limit: int = _setting(
+        1000, setting_values.count, "Commands that share a commit; more wait for the next one, in the order they came."
+    )
+    step_limit: int = _setting(
+        10_000,
+        setting_values.count,
+        "Steps of one path of a process without a wait state, and a tenth of those of all its paths; beyond is an incident.",
+    )
+    expression_timeout: timedelta = _setting(
+        EXPRESSION_TIMEOUT,
+        setting_values.timeout,
+        "Processor time of the expressions of one step, or of one that is evaluated by itself; beyond, it fails.",
+    )
     unique_business_ids: bool = _setting(
         False, setting_values.switch, "Refuse an instance whose business id a living root instance of its process has."
     )
@@ -166,9 +181,9 @@ class Settings:
         1_000_000, setting_values.count, "The most events that are kept; each takes about 400 bytes."
     )
     history_retention: timedelta | None = _setting(
-        None,
+        HISTORY_RETENTION,
         setting_values.retention,
-        "How long ended process instances are kept, such as 30d; for ever unless it is set.",
+        "How long ended process instances are kept, such as 90d; or forever.",
     )
     backup_dir: Path | None = _setting(
         None, setting_values.optional_path, "Where `osmia backup` makes a new copy, if no other place is named."
@@ -449,6 +464,8 @@ EXAMPLES = {
     "memory_limit": "24MiB",
     "task_policy": "candidates",
     "event_retention": "1h",
+    "history_retention": "30d",
+    "expression_timeout": "1s",
     "shutdown_grace": "10s",
 }  #: a value of each setting whose default does not show how it is typed
 

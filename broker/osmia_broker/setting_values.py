@@ -171,12 +171,23 @@ def duration(value: object) -> timedelta:
     return _span(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+TIMEOUTS = (timedelta(milliseconds=1), timedelta(minutes=1))  # an expression holds its partition up; longer is a slip
+
+
+def timeout(value: object) -> timedelta:
+    """Read how long one expression may take: a duration from a millisecond to a minute."""
+    found = duration(value)
+    if not TIMEOUTS[0] <= found <= TIMEOUTS[1]:
+        raise ValueError("a duration from 1ms to 1m")
+    return found
+
+
 SHORTEST_RETENTION = timedelta(minutes=1)
 
 
 def retention(value: object) -> timedelta | None:
-    """Read how long history is kept: a duration of a minute or longer, because people look at what has just ended; nothing means for ever."""
-    if value is None or str(value).strip() == "":
+    """Read how long history is kept: a duration of a minute or longer, because people look at what has just ended; nothing, or `forever`, means for ever."""
+    if value is None or str(value).strip() in ("", "forever"):
         return None
     found = duration(value)
     if found < SHORTEST_RETENTION:

@@ -117,7 +117,7 @@ def test_links_do_not_hide_a_misspelt_setting():
     [
         ("grcp_port", "did you mean grpc_port?"),
         ("GRPC_PORT", "did you mean grpc_port?"),
-        ("colour", "the settings are advertised_address, auth, backup_dir, clock_control, "),
+        ("colour", "the settings are advertised_address, auth, backup_dir, batch_limit, "),
     ],
 )
 def test_an_unknown_name_in_the_file_is_always_refused(tmp_path, name, hint):
@@ -432,10 +432,40 @@ def test_colours_are_shown_unless_the_environment_says_no(environ, wanted):
     assert config.wants_color(environ) is wanted
 
 
-@pytest.mark.parametrize(("text", "kept"), [("30d", timedelta(days=30)), ("1m", timedelta(minutes=1)), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "kept"), [("90d", timedelta(days=90)), ("1m", timedelta(minutes=1)), ("", None), ("forever", None)]
+)
 def test_history_is_kept_for_a_time_or_for_ever(text, kept):
     assert load({}, environ={"OSMIA_HISTORY_RETENTION": text}).history_retention == kept
-    assert load({}, environ={}).history_retention is None
+    assert load({}, environ={}).history_retention == timedelta(days=30)
+
+
+def test_the_limits_are_those_of_the_documents_unless_they_are_set(tmp_path):
+    settings = load({}, environ={})
+    assert (settings.batch_limit, settings.step_limit, settings.expression_timeout) == (
+        1000,
+        10_000,
+        timedelta(seconds=1),
+    )
+    file = tmp_path / "osmia.toml"
+    file.write_text('batch_limit = 10\nexpression_timeout = "PT0.5S"\n')
+    settings = load({"step_limit": "500"}, environ={"OSMIA_BATCH_LIMIT": "20"}, file=file)
+    assert (settings.batch_limit, settings.step_limit) == (20, 500)
+    assert settings.expression_timeout == timedelta(milliseconds=500)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        *[("OSMIA_BATCH_LIMIT", text, "a whole number from 1") for text in ("0", "-1", "many", "1.5")],
+        *[("OSMIA_STEP_LIMIT", text, "a whole number from 1") for text in ("0", "", "1e3")],
+        *[("OSMIA_EXPRESSION_TIMEOUT", text, "a duration from 1ms to 1m") for text in ("0s", "61s", "1h", "0.5ms")],
+        ("OSMIA_EXPRESSION_TIMEOUT", "5", "a duration such as 5s"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused(variable, text, expected):
+    with pytest.raises(ConfigError, match=f"^Expected {variable} to be {expected}"):
+        load({}, environ={variable: text})
 
 
 @pytest.mark.parametrize("text", ["59s", "0d", "30", "soon", "-1d"])

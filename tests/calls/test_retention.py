@@ -174,8 +174,8 @@ async def test_rounds_begin_at_once_and_end_with_stop(kept: Kept):
     await kept.retention.stop()
 
 
-def test_a_broker_keeps_everything_unless_it_is_set(tmp_path: Path):
-    with running_broker(tmp_path) as broker:
+def test_a_broker_that_is_told_so_keeps_everything(tmp_path: Path):
+    with running_broker(tmp_path, history_retention="forever") as broker:
         rest = Rest(broker)
         rest.deploy("start > end", id="brief")
         rest.create("brief")
@@ -186,14 +186,15 @@ def test_a_broker_keeps_everything_unless_it_is_set(tmp_path: Path):
         rest.http.close()
 
 
-def test_a_broker_with_the_setting_removes_what_is_old_when_it_starts(tmp_path: Path):
+@pytest.mark.parametrize("settings", [{}, {"history_retention": "30d"}])
+def test_a_broker_removes_what_is_old_when_it_starts(tmp_path: Path, settings: dict[str, str]):
     with running_broker(tmp_path) as broker:
         rest = Rest(broker)
         rest.deploy("start > end", id="brief")
         rest.create("brief")
         rest.http.close()
         broker.clock.ms += 31 * DAY_MS
-        broker.restart(history_retention="30d")
+        broker.restart(**settings)
         rest = Rest(broker)
         counters = broker.broker.metrics.partitions[0]
         while not counters.history_removed:

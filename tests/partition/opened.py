@@ -96,9 +96,9 @@ class Opened:
             await asyncio.sleep(0)
 
 
-def steps_only(steps_max: int = STEPS_PER_TURN) -> Budget:
+def steps_only(steps_max: int = STEPS_PER_TURN, **bounds: Any) -> Budget:
     """A budget of steps alone. Its clock stands: on a busy machine any step may seem slow, and its process would go on as due work."""
-    return Budget(steps_max, time=lambda: 0.0, cpu=lambda: 0.0)
+    return Budget(steps_max, time=lambda: 0.0, cpu=lambda: 0.0, **bounds)
 
 
 async def compile_now(name: str, content: bytes) -> Any:

@@ -8,8 +8,9 @@ import pytest
 
 from osmia_broker.engine import commands
 from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
+from osmia_broker.partition.batch import Batch
 from osmia_broker.state.rows import ElementInstance, Job, Resource
-from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened, steps_only
+from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened, steps_only
 
 DEPLOY = deploy("start > ask:job > end")
 CREATE = create(n="1")
@@ -168,6 +169,81 @@ async def test_a_full_queue_is_refused_at_once():
         it.store.may_write.set()
         await asyncio.gather(*taken)
         await it.do(CREATE)
+
+
+def per_commit(it: Opened) -> list[int]:
+    """How many commands each commit had, from now on."""
+    sizes: list[int] = []
+    publisher = it.partition._publisher
+    publish = publisher.publish
+
+    def counted(batch: Batch) -> None:
+        sizes.append(len(batch.decided))
+        publish(batch)
+
+    publisher.publish = counted  # type: ignore[method-assign]
+    return sizes
+
+
+@pytest.mark.parametrize("most", [1, 3, 50])
+async def test_a_commit_has_no_more_commands_than_the_limit_and_none_is_lost(most: int):
+    async with opened(batch_max=most) as it:
+        await it.do(DEPLOY)
+        sizes = per_commit(it)
+        created = await asyncio.gather(*(it.do(CREATE) for _ in range(50)))
+        assert sizes == [most] * (50 // most) + ([50 % most] if 50 % most else [])
+        keys = [one.process_instance_key for one in created]
+        assert keys == sorted(keys), "in the order they came"
+        await it.settled()
+        assert it.partition.queued == 0
+
+
+async def test_commands_beyond_the_limit_count_as_waiting():
+    async with opened(batch_max=2, queue_max=5) as it:
+        await it.do(DEPLOY)
+        it.store.may_write.clear()
+        waiting = [it.do(CREATE) for _ in range(5)]
+        with pytest.raises(Overloaded, match="at most 5 commands"):
+            it.do(CREATE)
+        it.store.may_write.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_due_work_is_not_kept_out_by_full_commits():
+    async with opened(batch_max=1) as it:
+        await it.do(DEPLOY)
+        await it.do(CREATE)
+        await it.do(activate(timeout_ms=1_000))
+        it.clock.ms += 2_000
+        for _ in range(20):
+            waiting = [it.do(CREATE) for _ in range(3)]
+            await waiting[0]
+        assert it.counters.jobs["ask", "timed_out"] == 1, "the lease ended while commands waited all the time"
+        await it.settled()
+
+
+@pytest.mark.parametrize("failure", [StoreFailed("Expected to write, but found an I/O error")])
+async def test_those_who_wait_for_a_later_commit_hear_of_a_failure_too(failure: StoreFailed):
+    async with opened(batch_max=2) as it:
+        await it.do(DEPLOY)
+        it.store.may_write.clear()
+        waiting = [it.do(CREATE) for _ in range(5)]
+        await it.turns()
+        it.store.fails = failure
+        it.store.may_write.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(one, StoreFailed) for one in outcomes)
+        it.store.fails = None
+        await it.wait_open()
+        assert (await it.do(CREATE)).process_instance_key
+
+
+async def test_stopping_answers_those_who_wait_for_a_later_commit():
+    async with opened(batch_max=2) as it:
+        await it.do(DEPLOY)
+        waiting = [it.do(CREATE) for _ in range(7)]
+        await it.partition.close()
+        assert len(await asyncio.gather(*waiting)) == 7
 
 
 async def test_leases_end_also_after_a_start():

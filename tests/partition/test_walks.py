@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from osmia_broker.engine import Budget, commands, walks
+from osmia_broker.engine import Budget, commands
 from osmia_broker.engine.lifecycle import steps
 from osmia_broker.engine.slow import FAST_TURNS
 from osmia_broker.errors import StoreFailed
@@ -74,9 +74,8 @@ async def test_others_are_served_while_a_walk_goes_on():
         assert it.store.living(FollowUp) == []
 
 
-async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 200)
-    async with opened(budget=steps_only(50)) as it:
+async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token():
+    async with opened(budget=steps_only(50, path_steps_max=200)) as it:
         await it.do(deploy(LOOP))
         instance = (await it.do(create(n="1"))).process_instance_key
         await it.settled()
@@ -90,9 +89,8 @@ async def test_a_walk_without_an_end_stops_at_an_incident_and_loses_no_token(mon
         assert it.counters.process_instances["process", "completed"] == 1
 
 
-async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("osmia_broker.engine.engine.DEPTH_MAX", 100)
-    async with opened(budget=steps_only(30)) as it:
+async def test_the_bound_on_one_path_lets_the_others_go_on():
+    async with opened(budget=steps_only(30, path_steps_max=100)) as it:
         await it.do(
             deploy(
                 'start > fork:parallel [again:exclusive > turn:script(expression="=1", result=r) > again | a:task > b:job(type=ask) > end]'
@@ -104,9 +102,8 @@ async def test_the_bound_on_one_path_lets_the_others_go_on(monkeypatch: pytest.M
         assert len(await it.do(activate())) == 1
 
 
-async def test_a_walk_that_grows_in_breadth_stops_at_one_incident_and_can_go_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(walks, "WALK_STEPS_MAX", 300)
-    async with opened(budget=steps_only(50)) as it:
+async def test_a_walk_that_grows_in_breadth_stops_at_one_incident_and_can_go_on():
+    async with opened(budget=steps_only(50, walk_steps_max=300)) as it:
         await it.do(
             deploy(
                 'start > again:exclusive > turn:script(expression="=1", result=r) > fork:parallel [a:task > again | b:task > again | c:job(type=ask) > end]'
@@ -280,11 +277,10 @@ async def test_a_process_whose_steps_are_fast_again_is_no_longer_deferred():
         assert len(it.store.living(Job)) == before + 1
 
 
-async def test_a_loop_through_a_fork_stops_at_the_bound_on_all_its_steps(monkeypatch: pytest.MonkeyPatch):
+async def test_a_loop_through_a_fork_stops_at_the_bound_on_all_its_steps():
     """Each follow-up of a walk that has forked counts the steps of all, not only of its own line of descent."""
-    monkeypatch.setattr("osmia_broker.engine.walks.WALK_STEPS_MAX", 500)
     forked = 'start > again:exclusive > fork:parallel [ a:script(expression="=1", result=r) > again | b:script(expression="=1", result=r) > again ]'
-    async with opened(budget=steps_only(50)) as it:
+    async with opened(budget=steps_only(50, path_steps_max=50)) as it:
         await it.do(deploy(forked))
         await it.do(create())
         await it.settled()

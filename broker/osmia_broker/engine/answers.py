@@ -29,10 +29,11 @@ class Correlated(msgspec.Struct, frozen=True, gc=False):
 
 
 class SeenScope(msgspec.Struct, frozen=True):
-    """The answer to ReadScope: the values by name, without those that are not there, and the time."""
+    """The answer to ReadScope: the values by name, without those that are not there, the time, and how long an evaluation may take."""
 
     values: dict[str, Any]
     now: datetime
+    expression_s: float
 
 
 class ConditionalsEvaluated(msgspec.Struct, frozen=True, gc=False):

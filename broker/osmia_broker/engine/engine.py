@@ -17,7 +17,7 @@ from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
-from osmia_broker.engine.walks import DEPTH_MAX, leave_walk, walk_too_deep
+from osmia_broker.engine.walks import leave_walk, walk_too_deep
 from osmia_broker.errors import Rejection
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -111,7 +111,7 @@ def _walk(turn: Turn, *, is_due_work: bool) -> None:
         definition_key = element.process_definition_key
         turn.steps += 1
         turn.allowance.begin()
-        if depth > DEPTH_MAX:
+        if depth > budget.path_steps_max:
             walk_too_deep(turn, element)
         else:
             turn.depth = depth

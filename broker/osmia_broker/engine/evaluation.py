@@ -19,7 +19,7 @@ def read_scope(turn: Turn, command: ReadScope) -> SeenScope:
     for name in command.names:
         with suppress(KeyError):
             values[name] = scope[name]
-    return SeenScope(values, turn.now)
+    return SeenScope(values, turn.now, turn.budget.expression_s)
 
 
 def _scope(turn: Turn, key: int) -> VariableScope | GlobalScope:

@@ -19,6 +19,8 @@ from osmia_broker.state.state import State
 
 STEPS_PER_TURN = 1_000  # about 10 ms; a longer walk goes on after others had their turn
 TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is finished
+PATH_STEPS_MAX = 10_000  # steps of one path without a wait state (reliability.md, section 5)
+PATHS = 10  # times as many steps may a walk take in all: by default more than a fork of 20,000 tasks takes
 
 
 Planned = tuple[
@@ -34,10 +36,10 @@ Savepoint = tuple[int, int, int]
 
 
 class Budget:
-    """How much of a walk one turn may carry out: steps, and time.
+    """How much of a walk one turn may carry out: steps, and time. And how far a walk may go at all without a wait state.
 
     The first *seconds* are of the wall, which is cheap to ask for; then the thread may use as much processor time, so that a busy machine
-    does not cut off a short walk.
+    does not cut off a short walk. *expression_s* is the processor time that the expressions of one step may take.
     """
 
     __slots__ = (
@@ -48,9 +50,12 @@ class Budget:
         "_steps",
         "_time",
         "_time_by",
+        "expression_s",
+        "path_steps_max",
         "seconds",
         "step_s",
         "steps_max",
+        "walk_steps_max",
     )
 
     def __init__(
@@ -59,8 +64,15 @@ class Budget:
         seconds: float = TURN_S,
         time: Callable[[], float] = perf_counter,
         cpu: Callable[[], float] = thread_time,
+        *,
+        path_steps_max: int = PATH_STEPS_MAX,
+        walk_steps_max: int = 0,
+        expression_s: float = feel.DEFAULT_LIMITS.seconds,
     ) -> None:
         self.steps_max = steps_max
+        self.path_steps_max = path_steps_max
+        self.walk_steps_max = walk_steps_max or PATHS * path_steps_max
+        self.expression_s = expression_s
         self.seconds = seconds
         self._time, self._cpu = time, cpu
         self._steps = 0
@@ -189,7 +201,7 @@ class Turn:
         self.find_incident = state.find_incident
         self.budget = budget or Budget()
         self.slow = SlowDefinitions()
-        self.allowance = feel.Allowance()  # for the expressions of one step
+        self.allowance = feel.Allowance(self.budget.expression_s)  # for the expressions of one step
         self.partitions = partitions  # of the whole cluster
         self.unique_business_ids = unique_business_ids  # of each process, among living root instances
         self.now_ms = 0  # epoch; the time of the command

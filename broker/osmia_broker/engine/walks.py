@@ -3,9 +3,9 @@
 The steps that are left when a turn ends are written as follow-ups in the same commit. Each follow-up names element instances; their state
 says which step comes next. Two bounds stop a walk without a wait state. No token is lost at either; resolving the incident lets it go on.
 
-- A path of more than DEPTH_MAX steps: the element at its end gets an incident, other paths go on.
-- A walk of more than WALK_STEPS_MAX steps in all (a loop through a fork grows in breadth, not in depth): the process instance gets one
-  incident, and the follow-ups with all that is left wait until it is resolved.
+- A path of more than `Budget.path_steps_max` steps: the element at its end gets an incident, other paths go on.
+- A walk of more than `Budget.walk_steps_max` steps in all (a loop through a fork grows in breadth, not in depth): the process instance gets
+  one incident, and the follow-ups with all that is left wait until it is resolved.
 """
 
 from osmia_broker.engine.commands import ContinueWalk
@@ -14,8 +14,6 @@ from osmia_broker.engine.incidents import raise_incident
 from osmia_broker.engine.turn import Planned, Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
-DEPTH_MAX = 10_000  # steps of one path without a wait state (reliability.md, section 5)
-WALK_STEPS_MAX = 100_000  # steps of one walk in all: more than a fork of 20,000 tasks takes
 WALKS_MAX = 1_000  # whose steps are counted in memory; the oldest is forgotten first
 ELEMENTS_PER_FOLLOW_UP = 500  # about what one turn can carry out
 
@@ -30,7 +28,7 @@ def leave_walk(turn: Turn) -> None:
     turn.agenda.clear()
     for process_instance_key, planned_steps in left.items():
         steps = _steps_of(turn, process_instance_key)
-        stops = steps >= WALK_STEPS_MAX
+        stops = steps >= turn.budget.walk_steps_max
         for first in range(0, len(planned_steps), ELEMENTS_PER_FOLLOW_UP):
             part = planned_steps[first : first + ELEMENTS_PER_FOLLOW_UP]
             command = ContinueWalk(
@@ -70,7 +68,7 @@ def _stop_walk(turn: Turn, process: ElementInstance) -> None:
             turn,
             process,
             ErrorType.UNKNOWN,
-            f"Expected a wait state within {WALK_STEPS_MAX} steps, but found none; resolve this incident to let the walk go on",
+            f"Expected a wait state within {turn.budget.walk_steps_max} steps, but found none; resolve this incident to let the walk go on",
         )
 
 
@@ -80,7 +78,7 @@ def walk_too_deep(turn: Turn, element: ElementInstance) -> None:
         turn,
         element,
         ErrorType.UNKNOWN,
-        f"Expected a wait state within {DEPTH_MAX} steps, but found none: the walk stops before '{element.element_id}'",
+        f"Expected a wait state within {turn.budget.path_steps_max} steps, but found none: the walk stops before '{element.element_id}'",
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from osmia_broker.feel.errors import EvaluationFailed
 from osmia_broker.feel.json_text import parse_document
-from osmia_broker.feel.limits import Limits
+from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.temporal import Instant
 from osmia_broker.feel.text import brief
 from osmia_broker.feel.values import Function, Value
@@ -47,9 +47,10 @@ class Allowance:
     `with_allowance` makes it count for the evaluations of the calling thread; `begin` fills it up again.
     """
 
-    __slots__ = ("deadline",)
+    __slots__ = ("deadline", "seconds")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = DEFAULT_LIMITS.seconds) -> None:
+        self.seconds = seconds  #: of processor time; it counts instead of that of `Limits`
         self.deadline = 0.0  # of the thread's processor time; 0 until an evaluation first looks at the clock
 
     def begin(self) -> None:
@@ -135,7 +136,9 @@ class Run(msgspec.Struct):
         if self.deadline == 0.0:
             self._set_deadline(now)
         if now > self.deadline:
-            raise EvaluationFailed(f"Expected to finish within {self.limits.seconds:g} s, but it takes longer")
+            allowance = _allowance.get()
+            seconds = self.limits.seconds if allowance is None else allowance.seconds
+            raise EvaluationFailed(f"Expected to finish within {seconds:g} s, but it takes longer")
 
     def _set_deadline(self, now: float) -> None:
         allowance = _allowance.get()
@@ -143,7 +146,7 @@ class Run(msgspec.Struct):
             self.deadline = now + self.limits.seconds
             return
         if allowance.deadline == 0.0:
-            allowance.deadline = now + self.limits.seconds
+            allowance.deadline = now + allowance.seconds
         self.deadline = allowance.deadline
 
     def made_list(self, items: int) -> None:

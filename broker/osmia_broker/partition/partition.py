@@ -48,6 +48,7 @@ from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Alone, Leadership, Loaded, Start, Store, Wanted, Written
 
+BATCH_COMMANDS_MAX = 1_000  # that share a commit; what had to be loaded first, and due work, comes on top
 QUEUE_COMMANDS_MAX = 1_000  # undelivered answers; beyond it a caller has to come back later (reliability.md, section 5)
 TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write tries by itself; the last one repeats
 
@@ -66,6 +67,7 @@ class Partition(Facts):
         partition_id: int = 1,
         partitions: int = 1,
         queue_max: int = QUEUE_COMMANDS_MAX,
+        batch_max: int = BATCH_COMMANDS_MAX,
         memory_bytes: int = MEMORY_BYTES,
         budget: Budget | None = None,
         compiler: Compiler = compile_in_thread,
@@ -77,7 +79,7 @@ class Partition(Facts):
         self._store, self._clock, self._counters = store, clock, counters
         self._leadership = leadership or Alone()
         self._leadership.when_lost = self._lost
-        self._queue_max, self._memory_bytes = queue_max, memory_bytes
+        self._queue_max, self._batch_max, self._memory_bytes = queue_max, batch_max, memory_bytes
         self._unique_business_ids, self._partitions = unique_business_ids, partitions
         self._budget = budget or Budget()
         self._compiler = compiler
@@ -87,7 +89,8 @@ class Partition(Facts):
         self._batch = Batch(1)
         self._in_flight: Batch | None = None
         self._retry: deque[Blocked] = deque()  # commands whose rows have been loaded
-        self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide one by one
+        self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide later: the batch is full, or
+        self._is_one_by_one = False  # a value was refused, and each has a commit of its own until none is left
         self._is_reopening = False  # commands that come meanwhile join the others in `_redo`
         self._durable_key = 0  # the key counter of the last commit
         self._trial: asyncio.TimerHandle | None = None
@@ -181,7 +184,7 @@ class Partition(Facts):
             waiter.set_exception(self._away)
 
     def _accept(self, command: Command, waiter: Waiter) -> None:
-        if self._redo or self._is_reopening:
+        if self._redo or self._is_reopening or len(self._batch) >= self._batch_max:
             self._redo.append((command, waiter))
             return
         try:
@@ -254,7 +257,7 @@ class Partition(Facts):
             self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._drained is not None)
 
     def _close_when_quiet(self) -> None:
-        if self._pace.goes_on(len(self._batch)):
+        if len(self._batch) < self._batch_max and self._pace.goes_on(len(self._batch)):
             self._loop.call_soon(self._guarded, self._close_when_quiet)
         else:
             self._close_batch()
@@ -345,9 +348,12 @@ class Partition(Facts):
 
     def _go_on(self) -> None:
         """After a batch: take up what waits, or rest until something becomes due."""
-        if self._redo:
+        self._is_one_by_one = self._is_one_by_one and bool(self._redo)
+        if self._is_one_by_one:
             self._loop.call_soon(self._guarded, self._redo_next)
             return
+        while self._redo and len(self._batch) < self._batch_max:
+            self._attempt(*self._redo.popleft())
         self._due.go_on()
         if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._batch.wanted or self._due.is_ready:
             self._schedule()
@@ -449,12 +455,12 @@ class Partition(Facts):
         self._drop_memory()
         self._state.awaited = self._turn.awaited = awaited
         self._redo.extendleft(reversed(commands))
-        self._is_reopening = True
+        self._is_reopening = self._is_one_by_one = True
         self._opening.begin()
 
     def _redo_next(self) -> None:
         """Decide the next command alone, once the one before it is written."""
-        if self._in_flight is not None or self._away is not None:
+        if self._in_flight is not None or (self._away is not None and self._drained is None):
             return
         if not self._batch and not self._batch.wanted and self._redo:
             self._attempt(*self._redo.popleft())
