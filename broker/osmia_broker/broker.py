@@ -303,6 +303,10 @@ class Broker:
             (str(number),): sum(n for target, n in sent.items() if target != number)
             for number, sent in enumerate(found.sent, 1)
         }
+        people.outbox_oldest_seconds = {
+            (str(number),): max(now_ms - min(since.values(), default=now_ms), 0) / 1000
+            for number, since in enumerate(found.sent_since_ms, 1)
+        }
         people.history_oldest_seconds = {
             (str(number),): max(now_ms - at_ms, 0) / 1000
             for number, at_ms in enumerate(found.oldest_end_ms, 1)

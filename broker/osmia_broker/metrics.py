@@ -250,6 +250,7 @@ class PeopleCounters:
     jobs_waiting: Mapping[Labels, int] = field(default_factory=dict)  #: (type)
     messages_buffered: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
     outbox_rows: Mapping[Labels, int] = field(default_factory=dict)  #: (partition)
+    outbox_oldest_seconds: Mapping[Labels, float] = field(default_factory=dict)  #: (partition)
     history_oldest_seconds: Mapping[Labels, float] = field(default_factory=dict)  #: (partition)
 
 
@@ -392,9 +393,11 @@ def _people_families(people: PeopleCounters) -> "Iterator[Metric]":
     yield _gauge("osmia_messages_buffered", "Messages kept for later.", ["partition"], people.messages_buffered)
     outbox = people.outbox_rows
     yield _gauge("osmia_outbox_rows", "Messages for other partitions, not confirmed yet.", ["partition"], outbox)
-    oldest = people.history_oldest_seconds
+    oldest = people.outbox_oldest_seconds
+    yield _gauge("osmia_outbox_oldest_seconds", "Age of the oldest of these messages.", ["partition"], oldest)
+    ended = people.history_oldest_seconds
     yield _gauge(
-        "osmia_history_oldest_seconds", "Since the oldest instance in the history ended.", ["partition"], oldest
+        "osmia_history_oldest_seconds", "Since the oldest instance in the history ended.", ["partition"], ended
     )
 
 

@@ -44,6 +44,7 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_messages_buffered",
     "osmia_history_removed",
     "osmia_outbox_rows",
+    "osmia_outbox_oldest_seconds",
     "osmia_history_oldest_seconds",
 }
 

@@ -1,6 +1,7 @@
 """A broker with several partitions over gRPC: what clients see of them."""
 
 import asyncio
+import re
 import shutil
 import urllib.error
 import urllib.request
@@ -17,6 +18,7 @@ import osmia
 from osmia_broker.broker import Broker
 from osmia_broker.config import ConfigError, Settings
 from osmia_broker.errors import StoreFailed
+from osmia_broker.partition import Router
 from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key
 from osmia_proto import queries
 from osmia_proto.methods import EVENTS
@@ -25,6 +27,7 @@ from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
 
 MODEL = "start > ask:job > end"
+OLDEST = re.compile(r'osmia_outbox_oldest_seconds\{partition="(\d)"\} (\S+)')
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +70,13 @@ def test_the_status_has_every_partition(client: osmia.SyncClient):
     ]
 
 
-def test_every_partition_is_measured(broker: RunningBroker):
+def metrics(broker: RunningBroker) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{broker.broker.management_port}/metrics") as answer:
-        text = answer.read().decode()
-    assert {line for line in text.splitlines() if line.startswith("osmia_partition_leader{")} == {
+        return str(answer.read().decode())
+
+
+def test_every_partition_is_measured(broker: RunningBroker):
+    assert {line for line in metrics(broker).splitlines() if line.startswith("osmia_partition_leader{")} == {
         f'osmia_partition_leader{{partition="{number}"}} 1.0' for number in (1, 2, 3)
     }
 
@@ -217,6 +223,24 @@ def test_a_message_reaches_instances_of_every_partition(client: osmia.SyncClient
         client.publish_message(unique, key, {"paid": number}, time_to_live_ms=60_000)
         results.append(client.create_instance_with_result(unique, {"k": key}))
     assert [one.variables["paid"] for one in results] == [0, 1, 2, 3]
+
+
+def test_the_metrics_say_how_old_the_oldest_message_between_partitions_is(tmp_path: Path):
+    with running_broker(tmp_path, partitions=3) as broker:
+        deploy(broker.client, "old", 'start > w:catch(message=old, key="=k") > end')
+        for _ in range(3):
+            broker.client.create_instance("old", {"k": "7"})
+        broker.look_at_clock()
+        assert isinstance(broker.broker.partition, Router)
+        broker.broker.partition._post.stop()
+        broker.client.publish_message("old", "7")
+        broker.clock.ms += 5_000
+        oldest = {number: float(seconds) for number, seconds in OLDEST.findall(metrics(broker))}
+        assert sorted(oldest.values()) == [0, 0, 5], "the partition of the correlation key has two to tell"
+        broker.restart()
+        broker.look_at_clock()
+        oldest = {number: float(seconds) for number, seconds in OLDEST.findall(metrics(broker))}
+        assert set(oldest.values()) == {0}, "after the start they were delivered"
 
 
 # --- events

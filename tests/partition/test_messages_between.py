@@ -447,3 +447,15 @@ def _process() -> type:
     from osmia_broker.state.rows import ElementInstance
 
     return ElementInstance
+
+
+async def test_a_message_knows_since_when_it_is_on_its_way():
+    async with several(3) as it:
+        await it.do(deploy(CATCH))
+        await waiting(it)
+        it.clock.ms += 5_000
+        it.post.stop()
+        await it.do(publish())
+        sent = [row for rows in it.rows(FollowUp) for row in rows]
+        assert sent
+        assert {row.sent_ms for row in sent} == {it.clock.ms}

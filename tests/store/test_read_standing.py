@@ -66,6 +66,20 @@ async def test_messages_for_other_partitions_count_until_they_are_confirmed(
     assert (await (await written(follow_up)).standing(NOW)).sent == (sent,)
 
 
+@pytest.mark.parametrize(
+    ("sent_ms", "since"),
+    [((300, 200, 400), {2: 200}), ((0, 200, 0), {2: 200}), ((0, 0, 0), {})],  # 0: left before the column was there
+)
+async def test_messages_for_other_partitions_are_as_old_as_the_oldest(written: Written, sent_ms: tuple, since: dict):
+    messages = [
+        replace(rows.follow_up, key=rows.follow_up.key + number, target_partition=2, due_ms=0, sent_ms=moment)
+        for number, moment in enumerate(sent_ms)
+    ]
+    found = await (await written(*messages)).standing(NOW)
+    assert found.sent_since_ms == (since,)
+    assert found.sent == ({2: 3},)
+
+
 async def test_the_history_is_as_old_as_the_end_that_came_first(written: Written):
     late = [
         replace(one, ended_ms=70) if getattr(one, "type", "") == "PROCESS" else one for one in instance(1, state=DONE)

@@ -20,4 +20,4 @@ def send(turn: Turn, receiver: int, command: Command) -> None:
     content = encode(command).decode()
     name = type(command).__name__
     assert name in FOLLOW_UPS, f"{name} can be carried out"
-    turn.follow_ups.insert(FollowUp(key, key, receiver, name, content, due_ms=WAITING))
+    turn.follow_ups.insert(FollowUp(key, key, receiver, name, content, due_ms=WAITING, sent_ms=turn.now_ms))

@@ -193,6 +193,7 @@ class FollowUp:
         0
     )  # when it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended
     depth: int = 0  # how many steps led to it without a wait state
+    sent_ms: int = 0  # epoch; when it was left for another partition
 
 
 @stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms", migrated=MIGRATED)

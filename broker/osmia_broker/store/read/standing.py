@@ -38,7 +38,7 @@ _BUFFERED = select(func.count()).where(_message.c.expires_ms > text("0"), _messa
 
 _follow_up = schema.TABLES[FollowUp]
 _SENT = (
-    select(_follow_up.c.target_partition, func.count())
+    select(_follow_up.c.target_partition, func.count(), func.min(func.nullif(_follow_up.c.sent_ms, 0)))
     .where(_follow_up.c.due_ms == text("0"))
     .group_by(_follow_up.c.target_partition)
 )
@@ -57,10 +57,13 @@ class Standing(msgspec.Struct, frozen=True):
     jobs_waiting: dict[str, int]  #: by type
     messages_buffered: tuple[int, ...]  #: by partition
     sent: tuple[dict[int, int], ...]  #: by partition, the messages that it has left for each other one, unconfirmed
+    sent_since_ms: tuple[
+        dict[int, int], ...
+    ]  #: by partition, when the oldest of these was left; without those of no known age
     oldest_end_ms: tuple[int, ...]  #: by partition, when the process instance ended that ended first; 0 for none
 
 
-_BY_PARTITION = ("messages_buffered", "sent", "oldest_end_ms")
+_BY_PARTITION = ("messages_buffered", "sent", "sent_since_ms", "oldest_end_ms")
 
 
 def _sum(found: list[Standing], _given: object) -> Standing:
@@ -97,8 +100,16 @@ async def standing(sources: Sources, now_ms: int) -> Standing:
             for type, number in await snapshot.values(lane, {}):
                 waiting[type] += number
         [(buffered,)] = await snapshot.values(_BUFFERED, {})
-        sent = dict(await snapshot.values(_SENT, {}))
+        sent = await snapshot.values(_SENT, {})
         [(oldest_ms,)] = await snapshot.values(_OLDEST, {})
     return Standing(
-        tasks_open, overdue, dict(incidents), dict(+running), dict(waiting), (buffered,), (sent,), (oldest_ms or 0,)
+        tasks_open,
+        overdue,
+        dict(incidents),
+        dict(+running),
+        dict(waiting),
+        (buffered,),
+        ({target: number for target, number, _ in sent},),
+        ({target: since_ms for target, _, since_ms in sent if since_ms},),
+        (oldest_ms or 0,),
     )
