@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from osmia_broker import __version__, cluster_id
 from osmia_broker.auth.access import Access, open_access
@@ -33,12 +33,16 @@ from osmia_broker.http.web.live import Live
 from osmia_broker.limits import budget_of
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
+from osmia_broker.open_tracing import open_tracing
 from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Post, Router, SystemClock
 from osmia_broker.ports import Ports
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from osmia_broker.tracing import Tracing
 
 GC_THRESHOLDS = (
     20_000,
@@ -104,15 +108,22 @@ class Broker:
         settings = self.settings
         access = self._open_access(opened)
         tls = _tls(settings)
+        tracing = open_tracing(settings, opened)
+        if tracing is not None:
+            self.metrics.http = tracing.http_counters()
         await self._open_management(opened, tls)
         counters = [self.metrics.partition(number) for number in range(1, settings.partitions + 1)]
         database = open_database(settings, counters, opened)
         reader = self._reader = database.reader
         partition = self._partition = await self._open_partitions(opened, database, counters)
         self._database = database.kind
+        if tracing is not None:
+            partition.add_listener(tracing.job_spans())
         self._keep_history(opened, partition, reader, counters)
         queries = Queries(partition, reader, database.name)
-        calls = Calls(partition, TaskPolicy(settings.task_policy), self._clock, reader)
+        calls = Calls(
+            tracing.face(partition) if tracing else partition, TaskPolicy(settings.task_policy), self._clock, reader
+        )
         self.metrics.gateway.workers = calls.workers.counts
         events = EventStreams(
             [
@@ -140,11 +151,12 @@ class Broker:
             guard=access.guard if access else None,
             tls=tls,
             grpc_server=settings.grpc_server,
+            wrap=tracing.rpc if tracing else None,
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
         database.announce(settings.advertised(self.grpc_port))
-        await self._open_http(opened, calls, reader, identity, access=access, tls=tls)
+        await self._open_http(opened, calls, reader, identity, access=access, tls=tls, tracing=tracing)
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
@@ -228,6 +240,7 @@ class Broker:
         *,
         access: Access | None,
         tls: TlsFiles | None,
+        tracing: "Tracing | None",
     ) -> None:
         from osmia_broker.http.server import HttpServer
         from osmia_broker.http.session import SignIn
@@ -258,6 +271,7 @@ class Broker:
             body_bytes_max=settings.max_message_size,
             tls=tls,
             is_open=access is None and tls is None and not settings.insecure,
+            wrap=tracing.app if tracing else None,
         )
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)

@@ -22,6 +22,7 @@ from typing import Any
 
 from osmia_broker import setting_values
 from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
+from osmia_broker.edits import edits
 
 PREFIX = "OSMIA_"
 CONFIG_VARIABLE = "OSMIA_CONFIG"
@@ -194,6 +195,11 @@ class Settings:
     log_format: str = _setting(
         "auto", setting_values.one_of("auto", "text", "json"), "text or json; auto is text on a terminal."
     )
+    otel_endpoint: str = _setting(
+        "",
+        setting_values.http_url,
+        "Send traces to this OpenTelemetry collector (OTLP over HTTP); needs osmia[otel]. The OTEL_ variables win.",
+    )
     shutdown_grace: timedelta = _setting(
         SHUTDOWN_GRACE, setting_values.duration, "How long a stop waits for open calls."
     )
@@ -343,6 +349,12 @@ def has_browser(environ: Mapping[str, str] | None = None) -> bool:
     return sys.platform == "darwin" or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
+def names_collector(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the standard variables of OpenTelemetry say where traces go."""
+    environ = os.environ if environ is None else environ
+    return any(environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
+
+
 def wants_color(environ: Mapping[str, str] | None = None) -> bool:
     """Return whether the environment lets a terminal have colours: https://no-color.org, and TERM=dumb."""
     environ = os.environ if environ is None else environ
@@ -410,18 +422,6 @@ def _misspelt(name: str) -> str:
     return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""
 
 
-def edits(one: str, other: str) -> int:
-    """Count the letters to insert, remove, replace or swap with a neighbour that make *one* into *other*."""
-    before, row = list[int](), list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        before, last, row = row, before, [i]
-        for j, wanted in enumerate(other, 1):
-            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted)))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
-                row[j] = min(row[j], last[j - 2] + 1)
-    return row[-1]
-
-
 def _file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     """Return the settings file: *file*, else that of the variable, else the first of the usual ones that is there."""
     named = file or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
@@ -466,6 +466,7 @@ EXAMPLES = {
     "event_retention": "1h",
     "history_retention": "30d",
     "expression_timeout": "1s",
+    "otel_endpoint": "http://127.0.0.1:4318",
     "shutdown_grace": "10s",
 }  #: a value of each setting whose default does not show how it is typed
 

@@ -59,6 +59,15 @@ def host_and_port(value: object) -> str:
     return text
 
 
+def http_url(value: object) -> str:
+    """Read the URL of a server that speaks HTTP, or nothing."""
+    text = optional_text(value).strip()
+    parts = urlsplit(text) if text else None
+    if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        raise ValueError("a URL such as http://127.0.0.1:4318")
+    return text
+
+
 VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")  # clients split it at the dots and compare the numbers
 GATEWAY_VERSION = "8.10.0"  # the level of the gateway contract that is offered
 

@@ -36,6 +36,7 @@ FORMS = {
     "event_retention": "DURATION",
     "event_limit": "NUMBER",
     "history_retention": "DURATION",
+    "otel_endpoint": "URL",
     "shutdown_grace": "DURATION",
     "tls_cert": "FILE",
     "tls_key": "FILE",
@@ -102,6 +103,7 @@ def broker(
     step_limit: Annotated[str | None, _option("step_limit")] = None,
     expression_timeout: Annotated[str | None, _option("expression_timeout")] = None,
     shutdown_grace: Annotated[str | None, _option("shutdown_grace")] = None,
+    otel_endpoint: Annotated[str | None, _option("otel_endpoint")] = None,
     task_policy: Annotated[str | None, _option("task_policy")] = None,
     event_log: Annotated[str | None, _option("event_log")] = None,
     event_retention: Annotated[str | None, _option("event_retention")] = None,
@@ -126,6 +128,7 @@ def broker(
     given = {name: "" if value is True else str(value) for name, value in given.items()}
     preflight.refuse_mistakes(settings, {**({"config": str(config_file)} if config_file else {}), **given})
     preflight.refuse_unusable_access(settings)
+    preflight.refuse_missing_extras(settings)
     logs.set_up(settings.log_level, settings.log_format)
     _warn(settings)
     _serve(settings)

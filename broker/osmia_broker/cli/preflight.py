@@ -17,6 +17,7 @@ from types import MappingProxyType
 from osmia_broker import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.config import DOORS, ConfigError, Settings
+from osmia_broker.open_tracing import is_installed
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
@@ -131,6 +132,16 @@ def refuse_unusable_access(settings: Settings) -> None:
     if users == {}:
         where = f" --data-dir {settings.data_dir}" if settings.users_file is None else f" --file {settings.users_file}"
         raise usage(f"Nobody could sign in: '{settings.users_path}' has no users.", f"osmia user add NAME{where}")
+
+
+def refuse_missing_extras(settings: Settings) -> None:
+    """Check that the packages which *settings* ask for are installed.
+
+    Raises:
+        Failure: USAGE; the text says which extra is missing.
+    """
+    if settings.otel_endpoint and not is_installed():
+        raise usage("otel_endpoint is set, but OpenTelemetry is not installed.", "pip install 'osmia[otel]'")
 
 
 def start_failed(error: Exception, settings: Settings) -> Failure:

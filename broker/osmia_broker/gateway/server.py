@@ -1,7 +1,7 @@
 """Opens the gRPC door: the services, health and reflection, on the gRPC server that the settings name."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams witho
 
 
 class Server:
-    """The gRPC door of a broker. Its calls are those of *calls*, which must be stopped before the door."""
+    """The gRPC door of a broker. Its calls are those of *calls*, which must be stopped before the door; *wrap* puts something around each."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Server:
         guard: Guard | None = None,
         tls: TlsFiles | None = None,
         grpc_server: str = "python",
+        wrap: Callable[[Rpc], Rpc] | None = None,
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
@@ -65,6 +66,8 @@ class Server:
             *self._health.rpcs(),
             *reflection.rpcs(),
         ]
+        if wrap is not None:
+            rpcs = [wrap(rpc) for rpc in rpcs]
         self._server = rpc_server(grpc_server, rpcs, message_bytes_max=message_bytes_max, tls=tls)
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:

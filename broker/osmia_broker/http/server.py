@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,11 @@ BACKLOG = 1_024
 PATIENCE_S = 0.5  # with a client on whom the end of the broker waits: for the rest of a request, or for any progress with an answer
 
 
+Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
 class HttpServer:
-    """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door."""
+    """The HTTP door of a broker. Its calls are those of *services*, which must be stopped before the door; *wrap* puts something around each request."""
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class HttpServer:
         body_bytes_max: int,
         tls: TlsFiles | None = None,
         is_open: bool = False,
+        wrap: Callable[[Answer], Answer] | None = None,
     ) -> None:
         load()
         self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
@@ -49,7 +53,7 @@ class HttpServer:
         for name in ("uvicorn.error", "uvicorn.access", "python_multipart"):
             logging.getLogger(name).setLevel(logging.ERROR)  # requests are counted; refusals are answers, not news
         self._config = uvicorn.Config(
-            self._answer,
+            wrap(self._answer) if wrap is not None else self._answer,
             interface="asgi3",
             loop="none",
             ws="none",
