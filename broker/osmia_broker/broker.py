@@ -89,8 +89,6 @@ class Broker:
         except BaseException:
             await self._open.aclose()
             raise
-        gc.collect()
-        gc.freeze()  # what was imported and opened stays
         Ports(self.grpc_port, self.http_port, self.management_port, os.getpid()).write(self.settings.data_dir)
         where = {
             "grpc": self.grpc_port,
@@ -295,6 +293,8 @@ class Broker:
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, stop, one)
         await self.start()
+        gc.freeze()  # what was imported and opened stays
+        gc.enable()
         try:
             await told_to_stop.wait()
         finally:

@@ -74,3 +74,15 @@ def test_one_version_is_told_everywhere():
 def test_the_program_is_a_module_too(words):
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "osmia 0.1.0\n")
+
+
+def test_a_broker_starts_without_what_only_some_models_and_databases_need():
+    code = (
+        "import sys, osmia_broker.broker, osmia_broker.http.server\nfrom osmia_broker.http.api import load\nload()\n"
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stderr.split())
+    assert "osmia_broker.feel" in loaded
+    assert loaded & {"osmia_broker.dmn", "sqlalchemy.dialects.postgresql", "alembic", "aiosqlite", "re2"} == set()

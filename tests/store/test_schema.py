@@ -232,7 +232,7 @@ async def test_rows_are_found_by_their_values_in_the_order_of_their_keys(tmp_pat
     asked = MATCHES[index]
     values = {f"value_{place}": value for place, value in enumerate(asked.values)}
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
-        found = dialects.prepare(statements.MATCHES[asked.row_type, asked.columns])
+        found = dialects.Prepared(statements.MATCHES[asked.row_type, asked.columns])
         parameters = {**found.constants, **values, "after": asked.after}
         plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + found.text, parameters)]
     db.close()
@@ -303,7 +303,7 @@ async def test_every_statement_of_a_load_goes_by_an_index(tmp_path: Path):
 )
 async def test_a_window_reads_no_more_than_its_part_of_an_index(tmp_path: Path, index: str, statement: Any):
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
-        text = dialects.prepare(statement)
+        text = dialects.Prepared(statement)
         given = {"type": "t", "after": 1, "priority": 1, "below": 9, "above": 0, "fair_key": "k", "rows_max": 5}
         plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, text.constants | given)]
     db.close()
@@ -314,7 +314,7 @@ async def test_a_window_reads_no_more_than_its_part_of_an_index(tmp_path: Path, 
 @pytest.mark.parametrize(("table", "index"), [(Job, "jobs_due"), (FollowUp, "follow_ups_due")])
 async def test_due_rows_are_read_in_the_order_of_their_index(tmp_path: Path, table: type, index: str):
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
-        text = dialects.prepare(statements.DUE[table])
+        text = dialects.Prepared(statements.DUE[table])
         plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text.text, {**text.constants, "rows_max": 5})]
     db.close()
     assert len(plan) == 1, f"a step of its own for sorting: {plan}"
@@ -325,7 +325,7 @@ async def test_a_load_passes_over_the_ended_rows_of_a_long_history(tmp_path: Pat
     """The index leads to the living rows: two equalities, none of them checked row by row."""
     with sqlite3.connect(await made(tmp_path / "x.db")) as db:
         for row_type in (ElementInstance, WaitingToken, Job):
-            text = dialects.prepare(statements.OF_INSTANCES[row_type]).text
+            text = dialects.Prepared(statements.OF_INSTANCES[row_type]).text
             plan = [step for *_, step in db.execute("EXPLAIN QUERY PLAN " + text, {"keys": "[]"})]
             assert "_of_instance (process_instance_key=? AND ended_ms=?)" in plan[0], plan
     db.close()

@@ -1,10 +1,9 @@
 """Find deployed decisions, and evaluate them with the dmn package."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from osmia_broker.dmn import DecisionGraph, Evaluation
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.engine.commands import EvaluateDecision
 from osmia_broker.engine.engine import handles
@@ -13,10 +12,13 @@ from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Decision, DecisionEvaluation, ErrorType
 
+if TYPE_CHECKING:  # the package is loaded with the first decision only
+    from osmia_broker.dmn import DecisionGraph, Evaluation
+
 
 def find_decision(
     turn: Turn, decision_id: str, deployment_key: int = 0, version_tag: str = ""
-) -> tuple[Decision, DecisionGraph]:
+) -> "tuple[Decision, DecisionGraph]":
     """Return the latest version of a decision, or the one of a deployment or with a tag, with the graph that it stands in.
 
     Raises:
@@ -38,7 +40,7 @@ def find_decision(
     return decision, _graph(turn, decision)
 
 
-def _graph(turn: Turn, decision: Decision) -> DecisionGraph:
+def _graph(turn: Turn, decision: Decision) -> "DecisionGraph":
     requirements = turn.definitions.requirements.get(decision.decision_requirements_key)
     assert requirements is not None, "a decision stands in a graph"
     graph: DecisionGraph = turn.definitions.model(requirements.checksum).decisions
@@ -62,7 +64,7 @@ def keep_evaluation(
     turn: Turn,
     key: int,
     decision: Decision,
-    evaluation: Evaluation,
+    evaluation: "Evaluation",
     *,
     process_instance_key: int,
     element_instance_key: int = 0,

@@ -9,7 +9,7 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
-from osmia_broker import dmn, model
+from osmia_broker import model
 from osmia_broker.engine.commands import NewResource
 from osmia_broker.engine.incidents import storable
 from osmia_broker.errors import InvalidArgument
@@ -127,6 +127,8 @@ def _compile_bpmn(name: str, content: bytes) -> tuple[Compiled, _Form]:
 
 
 def _compile_dmn(name: str, content: bytes) -> tuple[Compiled, _Form]:
+    from osmia_broker import dmn  # loaded with the first decision only
+
     try:
         return Compiled({}, dmn.parse(name, content)), _NO_FORM
     except dmn.InvalidModel as fault:

@@ -1,10 +1,14 @@
 """The report of an evaluated decision as a message of the wire."""
 
+from typing import TYPE_CHECKING
+
 from osmia_broker.calls.checks import DEFAULT_TENANT
-from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.state.rows import Decision
 from osmia_proto import gateway
+
+if TYPE_CHECKING:  # the package is loaded with the first decision only
+    from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
 
 NOT_DEPLOYED = -1  #: key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
 
@@ -31,7 +35,7 @@ def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
     )
 
 
-def _step(step: EvaluatedStep, decision: Decision | None) -> gateway.EvaluatedDecision:
+def _step(step: "EvaluatedStep", decision: Decision | None) -> gateway.EvaluatedDecision:
     return gateway.EvaluatedDecision(
         decisionKey=decision.key if decision else NOT_DEPLOYED,
         decisionId=step.decision_id,

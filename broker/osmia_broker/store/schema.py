@@ -93,9 +93,11 @@ def _table(kind: Kind) -> Table:
 
 
 def _index(name: str, *columns: ColumnElement[Any], where: str = "") -> Index:
-    """Make an index, a partial one if *where* is given. A query uses that only if it repeats the condition word for word."""
-    condition = text(where) if where else None
-    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+    """Make an index, a partial one if *where* is given. A query uses that only if it repeats the condition word for word.
+
+    `postgres/dialect.py` gives the condition to PostgreSQL: SQLAlchemy would import all of that dialect to take it here.
+    """
+    return Index(name, *columns, sqlite_where=text(where) if where else None)
 
 
 partition = Table(

@@ -41,7 +41,7 @@ from osmia_broker.state.windows import rank_of
 from osmia_broker.store import schema, statements
 from osmia_broker.store.assemble import READERS, Assembly, CorruptRow
 from osmia_broker.store.creation import bring_up_to_date
-from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, prepare, update, upsert
+from osmia_broker.store.dialects import Prepared, delete, flattened, in_groups, packed, update, upsert
 from osmia_broker.store.refused import largest_value, refused_value
 from osmia_broker.store.writer import Writer
 
@@ -62,25 +62,25 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepared(of_types: dict[type, Any]) -> dict[type, Prepared]:
-    return {row_type: prepare(statement) for row_type, statement in of_types.items()}
+    return {row_type: Prepared(statement) for row_type, statement in of_types.items()}
 
 
 _OWNERS = _prepared(statements.OWNERS)
-_KINDS_OF_INSTANCES = prepare(statements.KINDS_OF_INSTANCES)
+_KINDS_OF_INSTANCES = Prepared(statements.KINDS_OF_INSTANCES)
 _OF_INSTANCES = _prepared(statements.OF_INSTANCES)
 _OF_SCOPES = _prepared(statements.OF_SCOPES)
 _DEFINITIONS = _prepared(statements.DEFINITIONS)
 _DUE = _prepared(statements.DUE)
-_MATCHES = {place: prepare(statement) for place, statement in statements.MATCHES.items()}
-_KEPT_MESSAGES = prepare(statements.KEPT_MESSAGES)
-_RESOURCES = prepare(statements.RESOURCES)
-_LANES = {name: prepare(statement) for name, statement in statements.LANES.items()}
-_NEXT_FAIR_KEY = [prepare(statement) for statement in statements.NEXT_FAIR_KEY]
-_HELD = prepare(statements.HELD)
-_PARTITION = prepare(statements.PARTITION)
-_TAKE_OVER = prepare(statements.TAKE_OVER)
-_SAVE_NEXT_KEY = prepare(statements.SAVE_NEXT_KEY)
-_ERASE = [prepare(statement) for statement in statements.ERASE]
+_MATCHES = {place: Prepared(statement) for place, statement in statements.MATCHES.items()}
+_KEPT_MESSAGES = Prepared(statements.KEPT_MESSAGES)
+_RESOURCES = Prepared(statements.RESOURCES)
+_LANES = {name: Prepared(statement) for name, statement in statements.LANES.items()}
+_NEXT_FAIR_KEY = [Prepared(statement) for statement in statements.NEXT_FAIR_KEY]
+_HELD = Prepared(statements.HELD)
+_PARTITION = Prepared(statements.PARTITION)
+_TAKE_OVER = Prepared(statements.TAKE_OVER)
+_SAVE_NEXT_KEY = Prepared(statements.SAVE_NEXT_KEY)
+_ERASE = [Prepared(statement) for statement in statements.ERASE]
 
 
 class SqliteStore:

@@ -1,14 +1,18 @@
 """Evaluate decisions."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
-from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
 from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 from osmia_broker.state.rows import Decision
+
+if TYPE_CHECKING:  # the package is loaded with the first decision only
+    from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
 
 NOT_DEPLOYED = -1  # key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
 
@@ -117,7 +121,7 @@ def _evaluated(answer: EvaluatedDecision) -> EvaluationItem:
     )
 
 
-def _step(step: EvaluatedStep, decision: Decision | None, key: str) -> StepItem:
+def _step(step: "EvaluatedStep", decision: Decision | None, key: str) -> StepItem:
     return StepItem(
         decision_definition_id=step.decision_id,
         decision_definition_key=str(decision.key if decision else NOT_DEPLOYED),

@@ -111,7 +111,7 @@ def _with_key(table: Table, index: Index) -> Index:
     table.indexes.discard(index)
     there = {column.name for column in index.columns}
     keys = [column for column in table.primary_key if column.name not in there]
-    return Index(index.name, *index.expressions, *keys, postgresql_where=index.dialect_options["postgresql"]["where"])
+    return Index(index.name, *index.expressions, *keys, postgresql_where=index.dialect_options["sqlite"]["where"])
 
 
 def _sql(statement: ClauseElement) -> str:
