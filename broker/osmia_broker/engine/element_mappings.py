@@ -4,7 +4,7 @@ A mapped element has its variables in its own scope: those that the mapping made
 chooses what leaves it. The values of the file may hold `${…}`; what a person or a worker submits is never evaluated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -16,13 +16,13 @@ from osmia_broker.engine.extensions import mapping_of, sees_only_own
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.models import model_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.engine.variables import merge, put_local, visible
+from osmia_broker.engine.variables import INSTANCE_CHARACTERS_MAX, merge, put_local, visible
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.feel.json_text import from_json
 from osmia_broker.model import json_patch
 from osmia_broker.model.extension_files import JSONPATCH, VARIABLE, ElementMapping, ProcessExtensions, Source
 from osmia_broker.model.graph import Element, ElementType, MultiInstance
-from osmia_broker.model.templates import contains_expression
+from osmia_broker.model.templates import Template, contains_expression
 from osmia_broker.state.rows import ElementInstance, ErrorType
 
 
@@ -33,11 +33,10 @@ def put_inputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -
         IncidentRaised: a value cannot be made.
     """
     around = VariableScope(turn, instance.key)
-    made: dict[str, str] = {}
-    for target, source in (mapping.inputs or {}).items():
-        value = _value(source, around, _text_of(around, source.name), _text_of(around, target))
-        if value is not None:
-            made[target] = value
+    made = collected(
+        (target, _value(source, around, _text_of(around, source.name), _text_of(around, target)))
+        for target, source in (mapping.inputs or {}).items()
+    )
     made |= {name: feel.to_json(value) for name, value in mapping.constants.items()}
     put_local(turn, instance, made)
     if sees_only_own(turn, instance):
@@ -92,12 +91,11 @@ def start_variables(extensions: ProcessExtensions, start_id: str, variables: Var
 
 def _started(extensions: ProcessExtensions, outputs: Mapping[str, Source], variables: Variables) -> Variables:
     given = {name: msgspec.Raw(value.encode()) for name, value in variables.items()}
-    made = {
-        target: _value(source, given, variables.get(source.name), None)
+    return collected(
+        (target, _value(source, given, variables.get(source.name), None))
         for target, source in outputs.items()
         if target in extensions.variables
-    }
-    return {target: value for target, value in made.items() if value is not None}
+    )
 
 
 def _refuse_expressions(mapping: ElementMapping, variables: Variables) -> None:
@@ -127,18 +125,46 @@ def _chosen(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> V
     assert extensions is not None, "a mapping is part of an extension file"
     around, inside = VariableScope(turn, instance.scope_key), VariableScope(turn, instance.key)
     seen = visible(turn, instance)
-    leaving = {}
-    for target, source in (mapping.outputs or {}).items():
-        current = _text_of(around, target)
-        declared = extensions.variables.get(target)
-        if current is None and declared is None:
+
+    def values() -> Iterator[tuple[str, str | None]]:
+        for target, source in (mapping.outputs or {}).items():
+            current = _text_of(around, target)
+            declared = extensions.variables.get(target)
+            if current is None and declared is None:
+                continue
+            if current is None and declared is not None and declared.default is not None and source.kind == JSONPATCH:
+                current = _json_of(declared.default, inside)
+            yield target, _value(source, inside, seen.get(source.name), current)
+
+    return collected(values())
+
+
+def collected(values: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Collect the values that were made, as far as one process instance has room for them.
+
+    Raises:
+        IncidentRaised: there is not enough room.
+    """
+    made: dict[str, str] = {}
+    room = INSTANCE_CHARACTERS_MAX
+    for target, value in values:
+        if value is None:
             continue
-        if current is None and declared is not None and declared.default is not None and source.kind == JSONPATCH:
-            current = feel.to_json(declared.default.evaluate(inside))
-        value = _value(source, inside, seen.get(source.name), current)
-        if value is not None:
-            leaving[target] = value
-    return leaving
+        made[target] = value
+        room -= len(value)
+        if room < 0:
+            raise IncidentRaised(
+                ErrorType.IO_MAPPING_ERROR,
+                f"Expected a mapping to make at most {INSTANCE_CHARACTERS_MAX} characters, but found more at '{target}'",
+            )
+    return made
+
+
+def _json_of(template: Template, scope: VariableScope) -> str:
+    try:
+        return feel.to_json(template.evaluate(scope))
+    except ValueError as fault:
+        raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, str(fault)) from fault
 
 
 def _value(

@@ -12,8 +12,9 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import Variables
-from osmia_broker.engine.element_mappings import start_variables
+from osmia_broker.engine.element_mappings import collected, start_variables
 from osmia_broker.engine.implied_variables import INITIATOR
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.feel.json_text import from_json
@@ -38,7 +39,10 @@ def initial_variables(turn: Turn, definition: ProcessDefinition, variables: Vari
     start = turn.definitions.process(definition.key).root.start
     if start is not None:
         variables = start_variables(extensions, start.id, variables)
-    complete = {**variables, **_defaults(extensions, variables)}
+    try:
+        complete = {**variables, **_defaults(extensions, variables)}
+    except (ValueError, IncidentRaised) as fault:
+        raise InvalidArgument(str(fault)) from fault
     _check(definition, extensions, complete)
     return complete
 
@@ -50,7 +54,9 @@ def triggered_variables(turn: Turn, definition: ProcessDefinition, start_id: str
         return variables
     with suppress(InvalidArgument):
         variables = start_variables(extensions, start_id, variables)
-    return {**variables, **_defaults(extensions, variables)}
+    with suppress(ValueError, IncidentRaised):
+        return {**variables, **_defaults(extensions, variables)}
+    return variables
 
 
 def given_initiator(process: Process, variables: Variables, caller: str) -> str:
@@ -80,7 +86,7 @@ def _defaults(extensions: ProcessExtensions, variables: Variables) -> Variables:
     left = [one for one in extensions.variables.values() if one.default is not None and one.name not in variables]
     plain = {one.name: _default(one, {}) for one in left if one.default is not None and not one.default.has_expressions}
     known = {name: msgspec.Raw(value.encode()) for name, value in {**variables, **plain}.items()}
-    return {one.name: plain[one.name] if one.name in plain else _default(one, known) for one in left}
+    return collected((one.name, plain[one.name] if one.name in plain else _default(one, known)) for one in left)
 
 
 def _default(variable: ProcessVariable, known: dict[str, msgspec.Raw]) -> str:

@@ -21,6 +21,11 @@ INSTANCE_CHARACTERS_MAX = (
     3_670_016  #: 3.5 MiB of names and values; a job that shows them all must fit a message (reliability.md, 5)
 )
 
+MAPPED_CHARACTERS_MAX = (
+    4 * INSTANCE_CHARACTERS_MAX
+)  # made by the mappings of one element, of which later ones may replace earlier ones
+UNWEIGHED_MAPPINGS = 10  # so few cannot make more than memory holds, because each value has bounds of its own
+
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -127,12 +132,24 @@ def _mapped(
     if not mappings:
         return []
     made = MappedValues(VariableScope(turn, element.key))
+    room, is_weighed = MAPPED_CHARACTERS_MAX, len(mappings) > UNWEIGHED_MAPPINGS
     for mapping in mappings:
         result = mapping.source.evaluate(made, turn.now)
         if result.failure is not None:
             raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
+        if is_weighed:
+            room -= _weight(result.value)
+            if room < 0:
+                raise TooLarge(
+                    f"Expected the mappings of '{element.element_id}' to make at most {MAPPED_CHARACTERS_MAX} characters, but found more"
+                )
         made.put(mapping.target, result.value)
     return list(made.items())
+
+
+def _weight(value: feel.Value) -> int:
+    """Return about the number of characters of *value*."""
+    return len(value) if isinstance(value, str) else len(feel.to_json(value))
 
 
 def _json(value: feel.Value, existing: str | None = None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia_broker.model.faults import quote
+from osmia_broker.model.templates import CHARACTERS_MAX, characters_of
 
 POINTER_NAMES_MAX = 100  # of a path; a document of a client has at most 200 levels
 OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
@@ -79,7 +80,14 @@ def apply(document: Any, operations: Sequence[Operation]) -> Any:
     Raises:
         PatchFailed: an operation does not fit, so that nothing is applied.
     """
+    room = CHARACTERS_MAX
     for operation in operations:
+        if operation.op == "copy":
+            room -= characters_of(_read(document, operation.source), room)
+            if room < 0:
+                raise PatchFailed(
+                    f"Expected the JSON patch to copy at most {CHARACTERS_MAX} characters, but found more"
+                )
         if operation.path and not isinstance(document, Mapping | list) and document is not None:
             raise PatchFailed("Expected an object or a list for the JSON patch, but found another value")
         document = _APPLY[operation.op](document, operation)

@@ -12,6 +12,8 @@ from osmia_broker.model.expressions import Scope
 from osmia_broker.model.faults import quote
 
 NESTING_MAX = 50  # of a value in a file that a person wrote
+ITEM_CHARACTERS = 4  # for which each value counts at least, so that a count looks at a million values at most
+CHARACTERS_MAX = 4 * 1024 * 1024  # of a value; more than the variables of a process instance may have together
 
 
 class FaultyTemplate(ValueError):
@@ -30,9 +32,43 @@ class Template:
         """Return the value against *scope*.
 
         Raises:
-            ValueError: a text of the result is too long.
+            ValueError: a text of the result is too long, or all of them together are.
         """
-        return _evaluated(self._value, scope) if self.has_expressions else self._value
+        return _evaluated(self._value, scope, _Room()) if self.has_expressions else self._value
+
+
+class _Room:
+    """The room that is left for the texts of one result: a small file can name a large variable a thousand times."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = CHARACTERS_MAX
+
+    def take(self, value: Any) -> Any:
+        if isinstance(value, str):
+            self._left -= len(value)
+        elif isinstance(value, dict | list):
+            self._left -= characters_of(value, self._left)
+        if self._left < 0:
+            raise ValueError(f"Expected a value of at most {CHARACTERS_MAX} characters, but found a larger one")
+        return value
+
+
+def characters_of(value: Any, limit: int) -> int:
+    """Return about the number of characters of the JSON *value*, or more than *limit*. Shared parts count each time."""
+    found, pending = 0, [value]
+    while pending and found <= limit:
+        one = pending.pop()
+        found += ITEM_CHARACTERS
+        if isinstance(one, str):
+            found += len(one)
+        elif isinstance(one, Mapping):
+            found += sum(map(len, one))
+            pending.extend(one.values())
+        elif isinstance(one, list):
+            pending.extend(one)
+    return found
 
 
 class _Text:
@@ -67,13 +103,13 @@ def _compiled(value: Any, levels: int) -> tuple[Any, bool]:
     return (inner if isinstance(value, dict) else list(inner.values())), True
 
 
-def _evaluated(value: Any, scope: Scope) -> Any:
+def _evaluated(value: Any, scope: Scope, room: _Room) -> Any:
     if isinstance(value, _Text):
-        return value.expression.evaluate_leniently(scope)
+        return room.take(value.expression.evaluate_leniently(scope))
     if isinstance(value, dict):
-        return {name: _evaluated(one, scope) for name, one in value.items()}
+        return {name: _evaluated(one, scope, room) for name, one in value.items()}
     if isinstance(value, list):
-        return [_evaluated(one, scope) for one in value]
+        return [_evaluated(one, scope, room) for one in value]
     return value
 
 
