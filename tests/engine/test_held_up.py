@@ -184,3 +184,19 @@ def test_a_proposal_whose_acceptance_is_denied_can_be_answered_again(at: At):
     assert [action for _, action, _, _ in desk.history("t")] == ["propose"]
     desk.engine._do(AnswerTaskProposal(made, ProposalState.IGNORED, "", {}, ADA))
     assert proposal(desk).state is ProposalState.IGNORED
+
+
+# --- errors of listeners
+
+
+def test_nothing_catches_the_error_of_a_listener_before_the_end(at: At):
+    desk = at("""
+        start > t:user(native=yes, canceling=c) > end & late:boundary(on=t, timer=PT1S) > b:job > end2
+        & oops:boundary(on=t, error=any) > w:job > end3
+    """)
+    desk.play("advance 1000; throw t code=E")
+    assert incidents(desk) == [ErrorType.UNHANDLED_ERROR_EVENT]
+    desk.play("at t b; resolve t")
+    complete_listener(desk)
+    desk.play("at b")
+    assert desk.shown("t", "state") == "CANCELED"

@@ -244,11 +244,15 @@ def fail_job(turn: Turn, command: FailJob) -> None:
 
 @handles(ThrowError)
 def throw_error(turn: Turn, command: ThrowError) -> None:
-    """Throw an error of the business. The nearest event that catches it ends the job; without one it stops at an incident."""
+    """Throw an error of the business. The nearest event that catches it ends the job; without one it stops at an incident.
+
+    Nothing catches an error of a task listener for `canceling`: its element is being terminated, and waits for this job.
+    """
     job = _reportable(turn, command, "throw an error for job")
     _note(turn, job, "error")
     thrown = {"error_code": command.error_code, "error_message": command.error_message}
-    catch = find_error_catch(turn, turn.elements[job.element_instance_key], command.error_code)
+    element = turn.elements[job.element_instance_key]
+    catch = None if works_at_the_end(job) else find_error_catch(turn, element, command.error_code)
     if catch is not None:
         turn.jobs.end(job, turn.now_ms, state=JobState.ERROR_THROWN, deadline_ms=0, **thrown)
         fire(turn, catch.owner, catch.event, command.variables, stay_local=True)
