@@ -137,6 +137,8 @@ def _operator(value: Any, name: str, operand: Any) -> bool:
         return any(re.fullmatch(pattern, one, re.DOTALL) for one in values)
     wanted = _plain(operand)
     compared = {"$eq": "__eq__", "$gt": "__gt__", "$gte": "__ge__", "$lt": "__lt__", "$lte": "__le__"}[name]
+    if isinstance(operand, int):
+        values = [float(one) if isinstance(one, str) else one for one in values]  # the JSON text of a variable
     return any(getattr(one, compared)(wanted) is True for one in values)
 
 

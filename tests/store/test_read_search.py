@@ -96,6 +96,11 @@ CONDITIONS: list[dict[str, Any]] = [
     {"processInstanceVariables": [{"name": "amount", "value": {"$neq": "2"}}]},
     {"processInstanceVariables": [{"name": "amount", "value": {"$like": "?"}}]},
     {"processInstanceVariables": [{"name": "nothing", "value": {"$exists": True}}]},
+    {"processInstanceVariables": [{"name": "amount", "value": {"$gte": 1}}]},
+    {"processInstanceVariables": [{"name": "amount", "value": {"$gt": 0, "$lt": 3}}], "state": "CREATED"},
+    {"processInstanceVariables": [{"name": "amount", "value": {"$gt": 99}}], "state": "CREATED"},
+    {"processInstanceVariables": [{"name": "amount", "value": {"$lte": 1}}], "candidateGroup": "hr"},
+    {"processInstanceVariables": [{"name": "amount", "value": {"$gt": 0}}, {"name": "amount", "value": "2"}]},
 ]
 ALTERNATIVES: list[dict[str, Any]] = [
     {"$or": [{"assignee": "ada"}, {"candidateGroup": "hr"}]},
@@ -447,3 +452,16 @@ async def test_every_field_answers_in_an_empty_database(written: Written, entity
         if known.filters and known.choices is not None:
             for name in known.choices:
                 await search(reader, entity, Search({known.name: name}))
+
+
+async def test_a_total_of_rows_that_are_counted_one_by_one_has_a_bound_of_its_own(searched: tuple[Reader, list[Facts]]):
+    reader, facts = searched
+    wide = OPEN | {"processInstanceVariables": [{"name": "amount", "value": {"$gte": 1}}]}
+    wanted = [fact for fact in facts if passes(fact, wide)]
+    found = await search(reader, USER_TASKS, Search(wide, None, {"limit": 3}), total_max=5)
+    assert (found.total, found.has_more_total, found.goes_on) == (5, True, True)
+    assert [int(one["userTaskKey"]) for one in found.items] == ordered(wanted, [])[:3]
+    found = await search(reader, USER_TASKS, Search(wide, None, {"limit": 3}), total_max=len(wanted))
+    assert (found.total, found.has_more_total) == (len(wanted), False)
+    plain = await search(reader, USER_TASKS, Search(OPEN, None, {"limit": 3}), total_max=5)
+    assert plain.total == sum(passes(fact, OPEN) for fact in facts), "an index counts these"

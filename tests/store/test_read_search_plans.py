@@ -113,6 +113,29 @@ async def test_a_condition_with_few_rows_leads_to_them(
     assert any(index in step for step, _ in found), found
 
 
+WIDE: list[Any] = [{"$gte": 0}, {"$gte": 0, "$lt": 100}, {"$neq": "7"}, {"$like": "?"}, {"$exists": True}]
+
+
+@pytest.mark.parametrize("sort", [None, [{"field": "creationDate", "order": "DESC"}], [{"field": "dueDate"}]], ids=str)
+@pytest.mark.parametrize("value", WIDE, ids=str)
+async def test_a_condition_that_most_tasks_pass_is_looked_up_for_the_next_tasks_alone(
+    written: Written, reader: Reader, value: Any, sort: Any
+):
+    filter = OPEN | {"processInstanceVariables": [{"name": "amount", "value": value}]}
+    found = await steps(written, reader, Search(filter, sort, {"limit": 2}))
+    assert not [step for step, _ in found if "variables_by_value" in step], "all variables of the name would be read"
+    assert [step for step, _ in found if "PRIMARY KEY (scope_key=? AND name=?)" in step], found
+
+
+async def test_such_a_condition_beside_a_group_is_looked_up_for_the_tasks_of_the_group(
+    written: Written, reader: Reader
+):
+    filter = OPEN | {"candidateGroup": "hr", "processInstanceVariables": [{"name": "amount", "value": {"$gte": 0}}]}
+    found = await steps(written, reader, Search(filter, None, {"limit": 2}))
+    assert any("task_candidates_by_name (kind=? AND name=? AND standing=?)" in step for step, _ in found), found
+    assert not [step for step, _ in found if "variables_by_value" in step]
+
+
 @pytest.mark.parametrize("sort", ORDERS, ids=str)
 @pytest.mark.parametrize("filter", [OPEN, NOBODY, {}], ids=str)
 async def test_what_a_person_may_read_is_found_through_indexes(

@@ -16,6 +16,8 @@ from osmia_broker.store.read.task_filters import FILTERS_MAX, filters_of, has_ro
 from osmia_broker.store.read.task_query import Asker, TaskQuery
 from osmia_broker.store.read.task_snoozes import Snooze, snoozes_of
 
+COUNTED_ROWS = 1_000  # of a list whose rows are counted one by one; beyond, people read that there are more
+
 
 @dataclass(frozen=True, slots=True)
 class SavedFilter:
@@ -40,8 +42,10 @@ class TaskLists:
         """Read a query. Raises InvalidArgument if a term cannot be read."""
         return await task_query.read(self._reader, text, self._asker, view=view, order=order)
 
-    async def search(self, text: str, narrowed: Search, *, bytes_max: int | None = None) -> Found:
+    async def search(self, text: str, narrowed: Search, **bounds: Any) -> Found:
         """Find the tasks that pass a query and the filter of *narrowed* too. The order of *narrowed* comes first, if it has one.
+
+        The *bounds* are those of `search`.
 
         Raises:
             InvalidArgument: the query, the filter, the order or the page cannot be read, or the query and the filter say one thing twice.
@@ -57,8 +61,7 @@ class TaskLists:
                 raise InvalidArgument(f"Expected '{name}' in the query or in the filter, but found it in both")
             filter[name] = value
         asked = Search(filter, narrowed.sort or orders(task_query.order_of(query)), narrowed.page)
-        more: dict[str, Any] = {} if bytes_max is None else {"bytes_max": bytes_max}
-        return await search(self._reader, USER_TASKS, asked, scope=self._scope, **more)
+        return await search(self._reader, USER_TASKS, asked, scope=self._scope, **bounds)
 
     async def saved(self, *, counted_max: int) -> list[SavedFilter]:
         """Return the saved filters by name; the first *counted_max* with their numbers of tasks."""
@@ -85,7 +88,7 @@ class TaskLists:
 
     async def _counted(self, name: str, text: str) -> SavedFilter:
         try:
-            found = await self.search(text, Search(page={"limit": 1}))
+            found = await self.search(text, Search(page={"limit": 1}), total_max=COUNTED_ROWS)
         except InvalidArgument as fault:
             return SavedFilter(name, text, problem=str(fault))
         return SavedFilter(name, text, found.total, found.has_more_total)

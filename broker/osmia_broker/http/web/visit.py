@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.readable_tasks import ReadableTasks
-from osmia_broker.calls.task_lists import TaskLists
+from osmia_broker.calls.task_lists import COUNTED_ROWS, TaskLists
 from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
@@ -170,7 +170,7 @@ class Visit:
         place = {"after": after} if after else {"before": before} if before else {}
         asked = Search(filter or {}, orders(sort), {"limit": limit, **place})
         scopes = {USER_TASKS: self.tasks.scope, AUDIT_LOGS: self.tasks.log_scope}
-        return await search(self.reader, entity, asked, scope=scopes.get(entity))
+        return await search(self.reader, entity, asked, scope=scopes.get(entity), total_max=COUNTED_ROWS)
 
     # --- the answer
 

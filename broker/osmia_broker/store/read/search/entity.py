@@ -116,6 +116,11 @@ def drives(entity: Entity, leaf: Leaf) -> bool:
     return not leaf.negated and leaf.operator in entity.drivers.get(leaf.field, ())
 
 
+def is_wide(leaf: Leaf) -> bool:
+    """Whether a condition that drives may leave many rows all the same: on a variable that need not have one of some values."""
+    return bool(leaf.inner) and not any(one.operator in ("$eq", "$in") and not one.negated for one in leaf.inner)
+
+
 def sort_type(known: Field) -> type:
     """Return the type of a field's values in the database."""
     return str if known.kind in (Kind.TEXT, Kind.CHOICE) else int

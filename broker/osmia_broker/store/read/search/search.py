@@ -19,7 +19,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.search import cursors, filters, statements
-from osmia_broker.store.read.search.entity import Entity, Item, drives, sort_type
+from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
 from osmia_broker.store.read.search.filters import Leaf, Parsed
 from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
@@ -84,10 +84,12 @@ async def search(
     scope: dict[str, Any] | None = None,
     given: dict[str, Any] | None = None,
     bytes_max: int = PAGE_BYTES_MAX,
+    total_max: int | None = None,
 ) -> Found:
     """Find a page of items. *scope* is a filter that the caller of this function adds; *given* are parameters of the entity.
 
-    A page ends before its items take more than *bytes_max* in the database, but has at least one.
+    A page ends before its items take more than *bytes_max* in the database, but has at least one. A total that must be counted row by row
+    is counted up to *total_max*.
 
     Raises:
         InvalidArgument: a member of *asked* is wrong.
@@ -101,7 +103,9 @@ async def search(
     parsed.parameters.update(own)
     async with AsyncExitStack() as opened:
         snapshots = [await opened.enter_async_context(part.database.snapshot()) for part in _parts(sources, entity)]
-        keys, total = await _keys(snapshots, entity, parsed, order, page)
+        keys, total, counted = await _keys(
+            snapshots, entity, parsed, order, page, total_max=TOTAL_MAX if total_max is None else total_max
+        )
         wanted = [(place, row[len(order) :]) for place, row in keys[: page.size]]
         items, used = await _items(snapshots, entity, wanted, own, bytes_max)
     goes_on = used < len(keys)
@@ -112,7 +116,7 @@ async def search(
     start, end = (
         (cursors.write(entity.name, _signature(order), row) for _, row in (keys[0], keys[-1])) if keys else NO_ENDS
     )
-    return Found(items, min(total, TOTAL_MAX), total > TOTAL_MAX, start, end, goes_on)
+    return Found(items, min(total, counted), total > counted, start, end, goes_on)
 
 
 @question(by_itself)
@@ -222,18 +226,25 @@ def _walk_of(entity: Entity, order: Order) -> str:
 class _Way:
     """The way of one search to the keys of its page and to the one behind them. See `statements`."""
 
-    def __init__(self, snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page) -> None:
+    def __init__(
+        self, snapshot: Snapshot, entity: Entity, parsed: Parsed, order: Order, page: _Page, *, total_max: int
+    ) -> None:
         self._snapshot = snapshot
         self._entity = entity
         self._parsed = parsed
         self._order = order
         self._page = page
         self._size = page.size + 1  # the one behind the page tells whether there are more
-        is_driven = any(isinstance(one, Leaf) and drives(entity, one) for one in parsed.shape.nodes)
+        drivers = [one for one in parsed.shape.nodes if isinstance(one, Leaf) and drives(entity, one)]
+        are_wide = all(map(is_wide, drivers))
         #: whether the filter leads to keys, so that counting reads no more than the rows that pass
-        self._is_led = not is_driven and statements.leads_to_keys(entity, parsed.shape)
+        self._is_led = are_wide and statements.leads_to_keys(entity, parsed.shape)
+        is_driven = bool(drivers) and not self._is_led
+        #: whether many rows may pass: then it is worth looking at the next rows of the order first
+        self._is_wide = is_driven and are_wide
+        self.total_max = total_max if self._is_wide else TOTAL_MAX
         self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
-        self._walk = "" if is_driven else _walk_of(entity, order)
+        self._walk = "" if is_driven and not self._is_wide else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
 
@@ -272,28 +283,34 @@ class _Way:
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
     async def _total(self) -> int:
-        ((total,),) = await self._snapshot.values(statements.counted(self._sight, self._parsed.shape), self._values)
+        # Many rows pass a wide condition, as the page has shown: so it is looked up for each row, until there are enough.
+        sight = Sight(self._entity, self._entity.index, row_by_row=True) if self._is_wide else self._sight
+        counted = statements.counted(sight, self._parsed.shape, self.total_max)
+        ((total,),) = await self._snapshot.values(counted, self._values)
         return int(total)
 
 
 async def _keys(
-    snapshots: Sequence[Snapshot], entity: Entity, parsed: Parsed, order: Order, page: _Page
-) -> tuple[list[tuple[int, Row]], int]:
-    """Read the sort values and keys of the page as `_Way.find` does, each with the place of its snapshot."""
+    snapshots: Sequence[Snapshot], entity: Entity, parsed: Parsed, order: Order, page: _Page, *, total_max: int
+) -> tuple[list[tuple[int, Row]], int, int]:
+    """Read the sort values and keys of the page as `_Way.find` does, each with the place of its snapshot; and how far was counted."""
     first = entity.narrowed(parsed.shape) or entity
     if len(snapshots) == 1:
-        found, total = await _Way(snapshots[0], first, parsed, order, page).find()
-        return [(0, row) for row in found], total
+        way = _Way(snapshots[0], first, parsed, order, page, total_max=total_max)
+        found, total = await way.find()
+        return [(0, row) for row in found], total, way.total_max
     whole = replace(page, size=page.size + page.skipped, skipped=0)  # any of them may have all that are passed over
     others = first.without_copies
     ways = [
-        _Way(snapshot, others if place else first, parsed, order, whole) for place, snapshot in enumerate(snapshots)
+        _Way(snapshot, others if place else first, parsed, order, whole, total_max=total_max)
+        for place, snapshot in enumerate(snapshots)
     ]
     answers = await asyncio.gather(*(way.find() for way in ways))
     rows = [(place, row) for place, (found, _) in enumerate(answers) for row in found]
     for row_of, is_descending in reversed(_sorting(entity, order, page.place)):
         rows.sort(key=row_of, reverse=is_descending)
-    return rows[page.skipped : page.skipped + page.size + 1], sum(total for _, total in answers)
+    total = sum(total for _, total in answers)
+    return rows[page.skipped : page.skipped + page.size + 1], total, ways[0].total_max
 
 
 def _sorting(

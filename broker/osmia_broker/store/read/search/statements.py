@@ -230,12 +230,12 @@ def leads_to_keys(entity: Entity, shape: Group) -> bool:
 
 
 @lru_cache(STATEMENTS_MAX)
-def counted(sight: Sight, shape: Group) -> Select[Any]:
-    """Count what passes the filter, up to one more than TOTAL_MAX."""
+def counted(sight: Sight, shape: Group, most: int = TOTAL_MAX) -> Select[Any]:
+    """Count what passes the filter, up to one more than *most*."""
     found = _of_keys(sight, shape)
     if found is None:
         found = _filtered(sight, shape, (), [literal_column("1").label("one")])
-    return select(func.count()).select_from(found.limit(TOTAL_MAX + 1).subquery())
+    return select(func.count()).select_from(found.limit(most + 1).subquery())
 
 
 def _of_keys(sight: Sight, shape: Group) -> Select[Any] | None:
