@@ -13,7 +13,7 @@ os.environ.setdefault(
 )  # read at its import; its handlers break some of the programs that tests start
 
 from tests import postgres
-from tests.doors import Door, EngineDoor, GrpcDoor, RunningBroker, SeveralDoor, running_broker
+from tests.doors import Door, EngineDoor, GrpcDoor, ProcessesDoor, RunningBroker, SeveralDoor, running_broker
 from tests.harness import Scenario
 
 Play = Callable[..., Scenario]
@@ -62,8 +62,8 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningB
 def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own, with the store of this name."""
     with ExitStack() as held:
-        if name == "partitions":
-            several = SeveralDoor(3)
+        if name in {"partitions", "processes"}:
+            several = SeveralDoor(3) if name == "partitions" else ProcessesDoor(tmp_path)
             held.callback(several.close)
             yield several
             return
@@ -73,9 +73,11 @@ def engine_door(name: str, tmp_path: Path) -> Iterator[Door]:
         yield door
 
 
-@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "grpc"])
+@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "processes", "grpc"])
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, three behind a router, or a broker over gRPC."""
+    """A partition in memory, one restarted after every command, one that keeps all in PostgreSQL, three behind a router, in one process
+    or in two, or a broker over gRPC.
+    """
     if request.param != "grpc":
         with engine_door(request.param, tmp_path) as door:
             yield door
@@ -87,7 +89,7 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
         over_grpc.close()
 
 
-@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions"])
+@pytest.fixture(params=["engine", "restarts", "postgresql", "partitions", "processes"])
 def alone_door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
     """A partition of its own. At a shared broker, messages and signals would reach the instances of other tests."""
     with engine_door(request.param, tmp_path) as door:

@@ -20,7 +20,7 @@ import pytest
 
 import osmia
 import osmia.results
-from osmia_broker import databases
+from osmia_broker import cluster_id, databases
 from osmia_broker.broker import Broker
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.config import NAMES, Settings
@@ -30,6 +30,7 @@ from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
 from osmia_broker.partition import Face, Following, Partition, Post, Router
+from osmia_broker.share import Share
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import MEMORY_BYTES
@@ -363,6 +364,32 @@ class SeveralDoor(EngineDoor):
         return [row for store in self._stores for row in store.living(row_type)]
 
 
+class ProcessesDoor(SeveralDoor):
+    """Three partitions that two processes lead; commands reach them through the second process, which does not lead the first partition."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        super().__init__(3)
+
+    def _opened(self) -> Any:
+        from tests.partition.processes import Processes
+
+        async def opened() -> Processes:
+            made = Processes(self._folder, self._stores, self.clock, number=2, front=2)
+            await made.start()
+            return made
+
+        return self._runner.run(opened())
+
+    def close(self) -> None:
+        self._runner.run(self._partition.close())
+        self._runner.close()
+
+    @property
+    def definitions(self) -> Definitions:
+        return self._partition.led[0].state.definitions
+
+
 class GrpcDoor:
     """A broker in this process and the SDK's blocking client, over loopback."""
 
@@ -530,7 +557,11 @@ Door = EngineDoor | GrpcDoor
 
 
 class RunningBroker:
-    """A broker on an event loop in a thread of its own, with a clock that stands."""
+    """A broker on an event loop in a thread of its own, with a clock that stands.
+
+    With *processes* it is as many brokers on one loop, each with its share, as if they were processes. `broker`, `address` and `client` are then
+    those of the last one, which does not lead the first partition.
+    """
 
     def __init__(self, data_dir: Path, **settings: Any) -> None:
         self.clock = FakeClock()
@@ -539,21 +570,38 @@ class RunningBroker:
         self._thread.start()
         ports = {"grpc_port": 0, "http_port": 0, "management_port": 0}
         self._settings = {"data_dir": data_dir, **ports, "grpc_server": GRPC_SERVER, **settings}
-        self.broker = self._made(self._settings)
-        self.run(self.broker.start())
-        self.address = f"127.0.0.1:{self.broker.grpc_port}"
+        self._start(self._settings)
+        self.address = self.addresses[-1]
         self.client = osmia.SyncClient(self.address)
+
+    def _start(self, given: dict[str, Any]) -> None:
+        settings = Settings(**given)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(databases, "SqliteStore", partial(SqliteStore, connect=without_fsync))
+            count = settings.processes
+            self.brokers = [Broker(settings, self.clock, Share(number, count)) for number in range(1, count + 1)]
+            self.run(self._started(settings))
+
+    async def _started(self, settings: Settings) -> None:
+        if settings.processes > 1:
+            await databases.make_files(settings)
+            cluster_id.read_or_make(settings.data_dir)
+        await asyncio.gather(*(one.start() for one in self.brokers))
+
+    @property
+    def broker(self) -> Broker:
+        """The broker, or the last of its processes."""
+        return self.brokers[-1]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The gRPC addresses of all processes."""
+        return [f"127.0.0.1:{one.grpc_port}" for one in self.brokers]
 
     def restart(self, **settings: Any) -> None:
         """Stop the broker, and start it again on its data, with *settings* over those it had."""
-        self.run(self.broker.stop())
-        self.broker = self._made({**self._settings, **settings})
-        self.run(self.broker.start())
-
-    def _made(self, settings: dict[str, Any]) -> Broker:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(databases, "SqliteStore", partial(SqliteStore, connect=without_fsync))
-            return Broker(Settings(**settings), self.clock)
+        self._stop()
+        self._start({**self._settings, **settings})
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
@@ -562,14 +610,22 @@ class RunningBroker:
         """Let the broker see the time; on return, everything that was due is done and committed."""
 
         async def look() -> None:
-            self.broker.partition.check_clock()
-            await settle(self.broker.partition)
+            for one in self.brokers:
+                one.partition.check_clock()
+            for one in self.brokers:
+                await settle(one.partition)
 
         self.run(look())
 
+    def _stop(self) -> None:
+        async def stopped() -> None:
+            await asyncio.gather(*(one.stop() for one in self.brokers))
+
+        self.run(stopped())
+
     def stop(self) -> None:
         self.client.close()
-        self.run(self.broker.stop())
+        self._stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

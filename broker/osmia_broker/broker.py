@@ -5,9 +5,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -17,9 +16,11 @@ from osmia_broker.calls import Calls
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
+from osmia_broker.calls.remote_events import RemoteEventStream, telling
+from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
 from osmia_broker.config import Settings
-from osmia_broker.databases import Database, open_database
+from osmia_broker.databases import open_database
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
@@ -30,15 +31,16 @@ from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
-from osmia_broker.limits import budget_of
+from osmia_broker.links import Links
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
 from osmia_broker.open_tracing import open_tracing
-from osmia_broker.partition import Clock, Face, Following, Partition, PinnableClock, Post, Router, SystemClock
+from osmia_broker.partition import Clock, Face, Partition, PinnableClock, Router, SystemClock
+from osmia_broker.partitions import Partitions, open_partitions
 from osmia_broker.ports import Ports
+from osmia_broker.share import WHOLE, Share
 from osmia_broker.store.documents import Documents
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -54,10 +56,11 @@ log = logging.getLogger(__name__)
 
 
 class Broker:
-    """One broker process."""
+    """One broker process: the whole broker, or the *share* of one of several processes."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, share: Share = WHOLE) -> None:
         self.settings = settings
+        self._share = share
         self.metrics = Metrics()
         self.grpc_port = self.http_port = self.management_port = 0  # the real ones, once started
         machine = clock or SystemClock()
@@ -89,7 +92,8 @@ class Broker:
         except BaseException:
             await self._open.aclose()
             raise
-        Ports(self.grpc_port, self.http_port, self.management_port, os.getpid()).write(self.settings.data_dir)
+        folder = self._share.folder(self.settings.data_dir)
+        Ports(self.grpc_port, self.http_port, self.management_port, os.getpid()).write(folder)
         where = {
             "grpc": self.grpc_port,
             "http": self.http_port,
@@ -110,32 +114,30 @@ class Broker:
         if tracing is not None:
             self.metrics.http = tracing.http_counters()
         await self._open_management(opened, tls)
-        counters = [self.metrics.partition(number) for number in range(1, settings.partitions + 1)]
+        own = [number for number in range(1, settings.partitions + 1) if self._share.leads(number)]
+        counters = {number: self.metrics.partition(number) for number in own}
         database = open_database(settings, counters, opened)
         reader = self._reader = database.reader
-        partition = self._partition = await self._open_partitions(opened, database, counters)
+        made = await open_partitions(settings, self._share, self._clock, database, counters=counters, opened=opened)
+        partition = self._partition = made.face
         self._database = database.kind
         if tracing is not None:
             partition.add_listener(tracing.job_spans())
         self._keep_history(opened, partition, reader, counters)
         queries = Queries(partition, reader, database.name)
         calls = Calls(
-            tracing.face(partition) if tracing else partition, TaskPolicy(settings.task_policy), self._clock, reader
+            tracing.face(partition) if tracing else partition,
+            TaskPolicy(settings.task_policy),
+            self._clock,
+            reader,
+            process=self._share.number,
         )
+        if made.serving is not None:
+            made.serving.offer_jobs()
+        if made.links is not None:
+            calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, self._share.others())
         self.metrics.gateway.workers = calls.workers.counts
-        events = EventStreams(
-            [
-                EventStream(
-                    one,
-                    part,
-                    self._clock,
-                    retention_ms=int(settings.event_retention.total_seconds() * 1000),
-                    events_max=settings.event_limit,
-                    is_always_on=settings.event_log == "always",
-                )
-                for one, part in zip(partition.parts, reader.parts, strict=True)
-            ]
-        )
+        events = self._event_streams(made, reader)
         await events.start()
         identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
         server = Server(
@@ -150,64 +152,56 @@ class Broker:
             tls=tls,
             grpc_server=settings.grpc_server,
             wrap=tracing.rpc if tracing else None,
+            shares_port=self._share.shares_ports,
         )
         opened.push_async_callback(server.stop, settings.shutdown_grace)
         self.grpc_port = await server.start(settings.host_of("grpc"), settings.grpc_port, settings.advertised_address)
         database.announce(settings.advertised(self.grpc_port))
-        await self._open_http(opened, calls, reader, identity, access=access, tls=tls, tracing=tracing)
+        await self._open_http(
+            opened, calls, reader, identity, access=access, tls=tls, tracing=tracing, links=made.links
+        )
         stopping = Unavailable("Expected the broker to be open, but it is stopping")
         opened.callback(calls.stop, stopping)
         opened.callback(events.stop, stopping)
 
-    async def _open_partitions(
-        self, opened: AsyncExitStack, database: Database, counters: Sequence[PartitionCounters]
-    ) -> Face:
-        """Open all partitions, the first one last: where it is there, all are (see `databases`)."""
-        settings = self.settings
-        parts = [
-            Partition(
-                store,
-                self._clock,
-                counted,
-                partition_id=number,
-                partitions=settings.partitions,
-                queue_max=settings.queue_limit,
-                batch_max=settings.batch_limit,
-                budget=budget_of(settings),
-                memory_bytes=settings.memory_limit // settings.partitions,
-                unique_business_ids=settings.unique_business_ids,
-                leadership=database.leadership,
+    def _event_streams(self, made: Partitions, reader: Reader) -> EventStreams:
+        """Return the events of all partitions, and let other processes read those of this one."""
+        settings, links = self.settings, made.links
+        streams: list[EventStream | RemoteEventStream] = []
+        for one, part in zip(made.face.parts, reader.parts, strict=True):
+            if isinstance(one, Partition):
+                streams.append(
+                    EventStream(
+                        one,
+                        part,
+                        self._clock,
+                        retention_ms=int(settings.event_retention.total_seconds() * 1000),
+                        events_max=settings.event_limit,
+                        is_always_on=settings.event_log == "always",
+                    )
+                )
+            else:
+                assert links is not None, "another process leads it"
+                streams.append(RemoteEventStream(one.id, self._share.process_of(one.id), links))
+        if links is not None:
+            links.serve(
+                [telling({n: stream for n, stream in enumerate(streams, 1) if isinstance(stream, EventStream)})]
             )
-            for number, (store, counted) in enumerate(zip(database.stores, counters, strict=True), 1)
-        ]
-        first, *others = parts
-        face: Face = first
-        if others:
-            following = Following(first, others, self._clock, partial(contents_of, database.reader))
-            face = Router(parts, following, Post(parts, following))
-        for one, counted in zip(reversed(parts), reversed(counters), strict=True):
-            opened.push_async_callback(one.close)
-            counted.is_leading = partial(_is_ready, one)
-            await one.open()
-        opened.push_async_callback(
-            database.reader.close
-        )  # before the stores, which tidy their files when they are the last
-        if isinstance(face, Router):
-            opened.push_async_callback(face.close)
-            await face.opened()
-        return face
+        return EventStreams(streams)
 
     def _keep_history(
-        self, opened: AsyncExitStack, face: Face, reader: Reader, counters: Sequence[PartitionCounters]
+        self, opened: AsyncExitStack, face: Face, reader: Reader, counters: Mapping[int, PartitionCounters]
     ) -> None:
         """Remove the history of each partition when it is old enough, if the settings say when."""
         if self.settings.history_retention is None:
             return
         keep_ms = int(self.settings.history_retention.total_seconds() * 1000)
-        for partition, part, counted in zip(face.parts, reader.parts, counters, strict=True):
-            retention = Retention(partition, cast("Reader", part), self._clock, counted, keep_ms=keep_ms)
-            retention.start()
-            opened.push_async_callback(retention.stop)
+        for partition, part in zip(face.parts, reader.parts, strict=True):
+            if isinstance(partition, Partition):
+                counted = counters[partition.id]
+                retention = Retention(partition, cast("Reader", part), self._clock, counted, keep_ms=keep_ms)
+                retention.start()
+                opened.push_async_callback(retention.stop)
 
     async def _open_management(self, opened: AsyncExitStack, tls: TlsFiles | None) -> None:
         management = ManagementServer(
@@ -239,6 +233,7 @@ class Broker:
         access: Access | None,
         tls: TlsFiles | None,
         tracing: "Tracing | None",
+        links: Links | None,
     ) -> None:
         from osmia_broker.http.server import HttpServer
         from osmia_broker.http.session import SignIn
@@ -260,6 +255,10 @@ class Broker:
         )
         live = Live()
         self.partition.add_listener(live)
+        if links is not None:
+            from osmia_broker.http.web.live_elsewhere import LiveElsewhere
+
+            LiveElsewhere(live, links, self._share.others())
         self.metrics.http.page_listeners = live.__len__
         http = HttpServer(
             services,
@@ -270,6 +269,7 @@ class Broker:
             tls=tls,
             is_open=access is None and tls is None and not settings.insecure,
             wrap=tracing.app if tracing else None,
+            shares_port=self._share.shares_ports,
         )
         opened.push_async_callback(http.stop, settings.shutdown_grace)
         self.http_port = await http.start(settings.host_of("http"), settings.http_port)
@@ -303,7 +303,7 @@ class Broker:
     async def _count_standing(self) -> None:
         """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
         people = self.metrics.people = PeopleCounters()
-        if self._reader is None:
+        if self._reader is None or self._share.process > 1:  # the first process counts for all
             return
         now_ms = self._clock.now_ms()
         found = await self._reader.standing(now_ms)
@@ -330,13 +330,9 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
-        is_ready, reason = readiness(self._partition.parts)
+        is_ready, reason = readiness(one for one in self._partition.parts if one.is_here)
         degraded = self._partition.why_degraded if isinstance(self._partition, Router) else ""
         return is_ready and not degraded, reason or degraded
-
-
-def _is_ready(partition: Partition) -> bool:
-    return readiness([partition])[0]
 
 
 def _tls(settings: Settings) -> TlsFiles | None:

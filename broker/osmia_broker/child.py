@@ -17,7 +17,7 @@ from typing import Self
 from osmia_broker import ports
 from osmia_broker.ports import Ports
 
-START_S = 30.0  # for a loaded machine; a start takes under one second
+START_S = 60.0  # for a loaded machine, and several processes; a start takes under one second
 STOP_S = 15.0  # more than the default grace of the broker
 LOOK_S = 0.01
 LOG = "broker.log"

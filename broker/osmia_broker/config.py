@@ -23,6 +23,7 @@ from typing import Any
 from osmia_broker import setting_values
 from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
 from osmia_broker.edits import edits
+from osmia_broker.ports import PORT_MAX
 
 PREFIX = "OSMIA_"
 CONFIG_VARIABLE = "OSMIA_CONFIG"
@@ -74,6 +75,11 @@ class Settings:
         1,
         setting_values.partitions,
         "How many partitions share the work; fixed when the data directory is made.",
+    )
+    processes: int = _setting(
+        1,
+        setting_values.processes,
+        "How many processes of this machine lead the partitions; at most one for each.",
     )
     host: str = _setting("127.0.0.1", setting_values.text, "The address that all doors listen on.")
     grpc_host: str = _setting("", setting_values.optional_text, "The gRPC door's address, when it is not host.")
@@ -209,6 +215,7 @@ class Settings:
             object.__setattr__(self, one.name, _read(one.name, getattr(self, one.name), one.name))
         self._refuse_half_a_sign_in()
         self._refuse_what_one_partition_needs()
+        self._refuse_what_one_process_needs()
         self._refuse_public_doors()
         self._refuse_shared_ports()
 
@@ -238,6 +245,16 @@ class Settings:
                     f"several partitions do not support {name} yet",
                 )
 
+    def _refuse_what_one_process_needs(self) -> None:
+        """Refuse settings that several processes do not support, and more processes than there is work for."""
+        if self.processes > self.partitions:
+            raise ConfigError(
+                f"Expected processes to be at most {self.partitions}, the number of partitions, but found {self.processes}",
+                f"set partitions to {self.processes} or more in a new data directory",
+            )
+        if self.processes > 1 and self.clock_control:
+            raise ConfigError(f"Expected processes to be 1, because clock_control is set, but found {self.processes}")
+
     def _refuse_public_doors(self) -> None:
         for door in () if self.insecure else self.unsafe_doors():
             host = self.host_of(door)
@@ -257,6 +274,11 @@ class Settings:
         return self.tls_cert is not None and knows_callers
 
     def _refuse_shared_ports(self) -> None:
+        last = self.management_port + self.processes - 1  # each process has a management door, at the next port
+        if self.management_port and last > PORT_MAX:
+            raise ConfigError(
+                f"Expected ports up to {PORT_MAX}, but management_port of process {self.processes} is {last}"
+            )
         for one, other in itertools.combinations(DOORS, 2):
             port = self.port_of(other)
             if port and port == self.port_of(one) and do_meet(self.host_of(one), self.host_of(other)):
@@ -455,26 +477,12 @@ def _read(name: str, value: object, spelt: str) -> Any:
         raise ConfigError(f"Expected {spelt} to be {error}, but found {found}", _example(name, spelt)) from error
 
 
-EXAMPLES = {
-    "data_dir": "/var/lib/osmia",
-    "database_url": "postgresql://osmia@db.example.org/osmia",
-    "host": "127.0.0.1",
-    "advertised_address": "broker.example.org:26500",
-    "max_message_size": "4MiB",
-    "memory_limit": "24MiB",
-    "task_policy": "candidates",
-    "event_retention": "1h",
-    "history_retention": "30d",
-    "expression_timeout": "1s",
-    "otel_endpoint": "http://127.0.0.1:4318",
-    "shutdown_grace": "10s",
-}  #: a value of each setting whose default does not show how it is typed
-
-
 def _example(name: str, spelt: str) -> str:
     """Return a value of the setting *name* as it would be written where *spelt* stands: an option, a variable, or a line of the file."""
     default = NAMES[name].default
-    value = EXAMPLES.get(name) or (EXAMPLES["host"] if name.endswith("_host") else default)
+    value = setting_values.EXAMPLES.get(name) or (
+        setting_values.EXAMPLES["host"] if name.endswith("_host") else default
+    )
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if spelt.startswith("--"):
         return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,18 +25,18 @@ BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The stores of all partitions, in order of their numbers, who leads them, and a reader."""
+    """The stores of the partitions that this process leads, by number, who leads them, and a reader of all partitions."""
 
     kind: str  #: `sqlite` or `postgresql`
     name: str  #: for people
-    stores: tuple[Store, ...]
+    stores: Mapping[int, Store]
     reader: Reader
     leadership: Leadership | None
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
 
 
-def open_database(settings: Settings, counters: Sequence[PartitionCounters], opened: AsyncExitStack) -> Database:
-    """Make the stores and the reader; none of them is connected yet. *opened* gives back what they hold.
+def open_database(settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack) -> Database:
+    """Make the reader, and the stores of the partitions of *counters*, by number; none of them is connected yet. *opened* gives back what they hold.
 
     Raises:
         StoreFailed: another broker uses the data directory, it has another number of partitions, or a driver is not installed.
@@ -50,17 +50,30 @@ def path_of(data_dir: Path, partition: int) -> Path:
     return data_dir / f"partition-{partition}.db"
 
 
-def _sqlite(settings: Settings, counters: Sequence[PartitionCounters]) -> Database:
+def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Database:
     data_dir, count = settings.data_dir, settings.partitions
     _fix_count(data_dir, count)
-    paths = [path_of(data_dir, number) for number in range(1, count + 1)]
-    for path, counted in zip(paths, counters, strict=True):
-        counted.store_bytes = partial(_size_of, path)
+    paths = {number: path_of(data_dir, number) for number in range(1, count + 1)}
+    stores = {number: SqliteStore(paths[number], partition_id=number) for number in counters}
+    for number, counted in counters.items():
+        counted.store_bytes = partial(_size_of, paths[number])
         counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
-    stores = tuple(SqliteStore(path, partition_id=number) for number, path in enumerate(paths, 1))
-    for store, counted in zip(stores, counters, strict=True):
-        counted.epoch = partial(getattr, store, "epoch")
-    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths), None, lambda _address: None)
+        counted.epoch = partial(getattr, stores[number], "epoch")
+    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths.values()), None, lambda _address: None)
+
+
+async def make_files(settings: Settings) -> None:
+    """Make the files of all partitions that are missing, and bring those of an older version up to date. Several processes will open them.
+
+    Raises:
+        StoreFailed: as `open_database`.
+
+    """
+    _fix_count(settings.data_dir, settings.partitions)
+    for number in range(settings.partitions, 0, -1):
+        store = SqliteStore(path_of(settings.data_dir, number), partition_id=number)
+        await store.open()
+        await store.close()
 
 
 def _size_of(path: Path) -> int:
@@ -100,7 +113,7 @@ def _partitions(count: int) -> str:
     return "1 partition" if count == 1 else f"{count} partitions"
 
 
-def _postgresql(settings: Settings, counters: Sequence[PartitionCounters], opened: AsyncExitStack) -> Database:
+def _postgresql(settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack) -> Database:
     from osmia_broker.store.postgres.connection import Server, driver
     from osmia_broker.store.postgres.lease import Lease
     from osmia_broker.store.postgres.store import PostgresStore
@@ -112,13 +125,13 @@ def _postgresql(settings: Settings, counters: Sequence[PartitionCounters], opene
     broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(settings.data_dir, BROKER_ID)[:8]}"
     server = Server(url)
     lease = Lease(server, broker_id, 1)
-    counters[0].epoch = lambda: lease.epoch
+    counters[1].epoch = lambda: lease.epoch
 
     def announce(address: str) -> None:
         lease.address = address
 
     reader = Reader(PostgresSource(url))
-    return Database("postgresql", without_password(url), (PostgresStore(server, lease),), reader, lease, announce)
+    return Database("postgresql", without_password(url), {1: PostgresStore(server, lease)}, reader, lease, announce)
 
 
 def _locked(data_dir: Path) -> int:

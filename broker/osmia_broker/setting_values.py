@@ -6,6 +6,21 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+EXAMPLES = {
+    "data_dir": "/var/lib/osmia",
+    "database_url": "postgresql://osmia@db.example.org/osmia",
+    "host": "127.0.0.1",
+    "advertised_address": "broker.example.org:26500",
+    "max_message_size": "4MiB",
+    "memory_limit": "24MiB",
+    "task_policy": "candidates",
+    "event_retention": "1h",
+    "history_retention": "30d",
+    "expression_timeout": "1s",
+    "otel_endpoint": "http://127.0.0.1:4318",
+    "shutdown_grace": "10s",
+}  #: a value of each setting whose default does not show how it is typed
+
 
 def text(value: object) -> str:
     """Read a text that is not blank."""
@@ -102,6 +117,11 @@ PARTITIONS_MAX = 64  # each is a thread and some open files, and a list asks all
 
 def partitions(value: object) -> int:
     """Read the number of partitions."""
+    return _integer(value, 1, PARTITIONS_MAX, f"a whole number from 1 to {PARTITIONS_MAX}")
+
+
+def processes(value: object) -> int:
+    """Read the number of processes."""
     return _integer(value, 1, PARTITIONS_MAX, f"a whole number from 1 to {PARTITIONS_MAX}")
 
 

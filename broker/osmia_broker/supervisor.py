@@ -10,9 +10,9 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from osmia_broker.child import NotStarted
 
@@ -42,6 +42,7 @@ class Program:
     command: Sequence[str]
     is_ready: Callable[[int], bool]
     is_well: Callable[[], Awaitable[bool]] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside that of this process
 
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:
@@ -194,6 +195,7 @@ class Supervisor:
             *program.command,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **program.environment},
             process_group=0,  # Ctrl-C reaches this process alone, which then stops the others in order
         )
         running = self._running[program.number] = _Running(process, program.number, self._write)

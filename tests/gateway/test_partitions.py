@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ MODEL = "start > ask:job > end"
 OLDEST = re.compile(r'osmia_outbox_oldest_seconds\{partition="(\d)"\} (\S+)')
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    with running_broker(tmp_path_factory.mktemp("several"), partitions=3) as broker:
+@pytest.fixture(scope="module", params=[1, 2], ids=["one_process", "two_processes"])
+def broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
+    """Three partitions. Two processes lead them 1 and 3, and 2; the tests speak to the second one."""
+    folder = tmp_path_factory.mktemp("several")
+    with running_broker(folder, partitions=3, processes=request.param) as broker:
         yield broker
 
 
@@ -55,6 +58,15 @@ def started(client: osmia.SyncClient, id: str, number: int) -> list[int]:
     return [client.create_instance(id).key for _ in range(number)]
 
 
+def started_everywhere(broker: RunningBroker, id: str, number: int) -> list[int]:
+    """Start so many instances through each process: one that may begin anywhere begins where the call arrives."""
+    keys = []
+    for address in broker.addresses:
+        with osmia.SyncClient(address) as client:
+            keys += started(client, id, number)
+    return keys
+
+
 # --- what is there
 
 
@@ -71,8 +83,12 @@ def test_the_status_has_every_partition(client: osmia.SyncClient):
 
 
 def metrics(broker: RunningBroker) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{broker.broker.management_port}/metrics") as answer:
-        return str(answer.read().decode())
+    """The metrics of all processes."""
+    texts = []
+    for process in broker.brokers:
+        with urllib.request.urlopen(f"http://127.0.0.1:{process.management_port}/metrics") as answer:
+            texts.append(str(answer.read().decode()))
+    return "".join(texts)
 
 
 def test_every_partition_is_measured(broker: RunningBroker):
@@ -84,52 +100,64 @@ def test_every_partition_is_measured(broker: RunningBroker):
 # --- jobs
 
 
-async def test_jobs_of_all_partitions_are_handed_out(wire: Wire, client: osmia.SyncClient, unique: str):
+async def test_jobs_of_all_partitions_are_handed_out(
+    wire: Wire, broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
     deploy(client, unique, f"start > ask:job(type={unique}) > end")
-    keys = started(client, unique, 6)
+    keys = started_everywhere(broker, unique, 6)
     polled: list[Any] = []
     while jobs := await wire.activate(unique, maxJobsToActivate=1):
         polled += jobs
     assert sorted(job.processInstanceKey for job in polled) == sorted(keys)
-    assert Counter(partition_of_key(job.key) for job in polled) == {1: 2, 2: 2, 3: 2}
+    assert sorted(Counter(partition_of_key(job.key) for job in polled)) == [1, 2, 3]
 
 
 async def test_a_poll_that_does_not_wait_finds_the_only_job_wherever_it_is(
     wire: Wire, client: osmia.SyncClient, unique: str
 ):
     deploy(client, unique, f"start > ask:job(type={unique}) > end")
-    for _ in range(3):
-        (key,) = started(client, unique, 1)
+    found = set()
+    for number in range(12):
+        (key,) = [client.create_instance(unique, idempotency_key=f"{unique}{number}").key]
         (job,) = await wire.activate(unique)
         assert job.processInstanceKey == key
+        found.add(partition_of_key(key))
+    assert found == {1, 2, 3}
 
 
 async def test_a_waiting_poll_gets_a_job_of_any_partition(wire: Wire, client: osmia.SyncClient, unique: str):
     deploy(client, unique, f"start > ask:job(type={unique}) > end")
-    for _ in range(3):
+    found = set()
+    for number in range(12):
         waiting = asyncio.ensure_future(wire.activate(unique, requestTimeout=60_000))
-        created = await asyncio.to_thread(client.create_instance, unique)
+        create = partial(client.create_instance, unique, idempotency_key=f"{unique}{number}")
+        created = await asyncio.to_thread(create)
         (job,) = await waiting
         assert job.processInstanceKey == created.key
+        found.add(partition_of_key(created.key))
+    assert found == {1, 2, 3}
 
 
-async def test_a_stream_is_given_the_jobs_of_all_partitions(wire: Wire, client: osmia.SyncClient, unique: str):
+async def test_a_stream_is_given_the_jobs_of_all_partitions(
+    wire: Wire, broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
     deploy(client, unique, f"start > ask:job(type={unique}) > end")
     stream = wire.call("StreamActivatedJobs", type=unique, worker="w", timeout=60_000)
-    keys = await asyncio.to_thread(started, client, unique, 6)
+    keys = await asyncio.to_thread(started_everywhere, broker, unique, 6)
     polled: list[Any] = []  # what came before the stream was open
     while jobs := await wire.activate(unique):
         polled += jobs
-    streamed = [(await stream.read()).processInstanceKey for _ in range(6 - len(polled))]
+    streamed = [(await stream.read()).processInstanceKey for _ in range(len(keys) - len(polled))]
     assert sorted([*streamed, *(job.processInstanceKey for job in polled)]) == sorted(keys)
     stream.cancel()
 
 
 async def test_a_result_comes_from_any_partition(client: osmia.SyncClient, unique: str):
     deploy(client, unique, "start > end")
-    results = [client.create_instance_with_result(unique, {"x": number}) for number in range(4)]
-    assert [one.variables for one in results] == [{"x": number} for number in range(4)]
-    assert len({partition_of_key(one.key) for one in results}) == 3
+    keys = [f"{unique}{number}" for number in range(8)]  # each belongs to the partition of its hash
+    results = [client.create_instance_with_result(unique, {"x": key}, idempotency_key=key) for key in keys]
+    assert [one.variables for one in results] == [{"x": key} for key in keys]
+    assert {partition_of_key(one.key) for one in results} == {1, 2, 3}
 
 
 @pytest.fixture
@@ -140,9 +168,11 @@ def unique(request: pytest.FixtureRequest) -> str:
 # --- lists
 
 
-def test_a_list_has_the_rows_of_all_partitions_newest_first_over_its_pages(client: osmia.SyncClient, unique: str):
+def test_a_list_has_the_rows_of_all_partitions_newest_first_over_its_pages(
+    broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
     deploy(client, unique)
-    keys = started(client, unique, 8)
+    keys = started_everywhere(broker, unique, 8 // len(broker.brokers))
     found: list[int] = []
     cursor = ""
     while True:
@@ -198,13 +228,13 @@ def test_numbers_of_groups_are_those_of_all_partitions(broker: RunningBroker, cl
 
 def test_a_search_counts_and_pages_over_all_partitions(broker: RunningBroker, client: osmia.SyncClient, unique: str):
     deploy(client, unique)
-    keys = started(client, unique, 7)
+    keys = started_everywhere(broker, unique, 7)
     asked = {"filter": {"processDefinitionId": unique}, "sort": [{"field": "processInstanceKey"}]}
     found: list[str] = []
     page: dict[str, Any] = {"limit": 3}
     while True:
         answer = rest(broker, "/process-instances/search", {**asked, "page": page})
-        assert answer["page"]["totalItems"] == 7
+        assert answer["page"]["totalItems"] == len(keys)
         if not answer["items"]:
             break
         found += [one["processInstanceKey"] for one in answer["items"]]

@@ -3,6 +3,7 @@
 import dataclasses
 import types
 from contextlib import suppress
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -13,13 +14,17 @@ from hypothesis import strategies as st
 
 from osmia_broker import errors
 from osmia_broker.engine import commands
+from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.engine.following import FollowCluster
 from osmia_broker.errors import Defect, NotFound, OsmiaError, Overloaded, TimedOut, Unavailable, Unsupported
 from osmia_broker.partition import command_bytes as it
 from osmia_broker.rpc import Refusal
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES
 
-TRAVELLING = [kind for kind in HANDLERS if it.can_travel(kind) and kind is not ByPerson]
+TRAVELLING = [kind for kind in HANDLERS if it.can_travel(kind) and kind not in it._FORMS]
 PLAIN = {
     int: st.integers(-(2**63), 2**63 - 1),
     str: st.text(max_size=8),
@@ -68,7 +73,7 @@ def test_a_command_arrives_as_it_was_sent(kind, data):
     if person is not None:
         command = ByPerson(command, person)
     is_own = data.draw(st.booleans())
-    found = it.unpack(it.pack(command, 7, is_own=is_own))
+    found = it.unpack(it.pack(command, 7, asker=2, is_own=is_own))
     assert (found.partition, found.is_own, found.command) == (7, is_own, command)
     assert type(found.command) is type(command)
 
@@ -82,11 +87,50 @@ def test_an_answer_arrives_as_it_was_given(kind, data):
     assert it.unpack_answer(command, it.pack_answer(answer)) == answer
 
 
+@pytest.mark.parametrize("kind", CLUSTER_TYPES, ids=lambda kind: kind.__name__)
+@given(st.data())
+@settings(max_examples=8, deadline=None)
+def test_a_row_of_the_cluster_arrives_as_it_was_sent(kind, data):
+    row = data.draw(values(kind))
+    change = FollowCluster((row,), (("checksum", b"content"),))
+    assert it.unpack(it.pack(change, 3, asker=1, is_own=True)).command == change
+    assert it.unpack_rows(it.pack_rows([row, row])) == [row, row]
+
+
+@pytest.mark.parametrize("message", [b"", b"\xc1", b"\x91\x92\xa4Nope\x80", b"\x91\x92\xafClusterVariable\x80"])
+def test_bytes_that_are_no_rows_are_refused(message):
+    with pytest.raises(Unavailable, match="Expected rows of the cluster"):
+        it.unpack_rows(message)
+
+
+def test_a_deployment_travels_as_its_files_and_extensions_once():
+    extensions = commands.NewResource("a-extensions.json", "extensions", b"{}", "3", None)
+    one = commands.NewResource("a.bpmn", "bpmn", b"<a/>", "1", object(), extensions=extensions)
+    two = commands.NewResource("b.form", "form", b"{}", "2", None, "f")
+    sent = it.pack(ByPerson(commands.DeployResources((one, two)), "ada"), 1, asker=2, is_own=False)
+    files = (("a.bpmn", b"<a/>"), ("a-extensions.json", b"{}"), ("b.form", b"{}"))
+    assert it.unpack(sent).command == ByPerson(it.DeployFiles(files), "ada")
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=5), st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), max_size=3
+    )
+)
+@settings(max_examples=20, deadline=None)
+def test_the_values_of_a_scope_arrive_as_json(given_values):
+    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in given_values.items()}
+    answer = SeenScope(raw, datetime(2026, 1, 2, tzinfo=UTC), 0.5)
+    found = it.unpack_answer(ReadScope(0, frozenset()), it.pack_answer(answer))
+    assert {name: bytes(value) for name, value in found.values.items()} == {n: bytes(v) for n, v in raw.items()}
+    assert (found.now, found.expression_s) == (answer.now, 0.5)
+
+
 def test_a_command_without_a_form_in_bytes_is_refused_before_it_is_sent():
     with pytest.raises(
-        Unsupported, match="Expected a command that can be sent to another process, but found DeployResources"
+        Unsupported, match="Expected a command that can be sent to another process, but found EvaluateDecision"
     ):
-        it.pack(commands.DeployResources(()), 1, is_own=False)
+        it.pack(commands.EvaluateDecision("d", 0, {}), 1, asker=2, is_own=False)
 
 
 def test_a_command_travels_unless_a_part_of_it_may_be_anything():
@@ -97,8 +141,7 @@ def test_a_command_travels_unless_a_part_of_it_may_be_anything():
     assert it._may_be_anything(dict[str, list[Any]])
     assert not it._may_be_anything(tuple[int, ...] | None)
     stay = {kind.__name__ for kind in HANDLERS if not it.can_travel(kind)}
-    assert stay >= {"DeployResources", "EvaluateDecision", "ReadScope"}
-    assert not stay & {"CompleteJob", "UpdateUserTask", "CreateProcessInstance", "ActivateJobs", "ListJobFlow"}
+    assert stay == {"ByPerson", "EvaluateDecision"}
 
 
 @pytest.mark.parametrize(
@@ -107,12 +150,15 @@ def test_a_command_travels_unless_a_part_of_it_may_be_anything():
         b"",
         b"\xc1",
         b"\x90",
-        it._encoder.encode([1, False, "NoSuchCommand", {}]),
-        it._encoder.encode([1, False, "Command", {}]),
-        it._encoder.encode([1, False, "CompleteJob", {}]),
-        it._encoder.encode([1, False, "CompleteJob", {"job_key": "x", "variables": {}}]),
-        it._encoder.encode([1, False, "DeployResources", {"resources": []}]),
-        it._encoder.encode([1, False, "ByPerson", {"command": {}, "user": ""}]),
+        it._encoder.encode([1, False, "NoSuchCommand", {}, 2]),
+        it._encoder.encode([1, False, "Command", {}, 2]),
+        it._encoder.encode([1, False, "CompleteJob", {}, 2]),
+        it._encoder.encode([1, False, "CompleteJob", {"job_key": "x", "variables": {}}, 2]),
+        it._encoder.encode([1, False, "DeployResources", {"resources": []}, 2]),
+        it._encoder.encode([1, False, "DeployResources", [["a.bpmn"]], 2]),
+        it._encoder.encode([1, False, "FollowCluster", [[["NoSuchRow", {}]], []], 2]),
+        it._encoder.encode([1, False, "FollowCluster", [[["ClusterVariable", {}]], []], 2]),
+        it._encoder.encode([1, False, "ByPerson", {"command": {}, "user": ""}, 2]),
     ],
 )
 def test_bytes_that_are_no_command_are_refused(message):
@@ -129,7 +175,7 @@ def test_any_bytes_are_a_command_or_refused(message):
 
 def test_a_field_of_a_later_version_is_passed_over():
     later = it._encoder.encode(
-        [1, False, "CompleteJob", {"job_key": 5, "variables": {}, "later": [1, 2]}, None, "more"]
+        [1, False, "CompleteJob", {"job_key": 5, "variables": {}, "later": [1, 2]}, 2, None, "more"]
     )
     assert it.unpack(later).command == commands.CompleteJob(5, {})
 

@@ -1,16 +1,19 @@
 """A partition that another process leads answers as one that is here; and what the link between them adds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.engine import commands
 from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.errors import (
+    InvalidArgument,
     InvalidState,
     NotFound,
     Overloaded,
@@ -21,12 +24,30 @@ from osmia_broker.errors import (
     framed,
 )
 from osmia_broker.links import Limits, Links, UnixPlace
-from osmia_broker.partition.remote import DECIDE, RemotePartition, deciding
+from osmia_broker.partition import Peers, RemotePartition, Serving
+from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
+from osmia_broker.state.awaited import TICKET_SHIFT
 from tests.links.wire import STEP_S, identity
-from tests.partition.opened import Opened, activate, complete, create, deploy, opened
+from tests.partition.opened import Heard, Opened, activate, complete, create, deploy, opened
 
 ASK = "start > ask:job > end"
+JOB = "ask"  #: the type of its job
+
+
+class HeardElsewhere(Heard):
+    """Writes down the news of jobs, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.types: list[str] = []
+        self.away: list[str] = []
+
+    def jobs_waiting(self, types: Any) -> None:
+        self.types += types
+
+    def partition_away(self, why: str) -> None:
+        self.away.append(why)
 
 
 class Both:
@@ -34,6 +55,14 @@ class Both:
 
     def __init__(self, here: Opened, asker: Links, owner: Links, remote: RemotePartition) -> None:
         self.here, self.asker, self.owner, self.remote = here, asker, owner, remote
+        self.heard = HeardElsewhere()
+        remote.add_listener(self.heard)
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Let the loop go round until something holds."""
+        async with asyncio.timeout(STEP_S):
+            while not holds():
+                await asyncio.sleep(0)
 
     async def ask(self, command: commands.Command) -> Any:
         async with asyncio.timeout(STEP_S):
@@ -48,17 +77,22 @@ class Both:
 async def both(folder: Path, *, limits: Limits | None = None, **options: Any) -> AsyncIterator[Both]:
     place = UnixPlace(folder / "2.sock")
     async with opened(**options) as here:
-        owner = Links(identity(2), [deciding({1: here.partition})])
+        serving = Serving()
+        serving.begin([here.partition], here.partition)
+        serving.offer_jobs()
+        owner = Links(identity(2), serving.rpcs())
         asker = Links(identity(1), [], limits=limits)
         await owner.listen(place)
         asker.dial(2, place)
-        async with asyncio.timeout(STEP_S):
-            await asker.wait_for([2])
         remote = RemotePartition(1, 2, asker, queue_max=3)
+        peers = Peers(asker, [remote])
+        peers.start()
         await here.partition.submit(deploy(ASK))
-        yield Both(here, asker, owner, remote)
+        it = Both(here, asker, owner, remote)
+        await it.until(lambda: remote.is_open)
+        yield it
         here.store.may_write.set()
-        await remote.close()
+        await peers.stop()
         await asker.stop(0)
         await owner.stop(0)
 
@@ -111,9 +145,28 @@ async def test_an_operation_of_a_person_bears_their_name(it: Both):
     assert await it.jobs() == []
 
 
+async def test_a_deployment_travels_as_its_files(it: Both):
+    deployed = await it.ask(deploy("start > b:job > end", id="other"))
+    assert [one.bpmn_process_id for one in deployed.processes] == ["other"]
+    assert await it.ask(create("other"))
+
+
+async def test_a_file_that_its_process_cannot_compile_is_refused_there(it: Both):
+    (resource,) = deploy(ASK).resources
+    bad = replace(resource, content=b"<not>bpmn</not>")
+    with pytest.raises(InvalidArgument, match="Expected to deploy new resources"):
+        await it.ask(commands.DeployResources((bad,)))
+
+
 async def test_what_cannot_be_sent_is_refused_here(it: Both):
-    with pytest.raises(Unsupported, match="found DeployResources"):
-        it.remote.submit(deploy(ASK))
+    with pytest.raises(Unsupported, match="found EvaluateDecision"):
+        it.remote.submit(commands.EvaluateDecision("d", 0, {}))
+
+
+async def test_an_expression_reads_a_scope_elsewhere(it: Both):
+    created = await it.ask(create(amount="12", name='"ada"'))
+    seen = await it.ask(ReadScope(created.process_instance_key, frozenset({"amount", "name", "absent"})))
+    assert {name: bytes(value) for name, value in seen.values.items()} == {"amount": b"12", "name": b'"ada"'}
 
 
 async def test_too_many_waiting_commands_are_refused_here_and_own_ones_are_not(it: Both):
@@ -150,13 +203,15 @@ async def test_a_store_that_fails_is_reported_as_such(it: Both):
     it.here.store.write = fail  # type: ignore[method-assign]
     with pytest.raises(StoreFailed, match="Expected the disk to write"):
         await it.ask(create())
-    await it.here.wait_open()
+    await it.until(lambda: it.remote.is_open)
     assert await it.ask(create())
 
 
 async def test_a_partition_that_the_process_does_not_lead_is_unavailable(it: Both):
+    elsewhere = RemotePartition(9, 2, it.asker)
+    elsewhere.opened()
     with pytest.raises(Unavailable, match="Expected to lead partition 9, but another process does"):
-        await RemotePartition(9, 2, it.asker).submit(create())
+        await elsewhere.submit(create())
 
 
 async def test_bytes_that_are_no_command_change_nothing(it: Both):
@@ -188,8 +243,7 @@ async def test_a_link_that_breaks_in_between_leaves_the_outcome_unknown_and_send
     with pytest.raises(Unavailable, match="whether the call took effect is unknown"):
         await creating
     it.here.store.may_write.set()
-    async with asyncio.timeout(STEP_S):
-        await it.asker.wait_for([2])
+    await it.until(lambda: it.remote.is_open)
     assert len(await it.jobs()) == 1  # it had taken effect, and once
 
 
@@ -204,8 +258,7 @@ async def test_jobs_for_an_asker_who_has_gone_are_offered_again(it: Both):
         await asking
     it.here.store.may_write.set()
     await it.here.settled()
-    async with asyncio.timeout(STEP_S):
-        await it.asker.wait_for([2])
+    await it.until(lambda: it.remote.is_open)
     (job,) = await it.jobs()
     assert job.retries == 3
 
@@ -222,3 +275,103 @@ async def test_a_rejection_of_the_broker_itself_reaches_its_waiter(it: Both):
     it.remote.decide_own(commands.CompleteJob(1, {}), own)
     with pytest.raises(Rejection):
         await own
+
+
+# --- jobs
+
+
+async def test_after_an_empty_answer_it_has_no_jobs_until_its_process_says_so(it: Both):
+    assert it.remote.has_activatable(JOB)  # not known yet
+    assert await it.jobs() == []
+    assert not it.remote.has_activatable(JOB)
+    await it.ask(create())
+    await it.until(lambda: it.heard.types == [JOB])
+    assert it.remote.has_activatable(JOB)
+    assert len(await it.jobs()) == 1
+
+
+async def test_one_job_is_told_once(it: Both):
+    await it.jobs()
+    await it.ask(create())
+    await it.until(lambda: it.heard.types)
+    await it.ask(create())
+    await it.until(lambda: it.remote.is_at_rest)
+    assert it.heard.types == [JOB]  # nobody has asked since
+
+
+async def test_an_answer_that_the_news_has_overtaken_proves_nothing(it: Both):
+    asking = it.remote.submit(activate())
+    it.remote.jobs_wait(JOB)
+    assert await asking == []
+    assert it.remote.has_activatable(JOB)
+
+
+async def test_who_wants_to_hear_of_jobs_is_told_without_asking_for_any(it: Both):
+    it.remote.hear_of_jobs(JOB)
+    await it.until(lambda: it.remote.is_at_rest)
+    await it.ask(create())
+    await it.until(lambda: it.heard.types == [JOB])
+
+
+async def test_jobs_of_another_type_wake_nobody(it: Both):
+    await it.ask(deploy("start > b:job(type=other) > end", id="other"))
+    await it.jobs()
+    await it.ask(create("other"))
+    await it.until(lambda: it.remote.is_at_rest)
+    assert it.heard.types == []
+    assert not it.remote.has_activatable(JOB)
+
+
+# --- results
+
+
+async def test_a_result_comes_back_to_its_caller(it: Both):
+    ticket = 1 << TICKET_SHIFT | 5
+    await it.ask(create(ticket=ticket, n="1"))
+    (job,) = await it.jobs()
+    await it.ask(complete(job, ok="true"))
+    await it.until(lambda: it.heard.results)
+    assert it.heard.results == {ticket: '{"n":1,"ok":true}'}
+
+
+async def test_the_result_of_a_caller_who_left_is_not_kept(it: Both):
+    ticket = 1 << TICKET_SHIFT | 5
+    await it.ask(create(ticket=ticket))
+    it.remote.forget_result(ticket)
+    await it.until(lambda: not it.here.partition.state.awaited.tickets())
+
+
+async def test_a_link_that_breaks_takes_the_wait_for_a_result_with_it_on_both_sides(it: Both):
+    ticket = 1 << TICKET_SHIFT | 5
+    await it.ask(create(ticket=ticket))
+    it.asker.to(2).cut("the test cuts it")
+    await it.until(lambda: it.heard.lost == [ticket])
+    await it.until(lambda: not it.here.partition.state.awaited.tickets())
+
+
+# --- opening
+
+
+async def test_a_partition_that_begins_anew_says_so(it: Both):
+    opened = it.heard.opened
+
+    async def fail(*_: Any) -> Any:
+        it.here.store.write = broken  # type: ignore[method-assign]
+        raise StoreFailed("Expected the disk to write, but found that it does not")
+
+    broken = it.here.store.write
+    it.here.store.write = fail  # type: ignore[method-assign]
+    with pytest.raises(StoreFailed):
+        await it.ask(create())
+    await it.until(lambda: it.heard.opened == opened + 1)
+    assert it.heard.away == ["Expected the disk to write, but found that it does not"]
+
+
+async def test_how_it_stands_is_asked_there(it: Both):
+    await it.ask(create())
+    standing = await it.remote.standing()
+    assert (standing.resident_instances, standing.failure) == (1, "")
+    assert standing.key_counter == it.here.partition.key_counter
+    await it.owner.stop(0)
+    await it.until(lambda: not it.remote.is_open)
+    assert (await it.remote.standing()).failure == "process 2, which leads it, cannot be reached"

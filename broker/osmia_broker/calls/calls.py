@@ -70,6 +70,8 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         task_policy: TaskPolicy = TaskPolicy.OPEN,
         clock: Clock | None = None,
         reader: Reader | None = None,
+        *,
+        process: int = 0,
     ) -> None:
         super().__init__(partition)
         self._reader = reader
@@ -78,7 +80,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         self.evaluations = Evaluations(partition)
         self.job_flow = JobFlowCalls(partition, self.workers)
         self._dispatcher = Dispatcher(partition.parts)
-        self._results = Results(partition)
+        self._results = Results(partition, process)
         self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
 
     def stop(self, reason: OsmiaError) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.remote_events import RemoteEventStream
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.errors import InvalidArgument, OsmiaError, Unsupported
 from osmia_broker.state.partitioning import partition_of_key
@@ -20,7 +21,7 @@ Told = asyncio.Queue[Slice | BaseException | None]  #: slices, the end of one st
 class EventStreams:
     """The streams of all partitions, in order of their numbers."""
 
-    def __init__(self, streams: Sequence[EventStream]) -> None:
+    def __init__(self, streams: Sequence[EventStream | RemoteEventStream]) -> None:
         self._streams = tuple(streams)
 
     async def start(self) -> None:

@@ -1,6 +1,6 @@
 """The calls about the flow of jobs: pauses, limits, and the workers that ask for them."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from osmia_broker.calls import checks
@@ -23,11 +23,12 @@ class SeenWorker:
 
 
 class JobFlowCalls:
-    """The calls about the flow of jobs of one partition."""
+    """The calls about the flow of jobs. `elsewhere` is there if other processes have workers, too."""
 
     def __init__(self, partition: Submits, workers: Workers) -> None:
         self._partition = partition
         self._workers = workers
+        self.elsewhere: Callable[[], Awaitable[Mapping[tuple[str, str], Presence]]] | None = None  #: of all processes
 
     def pause(self, job_type: str, process_definition_key: int) -> Awaitable[None]:
         """Hand out no more jobs of a type, or of a process definition."""
@@ -62,9 +63,10 @@ class JobFlowCalls:
         held: dict[tuple[str, str], int] = {}
         for type, _, worker, number in (await self.settings()).held:
             held[type, worker] = held.get((type, worker), 0) + number
-        places = sorted({*held, *self._workers.present})
+        present = self._workers.present if self.elsewhere is None else await self.elsewhere()
+        places = sorted({*held, *present})
         return [
-            SeenWorker(*place, self._workers.present.get(place, NEVER_ASKED), held.get(place, 0))
+            SeenWorker(*place, present.get(place, NEVER_ASKED), held.get(place, 0))
             for place in places
             if not job_type or place[0] == job_type
         ]

@@ -18,7 +18,7 @@ from osmia_broker.calls.counter import Counter
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.errors import OsmiaError, Overloaded
-from osmia_broker.partition import Partition
+from osmia_broker.partition import Part
 from osmia_broker.state.partitioning import partition_of_key
 
 POLLS_MAX = 50_000  # parked at a time (reliability.md, section 6)
@@ -206,7 +206,7 @@ class JobStream:
 class Dispatcher:
     """Brings the callers who wait for jobs together with the partitions, each behind its `Counter`."""
 
-    def __init__(self, parts: Sequence[Partition]) -> None:
+    def __init__(self, parts: Sequence[Part]) -> None:
         self.polls: dict[str, dict[Poll, None]] = {}  #: parked ones by job type, oldest first
         self.streams: dict[str, dict[JobStream, None]] = {}  #: all open ones by job type
         self.turns: dict[str, deque[JobStream]] = {}  #: by job type; a stream without room leaves when its turn comes
@@ -323,6 +323,8 @@ class Dispatcher:
         if self._stopping is not None:
             raise self._stopping
         self.streams.setdefault(stream.command.type, {})[stream] = None
+        for counter in self._counters:
+            counter.partition.hear_of_jobs(stream.command.type)
         self.join_turn(stream)
 
     def close(self, stream: JobStream) -> None:

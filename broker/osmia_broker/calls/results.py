@@ -6,8 +6,9 @@ from typing import Any
 
 from osmia_broker.errors import OsmiaError
 from osmia_broker.partition import Face, Listener
+from osmia_broker.state.awaited import TICKET_SHIFT
 
-_tickets = itertools.count(1)  # unique in this process, whichever partition the instance runs on
+_numbers = itertools.count(1)  # unique in this process, whichever partition the instance runs on
 
 
 class Result:
@@ -47,10 +48,11 @@ class Result:
 
 
 class Results(Listener):
-    """Brings the results that a partition reports to the callers who wait for them."""
+    """Brings the results that a partition reports to the callers who wait for them. *process* is the number of this one, 0 if there is no other."""
 
-    def __init__(self, partition: Face) -> None:
+    def __init__(self, partition: Face, process: int = 0) -> None:
         self._partition = partition
+        self._first = process << TICKET_SHIFT
         self._expected: dict[int, Result] = {}
         self._stopping: OsmiaError | None = None
         partition.add_listener(self)
@@ -68,7 +70,7 @@ class Results(Listener):
         """
         if self._stopping is not None:
             raise self._stopping
-        result = Result(self, next(_tickets))
+        result = Result(self, self._first + next(_numbers))
         self._expected[result.ticket] = result
         return result
 

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,7 @@ from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from collections.abc import Coroutine
 
 app = typer.Typer(add_completion=False)
 log = logging.getLogger(__name__)
@@ -24,6 +23,7 @@ FORMS = {
     "data_dir": "DIR",
     "database_url": "URL",
     "partitions": "NUMBER",
+    "processes": "NUMBER",
     "grpc_port": "PORT",
     "http_port": "PORT",
     "management_port": "PORT",
@@ -72,6 +72,7 @@ def broker(
     data_dir: Annotated[str | None, _option("data_dir")] = None,
     database_url: Annotated[str | None, _option("database_url")] = None,
     partitions: Annotated[str | None, _option("partitions")] = None,
+    processes: Annotated[str | None, _option("processes")] = None,
     grpc_port: Annotated[str | None, _option("grpc_port")] = None,
     http_port: Annotated[str | None, _option("http_port")] = None,
     management_port: Annotated[str | None, _option("management_port")] = None,
@@ -159,22 +160,27 @@ def _serve(settings: config.Settings) -> None:
     """
     import asyncio
 
-    gc.disable()  # until the broker serves: to look for garbage among what is imported takes a quarter of the start, and finds none
-    from osmia_broker.broker import Broker
+    from osmia_broker.child import NotStarted
     from osmia_broker.errors import StoreFailed
+    from osmia_broker.event_loops import loop_factory
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory() if settings.processes == 1 else None) as runner:
         try:
-            runner.run(Broker(settings).serve())
+            runner.run(_running(settings))
+        except NotStarted as failure:
+            raise Failure(Exit.REFUSED, "The broker cannot start.", why=str(failure), code="START_FAILED") from failure
         except (StoreFailed, OSError) as error:
             log.debug("the broker ended", exc_info=error)
             raise preflight.start_failed(error, settings) from error
 
 
-def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
-    """Return uvloop's event loop where it exists; `None` stands for asyncio's own."""
-    try:
-        import uvloop
-    except ModuleNotFoundError:  # not made for this system
-        return None
-    return uvloop.new_event_loop
+def _running(settings: config.Settings) -> "Coroutine[None, None, None]":
+    """Return the broker at work: in this process, or in several that this one starts."""
+    if settings.processes > 1:
+        from osmia_broker import processes
+
+        return processes.run(settings)
+    gc.disable()  # until the broker serves: to look for garbage among what is imported takes a quarter of the start, and finds none
+    from osmia_broker.broker import Broker
+
+    return Broker(settings).serve()

@@ -181,16 +181,17 @@ class Queries:
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""
         counts = await self._reader.counts()
+        standing = await asyncio.gather(*(one.standing() for one in self._partition.parts))
         partitions = [
             queries.PartitionStatus(
                 id=one.id,
                 role="LEADER" if one.is_open else "INACTIVE",
-                queue_depth=one.queued,
-                resident_instances=one.resident_instances,
-                key_counter=one.key_counter,
-                failure=one.write_failure or one.why_away,
+                queue_depth=stands.queued,
+                resident_instances=stands.resident_instances,
+                key_counter=stands.key_counter,
+                failure=stands.failure,
             )
-            for one in self._partition.parts
+            for one, stands in zip(self._partition.parts, standing, strict=True)
         ]
         return queries.StatusResponse(
             broker_version=__version__,

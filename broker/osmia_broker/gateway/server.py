@@ -52,6 +52,7 @@ class Server:
         tls: TlsFiles | None = None,
         grpc_server: str = "python",
         wrap: Callable[[Rpc], Rpc] | None = None,
+        shares_port: bool = False,
     ) -> None:
         self._gateway = Gateway(calls, identity, ("", 0))
         self._door = Door(counters, guard)
@@ -68,7 +69,9 @@ class Server:
         ]
         if wrap is not None:
             rpcs = [wrap(rpc) for rpc in rpcs]
-        self._server = rpc_server(grpc_server, rpcs, message_bytes_max=message_bytes_max, tls=tls)
+        self._server = rpc_server(
+            grpc_server, rpcs, message_bytes_max=message_bytes_max, tls=tls, shares_port=shares_port
+        )
 
     async def start(self, host: str, port: int, advertised: str = "") -> int:
         """Open the door at *host* and *port* (0 for a free one) and return its real port.
@@ -99,15 +102,17 @@ class Server:
         await closing
 
 
-def rpc_server(name: str, rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> RpcServer:
+def rpc_server(
+    name: str, rpcs: Sequence[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None, shares_port: bool = False
+) -> RpcServer:
     """Make the gRPC server *name*, python or grpcio, that carries *rpcs*. Only this one is loaded."""
     if name == "python":
         from osmia_broker.rpc.python_server import PythonServer
 
-        return PythonServer(rpcs, message_bytes_max=message_bytes_max, tls=tls)
+        return PythonServer(rpcs, message_bytes_max=message_bytes_max, tls=tls, shares_port=shares_port)
     from osmia_broker.rpc.grpcio_server import GrpcioServer
 
-    return GrpcioServer(rpcs, message_bytes_max=message_bytes_max, tls=tls)
+    return GrpcioServer(rpcs, message_bytes_max=message_bytes_max, tls=tls, shares_port=shares_port)
 
 
 def parse_address(text: str) -> tuple[str, int]:

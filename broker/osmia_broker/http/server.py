@@ -44,8 +44,10 @@ class HttpServer:
         tls: TlsFiles | None = None,
         is_open: bool = False,
         wrap: Callable[[Answer], Answer] | None = None,
+        shares_port: bool = False,
     ) -> None:
         load()
+        self._shares_port = shares_port  # with the other processes of the broker
         self._services, self._counters, self._live, self._now_ms = services, counters, live, now_ms
         self._api = App(Router(OPERATIONS), services, counters, body_bytes_max=body_bytes_max)
         self._page: WebApp | None = None
@@ -98,6 +100,7 @@ class HttpServer:
             port,
             backlog=BACKLOG,
             ssl=self._tls,
+            reuse_port=self._shares_port or None,
         )
         listener: socket.socket = self._server.sockets[0]
         return int(listener.getsockname()[1])

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from time import monotonic
 
@@ -56,7 +56,8 @@ class Links:
         if tls is not None and not tls.asks_clients:
             raise ValueError("Expected the authorities of the other processes beside the certificate, but found none")
         self.me = me
-        self._rpcs: Mapping[str, Rpc] = {rpc.path: rpc for rpc in rpcs}
+        self._rpcs: dict[str, Rpc] = {}
+        self.serve(rpcs)
         self._secret, self._tls = secret, tls
         self._limits, self._now_s = limits or Limits(), now_s
         self._open: dict[int, Link] = {}
@@ -66,6 +67,10 @@ class Links:
         self._looking: asyncio.TimerHandle | None = None
         self._is_stopping = False
         self._changed = asyncio.Event()
+
+    def serve(self, rpcs: Iterable[Rpc]) -> None:
+        """Let the other side of each link call *rpcs*, too."""
+        self._rpcs.update((rpc.path, rpc) for rpc in rpcs)
 
     # --- calls
 

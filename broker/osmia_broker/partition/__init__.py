@@ -2,23 +2,31 @@
 
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
-from osmia_broker.partition.face import Face, Submits
+from osmia_broker.partition.face import Face, Part, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.peers import FollowingElsewhere, Peers
 from osmia_broker.partition.post import Post
+from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.partition.router import Router
+from osmia_broker.partition.serving import Serving
 
 __all__ = [
     "NOBODY",
     "Clock",
     "Face",
     "Following",
+    "FollowingElsewhere",
     "Listener",
+    "Part",
     "Partition",
+    "Peers",
     "PinnableClock",
     "Post",
+    "RemotePartition",
     "Router",
+    "Serving",
     "Submits",
     "SystemClock",
     "Waiter",

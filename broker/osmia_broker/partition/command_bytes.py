@@ -2,21 +2,31 @@
 
 A command travels under the name of its class, with its fields by name: a process of another version passes over fields that it does not know. The type
 of an answer is what the handler of the command says that it returns. So nothing is listed here twice.
+
+Three commands have parts of no one type, and so a form of their own: a deployment travels as its files, and is compiled where it arrives; rows of the
+cluster travel beside the name of their class; the values of a scope are JSON.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from osmia_broker import errors
+from osmia_broker import errors, feel
+from osmia_broker.engine.answers import SeenScope
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.commands import Command, CompleteJob
+from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.commands import Command, CompleteJob, DeployResources
 from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.task_commands import UpdateUserTask
 from osmia_broker.errors import OsmiaError, Overloaded, Rejection, TimedOut, Unavailable, Unsupported
 from osmia_broker.rpc import Refusal
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES
+from osmia_broker.state.rows import Row
 
 CLASS, INTENT = "osmia-error", "osmia-intent"  # trailers: the class of a refusal, and the name of the refused command
 _OF_JSON = (CompleteJob, UpdateUserTask)  # what may be anything in these is what a caller has written in JSON
@@ -24,12 +34,13 @@ _OF_LINKS: dict[str, type[OsmiaError]] = {"RESOURCE_EXHAUSTED": Overloaded, "DEA
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
-    """A command on its way to a partition. *user* is the person of a `ByPerson`; None for other commands."""
+    """A command on its way to a partition, from the process *asker*. *user* is the person of a `ByPerson`; None for other commands."""
 
     partition: int
     is_own: bool
     name: str
     command: msgspec.Raw
+    asker: int
     user: str | None = None
 
 
@@ -39,10 +50,34 @@ class Travelling(msgspec.Struct, frozen=True):
     partition: int
     is_own: bool
     command: Command
+    asker: int
+
+
+class DeployFiles(Command, frozen=True, gc=False):
+    """A deployment as it travels: the files, given as (name, content), which are compiled where it arrives."""
+
+    files: tuple[tuple[str, bytes], ...]
+
+
+class _Rows(msgspec.Struct, array_like=True, frozen=True):
+    """FollowCluster as it travels."""
+
+    rows: list[tuple[str, msgspec.Raw]]
+    resources: tuple[tuple[str, bytes], ...]
+
+
+class _Scope(msgspec.Struct, array_like=True, frozen=True):
+    """SeenScope as it travels: the values as JSON."""
+
+    values: dict[str, str]
+    now: datetime
+    expression_s: float
 
 
 _encoder = msgspec.msgpack.Encoder()
 _envelopes = msgspec.msgpack.Decoder(_Envelope)
+_rows = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
+_row_decoders: dict[str, Any] = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in CLUSTER_TYPES}
 
 
 @cache
@@ -51,11 +86,13 @@ def can_travel(kind: type[Command]) -> bool:
 
     They have none if a field, or their answer, may be anything: a compiled model, any row, a value of an expression. JSON values are no such thing.
     """
+    if kind in _FORMS:
+        return True
     return (kind in _OF_JSON or not _may_be_anything(kind)) and not _may_be_anything(_answer_type(kind))
 
 
-def pack(command: Command, partition: int, *, is_own: bool) -> bytes:
-    """Return *command* for *partition* as bytes.
+def pack(command: Command, partition: int, *, asker: int, is_own: bool) -> bytes:
+    """Return *command* of the process *asker* for *partition* as bytes.
 
     Raises:
         Unsupported: it has no such form.
@@ -65,8 +102,9 @@ def pack(command: Command, partition: int, *, is_own: bool) -> bytes:
     kind = type(inner)
     if not can_travel(kind):
         raise Unsupported(f"Expected a command that can be sent to another process, but found {kind.__name__}")
-    raw = msgspec.Raw(_encoder.encode(inner))
-    return _encoder.encode(_Envelope(partition, is_own, kind.__name__, raw, user))
+    form = _FORMS.get(kind)
+    raw = msgspec.Raw(_encoder.encode(inner if form is None else form(inner)))
+    return _encoder.encode(_Envelope(partition, is_own, kind.__name__, raw, asker, user))
 
 
 def unpack(message: bytes) -> Travelling:
@@ -77,15 +115,19 @@ def unpack(message: bytes) -> Travelling:
     """
     try:
         found = _envelopes.decode(message)
-        kind = _kinds()[found.name]
-        command = _decoder(kind).decode(found.command)
+        command = _read(_kinds()[found.name], found.command)
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         raise Refusal("INVALID_ARGUMENT", "Expected a command of a partition, but found other bytes") from None
-    return Travelling(found.partition, found.is_own, command if found.user is None else ByPerson(command, found.user))
+    command = command if found.user is None else ByPerson(command, found.user)
+    return Travelling(found.partition, found.is_own, command, found.asker)
 
 
 def pack_answer(answer: Any) -> bytes:
     """Return the answer of a command as bytes."""
+    if isinstance(answer, SeenScope):
+        answer = _Scope(
+            {name: _json_of(value) for name, value in answer.values.items()}, answer.now, answer.expression_s
+        )
     return _encoder.encode(answer)
 
 
@@ -97,9 +139,33 @@ def unpack_answer(command: Command, message: bytes) -> Any:
     """
     kind = type(command.command if isinstance(command, ByPerson) else command)
     try:
+        if kind is ReadScope:
+            scope = msgspec.msgpack.decode(message, type=_Scope)
+            return SeenScope(
+                {name: msgspec.Raw(value.encode()) for name, value in scope.values.items()},
+                scope.now,
+                scope.expression_s,
+            )
         return _answer_decoder(kind).decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unavailable(f"Expected the answer of {kind.__name__}, but found other bytes: {error}") from None
+
+
+def pack_rows(rows: Iterable[Row]) -> bytes:
+    """Return rows of the cluster as bytes."""
+    return _encoder.encode(_named(rows))
+
+
+def unpack_rows(message: bytes) -> list[Row]:
+    """Read what `pack_rows` has made.
+
+    Raises:
+        Unavailable: it is none, because the other process is of another version.
+    """
+    try:
+        return [_row_decoders[name].decode(row) for name, row in _rows.decode(message)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        raise Unavailable(f"Expected rows of the cluster, but found other bytes: {error}") from None
 
 
 def refusal_of(error: OsmiaError) -> Refusal:
@@ -120,6 +186,48 @@ def error_of(refusal: Refusal) -> OsmiaError:
     if isinstance(error, Rejection):
         error.intent = str(trailers.get(INTENT, ""))
     return error
+
+
+def _named(rows: Iterable[Row]) -> list[tuple[str, msgspec.Raw]]:
+    return [(type(row).__name__, msgspec.Raw(_encoder.encode(row))) for row in rows]
+
+
+def _files_of(command: DeployResources) -> tuple[tuple[str, bytes], ...]:
+    """Return the files of a deployment, an extension file behind the first process that it belongs to."""
+    files: dict[tuple[str, bytes], None] = {}
+    for resource in command.resources:
+        files[resource.name, resource.content] = None
+        if resource.extensions is not None:
+            files[resource.extensions.name, resource.extensions.content] = None
+    return tuple(files)
+
+
+def _json_of(value: Any) -> str:
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else feel.to_json(value)
+
+
+#: The commands with a form of their own, each with what makes it.
+_FORMS: dict[type[Command], Callable[[Any], Any]] = {
+    DeployResources: _files_of,
+    FollowCluster: lambda command: _Rows(_named(command.rows), command.resources),
+    ReadScope: lambda command: command,
+}
+
+
+def _read(kind: type[Command], raw: msgspec.Raw) -> Command:
+    """Read a command of *kind*.
+
+    Raises:
+        MsgspecError, UnicodeDecodeError, KeyError: it is none.
+    """
+    if kind is DeployResources:
+        return DeployFiles(msgspec.msgpack.decode(raw, type=tuple[tuple[str, bytes], ...]))
+    if kind is FollowCluster:
+        found = msgspec.msgpack.decode(raw, type=_Rows)
+        rows = tuple(_row_decoders[name].decode(row) for name, row in found.rows)
+        return FollowCluster(rows, found.resources)
+    command: Command = _decoder(kind).decode(raw)
+    return command
 
 
 def _may_be_anything(hint: Any, within: tuple[Any, ...] = ()) -> bool:

@@ -6,12 +6,19 @@ from typing import Any, Self
 from osmia_broker.errors import OsmiaError
 from osmia_broker.partition.batch import Batch, Blocked
 from osmia_broker.partition.due_work import DueWork
+from osmia_broker.partition.face import Standing
 from osmia_broker.partition.models import Compilations
+from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables
+from osmia_broker.state.definitions import Compiled
+from osmia_broker.state.rows import Row
 from osmia_broker.state.state import State
 
 
 class Facts:
     """The read-only side of a `Partition`."""
+
+    is_here = True
+    write_failure: str
 
     _away: OsmiaError | None
     _batch: Batch
@@ -63,6 +70,23 @@ class Facts:
     def key_counter(self) -> int:
         """The last counter given out as the lower bits of a key."""
         return self._state.key_counter
+
+    async def standing(self) -> Standing:
+        """Return how it stands, for people."""
+        failure = self.write_failure or self.why_away
+        return Standing(self.queued, self.resident_instances, self.key_counter, failure)
+
+    async def cluster_rows(self) -> list[Row]:
+        """Return the living rows that partition 1 decides for all."""
+        tables = cluster_tables(self._state)
+        return [row for kind in CLUSTER_TYPES for row in tables[kind].living()]
+
+    def keep_model(self, checksum: str, model: Compiled) -> None:
+        """Use what another partition has compiled from a deployed file: it never changes."""
+        self._state.definitions.keep_model(checksum, model)
+
+    def hear_of_jobs(self, type: str) -> None:
+        """Do nothing: listeners in the same process hear of all jobs."""
 
     @property
     def _is_busy(self) -> bool:

@@ -13,13 +13,13 @@ from typing import Any
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.errors import StoreFailed
 from osmia_broker.partition.clock import Clock
+from osmia_broker.partition.face import WAIT_S, Part
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.partition import Partition
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables, ended, has_ended, identity_of
 from osmia_broker.state.rows import DecisionRequirements, Form, ProcessDefinition, Resource, Row
 from osmia_broker.state.store_protocol import Changes
 
-WAIT_S = 1.0  # that a caller waits for partitions that lag; their callers are refused meanwhile
 RETRY_S = 1.0  # after a change that a partition could not take over
 
 Contents = Callable[[Iterable[str]], Awaitable[dict[str, bytes]]]  #: returns the deployed files of these checksums
@@ -29,17 +29,32 @@ log = logging.getLogger(__name__)
 
 
 class _Follower(Listener):
-    """One partition that takes over."""
+    """One partition that takes over. *changed* is called when `is_behind` has changed."""
 
-    def __init__(self, partition: Partition, compare: Callable[["_Follower"], Awaitable[FollowCluster | None]]) -> None:
+    def __init__(
+        self,
+        partition: Part,
+        compare: Callable[["_Follower"], Awaitable[FollowCluster | None]],
+        changed: Callable[[], None],
+    ) -> None:
         self.partition = partition
         self.task: asyncio.Task[None] | None = None
-        self.is_behind = True  # until it has compared
-        self._compare = compare
+        self._is_behind = True  # until it has compared
+        self._compare, self._changed = compare, changed
         self._is_comparing = True  # whatever was sent before is of no use
         self.may_compare = False  # the leader has been read
         self._sent: list[FollowCluster] = []
         self._retry: asyncio.TimerHandle | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not yet taken over everything."""
+        return self._is_behind
+
+    def _set_behind(self, is_behind: bool) -> None:
+        if is_behind != self._is_behind:
+            self._is_behind = is_behind
+            self._changed()
 
     def partition_opened(self) -> None:
         """Compare: changes may have been missed, and one whose outcome is unknown may have taken effect."""
@@ -47,13 +62,14 @@ class _Follower(Listener):
 
     def compare(self) -> None:
         """Take over whatever differs."""
-        self._is_comparing, self.is_behind = True, True
+        self._is_comparing = True
+        self._set_behind(True)
         self._sent.clear()
         self._begin()
 
     def send(self, change: FollowCluster) -> None:
         """Take over one change more."""
-        self.is_behind = True
+        self._set_behind(True)
         if not self._is_comparing:
             self._sent.append(change)
             self._begin()
@@ -80,7 +96,7 @@ class _Follower(Listener):
                 change = _joined(sent)
             if change is not None:
                 await self._take(change)
-        self.is_behind = False
+        self._set_behind(False)
 
     async def _take(self, change: FollowCluster) -> None:
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -101,17 +117,24 @@ class _Follower(Listener):
 
 
 class Following(Listener):
-    """The partitions behind *leader*, which is partition 1. *contents* reads the deployed files that it has stored."""
+    """The partitions behind *leader*, which is partition 1. *contents* reads the deployed files that it has stored.
 
-    def __init__(self, leader: Partition, others: Iterable[Partition], clock: Clock, contents: Contents) -> None:
+    `when_changed` is called when another partition has begun to lag, or lags no longer.
+    """
+
+    def __init__(self, leader: Partition, others: Iterable[Part], clock: Clock, contents: Contents) -> None:
         self._leader, self._clock, self._contents = leader, clock, contents
+        self.when_changed: Callable[[], None] = lambda: None
         self._rows: Rows = {}  # of the cluster, as the leader has committed them; living ones only
-        self._followers = {one.id: _Follower(one, self._difference) for one in others}
+        self._followers = {one.id: _Follower(one, self._difference, self._tell) for one in others}
         leader.add_listener(self)
         for follower in self._followers.values():
             follower.partition.add_listener(follower)
 
-    def is_behind(self, partition: Partition) -> bool:
+    def _tell(self) -> None:
+        self.when_changed()
+
+    def is_behind(self, partition: Part) -> bool:
         """Whether the partition has not yet taken over all that the leader has committed."""
         follower = self._followers.get(partition.id)
         return follower is not None and follower.is_behind
@@ -165,7 +188,7 @@ class Following(Listener):
             if models.has_model(checksum):
                 model = models.model(checksum)
                 for follower in self._followers.values():
-                    follower.partition.state.definitions.keep_model(checksum, model)
+                    follower.partition.keep_model(checksum, model)
 
     # --- comparing
 
@@ -176,9 +199,9 @@ class Following(Listener):
             StoreFailed: it has definitions that the leader does not have.
 
         """
-        tables, rows = cluster_tables(follower.partition.state), dict(self._rows)
+        known: Rows = {identity_of(row): row for row in await follower.partition.cluster_rows()}
+        rows = dict(self._rows)  # after that question: what is committed from here on is sent
         over: list[Row] = []
-        known: Rows = {identity_of(row): row for kind in CLUSTER_TYPES for row in tables[kind].living()}
         for identity, row in known.items():
             if identity not in rows:
                 gone = ended(row, self._clock.now_ms())

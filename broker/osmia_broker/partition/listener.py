@@ -39,3 +39,6 @@ class Listener:
 
     def partition_opened(self) -> None:
         """The partition serves, for the first time or again."""
+
+    def partition_away(self, why: str) -> None:
+        """The partition serves no longer, for the reason *why*; it will be opened again."""

@@ -390,6 +390,7 @@ class Partition(Facts):
         self._drop_memory()
         self._publisher.refuse(waiters, failure)
         self._publisher.lose_results(tickets, failure)
+        self._publisher.away(str(failure))
         if self._in_flight is None:  # else it is opened when the write has ended
             self._opening.begin()
 

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from osmia_broker.engine.receiving import Confirm, ListSent, Receive
 from osmia_broker.errors import Defect, OsmiaError, Rejection
-from osmia_broker.partition.following import Following
+from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
-from osmia_broker.partition.partition import Partition
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import FollowUp
 from osmia_broker.state.store_protocol import Changes
@@ -39,7 +38,7 @@ class _Message(NamedTuple):
 class Route:
     """The way from one partition to another: the messages that are not confirmed, oldest first."""
 
-    def __init__(self, sender: Partition, receiver: Partition, following: Following) -> None:
+    def __init__(self, sender: Part, receiver: Part, following: Follows) -> None:
         self.sender, self.receiver = sender, receiver
         self._following = following
         self._messages: deque[_Message] = deque()
@@ -164,7 +163,7 @@ class Route:
         self._retry = asyncio.get_running_loop().call_later(RETRY_S, self.begin)
 
 
-async def _decided(partition: Partition, command: Any) -> Any:
+async def _decided(partition: Part, command: Any) -> Any:
     """Let *partition* decide a command of the broker itself."""
     answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     partition.decide_own(command, answer)
@@ -174,21 +173,14 @@ async def _decided(partition: Partition, command: Any) -> Any:
 class _Sender(Listener):
     """Hears what one partition has committed for the others."""
 
-    def __init__(self, partition: Partition, routes: Sequence[Route]) -> None:
+    def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
         self._routes = {route.receiver.id: route for route in routes}
-        self._incoming: list[Route] = []
         partition.add_listener(self)
 
-    def expects(self, routes: Sequence[Route]) -> None:
-        """Begin these *routes*, which lead here, when the partition opens."""
-        self._incoming = list(routes)
-
     def partition_opened(self) -> None:
-        """Read what is not confirmed, and let the others send what they have for this partition."""
+        """Read what is not confirmed."""
         for route in self._routes.values():
             route.read_again()
-        for route in self._incoming:
-            route.begin()
 
     def changes_committed(self, changes: Changes) -> None:
         """Send the messages of a commit."""
@@ -198,14 +190,30 @@ class _Sender(Listener):
                 route.add(_Message(values[_KEY], values[_COMMAND], values[_CONTENT]))
 
 
-class Post:
-    """All ways between the partitions of a broker. It must hear their opening."""
+class _Receiver(Listener):
+    """Lets those that have something for one partition send it when that opens."""
 
-    def __init__(self, parts: Sequence[Partition], following: Following) -> None:
-        self.routes = [Route(one, other, following) for one in parts for other in parts if one is not other]
+    def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
+        self._routes = routes
+        partition.add_listener(self)
+
+    def partition_opened(self) -> None:
+        """Begin."""
+        for route in self._routes:
+            route.begin()
+
+
+class Post:
+    """All ways from the partitions of this process to the others of the broker. It must hear their opening."""
+
+    def __init__(self, parts: Sequence[Part], following: Follows) -> None:
+        self.routes = [
+            Route(one, other, following) for one in parts if one.is_here for other in parts if one is not other
+        ]
         for one in parts:
-            sender = _Sender(one, [route for route in self.routes if route.sender is one])
-            sender.expects([route for route in self.routes if route.receiver is one])
+            if one.is_here:
+                _Sender(one, [route for route in self.routes if route.sender is one])
+            _Receiver(one, [route for route in self.routes if route.receiver is one])
 
     @property
     def waiting(self) -> int:

@@ -85,6 +85,11 @@ class Publisher:
         for listener in self.listeners:
             self._call(listener.partition_opened)
 
+    def away(self, why: str) -> None:
+        """Notify the listeners that the partition serves no longer."""
+        for listener in self.listeners:
+            self._call(listener.partition_away, why)
+
     @staticmethod
     def _call(call: Callable[..., None], *args: Any) -> None:
         try:

@@ -1,47 +1,85 @@
-"""A partition that another process leads, for those who submit commands here; and the call by which that process decides them.
+"""A partition that another process leads, for those who use it here.
 
 The answer is the same as that of the partition itself, its refusals too. When the link breaks in between, the outcome is unknown, and the refusal is
-Unavailable, as after a commit whose outcome is unknown. Jobs that were activated for an asker who has gone are given back.
+Unavailable, as after a commit whose outcome is unknown. Jobs that were activated for an asker who has gone are given back there.
+
+Whether it has jobs of a type is not known here before it has been asked. After an empty answer it has none until its process says so (`partition/serving.py`).
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from osmia_broker.engine.commands import ActivateJobs, Command, GiveBackJobs
+import msgspec
+
+from osmia_broker import errors
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.commands import ActivateJobs, Command, CreateProcessInstance
 from osmia_broker.errors import OsmiaError, Overloaded, Unavailable
 from osmia_broker.links import Links
+from osmia_broker.partition import news
 from osmia_broker.partition.batch import NOBODY, Waiter
-from osmia_broker.partition.command_bytes import error_of, pack, pack_answer, refusal_of, unpack, unpack_answer
-from osmia_broker.partition.partition import Partition
-from osmia_broker.rpc import Call, Refusal, Rpc, Shape
+from osmia_broker.partition.command_bytes import error_of, pack, unpack_answer, unpack_rows
+from osmia_broker.partition.face import Standing
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.serving import DECIDE
+from osmia_broker.rpc import Refusal
+from osmia_broker.state.definitions import Compiled
+from osmia_broker.state.rows import Row
 
-DECIDE = "/osmia.links/Decide"
+ASK_S = 2.0  # for a question that people wait for
+
+log = logging.getLogger(__name__)
+
+
+class _Question:
+    """A question for jobs that is under way."""
+
+    __slots__ = ("is_overtaken",)
+
+    def __init__(self) -> None:
+        self.is_overtaken = False  # by the news that there are some: an empty answer means nothing then
 
 
 class RemotePartition:
     """Partition *id*, led by *process*. Takes at most *queue_max* commands that wait for their answer."""
 
+    is_here = False
+    write_failure = ""  # its process knows: see `standing`
+
     def __init__(self, id: int, process: int, links: Links, *, queue_max: int = 1_000) -> None:
         self.id = id
-        self._process, self._links, self._queue_max = process, links, queue_max
-        self._asked: set[asyncio.Task[None]] = set()
+        self.process, self._links, self._queue_max = process, links, queue_max
+        self._listeners: list[Listener] = []
+        self._away = self._unreachable = f"process {process}, which leads it, cannot be reached"
+        self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0  # for their answer
+        self._tickets: set[int] = set()  # of callers here who wait for results from there
+        self._without: set[tuple[str, bool]] = set()  # job types, and whether leased ones count, of which it has none
+        self._questions: dict[str, set[_Question]] = {}  # by job type
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a link to the process that leads it. Whether that takes commands, its answer says."""
-        return self._process in self._links.processes
+        """Whether commands are taken now, as far as its process has told."""
+        return not self._away
 
     @property
     def why_away(self) -> str:
         """The reason why no commands are taken; empty when they are."""
-        return "" if self.is_open else f"process {self._process}, which leads it, cannot be reached"
+        return self._away
 
     @property
     def queued(self) -> int:
         """How many commands of this process wait for their answer."""
         return self._waiting
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing of this process is on its way there."""
+        return not self._tasks
+
+    # --- commands
 
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Let the partition decide *command*. Raises as `Partition.submit`, and Unsupported if the command cannot be sent."""
@@ -51,8 +89,8 @@ class RemotePartition:
 
     def decide(self, command: Command, waiter: Waiter) -> None:
         """Let it decide *command* for any kind of waiter. Raises as `submit`."""
-        if not self.is_open:
-            raise Unavailable(f"Expected partition {self.id} to be open, but found that {self.why_away}")
+        if self._away:
+            raise Unavailable(f"Expected partition {self.id} to be open, but found that {self._away}")
         if self._waiting >= self._queue_max:
             raise Overloaded(
                 f"Expected at most {self._queue_max} commands to wait, but found as many already; try again later"
@@ -61,30 +99,31 @@ class RemotePartition:
 
     def decide_own(self, command: Command, waiter: Waiter = NOBODY) -> None:
         """Let it decide a command of the broker itself; never refused for a full queue."""
-        if self.is_open:
-            self._ask(command, waiter, is_own=True)
+        if self._away:
+            waiter.set_exception(Unavailable(f"Expected partition {self.id} to be open, but found that {self._away}"))
         else:
-            waiter.set_exception(
-                Unavailable(f"Expected partition {self.id} to be open, but found that {self.why_away}")
-            )
+            self._ask(command, waiter, is_own=True)
 
     def _ask(self, command: Command, waiter: Waiter, *, is_own: bool) -> None:
-        message = pack(command, self.id, is_own=is_own)
+        message = pack(command, self.id, asker=self._links.me.process, is_own=is_own)
+        inner = command.command if isinstance(command, ByPerson) else command
+        if isinstance(inner, CreateProcessInstance) and inner.result_ticket:
+            self._tickets.add(inner.result_ticket)
         self._waiting += 1
-        task = asyncio.get_running_loop().create_task(self._answered(command, message, waiter))
-        self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        self._begin(self._answered(inner, message, waiter, self._begin_question(inner)))
 
-    async def _answered(self, command: Command, message: bytes, waiter: Waiter) -> None:
+    async def _answered(self, command: Command, message: bytes, waiter: Waiter, question: _Question | None) -> None:
         error, answer = None, None
         try:
-            answer = unpack_answer(command, await self._links.call(self._process, DECIDE, message))
+            answer = unpack_answer(command, await self._links.call(self.process, DECIDE, message))
         except Refusal as refusal:
             error = error_of(refusal)
         except OsmiaError as unreadable:
             error = unreadable
         finally:
             self._waiting -= 1
+            if question is not None and isinstance(command, ActivateJobs):
+                self._end_question(command, question, is_empty=answer == [])
         if waiter.done():
             return
         if error is None:
@@ -92,45 +131,145 @@ class RemotePartition:
         else:
             waiter.set_exception(error)
 
+    async def cluster_rows(self) -> list[Row]:
+        """Return the living rows that partition 1 decides for all.
+
+        Raises:
+            OsmiaError: it cannot be asked.
+        """
+        try:
+            return unpack_rows(await self._links.call(self.process, news.ROWS, b"%d" % self.id))
+        except Refusal as refusal:
+            raise error_of(refusal) from None
+
+    async def standing(self) -> Standing:
+        """Return how it stands; if it cannot be asked, the failure says why."""
+        try:
+            answer = await self._links.call(self.process, news.STANDING, b"%d" % self.id, None, ASK_S)
+            return msgspec.msgpack.decode(answer, type=Standing)
+        except (Refusal, msgspec.MsgspecError) as error:
+            return Standing(self._waiting, 0, 0, self._away or str(error))
+
+    def keep_model(self, checksum: str, model: Compiled) -> None:
+        """Do nothing: its process compiles what it needs."""
+
+    def check_clock(self) -> None:
+        """Do nothing: its process has a clock of its own."""
+
+    # --- jobs
+
+    def has_activatable(self, type: str, *, leases: bool = False) -> bool:
+        """Whether it is worth asking for jobs of *type*, for a caller who *leases* or does not."""
+        return self.is_open and (type, leases) not in self._without
+
+    def hear_of_jobs(self, type: str) -> None:
+        """Let its process report jobs of *type* from now on, once."""
+        if self.is_open:
+            self._note(news.HearOfJobs(self._links.me.process, self.id, type))
+
+    def jobs_wait(self, type: str) -> None:
+        """Take the news that there are jobs of *type*. If nobody here asks for them, another process may."""
+        self._without -= {(type, False), (type, True)}
+        for question in self._questions.get(type, ()):
+            question.is_overtaken = True
+        for listener in self._listeners:
+            self._call(listener.jobs_waiting, [type])
+        if type not in self._questions:
+            self._note(news.PassOn(self.id, type))
+
+    def _begin_question(self, command: Command) -> _Question | None:
+        if not isinstance(command, ActivateJobs):
+            return None
+        question = _Question()
+        self._questions.setdefault(command.type, set()).add(question)
+        return question
+
+    def _end_question(self, command: ActivateJobs, question: _Question, *, is_empty: bool) -> None:
+        asked = self._questions[command.type]
+        asked.discard(question)
+        if not asked:
+            del self._questions[command.type]
+        if is_empty and command.keys is None and not question.is_overtaken:
+            self._without.add((command.type, command.leases))
+
+    # --- what its process tells
+
+    def add_listener(self, listener: Listener) -> None:
+        """Notify *listener* when it opens, and of jobs and results for callers here. Nothing else is reported from elsewhere."""
+        self._listeners.append(listener)
+
+    def opened(self) -> None:
+        """Take the news that it serves, for the first time or again."""
+        self._away = ""
+        self._without.clear()
+        for listener in self._listeners:
+            self._call(listener.partition_opened)
+
+    def away(self, why: str = "") -> None:
+        """Take the news that it serves no longer, for the reason *why*; without one, its process cannot be reached."""
+        was_open, self._away = self.is_open, why or self._unreachable
+        lost = [] if why else [*self._tickets]  # else its process says which are lost
+        failure = Unavailable(f"Expected partition {self.id} to give the result, but found that {self._away}")
+        for ticket in lost:
+            self.result_lost(ticket, failure)
+        for listener in self._listeners if was_open else ():
+            self._call(listener.partition_away, self._away)
+
+    def result_ready(self, ticket: int, variables: str) -> None:
+        """Take a result for a caller here, if it comes from this partition."""
+        if ticket not in self._tickets:
+            return
+        self._tickets.discard(ticket)
+        for listener in self._listeners:
+            self._call(listener.result_ready, ticket, variables)
+
+    def result_lost(self, ticket: int, error: OsmiaError) -> None:
+        """Take the news that a caller here waits in vain, if this partition was to give the result."""
+        if ticket not in self._tickets:
+            return
+        self._tickets.discard(ticket)
+        for listener in self._listeners:
+            self._call(listener.result_lost, ticket, error)
+
+    def forget_result(self, ticket: int) -> None:
+        """Forget the caller with this *ticket*, who waits for a result no longer."""
+        if ticket in self._tickets:
+            self._tickets.discard(ticket)
+            self._note(news.ForgetResult(self.id, ticket))
+
+    # --- the work
+
+    def _note(self, note: news.Note) -> None:
+        self._begin(self._told(news.encode(note)))
+
+    async def _told(self, message: bytes) -> None:
+        try:
+            await self._links.call(self.process, news.NOTE, message)
+        except Refusal as refusal:  # a link that ends takes with it what was noted
+            log.debug("a note was not taken", extra={"partition": self.id, "error": str(refusal)})
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    def _call(call: Callable[..., None], *args: Any) -> None:
+        try:
+            call(*args)
+        except Exception:
+            log.exception("listener failed")
+
     async def close(self) -> None:
         """Wait for the answers that are under way."""
-        if self._asked:
-            await asyncio.wait(self._asked)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
 
-def deciding(parts: Mapping[int, Partition]) -> Rpc:
-    """Return the call by which other processes let the partitions *parts*, by number, decide their commands."""
-
-    async def answer(message: bytes, _call: Call) -> bytes:
-        found = unpack(message)
-        partition = parts.get(found.partition)
-        if partition is None:
-            raise refusal_of(Unavailable(f"Expected to lead partition {found.partition}, but another process does"))
-        try:
-            return pack_answer(await _decided(partition, found.command, is_own=found.is_own))
-        except OsmiaError as error:
-            raise refusal_of(error) from None
-
-    return Rpc(DECIDE, Shape.UNARY, answer)
-
-
-async def _decided(partition: Partition, command: Command, *, is_own: bool) -> Any:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    decide: Callable[[Command, Waiter], None] = partition.decide_own if is_own else partition.decide
-    decide(command, future)
-    if not isinstance(command, ActivateJobs):
-        return await future
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        future.add_done_callback(lambda done: _give_back(partition, done))
-        raise
-
-
-def _give_back(partition: Partition, activated: "asyncio.Future[Any]") -> None:
-    """Make jobs activatable again that were activated for an asker who has gone."""
-    if activated.cancelled() or activated.exception() is not None or not partition.is_open:
-        return
-    jobs = tuple((job.key, job.deadline_ms) for job in activated.result())
-    if jobs:
-        partition.decide_own(GiveBackJobs(jobs))
+def lost_error(name: str, text: str) -> OsmiaError:
+    """Return the refusal of the class *name* with these words, as another process has made it."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, OsmiaError):
+        made: OsmiaError = kind.__new__(kind, text)
+        return made
+    return Unavailable(text)

@@ -13,24 +13,24 @@ from msgspec.structs import replace
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.audit import ByPerson, name_of
 from osmia_broker.engine.batch_commands import CorrelateAtOnce, ReadScope
-from osmia_broker.engine.commands import Command, CreateProcessInstance
+from osmia_broker.engine.commands import Command, CreateProcessInstance, EvaluateDecision
 from osmia_broker.engine.flow_commands import LimitJobs, ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.errors import Unavailable, Unsupported
-from osmia_broker.partition.following import Following
+from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
-from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.post import Post
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, NOT_YET, OF_CLUSTER, SUBJECT
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message, partition_of_text
 
 OPENING_S = 10.0  # a start waits so long for a partition that takes over definitions
+FAR = 8  # a command for another process costs a way: a partition here may have so many more that wait
 
 
 class Router:
-    """All partitions of a broker, in order of their numbers from 1, behind the face of one."""
+    """All partitions of a broker, in order of their numbers from 1, behind the face of one. Some of them may be led by other processes."""
 
-    def __init__(self, parts: Sequence[Partition], following: Following, post: Post) -> None:
+    def __init__(self, parts: Sequence[Part], following: Follows, post: Post) -> None:
         self.parts = tuple(parts)
         self._post = post
         self._first = self.parts[0]
@@ -59,12 +59,16 @@ class Router:
         if subject is not None:
             return self.of_key(subject(inner)).submit(command)
         if kind in ANYWHERE:
+            if isinstance(inner, CreateProcessInstance) and inner.idempotency_key:
+                return self._when_ready(self._of_text(inner.idempotency_key), command)
             return self._anywhere(inner).submit(command)
         if kind in OF_CLUSTER:
             self._refuse_limits(inner)
+            if not self._first.is_here:  # its process lets the others follow before it answers
+                return self._first.submit(command)
             return self._begin(self._decided_for_all(self._first.submit(command)))
         if kind in MESSAGES:
-            return self._of_message(inner).submit(command)
+            return self._when_ready(self._of_message(inner), command)
         if isinstance(inner, ReadScope):
             return (self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner)).submit(command)
         if kind in self._special:
@@ -104,38 +108,47 @@ class Router:
 
     # --- the ways
 
-    def of_key(self, key: int) -> Partition:
+    def of_key(self, key: int) -> Part:
         """Return the partition that has given out *key*; the first one for a key that no partition can have given out."""
         number = partition_of_key(key)
         return self.parts[number - 1] if 1 <= number <= len(self.parts) else self._first
 
-    def _anywhere(self, command: Command) -> Partition:
-        """Return the partition with the fewest waiting commands, of equal ones each in turn.
+    def _of_text(self, text: str) -> Part:
+        """Return the partition that knows what has been done under this idempotency key."""
+        return self.parts[partition_of_text(text, len(self.parts)) - 1]
 
-        A creation that may be repeated goes to the partition of its idempotency key, which knows whether it is a repetition.
+    def _anywhere(self, command: Command) -> Part:
+        """Return the partition with the fewest waiting commands, of equal ones each in turn. One of another process has to have far fewer.
+
+        The answer of a decision may be anything, and stays in this process.
         """
-        if isinstance(command, CreateProcessInstance) and command.idempotency_key:
-            return self._ready(self.parts[partition_of_text(command.idempotency_key, len(self.parts)) - 1])
         self._turn += 1
         count = len(self.parts)
         in_turn = [self.parts[(self._turn + place) % count] for place in range(count)]
+        if isinstance(command, EvaluateDecision):
+            in_turn = [one for one in in_turn if one.is_here]
         ready = [one for one in in_turn if one.is_open and not self._following.is_behind(one)]
-        return min(ready, key=_queued, default=self._first)
+        return min(ready, key=_costs, default=self._first if self._first in in_turn else in_turn[0])
 
-    def _of_message(self, command: Any) -> Partition:
+    def _of_message(self, command: Any) -> Part:
         """Return the partition where a message meets the subscriptions to it."""
         if isinstance(command, CorrelateAtOnce) and command.business_id:
             raise self._unsupported("a business id beside a message that is correlated at once")
-        number = partition_of_message(command.name, command.correlation_key, len(self.parts))
-        return self._ready(self.parts[number - 1])
+        return self.parts[partition_of_message(command.name, command.correlation_key, len(self.parts)) - 1]
 
-    def _ready(self, partition: Partition) -> Partition:
-        """Return *partition*, if it has all definitions. One that is away says so itself."""
+    def _when_ready(self, partition: Part, command: Command) -> "asyncio.Future[Any]":
+        """Submit *command* to *partition* as soon as that has all definitions. One that is away says so itself."""
+        if partition.is_open and self._following.is_behind(partition):
+            return self._begin(self._after_following(partition, command))
+        return partition.submit(command)
+
+    async def _after_following(self, partition: Part, command: Command) -> Any:
+        await self._following.caught_up()
         if partition.is_open and self._following.is_behind(partition):
             raise Unavailable(
                 f"Expected partition {partition.id} to have all deployed definitions, but it still takes over the newest; try again"
             )
-        return partition
+        return await partition.submit(command)
 
     async def _decided_for_all(self, deciding: Awaitable[Any]) -> Any:
         """Let the other partitions take over what the first one decides, then answer."""
@@ -152,9 +165,9 @@ class Router:
                 break
         return answer
 
-    def _in_runs(self, keys: Sequence[int]) -> list[tuple[Partition, tuple[int, ...]]]:
+    def _in_runs(self, keys: Sequence[int]) -> list[tuple[Part, tuple[int, ...]]]:
         """Split *keys* where the partition changes."""
-        runs: list[tuple[Partition, tuple[int, ...]]] = []
+        runs: list[tuple[Part, tuple[int, ...]]] = []
         for key in keys:
             partition = self.of_key(key)
             if runs and runs[-1][0] is partition:
@@ -201,5 +214,5 @@ class Router:
         self._post.stop()
 
 
-def _queued(partition: Partition) -> int:
-    return partition.queued
+def _costs(partition: Part) -> int:
+    return partition.queued if partition.is_here else partition.queued + FAR

@@ -12,10 +12,10 @@ from osmia_broker.tls import Loaded, TlsFiles
 STREAMS_PER_CONNECTION = 1_000  # reliability.md, section 6
 
 
-def options(message_bytes_max: int) -> list[tuple[str, int]]:
+def options(message_bytes_max: int, *, shares_port: bool = False) -> list[tuple[str, int]]:
     """Return channel options. Clients ping every 31-45 s in silent calls, Node also without calls: all must stay connected (clients.md, 3)."""
     return [
-        ("grpc.so_reuseport", 0),  # a taken port is an error, not a second broker beside the first
+        ("grpc.so_reuseport", int(shares_port)),  # else a taken port is an error, not a second broker beside the first
         ("grpc.max_receive_message_length", message_bytes_max),
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -27,11 +27,13 @@ def options(message_bytes_max: int) -> list[tuple[str, int]]:
 
 
 class GrpcioServer:
-    """Serves *rpcs* by grpcio. See `RpcServer`."""
+    """Serves *rpcs* by grpcio. See `RpcServer`. With *shares_port* others may listen at the port, too."""
 
-    def __init__(self, rpcs: Iterable[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None) -> None:
+    def __init__(
+        self, rpcs: Iterable[Rpc], *, message_bytes_max: int, tls: TlsFiles | None = None, shares_port: bool = False
+    ) -> None:
         self._tls = tls
-        self._server = grpc.aio.server(options=options(message_bytes_max))
+        self._server = grpc.aio.server(options=options(message_bytes_max, shares_port=shares_port))
         by_service: dict[str, dict[str, Any]] = {}
         for rpc in rpcs:
             service, _, method = rpc.path.lstrip("/").partition("/")

@@ -1,4 +1,14 @@
-"""The callers who wait for the result of a process instance. Not stored: a caller does not outlive its connection."""
+"""The callers who wait for the result of a process instance. Not stored: a caller does not outlive its connection.
+
+A caller is known by a ticket, whose upper bits name the process of the broker that has given it out (0 if there is only one).
+"""
+
+TICKET_SHIFT = 48
+
+
+def process_of(ticket: int) -> int:
+    """Return the process that has given out a ticket."""
+    return ticket >> TICKET_SHIFT
 
 
 class Awaited:

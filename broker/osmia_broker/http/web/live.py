@@ -12,8 +12,8 @@ A browser that comes back sends the id that it saw last. If anything has happene
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cache
 from random import random
@@ -64,12 +64,21 @@ class Page:
 
     def tell(self, topics: set[str]) -> None:
         """Note that *topics* have changed."""
-        news = topics & self.topics
-        if EVERY_INSTANCE in topics:
-            news |= {one for one in self.topics if one.startswith("instance-")}
+        news = self.wanted_of(topics)
         if news:
             self._news |= news
             self._changed.set()
+
+    def wanted_of(self, topics: set[str]) -> set[str]:
+        """Return those of *topics* that the page shows."""
+        wanted = topics & self.topics
+        if EVERY_INSTANCE in topics:
+            wanted |= {one for one in self.topics if one.startswith("instance-")}
+        return wanted
+
+    def tell_all(self) -> None:
+        """Note that everything may have changed."""
+        self.tell(set(self.topics))
 
     def end(self) -> None:
         """Let the page go: the broker stops."""
@@ -97,10 +106,15 @@ class Page:
 
 
 class Live(Listener):
-    """The open pages of a broker."""
+    """The open pages of a process, and other processes that pass on what happens here to theirs.
+
+    `when_watched` is called with whether pages are open: when the first one opens, and when the last one closes.
+    """
 
     def __init__(self) -> None:
         self._pages: set[Page] = set()
+        self._others: set[Page] = set()  # other processes
+        self.when_watched: Callable[..., None] = lambda **_: None
         self._life = secrets.token_hex(4)  # positions of an earlier process mean nothing
         self._position = 0
         self._is_stopped = False
@@ -115,20 +129,43 @@ class Live(Listener):
 
     def changes_committed(self, changes: Changes) -> None:
         """Tell the pages."""
+        if not self._pages and not self._others:
+            self._position += 1
+            return
+        topics = topics_of(changes)
+        self.tell(topics)
+        for other in self._others:
+            other.tell(topics)
+
+    def tell(self, topics: set[str]) -> None:
+        """Tell the pages that *topics* have changed, here or in another process."""
         self._position += 1
-        if self._pages:
-            topics = topics_of(changes)
-            for page in self._pages:
-                page.tell(topics)
+        for page in self._pages:
+            page.tell(topics)
 
     def partition_opened(self) -> None:
         """Forget positions: memory has begun anew."""
         self._life = secrets.token_hex(4)
 
+    def begin_anew(self) -> None:
+        """Let all pages ask for everything: changes have been missed."""
+        self._life = secrets.token_hex(4)
+        for page in self._pages:
+            page.tell_all()
+
+    @contextmanager
+    def watched_by(self, other: Page) -> Iterator[None]:
+        """Tell another process, too, for the time of the `with`."""
+        self._others.add(other)
+        try:
+            yield
+        finally:
+            self._others.discard(other)
+
     def stop(self) -> None:
         """End all streams, and those that are asked for from now on."""
         self._is_stopped = True
-        for page in self._pages:
+        for page in (*self._pages, *self._others):
             page.end()
 
     async def follow(self, topics: Iterable[str], last_id: str = "") -> AsyncIterator[bytes]:
@@ -140,6 +177,8 @@ class Live(Listener):
             return
         page = Page(frozenset([*topics][:TOPICS_MAX]))
         self._pages.add(page)
+        if len(self._pages) == 1:
+            self.when_watched(is_watched=True)
         try:
             yield self._event("again" if last_id and last_id != self.position else "ready", "", self.position)
             while (news := await page.news(BEAT_S)) is not None:
@@ -152,6 +191,8 @@ class Live(Listener):
                 await page.rest(PAUSE_S + PAUSE_PER_PAGE_S * len(self._pages))
         finally:
             self._pages.discard(page)
+            if not self._pages:
+                self.when_watched(is_watched=False)
 
     @staticmethod
     def _event(name: str, data: str, position: str) -> bytes:

@@ -1,0 +1,72 @@
+"""Lets the open pages of this process know what the partitions of other processes have changed, and tells those the same of this one.
+
+Nothing travels while no page is open.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
+
+import msgspec
+
+from osmia_broker.http.web.live import PAUSE_S, Live, Page
+from osmia_broker.links import Links
+from osmia_broker.rpc import Call, Refusal, Rpc, Shape
+
+TOPICS = "/osmia.links/Topics"
+AGAIN_S = 0.5  # after a process that could not be heard
+QUIET_S = 3600.0
+
+_read = msgspec.msgpack.Decoder(list[str]).decode
+_write = msgspec.msgpack.Encoder().encode
+
+log = logging.getLogger(__name__)
+
+
+class _Everything(Page):
+    """A page of another process: it takes all topics."""
+
+    def __init__(self) -> None:
+        super().__init__(frozenset())
+
+    def wanted_of(self, topics: set[str]) -> set[str]:
+        """Return all of *topics*."""
+        return topics
+
+
+class LiveElsewhere:
+    """Hears the changes of *processes* while *live* has pages."""
+
+    def __init__(self, live: Live, links: Links, processes: Iterable[int]) -> None:
+        self._live, self._links, self._processes = live, links, tuple(processes)
+        self._hearing: list[asyncio.Task[None]] = []
+        live.when_watched = self._watched
+        links.serve([Rpc(TOPICS, Shape.STREAM, self._tell)])
+
+    def _watched(self, *, is_watched: bool) -> None:
+        for task in self._hearing:
+            task.cancel()
+        loop = asyncio.get_running_loop()
+        self._hearing = [loop.create_task(self._hear(process)) for process in self._processes] if is_watched else []
+
+    async def _hear(self, process: int) -> None:
+        while True:
+            await self._links.wait_for([process])
+            try:
+                async with aclosing(self._links.stream(process, TOPICS, b"")) as told:  # type: ignore[type-var]
+                    async for message in told:
+                        self._live.tell(set(_read(message)))
+            except (Refusal, msgspec.MsgspecError) as error:
+                log.debug("changes elsewhere are not heard", extra={"peer": process, "error": str(error)})
+            self._live.begin_anew()  # what happened meanwhile was missed
+            await asyncio.sleep(AGAIN_S)
+
+    async def _tell(self, _message: bytes, _call: Call) -> AsyncIterator[bytes]:
+        """Tell another process the topics of what is committed here."""
+        page = _Everything()
+        with self._live.watched_by(page):
+            while (topics := await page.news(QUIET_S)) is not None:
+                if topics:
+                    yield _write(topics)
+                    await page.rest(PAUSE_S)

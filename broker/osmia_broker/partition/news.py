@@ -1,0 +1,85 @@
+"""What a process tells another one about the partitions that it leads, and what that one notes there."""
+
+import msgspec
+
+NEWS = "/osmia.links/News"  #: a stream of `News`, for as long as the link is there; asked with the number of the asking process
+NOTE = "/osmia.links/Note"  #: a `Note`
+STANDING = "/osmia.links/Standing"  #: how a partition stands, asked with its number
+ROWS = "/osmia.links/ClusterRows"  #: the rows of the cluster that a partition has, asked with its number
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=True):
+    pass
+
+
+class Opened(_Message, frozen=True):
+    """The partition serves, for the first time or again."""
+
+    partition: int
+
+
+class Away(_Message, frozen=True):
+    """The partition serves no longer, for the reason *why*."""
+
+    partition: int
+    why: str
+
+
+class JobsWait(_Message, frozen=True):
+    """There are jobs of *type* that the asking process may have. Told once; an empty answer to its question makes it ask to be told again."""
+
+    partition: int
+    type: str
+
+
+class ResultReady(_Message, frozen=True):
+    """A process instance has completed whose result the caller with *ticket* waits for."""
+
+    ticket: int
+    variables: str
+
+
+class ResultLost(_Message, frozen=True):
+    """The caller with *ticket* will not get the result. *error* and *text* are the class and the words of the refusal."""
+
+    ticket: int
+    error: str
+    text: str
+
+
+class Lagging(_Message, frozen=True):
+    """Partitions that have not taken over everything that partition 1 has decided for all."""
+
+    partitions: tuple[int, ...]
+
+
+News = Opened | Away | JobsWait | ResultReady | ResultLost | Lagging
+
+
+class HearOfJobs(_Message, frozen=True):
+    """Tell me when there are jobs of *type*."""
+
+    process: int
+    partition: int
+    type: str
+
+
+class PassOn(_Message, frozen=True):
+    """Nobody here waits for jobs of *type* any more; tell another process."""
+
+    partition: int
+    type: str
+
+
+class ForgetResult(_Message, frozen=True):
+    """The caller with *ticket* waits no longer."""
+
+    partition: int
+    ticket: int
+
+
+Note = HearOfJobs | PassOn | ForgetResult
+
+encode = msgspec.msgpack.Encoder().encode
+read_news = msgspec.msgpack.Decoder(list[News]).decode
+read_note = msgspec.msgpack.Decoder(Note).decode

@@ -1,0 +1,300 @@
+"""What a process does for the other processes of its broker: it lets its partitions decide their commands, and tells them what happens.
+
+Jobs. A process whose question for jobs may come back empty is told once when there are some (`JobsWait`). It then asks, as often as it gets some. One job
+wakes one process, the one that has waited longest; callers in the process of the partition come first, because they cost no way.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.commands import ActivateJobs, Command, DeployResources, GiveBackJobs
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import OsmiaError, Unavailable
+from osmia_broker.partition import news
+from osmia_broker.partition.batch import Waiter
+from osmia_broker.partition.command_bytes import DeployFiles, pack_answer, pack_rows, refusal_of, unpack
+from osmia_broker.partition.face import Submits
+from osmia_broker.partition.following import Following
+from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.partition import Partition
+from osmia_broker.partition.routes import OF_CLUSTER
+from osmia_broker.rpc import Call, Refusal, Rpc, Shape
+from osmia_broker.state.awaited import process_of
+
+DECIDE = "/osmia.links/Decide"
+
+log = logging.getLogger(__name__)
+
+
+class _Hearer:
+    """Another process, and what it is about to be told."""
+
+    def __init__(self) -> None:
+        self._untold: deque[news.News] = deque()
+        self._wake = asyncio.Event()
+        self._is_over = False
+
+    def tell(self, one: news.News) -> None:
+        self._untold.append(one)
+        self._wake.set()
+
+    def end(self) -> None:
+        self._is_over = True
+        self._wake.set()
+
+    async def next(self) -> list[news.News]:
+        """Wait for news; none means that there will be none."""
+        while not self._untold and not self._is_over:
+            self._wake.clear()
+            await self._wake.wait()
+        told = [*self._untold]
+        self._untold.clear()
+        return told
+
+
+class Serving:
+    """Serves the other processes. It has nothing to serve until `begin`."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, Partition] = {}
+        self._cluster: Submits | None = None
+        self._following: Following | None = None
+        self._hearers: dict[int, _Hearer] = {}  # by process
+        self._wanted: dict[tuple[int, str], dict[int, None]] = {}  # processes by partition and job type, in their turn
+
+    def rpcs(self) -> list[Rpc]:
+        """Return the calls of the other processes."""
+        return [
+            Rpc(DECIDE, Shape.UNARY, self._decide),
+            Rpc(news.NEWS, Shape.STREAM, self._tell_news),
+            Rpc(news.NOTE, Shape.UNARY, self._note),
+            Rpc(news.STANDING, Shape.UNARY, self._standing),
+            Rpc(news.ROWS, Shape.UNARY, self._rows),
+        ]
+
+    def begin(self, parts: Iterable[Partition], cluster: Submits, following: Following | None = None) -> None:
+        """Serve *parts*, which this process leads. *cluster* takes what concerns all partitions; *following* is there where partition 1 is."""
+        self._parts = {one.id: one for one in parts}
+        self._cluster, self._following = cluster, following
+        for one in self._parts.values():
+            one.add_listener(_Heard(self, one))
+        if following is not None:
+            following.when_changed = self._tell_lagging
+
+    def offer_jobs(self) -> None:
+        """Offer jobs from now on. Called after those who wait for jobs here have begun to listen, because they come first."""
+        for one in self._parts.values():
+            one.add_listener(_HeardJobs(self, one))
+
+    # --- commands
+
+    async def _decide(self, message: bytes, _call: Call) -> bytes:
+        found = unpack(message)
+        try:
+            partition = self._part(found.partition)
+            inner = found.command.command if isinstance(found.command, ByPerson) else found.command
+            if isinstance(inner, DeployFiles) or type(inner) in OF_CLUSTER:
+                return pack_answer(await self._decided_for_all(found.command, inner))
+            if isinstance(inner, ActivateJobs):
+                return pack_answer(await self._activated(partition, inner, found.asker, is_own=found.is_own))
+            return pack_answer(await _decided(partition, found.command, is_own=found.is_own))
+        except OsmiaError as error:
+            raise refusal_of(error) from None
+
+    async def _decided_for_all(self, command: Command, inner: Command) -> Any:
+        """Let the whole cluster have what is decided here."""
+        if isinstance(inner, DeployFiles):
+            resources = await asyncio.to_thread(compile_resources, list(inner.files))
+            inner = DeployResources(resources)
+            command = ByPerson(inner, command.user) if isinstance(command, ByPerson) else inner
+        assert self._cluster is not None, "it has begun"
+        return await self._cluster.submit(command)
+
+    async def _activated(self, partition: Partition, command: ActivateJobs, asker: int, *, is_own: bool) -> Any:
+        """Activate jobs for another process. It is noted before, because some may become activatable while it is told that there are none."""
+        self._want(asker, partition.id, command.type)
+        future = _submitted(partition, command, is_own=is_own)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: _give_back(partition, done))
+            raise
+
+    def _part(self, number: int) -> Partition:
+        partition = self._parts.get(number)
+        if partition is None:
+            raise Unavailable(f"Expected to lead partition {number}, but another process does")
+        return partition
+
+    # --- news
+
+    async def _tell_news(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
+        process = _number(message)
+        former, hearer = self._hearers.get(process), _Hearer()
+        if former is not None:
+            former.end()
+        self._hearers[process] = hearer
+        for one in self._parts.values():
+            if one.is_open:
+                hearer.tell(news.Opened(one.id))
+        if self._following is not None:
+            hearer.tell(news.Lagging(tuple(self._following.lagging)))
+        try:
+            while told := await hearer.next():
+                yield news.encode(told)
+        finally:
+            if self._hearers.get(process) is hearer:
+                del self._hearers[process]
+                self._left(process)
+
+    def tell_all(self, one: news.News) -> None:
+        """Tell all other processes."""
+        for hearer in self._hearers.values():
+            hearer.tell(one)
+
+    def tell_caller(self, ticket: int, one: news.News) -> None:
+        """Tell the process whose caller has this *ticket*, if it is another one."""
+        hearer = self._hearers.get(process_of(ticket))
+        if hearer is not None:
+            hearer.tell(one)
+
+    def _tell_lagging(self) -> None:
+        if self._following is not None:
+            self.tell_all(news.Lagging(tuple(self._following.lagging)))
+
+    def _left(self, process: int) -> None:
+        """Forget what a process waits for that cannot be reached any more; others may have the jobs that it was told of."""
+        for wanting in self._wanted.values():
+            wanting.pop(process, None)
+        for one in self._parts.values():
+            for ticket in one.state.awaited.tickets():
+                if process_of(ticket) == process:
+                    one.forget_result(ticket)
+        for number, type in [*self._wanted]:
+            self._offer(self._parts[number], type, 1)
+
+    # --- notes
+
+    async def _note(self, message: bytes, _call: Call) -> bytes:
+        try:
+            note = news.read_note(message)
+        except msgspec.MsgspecError:
+            raise Refusal("INVALID_ARGUMENT", "Expected a note between processes, but found other bytes") from None
+        partition = self._parts.get(note.partition)
+        if partition is None:
+            return b""
+        match note:
+            case news.HearOfJobs():
+                self._want(note.process, partition.id, note.type)
+            case news.PassOn():
+                self._offer(partition, note.type, 1)
+            case news.ForgetResult():
+                partition.forget_result(note.ticket)
+        return b""
+
+    def _want(self, process: int, partition: int, type: str) -> None:
+        if process in self._hearers:  # else nobody would hear that it has left
+            self._wanted.setdefault((partition, type), {}).setdefault(process)
+
+    def offer(self, partition: Partition, keys: Mapping[str, Sequence[int]]) -> None:
+        """Tell other processes of jobs that have become activatable."""
+        for type, some in keys.items():
+            self._offer(partition, type, len(some))
+
+    def offer_types(self, partition: Partition, types: Collection[str] | None) -> None:
+        """Tell other processes of jobs that wait, of these types or (None) of all."""
+        for type in [type for number, type in self._wanted if number == partition.id] if types is None else types:
+            self._offer(partition, type, len(self._wanted.get((partition.id, type), ())))
+
+    def _offer(self, partition: Partition, type: str, jobs: int) -> None:
+        """Tell as many processes as there are *jobs* that are left for them."""
+        place = partition.id, type
+        wanting = self._wanted.get(place)
+        if wanting is None or not partition.has_activatable(type, leases=True):
+            return
+        for process in [*wanting][:jobs]:
+            del wanting[process]
+            hearer = self._hearers.get(process)
+            if hearer is not None:
+                hearer.tell(news.JobsWait(partition.id, type))
+        if not wanting:
+            del self._wanted[place]
+
+    # --- questions
+
+    async def _standing(self, message: bytes, _call: Call) -> bytes:
+        return news.encode(await self._asked_part(message).standing())
+
+    async def _rows(self, message: bytes, _call: Call) -> bytes:
+        return pack_rows(await self._asked_part(message).cluster_rows())
+
+    def _asked_part(self, message: bytes) -> Partition:
+        try:
+            return self._part(_number(message))
+        except OsmiaError as error:
+            raise refusal_of(error) from None
+
+
+class _Heard(Listener):
+    """Passes on what happens in one partition."""
+
+    def __init__(self, serving: Serving, partition: Partition) -> None:
+        self._serving, self._partition = serving, partition
+
+    def partition_opened(self) -> None:
+        self._serving.tell_all(news.Opened(self._partition.id))
+
+    def partition_away(self, why: str) -> None:
+        self._serving.tell_all(news.Away(self._partition.id, why))
+
+    def result_ready(self, ticket: int, variables: str) -> None:
+        self._serving.tell_caller(ticket, news.ResultReady(ticket, variables))
+
+    def result_lost(self, ticket: int, error: OsmiaError) -> None:
+        self._serving.tell_caller(ticket, news.ResultLost(ticket, type(error).__name__, str(error)))
+
+
+class _HeardJobs(Listener):
+    """Passes on that jobs of one partition wait."""
+
+    def __init__(self, serving: Serving, partition: Partition) -> None:
+        self._serving, self._partition = serving, partition
+
+    def jobs_activatable(self, keys: Mapping[str, list[int]]) -> None:
+        self._serving.offer(self._partition, keys)
+
+    def jobs_waiting(self, types: Collection[str] | None) -> None:
+        self._serving.offer_types(self._partition, types)
+
+
+def _number(message: bytes) -> int:
+    try:
+        return int(message)
+    except ValueError:
+        raise Refusal("INVALID_ARGUMENT", "Expected a number in digits, but found other bytes") from None
+
+
+def _submitted(partition: Partition, command: Command, *, is_own: bool) -> "asyncio.Future[Any]":
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    decide: Callable[[Command, Waiter], None] = partition.decide_own if is_own else partition.decide
+    decide(command, future)
+    return future
+
+
+async def _decided(partition: Partition, command: Command, *, is_own: bool) -> Any:
+    return await _submitted(partition, command, is_own=is_own)
+
+
+def _give_back(partition: Partition, activated: "asyncio.Future[Any]") -> None:
+    """Make jobs activatable again that were activated for an asker who has gone."""
+    if activated.cancelled() or activated.exception() is not None or not partition.is_open:
+        return
+    jobs = tuple((job.key, job.deadline_ms) for job in activated.result())
+    if jobs:
+        partition.decide_own(GiveBackJobs(jobs))

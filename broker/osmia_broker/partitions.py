@@ -1,0 +1,139 @@
+"""Open the partitions of a broker: those that this process leads, and the ways to those that other processes lead."""
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from osmia_broker import cluster_id
+from osmia_broker.config import Settings
+from osmia_broker.databases import Database
+from osmia_broker.limits import budget_of
+from osmia_broker.links import Identity, Links, UnixPlace, limits_for
+from osmia_broker.management import readiness
+from osmia_broker.metrics import PartitionCounters
+from osmia_broker.partition import (
+    Clock,
+    Face,
+    Following,
+    FollowingElsewhere,
+    Part,
+    Partition,
+    Peers,
+    Post,
+    RemotePartition,
+    Router,
+    Serving,
+)
+from osmia_broker.share import Share
+from osmia_broker.store.read.files import contents_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """All partitions behind one face; and, if other processes lead some of them, the links to those and what is served over them."""
+
+    face: Face
+    links: Links | None = None
+    serving: Serving | None = None
+
+
+async def open_partitions(
+    settings: Settings,
+    share: Share,
+    clock: Clock,
+    database: Database,
+    *,
+    counters: Mapping[int, PartitionCounters],
+    opened: AsyncExitStack,
+) -> Partitions:
+    """Open the partitions of *counters*, the first one last: where it is there, all are (see `databases`). *opened* closes them."""
+    own = {
+        number: Partition(
+            database.stores[number],
+            clock,
+            counted,
+            partition_id=number,
+            partitions=settings.partitions,
+            queue_max=settings.queue_limit,
+            batch_max=settings.batch_limit,
+            budget=budget_of(settings),
+            memory_bytes=settings.memory_limit // settings.partitions,
+            unique_business_ids=settings.unique_business_ids,
+            leadership=database.leadership,
+        )
+        for number, counted in counters.items()
+    }
+    made = (
+        _alone(own, database, clock)
+        if share.is_whole
+        else await _together(settings, share, clock, database, own=own, opened=opened)
+    )
+    for number in sorted(own, reverse=True):
+        opened.push_async_callback(own[number].close)
+        counters[number].is_leading = partial(_is_ready, own[number])
+        await own[number].open()
+    opened.push_async_callback(
+        database.reader.close
+    )  # before the stores, which tidy their files when they are the last
+    if isinstance(made.face, Router):
+        opened.push_async_callback(made.face.close)
+        await made.face.opened()
+    return made
+
+
+def _alone(own: Mapping[int, Partition], database: Database, clock: Clock) -> Partitions:
+    first, *others = parts = [own[number] for number in sorted(own)]
+    if not others:
+        return Partitions(first)
+    following = Following(first, others, clock, partial(contents_of, database.reader))
+    return Partitions(Router(parts, following, Post(parts, following)))
+
+
+async def _together(
+    settings: Settings,
+    share: Share,
+    clock: Clock,
+    database: Database,
+    *,
+    own: Mapping[int, Partition],
+    opened: AsyncExitStack,
+) -> Partitions:
+    """Reach the partitions of the other processes, and let those reach the partitions of this one."""
+    serving = Serving()
+    me = Identity(cluster_id.read_or_make(settings.data_dir), share.process, time.time_ns(), settings.partitions)
+    links = Links(me, serving.rpcs(), limits=limits_for(settings.max_message_size))
+    remotes = {
+        number: RemotePartition(number, share.process_of(number), links, queue_max=settings.queue_limit)
+        for number in range(1, settings.partitions + 1)
+        if number not in own
+    }
+    parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
+    if 1 in own:
+        following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
+        router = Router(parts, following, Post(parts, following))
+        serving.begin(own.values(), router, following)
+        peers = Peers(links, remotes.values())
+    else:
+        told = FollowingElsewhere(own)
+        router = Router(parts, told, Post(parts, told))
+        serving.begin(own.values(), router)
+        peers = Peers(links, remotes.values(), told)
+    opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
+    opened.push_async_callback(peers.stop)
+    place = share.socket(settings.data_dir, share.process)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    await links.listen(UnixPlace(place))
+    for process in share.others():
+        if process > share.process:  # of two, the lower one dials
+            links.dial(process, UnixPlace(share.socket(settings.data_dir, process)))
+    peers.start()
+    return Partitions(router, links, serving)
+
+
+def _is_ready(partition: Partition) -> bool:
+    return readiness([partition])[0]

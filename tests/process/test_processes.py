@@ -1,0 +1,226 @@
+"""`osmia broker --processes 2` as people run it: real processes that are killed, stopped and started again."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import osmia
+from osmia_broker import ports
+from osmia_broker.child import ChildBroker, NotStarted
+from osmia_broker.state.partitioning import partition_of_key
+from tests.bpmn import bpmn
+from tests.process.program import osmia as program
+from tests.process.test_kill import Books, all_instances, states
+
+pytestmark = pytest.mark.process
+
+FLAGS = ("--partitions", "3", "--processes", "2")
+LEASE_MS = 600_000
+BOUND_S = 90  # a test's own
+CALLERS = 3
+
+
+def pid_of(broker: ChildBroker, process: int) -> int:
+    found = ports.read(broker.data_dir / f"process-{process}")
+    assert found is not None
+    return found.pid
+
+
+def watched(pid: int) -> int:
+    """Return a descriptor of the process *pid*, which becomes readable when it ends."""
+    return os.pidfd_open(pid)
+
+
+async def ended(descriptor: int) -> None:
+    """Wait until a process that is `watched` has ended."""
+    has_ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(descriptor, has_ended.set)
+    try:
+        await asyncio.wait_for(has_ended.wait(), BOUND_S)
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def all_lead(broker: ChildBroker) -> None:
+    """Wait until the broker reaches all partitions from the process that answers."""
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            async with osmia.Client(broker.address) as client:
+                with suppress(osmia.Unavailable, osmia.BrokerFailed):
+                    if set((await client.topology()).brokers[0].roles.values()) == {"LEADER"}:
+                        return
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ChildBroker]:
+    with ChildBroker(tmp_path / "data", flags=FLAGS) as broker:
+        yield broker
+
+
+@pytest.fixture
+def client(broker: ChildBroker) -> Iterator[osmia.SyncClient]:
+    with osmia.SyncClient(broker.address) as client:
+        yield client
+
+
+# --- a process that dies
+
+
+async def create(address: str, books: Books) -> None:
+    """Create instances without end; connect again after each failure, to whichever process the system chooses."""
+    while True:
+        async with osmia.Client(address) as client:
+            with suppress(osmia.Unavailable, osmia.BrokerFailed):
+                while True:
+                    created = await client.create_instance("process", {"n": len(books.created)})
+                    assert created.key not in books.created, "a key was given out twice"
+                    books.created.add(created.key)
+                    books.note()
+
+
+async def work(address: str, books: Books) -> None:
+    """Complete jobs without end."""
+    while True:
+        async with osmia.Client(address) as client:
+            with suppress(osmia.Unavailable, osmia.BrokerFailed):
+                while True:
+                    for job in await client.activate_jobs("ask", max_jobs=4, timeout_ms=LEASE_MS, wait_ms=200):
+                        books.handed_out[job.key] += 1
+                        books.completing.add(job.process_instance_key)
+                        await client.complete_job(job.key)
+                        books.completing.discard(job.process_instance_key)
+                        books.completed[job.process_instance_key] += 1
+
+
+async def more(books: Books, number: int) -> None:
+    """Wait until so many more instances have been created."""
+    books.goal = len(books.created) + number
+    books.enough.clear()
+    await asyncio.wait_for(books.enough.wait(), BOUND_S)
+
+
+async def test_a_process_that_is_killed_under_load_loses_nothing_and_comes_back(broker: ChildBroker):
+    books = Books()
+    async with osmia.Client(broker.address) as client:
+        await client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
+    callers = [make(broker.address, books) for make in (create, work) for _ in range(CALLERS)]
+    tasks = [asyncio.ensure_future(caller) for caller in callers]
+    try:
+        for process in (2, 1):
+            await more(books, 60)
+            killed = watched(pid := pid_of(broker, process))
+            os.kill(pid, signal.SIGKILL)
+            await ended(killed)
+            await more(books, 60)
+            await all_lead(broker)
+        await more(books, 60)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    there = await all_instances(broker)
+    assert books.created <= there, "an acknowledged instance is lost"
+    assert {partition_of_key(key) for key in there} == {1, 2, 3}
+    done = set(books.completed)
+    state = await states(broker, books.created | done)
+    assert all(state[key] == "COMPLETED" for key in done), "an acknowledged completion is lost"
+    assert all(state[key] == "ACTIVE" for key in books.created - done - books.completing)
+    assert set(books.completed.values()) <= {1}
+    assert set(books.handed_out.values()) == {1}, "a job was handed out twice within its lease"
+
+
+async def test_the_processes_end_with_the_one_that_watches_them(tmp_path: Path):
+    broker = ChildBroker(tmp_path / "data", flags=FLAGS)
+    await asyncio.to_thread(broker.start)
+    processes = [watched(pid_of(broker, number)) for number in (1, 2)]
+    await asyncio.to_thread(broker.kill)
+    for one in processes:
+        await ended(one)
+    await asyncio.to_thread(broker.start)  # and leave nothing behind that keeps others out
+    assert await asyncio.to_thread(broker.stop) == 0
+
+
+async def test_a_stop_ends_all_of_them(broker: ChildBroker):
+    processes = [watched(pid_of(broker, number)) for number in (1, 2)]
+    assert await asyncio.to_thread(broker.stop) == 0
+    for one in processes:
+        await ended(one)
+
+
+# --- what people see
+
+
+def test_the_command_line_sees_one_broker(broker: ChildBroker, client: osmia.SyncClient):
+    client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
+    for number in range(8):
+        client.create_instance("process", idempotency_key=str(number))
+    listed = program("instances", "-o", "key", address=broker.address)
+    assert len(listed.stdout.split()) == 8
+    status = program("status", address=broker.address)
+    assert status.returncode == 0, status.stderr
+    assert client.topology().brokers[0].roles == {1: "LEADER", 2: "LEADER", 3: "LEADER"}
+
+
+def test_a_copy_of_a_running_broker_has_everything(broker: ChildBroker, client: osmia.SyncClient, tmp_path: Path):
+    client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
+    keys = {client.create_instance("process", idempotency_key=str(number)).key for number in range(8)}
+    made = program("backup", tmp_path / "copy", "--data-dir", broker.data_dir)
+    assert made.returncode == 0, made.stderr
+    broker.stop()
+    restored = program("restore", tmp_path / "copy", "--data-dir", tmp_path / "again")
+    assert restored.returncode == 0, restored.stderr
+    with ChildBroker(tmp_path / "again", flags=("--partitions", "3")) as again, osmia.SyncClient(again.address) as read:
+        assert {one.key for one in read.search_instances().items} == keys
+
+
+# --- what is refused
+
+
+def test_a_second_broker_on_the_same_data_is_refused(broker: ChildBroker):
+    second = program(
+        *("broker", "--data-dir", broker.data_dir, "--grpc-port", 0, "--http-port", 0, "--management-port", 0),
+        *FLAGS,
+    )
+    assert second.returncode == 5, second.stderr
+    assert "uses the data directory" in second.stderr
+
+
+def test_the_number_of_processes_may_change_and_that_of_partitions_may_not(tmp_path: Path):
+    keys = set()
+    for processes in ("3", "1", "2"):
+        flags = ("--partitions", "3", "--processes", processes)
+        with ChildBroker(tmp_path / "data", flags=flags) as broker, osmia.SyncClient(broker.address) as client:
+            client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
+            keys.add(client.create_instance("process").key)
+            assert {one.key for one in client.search_instances().items} == keys
+    with pytest.raises(NotStarted, match="to have 4 partitions, but found 3"):
+        ChildBroker(tmp_path / "data", flags=("--partitions", "4", "--processes", "2")).start()
+
+
+def test_a_process_that_cannot_start_is_reported_with_its_last_words(tmp_path: Path, broker: ChildBroker):
+    taken = broker.ports.management - 1  # the second process would have the next port
+    other = ChildBroker(tmp_path / "other", management_port=taken, flags=FLAGS)
+    with pytest.raises(NotStarted, match=r"process 2 did not start: .*address already in use"):
+        other.start()
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (("--processes", "2"), "Expected processes to be at most 1, the number of partitions, but found 2"),
+        (("--processes", "0"), "from 1 to 64, but found '0'"),
+        (("--processes", "many"), "from 1 to 64, but found 'many'"),
+        (("--partitions", "2", "--processes", "2", "--management-port", "65535"), "Expected ports up to 65535"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(tmp_path: Path, flags: tuple[str, ...], text: str):
+    refused = program("broker", "--data-dir", tmp_path / "data", *flags)
+    assert refused.returncode == 2
+    assert text in " ".join(refused.stderr.split())
+    assert not (tmp_path / "data").exists()
