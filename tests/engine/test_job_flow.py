@@ -324,3 +324,17 @@ async def test_a_key_that_was_away_makes_up_for_nothing():
         for _ in range(30):
             await it.do(create("flood"))
         assert by_process(await take(it, 20)) == {"flood": 10, "other0": 10}
+
+
+@pytest.mark.parametrize(
+    "control", [PauseJobs("ask", 0), LimitJobs("ask", 1, 0, 0, "NOTHING"), LimitJobs("ask", 0, 1, 0, "NOTHING")]
+)
+async def test_jobs_that_were_offered_before_their_type_was_controlled_are_not_handed_out_past_it(control: Any):
+    async with opened() as it:
+        await begin(it, waiting=3)
+        keys = tuple(job.key for job in it.store.living(Job))
+        await it.do(control)
+        assert await take(it, keys=keys) == []
+        if isinstance(control, PauseJobs):
+            await it.do(ResumeJobs("ask", 0))
+        assert await count(it) == (3 if isinstance(control, PauseJobs) else 1)

@@ -103,9 +103,13 @@ def _wanted_jobs(turn: Turn, command: ActivateJobs) -> list[Job]:
 
 
 def _is_for(turn: Turn, command: ActivateJobs, job: Job) -> bool:
-    """Whether the caller may be handed the job: it waits, is not paused, and it was never leased, or the caller leases."""
-    is_paused = job.process_definition_key in turn.jobs.flow.paused_definitions
-    return job.state is JobState.ACTIVATABLE and not is_paused and (command.leases or not job.lease_token)
+    """Whether the caller may be handed the job: it waits, is not paused, and it was never leased, or the caller leases.
+
+    A type that got flow control after the job was offered is asked for as a whole, so that its limits and pauses hold.
+    """
+    flow = turn.jobs.flow
+    is_held_back = job.process_definition_key in flow.paused_definitions or job.type in flow.types
+    return job.state is JobState.ACTIVATABLE and not is_held_back and (command.leases or not job.lease_token)
 
 
 def _is_wanted(turn: Turn, job: Job) -> bool:
