@@ -68,3 +68,14 @@ def test_a_broker_that_records_nothing_says_how_to_begin(running, capsys):
     osmia = Osmia(running, capsys)
     assert osmia.done("events") == ""
     assert "osmia events --follow" in osmia.err
+
+
+def test_events_from_a_time_on(osmia):
+    every = osmia.done("events", "--instance", osmia.key, "--json").splitlines()
+    at = json.loads(every[-1])["at"]
+    assert (
+        osmia.done("events", "--instance", osmia.key, "--from", at, "--json").splitlines() == every
+    )  # the clock stands
+    assert osmia.done("events", "--instance", osmia.key, "--from", at[:10], "--json").splitlines() == every
+    assert osmia.done("events", "--instance", osmia.key, "--from", "2999-01-01", "--json") == ""
+    assert "Expected --from to be a date" in osmia.refused(2, "events", "--from", "yesterday")

@@ -2,6 +2,13 @@
 
 import pytest
 
+from osmia import Password, SyncClient
+from osmia_broker.cli.session import Session
+from tests.auth.conftest import ANNA, store
+from tests.bpmn import bpmn
+from tests.cli.conftest import Osmia
+from tests.doors import running_broker
+
 
 @pytest.fixture
 def task(osmia, unique):
@@ -151,3 +158,45 @@ def test_a_held_completion_is_undone(osmia, task):
 )
 def test_mistakes_at_a_task(osmia, task, code, words, told):
     assert told in osmia.refused(code, "task", *(word.replace("KEY", str(task)) for word in words.split()))
+
+
+def test_options_name_the_own_tasks_their_order_and_their_variables(osmia, unique):
+    osmia.deploy(
+        "start > ask:user(native=yes, assignee=anna, priority=p) > end".replace("priority=p", 'priority="=p"'), unique
+    )
+    for p, dish in ((10, "pizza"), (30, "soup"), (20, "1")):
+        osmia.create(unique, {"p": p, "dish": dish})
+    own = ("tasks", "-p", unique, "-u", "anna")
+    assert [one["priority"] for one in osmia.json(*own, "--mine", "--sort", "priority")] == [30, 20, 10]
+    assert [one["priority"] for one in osmia.json(*own, "--sort", "oldest")] == [10, 30, 20]
+    assert osmia.json("tasks", "-p", unique, "-u", "ben", "--mine") == []
+    assert [one["priority"] for one in osmia.json(*own, "--var", "dish=soup")] == [30]
+    assert osmia.json(*own, "--var", "dish=1") == []  # a number is no text
+    assert [one["priority"] for one in osmia.json(*own, "--var", "dish==1", "--var", "p=20")] == [20]
+    [first, *_] = osmia.json(*own, "--mine", "--sort", "priority")
+    osmia.done("task", "complete", first["userTaskKey"], "-u", "anna")
+    assert [one["priority"] for one in osmia.json(*own, "--mine", "--completed")] == [30]
+    assert [one["priority"] for one in osmia.json(*own, "--mine")] == [20, 10]
+
+
+@pytest.mark.parametrize("words", [("--sort", "nosuch"), ("--var", "dish")])
+def test_an_order_or_a_variable_that_is_none_is_a_mistake_of_the_call(osmia, words):
+    assert "Error: Expected --" in osmia.refused(2, "tasks", *words)
+
+
+def test_who_is_signed_in_claims_for_themselves(tmp_path, capsys, monkeypatch):
+    store(tmp_path / "osmia.users.json", anna=(ANNA, ["family"]))
+    monkeypatch.setattr(Session, "_sign_in", lambda _session: Password("anna", ANNA))
+    with (
+        running_broker(tmp_path, auth="basic") as broker,
+        SyncClient(broker.address, sign_in=Password("anna", ANNA)) as client,
+    ):
+        osmia = Osmia(broker, capsys)
+        client.deploy(("p.bpmn", bpmn("start > ask:user(native=yes, groups=family) > end", id="p")))
+        client.create_instance("p")
+        client.create_instance("p")
+        first, second = (one["userTaskKey"] for one in osmia.json("tasks"))
+        assert osmia.done("task", "claim", first) == f"Claimed {first} for you\n"
+        assert osmia.done("task", "next") == f"Claimed {second} for anna: ask\n"
+        assert "There is no free task for you." in osmia.refused(4, "task", "next")
+        assert len(osmia.json("tasks", "--mine")) == 2

@@ -1,5 +1,6 @@
 """`osmia events`: list what has happened, and follow what happens."""
 
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,15 @@ def events(
         int | None,
         typer.Option(metavar="POSITION", min=0, max=INT64_MAX, help="Begin behind this position.", show_default=False),
     ] = None,
+    since: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Only from this time on: a date, or 2030-01-31T12:00:00Z.",
+            show_default=False,
+        ),
+    ] = "",
     is_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """List the events that are kept, oldest first; with --follow, those that come from now on.
@@ -54,6 +64,7 @@ def events(
     from osmia.errors import InvalidArgument
 
     kinds = [_kind(one) for one in kind or ()]
+    since_ms = _time(since) if since else 0
     output = Output.JSON if is_json else session.output
     count = 0
     with session.client() as client:
@@ -62,11 +73,13 @@ def events(
             bpmn_process_id=process,
             process_instance_key=instance,
             after=after,
-            from_oldest=not follow and after is None,
+            from_oldest=after is None and (not follow or bool(since)),
             follow=follow,
         )
         try:
             for event in found:
+                if event.at_ms < since_ms:
+                    continue
                 write_next(event_row(event), EVENT_COLUMNS, output, is_first=not count)
                 count += 1
         except InvalidArgument as error:
@@ -75,6 +88,17 @@ def events(
             raise failure from error
         if not count and not client.event_log().is_recording:
             session.say("Nothing is recorded. Follow what happens: osmia events --follow")
+
+
+def _time(text: str) -> int:
+    """Read a date, which begins at midnight, or a date-time; without an offset it is UTC. Return epoch milliseconds."""
+    try:
+        read = datetime.fromisoformat(text)
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise usage(
+            f"Expected --from to be a date or a date-time, but found '{text}'.", "--from 2030-01-31T12:00:00Z"
+        ) from None
 
 
 def _kind(text: str) -> str:

@@ -1,6 +1,8 @@
 """`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +31,7 @@ task_lists.add_to(app)
 task_proposals.add_to(app)
 
 LIST = "osmia tasks"
+NOBODY = "No assignee provided"  #: in the refusal of a claim by nobody
 HISTORY_COLUMNS = (
     Column("timestamp", "WHEN", is_moment=True),
     Column("operationType", "WHAT"),
@@ -80,14 +83,13 @@ def claim(session: Session, key: Key, user: User = "", groups: Groups = "", acti
     """
     from osmia.errors import InvalidState
 
-    _refuse_nobody(user, f"osmia task claim {key} --user anna")
-    with session.client(found_by=LIST) as client:
+    with session.client(found_by=LIST) as client, _by_somebody(user, f"osmia task claim {key} --user anna"):
         task = _open_task(client, key, user, groups)
         try:
             client.user_tasks.claim(task.key, **acting(user, groups), action=action)
         except InvalidState as error:
             raise _claimed_already(client, task.key, user, groups, error.details) or error from error
-    _done(session, task.key, f"Claimed {task.key} for {user}")
+    _done(session, task.key, f"Claimed {task.key} for {user or 'you'}")
 
 
 @app.command()
@@ -104,15 +106,14 @@ def next(
 
     Example: osmia task next --user anna --groups family,cooks
     """
-    _refuse_nobody(user, "osmia task next --user anna")
-    with session.client(found_by=LIST) as client:
+    with session.client(found_by=LIST) as client, _by_somebody(user, "osmia task next --user anna"):
         task = client.user_tasks.claim_next(
             **acting(user, groups), bpmn_process_id=process, element_id=element, action=action
         )
     if task is None:
-        raise Failure(Exit.NOT_FOUND, f"There is no free task for {user}.", mend=LIST, code="NOT_FOUND")
+        raise Failure(Exit.NOT_FOUND, f"There is no free task for {user or 'you'}.", mend=LIST, code="NOT_FOUND")
     row = task_row(task)
-    session.one(row, key="userTaskKey", text=f"Claimed {task.key} for {user}: {row['name']}")
+    session.one(row, key="userTaskKey", text=f"Claimed {task.key} for {task.assignee}: {row['name']}")
 
 
 @app.command()
@@ -313,9 +314,17 @@ def _pairs(variables: dict[str, Any]) -> list[str]:
     return [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in variables.items()]
 
 
-def _refuse_nobody(user: str, mend: str) -> None:
-    if not user.strip():
-        raise usage("A task is claimed for somebody, and nobody is named.", mend)
+@contextmanager
+def _by_somebody(user: str, mend: str) -> Iterator[None]:
+    """Explain the refusal of a claim by nobody. Only the broker knows who is signed in, so nothing is refused before."""
+    from osmia.errors import InvalidArgument
+
+    try:
+        yield
+    except InvalidArgument as error:
+        if user.strip() or NOBODY not in error.details:
+            raise
+        raise usage("A task is claimed for somebody, and nobody is named.", mend) from error
 
 
 def _open_task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":

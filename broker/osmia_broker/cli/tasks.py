@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from osmia_broker.cli.failures import Exit, Failure
-from osmia_broker.cli.options import Groups, Limit, Process, User, acting
+from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.options import Groups, Limit, Process, User, Var, acting
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
 from osmia_broker.cli.rows import PAGE, TASK_COLUMNS, first, task_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.cli.variables import json_text, read
 from osmia_broker.cli.waits import OPEN_TASK
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+ORDERS = ("newest", "oldest", "due", "priority")
 NAMED_MAX = 10  # groups or assignees in a hint
 NEWEST_FIRST = [{"field": "creationDate", "order": "DESC"}]
 
@@ -37,11 +39,16 @@ def tasks(
     saved: Annotated[str, typer.Option(metavar="NAME", help="Those that pass this saved filter.")] = "",
     assignee: Annotated[str, typer.Option(metavar="USER", help="Only those of this assignee.")] = "",
     group: Annotated[str, typer.Option(metavar="GROUP", help="Only those with this candidate group.")] = "",
+    is_mine: Annotated[bool, typer.Option("--mine", help="Only those assigned to who acts.")] = False,
     is_unassigned: Annotated[bool, typer.Option("--unassigned", help="Only those without an assignee.")] = False,
     is_completed: Annotated[
         bool, typer.Option("--completed", help="Those that are completed, not the open ones.")
     ] = False,
     process: Process = "",
+    var: Var = None,
+    sort: Annotated[
+        str, typer.Option(metavar="ORDER", help=f"The order: {', '.join(ORDERS)}.", show_default=False)
+    ] = "",
     user: User = "",
     groups: Groups = "",
     limit: Limit = 50,
@@ -57,9 +64,14 @@ def tasks(
     wanted |= {name: value for name, value in given.items() if value}
     if is_unassigned:
         wanted["$or"] = [{"assignee": {"$exists": False}}]
+    if var:
+        wanted["processInstanceVariables"] = [
+            {"name": name, "value": json_text(value)} for name, value in read(var, None).items()
+        ]
     who = acting(user, groups)
+    terms = _terms(is_mine=is_mine, is_completed=is_completed, sort=sort)
     with session.client(found_by="osmia task filters" if saved else "") as client:
-        asked = " ".join(filter(None, (_saved(client, saved, who), query.strip())))
+        asked = " ".join(filter(None, (*terms, _saved(client, saved, who), query.strip())))
         if asked and not is_completed:
             del wanted["state"]  # the query says which
         found = first(session, _found(client, wanted, who, asked), limit)
@@ -71,6 +83,14 @@ def tasks(
             f"{counted(marked, 'task is', 'tasks are')} in an instance with an incident (!): {_incidents(process)}"
         )
     session.list(rows, TASK_COLUMNS, empty=empty)
+
+
+def _terms(*, is_mine: bool, is_completed: bool, sort: str) -> list[str]:
+    """Return the terms of a query that options stand for."""
+    if sort and sort not in ORDERS:
+        raise usage(f"Expected --sort to be one of {', '.join(ORDERS)}, but found '{sort}'.", f"--sort {ORDERS[0]}")
+    terms = ["is:completed"] if is_completed and (is_mine or sort) else []
+    return [*terms, *["assignee:me"] * is_mine, *([f"sort:{sort}"] if sort else [])]
 
 
 def _saved(client: "SyncClient", name: str, who: dict[str, Any]) -> str:

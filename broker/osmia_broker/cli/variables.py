@@ -28,6 +28,11 @@ def read(assignments: list[str] | None, document: str | None) -> Variables:
     return variables
 
 
+def json_text(value: Any) -> str:
+    """Return the JSON of a variable that was read."""
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else json.dumps(value, ensure_ascii=False)
+
+
 def _assignment(text: str) -> tuple[str, Any]:
     """Read one `--var`. `k:=v` must be JSON, `k==v` is text, `k=v` is JSON if it parses, else text."""
     name, equals, value = text.partition("=")
