@@ -160,6 +160,26 @@ async def test_a_result_comes_from_any_partition(client: osmia.SyncClient, uniqu
     assert {partition_of_key(one.key) for one in results} == {1, 2, 3}
 
 
+async def test_workers_of_all_processes_are_listed_once(
+    wire: Wire, broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
+    deploy(client, unique, f"start > ask:job(type={unique}) > end")
+    waiting = []
+    for address in broker.addresses:
+        channel = await asyncio.to_thread(osmia.SyncClient, address)
+        ask = partial(channel.activate_jobs, unique, worker="ada", max_jobs=1, wait_ms=60_000)
+        waiting.append((channel, asyncio.ensure_future(asyncio.to_thread(ask))))
+    while True:
+        found = await asyncio.to_thread(client.workers, unique)
+        if [one.polls for one in found if one.name == "ada"] == [len(broker.addresses)]:
+            break
+    for _ in waiting:
+        await asyncio.to_thread(client.create_instance, unique)
+    for channel, asked in waiting:
+        assert len(await asked) == 1
+        channel.close()
+
+
 @pytest.fixture
 def unique(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).split("[")[0]

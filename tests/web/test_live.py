@@ -1,15 +1,19 @@
 """Live updates: open pages are told which topics have changed, and none is ever missed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+import osmia
 from osmia_broker.http.web.live import EVERY_INSTANCE, INSTANCES_MAX, topics_of
+from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import Job
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, UserTask
-from tests.doors import running_broker
+from tests.bpmn import bpmn
+from tests.doors import RunningBroker, running_broker
 
 
 def values(row_type: type, **given: int) -> tuple[object, ...]:
@@ -110,3 +114,40 @@ def test_open_pages_do_not_hold_up_the_end_of_a_broker(tmp_path):
     with pytest.raises(AssertionError, match="the end of the stream"):
         stream.next()
     client.close()
+
+
+@pytest.fixture
+def two(tmp_path: Path, unique: str) -> Iterator[RunningBroker]:
+    """A broker of two processes. The page is open at the second one, which leads partition 2."""
+    with running_broker(tmp_path, partitions=2, processes=2) as broker:
+        broker.client.deploy(("p.bpmn", bpmn("start > ask:user > end", id=unique)))
+        yield broker
+
+
+def at_second(two: RunningBroker, client: httpx.Client, topics: str, after: str = "") -> Stream:
+    address = f"http://127.0.0.1:{two.broker.http_port}/events"
+    request = client.build_request("GET", address, params={"topics": topics, "after": after})
+    return Stream(client.send(request, stream=True))
+
+
+def test_a_page_hears_of_what_another_process_has_committed(two: RunningBroker, unique: str):
+    with httpx.Client(timeout=30) as client, osmia.SyncClient(two.addresses[0]) as first:
+        stream = at_second(two, client, "tasks")
+        assert stream.next()["event"] == "ready"
+        assert stream.next()["data"] == "tasks"  # it begins to hear of the other process: anything may have changed
+        created = first.create_instance(unique)
+        assert partition_of_key(created.key) == 1
+        assert stream.next()["data"] == "tasks"
+
+
+def test_a_page_that_comes_back_asks_again_because_it_may_have_missed_changes_elsewhere(
+    two: RunningBroker, unique: str
+):
+    with httpx.Client(timeout=30) as client, osmia.SyncClient(two.addresses[0]) as first:
+        stream = at_second(two, client, "tasks")
+        stream.next()
+        position = stream.next()["id"]
+        first.create_instance(unique)
+        stream.next()
+    with httpx.Client(timeout=30) as client:
+        assert at_second(two, client, "tasks", after=position).next()["event"] == "again"

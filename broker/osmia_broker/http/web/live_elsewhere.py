@@ -56,16 +56,20 @@ class LiveElsewhere:
             try:
                 async with aclosing(self._links.stream(process, TOPICS, b"")) as told:  # type: ignore[type-var]
                     async for message in told:
-                        self._live.tell(set(_read(message)))
+                        topics = set(_read(message))
+                        if topics:
+                            self._live.tell(topics)
+                        else:  # it begins: what has happened before was missed
+                            self._live.begin_anew()
             except (Refusal, msgspec.MsgspecError) as error:
                 log.debug("changes elsewhere are not heard", extra={"peer": process, "error": str(error)})
-            self._live.begin_anew()  # what happened meanwhile was missed
             await asyncio.sleep(AGAIN_S)
 
     async def _tell(self, _message: bytes, _call: Call) -> AsyncIterator[bytes]:
-        """Tell another process the topics of what is committed here."""
+        """Tell another process the topics of what is committed here: first none, to say that it begins."""
         page = _Everything()
         with self._live.watched_by(page):
+            yield _write([])
             while (topics := await page.news(QUIET_S)) is not None:
                 if topics:
                     yield _write(topics)
