@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 
 import osmia
+from osmia_broker.calls import next_task
 from osmia_broker.gateway.user_tasks_service import _changes, _task
 from osmia_proto.methods import USER_TASKS
 from tests.activiti import extension_file, variable
@@ -159,6 +161,21 @@ def test_there_is_no_next_task_for_others(broker: RunningBroker, user: str, grou
     broker.client.deploy(("p.bpmn", bpmn("start > t:user(groups=hr) > end", id="p")))
     broker.client.create_instance("p")
     assert broker.client.user_tasks.claim_next(user=user, groups=groups, **only) is None
+
+
+def test_many_tasks_of_suspended_instances_hold_up_no_other(broker: RunningBroker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(next_task, "PROPOSED", 2)
+    monkeypatch.setattr(next_task, "ROUNDS_MAX", 2)
+    client, desk = broker.client, broker.client.user_tasks
+    client.deploy(("p.bpmn", bpmn('start > t:user(native=yes, groups=hr, priority="=p") > end', id="p")))
+    suspended = [client.create_instance("p", {"p": 90}).key for _ in range(7)]
+    free = client.create_instance("p", {"p": 10}).key
+    with httpx.Client(base_url=f"http://127.0.0.1:{broker.broker.http_port}/v2") as rest:
+        assert {rest.post(f"/process-instances/{key}/suspension").status_code for key in suspended} == {204}
+    task = desk.claim_next(user="ada", groups=["hr"])
+    assert task is not None
+    assert task.process_instance_key == free
+    assert desk.claim_next(user="ada", groups=["hr"]) is None
 
 
 def test_comments_and_forms(broker: RunningBroker):

@@ -197,6 +197,8 @@ def test_a_batch_that_is_over_or_unknown_is_not_found(rest: Rest, verb: str, fin
         ("/process-instances/cancellation", {"filter": None}, "No filter provided."),
         ("/process-instances/cancellation", {"filter": {}}, "At least one criterion"),
         ("/process-instances/cancellation", {"filter": {"state": None}}, "At least one criterion"),
+        ("/process-instances/incident-resolution", {"filter": {"processInstanceKey": None}}, "At least one criterion"),
+        ("/process-instances/incident-resolution", {"filter": {"$or": [{}]}}, "At least one criterion"),
         ("/process-instances/cancellation", {"filter": {"colour": "red"}}, "colour"),
         ("/process-instances/cancellation", {"filter": {"processInstanceKey": "abc"}}, "processInstanceKey"),
         ("/process-instances/migration", {"filter": {"state": "ACTIVE"}}, "No targetProcessDefinitionKey provided."),

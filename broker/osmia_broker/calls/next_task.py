@@ -12,6 +12,7 @@ from osmia_broker.engine.task_policy import CANDIDATES_MAY, Right
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.entities.user_tasks import IS_SUSPENDED
 from osmia_broker.store.read.search.search import Search, search
 from osmia_broker.store.read.task_snoozes import snoozes_of
 
@@ -55,8 +56,9 @@ async def claim_next(
     if snoozed:
         wanted["userTaskKey"] = {"$notIn": [str(one.user_task_key) for one in snoozed]}
     page: dict[str, Any] = {"limit": PROPOSED}
+    scope: dict[str, Any] = {}
     for _ in range(ROUNDS_MAX):
-        found = await search(reader, USER_TASKS, Search(wanted, BEST_FIRST, page))
+        found = await search(reader, USER_TASKS, Search(wanted, BEST_FIRST, page), scope=scope)
         if not found.items:
             return 0
         keys = [int(item["userTaskKey"]) for item in found.items]
@@ -64,6 +66,7 @@ async def claim_next(
         if claimed:
             return claimed
         page = {"limit": PROPOSED, "after": found.end}
+        scope = {IS_SUSPENDED: False}  # not at first, because it costs, and few are
     return 0
 
 

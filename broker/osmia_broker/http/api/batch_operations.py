@@ -109,7 +109,7 @@ async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated
 @operation("POST", "/process-instances/incident-resolution", tag=INSTANCE_TAG)
 async def resolve_incidents(call: Call, body: FilterBody | None = None) -> BatchCreated:
     """Resolve the incidents of the process instances that pass a filter; without one, all incidents."""
-    wanted = body.filter if body is not None and isinstance(body.filter, dict) else None
+    wanted = filter_of(body, PROCESS_INSTANCES) if body is not None and body.filter else None
     items = await batches.incidents(call, wanted, batches.ACTIVE)
     return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
 

@@ -86,6 +86,12 @@ def variables(name: str, owner: Column, *, of_instance: bool = False) -> Field:
     return Field(name, Kind.VARIABLES, table.c.value, nested=nested, shows=False)
 
 
+def is_suspended(process_instance_key: Column) -> Condition:
+    """Return the condition that the process instance of a row is suspended."""
+    table = schema.TABLES[InstanceOrigin].alias("suspended_origin")
+    return process_instance_key.in_(select(table.c.process_instance_key).where(table.c.suspended_ms > schema.NOT_ENDED))
+
+
 def stopped(column: str) -> Select[Any]:
     """Return a selection of this column of all open incidents."""
     table = schema.incidents.alias("stops")

@@ -19,6 +19,7 @@ from osmia_broker.store.read.search.fields import (
     Field,
     choice,
     date,
+    flag,
     integer,
     json,
     key,
@@ -28,6 +29,7 @@ from osmia_broker.store.read.search.fields import (
 from osmia_broker.store.read.search.filters import Group, Leaf
 from osmia_broker.store.read.search.values import epoch_ms
 
+IS_SUSPENDED = "isSuspended"  #: whether the process instance of the task is, for scopes
 STATES = (*(one.value for one in UserTaskState), "FAILED")
 _ENDED = frozenset({"COMPLETED", "CANCELED", "FAILED"})
 _LIVING = frozenset(STATES) - _ENDED
@@ -87,6 +89,7 @@ def _fields(task: FromClause, *, of_open: bool) -> tuple[Field, ...]:
         # --- for filters
         *task_readers.candidates(task.c.key, of_open=of_open),
         task_readers.is_for_everybody(task.c.key),
+        flag(IS_SUSPENDED, beside.is_suspended(task.c.process_instance_key), filters=False, shows=False),
         beside.variables("processInstanceVariables", task.c.process_instance_key),
         beside.variables("localVariables", task.c.element_instance_key),
     )
