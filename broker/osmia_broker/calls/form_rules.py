@@ -157,9 +157,9 @@ def _fault_of_number(field: Field, rules: dict[str, Any], value: Any) -> str:
     least, most = _number(rules.get("min")), _number(rules.get("max"))
     if number is None:
         return "is no number"
-    if isinstance(digits, int) and digits >= 0 and -int(number.normalize().as_tuple().exponent) > digits:
+    if isinstance(digits, int) and digits >= 0 and _decimal_digits(number) > digits:
         return f"has more than {digits} decimal digits"
-    if step and number % step != 0:
+    if step and not _is_multiple(number, step):
         return f"is no multiple of {step}"
     if least is not None and number < least:
         return f"is below {least}"
@@ -177,6 +177,20 @@ def _number(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return found if found.is_finite() else None
+
+
+def _decimal_digits(number: Decimal) -> int:
+    """Return the number of decimal digits without zeros at the end, which any number has: it may have an exponent of millions."""
+    _, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits))
+    return max(-int(exponent) - (len(text) - len(text.rstrip("0"))), 0) if number else 0
+
+
+def _is_multiple(number: Decimal, step: Decimal) -> bool:
+    try:
+        return number % step == 0
+    except InvalidOperation:  # the quotient has more digits than are computed
+        return True
 
 
 def _choices(field: Field) -> list[Any] | None:
