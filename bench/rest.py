@@ -98,7 +98,7 @@ class Rest:
     async def _ask(self, path: str, body: Any) -> bytes:
         content = msgspec.json.encode(body)
         head = (
-            f"POST /v2{path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+            f"POST /v2{path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             f"content-length: {len(content)}\r\n\r\n"
         )
         connection = reader, writer = await self._free.get()
