@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,6 +72,16 @@ class ChildBroker:
             OSError: *data_dir* cannot be made, or its log cannot be written.
         """
         begun = time.monotonic()
+        self.launch()
+        self.wait_until(self._is_ready)
+        return time.monotonic() - begun
+
+    def launch(self) -> None:
+        """Start the broker without waiting for anything.
+
+        Raises:
+            OSError: as `start`.
+        """
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.data_dir / LOG).open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -80,13 +90,21 @@ class ChildBroker:
                 stdout=log,
                 stderr=log,
             )
-        while not self._is_ready():
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of the broker.
+
+        Raises:
+            NotStarted: it ended before that, or took longer than `START_S`.
+        """
+        assert self._process is not None, "it is launched"
+        begun = time.monotonic()
+        while not holds():
             exit_code = self._process.poll()
             if exit_code is not None or time.monotonic() - begun > START_S:
                 self.kill()
                 raise NotStarted(self._last_words(), exit_code)
             time.sleep(LOOK_S)
-        return time.monotonic() - begun
 
     def stop(self) -> int:
         """Ask the broker to end (SIGTERM), wait up to `STOP_S`, and return its exit code.
@@ -119,13 +137,17 @@ class ChildBroker:
         flags = [str(word) for pair in options.items() for word in pair]
         return [sys.executable, "-c", PROGRAM.format(parent=os.getpid()), "broker", *flags, *self._flags]
 
-    def _is_ready(self) -> bool:
-        """Return whether its doors are open and `/ready` says so."""
+    def has_doors(self) -> bool:
+        """Return whether its doors are open; `ports` are theirs then. A broker that waits for its turn to lead has open doors, too."""
         written = ports.read(self.data_dir)
         if written is None or written.pid != self.pid:
             return False
         self.ports = written
-        return ready_status(written.management) == http.client.OK
+        return True
+
+    def _is_ready(self) -> bool:
+        """Return whether its doors are open and `/ready` says so."""
+        return self.has_doors() and ready_status(self.ports.management) == http.client.OK
 
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:

