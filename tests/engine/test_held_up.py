@@ -200,3 +200,23 @@ def test_nothing_catches_the_error_of_a_listener_before_the_end(at: At):
     complete_listener(desk)
     desk.play("at b")
     assert desk.shown("t", "state") == "CANCELED"
+
+
+# --- migration meanwhile
+
+
+def test_an_instance_is_migrated_twice_while_a_task_waits_for_its_end(at: At):
+    desk = at("""
+        start > t:user(native=yes, canceling=c) > end & stop:boundary(on=t, message=stop, key="=k") > b:job > end2
+        & late:boundary(on=t, timer=PT1H, cancel=false) > n:job > end3
+    """, "k=1")  # fmt: skip
+    desk.play("""
+        deploy  other:: start > t:user(native=yes, canceling=c) > b:job > end
+        publish stop key=1
+        at      t b
+        migrate other t>t b>b
+        migrate other t>t b>b
+    """)
+    complete_listener(desk)
+    desk.play("at b; advance 4000000; at b; complete b; completed")
+    assert desk.shown("t", "state") == "CANCELED"

@@ -152,7 +152,9 @@ def _kind_of_loop(element: Element) -> tuple[type, bool]:
 def _check_events(
     turn: Turn, process: ElementInstance, instance: ElementInstance, source: Process, plan: dict[str, Element]
 ) -> None:
-    """Refuse to map an event that *instance* waits for to one that cannot take its place."""
+    """Refuse to map an event that *instance* waits for to one that cannot take its place. One that ends waits for none."""
+    if instance.state is ElementState.TERMINATING:
+        return
     prefix = f"Expected to migrate process instance '{process.key}' but"
     places = {event.id for event in _events_of(instance, plan[instance.element_id])}
     for row in _waiting(turn, instance):
@@ -228,7 +230,7 @@ def _migrate(turn: Turn, instance: ElementInstance, target: ProcessDefinition, p
         turn.incidents.update(incident, **moved)
     for task in turn.user_tasks.by("element_instance_key", instance.key):
         turn.user_tasks.update(task, **moved)
-    if instance.state in (ElementState.ACTIVATED, ElementState.COMPLETING):
+    if instance.state is not ElementState.ACTIVATING:
         _migrate_events(turn, instance, element, target, plan)
 
 
@@ -268,8 +270,8 @@ def _migrate_events(
 
 
 def _events_of(instance: ElementInstance, element: Element) -> Iterable[Element]:
-    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE:
-        return  # the subprocess that it lives in waits for these events
+    if instance.type == ElementType.AD_HOC_SUB_PROCESS_INNER_INSTANCE or instance.state is ElementState.TERMINATING:
+        return  # the subprocess that it lives in waits for these events; what ends waits for none
     if not instance.loop_counter:
         yield from element.boundaries
     if instance.type != ElementType.MULTI_INSTANCE_BODY and instance.state is ElementState.ACTIVATED:
