@@ -115,6 +115,7 @@ class Turn:
     """The command being decided. One object serves all commands of a partition, one after the other."""
 
     __slots__ = (
+        "_notes",
         "agenda",
         "allowance",
         "awaited",
@@ -178,6 +179,7 @@ class Turn:
     ) -> None:
         self.state = state
         self.journal = state.journal
+        self._notes = state.journal.notes()  # always the same list; a savepoint is made for every step
         self.elements, self.tokens, self.jobs = state.elements, state.tokens, state.jobs
         self.incidents, self.follow_ups, self.variables = state.incidents, state.follow_ups, state.variables
         self.timers, self.subscriptions, self.messages = state.timers, state.subscriptions, state.messages
@@ -220,7 +222,7 @@ class Turn:
 
     def savepoint(self) -> Savepoint:
         """Return this moment, for `take_back`."""
-        return self.journal.mark(), len(self.agenda), len(self.inner)
+        return len(self._notes), len(self.agenda), len(self.inner)
 
     def take_back(self, savepoint: Savepoint) -> None:
         """Undo all changes since *savepoint*, and forget the steps and commands that were planned since."""
