@@ -257,6 +257,23 @@ async def test_a_step_that_waits_for_a_processor_is_not_slow():
         assert len(it.store.living(Job)) == 2, "the walk of the second one has not been put off"
 
 
+def test_walks_that_follow_each_other_share_a_reading_of_the_processors_time():
+    """To ask for it is a call of the system, at which a busy machine may give the processor to others."""
+    moment, asked = 0.0, []
+
+    def cpu() -> float:
+        asked.append(moment)
+        return moment
+
+    budget = Budget(time=lambda: moment, cpu=cpu)
+    for moment in (0.0, 0.001, 0.005, 0.006, 0.010, 0.100):  # noqa: B007 - both clocks read it
+        budget.begin()
+    assert asked == [0.0, 0.006, 0.100]
+    moment += 0.07
+    budget.step_ends()
+    assert budget.was_slow
+
+
 async def test_a_process_whose_steps_are_fast_again_is_no_longer_deferred():
     step = [1.0]
     now = [0.0]

@@ -7,6 +7,7 @@ results for callers who wait. Steps walk in slices: when the budget is used up, 
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from secrets import token_urlsafe
 from time import perf_counter, thread_time
 
@@ -18,6 +19,7 @@ from osmia_broker.state.rows import ElementInstance
 from osmia_broker.state.state import State
 
 STEPS_PER_TURN = 1_000  # about 10 ms; a longer walk goes on after others had their turn
+CPU_READ_S = SLOW_STEP_S / 10  # a reading of the processor's time serves all walks that begin within it
 TURN_S = 0.005  # after it, a walk goes on later; the step that uses it up is finished
 PATH_STEPS_MAX = 10_000  # steps of one path without a wait state (reliability.md, section 5)
 PATHS = 10  # times as many steps may a walk take in all: by default more than a fork of 20,000 tasks takes
@@ -46,6 +48,7 @@ class Budget:
         "_begun_cpu",
         "_cpu",
         "_cpu_by",
+        "_cpu_read",
         "_last",
         "_steps",
         "_time",
@@ -77,15 +80,17 @@ class Budget:
         self._time, self._cpu = time, cpu
         self._steps = 0
         self._time_by = self._cpu_by = self._begun_cpu = self._last = 0.0
+        self._cpu_read = -inf  # when the processor time was read last
         self.step_s = 0.0  #: how long the last step took
 
     def begin(self) -> None:
         """Begin a walk."""
         self._steps = self.steps_max
-        self._last = self._time()
-        self._time_by = self._last + self.seconds
+        self._last = now = self._time()
+        self._time_by = now + self.seconds
         self._cpu_by = 0.0
-        self._begun_cpu = self._cpu()
+        if now > self._cpu_read + CPU_READ_S:
+            self._begun_cpu, self._cpu_read = self._cpu(), now
 
     def allows_step(self) -> bool:
         """Count one step; return False when the turn has to end."""
