@@ -17,6 +17,7 @@ LAYERS = {
     "cluster_id": 0,
     "event_loops": 0,
     "deployment_problems": 0,
+    "discovery": 0,
     "edits": 0,
     "logs": 0,
     "orphans": 0,

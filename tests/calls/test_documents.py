@@ -43,6 +43,11 @@ def test_a_document_is_split_at_its_top_level(text: str, variables: dict[str, st
         ("1", "but was 'INTEGER'"),
         ("1.5", "but was 'FLOAT'"),
         ("true", "but was 'BOOLEAN'"),
+        ("nullx", "Invalid JSON value: nullx"),
+        ("null null", "Invalid JSON value: null null"),
+        ("truely", "Invalid JSON value: truely"),
+        ("[1", "Invalid JSON value: [1"),
+        ('"a', 'Invalid JSON value: "a'),
         (r'{"\u0000":1}', "variable names without NUL characters"),
         ('{"a":18446744073709551616}', "an integer of 64 bits"),
         ('{"a":-9223372036854775809}', "an integer of 64 bits"),
@@ -59,7 +64,7 @@ def test_a_document_is_split_at_its_top_level(text: str, variables: dict[str, st
         ('{"a":' + "[" * DEPTH_MAX + "]" * DEPTH_MAX + "}", f"at most {DEPTH_MAX} levels, but found {DEPTH_MAX + 1}"),
         ('{"a":"' + "x" * DOCUMENT_BYTES_MAX + '"}', f"at most {DOCUMENT_BYTES_MAX} bytes, but found"),
     ],
-    ids=range(25),
+    ids=range(30),
 )
 def test_what_is_no_document_is_refused(text: str, words: str):
     with pytest.raises(InvalidArgument) as refused:

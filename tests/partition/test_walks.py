@@ -371,7 +371,7 @@ async def test_called_instances_that_have_ended_make_room(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("fork", ["parallel", "inclusive"])
-async def test_a_loop_through_a_fork_that_waits_stops_at_incidents(monkeypatch: pytest.MonkeyPatch, fork: str):
+async def test_a_loop_through_a_fork_that_waits_stops_at_one_incident(monkeypatch: pytest.MonkeyPatch, fork: str):
     """Each timer is a wait state, so no bound on a walk holds it. Every token stays, and goes on when there is room again."""
     monkeypatch.setattr(steps, "LIVING_MAX", 40)
     async with opened() as it:
@@ -382,8 +382,45 @@ async def test_a_loop_through_a_fork_that_waits_stops_at_incidents(monkeypatch: 
         await it.settled()
         living = it.store.living(ElementInstance)
         assert 40 <= len(living) <= 3 * 40
-        assert {one.element_id for one in it.store.living(Incident)} == {"split"}
         assert {one.element_id for one in living} == {"process", "split"}
+        (incident,) = it.store.living(Incident)
+        assert incident.element_instance_key == instance.process_instance_key
+        assert "at most 40 element instances" in incident.message
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        (again,) = it.store.living(Incident)
+        assert again.key != incident.key, "there is still no room"
+        assert len(it.store.living(ElementInstance)) == len(living)
         await it.do(commands.CancelProcessInstance(instance.process_instance_key))
         await it.settled()
         assert it.store.living(ElementInstance) == it.store.living(Incident) == []
+
+
+FORK_LOOP = "start > again:exclusive > wait:catch(timer=PT0S) > split:parallel [again | again | again]"
+
+
+async def test_forks_that_wait_for_room_go_on_when_there_is_some(monkeypatch: pytest.MonkeyPatch):
+    async with opened() as it:
+        monkeypatch.setattr(steps, "LIVING_MAX", 20)
+        await it.do(deploy(FORK_LOOP))
+        await it.do(create())
+        await it.settled()
+        (incident,) = it.store.living(Incident)
+        before = len(it.store.living(ElementInstance))
+        monkeypatch.setattr(steps, "LIVING_MAX", 200)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert len(it.store.living(ElementInstance)) > 3 * before, "every token that waited went on"
+        assert len(it.store.living(Incident)) == 1
+
+
+async def test_a_fork_that_waits_for_room_and_is_cancelled_leaves_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(steps, "LIVING_MAX", 20)
+    async with opened() as it:
+        await it.do(deploy(FORK_LOOP))
+        instance = (await it.do(create())).process_instance_key
+        await it.settled()
+        assert it.store.living(FollowUp)
+        await it.do(commands.CancelProcessInstance(instance))
+        await it.settled()
+        assert it.store.living(FollowUp) == it.store.living(ElementInstance) == it.store.living(Incident) == []

@@ -64,6 +64,29 @@ def test_an_invalid_field_says_so_and_nothing_is_sent(open_form):
     expect(page.get_by_role("status")).to_have_text("Task completed.")
 
 
+def test_a_form_that_is_still_being_loaded_is_checked_before_it_is_sent(browse, work, unique):
+    work.broker.client.deploy((f"{unique}.form", form(unique, DINNER)))
+    work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > end", unique)
+    work.create(unique)
+    page = browse()
+    held, sent = [], []
+    page.route("**/form-viewer.umd.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    page.on("request", lambda request: sent.append(request.url) if "/complete" in request.url else None)
+    page.goto(f"/tasks?process={unique}")
+    with page.expect_request("**/form-viewer.umd.js"):
+        page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("button", name="Complete task")).to_be_visible()
+    assert not sent
+    for route in held:
+        route.continue_()
+    expect(region(page, "Form").get_by_text("Field is required.")).to_be_visible()
+    assert not sent
+    region(page, "Form").get_by_role("textbox", name="What do we eat?").fill("pizza")
+    page.get_by_role("button", name="Complete task").click()
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+
+
 def test_the_values_of_a_form_become_variables(open_form, work, unique):
     page = open_form(DINNER, GUESTS)
     fields = region(page, "Form")

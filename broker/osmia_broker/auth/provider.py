@@ -19,13 +19,13 @@ import msgspec
 
 from osmia_broker import __version__
 from osmia_broker.addresses import is_safe_url
+from osmia_broker.discovery import Document, document_url
 from osmia_broker.errors import Unauthenticated, Unavailable
 
 KEYS_FRESH_S = 600
 PAUSE_S = 10  # between two questions that a caller can cause
 TIMEOUT_S = 10
 ANSWER_BYTES_MAX = 1024**2
-WELL_KNOWN = "/.well-known/openid-configuration"
 
 #: The algorithms that a key of each type may have signed with. There is no "none", and none with a shared secret: a public key
 #: would be taken for the secret.
@@ -34,15 +34,6 @@ ALGORITHMS = {
     "EC": frozenset({"ES256", "ES384", "ES512"}),
     "OKP": frozenset({"EdDSA"}),
 }
-
-
-class Document(msgspec.Struct):
-    """The addresses that the provider publishes (OpenID Connect Discovery 1.0)."""
-
-    issuer: str
-    jwks_uri: str
-    authorization_endpoint: str = ""
-    token_endpoint: str = ""
 
 
 class _KeySet(msgspec.Struct):
@@ -176,9 +167,8 @@ class Provider:
 
     def _read(self) -> tuple[Document, dict[str, Key]]:
         """Ask for the document, then for the keys. Runs in a thread, and loads the library of the tokens there."""
-        document = msgspec.json.decode(_fetch(self.issuer.rstrip("/") + WELL_KNOWN), type=Document)
-        if document.issuer != self.issuer:
-            raise ValueError(f"its document names another issuer, '{document.issuer[:200]}'")
+        document = msgspec.json.decode(_fetch(document_url(self.issuer)), type=Document)
+        document.check(self.issuer, "jwks_uri")
         content = _fetch(self._safe(document.jwks_uri, "jwks_uri"))
         return document, _keys(msgspec.json.decode(content, type=_KeySet).keys)
 

@@ -45,8 +45,8 @@ def parse_variables(text: str) -> Variables:
         _refuse_depth(document)
     try:
         values = _split(document)
-    except msgspec.ValidationError as fault:
-        _refuse_kind(fault)
+    except msgspec.ValidationError as fault:  # of the first character alone; what follows may be no JSON
+        _refuse_kind(text, document, fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
     return _respelt(document, values) if _TO_LOOK_AT.search(document) else _texts(values)
@@ -88,7 +88,11 @@ def _compact(value: str) -> str:
     return msgspec.json.format(value, indent=-1) if value[0] in "[{" else value
 
 
-def _refuse_kind(fault: msgspec.ValidationError) -> NoReturn:
+def _refuse_kind(text: str, document: bytes, fault: msgspec.ValidationError) -> NoReturn:
+    try:
+        msgspec.json.decode(document)
+    except (msgspec.DecodeError, RecursionError) as broken:
+        _refuse_text(text, broken)
     found = str(fault).rpartition("got `")[2].partition("`")[0]
     raise InvalidArgument(
         "Property 'variables' is invalid: Expected document to be a root level object,"

@@ -21,8 +21,8 @@ import msgspec
 
 from osmia_broker.addresses import is_safe_url
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.discovery import Document, document_url
 
-WELL_KNOWN = "/.well-known/openid-configuration"
 SCOPE = "openid profile email offline_access"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 TIMEOUT_S, SIGN_IN_S = 20.0, 300.0  # of one answer; of a person
@@ -34,15 +34,6 @@ THANKS = (
 )
 SORRY = b"<!doctype html><title>Osmia</title><p>This is not the sign-in that the terminal waits for."
 T = TypeVar("T")
-
-
-class Document(msgspec.Struct):
-    """The addresses that the provider publishes."""
-
-    issuer: str
-    token_endpoint: str
-    authorization_endpoint: str = ""
-    device_authorization_endpoint: str = ""
 
 
 class _Device(msgspec.Struct):
@@ -88,9 +79,11 @@ def discover(issuer: str) -> Document:
         raise Failure(
             Exit.USAGE, f"Expected an issuer that begins with https://, but found '{issuer[:200]}'.", code="USAGE"
         )
-    document = _asked(issuer.rstrip("/") + WELL_KNOWN, None, Document)
-    if document.issuer != issuer:
-        raise _unusable(issuer, f"its document names another issuer, '{document.issuer[:200]}'")
+    document = _asked(document_url(issuer), None, Document)
+    try:
+        document.check(issuer, "token_endpoint")
+    except ValueError as wrong:
+        raise _unusable(issuer, str(wrong)) from wrong
     return document
 
 

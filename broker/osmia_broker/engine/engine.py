@@ -12,12 +12,12 @@ from typing import Any, TypeVar, cast
 from osmia_broker import feel
 from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
-from osmia_broker.engine.incidents import IncidentRaised, raise_incident
+from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident
 from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import TooLarge
-from osmia_broker.engine.walks import leave_walk, walk_too_deep
+from osmia_broker.engine.walks import leave_walk, wait_for_room, walk_too_deep
 from osmia_broker.errors import Rejection
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -127,6 +127,9 @@ def _take(turn: Turn, element: ElementInstance) -> None:
     savepoint = turn.savepoint()
     try:
         take_step(turn, element)
+    except NoRoom as stop:
+        turn.take_back(savepoint)
+        wait_for_room(turn, element, str(stop))
     except IncidentRaised as stop:
         turn.take_back(savepoint)
         raise_incident(turn, element, stop.error_type, str(stop))

@@ -19,6 +19,10 @@ class IncidentRaised(Exception):
         self.error_type = error_type
 
 
+class NoRoom(IncidentRaised):
+    """Raised by a step that its process instance has no room for. It waits behind one incident of the instance, however many such steps there are."""
+
+
 def raise_incident(turn: Turn, element: ElementInstance, error_type: ErrorType, message: str) -> None:
     """Stop *element* with an incident."""
     _insert(turn, element, 0, error_type, message)

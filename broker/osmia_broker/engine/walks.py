@@ -9,7 +9,7 @@ says which step comes next. Two bounds stop a walk without a wait state. No toke
 """
 
 from osmia_broker.engine.commands import ContinueWalk
-from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
+from osmia_broker.engine.follow_ups import WAITING, carries_out, leave_follow_up
 from osmia_broker.engine.incidents import raise_incident
 from osmia_broker.engine.turn import Planned, Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType
@@ -38,7 +38,9 @@ def leave_walk(turn: Turn) -> None:
             )
             leave_follow_up(turn, process_instance_key, command, due_ms=0 if stops else turn.now_ms)
         if stops:
-            _stop_walk(turn, turn.elements[process_instance_key])
+            most = turn.budget.walk_steps_max
+            reason = f"Expected a wait state within {most} steps, but found none; resolve this incident to let the walk go on"
+            _stop(turn, turn.elements[process_instance_key], reason)
     for process_instance_key, inner, depth in turn.inner:
         # The row makes its instance resident, so the whole instance has to be; for one that has ended there is nothing to do.
         if not process_instance_key or turn.find_element(process_instance_key) is not None:
@@ -62,14 +64,17 @@ def _steps_of(turn: Turn, process_instance_key: int) -> int:
     return steps
 
 
-def _stop_walk(turn: Turn, process: ElementInstance) -> None:
+def wait_for_room(turn: Turn, element: ElementInstance, reason: str) -> None:
+    """Let the step of *element* wait until the incident of its process instance is resolved; there is one, however many steps wait."""
+    process = turn.elements[element.process_instance_key]
+    command = ContinueWalk(element_keys=(element.key,), depths=(0,), steps=0)
+    leave_follow_up(turn, process.key, command, due_ms=WAITING)
+    _stop(turn, process, reason)
+
+
+def _stop(turn: Turn, process: ElementInstance, reason: str) -> None:
     if not turn.incidents.has_any("element_instance_key", process.key):
-        raise_incident(
-            turn,
-            process,
-            ErrorType.UNKNOWN,
-            f"Expected a wait state within {turn.budget.walk_steps_max} steps, but found none; resolve this incident to let the walk go on",
-        )
+        raise_incident(turn, process, ErrorType.UNKNOWN, reason)
 
 
 def walk_too_deep(turn: Turn, element: ElementInstance) -> None:

@@ -9,7 +9,7 @@ from osmia_broker.engine.element_mappings import apply_outputs as apply_mapped_o
 from osmia_broker.engine.element_mappings import put_inputs
 from osmia_broker.engine.events.waiting import close_events, open_event
 from osmia_broker.engine.extensions import mapping_of
-from osmia_broker.engine.incidents import IncidentRaised
+from osmia_broker.engine.incidents import NoRoom
 from osmia_broker.engine.lifecycle.compensable import keep_for_compensation
 from osmia_broker.engine.lifecycle.ended import process_ended
 from osmia_broker.engine.lifecycle.moves import advance, plan_completion
@@ -151,10 +151,10 @@ def _leave(turn: Turn, instance: ElementInstance, element: Element, flows: list[
 
 
 def _check_room(turn: Turn, fork: ElementInstance) -> None:
-    """Raise an incident at a *fork* in a process instance that has LIVING_MAX element instances."""
+    """Let a *fork* wait in a process instance that has LIVING_MAX element instances."""
     living = turn.elements.count_of_instance(fork.process_instance_key)
     if living >= LIVING_MAX:
-        raise IncidentRaised(
+        raise NoRoom(
             ErrorType.UNKNOWN,
             f"Expected a process instance to have at most {LIVING_MAX} element instances at a time, but found {living} before '{fork.element_id}'"
             " takes several flows; resolve this incident when some have ended",

@@ -33,9 +33,11 @@ class OsmiaForm extends HTMLElement {
     this.form?.setProperty('readOnly', 'readonly' in this.dataset);
   }
 
-  async connectedCallback() {
-    if (this.form || this.loading) return;
-    this.loading = true;
+  connectedCallback() {
+    if (!this.form) this.loading ??= this.#load();
+  }
+
+  async #load() {
     try {
       const { Form } = await load();
       if (!this.isConnected) return;
@@ -54,7 +56,7 @@ class OsmiaForm extends HTMLElement {
       this.textContent = 'This form cannot be shown. Use the variables below.';
       say('alert', `The form cannot be shown: ${fault.message}`);
     } finally {
-      this.loading = false;
+      this.loading = null;
     }
   }
 
@@ -95,10 +97,17 @@ class OsmiaForm extends HTMLElement {
 
 customElements.define('osmia-form', OsmiaForm);
 
-// The input of a form that cannot be sent stays where it is.
+// The input of a form that cannot be sent stays where it is. One that is still being loaded cannot be checked yet: it is sent when it is there.
 document.addEventListener('submit', (event) => {
-  const forms = [...(event.target.querySelectorAll?.('osmia-form') ?? [])];
-  if (forms.every((one) => one.check())) return;
+  const { target, submitter } = event;
+  const forms = [...(target.querySelectorAll?.('osmia-form') ?? [])];
+  const loading = forms.map((one) => one.loading).filter(Boolean);
+  if (!loading.length && forms.every((one) => one.check())) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  if (loading.length) {
+    Promise.all(loading).then(() => {
+      if (target.isConnected) target.requestSubmit(submitter?.isConnected ? submitter : null);
+    });
+  }
 }, true);
