@@ -7,7 +7,19 @@ parameters of the entity, which each declares.
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, case, func, literal_column, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 from osmia_broker.state.rows import Subscription
 from osmia_broker.store import schema
@@ -67,8 +79,7 @@ _by_process = (
         _definition.c.bpmn_process_id.label("process_id"),
         func.max(_latest_name).label("name"),
         (func.count() > 1).label("has_versions"),
-        func.sum(_by_version.c.with_incident).label("with_incident"),
-        func.sum(_by_version.c.without_incident).label("without_incident"),
+        *(cast(func.sum(_by_version.c[one]), schema.Int64).label(one) for one in ("with_incident", "without_incident")),
     )
     .select_from(_by_version.join(_definition, _definition.c.key == _by_version.c.process_definition_key))
     .group_by(_definition.c.bpmn_process_id)
@@ -260,7 +271,7 @@ def _jobs_by(*columns: Column, where: ColumnElement[bool]) -> Select[Any]:
     return select(*columns, *_measured(), _workers).where(_ANY, where).group_by(*columns)
 
 
-_all = select(literal_column("0").label("all"), *_measured(), _workers).where(_ANY).subquery("all_jobs")
+_all = select(literal_column("0", schema.Int64).label("all"), *_measured(), _workers).where(_ANY).subquery("all_jobs")
 _by_type = _jobs_by(_job.c.type, where=true()).subquery("by_type")
 _by_worker = _jobs_by(_job.c.type, _job.c.worker, where=_job.c.worker != "").subquery("by_worker")
 _by_error_of_job = _jobs_by(_job.c.type, _job.c.error_code, _job.c.error_message, where=_has_failed).subquery(
