@@ -27,6 +27,8 @@ from osmia_broker.store import schema
 from osmia_broker.store.postgres import creation
 from osmia_broker.store.postgres.connection import Server as Reached
 from osmia_broker.store.postgres.lease import Lease
+from osmia_broker.store.postgres.life import Life
+from osmia_broker.store.postgres.schemas import schema_of
 from osmia_broker.store.postgres.store import PostgresStore
 
 VERSIONS = ("15", "18")  #: those that tests are played on
@@ -173,27 +175,37 @@ def _started(version: str) -> Server:
 
 
 @cache
-def _template(version: str) -> str:
-    """A database with all tables, of which the others are copies."""
+def _template(version: str, partitions: int) -> str:
+    """A database with all tables of so many partitions, of which the others are copies."""
     made = server(version)
     name = made.new_database().rpartition("/")[2]
-    first = f"INSERT INTO partition VALUES (1, {(1 << PARTITION_BITS) + 1}, 0, 0, '', 0)"
-    made.sql("; ".join([*creation.statements(), first]), name)
+    texts = [*creation.statements()]
+    for schema_of_one in _schemas(partitions)[1:]:
+        texts += [f"CREATE SCHEMA {schema_of_one}", f"SET search_path TO {schema_of_one}", *creation.statements()]
+    leases = f"INSERT INTO public.partition SELECT id, (id::bigint << {PARTITION_BITS}) + 1, 0, 0, '', 0 FROM generate_series(1, {partitions}) AS id"
+    made.sql("; ".join([*texts, leases]), name)
     return name
 
 
-_free: dict[str, list[str]] = defaultdict(list)
+def _schemas(partitions: int) -> list[str]:
+    return [schema_of("public", number) for number in range(1, partitions + 1)]
+
+
+_free: dict[tuple[str, int], list[str]] = defaultdict(list)
 
 
 @contextmanager
-def database(version: str = "") -> Iterator[str]:
+def database(version: str = "", partitions: int = 1) -> Iterator[str]:
     """The URL of a database with all tables and no rows. A later test gets it emptied."""
-    url = _free[version].pop() if _free[version] else server(version).new_database(_template(version))
+    free = _free[version, partitions]
+    url = free.pop() if free else server(version).new_database(_template(version, partitions))
     yield url
-    emptied = "; ".join(f'DELETE FROM "{table}"' for table in schema.metadata.tables if table != "partition")
-    first = f"UPDATE partition SET next_key = {(1 << PARTITION_BITS) + 1}, epoch = 0, batch = 0, owner = '', incarnation = 0"
-    server(version).sql(f"{emptied}; {first}", url.rpartition("/")[2])
-    _free[version].append(url)
+    tables = [table for table in schema.metadata.tables if table != "partition"]
+    emptied = "; ".join(f'DELETE FROM {one}."{table}"' for one in _schemas(partitions) for table in tables)
+    first_key = f"(id::bigint << {PARTITION_BITS}) + 1"
+    leases = f"UPDATE partition SET next_key = {first_key}, epoch = 0, batch = 0, owner = '', incarnation = 0"
+    server(version).sql(f"{emptied}; {leases}", url.rpartition("/")[2])
+    free.append(url)
 
 
 def empty_database(version: str = "") -> str:
@@ -202,12 +214,23 @@ def empty_database(version: str = "") -> str:
 
 
 def store(url: str, broker: str = "one", **options: Any) -> PostgresStore:
-    """A store of partition 1 for the broker of this name. The options are those of its lease and of itself."""
+    """A store of the only partition for the broker of this name. The options are those of its life and of itself."""
+    return stores(url, broker, **options)[0]
+
+
+def stores(url: str, broker: str = "one", *, partitions: int = 1, **options: Any) -> list[PostgresStore]:
+    """The stores of all partitions for the broker of this name. The options are those of its life and of the stores."""
     reached = Reached(url, **{name: options.pop(name) for name in ("answer_s",) if name in options})
-    lease = Lease(
-        reached, broker, 1, **{name: options.pop(name) for name in ("clock", "ttl_s", "beat_s") if name in options}
-    )
-    return PostgresStore(reached, lease, **options)
+    of_life = ("clock", "ttl_s", "beat_s", "patience_s")
+    life = Life(reached, broker, **{name: options.pop(name) for name in of_life if name in options})
+    first = Lease(life)
+    leases = [first, *(Lease(life, number, first) for number in range(2, partitions + 1))]
+    return [PostgresStore(reached, lease, partitions=partitions, **options) for lease in leases]
+
+
+def reached(url: str) -> Reached:
+    """The server of *url*, as a store reaches it."""
+    return Reached(url)
 
 
 async def connected(url: str) -> Any:

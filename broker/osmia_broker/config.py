@@ -74,7 +74,7 @@ class Settings:
     partitions: int = _setting(
         1,
         setting_values.partitions,
-        "How many partitions share the work; fixed when the data directory is made.",
+        "How many partitions share the work; fixed when the data directory, or the database, is made.",
     )
     processes: int = _setting(
         1,
@@ -238,7 +238,7 @@ class Settings:
 
     def _refuse_what_one_partition_needs(self) -> None:
         """Refuse settings that several partitions do not support yet."""
-        for name in ("database_url", "unique_business_ids") if self.partitions > 1 else ():
+        for name in ("unique_business_ids",) if self.partitions > 1 else ():
             if getattr(self, name) != NAMES[name].default:
                 raise ConfigError(
                     f"Expected partitions to be 1, because {name} is set, but found {self.partitions}",
@@ -252,8 +252,9 @@ class Settings:
                 f"Expected processes to be at most {self.partitions}, the number of partitions, but found {self.processes}",
                 f"set partitions to {self.processes} or more in a new data directory",
             )
-        if self.processes > 1 and self.clock_control:
-            raise ConfigError(f"Expected processes to be 1, because clock_control is set, but found {self.processes}")
+        for name in ("clock_control", "database_url") if self.processes > 1 else ():
+            if getattr(self, name) != NAMES[name].default:
+                raise ConfigError(f"Expected processes to be 1, because {name} is set, but found {self.processes}")
 
     def _refuse_public_doors(self) -> None:
         for door in () if self.insecure else self.unsafe_doors():

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from osmia_broker.addresses import without_password
 from osmia_broker.config import Settings
 from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.state.partitioning import COUNT_FILE
+from osmia_broker.state.partitioning import COUNT_FILE, in_words
 from osmia_broker.state.store_protocol import Leadership, Store
 from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
@@ -31,7 +31,8 @@ class Database:
     name: str  #: for people
     stores: Mapping[int, Store]
     reader: Reader
-    leadership: Leadership | None
+    leaderships: Mapping[int, Leadership]  #: by number; none where no other broker can lead
+    opening_order: Sequence[int]  #: of the numbers; they are closed in the reverse order
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
 
 
@@ -59,7 +60,8 @@ def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Da
         counted.store_bytes = partial(_size_of, paths[number])
         counted.free_disk_bytes = lambda: shutil.disk_usage(data_dir).free
         counted.epoch = partial(getattr, stores[number], "epoch")
-    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths.values()), None, lambda _address: None)
+    order = sorted(stores, reverse=True)  # where the first one is made, all are
+    return Database("sqlite", f"sqlite {data_dir}", stores, Reader(*paths.values()), {}, order, lambda _address: None)
 
 
 async def make_files(settings: Settings) -> None:
@@ -101,7 +103,7 @@ def _fix_count(data_dir: Path, count: int) -> None:
         private_files.replace(file, f"{count}\n".encode())
     elif found and found != count:
         raise StoreFailed(
-            f"Expected {data_dir} to have {_partitions(count)}, but found {found}: the number is fixed when the directory is made."
+            f"Expected {data_dir} to have {in_words(count)}, but found {found}: the number is fixed when the directory is made."
             f" Set partitions to {found}"
         )
     missing = [number for number in range(1, count + 1) if is_used and not path_of(data_dir, number).exists()]
@@ -109,29 +111,31 @@ def _fix_count(data_dir: Path, count: int) -> None:
         raise StoreFailed(f"Expected {path_of(data_dir, missing[0]).name} in {data_dir}, but found none")
 
 
-def _partitions(count: int) -> str:
-    return "1 partition" if count == 1 else f"{count} partitions"
-
-
 def _postgresql(settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack) -> Database:
     from osmia_broker.store.postgres.connection import Server, driver
     from osmia_broker.store.postgres.lease import Lease
+    from osmia_broker.store.postgres.life import Life
     from osmia_broker.store.postgres.store import PostgresStore
-    from osmia_broker.store.read.on_postgres import PostgresSource
+    from osmia_broker.store.read.on_postgres import sources
 
     driver()
     opened.callback(os.close, _locked(settings.data_dir))
     url = settings.database_url
     broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(settings.data_dir, BROKER_ID)[:8]}"
-    server = Server(url)
-    lease = Lease(server, broker_id, 1)
-    counters[1].epoch = lambda: lease.epoch
+    server, count = Server(url), settings.partitions
+    life = Life(server, broker_id)
+    first = Lease(life)
+    leases = {number: first if number == 1 else Lease(life, number, first) for number in range(1, count + 1)}
+    for number, counted in counters.items():
+        counted.epoch = partial(getattr, leases[number], "epoch")
 
     def announce(address: str) -> None:
-        lease.address = address
+        life.address = address
 
-    reader = Reader(PostgresSource(url))
-    return Database("postgresql", without_password(url), {1: PostgresStore(server, lease)}, reader, lease, announce)
+    stores = {number: PostgresStore(server, lease, partitions=count) for number, lease in leases.items()}
+    order = sorted(stores)  # a broker leads the others only beside the first
+    reader = Reader(*sources(url, count))
+    return Database("postgresql", without_password(url), stores, reader, leases, order, announce)
 
 
 def _locked(data_dir: Path) -> int:

@@ -51,7 +51,7 @@ async def open_partitions(
     counters: Mapping[int, PartitionCounters],
     opened: AsyncExitStack,
 ) -> Partitions:
-    """Open the partitions of *counters*, the first one last: where it is there, all are (see `databases`). *opened* closes them."""
+    """Open the partitions of *counters*, in the order of their database. *opened* closes them."""
     own = {
         number: Partition(
             database.stores[number],
@@ -64,7 +64,7 @@ async def open_partitions(
             budget=budget_of(settings),
             memory_bytes=settings.memory_limit // settings.partitions,
             unique_business_ids=settings.unique_business_ids,
-            leadership=database.leadership,
+            leadership=database.leaderships.get(number),
         )
         for number, counted in counters.items()
     }
@@ -73,7 +73,7 @@ async def open_partitions(
         if share.is_whole
         else await _together(settings, share, clock, database, own=own, opened=opened)
     )
-    for number in sorted(own, reverse=True):
+    for number in database.opening_order:
         opened.push_async_callback(own[number].close)
         counters[number].is_leading = partial(_is_ready, own[number])
         await own[number].open()

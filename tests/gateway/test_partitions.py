@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from osmia_broker.partition import Router
 from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key
 from osmia_proto import queries
 from osmia_proto.methods import EVENTS
+from tests import postgres
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
@@ -31,12 +33,30 @@ MODEL = "start > ask:job > end"
 OLDEST = re.compile(r'osmia_outbox_oldest_seconds\{partition="(\d)"\} (\S+)')
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one_process", "two_processes"])
-def broker(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[RunningBroker]:
-    """Three partitions. Two processes lead them 1 and 3, and 2; the tests speak to the second one."""
-    folder = tmp_path_factory.mktemp("several")
-    with running_broker(folder, partitions=3, processes=request.param) as broker:
+PLACES = ["one_process", "two_processes", "postgresql"]
+
+
+@contextmanager
+def place_of(name: str) -> Iterator[dict[str, Any]]:
+    """The settings of a broker whose three partitions are new. Two processes lead them 1 and 3, and 2; the tests speak to the second one."""
+    with ExitStack() as held:
+        url = held.enter_context(postgres.database(partitions=3)) if name == "postgresql" else ""
+        yield {"partitions": 3, "database_url": url, "processes": 2 if name == "two_processes" else 1}
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    with (
+        place_of(request.param) as place,
+        running_broker(tmp_path_factory.mktemp("several"), **place) as broker,
+    ):
         yield broker
+
+
+@pytest.fixture(params=["one_process", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    with place_of(request.param) as place:
+        yield place
 
 
 @pytest.fixture
@@ -365,8 +385,8 @@ def test_what_is_not_done_yet_is_refused_by_name(broker: RunningBroker):
 # --- what is kept
 
 
-def test_everything_is_there_after_a_restart(tmp_path: Path):
-    with running_broker(tmp_path, partitions=3) as broker:
+def test_everything_is_there_after_a_restart(tmp_path: Path, place: dict[str, Any]):
+    with running_broker(tmp_path, **place) as broker:
         deploy(broker.client, "process")
         keys = started(broker.client, "process", 6)
         broker.restart()
@@ -440,10 +460,14 @@ def test_a_number_out_of_range_is_refused(tmp_path: Path, number: Any):
         settings(tmp_path, number)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"unique_business_ids": True}],
-)
+@pytest.mark.parametrize("other", [{"unique_business_ids": True}])
 def test_settings_that_need_one_partition_are_refused(tmp_path: Path, other: dict[str, Any]):
     with pytest.raises(ConfigError, match=f"because {next(iter(other))} is set, but found 2"):
         Settings(data_dir=tmp_path, partitions=2, **other)
+
+
+@pytest.mark.parametrize("other", [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"clock_control": True}])
+def test_settings_that_need_one_process_are_refused(tmp_path: Path, other: dict[str, Any]):
+    Settings(data_dir=tmp_path, partitions=2, **other)
+    with pytest.raises(ConfigError, match=f"because {next(iter(other))} is set, but found 2"):
+        Settings(data_dir=tmp_path, partitions=2, processes=2, **other)

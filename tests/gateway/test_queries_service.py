@@ -139,7 +139,7 @@ async def test_a_question_stops_when_its_caller_leaves(ask: Asking, monkeypatch:
                 await snapshot._driver.set_trace_callback(lambda _text: running.set())
                 await snapshot.values(ENDLESS, {})
         finally:
-            await asyncio.wait(reader.database._ending)  # for ever, if the statement goes on
+            await asyncio.wait(reader.database.connections.ending)  # for ever, if the statement goes on
             stopped.set()
 
     monkeypatch.setattr(Reader, "jobs", count_endlessly)

@@ -1,7 +1,9 @@
 """Every list on PostgreSQL is that of SQLite: each search by each field, in each order, and each list that is asked for often."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,18 +11,20 @@ from typing import Any
 import pytest
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Job, JobState, Resource
 from osmia_broker.store.read import Reader
-from osmia_broker.store.read.entities import ENTITIES
-from osmia_broker.store.read.on_postgres import PostgresSource
+from osmia_broker.store.read.entities import ENTITIES, statistics
+from osmia_broker.store.read.numbers import error_hash
+from osmia_broker.store.read.on_postgres import sources
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import ALL, Search, search
 from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows, searched
 from tests.store.reading import DONE, LISTS, MODEL, definition, instance, stop
-from tests.store.rows import BASE, changes
+from tests.store.rows import BASE, TEXT, changes
 
 OPERATORS = ("$eq", "$neq", "$in", "$notIn", "$gt", "$lte", "$like")
 
@@ -51,26 +55,52 @@ def everything() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def batch() -> Any:
-    unique: dict[Any, Any] = {}
+def unique() -> list[Any]:
+    found: dict[Any, Any] = {}
     for row in everything():
         kind = KINDS[type(row)]
-        unique[type(row), tuple(getattr(row, name) for name in kind.primary_key)] = row
-    return changes(*unique.values(), next_key=BASE + 900_000)
+        found[type(row), tuple(getattr(row, name) for name in kind.primary_key)] = row
+    return [*found.values()]
+
+
+def batch_of(number: int, partitions: int, unique: list[Any]) -> Any:
+    """The rows of one partition of several: those of some instances, and what all have."""
+    mine = [
+        row
+        for row in unique
+        if type(row) in SAME_IN_ALL or getattr(row, "process_instance_key", BASE) // 10 % partitions == number - 1
+    ]
+    return changes(*mine, next_key=BASE + 900_000)
+
+
+@asynccontextmanager
+async def readers_of(partitions: int, unique: list[Any], path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
+    """Readers of the same rows, on SQLite and on PostgreSQL."""
+    paths = [path / f"{number}.db" for number in range(1, partitions + 1)]
+    with postgres.database(partitions=partitions) as url:
+        of_servers = postgres.stores(url, partitions=partitions)
+        of_files = [SqliteStore(path, partition_id=number) for number, path in enumerate(paths, 1)]
+        for number, stores in enumerate(zip(of_files, of_servers, strict=True), 1):
+            for store in stores:
+                await store.open()
+                await store.write(batch_of(number, partitions, unique), None)
+        both = Reader(*paths), Reader(*sources(url, partitions))
+        yield both
+        for one in (*both, *reversed(of_files), *reversed(of_servers)):
+            await one.close()
 
 
 @pytest.fixture
-async def readers(batch: Any, tmp_path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
-    """Readers of the same rows, on SQLite and on PostgreSQL."""
-    with postgres.database() as url:
-        on_file, on_server = SqliteStore(tmp_path / "x.db"), postgres.store(url)
-        for store in (on_file, on_server):
-            await store.open()
-            await store.write(batch, None)
-        both = Reader(tmp_path / "x.db"), Reader(PostgresSource(url))
+async def readers(unique: list[Any], tmp_path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
+    async with readers_of(1, unique, tmp_path) as both:
         yield both
-        for one in (*both, on_file, on_server):
-            await one.close()
+
+
+@pytest.fixture
+async def several(unique: list[Any], tmp_path: Path) -> AsyncIterator[tuple[Reader, Reader]]:
+    """The same of three partitions."""
+    async with readers_of(3, unique, tmp_path) as both:
+        yield both
 
 
 async def compare(readers: tuple[Reader, Reader], ask: Any) -> Any:
@@ -111,3 +141,40 @@ async def test_a_search_is_the_same(readers: tuple[Reader, Reader], entity: Enti
             page = {"limit": 7, "after": found.end}
             following = Search(sort=question.sort, page=page)
             await compare(readers, lambda reader, asked=following: search(reader, entity, asked))
+
+
+async def test_a_search_over_several_partitions_is_the_same(several: tuple[Reader, Reader]):
+    for entity in ENTITIES:
+        found = await compare(several, lambda reader, entity=entity: search(reader, entity, Search(page={"limit": 7})))
+        if found.goes_on:
+            following = Search(page={"limit": 7, "after": found.end})
+            await compare(several, lambda reader, entity=entity, asked=following: search(reader, entity, asked))
+
+
+GROUPS = [one for one in vars(statistics).values() if isinstance(one, Entity) and one.is_grouped]
+GIVEN = {  # the parameters of all groups: a period with everything in it, and what the rows have
+    statistics.ERROR_HASH: error_hash(TEXT),
+    statistics.DEFINITION_KEY: BASE + 1,
+    statistics.FROM: 0,
+    statistics.TO: 1 << 50,
+    statistics.BUCKET: 10,
+}
+
+
+@pytest.mark.parametrize("entity", GROUPS, ids=lambda entity: entity.name)
+async def test_numbers_of_groups_are_the_same(readers: tuple[Reader, Reader], entity: Entity):
+    groups = await compare(readers, lambda reader: search(reader, entity, ALL, given=GIVEN))
+    assert groups.items
+    for question in questions(entity, groups.items):
+        await compare(readers, lambda reader, asked=question: search(reader, entity, asked, given=GIVEN))
+
+
+@pytest.mark.parametrize("entity", GROUPS, ids=lambda entity: entity.name)
+async def test_numbers_of_groups_over_several_partitions_are_the_same(several: tuple[Reader, Reader], entity: Entity):
+    assert (await compare(several, lambda reader: search(reader, entity, ALL, given=GIVEN))).items
+
+
+async def test_a_search_of_many_partitions_holds_no_more_connections_than_there_are(several: tuple[Reader, Reader]):
+    """Each search reads all partitions over one connection, so many at a time do not wait for each other for ever."""
+    _, on_server = several
+    await asyncio.gather(*(search(on_server, entity, ALL) for entity in (*ENTITIES, *ENTITIES)))

@@ -8,7 +8,8 @@ import pytest
 
 from osmia_broker.errors import LeaseHeld, StoreFailed
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.store.postgres.lease import REFUSALS, TTL_S
+from osmia_broker.store.postgres.lease import REFUSALS
+from osmia_broker.store.postgres.life import TTL_S
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
 from tests.line import Line
@@ -68,7 +69,7 @@ async def test_a_second_broker_waits_while_the_first_one_lives(brokers: Brokers)
     for _ in range(5):
         with pytest.raises(LeaseHeld, match="broker 'one' leads it"):
             await two.open()
-        await one.lease.beat()
+        await one.lease.life.beat()
         brokers.clocks["two"].s += TTL_S
     await write(one)
 
@@ -146,7 +147,7 @@ async def test_a_broker_that_comes_back_follows_its_own_earlier_life_at_once(bro
     with pytest.raises(StoreFailed):
         await write(earlier)
     await write(later)
-    await earlier.lease.beat()
+    await earlier.lease.life.beat()
     assert not earlier.lease.leads()
 
 
@@ -154,9 +155,9 @@ async def test_a_broker_that_comes_back_follows_its_own_earlier_life_at_once(bro
 async def test_a_leader_whose_address_refuses_is_replaced_without_waiting(brokers: Brokers, listens: bool):
     listening = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     one, two = brokers("one"), brokers("two")
-    one.lease.address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    one.lease.life.address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     await one.open()
-    await one.lease.beat()
+    await one.lease.life.beat()
     if not listens:
         listening.close()
         await listening.wait_closed()
@@ -181,7 +182,7 @@ async def test_of_many_brokers_exactly_one_gets_a_free_lease(brokers: Brokers):
 async def test_commits_and_beats_keep_a_lease(brokers: Brokers):
     one = brokers("one")
     await one.open()
-    for keeps in (lambda: write(one), one.lease.beat):
+    for keeps in (lambda: write(one), one.lease.life.beat):
         brokers.clocks["one"].s += TTL_S - 0.1
         assert one.lease.leads()
         await keeps()
@@ -199,10 +200,10 @@ async def test_a_broker_that_nothing_confirms_says_that_it_has_lost(brokers: Bro
         await one.open()
         await line.cut()
         brokers.clocks["one"].s += TTL_S - 0.1
-        await one.lease.beat()
+        await one.lease.life.beat()
         assert not lost
         brokers.clocks["one"].s += 0.2
-        await one.lease.beat()
+        await one.lease.life.beat()
     assert "nothing has confirmed that for 5 s" in str(*lost)
     await one.close()
 
@@ -213,7 +214,7 @@ async def test_a_broker_that_was_declared_dead_begins_a_new_life(brokers: Broker
     one.lease.when_lost = lost.append
     await one.open()
     brokers.sql("DELETE FROM brokers")
-    await one.lease.beat()
+    await one.lease.life.beat()
     assert "declared dead" in str(*lost)
     await one.open()
     await write(one)

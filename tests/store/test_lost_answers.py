@@ -121,7 +121,7 @@ async def test_a_new_epoch_waits_for_a_commit_that_is_still_under_way(scene: Sce
         async with asyncio.timeout(60):
             while (
                 scene.sql(
-                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE partition SET epoch%'"
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE %partition SET epoch%'"
                     " AND state = 'active'"
                 )
                 != "1"

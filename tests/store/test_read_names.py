@@ -39,7 +39,7 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowParser]:
 
 async def parsing(parser: SlowParser, reader: Reader) -> None:
     """Return when the parser was called and all connections are free again."""
-    while not parser.calls or reader.database._free._value < CONNECTIONS:
+    while not parser.calls or reader.database.connections.free._value < CONNECTIONS:
         await asyncio.sleep(0)
 
 

@@ -50,15 +50,15 @@ async def leave(*tasks: asyncio.Task[Any]) -> None:
 
 async def idle(reader: Reader) -> None:
     """Return when every connection was given back. This takes for ever if a statement goes on."""
-    while reader.database._ending:
-        await asyncio.wait(reader.database._ending)
-    assert (reader.database._snapshots, reader.database._free._value) == (set(), CONNECTIONS)
+    while reader.database.connections.ending:
+        await asyncio.wait(reader.database.connections.ending)
+    assert (reader.database.connections.snapshots, reader.database.connections.free._value) == (set(), CONNECTIONS)
 
 
 def connections(reader: Reader) -> int:
     """Those that are open and wait for a question."""
-    assert reader.database._engine is not None
-    pool: Any = reader.database._engine.sync_engine.pool
+    assert reader.database.connections.engine is not None
+    pool: Any = reader.database.connections.engine.sync_engine.pool
     return int(pool.checkedin())
 
 

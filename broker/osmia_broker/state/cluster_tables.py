@@ -10,7 +10,15 @@ from typing import Any
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition, Row, StartSubscription
+from osmia_broker.state.rows import (
+    Decision,
+    DecisionRequirements,
+    Form,
+    ProcessDefinition,
+    Resource,
+    Row,
+    StartSubscription,
+)
 from osmia_broker.state.state import State
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.state.whole_table import WholeTable
@@ -25,6 +33,8 @@ CLUSTER_TYPES: tuple[type, ...] = (
     ClusterVariable,
     JobFlow,
 )  #: definitions first, because the others refer to them
+
+SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})  #: with the deployed files
 
 _OVER = {StartSubscription: "ended_ms", GlobalTaskListener: "deleted_ms", ClusterVariable: "deleted_ms"}
 

@@ -39,8 +39,8 @@ def run(path: Path, to: str = "head") -> None:
         engine.dispose()
 
 
-async def run_postgres(url: str, lock: str) -> None:
-    """Run all revisions that the database of PostgreSQL at *url* has not seen, in one transaction that begins with *lock*.
+async def run_postgres(url: str, *begin: str, to: str = "head") -> None:
+    """Run all revisions up to *to* that the database of PostgreSQL at *url* has not seen, in one transaction that begins with these statements.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: one of them failed; the database is as it was.
@@ -53,16 +53,17 @@ async def run_postgres(url: str, lock: str) -> None:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: driver().connect(url))
     try:
         async with engine.begin() as connection:
-            await connection.exec_driver_sql(lock)
-            await connection.run_sync(_upgrade)
+            for statement in begin:
+                await connection.exec_driver_sql(statement)
+            await connection.run_sync(_upgrade, to)
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _config() -> Config:

@@ -27,8 +27,8 @@ from osmia_broker.store.postgres.dialect import Parameters, embedded, packed, qu
 _IF_LEADING = "EXISTS (SELECT FROM fence)"
 
 
-def commit(changes: Changes, *, partition: int, epoch: int, batch: int) -> tuple[str, list[Any]]:
-    """Return the statement that writes *changes* as the batch of this number, and its parameters.
+def commit(changes: Changes, *, leases: str, partition: int, epoch: int, batch: int) -> tuple[str, list[Any]]:
+    """Return the statement that writes *changes* as the batch of this number, and its parameters. *leases* is their table.
 
     Raises:
         TypeError, UnicodeEncodeError, ValueError: a value cannot be stored; see `packed`.
@@ -37,7 +37,7 @@ def commit(changes: Changes, *, partition: int, epoch: int, batch: int) -> tuple
     written = _without_erased(changes) if changes.erased or changes.deleted else changes.written
     rows = {row_type: some for row_type, some in written.items() if some}
     keys = {row_type: some for row_type, some in changes.deleted.items() if some}
-    text = _text(tuple(rows), tuple(keys), bool(changes.erased))
+    text = _text(leases, tuple(rows), tuple(keys), bool(changes.erased))
     values: list[Any] = [changes.next_key, batch, partition, epoch]
     for row_type, some in rows.items():
         values += map(packed, schema.VALUE_TYPES[row_type], zip(*some, strict=True))
@@ -77,9 +77,9 @@ def _kept(
 
 
 @lru_cache(maxsize=512)
-def _text(written: tuple[type, ...], deleted: tuple[type, ...], erases: bool) -> str:
+def _text(leases: str, written: tuple[type, ...], deleted: tuple[type, ...], erases: bool) -> str:
     place = Parameters()
-    fence = f"UPDATE partition SET next_key = {place()}, batch = {place()} WHERE id = {place()} AND epoch = {place()}"
+    fence = f"UPDATE {leases} SET next_key = {place()}, batch = {place()} WHERE id = {place()} AND epoch = {place()}"
     parts = [_upsert(row_type, place) for row_type in written]
     parts += [_delete(row_type, place) for row_type in deleted]
     if erases:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from osmia_broker.addresses import without_password
 from osmia_broker.errors import StoreFailed
+from osmia_broker.store.postgres.schemas import quoted, schema_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -137,12 +138,17 @@ class Server:
         self.url = url
         self._answer_s = answer_s
         self._timeline = 0  # the newest that was seen; it grows when a standby takes over
+        self.schema = ""  #: of partition 1 and of the leases of all; known once there was a connection
 
-    async def connect(self) -> Connection:
-        """Connect to the server that can write.
+    def table(self, name: str) -> str:
+        """Return a table of the cluster, such as that of the leases, as it stands in statements on the connections of all partitions."""
+        return f"{quoted(self.schema)}.{name}"
+
+    async def connect(self, partition: int = 1) -> Connection:
+        """Connect to the server that can write. The statements of the connection find the tables of *partition*.
 
         Raises:
-            StoreFailed: nobody can be reached, or only a standby, or a primary of the past that has come back.
+            StoreFailed: nobody can be reached, or only a standby, or a primary of the past that has come back; or the database has no schema.
 
         """
         asyncpg = driver()
@@ -161,7 +167,7 @@ class Server:
                 f"Expected to reach the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
         try:
-            return await self._checked(made)
+            return await self._checked(made, partition)
         except BaseException as error:  # a caller who leaves leaves no connection behind either
             made.terminate()
             if isinstance(error, StoreFailed) or not isinstance(error, Exception):
@@ -170,10 +176,10 @@ class Server:
                 f"Expected to use the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
 
-    async def _checked(self, made: "asyncpg.Connection") -> Connection:
+    async def _checked(self, made: "asyncpg.Connection", partition: int) -> Connection:
         row = await made.fetchrow(
             "SELECT current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
-            " current_setting('server_encoding') AS encoding, (pg_control_checkpoint()).timeline_id AS timeline"
+            " current_setting('server_encoding') AS encoding, (pg_control_checkpoint()).timeline_id AS timeline, current_schema() AS schema"
         )
         if row["read_only"] == "on":
             raise StoreFailed(
@@ -186,9 +192,19 @@ class Server:
                 f"Expected timeline {self._timeline} or later, but found {row['timeline']}: an old primary has come back"
             )
         self._timeline = row["timeline"]
+        self.schema = self._same_schema(row["schema"])
+        if partition > 1:
+            await made.execute(f"SET search_path TO {quoted(schema_of(self.schema, partition))}")
         if row["durable"] == "off":  # an answer would come before its commit is on the disk
             await made.execute("SET synchronous_commit = on")
         return Connection(made, self._timeline, self._answer_s)
+
+    def _same_schema(self, found: str | None) -> str:
+        if found is None:
+            raise StoreFailed("Expected a schema of the search_path to be there, but found none")
+        if self.schema not in ("", found):
+            raise StoreFailed(f"Expected the search_path to begin with the schema {self.schema}, but found {found}")
+        return found
 
 
 def driver() -> Any:

@@ -1,5 +1,9 @@
 """The lease of a partition: one broker leads it, in an epoch that every commit names; the others watch whether it lives.
 
+Each partition has one, and a broker that leads partition 1 leads all: it takes the others after the first, and gives them up with it. So of
+several brokers that start at once, one leads everything, and there are no links to need. The others are taken without watching, because
+whoever still holds one of them has lost the first, or is dead.
+
 Safety comes from the epoch alone. A broker that takes the lease raises the epoch, and from then on no commit of the broker before it writes
 a row. So a lease may be taken at any time without harm, and the watching is only politeness:
 
@@ -19,39 +23,32 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 from osmia_broker.errors import LeaseHeld, StoreFailed
-from osmia_broker.store.postgres.connection import Connection, Server
+from osmia_broker.store.postgres.connection import Connection
+from osmia_broker.store.postgres.life import Life
 
-BEAT_S = 1.0  # between beats of a broker, and between looks of a watcher
-TTL_S = (
-    5.0  # a leader that has not been confirmed for so long gives up; one that has not been seen for so long is replaced
-)
 REFUSALS = 3  # of a leader's address, one a look, after which it counts as gone
 PROBE_S = 0.3  # how long a look waits for a leader's address
 
 _CLAIM = (
-    "UPDATE partition SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
+    "UPDATE {leases} SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
+    " RETURNING epoch, batch, next_key"
+)
+_CLAIM_BESIDE_FIRST = (
+    "UPDATE {leases} SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
+    " AND EXISTS (SELECT FROM {leases} AS first WHERE first.id = 1 AND first.owner = $2 AND first.incarnation = $3)"
     " RETURNING epoch, batch, next_key"
 )
 _RENEW = (
-    "UPDATE partition SET epoch = epoch + 1 WHERE id = $1 AND epoch >= $2 AND owner = $3 AND incarnation = $4"
+    "UPDATE {leases} SET epoch = epoch + 1 WHERE id = $1 AND epoch >= $2 AND owner = $3 AND incarnation = $4"
     " RETURNING epoch, batch, next_key"
 )
-_RELEASE = "UPDATE partition SET epoch = epoch + 1, owner = '' WHERE id = $1 AND epoch = $2"
+_RELEASE = "UPDATE {leases} SET epoch = epoch + 1, owner = '' WHERE id = $1 AND epoch = $2"
 _LOOK = (
-    "SELECT p.epoch, p.owner, p.incarnation, b.beat, b.address, b.incarnation AS living FROM partition p"
-    " LEFT JOIN brokers b ON b.id = p.owner WHERE p.id = $1"
-)
-_BEGIN = (
-    "INSERT INTO brokers (id, incarnation, address, beat) VALUES ($1, 1, '', 0)"
-    " ON CONFLICT (id) DO UPDATE SET incarnation = brokers.incarnation + 1, address = '', beat = 0 RETURNING incarnation"
-)
-_BEAT = (
-    "WITH mine AS (UPDATE brokers SET beat = beat + 1, address = $3 WHERE id = $1 AND incarnation = $2 RETURNING 1)"
-    " SELECT (SELECT count(*) FROM mine) AS beats, (SELECT owner = $1 AND incarnation = $2 FROM partition WHERE id = $4) AS leads"
+    "SELECT p.epoch, p.owner, p.incarnation, b.beat, b.address, b.incarnation AS living FROM {leases} p"
+    " LEFT JOIN {brokers} b ON b.id = p.owner WHERE p.id = $1"
 )
 
 log = logging.getLogger(__name__)
@@ -77,29 +74,24 @@ class _Watch:
 
 
 class Lease:
-    """The lease of one partition, from the side of the broker *broker_id*. *clock* is a monotonic clock in seconds."""
+    """The lease of one partition, from the side of the broker that lives this *life*; *first* is that of partition 1, for all others."""
 
-    def __init__(
-        self,
-        server: Server,
-        broker_id: str,
-        partition_id: int,
-        *,
-        clock: Callable[[], float] = monotonic,
-        ttl_s: float = TTL_S,
-        beat_s: float = BEAT_S,
-    ) -> None:
-        self.address = ""  #: HOST:PORT of the broker, once it is known
+    def __init__(self, life: Life, partition_id: int = 1, first: "Lease | None" = None) -> None:
+        self.life = life
+        self.partition_id = partition_id
         self.when_lost: Callable[[StoreFailed], None] | None = None  #: is called when another broker leads, or may lead
-        self._server = server
-        self._broker_id, self._partition_id = broker_id, partition_id
-        self._clock, self._ttl_s, self._beat_s = clock, ttl_s, beat_s
-        self._incarnation = 0  # 0 until the first claim, and after this life was declared dead
+        self.leader = ""  #: who was seen to lead instead, for people
+        self._first = first
+        self._others: list[Lease] = []  # of a first one: those that go with it
         self._epoch = 0
+        self._is_serving = False  # the partition has been read since the lease was taken
+        self._taken = 0.0  # when the last claim was answered
         self._confirmed = 0.0  # when the last statement was sent that proved the lease
         self._watch: _Watch | None = None
-        self._beating: asyncio.Task[None] | None = None
-        self._connection: Connection | None = None  # for the beats alone, so that they go on during a long commit
+        self._news = asyncio.Event()  # the first lease may have been taken, or nobody waits for it any longer
+        life.leases.append(self)
+        if first is not None:
+            first._others.append(self)  # noqa: SLF001 - of its own kind
 
     @property
     def epoch(self) -> int:
@@ -108,7 +100,7 @@ class Lease:
 
     def leads(self) -> bool:
         """Whether no other broker can lead now, by the own clock."""
-        return self._epoch != 0 and self._clock() < self._confirmed + self._ttl_s
+        return self._epoch != 0 and self.now() < self._confirmed + self.life.ttl_s
 
     def confirm(self, sent: float) -> None:
         """Take note that a statement that was sent then has proved the lease."""
@@ -116,7 +108,11 @@ class Lease:
 
     def now(self) -> float:
         """Return the time for `confirm`."""
-        return self._clock()
+        return self.life.clock()
+
+    def was_held(self, sent: float) -> bool:
+        """Whether it is held, and was when a statement was sent then: the statement must have seen it."""
+        return self._epoch != 0 and self._taken <= sent
 
     # --- taking
 
@@ -124,7 +120,7 @@ class Lease:
         """Take the lease, or look once more whether its holder lives.
 
         Raises:
-            LeaseHeld: another broker leads, and has been seen to live, or not long enough to be dead.
+            LeaseHeld: another broker leads, and has been seen to live, or not long enough to be dead; or it leads partition 1.
 
         """
         try:
@@ -139,42 +135,85 @@ class Lease:
         """Begin to watch anew: while the database was away, nobody could see a leader's beats."""
         self._watch = None
 
+    async def wait_for_first(self) -> None:
+        """Wait for a while until partition 1 is led here, and its rows are read.
+
+        Raises:
+            LeaseHeld: it is not.
+
+        """
+        if self._first is None or self._first.is_serving:
+            return
+        self._news.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.life.patience_s):
+                await self._news.wait()
+        self._refuse_without_first()
+
+    def stop_waiting(self) -> None:
+        """Let nobody wait for partition 1 any longer."""
+        self._news.set()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the lease is held, and the partition was read since it was taken."""
+        return self._epoch != 0 and self._is_serving
+
+    def serve(self) -> None:
+        """Take note that the partition has been read: the others may be led here, too."""
+        self._is_serving = True
+        for other in self._others:
+            other.stop_waiting()
+
+    def _refuse_without_first(self) -> None:
+        if self._first is None or self._first.is_serving:
+            return
+        found = (
+            f"{self._first.leader} leads partition 1" if self._first.leader else "this one does not lead partition 1"
+        )
+        raise LeaseHeld(
+            f"Expected to lead partition {self.partition_id} beside partition 1, as one broker leads all, but found that {found}"
+        )
+
     async def _take(self, connection: Connection) -> Held:
-        if not self._incarnation:
-            self._incarnation = (await connection.row(_BEGIN, self._broker_id))["incarnation"]
-        seen = await connection.row(_LOOK, self._partition_id)
-        if seen["owner"] not in ("", self._broker_id) and await self._lives(seen):
-            raise LeaseHeld(
-                f"Expected to lead partition {self._partition_id}, but found that broker '{seen['owner']}' leads it"
-                + (f" at {seen['address']}" if seen["address"] else "")
-            )
-        sent = self._clock()
-        row = await connection.row(_CLAIM, self._partition_id, self._broker_id, self._incarnation, seen["epoch"])
+        self._refuse_without_first()
+        if self._first is None:
+            await self.life.begin(connection)
+        seen = await connection.row(self.life.statement(_LOOK), self.partition_id)
+        is_of_another = seen["owner"] not in ("", self.life.broker_id)
+        if is_of_another and self._first is None and await self._lives(seen):
+            self.leader = f"broker '{seen['owner']}'" + (f" at {seen['address']}" if seen["address"] else "")
+            raise LeaseHeld(f"Expected to lead partition {self.partition_id}, but found that {self.leader} leads it")
+        sent = self.now()
+        claim = self.life.statement(_CLAIM if self._first is None else _CLAIM_BESIDE_FIRST)
+        row = await connection.row(claim, self.partition_id, self.life.broker_id, self.life.number, seen["epoch"])
         if row is None:
             raise LeaseHeld(
-                f"Expected to lead partition {self._partition_id}, but found that another broker was quicker"
+                f"Expected to lead partition {self.partition_id}, but found that another broker was quicker"
             )
-        if seen["owner"] not in ("", self._broker_id):
-            log.warning("leadership taken over", extra={"partition": self._partition_id, "from": seen["owner"]})
-        return self._hold(Held(row["epoch"], row["batch"], row["next_key"]), sent)
+        self._refuse_without_first()  # it may have been lost meanwhile; then nobody minds this claim
+        if is_of_another:
+            log.warning("leadership taken over", extra={"partition": self.partition_id, "from": seen["owner"]})
+        return self._hold(row, sent)
 
     async def renew(self, connection: Connection) -> Held | None:
         """Begin a new epoch of the own lease. Waits for a commit of the old one that is still under way. None if the lease is lost.
 
         The epoch may be later than the one that is known: the answer of an earlier `renew` may have been lost too.
         """
-        sent = self._clock()
-        row = await connection.row(_RENEW, self._partition_id, self._epoch, self._broker_id, self._incarnation)
-        if row is None:
+        sent = self.now()
+        life = self.life
+        row = await connection.row(life.statement(_RENEW), self.partition_id, self._epoch, life.broker_id, life.number)
+        if row is None or (self._first is not None and not self._first.epoch):
             self.lose()
             return None
-        return self._hold(Held(row["epoch"], row["batch"], row["next_key"]), sent)
+        return self._hold(row, sent)
 
-    def _hold(self, held: Held, sent: float) -> Held:
-        self._epoch, self._watch = held.epoch, None
+    def _hold(self, row: Mapping[str, Any], sent: float) -> Held:
+        held = Held(row["epoch"], row["batch"], row["next_key"])
+        self._epoch, self._watch, self.leader, self._taken = held.epoch, None, "", self.now()
         self.confirm(sent)
-        if self._beating is None or self._beating.done():
-            self._beating = asyncio.create_task(self._beat_on())
+        self.life.beat_on()
         return held
 
     async def _lives(self, seen: Mapping[str, Any]) -> bool:
@@ -184,80 +223,41 @@ class Lease:
             return False  # that life of the broker has ended, and a later one does not lead
         watch = self._watch
         if watch is None or watch.life != life:
-            self._watch = _Watch(life, beat, self._clock())
+            self._watch = _Watch(life, beat, self.now())
             return True
         if watch.beat != beat:
-            watch.beat, watch.since, watch.refusals = beat, self._clock(), 0
+            watch.beat, watch.since, watch.refusals = beat, self.now(), 0
             return True
         watch.refusals = watch.refusals + 1 if seen["address"] and await refuses(seen["address"]) else 0
-        return watch.refusals < REFUSALS and self._clock() < watch.since + self._ttl_s
+        return watch.refusals < REFUSALS and self.now() < watch.since + self.life.ttl_s
 
     # --- holding
 
-    async def _beat_on(self) -> None:
-        """Raise the own beat again and again, until the lease is lost."""
-        try:
-            while self._epoch:
-                await asyncio.sleep(self._beat_s)
-                if self._epoch:
-                    await self.beat()
-        finally:
-            self._drop_connection()
-
-    async def beat(self) -> None:
-        """Tell the others that this broker lives, and learn whether it leads; without an answer, the time that is left decides."""
-        sent = self._clock()
-        try:
-            if self._connection is None or not self._connection.is_open:
-                self._connection = await self._server.connect()
-            row = await self._connection.row(
-                _BEAT, self._broker_id, self._incarnation, self.address, self._partition_id
-            )
-        except Exception as error:  # noqa: BLE001 - the database is away
-            log.debug("no beat", extra={"error": str(error)})
-            self._drop_connection()
-        else:
-            self._learn(row, sent)
-        self.check()
-
-    def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.drop()
-
-    def _learn(self, row: Mapping[str, Any], sent: float) -> None:
-        if not row["beats"]:
-            self._incarnation = 0
-            self._lost("this broker was declared dead")
-        elif row["leads"]:
-            self.confirm(sent)
-        elif self._epoch:
-            self._lost("another broker has taken the partition over")
-
     def check(self) -> None:
         """Give up leading if nothing has confirmed the lease for too long."""
-        if self._epoch and not self.leads():
-            self._lost(f"nothing has confirmed that for {self._ttl_s:g} s")
+        if not self.leads():
+            self.lost(f"nothing has confirmed that for {self.life.ttl_s:g} s")
 
-    def _lost(self, found: str) -> None:
-        self.lose()
-        if self.when_lost is not None:
-            self.when_lost(StoreFailed(f"Expected to lead partition {self._partition_id}, but found that {found}"))
+    def lost(self, found: str) -> None:
+        """Lead no more, if it does, and say so: *found* is the reason."""
+        if self._epoch:
+            self.lose()
+            if self.when_lost is not None:
+                self.when_lost(StoreFailed(f"Expected to lead partition {self.partition_id}, but found that {found}"))
 
     def lose(self) -> None:
-        """Lead no more. The next `take` begins anew."""
-        self._epoch = 0
+        """Lead no more. The next `take` begins anew. Who does not lead partition 1 leads no other one."""
+        self._epoch, self._is_serving = 0, False
+        for other in self._others:
+            other.lost("this broker does not lead partition 1 any more")
 
     async def release(self, connection: Connection | None) -> None:
         """Let another broker lead at once, and stop beating. Whether the database hears of it does not matter."""
-        epoch, self._epoch = self._epoch, 0
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait({self._beating})
-            self._beating = None
+        epoch, self._epoch, self._is_serving = self._epoch, 0, False
+        await self.life.stop()
         if connection is not None and epoch:
             with suppress(Exception):
-                await connection.row(_RELEASE, self._partition_id, epoch)
+                await connection.row(self.life.statement(_RELEASE), self.partition_id, epoch)
 
 
 async def refuses(address: str) -> bool:

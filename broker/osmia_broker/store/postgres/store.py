@@ -40,11 +40,13 @@ T = TypeVar("T")
 
 
 class PostgresStore:
-    """The `Store` of one partition in the database of *server*, as long as this broker holds its *lease*."""
+    """The `Store` of one of *partitions* in the database of *server*, as long as this broker holds its *lease*."""
 
-    def __init__(self, server: Server, lease: Lease, *, partition_id: int = 1, resolve_s: float = RESOLVE_S) -> None:
+    def __init__(self, server: Server, lease: Lease, *, partitions: int = 1, resolve_s: float = RESOLVE_S) -> None:
         self.lease = lease
-        self._server, self._partition_id = server, partition_id
+        self._server, self._partition_id, self._partitions = server, lease.partition_id, partitions
+        self._is_closing = False
+        self._is_up_to_date = False  # the tables are there and of the newest version
         self._resolve_s = resolve_s
         self._connection: Connection | None = None
         self._batch = 0  # the number of the last commit
@@ -66,6 +68,8 @@ class PostgresStore:
 
     def close(self) -> "asyncio.Future[None]":
         """Give lease and connection back, after the calls that were made before. Safe to call twice."""
+        self._is_closing = True
+        self.lease.stop_waiting()
         return self._in_turn(self._close())
 
     # --- one call at a time
@@ -112,15 +116,18 @@ class PostgresStore:
     # --- opening and closing
 
     async def _open(self) -> Start:
+        if self._is_up_to_date and not self._is_closing:  # even a broker that only waits makes or migrates all tables
+            await self.lease.wait_for_first()
         connection = self._connection
         if connection is None or not connection.is_open:
             self._drop()
             try:
-                self._connection = connection = await self._server.connect()
+                self._connection = connection = await self._server.connect(self._partition_id)
             except StoreFailed:
                 self.lease.saw_nothing()
                 raise
-            await bring_up_to_date(connection, self._server.url, self._partition_id)
+            await bring_up_to_date(connection, self._server, self._partition_id, self._partitions)
+            self._is_up_to_date = True
         held = await self._take(connection)
         self._batch = held.batch
         answer = iter(await connection.slow_row(_START, 1))
@@ -129,6 +136,7 @@ class PostgresStore:
         earliest = load.earliest(load.rows_in(answer))
         kept = Filter()
         await connection.pairs(_KEPT_MESSAGES, lambda found: kept.add_all((row[0], row[1]) for row in found))
+        self.lease.serve()
         return Start(held.next_key, definitions, earliest[0][0] if earliest else None, holders, kept)
 
     async def _take(self, connection: Connection) -> Held:
@@ -148,6 +156,7 @@ class PostgresStore:
             ) from None
 
     async def _close(self) -> None:
+        self._is_closing = False
         connection, self._connection = self._connection, None
         await self.lease.release(connection if connection is not None and connection.is_open else None)
         if connection is not None:
@@ -171,7 +180,11 @@ class PostgresStore:
             sent = self.lease.now()
             try:
                 text, values = commit(
-                    changes, partition=self._partition_id, epoch=self.lease.epoch, batch=self._batch + 1
+                    changes,
+                    leases=self._server.table("partition"),
+                    partition=self._partition_id,
+                    epoch=self.lease.epoch,
+                    batch=self._batch + 1,
                 )
                 row = await self._opened().row(text, *values)
             except Exception as error:  # noqa: BLE001 - what it means is found out
@@ -212,7 +225,7 @@ class PostgresStore:
         while True:
             self._drop()
             try:
-                connection = await self._server.connect()
+                connection = await self._server.connect(self._partition_id)
                 self._connection = connection
                 held = await self.lease.renew(connection)
                 break

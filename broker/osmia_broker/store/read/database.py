@@ -8,9 +8,10 @@ connection when the statement has stopped.
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from copy import copy
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Executable
@@ -53,6 +54,7 @@ class Source(Protocol):
 
     name: str  #: in messages
     errors: tuple[type[Exception], ...]  #: the failures of the database and its driver
+    shares_connections: bool  #: whether a connection to it reads the other partitions too
     keeps_order: bool  #: whether it joins in the order of the table that is read first
 
     def open_engine(self, connections: int) -> "AsyncEngine":
@@ -60,6 +62,13 @@ class Source(Protocol):
 
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Begin a transaction that sees one moment, and return the driver's connection for `interrupt`."""
+
+    def joined(self, others: "Sequence[Any]") -> "Source":
+        """Return a source of the rows of this partition and of the *others*, which are of the same kind."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The execution options of its statements, once a transaction has begun."""
 
     async def interrupt(self, driver: Any) -> None:
         """Interrupt the statement that runs on the driver's connection, if any."""
@@ -71,7 +80,8 @@ class Snapshot:
     def __init__(self, source: Source, connection: "AsyncConnection") -> None:
         self.keeps_order = source.keeps_order
         self._source = source
-        self._connection = connection
+        self.connection = connection
+        self._turn = asyncio.Lock()  # of those who read different partitions over one connection
         self._driver: Any = None  # the driver's own connection, once there is one
         self._step: asyncio.Task[Any] | None = None  # the work of the driver, at most one at a time
         self._is_stopped = False
@@ -96,7 +106,16 @@ class Snapshot:
             Unavailable: the read side is closing.
 
         """
-        return await self._take(self._execute(statement, values))
+        return await self.values_in(self._source, statement, values)
+
+    async def values_in(self, source: Source, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
+        """Read the result in *source*, which shares its connections with that of the snapshot. Raises as `values`."""
+        async with self._turn:
+            return await self._take(self._execute(source, statement, values))
+
+    def beside(self, source: Source) -> "Snapshot":
+        """Return the rows of *source* at the same moment, over the same connection."""
+        return _Beside(self, source)
 
     async def stop(self) -> None:
         """Interrupt the running statement, refuse further ones, and return when the driver is idle."""
@@ -112,10 +131,10 @@ class Snapshot:
         await self.stop()
         if self._step is not None and not self._step.cancelled():
             self._step.exception()  # the caller has left or has it already; asyncio would log it
-        if self._connection.sync_connection is None:
+        if self.connection.sync_connection is None:
             return  # none was opened
         with suppress(*self._source.errors):  # a connection that fails here is replaced
-            await self._connection.close()
+            await self.connection.close()
 
     async def _take(self, step: Coroutine[Any, Any, T]) -> T:
         """Run *step* to its end, even if the caller leaves: a cancelled driver would first wait for its statement, then be closed."""
@@ -127,28 +146,92 @@ class Snapshot:
         return task.result()
 
     async def _begin(self) -> None:
-        await self._connection.start()
-        self._driver = await self._source.begin(self._connection)
+        await self.connection.start()
+        self._driver = await self._source.begin(self.connection)
 
-    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
+    async def _execute(self, source: Source, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
         if self._is_stopped:
             return []
-        return list((await self._connection.execute(statement, values)).all())
+        found = await self.connection.execute(statement, values, execution_options=source.options)
+        return list(found.all())
+
+
+class _Beside(Snapshot):
+    """The rows of one partition more, at the moment of another snapshot, which alone begins and ends."""
+
+    def __init__(self, snapshot: Snapshot, source: Source) -> None:
+        super().__init__(source, snapshot.connection)
+        self._snapshot = snapshot
+
+    async def values(self, statement: Executable, values: Mapping[str, Any]) -> list[Any]:
+        """Read the result of *statement* with these parameter values. Raises as that of the other one."""
+        return await self._snapshot.values_in(self._source, statement, values)
+
+
+class Connections:
+    """The connections to a database, or to one server with all partitions."""
+
+    def __init__(self, source: Source, threads: Executor, number: int) -> None:
+        self.free = asyncio.Semaphore(number)
+        self.snapshots: set[Snapshot] = set()
+        self._source, self._threads, self._number = source, threads, number
+        self.engine: AsyncEngine | None = None
+        self._opening = asyncio.Lock()
+        self.ending: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    async def opened(self) -> "AsyncEngine":
+        """Return the engine; the first caller makes it."""
+        async with self._opening:
+            self.check_open()
+            if self.engine is None:
+                loop = asyncio.get_running_loop()
+                self.engine = await loop.run_in_executor(self._threads, self._source.open_engine, self._number)
+            return self.engine
+
+    def end(self, snapshot: Snapshot) -> "asyncio.Task[None]":
+        """Begin to end *snapshot*."""
+        ending = asyncio.create_task(self._end(snapshot))
+        self.ending.add(ending)
+        ending.add_done_callback(self.ending.discard)
+        return ending
+
+    async def _end(self, snapshot: Snapshot) -> None:
+        try:
+            await snapshot.end()
+        finally:
+            self.snapshots.discard(snapshot)
+            self.free.release()
+
+    def check_open(self) -> None:
+        """Refuse whoever asks while they close."""
+        if self._is_closed:
+            raise stopping()
+
+    async def close(self) -> None:
+        """Stop every question and close the connections. Safe to call twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await asyncio.gather(*(snapshot.stop() for snapshot in self.snapshots))
+        for _ in range(self._number):  # when all are free, no question is left
+            await self.free.acquire()
+        if self.engine is not None:
+            await self.engine.dispose()
 
 
 class Database:
     """Gives snapshots of the database *source*. The first question opens it, in one of *threads*."""
 
     def __init__(self, source: Source, threads: Executor, connections: int = CONNECTIONS) -> None:
-        self._source = source
-        self._threads = threads
-        self._connections = connections
-        self._engine: AsyncEngine | None = None
-        self._opening = asyncio.Lock()
-        self._free = asyncio.Semaphore(connections)
-        self._snapshots: set[Snapshot] = set()
-        self._ending: set[asyncio.Task[None]] = set()
-        self._is_closed = False
+        self.source = source
+        self.connections = Connections(source, threads, connections)
+
+    def beside(self, source: Source) -> "Database":
+        """Return the database of a partition more, which is read over the same connections."""
+        other = copy(self)
+        other.source = source
+        return other
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:
@@ -160,54 +243,31 @@ class Database:
             Unavailable: the read side is closing.
 
         """
+        connections = self.connections
         try:
-            engine = await self._opened()
+            engine = await connections.opened()
         except (OSError, ImportError) as error:  # its modules are files too
             raise self._failure(error) from error
-        await self._free.acquire()
-        snapshot = Snapshot(self._source, engine.connect())
-        self._snapshots.add(snapshot)
+        await connections.free.acquire()
+        snapshot = Snapshot(self.source, engine.connect())
+        connections.snapshots.add(snapshot)
         try:
-            self._check_open()
+            connections.check_open()
             await snapshot.begin()
             yield snapshot
         except OSError as error:
             raise self._failure(error) from error
-        except self._source.errors as error:
+        except self.source.errors as error:
             raise self._failure(error) from error
         finally:
             is_left = snapshot.is_busy
-            ending = asyncio.create_task(self._end(snapshot))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
+            ending = connections.end(snapshot)
             if not is_left:  # a caller who leaves need not wait until the statement has stopped
                 await asyncio.wait({ending})
 
     async def close(self) -> None:
         """Stop every question and close the connections. Safe to call twice."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        await asyncio.gather(*(snapshot.stop() for snapshot in self._snapshots))
-        for _ in range(self._connections):  # when all are free, no question is left
-            await self._free.acquire()
-        if self._engine is not None:
-            await self._engine.dispose()
-
-    async def _end(self, snapshot: Snapshot) -> None:
-        try:
-            await snapshot.end()
-        finally:
-            self._snapshots.discard(snapshot)
-            self._free.release()
-
-    async def _opened(self) -> "AsyncEngine":
-        async with self._opening:
-            self._check_open()
-            if self._engine is None:
-                loop = asyncio.get_running_loop()
-                self._engine = await loop.run_in_executor(self._threads, self._source.open_engine, self._connections)
-            return self._engine
+        await self.connections.close()
 
     def _failure(self, error: Exception) -> OsmiaError:
         """Make the refusal of a question that *error* has stopped."""
@@ -216,8 +276,15 @@ class Database:
                 "Expected a free file descriptor to read the database, but found none; close connections, or raise the limit of open"
                 " files (ulimit -n)"
             )
-        return StoreFailed(f"Expected the database {self._source.name} to answer, but found: {reason(error)}")
+        return StoreFailed(f"Expected the database {self.source.name} to answer, but found: {reason(error)}")
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise stopping()
+
+@asynccontextmanager
+async def snapshots_of(databases: Sequence[Database]) -> AsyncIterator[list[Snapshot]]:
+    """Give a snapshot of each of *databases*; those that share connections are read over one. Raises as `Database.snapshot`."""
+    async with AsyncExitStack() as opened:
+        found: dict[int, Snapshot] = {}
+        for one in databases:
+            if id(one.connections) not in found:
+                found[id(one.connections)] = await opened.enter_async_context(one.snapshot())
+        yield [found[id(one.connections)].beside(one.source) for one in databases]

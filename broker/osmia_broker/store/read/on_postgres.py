@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Integer, event
+from sqlalchemy import BigInteger, Integer, Table, event
+from sqlalchemy.dialects.postgresql.base import PGCompiler
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.addresses import without_password
 from osmia_broker.errors import StoreFailed
+from osmia_broker.state.cluster_tables import SAME_IN_ALL
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason
+from osmia_broker.store.postgres.schemas import quoted, schema_of
 from osmia_broker.store.read import dialect
 
 if TYPE_CHECKING:
@@ -32,15 +37,44 @@ _INTERRUPTED, _READ_ONLY = "57014", "25006"
 log = logging.getLogger(__name__)
 
 
+class _Place:
+    """The schema that a connection finds first, which is that of partition 1; known once there was a connection."""
+
+    schema = ""
+
+
+def sources(url: str, partitions: int) -> "list[PostgresSource]":
+    """Return the partitions of the database at *url* as sources to read, in order of their numbers."""
+    place = _Place()
+    return [PostgresSource(url, number, place) for number in range(1, partitions + 1)]
+
+
 class PostgresSource:
-    """The database at *url* as one to read."""
+    """A partition of the database at *url* as one to read; all partitions have the same *place*."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, OSError)
     keeps_order = False
+    shares_connections = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, partition: int = 1, place: _Place | None = None) -> None:
         self._url = url
+        self._partition = partition
+        self._place = place or _Place()
         self.name = without_password(url)
+
+    def joined(self, others: "Sequence[PostgresSource]") -> "PostgresSource":
+        """Return a source of the rows of this partition and of the *others*."""
+        return _Joined(self._url, len(others) + 1)
+
+    @property
+    def schema(self) -> str:
+        """The schema of the partition, once a transaction has begun."""
+        return schema_of(self._place.schema, self._partition)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The execution options of its statements: they name the schema, for the connections are for all partitions."""
+        return {} if self._partition == 1 else {"schema_translate_map": {None: self.schema}}
 
     def open_engine(self, connections: int) -> "AsyncEngine":
         """Make an engine over a pool of *connections*. It opens none of them yet."""
@@ -67,7 +101,10 @@ class PostgresSource:
 
     async def begin(self, connection: "AsyncConnection") -> Any:
         """Return the driver's connection for `interrupt`. The first statement begins a transaction that sees one moment."""
-        return (await connection.get_raw_connection()).driver_connection
+        driver_connection: Any = (await connection.get_raw_connection()).driver_connection
+        if not self._place.schema:
+            self._place.schema = str(await driver_connection.fetchval("SELECT current_schema()"))
+        return driver_connection
 
     async def interrupt(self, driver_connection: Any) -> None:
         """Interrupt the statement that runs on the driver's connection, if any; a connection of its own tells the server so."""
@@ -82,6 +119,50 @@ class PostgresSource:
         except Exception as error:  # noqa: BLE001 - then the connection is shut down instead
             log.debug("interrupted the hard way", extra={"error": reason(error)})
             driver_connection.terminate()
+
+
+class _Joined(PostgresSource):
+    """All partitions of a database, read together. What belongs to the whole cluster is the same in all, so it is read from the first."""
+
+    def __init__(self, url: str, partitions: int) -> None:
+        super().__init__(url)
+        self._partitions = partitions
+        self._several = {kind.table for kind in KINDS.values() if kind.row_type not in SAME_IN_ALL}
+
+    def open_engine(self, connections: int) -> "AsyncEngine":
+        """Make an engine over a pool of *connections*. It opens none of them yet."""
+        engine = super().open_engine(connections)
+        written_by = engine.dialect.statement_compiler
+        engine.dialect.statement_compiler = type("OfAll", (_OfAll, written_by), {"source": self})
+        return engine
+
+    def rows_of(self, table: Table) -> str:
+        """Return the rows of *table* in all partitions as a part of a statement; empty if the first partition has them all.
+
+        It is no view: whoever migrates the tables would have to remove it first.
+        """
+        if table.name not in self._several:
+            return ""
+        columns = ", ".join(quoted(column.name) for column in table.columns)
+        schemas = (schema_of(self._place.schema, number) for number in range(1, self._partitions + 1))
+        parts = (f"SELECT {columns} FROM {quoted(schema)}.{quoted(table.name)}" for schema in schemas)
+        return f"({' UNION ALL '.join(parts)})"
+
+
+class _OfAll(PGCompiler):
+    """Writes the rows of all partitions in the place of a table."""
+
+    source: _Joined
+
+    def visit_table(self, table: Any, asfrom: Any = False, *given: Any, **options: Any) -> str:
+        rows = self.source.rows_of(table) if asfrom else ""
+        if not rows:
+            return str(super().visit_table(table, asfrom, *given, **options))  # type: ignore[no-untyped-call]  # it has no types
+        linter, alias = options.get("from_linter"), options.get("enclosing_alias")
+        if linter:
+            linter.froms[table] = table.fullname
+        is_named = alias is not None and alias.element is table
+        return rows if is_named else f"{rows} AS {self.preparer.quote(table.name)}"
 
 
 def _replace(context: "ExceptionContext") -> None:

@@ -5,6 +5,7 @@ SQLAlchemy's asyncio part and the driver are imported at the first question, not
 
 import logging
 import sqlite3
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from osmia_broker.errors import Unsupported
-from osmia_broker.state.cluster_tables import CLUSTER_TYPES
+from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
-from osmia_broker.state.rows import Resource
 from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import dialect, numbers
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-_SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})
 CACHE_KIB = 16_384  # of each connection: the index of 100,000 open user tasks has 13 MB
 
 
@@ -42,11 +41,17 @@ class SqliteSource:
 
     errors: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
     keeps_order = True  # it joins in the order of the table that is read first
+    shares_connections = False
+    options: Mapping[str, Any] = {}
 
     def __init__(self, path: Path, *others: Path) -> None:
-        self._path = path
+        self.path = path
         self._others = others
         self.name = path.name
+
+    def joined(self, others: Sequence["SqliteSource"]) -> "SqliteSource":
+        """Return a source of the rows of this file and of the *others*."""
+        return SqliteSource(self.path, *(one.path for one in others))
 
     def open_engine(self, connections: int) -> "AsyncEngine":
         """Make an engine that reads the file over a pool of *connections*. It opens none of them yet."""
@@ -58,8 +63,8 @@ class SqliteSource:
             )
         # At level debug, the driver logs every statement with its values.
         logging.getLogger("aiosqlite").setLevel(logging.WARNING)
-        place = {"vfs": "memdb"} if self._path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
-        url = URL.create("sqlite+aiosqlite", database=self._path.absolute().as_uri(), query={**place, "uri": "true"})
+        place = {"vfs": "memdb"} if self.path.is_relative_to(IN_MEMORY) else {"mode": "ro"}
+        url = URL.create("sqlite+aiosqlite", database=self.path.absolute().as_uri(), query={**place, "uri": "true"})
         engine = create_async_engine(
             url,
             pool_size=connections,
@@ -80,7 +85,7 @@ class SqliteSource:
             cursor.execute(f"ATTACH DATABASE ? AS other_{number}", (f"{path.absolute().as_uri()}?mode=ro",))
         places = ["main", *(f"other_{number}" for number in range(len(self._others)))]
         for kind in KINDS.values():
-            if kind.row_type not in _SAME_IN_ALL:
+            if kind.row_type not in SAME_IN_ALL:
                 parts = " UNION ALL ".join(f"SELECT * FROM {place}.{kind.table}" for place in places)
                 cursor.execute(f"CREATE TEMP VIEW {kind.table} AS {parts}")
         cursor.close()

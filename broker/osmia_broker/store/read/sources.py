@@ -39,9 +39,9 @@ class Sources:
         self, *places: Path | Source, time_limit_s: float = TIME_LIMIT_S, questions_max: int = QUESTIONS_MAX
     ) -> None:
         self._threads = ThreadPoolExecutor(1, "osmia-read")  # one is enough: parsing holds the interpreter lock
-        connections = CONNECTIONS if len(places) == 1 else SHARED_CONNECTIONS
-        databases = [Database(_source(place), self._threads, connections) for place in places]
-        self.database = databases[0]
+        databases = self._databases([*map(_source, places)])
+        self.database = self.leases = databases[0]
+        self.number = 1  #: of the partition
         self.definitions = Definitions()
         self.element_names = ElementNames(self.database, self._threads)
         self.time_limit_s = time_limit_s
@@ -52,13 +52,25 @@ class Sources:
             self  #: reads the rows of all partitions at once: slower for lists, but right for numbers of groups
         )
         if len(databases) > 1:
-            self.together = self._part(Database(_joined(places), self._threads, SHARED_CONNECTIONS))
-            self.parts = tuple(self._part(one) for one in databases)
+            first, *others = map(_source, places)
+            self.together = self._part(Database(first.joined(others), self._threads, SHARED_CONNECTIONS), 1)
+            self.parts = tuple(self._part(one, number) for number, one in enumerate(databases, 1))
+            if not first.shares_connections:
+                for part in self.parts:
+                    part.leases = part.database
 
-    def _part(self, database: Database) -> "Sources":
+    def _databases(self, sources: Sequence[Source]) -> list[Database]:
+        """Return the database of each source, over connections of its own, or over the same ones where the sources share them."""
+        first, *others = sources
+        if not others or first.shares_connections:
+            database = Database(first, self._threads, CONNECTIONS)
+            return [database, *map(database.beside, others)]
+        return [Database(one, self._threads, SHARED_CONNECTIONS) for one in sources]
+
+    def _part(self, database: Database, number: int) -> "Sources":
         """Return the sources of one partition. It shares what is the same in all."""
         part = copy(self)
-        part.database, part.parts, part.together = database, (part,), part
+        part.database, part.number, part.parts, part.together = database, number, (part,), part
         return part
 
     def part_of(self, key: object) -> "Sources":
@@ -77,12 +89,6 @@ class Sources:
 
 def _source(place: Path | Source) -> Source:
     return SqliteSource(place) if isinstance(place, Path) else place
-
-
-def _joined(places: Sequence[Path | Source]) -> Source:
-    paths = [place for place in places if isinstance(place, Path)]
-    assert len(paths) == len(places), "only SQLite has a file for each partition"
-    return SqliteSource(*paths)
 
 
 S = TypeVar("S", bound=Sources)

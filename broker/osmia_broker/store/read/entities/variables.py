@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal_column, not_, select
+from sqlalchemy import Select, and_, bindparam, func, literal_column, not_, select
 
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect, numbers
@@ -69,7 +69,7 @@ _is_effective = and_(_variable.c.scope_key.in_(select(_scope.c.value)), not_(_is
 EFFECTIVE_VARIABLES = _entity(shortens=True, where=_is_effective)
 WHOLE_EFFECTIVE_VARIABLES = _entity(shortens=False, where=_is_effective)
 
-_NEXT_KEY: Select[Any] = select(schema.partition.c.next_key)
+_NEXT_KEY: Select[Any] = select(schema.partition.c.next_key).where(schema.partition.c.id == bindparam("partition"))
 _OF_SCOPES: Select[Any] = select(_variable.c.scope_key, _variable.c.name).where(
     dialect.among(_variable.c.scope_key, SCOPES)
 )
@@ -97,7 +97,8 @@ def _all_places(found: list[list[tuple[int, str]]], _given: object) -> list[tupl
 @question(of_all(_all_places))
 async def _places(sources: Sources, key: int) -> list[tuple[int, str]]:
     """Return the scopes and names of the variables that may have this key."""
+    async with sources.leases.snapshot() as snapshot:
+        ((next_key,),) = await snapshot.values(_NEXT_KEY, {"partition": sources.number})
+    scopes = dialect.array(numbers.scopes_of(key, next_key))
     async with sources.database.snapshot() as snapshot:
-        ((next_key,),) = await snapshot.values(_NEXT_KEY, {})
-        scopes = dialect.array(numbers.scopes_of(key, next_key))
         return [tuple(row) for row in await snapshot.values(_OF_SCOPES, {SCOPES: scopes})]

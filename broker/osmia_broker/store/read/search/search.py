@@ -7,7 +7,6 @@ An answer includes each command that was answered before, and all of it is of on
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from sqlalchemy import Select
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.database import Snapshot
+from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
 from osmia_broker.store.read.search.filters import Leaf, Parsed
@@ -101,8 +100,7 @@ async def search(
     used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
     own = await entity.prepare(sources.parts[0], used_names) | (given or {})
     parsed.parameters.update(own)
-    async with AsyncExitStack() as opened:
-        snapshots = [await opened.enter_async_context(part.database.snapshot()) for part in _parts(sources, entity)]
+    async with snapshots_of([part.database for part in _parts(sources, entity)]) as snapshots:
         keys, total, counted = await _keys(
             snapshots, entity, parsed, order, page, total_max=TOTAL_MAX if total_max is None else total_max
         )
