@@ -22,6 +22,22 @@ from osmia_broker.cli.app import COMMANDS, _summaries, run
         ("broker --port 1", "osmia broker --grpc-port PORT"),
         ("demo --data-dir x", "osmia demo --keep DIR"),
         ("tasks --nothing-like-it", "osmia tasks --help"),
+        ("version", "osmia --version"),
+        ("stop", "Ctrl-C"),
+        ("list", "osmia tasks, osmia instances"),
+        ("claim 4", "osmia task claim"),
+        ("complete 4", "osmia task complete or osmia job complete"),
+        ("resolve 4", "osmia incident resolve"),
+        ("publish paid", "osmia message publish"),
+        ("instnces", "osmia instances"),
+        ("nothing-like-it", "osmia --help"),
+        ("task list", "osmia tasks"),
+        ("task show", "osmia tasks   (it lists the keys)"),
+        ("process delete", "osmia processes   (it lists the keys)"),
+        ("task claim abc", "osmia tasks   (it lists the keys)"),
+        ("incident resolve x", "osmia incidents   (it lists the keys)"),
+        ("start dinner guests=(4) two", "osmia start PROCESS_ID --var NAME=VALUE"),
+        ("message publish paid f(7) 8", "osmia message publish NAME --correlation-key f(7)"),
         ("feel 1 --bind x", "osmia feel --help"),
         ("events --kind incidnt", "--kind incident"),
         ("broker --grpc-port abc", "osmia broker --grpc-port 26500"),
@@ -36,6 +52,23 @@ def test_a_mistake_names_what_was_meant(capsys, line, mend):
     tried = [one for one in capsys.readouterr().err.splitlines() if one.startswith("  try: ")]
     assert len(tried) == 1
     assert mend in tried[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("start", "Error: Expected PROCESS_ID, but found no more words."),
+        ("task show", "Error: Expected KEY, but found no more words."),
+        ("task show abc", "Error: Expected KEY to be a whole number."),
+        ("incident resolve 1 x", "Error: Expected KEY to be a whole number."),
+        ("tasks --limit few", "Error: Expected --limit to be a whole number."),
+        ("task lst", "Error: There is no command 'lst'."),
+        ("message publish paid 7", "Error: There is no place for '7'."),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(capsys, line, sentence):
+    assert run(line.split()) == 2
+    assert capsys.readouterr().err.splitlines()[0] == sentence
 
 
 def test_a_text_without_quotes_in_the_settings_file_is_explained(capsys, tmp_path):

@@ -81,7 +81,7 @@ def test_a_command_calls_the_broker_of_its_profile(said, running):
         (4, "profile remove nothing", "There is no profile 'nothing'."),
         (4, "--profile wrok status", "try: --profile work"),
         (2, "profile add x not:an:address", "Expected"),
-        (2, "profile add x", "Missing argument"),
+        (2, "profile add x", "but found no more words"),
     ],
 )
 def test_mistakes_with_profiles(said, code, words, told):

@@ -141,7 +141,7 @@ def test_a_held_completion_is_undone(osmia, task):
         (1, "complete KEY --hold 2m", "hold_ms"),
         (2, "complete KEY --hold soon", "a duration"),
         (1, "save-filter x priority:high", "Expected 'priority:' to be a whole number"),
-        (2, "save-filter x  ", "Missing argument"),
+        (2, "save-filter x  ", "but found no more words"),
         (2, "snooze KEY --user anna", "No time is given."),
         (1, "snooze KEY soon --user anna", "Expected a time such as 2h"),
         (1, "snooze KEY 2020-01-01 --user anna", "which is over"),

@@ -78,7 +78,21 @@ COMMANDS = {
     "completion": "",
 }  #: each command, a module of that name too, with its line of the help; without text, it shares the line above
 HEAD = "A broker for work that waits, mostly for people. Begin with `osmia demo`."
-OPTIONS_MEANT = {"help": "osmia --help", "version": "osmia --version"}  #: words that are commands of other programs
+OTHER_WORDS = {
+    "help": "osmia --help",
+    "version": "osmia --version",
+    "list": "osmia tasks, osmia instances or osmia processes",
+    "ls": "osmia tasks, osmia instances or osmia processes",
+    "ps": "osmia instances",
+    "info": "osmia status",
+    "health": "osmia status",
+    "logs": "osmia events",
+    "serve": "osmia broker",
+    "server": "osmia broker",
+    "stop": "Ctrl-C where the broker runs, or `kill` with the number of its process; it ends cleanly",
+    "create": "osmia start PROCESS_ID",
+    "validate": "osmia lint FILE",
+}  #: words that are commands of other programs, and what says the same here
 
 
 class Commands(TyperGroup):
@@ -116,9 +130,16 @@ class Commands(TyperGroup):
         """Return the command that *args* begin with. A misspelt one is refused with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(args[0], COMMANDS, n=1)
-            mend = OPTIONS_MEANT.get(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
+            mend = OTHER_WORDS.get(args[0]) or _with_noun(args[0]) or (f"osmia {near[0]}" if near else "osmia --help")
             raise Failure(Exit.USAGE, f"There is no command '{args[0]}'.", mend=mend, code="USAGE")
         return super().resolve_command(ctx, args)
+
+
+def _with_noun(verb: str) -> str:
+    """Return the commands that have *verb* behind their noun: `claim` is that of `osmia task claim`. Empty if none has."""
+    modules = ((name, importlib.import_module(f"osmia_broker.cli.{name}")) for name in COMMANDS)
+    nouns = [name for name, module in modules if verb in getattr(typer.main.get_command(module.app), "commands", {})]
+    return " or ".join(f"osmia {noun} {verb}" for noun in nouns)
 
 
 def _summaries() -> list[tuple[str, str]]:

@@ -44,7 +44,8 @@ def incidents(
         )
         rows = [incident_row(one) for one in first(session, found, limit)]
         missing = "" if rows else missing_process(client, process)
-    session.list(rows, INCIDENT_COLUMNS, empty=missing or "No such incidents.")
+    narrowed = process or instance or kind or is_resolved
+    session.list(rows, INCIDENT_COLUMNS, empty=missing or ("No such incidents." if narrowed else "No open incidents."))
 
 
 def kind_of_incident(text: str) -> str:

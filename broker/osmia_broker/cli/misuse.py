@@ -34,6 +34,10 @@ EXTRA = {
 }  #: by command: the words that say a surplus argument; `{}` is the argument
 
 
+def _missing(found: "re.Match[str]") -> str:
+    return f"Expected {found[1].upper()}, but found no more words."
+
+
 def _choices(found: "re.Match[str]") -> str:
     option, value, choices = found.groups()
     return f"Expected {option} to be one of {choices.replace(chr(39), '')}, but found {value}."
@@ -41,24 +45,36 @@ def _choices(found: "re.Match[str]") -> str:
 
 SENTENCES = (
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Value error, ('.*') is not one of (.*?)\.?$"), _choices),
+    (
+        re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be a valid integer.*$"),
+        r"Expected \1 to be a whole number.",
+    ),
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Input should be ([^,]*).*$"), r"Expected \1 to be \2."),
     (re.compile(r"^Invalid value for '([^']+)'(?: / '-\w')?: Expected (.*)$"), r"Expected \1 to be \2."),
     (re.compile(r"^No such option: (\S+).*$"), r"There is no option '\1'."),
+    (re.compile(r"^Missing argument '([^']+)'.*$"), _missing),
+    (re.compile(r"^No such command (\S+)\.$"), r"There is no command \1."),
     (re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((.*)\)$"), r"There is no place for '\1'."),
 )  #: what Typer and its parsers say, and the sentence for a person
 UNKNOWN_OPTION = re.compile(r"^No such option: ([^\s.]+)")
-SURPLUS = re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((\S+)")
+SURPLUS = re.compile(r"^Got unexpected extra arguments?(?:\(s\))? \((\S+?)(?: .*)?\)$")
+SEVERAL = re.compile(r"^Expected (\S+?)\.\.\. to be ")  # an argument that may stand several times
+NO_KEY = re.compile(r"^(?:Missing argument|Invalid value for) 'KEY(?:\|ID)?(?:\.\.\.)?'")
 
 
 def misuse(message: str, context: Any, commands: dict[str, str]) -> Failure:
     """Return the failure for *message*, which Typer gives in *context* (None outside of all commands). *commands* are all of `osmia`."""
     path = context.command_path if context is not None else "osmia"
     mend = _meant(message, context, path) or f"{path} --help"
-    if context is not None and message.startswith("No such command 'list'"):
-        wanted = LISTS.get(context.command.name or "", f"{context.command.name}s")
-        mend = f"osmia {wanted}" if wanted in commands else mend
+    noun = path.removeprefix("osmia").strip().split(" ")[0]
+    wanted = LISTS.get(noun, f"{noun}s")
+    if wanted in commands and message.startswith("No such command 'list'"):
+        mend = f"osmia {wanted}"
+    elif wanted in commands and NO_KEY.match(message):
+        mend = f"osmia {wanted}   (it lists the keys)"
     for form, sentence in SENTENCES:
         message = form.sub(sentence, message)
+    message = SEVERAL.sub(r"Expected \1 to be ", message)
     return usage(message, mend)
 
 

@@ -81,10 +81,10 @@ def list_(session: Session, data_dir: DataDir = None, file: File = None) -> None
         for one in users.values()
     ]
     columns = (
-        Column("name", "Name"),
-        Column("groups", "Groups", text=lambda row: ", ".join(row["groups"])),
-        Column("fullName", "Full name"),
-        Column("email", "Mail"),
+        Column("name", "NAME"),
+        Column("groups", "GROUPS", text=lambda row: ", ".join(row["groups"])),
+        Column("fullName", "FULL NAME"),
+        Column("email", "MAIL"),
     )
     session.list(rows, columns, empty="No users. Add one: osmia user add NAME")
 
