@@ -81,15 +81,15 @@ class Settings:
         setting_values.processes,
         "How many processes of this machine lead the partitions; at most one for each.",
     )
-    host: str = _setting("127.0.0.1", setting_values.text, "The address that all doors listen on.")
-    grpc_host: str = _setting("", setting_values.optional_text, "The gRPC door's address, when it is not host.")
-    http_host: str = _setting("", setting_values.optional_text, "The HTTP door's address, when it is not host.")
+    host: str = _setting("127.0.0.1", setting_values.text, "The address that all three ports listen on.")
+    grpc_host: str = _setting("", setting_values.optional_text, "The address of the gRPC port, when it is not host.")
+    http_host: str = _setting("", setting_values.optional_text, "The address of the HTTP port, when it is not host.")
     management_host: str = _setting(
-        "", setting_values.optional_text, "The management door's address, when it is not host."
+        "", setting_values.optional_text, "The address of the management port, when it is not host."
     )
-    grpc_port: int = _setting(26500, setting_values.port, "The gRPC door; 0 takes a free port.")
-    http_port: int = _setting(8080, setting_values.port, "The HTTP door, with the REST API; 0 takes a free port.")
-    management_port: int = _setting(9600, setting_values.port, "Health and metrics; 0 takes a free port.")
+    grpc_port: int = _setting(26500, setting_values.port, "The port for gRPC clients; 0 takes a free one.")
+    http_port: int = _setting(8080, setting_values.port, "The port of the page and the REST API; 0 takes a free one.")
+    management_port: int = _setting(9600, setting_values.port, "The port of health and metrics; 0 takes a free one.")
     advertised_address: str = _setting(
         "", setting_values.host_and_port, "HOST:PORT that Topology names; else where gRPC listens."
     )
@@ -136,7 +136,7 @@ class Settings:
     grpc_server: str = _setting(
         "python",
         setting_values.one_of("python", "grpcio"),
-        "The server of the gRPC door: python (Osmia's own, at half the CPU), or grpcio (whose core is in C).",
+        "The server behind the gRPC port: python (Osmia's own, at half the CPU), or grpcio (whose core is in C).",
     )
     max_message_size: int = _setting(
         4 * 1024**2, setting_values.message_size, "The largest gRPC message or HTTP body, such as '4 MiB'."
@@ -155,7 +155,7 @@ class Settings:
     step_limit: int = _setting(
         10_000,
         setting_values.count,
-        "Steps of one path of a process without a wait state, and a tenth of those of all its paths; beyond is an incident.",
+        "How many steps one path of a process may take without a wait state, and all its paths together ten times as many; more is an incident.",
     )
     expression_timeout: timedelta = _setting(
         EXPRESSION_TIMEOUT,
@@ -250,7 +250,7 @@ class Settings:
         if self.processes > self.partitions:
             raise ConfigError(
                 f"Expected processes to be at most {self.partitions}, the number of partitions, but found {self.processes}",
-                f"set partitions to {self.processes} or more in a new data directory",
+                f"set processes to {self.partitions}, or partitions to {self.processes} in a new data directory",
             )
         for name in ("clock_control", "database_url") if self.processes > 1 else ():
             if getattr(self, name) != NAMES[name].default:

@@ -170,3 +170,24 @@ def test_a_secret_that_cannot_be_read_is_named_with_its_file(settings, tmp_path,
     with pytest.raises(Failure) as refused:
         preflight.refuse_unusable_access(replace(settings, **given, oidc_client_secret_file=file))
     assert f"Expected oidc_client_secret_file to be a text file, but found '{file}': {why}" in str(refused.value)
+
+
+@pytest.mark.parametrize(("made_with", "set_to"), [(2, 1), (2, 4), (1, 2)])
+def test_a_directory_of_another_number_of_partitions_names_the_one_that_starts_it(settings, made_with, set_to):
+    settings.data_dir.mkdir()
+    settings.data_dir.joinpath("partition-1.db").touch()
+    if made_with > 1:
+        settings.data_dir.joinpath("osmia.partitions").write_text(f"{made_with}\n")
+    failure = preflight.start_failed(StoreFailed("Expected another number"), replace(settings, partitions=set_to))
+    assert failure.exit == 1
+    assert f"was made with partitions {made_with}, but partitions is set to {set_to}." in failure.what
+    command = f"osmia broker --data-dir {settings.data_dir}"
+    assert failure.mend == command + (f" --partitions {made_with}" if made_with > 1 else "")
+
+
+@pytest.mark.parametrize("content", ["2\n", "many", ""])
+def test_a_database_of_that_number_or_of_none_that_can_be_read_has_the_reason_of_its_store(settings, content):
+    settings.data_dir.mkdir()
+    settings.data_dir.joinpath("osmia.partitions").write_text(content)
+    failure = preflight.start_failed(StoreFailed("Expected a database"), replace(settings, partitions=2))
+    assert (failure.code, failure.why) == ("DATABASE", "Expected a database")

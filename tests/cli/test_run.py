@@ -3,12 +3,15 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from osmia import JobFailure, testing
 from osmia_broker.cli import follow, work
 from tests.bpmn import bpmn
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
@@ -90,7 +93,7 @@ def test_a_command_that_is_not_there_fails_its_job():
 
 @pytest.mark.parametrize("words", [["work"], ["work", "t"]])
 def test_a_worker_needs_a_type_and_a_command(osmia, words):
-    assert "Missing argument" in osmia.refused(2, *words)
+    assert "but found no more words" in osmia.refused(2, *words)
 
 
 def test_a_worker_without_a_broker_ends(capsys):
@@ -98,3 +101,16 @@ def test_a_worker_without_a_broker_ends(capsys):
 
     assert run(["work", "t", "--address", "127.0.0.1:1", "--", "true"]) == 3
     assert json.dumps("No broker answers at 127.0.0.1:1.")[1:-1] in capsys.readouterr().err
+
+
+def test_a_process_of_activiti_without_its_variables_names_each_of_them(osmia, tmp_path, unique):
+    declared = {name: {"id": name, "name": name, "type": "string", "required": True} for name in ("guests", "room")}
+    model = tmp_path / f"{unique}.bpmn"
+    model.write_text((EXAMPLES / "pizza-night.bpmn").read_text().replace("pizzaNight", unique))
+    extensions = tmp_path / f"{unique}-extensions.json"
+    extensions.write_text(
+        json.dumps({"name": unique, "type": "PROCESS", "extensions": {unique: {"properties": declared}}})
+    )
+    osmia.done("deploy", model, extensions)
+    refused = osmia.refused(1, "start", unique)
+    assert f"try: osmia start {unique} --var guests=VALUE --var room=VALUE" in refused

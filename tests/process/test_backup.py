@@ -43,6 +43,7 @@ def test_a_broker_under_load_is_copied_and_a_new_one_goes_on_from_the_copy(tmp_p
         assert (taken.returncode, "to be empty" in taken.stderr) == (5, True)
     done = osmia("restore", tmp_path / "copy", "--data-dir", tmp_path / "new", "-o", "json")
     assert done.returncode == 0, done.stderr
+    assert f"Start a broker on it: osmia broker --data-dir {tmp_path / 'new'}\n" in done.stderr
     with ChildBroker(tmp_path / "new") as broker, SyncClient(broker.address) as client:
         found, after = set(), ""
         while True:

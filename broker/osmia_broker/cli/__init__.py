@@ -4,6 +4,7 @@ This file imports nothing but the standard library, because the thin SDK install
 `session` holds what all of them share (address, output, errors), `output` prints lists, `streams` guards standard output.
 """
 
+import os
 import sys
 
 from osmia_broker.cli import streams
@@ -12,6 +13,9 @@ from osmia_broker.cli import streams
 def main() -> None:
     """Carry out the command line of this process, and end the process with its exit code."""
     streams.prepare()
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # what its core logs on stderr, a refused certificate say, our errors say in words
     code = 0
     try:
         code = _carry_out(sys.argv[1:])

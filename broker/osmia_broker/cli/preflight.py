@@ -18,6 +18,7 @@ from osmia_broker import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.config import DOORS, ConfigError, Settings
 from osmia_broker.open_tracing import is_installed
+from osmia_broker.state.partitioning import COUNT_FILE
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 OTHER_DIR = "osmia broker --data-dir DIR   (another directory)"
@@ -127,7 +128,9 @@ def refuse_unusable_access(settings: Settings) -> None:
         if settings.tls_cert is not None and settings.tls_key is not None:
             TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca).load()
         users = users_file.read(settings.users_path) if settings.auth == "basic" else None
-    except (TlsError, users_file.UsersFileError, ConfigError) as error:
+    except TlsError as error:
+        raise usage(f"{error}.", "the files that tls_cert, tls_key and tls_client_ca name (PEM)") from error
+    except (users_file.UsersFileError, ConfigError) as error:
         raise usage(f"{error}.") from error
     if users == {}:
         where = f" --data-dir {settings.data_dir}" if settings.users_file is None else f" --file {settings.users_file}"
@@ -158,8 +161,28 @@ def start_failed(error: Exception, settings: Settings) -> Failure:
     if settings.database_url:
         what = "The database that database_url names cannot be used."
         return Failure(Exit.REFUSED, what, why=str(error), mend="psql URL   (with the same URL)", code="DATABASE")
+    found = partitions_of(settings.data_dir)
+    if found not in (0, settings.partitions):
+        what = f"The data directory '{settings.data_dir}' was made with partitions {found}, but partitions is set to {settings.partitions}."
+        return Failure(Exit.REFUSED, what, mend=starting(settings.data_dir), code="PARTITIONS")
     what = f"The database in '{settings.data_dir}' cannot be used."
     return Failure(Exit.REFUSED, what, why=str(error), mend=OTHER_DIR, code="DATABASE")
+
+
+def partitions_of(data_dir: Path) -> int:
+    """Return the number of partitions that *data_dir* was made with; 0 if its file cannot be read, or if there is no data."""
+    try:
+        return int((data_dir / COUNT_FILE).read_text("ascii"))
+    except FileNotFoundError:
+        return int((data_dir / "partition-1.db").exists())
+    except (OSError, ValueError):
+        return 0
+
+
+def starting(data_dir: Path) -> str:
+    """Return the command that starts a broker on *data_dir*, with the number of partitions that it was made with."""
+    count = partitions_of(data_dir)
+    return f"osmia broker --data-dir {shlex.quote(str(data_dir))}" + (f" --partitions {count}" if count > 1 else "")
 
 
 def _second_broker(data_dir: Path) -> Failure:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.backup import DataDir, bar, data_dir_of, failing, report
+from osmia_broker.cli.preflight import starting
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False)
@@ -31,3 +32,4 @@ def restore(
     with failing(), bar(session, "Copying") as progress:
         made = copies.restore(backup, target, progress)
     report(session, made, target, f"Restored the state of {made.made}:")
+    session.say(f"Start a broker on it: {starting(target)}")

@@ -1,6 +1,7 @@
 """`osmia start`: start a process instance, and with `--await` wait for its result."""
 
 import re
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ app = typer.Typer(add_completion=False)
 
 LATEST = -1
 AWAIT = timedelta(seconds=60)
+WITHOUT = re.compile(r"without required variables - (.+)$")  # in the refusal of a process of Activiti
 INSTANCE_IN_TEXT = re.compile(r"process instance '(\d+)'")  # in the sentence of a broker that waited too long
 
 
@@ -68,7 +70,10 @@ def start(
             raise _not_found(client, process_id, version, error.details) from error
         except InvalidArgument as error:
             failure = from_call(error, client.address)
-            if "variable" in error.details.lower():
+            if missing := WITHOUT.search(error.details):
+                given = " ".join(f"--var {shlex.quote(name)}=VALUE" for name in missing[1].split(", "))
+                failure.mend = f"osmia start {process_id} {given}"
+            elif "variable" in error.details.lower():
                 failure.mend = f"osmia start {process_id} --var NAME:=JSON   (NAME==TEXT is text)"
             raise failure from error
 
