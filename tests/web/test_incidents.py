@@ -172,3 +172,20 @@ def test_an_unknown_incident_is_not_found(page, path):
 )
 def test_an_address_that_was_broken_by_hand_is_answered(site, query):
     assert httpx.get(f"{site}/incidents?{query}").status_code in (200, 400)
+
+
+def test_the_kind_of_an_incident_breaks_at_its_underscores_only(page, work, unique):
+    stopped(work, unique, f"{'long words ' * 30}{unique}")
+    page.set_viewport_size({"width": 1000, "height": 700})
+    page.goto("/incidents")
+    cell = rows(page, unique).get_by_role("cell", name="JOB_NO_RETRIES")
+    lines = cell.get_by_role("link").evaluate(
+        """link => {
+            const range = document.createRange()
+            return [...link.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).map(node => {
+                range.selectNodeContents(node)
+                return new Set([...range.getClientRects()].map(one => one.top)).size
+            })
+        }"""
+    )
+    assert lines == [1, 1, 1]  # JOB_, NO_ and RETRIES stand in one line each

@@ -123,6 +123,19 @@ def test_a_form_that_has_left_the_page_is_not_saved(open_form):
     assert not drafts
 
 
+def test_a_form_of_a_free_task_says_that_it_is_to_be_claimed(page, work, unique):
+    work.broker.client.deploy((f"{unique}.form", form(unique, DINNER)))
+    work.deploy(f"start > ask:user(form_id={unique}) > end", unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="ask").click()
+    advice = region(page, "Form").get_by_text("Claim this task to fill in its form.")
+    expect(advice).to_be_visible()
+    page.get_by_role("button", name="Claim", exact=True).click()
+    expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_be_editable()
+    expect(advice).to_have_count(0)
+
+
 def test_a_form_of_somebody_elses_task_is_only_shown(open_form, browse):
     page = open_form(DINNER, dinner="pizza")
     expect(region(page, "Form").get_by_role("textbox", name="What do we eat?")).to_be_visible()
