@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from osmia_broker.engine import commands
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.batch_commands import ReadScope
+from osmia_broker.engine.engine import HANDLERS
+from osmia_broker.engine.task_commands import CompleteUserTask
 from osmia_broker.errors import (
     InvalidArgument,
     InvalidState,
@@ -25,9 +27,11 @@ from osmia_broker.errors import (
 )
 from osmia_broker.links import Limits, Links, UnixPlace
 from osmia_broker.partition import Peers, RemotePartition, Serving
+from osmia_broker.partition.command_bytes import ticket_of
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
 from osmia_broker.state.awaited import TICKET_SHIFT
+from osmia_broker.state.task_rows import UserTask
 from tests.links.wire import STEP_S, identity
 from tests.partition.opened import Heard, Opened, activate, complete, create, deploy, opened
 
@@ -339,6 +343,39 @@ async def test_the_result_of_a_caller_who_left_is_not_kept(it: Both):
     await it.ask(create(ticket=ticket))
     it.remote.forget_result(ticket)
     await it.until(lambda: not it.here.partition.state.awaited.tickets())
+
+
+async def test_a_change_of_a_task_that_listeners_delay_is_answered(it: Both):
+    ticket = 1 << TICKET_SHIFT | 5
+    await it.ask(deploy("start > t:user(native=yes, completing=check) > end", id="listened"))
+    await it.ask(create("listened"))
+    (task,) = it.here.store.living(UserTask)
+    assert await it.ask(CompleteUserTask(task.key, {}, ticket=ticket)) is False  # it waits for its listener
+    (job,) = await it.ask(activate("check"))
+    await it.ask(complete(job))
+    await it.until(lambda: list(it.heard.results) == [ticket])
+
+
+def test_every_ticket_that_a_command_carries_is_known():
+    """A ticket under another name would never be answered from another process."""
+    names = {name for kind in HANDLERS for name in kind.__struct_fields__ if name.endswith("ticket")}
+    assert names == {"ticket", "result_ticket"}
+    assert [ticket_of(one) for one in (create(ticket=7), CompleteUserTask(1, {}, ticket=7))] == [7, 7]
+    assert ticket_of(commands.CancelProcessInstance(1)) == 0
+
+
+async def test_an_asker_that_leaves_while_its_creation_is_decided_leaves_no_wait_behind(it: Both):
+    it.here.store.may_write.clear()
+    creation = it.remote.submit(create(ticket=1 << TICKET_SHIFT | 5))
+    await it.until(lambda: it.here.partition.queued == 1)
+    it.asker.to(2).cut("the test cuts it")
+    with pytest.raises(Unavailable):
+        await creation
+    await it.here.turns()
+    it.here.store.may_write.set()
+    await it.here.settled()
+    assert it.here.partition.key_counter > 0
+    assert it.here.partition.state.awaited.tickets() == []
 
 
 async def test_a_link_that_breaks_takes_the_wait_for_a_result_with_it_on_both_sides(it: Both):

@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
+import secrets
 from typing import Any
 
 from osmia_broker.errors import OsmiaError
 from osmia_broker.partition import Face, Listener
 from osmia_broker.state.awaited import TICKET_SHIFT
 
-_numbers = itertools.count(1)  # unique in this process, whichever partition the instance runs on
+FIRST_BITS = TICKET_SHIFT - 1  # of the first ticket; as many again are left to count on
 
 
 class Result:
@@ -48,11 +49,14 @@ class Result:
 
 
 class Results(Listener):
-    """Brings the results that a partition reports to the callers who wait for them. *process* is the number of this one, 0 if there is no other."""
+    """Brings the results that a partition reports to the callers who wait for them. *process* is the number of this one, 0 if there is no other.
+
+    The numbers of tickets begin anywhere: an instance in another process may still know one that an earlier life of this process has given out.
+    """
 
     def __init__(self, partition: Face, process: int = 0) -> None:
         self._partition = partition
-        self._first = process << TICKET_SHIFT
+        self._numbers = itertools.count(process << TICKET_SHIFT | secrets.randbits(FIRST_BITS))
         self._expected: dict[int, Result] = {}
         self._stopping: OsmiaError | None = None
         partition.add_listener(self)
@@ -70,7 +74,7 @@ class Results(Listener):
         """
         if self._stopping is not None:
             raise self._stopping
-        result = Result(self, self._first + next(_numbers))
+        result = Result(self, next(self._numbers))
         self._expected[result.ticket] = result
         return result
 

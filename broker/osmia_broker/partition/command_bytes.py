@@ -91,6 +91,11 @@ def can_travel(kind: type[Command]) -> bool:
     return (kind in _OF_JSON or not _may_be_anything(kind)) and not _may_be_anything(_answer_type(kind))
 
 
+def ticket_of(command: Command) -> int:
+    """Return the ticket of the caller who waits for what *command* brings about, after its answer; 0 if nobody does."""
+    return int(getattr(command, "result_ticket", 0) or getattr(command, "ticket", 0))
+
+
 def pack(command: Command, partition: int, *, asker: int, is_own: bool) -> bytes:
     """Return *command* of the process *asker* for *partition* as bytes.
 

@@ -15,12 +15,12 @@ import msgspec
 
 from osmia_broker import errors
 from osmia_broker.engine.audit import ByPerson
-from osmia_broker.engine.commands import ActivateJobs, Command, CreateProcessInstance
+from osmia_broker.engine.commands import ActivateJobs, Command
 from osmia_broker.errors import OsmiaError, Overloaded, Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
 from osmia_broker.partition.batch import NOBODY, Waiter
-from osmia_broker.partition.command_bytes import error_of, pack, unpack_answer, unpack_rows
+from osmia_broker.partition.command_bytes import error_of, pack, ticket_of, unpack_answer, unpack_rows
 from osmia_broker.partition.face import Standing
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.serving import DECIDE
@@ -107,8 +107,8 @@ class RemotePartition:
     def _ask(self, command: Command, waiter: Waiter, *, is_own: bool) -> None:
         message = pack(command, self.id, asker=self._links.me.process, is_own=is_own)
         inner = command.command if isinstance(command, ByPerson) else command
-        if isinstance(inner, CreateProcessInstance) and inner.result_ticket:
-            self._tickets.add(inner.result_ticket)
+        if ticket := ticket_of(inner):
+            self._tickets.add(ticket)
         self._waiting += 1
         self._begin(self._answered(inner, message, waiter, self._begin_question(inner)))
 

@@ -18,7 +18,7 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError, Unavailable
 from osmia_broker.partition import news
 from osmia_broker.partition.batch import Waiter
-from osmia_broker.partition.command_bytes import DeployFiles, pack_answer, pack_rows, refusal_of, unpack
+from osmia_broker.partition.command_bytes import DeployFiles, pack_answer, pack_rows, refusal_of, ticket_of, unpack
 from osmia_broker.partition.face import Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
@@ -103,6 +103,8 @@ class Serving:
                 return pack_answer(await self._decided_for_all(found.command, inner))
             if isinstance(inner, ActivateJobs):
                 return pack_answer(await self._activated(partition, inner, found.asker, is_own=found.is_own))
+            if ticket := ticket_of(inner):
+                return pack_answer(await self._awaited(partition, found.command, ticket, is_own=found.is_own))
             return pack_answer(await _decided(partition, found.command, is_own=found.is_own))
         except OsmiaError as error:
             raise refusal_of(error) from None
@@ -124,6 +126,15 @@ class Serving:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             future.add_done_callback(lambda done: _give_back(partition, done))
+            raise
+
+    async def _awaited(self, partition: Partition, command: Command, ticket: int, *, is_own: bool) -> Any:
+        """Decide what a caller of another process waits for. If that process goes meanwhile, the wait has not begun yet, and ends as it begins."""
+        future = _submitted(partition, command, is_own=is_own)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: _forget(partition, ticket, done))
             raise
 
     def _part(self, number: int) -> Partition:
@@ -289,6 +300,13 @@ def _submitted(partition: Partition, command: Command, *, is_own: bool) -> "asyn
 
 async def _decided(partition: Partition, command: Command, *, is_own: bool) -> Any:
     return await _submitted(partition, command, is_own=is_own)
+
+
+def _forget(partition: Partition, ticket: int, decided: "asyncio.Future[Any]") -> None:
+    """Forget the caller with *ticket*, who has gone."""
+    if not decided.cancelled():
+        decided.exception()  # mark it as read
+    partition.forget_result(ticket)
 
 
 def _give_back(partition: Partition, activated: "asyncio.Future[Any]") -> None:
