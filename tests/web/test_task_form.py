@@ -100,6 +100,23 @@ def test_the_values_of_a_form_become_variables(open_form, work, unique):
     expect(variables.get_by_role("textbox", name="Value of guests")).to_have_value("3")
 
 
+def test_what_was_typed_while_the_form_is_drawn_anew_is_sent(open_form):
+    page = open_form(DINNER)
+    field = region(page, "Form").get_by_role("textbox", name="What do we eat?")
+    expect(field).to_be_visible()
+    field.evaluate(
+        """field => {
+            field.value = 'soup';
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            document.querySelector('osmia-form').form.setProperty('readOnly', false);
+        }"""
+    )
+    page.get_by_role("button", name="Complete task").click()
+    page.get_by_role("list", name="Tasks").get_by_role("link", name="next").click()
+    variables = region(page, "Variables")
+    expect(variables.get_by_role("textbox", name="Value of dinner")).to_have_value('"soup"')
+
+
 def test_what_was_typed_into_a_form_is_kept_as_a_draft(open_form):
     page = open_form(DINNER)
     region(page, "Form").get_by_role("textbox", name="What do we eat?").fill("sou")

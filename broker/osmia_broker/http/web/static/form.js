@@ -44,7 +44,8 @@ class OsmiaForm extends HTMLElement {
       const schema = JSON.parse(document.querySelector(this.dataset.schema).textContent);
       const values = JSON.parse(document.querySelector(this.dataset.values).textContent);
       this.replaceChildren();
-      const form = new Form({ container: this });
+      // What is typed counts at once: the viewer would wait 0.3 s, and forgets it when it draws itself anew meanwhile.
+      const form = new Form({ container: this, debounce: false });
       await form.importSchema(schema, values);
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
       this.form = form;
