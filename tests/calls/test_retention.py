@@ -164,7 +164,14 @@ async def test_a_store_that_fails_puts_the_rest_off(kept: Kept, monkeypatch: pyt
     assert kept.counters.history_removed == 1
 
 
-async def test_rounds_begin_at_once_and_end_with_stop(kept: Kept):
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first round does not wait for a start to be over."""
+    monkeypatch.setattr(retention, "FIRST_S", 0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_rounds_begin_and_end_with_stop(kept: Kept):
     await kept.run()
     kept.clock.ms += DAY_MS
     kept.retention.start()
@@ -186,6 +193,13 @@ def test_a_broker_that_is_told_so_keeps_everything(tmp_path: Path):
         rest.http.close()
 
 
+def test_a_start_opens_no_read_side(tmp_path: Path):
+    with running_broker(tmp_path) as broker:
+        (reader,) = broker.broker._reader.parts
+        assert reader.database.connections.engine is None
+
+
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("settings", [{}, {"history_retention": "30d"}])
 def test_a_broker_removes_what_is_old_when_it_starts(tmp_path: Path, settings: dict[str, str]):
     with running_broker(tmp_path) as broker:
@@ -203,6 +217,7 @@ def test_a_broker_removes_what_is_old_when_it_starts(tmp_path: Path, settings: d
         rest.http.close()
 
 
+@pytest.mark.usefixtures("at_once")
 def test_each_partition_removes_its_own_history(tmp_path: Path):
     with running_broker(tmp_path, partitions=2) as broker:
         rest = Rest(broker)

@@ -18,6 +18,7 @@ from osmia_broker.store.read.ended_instances import NONE
 SLICE_INSTANCES = 20
 RESTS = 4  # times as long as a slice took
 ROUND_S = 60.0  # between two looks for what has become old enough
+FIRST_S = 60.0  # before the first one: a look opens the read side, which a start needs for nothing else
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Retention:
         self._rounds: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin with the rounds."""
+        """Begin with the rounds, the first one after `FIRST_S`."""
         self._rounds = asyncio.ensure_future(self._go_round())
 
     async def stop(self) -> None:
@@ -77,6 +78,7 @@ class Retention:
         return removed
 
     async def _go_round(self) -> None:
+        await asyncio.sleep(FIRST_S)
         while True:
             begun = perf_counter()
             try:
