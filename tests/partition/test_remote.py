@@ -26,7 +26,7 @@ from osmia_broker.errors import (
     framed,
 )
 from osmia_broker.links import Limits, Links, UnixPlace
-from osmia_broker.partition import Peers, RemotePartition, Serving
+from osmia_broker.partition import Peers, RemotePartition, Serving, news
 from osmia_broker.partition.command_bytes import ticket_of
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
@@ -56,6 +56,8 @@ class HeardElsewhere(Heard):
 
 class Both:
     """A partition with its process, and another process that asks it."""
+
+    serving: Serving
 
     def __init__(self, here: Opened, asker: Links, owner: Links, remote: RemotePartition) -> None:
         self.here, self.asker, self.owner, self.remote = here, asker, owner, remote
@@ -93,6 +95,7 @@ async def both(folder: Path, *, limits: Limits | None = None, **options: Any) ->
         peers.start()
         await here.partition.submit(deploy(ASK))
         it = Both(here, asker, owner, remote)
+        it.serving = serving
         await it.until(lambda: remote.is_open)
         yield it
         here.store.may_write.set()
@@ -343,6 +346,16 @@ async def test_the_result_of_a_caller_who_left_is_not_kept(it: Both):
     await it.ask(create(ticket=ticket))
     it.remote.forget_result(ticket)
     await it.until(lambda: not it.here.partition.state.awaited.tickets())
+
+
+async def test_many_large_results_travel_in_several_messages(it: Both):
+    await it.until(lambda: it.serving._hearers)
+    tickets = [1 << TICKET_SHIFT | number for number in range(20)]
+    it.remote._tickets.update(tickets)
+    for ticket in tickets:  # 10 MB in one turn of the loop; a message may have 8 MiB
+        it.serving.tell_caller(ticket, news.ResultReady(ticket, "x" * 500_000))
+    await it.until(lambda: len(it.heard.results) == len(tickets))
+    assert (it.heard.lost, it.heard.away) == ([], [])
 
 
 async def test_a_change_of_a_task_that_listeners_delay_is_answered(it: Both):

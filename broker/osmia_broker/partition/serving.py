@@ -28,6 +28,7 @@ from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_broker.state.awaited import process_of
 
 DECIDE = "/osmia.links/Decide"
+RESULTS_CHARACTERS = 500_000  # of results in one message; the next begins after that. A link refuses messages of many megabytes, and ends the stream
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,12 @@ class _Hearer:
         while not self._untold and not self._is_over:
             self._wake.clear()
             await self._wake.wait()
-        told = [*self._untold]
-        self._untold.clear()
+        told: list[news.News] = []
+        characters = 0
+        while self._untold and characters < RESULTS_CHARACTERS:
+            one = self._untold.popleft()
+            characters += len(one.variables) if isinstance(one, news.ResultReady) else 0
+            told.append(one)
         return told
 
 
