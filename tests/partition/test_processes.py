@@ -10,7 +10,9 @@ import pytest
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
+from osmia_broker.engine.following import FollowCluster
 from osmia_broker.errors import NotFound, Unavailable
+from osmia_broker.partition.following import PART_OCTETS, in_parts
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp, ProcessDefinition, RemoteSubscription, Subscription
@@ -206,6 +208,25 @@ async def test_what_is_deployed_at_any_process_is_known_to_all_when_it_is_answer
             await it.create_at(partition, f"p{number}")
     rows = [len(store.rows(ProcessDefinition)) for store in it.stores]
     assert rows == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [
+        ([], [[]]),
+        ([1, 1], [[1, 1]]),
+        ([PART_OCTETS], [[PART_OCTETS]]),
+        ([PART_OCTETS, 1, 1], [[PART_OCTETS], [1, 1]]),
+        ([1, PART_OCTETS + 1, PART_OCTETS + 1], [[1], [PART_OCTETS + 1], [PART_OCTETS + 1]]),
+    ],
+)
+def test_a_partition_takes_over_large_files_one_after_the_other(sizes: list[int], parts: list[list[int]]):
+    rows: Any = ("row", "row")
+    files = tuple((str(number), bytes(size)) for number, size in enumerate(sizes))
+    found = in_parts(FollowCluster(rows, files))
+    assert [[len(content) for _, content in one.resources] for one in found] == parts
+    assert [one.rows for one in found] == [()] * (len(parts) - 1) + [rows]
+    assert tuple(file for one in found for file in one.resources) == files
 
 
 async def test_a_deployment_that_is_refused_is_refused_alike_everywhere(it: Played):

@@ -21,6 +21,7 @@ from osmia_broker.state.rows import DecisionRequirements, Form, ProcessDefinitio
 from osmia_broker.state.store_protocol import Changes
 
 RETRY_S = 1.0  # after a change that a partition could not take over
+PART_OCTETS = 4 * 1024**2  # of files in one command; a link to another process refuses one of 16 MiB
 
 Contents = Callable[[Iterable[str]], Awaitable[dict[str, bytes]]]  #: returns the deployed files of these checksums
 Rows = dict[tuple[type, Any], Row]
@@ -94,8 +95,8 @@ class _Follower(Listener):
             else:
                 sent, self._sent = self._sent, []
                 change = _joined(sent)
-            if change is not None:
-                await self._take(change)
+            for one in in_parts(change) if change is not None else ():
+                await self._take(one)
         self._set_behind(False)
 
     async def _take(self, change: FollowCluster) -> None:
@@ -217,6 +218,20 @@ class Following(Listener):
         missing = _checksums(row for row in new if identity_of(row) not in known)
         contents = await self._contents(missing) if missing else {}
         return FollowCluster((*over, *new), tuple(contents.items()))
+
+
+def in_parts(change: FollowCluster) -> list[FollowCluster]:
+    """Split a change with large files, which no link would carry as one: files first, all rows with the last of them."""
+    parts: list[list[tuple[str, bytes]]] = [[]]
+    octets = 0
+    for one in change.resources:
+        if parts[-1] and octets + len(one[1]) > PART_OCTETS:
+            parts.append([])
+            octets = 0
+        parts[-1].append(one)
+        octets += len(one[1])
+    *before, last = map(tuple, parts)
+    return [*(FollowCluster((), files) for files in before), FollowCluster(change.rows, last)]
 
 
 def _joined(changes: list[FollowCluster]) -> FollowCluster:
