@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process of several. *is_ready* takes its process id, and is asked again and again from its start until it says yes.
+    """One process of several. *is_ready* takes its process id, and is asked again and again from its start until it says yes, in a thread: it may block.
 
     *is_well* is asked from then on. A process that does not say yes `PROBES_MAX` times in a row hangs, and is killed.
     """
@@ -233,7 +233,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         late = loop.time() + self._start_s
         while loop.time() < late:
-            if program.is_ready(running.process.pid):
+            if await asyncio.to_thread(program.is_ready, running.process.pid):
                 self._ready.add(program.number)
                 if len(self._ready) == len(self._programs):
                     self._are_ready.set()

@@ -12,7 +12,7 @@ from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.errors import NotFound, Unavailable
-from osmia_broker.partition.following import PART_OCTETS, in_parts
+from osmia_broker.partition import NOBODY, following, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp, ProcessDefinition, RemoteSubscription, Subscription
@@ -210,25 +210,6 @@ async def test_what_is_deployed_at_any_process_is_known_to_all_when_it_is_answer
     assert rows == [4, 4, 4]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "parts"),
-    [
-        ([], [[]]),
-        ([1, 1], [[1, 1]]),
-        ([PART_OCTETS], [[PART_OCTETS]]),
-        ([PART_OCTETS, 1, 1], [[PART_OCTETS], [1, 1]]),
-        ([1, PART_OCTETS + 1, PART_OCTETS + 1], [[1], [PART_OCTETS + 1], [PART_OCTETS + 1]]),
-    ],
-)
-def test_a_partition_takes_over_large_files_one_after_the_other(sizes: list[int], parts: list[list[int]]):
-    rows: Any = ("row", "row")
-    files = tuple((str(number), bytes(size)) for number, size in enumerate(sizes))
-    found = in_parts(FollowCluster(rows, files))
-    assert [[len(content) for _, content in one.resources] for one in found] == parts
-    assert [one.rows for one in found] == [()] * (len(parts) - 1) + [rows]
-    assert tuple(file for one in found for file in one.resources) == files
-
-
 async def test_a_deployment_that_is_refused_is_refused_alike_everywhere(it: Played):
     texts = set()
     for process in it.it.all:
@@ -264,6 +245,44 @@ async def test_what_is_under_way_when_the_links_break_arrives_once(it: Played):
     await it.it.settled()
     for row_type in (ElementInstance, Subscription, RemoteSubscription, FollowUp):
         assert [store.living(row_type) for store in it.stores] == [[], [], []]
+
+
+async def test_much_that_a_partition_has_missed_comes_in_portions(it: Played, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "PORTION_ROWS", 2)
+    monkeypatch.setattr(following, "PORTION_BYTES", 2_000)
+    monkeypatch.setattr(news, "ROWS_AT_ONCE", 2)
+    portions: list[int] = []
+    follow = it.it.led[2].decide_own
+
+    def noted(command: Any, waiter: Any = NOBODY) -> None:
+        if isinstance(command, FollowCluster):
+            portions.append(len(command.rows))
+        follow(command, waiter)
+
+    it.first.links.to(3).cut("the test cuts it")
+    await it.until(lambda: not it.first.parts[2].is_open)
+    for number in range(7):
+        await it.first.own[1].submit(deploy(f"start > b:job(type=t{number}) > end", id=f"p{number}"))
+    it.it.led[2].decide_own = noted  # type: ignore[method-assign]
+    await it.until(lambda: it.first.parts[2].is_open)
+    await it.it.settled()
+    assert len(it.stores[2].rows(ProcessDefinition)) == 8
+    assert await it.create_at(3, "p6")
+    assert max(portions) == 2
+    assert sum(portions) == 7
+
+
+def test_a_change_is_split_into_files_first_and_rows_in_their_order(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "PORTION_ROWS", 2)
+    monkeypatch.setattr(following, "PORTION_BYTES", 10)
+    rows: tuple[Any, ...] = tuple(range(5))
+    files = (("a", b"1" * 8), ("b", b"2" * 8), ("c", b"3" * 30))
+    found = list(following._portions(FollowCluster(rows, files)))
+    assert [name for one in found for name, _ in one.resources] == ["a", "b", "c"]
+    assert [row for one in found for row in one.rows] == [0, 1, 2, 3, 4]
+    assert max(len(one.rows) for one in found) == 2
+    assert [one.rows for one in found[:2]] == [(), ()]
+    assert list(following._portions(FollowCluster((), ()))) == [FollowCluster((), ())]
 
 
 # --- results

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -103,6 +104,24 @@ async def test_a_process_that_cannot_start_ends_all_with_its_last_words(tmp_path
     assert failure.value.exit_code == 3
     assert (tmp_path / "2.starts").read_text() == "1"
     assert [it.pid(number) for number in (1, 2, 3)] == [0, 0, 0]
+
+
+async def test_the_question_whether_a_process_is_ready_may_block(tmp_path: Path):
+    """The loop goes on meanwhile: it watches the other processes."""
+    threads: set[int] = set()
+    one = programs(tmp_path, "")[0]
+
+    def ready(pid: int) -> bool:
+        threads.add(threading.get_ident())
+        return is_ready(tmp_path, 1, pid)
+
+    it = Supervisor([replace(one, is_ready=ready)], grace_s=BOUND_S, write=Log())
+    running = asyncio.ensure_future(it.run())
+    await asyncio.wait_for(it.ready(), BOUND_S)
+    it.stop()
+    await asyncio.wait_for(running, BOUND_S)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_process_that_is_not_ready_in_time_ends_all(tmp_path: Path):

@@ -7,7 +7,7 @@ sent, and a lost or repeated change does no harm.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from osmia_broker.engine.following import FollowCluster
@@ -20,8 +20,8 @@ from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables, end
 from osmia_broker.state.rows import DecisionRequirements, Form, ProcessDefinition, Resource, Row
 from osmia_broker.state.store_protocol import Changes
 
+PORTION_ROWS, PORTION_BYTES = 1_000, 2 * 1024**2  # that are taken over at a time; a link refuses a command of 16 MiB
 RETRY_S = 1.0  # after a change that a partition could not take over
-PART_OCTETS = 4 * 1024**2  # of files in one command; a link to another process refuses one of 16 MiB
 
 Contents = Callable[[Iterable[str]], Awaitable[dict[str, bytes]]]  #: returns the deployed files of these checksums
 Rows = dict[tuple[type, Any], Row]
@@ -95,8 +95,9 @@ class _Follower(Listener):
             else:
                 sent, self._sent = self._sent, []
                 change = _joined(sent)
-            for one in in_parts(change) if change is not None else ():
-                await self._take(one)
+            if change is not None:
+                for portion in _portions(change):
+                    await self._take(portion)
         self._set_behind(False)
 
     async def _take(self, change: FollowCluster) -> None:
@@ -220,25 +221,29 @@ class Following(Listener):
         return FollowCluster((*over, *new), tuple(contents.items()))
 
 
-def in_parts(change: FollowCluster) -> list[FollowCluster]:
-    """Split a change with large files, which no link would carry as one: files first, all rows with the last of them."""
-    parts: list[list[tuple[str, bytes]]] = [[]]
-    octets = 0
-    for one in change.resources:
-        if parts[-1] and octets + len(one[1]) > PART_OCTETS:
-            parts.append([])
-            octets = 0
-        parts[-1].append(one)
-        octets += len(one[1])
-    *before, last = map(tuple, parts)
-    return [*(FollowCluster((), files) for files in before), FollowCluster(change.rows, last)]
-
-
 def _joined(changes: list[FollowCluster]) -> FollowCluster:
     if len(changes) == 1:
         return changes[0]
     rows = tuple(row for change in changes for row in change.rows)
     return FollowCluster(rows, tuple(one for change in changes for one in change.resources))
+
+
+def _portions(change: FollowCluster) -> Iterator[FollowCluster]:
+    """Split a change that is too large for one commit, or one message to another process: first the files, then the rows in their order.
+
+    A partition that has a part of it lags still, and the part is known when it compares again.
+    """
+    files: list[tuple[str, bytes]] = []
+    size = 0
+    for one in change.resources:
+        if files and size + len(one[1]) > PORTION_BYTES:
+            yield FollowCluster((), tuple(files))
+            files, size = [], 0
+        files.append(one)
+        size += len(one[1])
+    yield FollowCluster(change.rows[:PORTION_ROWS], tuple(files))
+    for first in range(PORTION_ROWS, len(change.rows), PORTION_ROWS):
+        yield FollowCluster(change.rows[first : first + PORTION_ROWS])
 
 
 def _checksums(rows: Iterable[Row]) -> set[str]:

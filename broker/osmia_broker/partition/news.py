@@ -5,7 +5,8 @@ import msgspec
 NEWS = "/osmia.links/News"  #: a stream of `News`, for as long as the link is there; asked with the number of the asking process
 NOTE = "/osmia.links/Note"  #: a `Note`
 STANDING = "/osmia.links/Standing"  #: how a partition stands, asked with its number
-ROWS = "/osmia.links/ClusterRows"  #: the rows of the cluster that a partition has, asked with its number
+ROWS = "/osmia.links/ClusterRows"  #: a stream of the rows of the cluster that a partition has, asked with its number
+ROWS_AT_ONCE = 1_000  # in one message: about half a MB
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=True):

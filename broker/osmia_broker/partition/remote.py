@@ -9,6 +9,7 @@ Whether it has jobs of a type is not known here before it has been asked. After 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -137,10 +138,14 @@ class RemotePartition:
         Raises:
             OsmiaError: it cannot be asked.
         """
+        rows: list[Row] = []
         try:
-            return unpack_rows(await self._links.call(self.process, news.ROWS, b"%d" % self.id))
+            async with aclosing(self._links.stream(self.process, news.ROWS, b"%d" % self.id)) as told:  # type: ignore[type-var]
+                async for message in told:
+                    rows += unpack_rows(message)
         except Refusal as refusal:
             raise error_of(refusal) from None
+        return rows
 
     async def standing(self) -> Standing:
         """Return how it stands; if it cannot be asked, the failure says why."""

@@ -80,7 +80,7 @@ class Serving:
             Rpc(news.NEWS, Shape.STREAM, self._tell_news),
             Rpc(news.NOTE, Shape.UNARY, self._note),
             Rpc(news.STANDING, Shape.UNARY, self._standing),
-            Rpc(news.ROWS, Shape.UNARY, self._rows),
+            Rpc(news.ROWS, Shape.STREAM, self._rows),
         ]
 
     def begin(self, parts: Iterable[Partition], cluster: Submits, following: Following | None = None) -> None:
@@ -247,8 +247,10 @@ class Serving:
     async def _standing(self, message: bytes, _call: Call) -> bytes:
         return news.encode(await self._asked_part(message).standing())
 
-    async def _rows(self, message: bytes, _call: Call) -> bytes:
-        return pack_rows(await self._asked_part(message).cluster_rows())
+    async def _rows(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
+        rows = await self._asked_part(message).cluster_rows()
+        for first in range(0, len(rows), news.ROWS_AT_ONCE):
+            yield pack_rows(rows[first : first + news.ROWS_AT_ONCE])
 
     def _asked_part(self, message: bytes) -> Partition:
         try:
