@@ -9,7 +9,7 @@ instance stands in the trace of the call, with a link to that of the instance.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -78,7 +78,8 @@ class Tracing:
 
         def send() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(sent.set)
+            with suppress(RuntimeError):  # it was given up, and the loop has ended
+                loop.call_soon_threadsafe(sent.set)
 
         Thread(target=send, name="osmia-traces", daemon=True).start()
         try:

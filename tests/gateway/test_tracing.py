@@ -1,5 +1,6 @@
 """Traces at a collector: what callers asked for, what came of it, and what workers did, of one process instance together."""
 
+import asyncio
 import gzip
 import http.server
 import sys
@@ -238,3 +239,24 @@ def test_no_value_of_a_variable_is_in_a_trace(collector: Collector, tmp_path: Pa
 def test_a_collector_that_is_not_there_holds_up_no_stop(tmp_path: Path):
     with running_broker(tmp_path, otel_endpoint="http://127.0.0.1:9", shutdown_grace="100ms") as broker:
         assert broker.client.topology().partitions == 1
+
+
+@needs_packages
+def test_a_collector_that_hangs_beyond_the_end_of_the_broker_is_no_defect(monkeypatch: pytest.MonkeyPatch):
+    from osmia_broker import tracing
+
+    answers, defects = threading.Event(), []
+    monkeypatch.setattr(threading, "excepthook", defects.append)
+
+    class Provider:
+        def get_tracer(self, *_: Any) -> None:
+            return None
+
+        def shutdown(self) -> None:
+            answers.wait(20)
+
+    asyncio.run(tracing.Tracing(Provider()).stop(0))
+    (sending,) = [one for one in threading.enumerate() if one.name == "osmia-traces"]
+    answers.set()
+    sending.join(20)
+    assert defects == []

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -73,12 +74,16 @@ def client(broker: ChildBroker) -> Iterator[osmia.SyncClient]:
 
 
 async def create(address: str, books: Books) -> None:
-    """Create instances without end; connect again after each failure, to whichever process the system chooses."""
+    """Create instances without end; connect again after each failure, to whichever process the system chooses.
+
+    A creation that may be repeated begins in the partition of its key, so all partitions have some.
+    """
     while True:
         async with osmia.Client(address) as client:
             with suppress(osmia.Unavailable, osmia.BrokerFailed):
                 while True:
-                    created = await client.create_instance("process", {"n": len(books.created)})
+                    given = {"n": len(books.created)}
+                    created = await client.create_instance("process", given, idempotency_key=str(uuid4()))
                     assert created.key not in books.created, "a key was given out twice"
                     books.created.add(created.key)
                     books.note()
@@ -199,7 +204,7 @@ def test_the_number_of_processes_may_change_and_that_of_partitions_may_not(tmp_p
             client.deploy(("p.bpmn", bpmn("start > ask:job > end")))
             keys.add(client.create_instance("process").key)
             assert {one.key for one in client.search_instances().items} == keys
-    with pytest.raises(NotStarted, match="to have 4 partitions, but found 3"):
+    with pytest.raises(NotStarted, match="was made with partitions 3, but partitions is set to 4"):
         ChildBroker(tmp_path / "data", flags=("--partitions", "4", "--processes", "2")).start()
 
 
