@@ -245,7 +245,7 @@ def test_a_collector_that_is_not_there_holds_up_no_stop(tmp_path: Path):
 def test_a_collector_that_hangs_beyond_the_end_of_the_broker_is_no_defect(monkeypatch: pytest.MonkeyPatch):
     from osmia_broker import tracing
 
-    answers, defects = threading.Event(), []
+    before, answers, defects = threading.enumerate(), threading.Event(), []
     monkeypatch.setattr(threading, "excepthook", defects.append)
 
     class Provider:
@@ -256,7 +256,7 @@ def test_a_collector_that_hangs_beyond_the_end_of_the_broker_is_no_defect(monkey
             answers.wait(20)
 
     asyncio.run(tracing.Tracing(Provider()).stop(0))
-    (sending,) = [one for one in threading.enumerate() if one.name == "osmia-traces"]
+    (sending,) = [one for one in threading.enumerate() if one.name == "osmia-traces" and one not in before]
     answers.set()
     sending.join(20)
     assert defects == []
