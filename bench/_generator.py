@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osmia_broker.child import ChildBroker
+
 SOURCE = Path(__file__).parent.parent.parent / "shared" / "loadgen"
 
 
@@ -45,6 +47,22 @@ def load(program: Path, target: Target, arguments: list[str], seconds: float) ->
     limits = ["--json", str(rows), "--seconds", str(seconds), "--limit", "500"]
     subprocess.run([*command, *limits, *arguments], check=False, stdout=subprocess.DEVNULL, timeout=600)
     return [json.loads(line) for line in rows.read_text().splitlines()]
+
+
+def turn(
+    program: Path, folder: Path, name: str, flags: list[str], arguments: list[str], seconds: float
+) -> dict[str, Any]:
+    """One fresh broker with these *flags*, one load; print and return its row."""
+    broker = ChildBroker(folder / name, flags=flags)
+    broker.start()
+    try:
+        target = Target(name, broker.address, broker.pid, folder / name)
+        row = load(program, target, arguments, seconds)[-1]
+        print(told(target, row), flush=True)
+        return row
+    finally:
+        broker.stop()
+        shutil.rmtree(folder / name)
 
 
 def told(target: Target, row: dict[str, Any]) -> str:

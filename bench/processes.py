@@ -7,13 +7,11 @@ load and one process need. The connections of the generator (16) are spread over
 """
 
 import argparse
-import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
-from bench._generator import SOURCE, Target, built, load, told
-from osmia_broker.child import ChildBroker
+from bench._generator import SOURCE, built, turn
 
 KINDS = {
     "1": [],
@@ -28,25 +26,11 @@ SCENARIOS = {
 }
 
 
-def turn(program: Path, folder: Path, kind: str, scenario: str, seconds: float) -> dict[str, Any]:
-    """One broker, one load."""
-    broker = ChildBroker(folder / kind, flags=KINDS[kind])
-    broker.start()
-    try:
-        target = Target(kind, broker.address, broker.pid, folder / kind)
-        row = load(program, target, [*SCENARIOS[scenario], "--conns", "16"], seconds)[-1]
-        print(told(target, row), flush=True)
-        return row
-    finally:
-        broker.stop()
-        shutil.rmtree(folder / kind)
-
-
 def compare(program: Path, folder: Path, scenario: str, seconds: float, rounds: int) -> None:
     rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for _ in range(rounds):
-        for kind in KINDS:
-            rows[kind].append(turn(program, folder, kind, scenario, seconds))
+        for kind, flags in KINDS.items():
+            rows[kind].append(turn(program, folder, kind, flags, [*SCENARIOS[scenario], "--conns", "16"], seconds))
     costs = {
         kind: statistics.median(float(row.get("broker_cpu_ms_per_op") or 0) for row in rows[kind]) for kind in KINDS
     }

@@ -6,13 +6,11 @@ Each turn is a fresh broker on an empty directory. Ratios survive a busy machine
 """
 
 import argparse
-import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
-from bench._generator import SOURCE, Target, built, load, told
-from osmia_broker.child import ChildBroker
+from bench._generator import SOURCE, built, turn
 
 SERVERS = ("grpcio", "python")
 SCENARIOS = {
@@ -25,20 +23,6 @@ SCENARIOS = {
 }
 
 
-def turn(program: Path, folder: Path, server: str, scenario: str, seconds: float) -> dict[str, Any]:
-    """One broker, one load."""
-    broker = ChildBroker(folder / server, flags=["--grpc-server", server])
-    broker.start()
-    try:
-        target = Target(server, broker.address, broker.pid, folder / server)
-        row = load(program, target, SCENARIOS[scenario], seconds)[-1]
-        print(told(target, row), flush=True)
-        return row
-    finally:
-        broker.stop()
-        shutil.rmtree(folder / server)
-
-
 def cost(row: dict[str, Any]) -> float:
     """CPU of the broker in ms: of one operation, or of a second where the load is only waiting."""
     extra = row.get("extra") or {}
@@ -49,7 +33,7 @@ def compare(program: Path, folder: Path, scenario: str, seconds: float, rounds: 
     rows: dict[str, list[dict[str, Any]]] = {server: [] for server in SERVERS}
     for _ in range(rounds):
         for server in SERVERS:
-            rows[server].append(turn(program, folder, server, scenario, seconds))
+            rows[server].append(turn(program, folder, server, ["--grpc-server", server], SCENARIOS[scenario], seconds))
     costs = {server: statistics.median(map(cost, rows[server])) for server in SERVERS}
     rates = {server: statistics.median(float(row.get("ops_per_s") or 0) for row in rows[server]) for server in SERVERS}
     before, after = SERVERS

@@ -168,9 +168,13 @@ class ChildBroker:
 
 def ready_status(management_port: int) -> int:
     """Return the HTTP status of `/ready`; 0 while the door is closed."""
-    connection = http.client.HTTPConnection("127.0.0.1", management_port, timeout=2)
+    return status_of(http.client.HTTPConnection("127.0.0.1", management_port, timeout=2), "/ready")
+
+
+def status_of(connection: http.client.HTTPConnection, path: str) -> int:
+    """Return the HTTP status of *path*; 0 while nobody answers. The connection is closed."""
     try:
-        connection.request("GET", "/ready")
+        connection.request("GET", path)
         return connection.getresponse().status
     except OSError:
         return 0

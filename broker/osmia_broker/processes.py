@@ -20,6 +20,7 @@ import msgspec
 
 from osmia_broker import cluster_id, logs, ports
 from osmia_broker.auth.signing import read_or_make_key
+from osmia_broker.child import status_of
 from osmia_broker.config import Settings
 from osmia_broker.databases import make_files
 from osmia_broker.errors import StoreFailed
@@ -117,25 +118,18 @@ async def _say_when_ready(supervisor: Supervisor, settings: Settings, share: Sha
 def _is_ready(settings: Settings, share: Share, pid: int) -> bool:
     """Return whether the process *pid* has opened its doors, and leads its partitions."""
     found = ports.read(share.folder(settings.data_dir))
-    return found is not None and found.pid == pid and _status(settings, found.management, "/ready") == 200
+    return (
+        found is not None and found.pid == pid and status_of(_connection(settings, found.management), "/ready") == 200
+    )
 
 
 async def _is_well(settings: Settings, share: Share) -> bool:
     """Return whether a process answers at all."""
     found = ports.read(share.folder(settings.data_dir))
-    return found is not None and await asyncio.to_thread(_status, settings, found.management, "/health") == 200
-
-
-def _status(settings: Settings, port: int, path: str) -> int:
-    """Return the status that the management door answers with; 0 if it does not."""
-    connection = _connection(settings, port)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
+    return (
+        found is not None
+        and await asyncio.to_thread(status_of, _connection(settings, found.management), "/health") == 200
+    )
 
 
 def _connection(settings: Settings, port: int) -> HTTPConnection:

@@ -181,13 +181,21 @@ def refusal_of(error: OsmiaError) -> Refusal:
     return Refusal(error.status, str(error), trailers)
 
 
+def named_error(name: str, text: str) -> OsmiaError | None:
+    """Return the refusal of the class *name* with these words, as another process has made it; None if there is no such class."""
+    kind = getattr(errors, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, OsmiaError)):
+        return None
+    error: OsmiaError = kind.__new__(kind, text)  # some make their text of other parts, and this is the text
+    return error
+
+
 def error_of(refusal: Refusal) -> OsmiaError:
     """Return a refusal as the partition has raised it; one of the link itself is Unavailable, Overloaded or TimedOut."""
     trailers = dict(refusal.trailers)
-    kind = getattr(errors, str(trailers.get(CLASS)), None)
-    if not (isinstance(kind, type) and issubclass(kind, OsmiaError)):
+    error = named_error(str(trailers.get(CLASS)), str(refusal))
+    if error is None:
         return _OF_LINKS.get(refusal.status, Unavailable)(str(refusal))
-    error: OsmiaError = kind.__new__(kind, str(refusal))  # some make their text of other parts, and this is the text
     if isinstance(error, Rejection):
         error.intent = str(trailers.get(INTENT, ""))
     return error

@@ -7,10 +7,12 @@ from contextlib import aclosing
 
 import msgspec
 
+from osmia_broker.errors import Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
+from osmia_broker.partition.command_bytes import named_error
 from osmia_broker.partition.face import WAIT_S, Part
-from osmia_broker.partition.remote import RemotePartition, lost_error
+from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.rpc import Refusal
 
 AGAIN_S = 0.2  # after news that could not be read, or were refused
@@ -103,7 +105,8 @@ class Peers:
                 for remote in remotes.values():
                     remote.result_ready(one.ticket, one.variables)
             case news.ResultLost():
+                lost = named_error(one.error, one.text) or Unavailable(one.text)
                 for remote in remotes.values():
-                    remote.result_lost(one.ticket, lost_error(one.error, one.text))
+                    remote.result_lost(one.ticket, lost)
             case news.Lagging() if self._following is not None:
                 self._following.tell(one.partitions)

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker import errors
 from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ActivateJobs, Command
 from osmia_broker.errors import OsmiaError, Overloaded, Unavailable
@@ -269,12 +268,3 @@ class RemotePartition:
         """Wait for the answers that are under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def lost_error(name: str, text: str) -> OsmiaError:
-    """Return the refusal of the class *name* with these words, as another process has made it."""
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, OsmiaError):
-        made: OsmiaError = kind.__new__(kind, text)
-        return made
-    return Unavailable(text)

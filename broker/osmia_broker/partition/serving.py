@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -110,7 +111,7 @@ class Serving:
                 return pack_answer(await self._activated(partition, inner, found.asker, is_own=found.is_own))
             if ticket := ticket_of(inner):
                 return pack_answer(await self._awaited(partition, found.command, ticket, is_own=found.is_own))
-            return pack_answer(await _decided(partition, found.command, is_own=found.is_own))
+            return pack_answer(await _submitted(partition, found.command, is_own=found.is_own))
         except OsmiaError as error:
             raise refusal_of(error) from None
 
@@ -126,21 +127,11 @@ class Serving:
     async def _activated(self, partition: Partition, command: ActivateJobs, asker: int, *, is_own: bool) -> Any:
         """Activate jobs for another process. It is noted before, because some may become activatable while it is told that there are none."""
         self._want(asker, partition.id, command.type)
-        future = _submitted(partition, command, is_own=is_own)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            future.add_done_callback(lambda done: _give_back(partition, done))
-            raise
+        return await _finished(_submitted(partition, command, is_own=is_own), partial(_give_back, partition))
 
     async def _awaited(self, partition: Partition, command: Command, ticket: int, *, is_own: bool) -> Any:
         """Decide what a caller of another process waits for. If that process goes meanwhile, the wait has not begun yet, and ends as it begins."""
-        future = _submitted(partition, command, is_own=is_own)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            future.add_done_callback(lambda done: _forget(partition, ticket, done))
-            raise
+        return await _finished(_submitted(partition, command, is_own=is_own), partial(_forget, partition, ticket))
 
     def _part(self, number: int) -> Partition:
         partition = self._parts.get(number)
@@ -305,8 +296,13 @@ def _submitted(partition: Partition, command: Command, *, is_own: bool) -> "asyn
     return future
 
 
-async def _decided(partition: Partition, command: Command, *, is_own: bool) -> Any:
-    return await _submitted(partition, command, is_own=is_own)
+async def _finished(decided: "asyncio.Future[Any]", when_left: "Callable[[asyncio.Future[Any]], None]") -> Any:
+    """Return the answer. An asker who goes meanwhile ends nothing: *when_left* gets the outcome in its place."""
+    try:
+        return await asyncio.shield(decided)
+    except asyncio.CancelledError:
+        decided.add_done_callback(when_left)
+        raise
 
 
 def _forget(partition: Partition, ticket: int, decided: "asyncio.Future[Any]") -> None:
