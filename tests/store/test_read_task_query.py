@@ -66,6 +66,10 @@ async def read(text, **more):
         ("dinner:pizza", OPEN | {"processInstanceVariables": [{"name": "dinner", "value": {"$eq": '"pizza"'}}]}),
         ('note="a b"', OPEN | {"processInstanceVariables": [{"name": "note", "value": {"$eq": '"a b"'}}]}),
         ("veg=true", OPEN | {"processInstanceVariables": [{"name": "veg", "value": {"$eq": "true"}}]}),
+        ("var.amount:>1000", OPEN | {"processInstanceVariables": [{"name": "amount", "value": {"$gt": 1000.0}}]}),
+        ("var.asignee:ada", OPEN | {"processInstanceVariables": [{"name": "asignee", "value": {"$eq": '"ada"'}}]}),
+        ("var.group:7", OPEN | {"processInstanceVariables": [{"name": "group", "value": {"$eq": "7"}}]}),
+        ("asignee=ada", OPEN | {"processInstanceVariables": [{"name": "asignee", "value": {"$eq": '"ada"'}}]}),
         (
             "decide now",
             OPEN | {"$or": [{"name": {"$contains": "decide now"}}, {"elementId": {"$contains": "decide now"}}]},
@@ -109,6 +113,43 @@ async def test_a_query_means_a_filter(text, filter):
 async def test_a_mistake_is_named(text, reason):
     with pytest.raises(InvalidArgument, match=reason):
         await read(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("asignee", "assignee"),
+        ("assigne", "assignee"),
+        ("Assignee", "assignee"),
+        ("asingee", "assignee"),
+        ("groups", "group"),
+        ("gruop", "group"),
+        ("candidateGroup", "group"),
+        ("usr", "user"),
+        ("prioriti", "priority"),
+        ("proces", "process"),
+        ("dueDate", "due"),
+        ("deu", "due"),
+        ("tags", "tag"),
+        ("stat", "state"),
+        ("sorted", ""),
+        ("stage", ""),
+        ("store", ""),
+        ("port", ""),
+        ("id", ""),
+        ("dur", ""),
+        ("amount", ""),
+        ("credited", ""),
+        ("cleared", ""),
+        ("u", ""),
+        ("group", ""),
+    ],
+)
+async def test_a_name_that_is_nearly_a_field_is_refused_with_the_field(name, nearest):
+    assert task_query.near_miss(name) == nearest
+    if nearest:
+        with pytest.raises(InvalidArgument, match=f"nearly the field '{nearest}:'; write .* or var.{name}:x for"):
+            await read(f"{name}:x")
 
 
 async def test_the_view_and_the_order_are_taken_out_of_the_text():

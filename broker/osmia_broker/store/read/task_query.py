@@ -14,9 +14,12 @@
 | `created:<2d`, `completed:>1w`, also with dates | younger or older than a time, or by date |
 | `element:decide`, `key:…`, `instance:…`, `state:canceled`, `business:…`, `tag:…` | as they are called |
 | `amount:>1000`, `amount=12`, `dinner:pizza` | tasks whose instance has such a variable |
+| `var.group:>2`, `group=2` | … also one that is called as a term above, or nearly so |
 | anything else | words in the name or element id of the task, or in the name of its process, or a key |
 
 Tasks that the person has snoozed are in `is:snoozed` only, unless the query names the key of a task.
+
+A name that is nearly one of the table, such as `asignee:ada`, is refused, because a mistake would find nothing. `var.` says that a variable is meant.
 
 A term that stands twice passes either value. Quotes keep blanks: `group:"night shift"`.
 """
@@ -183,7 +186,7 @@ class _Reading:
                 named = await definitions_named(self._sources, term.value)
                 self._processes = (self._processes or set()) | set(named)
             elif term.name and not term.text.startswith(("http:", "https:")):
-                self._variable(term)
+                self._variable(_of_variable(term))
             else:
                 self._words.append(term.value)
         for field, values in self._values.items():
@@ -314,6 +317,86 @@ _KNOWN: dict[str, Callable[[_Reading, Term], None]] = {
     "tag": _Reading.tag,
     **dict.fromkeys(_MOMENTS, _Reading.moment),
 }
+
+
+#: Names of the search filter that mean a term of a query, beside the names of the terms themselves.
+_OTHER_NAMES = {
+    "candidategroup": "group",
+    "candidateuser": "user",
+    "creationdate": "created",
+    "completiondate": "completed",
+    "duedate": "due",
+    "followupdate": "followup",
+    "elementid": "element",
+    "businessid": "business",
+    "processinstancekey": "instance",
+    "processdefinitionid": "process",
+    "usertaskkey": "key",
+}
+_TERMS = (*_KNOWN, "process", "is", "sort")
+_OF_VARIABLE = "var."  #: begins the name of a term that means a variable, whatever that is called
+
+
+def _of_variable(term: Term) -> Term:
+    """Return the term with the name of the variable that it means.
+
+    Raises:
+        InvalidArgument: the name is nearly that of another term, which may be meant.
+
+    """
+    if term.mark == "=":
+        return term
+    if term.name.startswith(_OF_VARIABLE) and term.name != _OF_VARIABLE:
+        return Term(term.name.removeprefix(_OF_VARIABLE), term.mark, term.value, term.text)
+    near = near_miss(term.name)
+    if near:
+        raise InvalidArgument(
+            f"Expected '{term.name}:' to be a field or a variable, but found it nearly the field '{near}:';"
+            f" write {near}:{term.value[:100]} for the field, or {_OF_VARIABLE}{term.name}:{term.value[:100]} for a variable of that name"
+        )
+    return term
+
+
+def near_miss(name: str) -> str:
+    """Return the term that *name* is nearly; empty if it is none, or one itself.
+
+    Case does not count. A short name may have a letter too many, too few or two in the wrong order; a longer one may also have a wrong
+    letter, and a long one two mistakes. The first letter must be right, unless it is out of order.
+    """
+    if name in _TERMS:
+        return ""
+    lower = name.lower()
+    if lower in _OTHER_NAMES:
+        return _OTHER_NAMES[lower]
+    return min((one for one in _TERMS if _is_near(lower, one)), key=lambda one: _mistakes(lower, one), default="")
+
+
+def _is_near(name: str, term: str) -> bool:
+    if len(term) <= 3:  # so short that other words are as near
+        return name in (term, f"{term}s") or (len(name) == len(term) > 2 and sorted(name) == sorted(term))
+    if name[0] != term[0] and name[:2] != term[1::-1]:
+        return False
+    found = _mistakes(name, term)
+    if len(term) <= 5:
+        return found == 0 or (found == 1 and (len(name) != len(term) or sorted(name) == sorted(term)))
+    return found <= (2 if len(term) >= 8 else 1)
+
+
+def _mistakes(name: str, term: str) -> int:
+    """Count the letters to add, drop, replace or swap with their neighbour to make one text of the other."""
+    if abs(len(name) - len(term)) > 2:
+        return len(term)
+    before: list[int] = []
+    line = [*range(len(term) + 1)]
+    for row, letter in enumerate(name, 1):
+        next = [row]
+        for place, wanted in enumerate(term, 1):
+            least = min(line[place] + 1, next[-1] + 1, line[place - 1] + (letter != wanted))
+            if row > 1 and place > 1 and letter == term[place - 2] and name[row - 2] == wanted:
+                least = min(least, before[place - 2] + 1)
+            next.append(least)
+        before, line = line, next
+    return line[-1]
 
 
 def _compared(value: str) -> tuple[str, str]:
