@@ -55,7 +55,11 @@ class MemoryStore:
         due = self._due(DueWanted(2**63 - 1, 0))
         kept = Filter()
         kept.add_all((message.name, message.correlation_key) for message in self.living(Message))
-        held = Counter((job.type, job.fair_key, job.worker) for job in self.living(Job) if job.state == "ACTIVATED")
+        held = Counter(
+            (job.type, job.fair_key, job.worker)
+            for job in self.living(Job)
+            if job.state == "ACTIVATED" and job.deadline_ms > 0
+        )
         return Start(
             self.next_key, definitions, due.next_ms, [(*place, number) for place, number in held.items()], kept
         )

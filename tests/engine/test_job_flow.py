@@ -164,6 +164,44 @@ async def test_held_jobs_are_counted_again_after_a_restart():
         assert answer.held == (("ask", "", "w", 2),)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_held_job_of_a_suspended_instance_takes_no_place(restarts: bool):
+    store = WatchedStore()
+    async with opened(store) as it:
+        await begin(it, 4)
+        await it.do(LimitJobs("ask", held_max=2, held_per_key_max=2))
+        first, second = await take(it)
+        await it.do(commands.SuspendProcessInstance(first.process_instance_key))
+        assert (await it.do(flow_commands.ListJobFlow())).held == (("ask", "", "w", 1),)
+        assert it.partition.has_activatable("ask")
+        if not restarts:
+            await resumed_beyond_the_limit(it, first, second)
+    if restarts:
+        async with opened(store) as it:
+            await resumed_beyond_the_limit(it, first, second)
+
+
+async def resumed_beyond_the_limit(it: Opened, first: ActivatedJob, second: ActivatedJob) -> None:
+    [third] = await take(it)
+    await it.do(commands.ResumeProcessInstance(first.process_instance_key))
+    assert (await it.do(flow_commands.ListJobFlow())).held == (("ask", "", "w", 3),)
+    await done(it, [first])
+    assert await take(it) == []
+    await done(it, [second, third])
+    assert await count(it) == 1
+
+
+async def test_the_end_of_a_suspended_instance_frees_no_place_twice():
+    async with opened() as it:
+        await begin(it, 4)
+        await it.do(LimitJobs("ask", held_max=2))
+        first, _ = await take(it)
+        await it.do(commands.SuspendProcessInstance(first.process_instance_key))
+        await it.do(commands.CancelProcessInstance(first.process_instance_key))
+        assert (await it.do(flow_commands.ListJobFlow())).held == (("ask", "", "w", 1),)
+        assert await count(it) == 1
+
+
 async def test_a_lease_that_ends_frees_its_place_for_who_waits():
     async with opened() as it:
         await begin(it, 2)

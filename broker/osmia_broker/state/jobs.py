@@ -180,12 +180,12 @@ class JobTable(Table[Job]):
             return
         if row.state is JobState.ACTIVATABLE:
             self._leave_window(row)
-        elif row.state is JobState.ACTIVATED:
+        elif _counts(row):
             self._released(row)
         super().update(row, **changes)
         if row.state is JobState.ACTIVATABLE:
             self._enter_window(row)
-        elif row.state is JobState.ACTIVATED:
+        elif _counts(row):
             self.flow.count_held(row.type, row.fair_key, row.worker, 1)
 
     def _released(self, job: Job) -> None:
@@ -236,6 +236,11 @@ class JobTable(Table[Job]):
         if (next_ms := self.flow.next_wake_ms) is not None:
             self._deadlines.add(next_ms)
         return bool(self._offered or self._waiting or self.is_waiting_of_all)
+
+
+def _counts(job: Job) -> bool:
+    """Whether a worker holds the job. In a suspended process instance, whose deadlines are below 0, nobody does: it takes no report of a worker."""
+    return job.state is JobState.ACTIVATED and job.deadline_ms > 0
 
 
 def _lane(job: Job) -> Lane:
