@@ -387,15 +387,15 @@ def _mistakes(name: str, term: str) -> int:
     if abs(len(name) - len(term)) > 2:
         return len(term)
     before: list[int] = []
-    line = [*range(len(term) + 1)]
+    line: list[int] = [*range(len(term) + 1)]
     for row, letter in enumerate(name, 1):
-        next = [row]
+        found: list[int] = [row]
         for place, wanted in enumerate(term, 1):
-            least = min(line[place] + 1, next[-1] + 1, line[place - 1] + (letter != wanted))
+            least = min(line[place] + 1, found[-1] + 1, line[place - 1] + (letter != wanted))
             if row > 1 and place > 1 and letter == term[place - 2] and name[row - 2] == wanted:
                 least = min(least, before[place - 2] + 1)
-            next.append(least)
-        before, line = line, next
+            found.append(least)
+        before, line = line, found
     return line[-1]
 
 
