@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from osmia import errors
 from osmia._address import parse_address
 from osmia.access import ClientCredentials, Password, SignIn, Token, Tokens, access
+from osmia.tracing import caused_by
 from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
@@ -132,7 +133,7 @@ class Channel:
         self._check_size(name, request)
         begun_s = perf_counter()
         try:
-            metadata = self._with(extra_metadata)
+            metadata = self._with((*extra_metadata, *caused_by()))
             if self._tokens is not None:
                 response = await self._with_token(self._tokens, call, request, timeout_s, metadata)
             else:

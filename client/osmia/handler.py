@@ -29,6 +29,7 @@ from osmia.job import (
     TaskListenerResult,
 )
 from osmia.signature import Signature, Unfit
+from osmia.tracing import span_of
 
 log = logging.getLogger("osmia.worker")
 
@@ -82,16 +83,19 @@ class Handler:
         Raises:
             TooLate: *is_over* was true when the function was to begin.
         """
-        try:
-            arguments = self.arguments(job)
-            outcome = self._completed(await self._call(arguments, threads, is_over, limit_ms))
-        except (TooLate, GeneratorExit):
-            raise
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+        with span_of(job) as span:
+            try:
+                arguments = self.arguments(job)
+                outcome = self._completed(await self._call(arguments, threads, is_over, limit_ms))
+                span.ends(outcome)
+            except (TooLate, GeneratorExit):
                 raise
-            outcome = self._outcome_of(error, job, pauses)
-            self._log(job, outcome, error)
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                    raise
+                outcome = self._outcome_of(error, job, pauses)
+                span.ends(outcome, error)
+                self._log(job, outcome, error)
         if isinstance(outcome, Completed):
             pauses.forget(job.key)
         return outcome

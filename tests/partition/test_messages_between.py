@@ -1,5 +1,6 @@
 """Messages and signals of a broker with several partitions: they reach what waits, wherever that is, once."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.partition.several import Several, several
 CATCH = 'start > w:catch(message=paid, key="=k") > a:job > end'
 BOUNDARY = 'start > a:job > end & b:boundary(on=a, message=paid, key="=k", cancel=false) > h:job > e2:end'
 WAIT_MS = 600_000
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def waiting(it: Several, number: int = 3, key: str = "7", id: str = "process") -> list[int]:
@@ -459,3 +461,31 @@ async def test_a_message_knows_since_when_it_is_on_its_way():
         sent = [row for rows in it.rows(FollowUp) for row in rows]
         assert sent
         assert {row.sent_ms for row in sent} == {it.clock.ms}
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("key", [str(number) for number in range(3)])
+async def test_a_message_brings_its_trace_context_to_other_partitions(key: str, is_kept: bool):
+    traced = commands.PublishMessage("paid", key, WAIT_MS, "", {}, traceparent=TRACEPARENT)
+    async with several() as it:
+        await it.do(deploy(CATCH))
+        if is_kept:
+            await it.do(traced)
+        await waiting(it, 3, key)
+        if not is_kept:
+            await it.do(traced)
+            await it.settled()
+        (job,) = [job for store in it.stores for job in store.living(_job())]
+        assert json.loads(job.headers) == {"traceparent": TRACEPARENT}
+
+
+async def test_a_message_that_comes_back_keeps_its_trace_context():
+    async with several() as it:
+        await it.do(deploy(CATCH))
+        first, second = await waiting(it, 2)
+        await it.do(commands.SuspendProcessInstance(first))
+        await it.do(commands.PublishMessage("paid", "7", 0, "", {}, traceparent=TRACEPARENT))
+        await it.settled()
+        (job,) = [job for store in it.stores for job in store.living(_job())]
+        assert job.process_instance_key == second
+        assert json.loads(job.headers) == {"traceparent": TRACEPARENT}

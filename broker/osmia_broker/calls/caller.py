@@ -4,6 +4,7 @@ One rule for what callers say about themselves holds at every door. A text is UT
 carries ASCII alone, so there a text in other characters travels as bytes under the same name with `-bin`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from osmia_broker.auth.user import NAME_CHARACTERS_MAX, User, is_name
@@ -19,9 +20,13 @@ IDEMPOTENCY_METADATA = (
     "osmia-idempotency-key"  #: marks a creation that may be repeated: the repetition gets the first answer
 )
 
+TRACEPARENT_METADATA = "traceparent"  #: names the span that the call comes from (W3C Trace Context)
+
 OWN = "osmia-"  #: how the names of our own metadata begin: their values are UTF-8
 AS_BYTES = "-bin"  #: how the names of gRPC metadata end whose values are bytes
 AGAIN = "\n"  #: between the values of a name that was given more than once; no value holds it
+
+_TRACEPARENT = re.compile("(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 NO_METADATA: Mapping[str, str] = {}
 
@@ -104,6 +109,12 @@ class Caller:
         """
         return self._text(IDEMPOTENCY_METADATA)
 
+    @property
+    def traceparent(self) -> str:
+        """The trace context that the call comes from; empty when it has none, or none that is valid: W3C lets that be passed over."""
+        text = self.metadata.get(TRACEPARENT_METADATA, "")
+        return read_traceparent(text.strip()) if text else ""
+
     def _text(self, name: str) -> str:
         text = self.metadata.get(name, "")
         if not text:
@@ -141,6 +152,20 @@ class Caller:
             callbacks, self._when_gone = self._when_gone, []
             for then in callbacks:
                 then()
+
+
+def read_traceparent(text: str) -> str:
+    """Return a trace context as version 00 of W3C Trace Context writes it; empty if *text* is none.
+
+    Of a later version only what version 00 knows is read: the two ids, and whether the trace is sampled.
+    """
+    found = _TRACEPARENT.fullmatch(text)
+    if found is None:
+        return ""
+    version, ids, flags, rest = found.groups()
+    if version == "00":
+        return "" if rest else text
+    return f"00-{ids}-{int(flags, 16) & 1:02x}"
 
 
 def _twice(name: str, text: str) -> str:

@@ -23,6 +23,7 @@ class EventCalls(PartitionCalls):
         message_id: str,
         variables: str,
         business_id: str = "",
+        traceparent: str = "",
     ) -> Awaitable[int]:
         """Publish a message; the answer is its key. With a *time_to_live_ms* above 0 it is kept that long."""
         return self._partition.submit(
@@ -33,11 +34,12 @@ class EventCalls(PartitionCalls):
                 checks.name("messageId", message_id),
                 parse_variables(variables),
                 checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+                traceparent,
             )
         )
 
     def correlate_message(
-        self, name: str, *, correlation_key: str, variables: str, business_id: str = ""
+        self, name: str, *, correlation_key: str, variables: str, business_id: str = "", traceparent: str = ""
     ) -> Awaitable[Correlated]:
         """Give a message to what waits for it now. It is refused if nothing does.
 
@@ -51,6 +53,7 @@ class EventCalls(PartitionCalls):
                 checks.name("correlationKey", correlation_key),
                 parse_variables(variables),
                 checks.at_most("businessId", business_id, checks.BUSINESS_ID_CHARACTERS),
+                traceparent,
             )
         )
 

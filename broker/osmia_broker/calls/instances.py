@@ -37,6 +37,7 @@ class Marks:
     terminate_after: tuple[str, ...] = ()
     idempotency_key: str = ""
     initiator: str = ""  # the user who calls
+    traceparent: str = ""  # their trace context, valid
 
     def added_to(self, command: CreateProcessInstance) -> CreateProcessInstance:
         """Return *command* with these marks.
@@ -57,6 +58,7 @@ class Marks:
             terminate_after=self.terminate_after,
             idempotency_key=checks.at_most("idempotency key", self.idempotency_key, IDEMPOTENCY_KEY_CHARACTERS),
             initiator=checks.at_most("osmia-user", self.initiator, USER_CHARACTERS),
+            traceparent=self.traceparent,
         )
 
 

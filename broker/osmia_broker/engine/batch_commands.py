@@ -124,6 +124,7 @@ class CorrelateAtOnce(Command, frozen=True, gc=False):
     correlation_key: str
     variables: Variables
     business_id: str = ""
+    traceparent: str = ""
 
 
 class UpdateJob(Command, frozen=True, gc=False):

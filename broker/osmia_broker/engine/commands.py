@@ -56,7 +56,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
 
     *version_tag*, beside the id, stands for the newest version that has it. *business_id* and *tags* are the caller's own marks. A repeat
     with the same *idempotency_key* gets the answer of the first call. *initiator* is the user who starts the instance; empty if the
-    call names none.
+    call names none. *traceparent* is the caller's trace context, which its jobs carry; empty without one.
     """
 
     intent: ClassVar[str] = "CREATE"
@@ -73,6 +73,7 @@ class CreateProcessInstance(Command, frozen=True, gc=False):
     idempotency_key: str = ""
     initiator: str = ""
     version_tag: str = ""
+    traceparent: str = ""
 
 
 class CancelProcessInstance(Command, frozen=True, gc=False):
@@ -191,7 +192,7 @@ class PublishMessage(Command, frozen=True, gc=False):
     """Publish a message to the events that wait for its name and key, at most one of each process, and to message start events.
 
     With *time_to_live_ms* above 0 it is kept that long for events that wait later. A second message with the same name, key and non-empty
-    *message_id* is refused while the first is kept.
+    *message_id* is refused while the first is kept. A *traceparent* becomes that of the process instances that the message reaches.
     """
 
     intent: ClassVar[str] = "PUBLISH"
@@ -201,6 +202,7 @@ class PublishMessage(Command, frozen=True, gc=False):
     message_id: str
     variables: Variables
     business_id: str = ""
+    traceparent: str = ""
 
 
 class BroadcastSignal(Command, frozen=True, gc=False):
@@ -372,6 +374,7 @@ class CorrelateMessage(Command, frozen=True, gc=False):
     business_id: str = ""
     bpmn_process_id: str = ""
     until_key: int = 0
+    traceparent: str = ""
 
 
 class CorrelateKept(Command, frozen=True, gc=False):

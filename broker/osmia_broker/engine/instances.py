@@ -40,7 +40,7 @@ def create_process_instance(turn: Turn, command: CreateProcessInstance) -> Creat
     put_local(turn, process, with_initiator(model, model.root.start, variables, initiator))
     if command.result_ticket:
         _await(turn, command, process.key)
-    if command.business_id or command.tags or command.terminate_after or initiator:
+    if command.business_id or command.tags or command.terminate_after or command.traceparent or initiator:
         _mark(turn, process, command, model, initiator)
     _prepare(turn, process, starts)
     turn.plan(process)
@@ -100,6 +100,7 @@ def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, 
         tags=encode_tags(command.tags),
         terminate_after="\n".join(command.terminate_after),
         initiator=initiator,
+        traceparent=command.traceparent,
     )
     if command.business_id:
         give_business_id(turn, process, command.business_id, f"create instance of process '{process.element_id}'")

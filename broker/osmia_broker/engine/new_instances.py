@@ -64,6 +64,21 @@ def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
     return () if origin is None else decode_tags(origin.tags)
 
 
+def traceparent_of(turn: Turn, process_instance_key: int) -> str:
+    """Return the trace context of what caused a resident process instance; empty without one."""
+    origin = origin_of(turn, process_instance_key)
+    return "" if origin is None else origin.traceparent
+
+
+def take_traceparent(turn: Turn, process: ElementInstance, traceparent: str) -> None:
+    """Let *process* have the trace context of a new cause from outside, from which its next jobs come."""
+    origin = origin_of(turn, process.key)
+    if origin is None:
+        add_origin(turn, process, traceparent=traceparent)
+    else:
+        turn.origins.update(origin, traceparent=traceparent)
+
+
 def encode_tags(tags: tuple[str, ...]) -> str:
     """Return *tags* as they are stored."""
     return msgspec.json.encode(tags).decode() if tags else ""

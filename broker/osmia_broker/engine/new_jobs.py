@@ -6,12 +6,14 @@ import msgspec
 
 from osmia_broker.engine.domain_events import JOB
 from osmia_broker.engine.expressions import evaluate_int32, evaluate_text
-from osmia_broker.engine.new_instances import business_id_of
+from osmia_broker.engine.new_instances import business_id_of, traceparent_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import JobDefinition, ListenerDefinition
 from osmia_broker.state.flow_row import FairBy
 from osmia_broker.state.rows import ElementInstance, Job, JobKind, JobState
+
+TRACEPARENT = "traceparent"  # the header of a job with the trace context of its cause
 
 
 def create_job(
@@ -25,9 +27,14 @@ def create_job(
     kind: JobKind = JobKind.BPMN_ELEMENT,
     listener_event: str = "",
 ) -> Job:
-    """Add an activatable job for *element*. *headers* is a JSON object of strings; a *priority* of None is that of the process."""
+    """Add an activatable job for *element*. *headers* is a JSON object of strings; a *priority* of None is that of the process.
+
+    The trace context of what caused the process instance is one header more, unless the model has one of that name.
+    """
     if priority is None:
         priority = turn.definitions.process(element.process_definition_key).job_priority
+    if traceparent := traceparent_of(turn, element.process_instance_key):
+        headers = json_object({TRACEPARENT: traceparent} | msgspec.json.decode(headers))
     job = Job(
         key=turn.next_key(),
         process_instance_key=element.process_instance_key,

@@ -218,7 +218,9 @@ class Gateway:
 
     # --- events from outside
 
-    async def PublishMessage(self, request: gateway.PublishMessageRequest) -> gateway.PublishMessageResponse:
+    async def PublishMessage(
+        self, request: gateway.PublishMessageRequest, caller: Caller
+    ) -> gateway.PublishMessageResponse:
         """Publish a message."""
         checks.default_tenant("PublishMessage", [request.tenantId])
         key = await self._calls.publish_message(
@@ -228,6 +230,7 @@ class Gateway:
             message_id=request.messageId,
             variables=request.variables,
             business_id=request.businessId,
+            traceparent=caller.traceparent,
         )
         return gateway.PublishMessageResponse(key=key, tenantId=checks.DEFAULT_TENANT)
 

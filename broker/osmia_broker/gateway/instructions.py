@@ -29,8 +29,8 @@ def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Mark
         InvalidArgument: a runtime instruction is empty, or the business id is.
 
     """
-    idempotency_key, user = caller.idempotency_key, caller.user
-    if not (idempotency_key or user or request.tags or request.runtimeInstructions or request.HasField("businessId")):
+    said = (caller.idempotency_key, caller.user, caller.traceparent)
+    if not (any(said) or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS
     if request.HasField("businessId"):
         checks.business_id(request.businessId)
@@ -39,7 +39,7 @@ def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Mark
         if not instruction.terminate.afterElementId:
             raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
         terminate_after.append(instruction.terminate.afterElementId)
-    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), idempotency_key, user)
+    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), *said)
 
 
 def activation(instruction: Modify.ActivateInstruction) -> ActivateInstruction:

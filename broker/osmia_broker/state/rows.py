@@ -261,6 +261,7 @@ class Message:
     expires_ms: int = changing()
     correlated: str = changing("")  # process ids that it has reached, one per line
     ended_ms: int = changing(0)
+    traceparent: str = ""  # the trace context of its publisher (W3C); empty without one
 
 
 @stored(
@@ -287,6 +288,7 @@ class InstanceOrigin:
     suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
     ended_ms: int = changing(0)
     initiator: str = ""  # the user who started it or its outermost caller; empty if nobody was named
+    traceparent: str = changing("")  # the trace context of its last cause from outside (W3C); empty without one
 
 
 @stored(

@@ -70,6 +70,7 @@ class CallActivity(Processor):
             root_process_instance_key=root,
             call_depth=depth,
             initiator="" if caller is None else caller.initiator,
+            traceparent="" if caller is None else caller.traceparent,
         )
         if business_id := business_id_of(turn, instance.process_instance_key):
             mark = BusinessId(turn.next_key(), process.key, process.key, process.element_id, business_id)

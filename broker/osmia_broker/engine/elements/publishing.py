@@ -10,6 +10,7 @@ from osmia_broker.engine.expressions import evaluate, evaluate_text
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.lifecycle import plan_completion
+from osmia_broker.engine.new_instances import traceparent_of
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import AlreadyExists
@@ -33,6 +34,7 @@ def publish(turn: Turn, instance: ElementInstance, definition: PublishDefinition
         time_to_live_ms=0 if ttl is None else duration_ms(ttl, evaluate(turn, ttl, instance.key)),
         message_id="" if id is None else evaluate_text(turn, id, instance.key),
         variables={name: row.value for name, row in turn.variables.of_scope(instance.key).items()},
+        traceparent=traceparent_of(turn, instance.process_instance_key),
     )
     plan_completion(turn, instance)
     home = partition_of_message(command.name, command.correlation_key, turn.partitions)

@@ -17,10 +17,17 @@ def correlate_at_once(turn: Turn, command: CorrelateAtOnce) -> Correlated:
     """
     name, correlation_key, variables = command.name, command.correlation_key, command.variables
     key = turn.next_key()
-    published = PublishMessage(name, correlation_key, 0, "", variables, command.business_id)
+    published = PublishMessage(name, correlation_key, 0, "", variables, command.business_id, command.traceparent)
     started = start_instances(turn, key, published)
     page: CorrelateMessage | None = CorrelateMessage(
-        key, name, correlation_key, variables, 0, tuple(started), command.business_id
+        key,
+        name,
+        correlation_key,
+        variables,
+        0,
+        tuple(started),
+        command.business_id,
+        traceparent=command.traceparent,
     )
     reached: list[int] = []
     while page is not None and not reached:

@@ -22,7 +22,7 @@ from osmia_broker.engine.events.remote import CorrelateKeptRemote, CorrelateRemo
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import give_business_id, taken_by
-from osmia_broker.engine.new_instances import business_id_of
+from osmia_broker.engine.new_instances import business_id_of, take_traceparent
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import AlreadyExists
@@ -62,13 +62,23 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
                 business_id=command.business_id,
                 published_ms=turn.now_ms,
                 expires_ms=min(turn.now_ms + command.time_to_live_ms, LATEST_MS),
+                traceparent=command.traceparent,
             )
         )
     reached = start_instances(turn, key, command)
     name, correlation_key = command.name, command.correlation_key
     correlate_message(
         turn,
-        CorrelateMessage(key, name, correlation_key, command.variables, 0, tuple(reached), command.business_id),
+        CorrelateMessage(
+            key,
+            name,
+            correlation_key,
+            command.variables,
+            0,
+            tuple(reached),
+            command.business_id,
+            traceparent=command.traceparent,
+        ),
     )
     return key
 
@@ -113,7 +123,14 @@ def _start(
 ) -> ElementInstance:
     """Start an instance, which gets the business id of the message; return its process."""
     definition_key, element_id = subscription.process_definition_key, subscription.element_id
-    process = start_at(turn, definition_key, element_id, variables, correlation_key=message.correlation_key)
+    process = start_at(
+        turn,
+        definition_key,
+        element_id,
+        variables,
+        correlation_key=message.correlation_key,
+        traceparent=message.traceparent,
+    )
     _note_correlation(turn, message_key, message, subscription, process.key)
     if message.business_id:
         give_business_id(turn, process, message.business_id, f"start process '{subscription.bpmn_process_id}'")
@@ -164,7 +181,7 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
             if subscription.key not in turn.subscriptions or not _is_for(turn, command.business_id, subscription):
                 continue
             instances.append(subscription.process_instance_key)
-            _correlate(turn, subscription, command.variables, command.message_key)
+            _correlate(turn, subscription, command.variables, command.message_key, command.traceparent)
         reached.add(process_id)
         new.append(process_id)
     _note_reached(turn, turn.messages.get(command.message_key), new)
@@ -201,7 +218,7 @@ def correlate_remote(turn: Turn, command: CorrelateRemote) -> None:
     if subscription is None or not _is_for(turn, command.business_id, subscription):
         send_back(turn, command, subscription)
     else:
-        _correlate(turn, subscription, command.variables, command.message_key)
+        _correlate(turn, subscription, command.variables, command.message_key, command.traceparent)
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
@@ -215,7 +232,11 @@ def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
     return may_fire(turn, *_owner_and_event(turn, subscription))
 
 
-def _correlate(turn: Turn, subscription: Subscription, variables: Variables, message_key: int) -> None:
+def _correlate(
+    turn: Turn, subscription: Subscription, variables: Variables, message_key: int, traceparent: str
+) -> None:
+    if traceparent:
+        take_traceparent(turn, turn.elements[subscription.process_instance_key], traceparent)
     _note_correlation(turn, message_key, subscription, subscription, subscription.process_instance_key)
     fire(turn, *_owner_and_event(turn, subscription), variables)
 
@@ -262,7 +283,7 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     message = _take_kept(turn, subscription, lambda message: _is_for(turn, message.business_id, subscription))
     if message is None:
         return
-    _correlate(turn, subscription, variables_of(message), message.key)
+    _correlate(turn, subscription, variables_of(message), message.key, message.traceparent)
     turn.follow(subscription.process_instance_key, command)
 
 
@@ -276,7 +297,14 @@ def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
     if message is None:
         return
     kept = CorrelateMessage(
-        message.key, message.name, message.correlation_key, variables_of(message), 0, (), message.business_id
+        message.key,
+        message.name,
+        message.correlation_key,
+        variables_of(message),
+        0,
+        (),
+        message.business_id,
+        traceparent=message.traceparent,
     )
     send_to_remote(turn, subscription, kept)
     if subscription.stays_open:

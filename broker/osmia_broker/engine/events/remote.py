@@ -55,6 +55,7 @@ class CorrelateRemote(Command, frozen=True, gc=False):
     variables: Variables
     business_id: str = ""
     until_key: int = 0
+    traceparent: str = ""
 
 
 class ReturnMessage(Command, frozen=True, gc=False):
@@ -152,6 +153,7 @@ def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessag
         message.variables,
         message.business_id,
         message.until_key,
+        message.traceparent,
     )
     send(turn, partition_of_key(row.subscription_key), correlation)
 
@@ -177,6 +179,7 @@ def return_message(turn: Turn, command: ReturnMessage) -> None:
         message.business_id,
         process_id,
         until_key,
+        message.traceparent,
     )
     turn.follow(0, again)
 

@@ -25,7 +25,13 @@ from osmia_broker.state.rows import (
 
 
 def start_at(
-    turn: Turn, definition_key: int, element_id: str, variables: Variables, *, correlation_key: str = ""
+    turn: Turn,
+    definition_key: int,
+    element_id: str,
+    variables: Variables,
+    *,
+    correlation_key: str = "",
+    traceparent: str = "",
 ) -> ElementInstance:
     """Start an instance at a start event that has fired; return its process.
 
@@ -36,8 +42,8 @@ def start_at(
     model = turn.definitions.process(definition_key)
     event = model.elements[element_id]
     process = new_process(turn, definition)
-    if correlation_key:
-        add_origin(turn, process, correlation_key=correlation_key)
+    if correlation_key or traceparent:
+        add_origin(turn, process, correlation_key=correlation_key, traceparent=traceparent)
     start = insert(turn, event, process)  # prepared: it goes on when the process is activated
     if event.outputs:
         put_local(turn, start, variables)

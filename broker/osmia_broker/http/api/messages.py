@@ -99,6 +99,7 @@ async def publish_message(call: Call, body: Publication) -> Published:
         message_id=body.message_id or "",
         variables=variables_text(body.variables),
         business_id=body.business_id or "",
+        traceparent=call.caller.traceparent,
     )
     return Published(message_key=str(key))
 
@@ -117,6 +118,7 @@ async def correlate_message(call: Call, body: Correlation) -> Correlated:
         correlation_key=body.correlation_key or "",
         variables=variables_text(body.variables),
         business_id=body.business_id or "",
+        traceparent=call.caller.traceparent,
     )
     return Correlated(message_key=str(answer.message_key), process_instance_key=str(answer.process_instance_key))
 

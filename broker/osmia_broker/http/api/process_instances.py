@@ -113,6 +113,7 @@ def _marks(call: Call, body: Creation) -> Marks:
         terminate_after=tuple(one.after_element_id for one in body.runtime_instructions or ()),
         idempotency_key=call.caller.idempotency_key,
         initiator=call.caller.user,
+        traceparent=call.caller.traceparent,
     )
 
 
