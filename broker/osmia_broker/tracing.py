@@ -10,6 +10,7 @@ instance stands in the trace of the call, with a link to that of the instance.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from threading import Thread
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -114,7 +115,7 @@ class Tracing:
                 finally:
                     await responses.aclose()
 
-        return Rpc(rpc.path, rpc.shape, answer if rpc.shape is Shape.UNARY else answers)
+        return replace(rpc, answer=answer if rpc.shape is Shape.UNARY else answers)
 
     # --- HTTP
 

@@ -100,6 +100,7 @@ class Served:
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
         self.running = self.cancelled = self.written = self.undelivered = 0
+        self.is_admitting: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # what a test decides
         self.after_some = lambda: None  # what happens in the turn in which `some` has sent its messages
 
     def rpcs(self) -> dict[str, Rpc]:
@@ -111,9 +112,18 @@ class Served:
             "Talk": Shape.DIALOGUE,
             "Refuse": Shape.UNARY,
         }
+        guarded = {"Echo", "Hold", "Many", "Talk"}  # these stand below "/g.G", too
         return {
-            f"/t.T/{name}": Rpc(f"/t.T/{name}", shape, getattr(self, name.lower())) for name, shape in shapes.items()
+            f"/{service}/{name}": Rpc(f"/{service}/{name}", shape, getattr(self, name.lower()), admit)
+            for service, admit in (("t.T", None), ("g.G", self.admit))
+            for name, shape in shapes.items()
+            if admit is None or name in guarded
         }
+
+    async def admit(self, call: Call) -> Call:
+        if not await asyncio.shield(self.is_admitting):
+            raise Refusal("UNAUTHENTICATED", "Expected somebody, but found a stranger")
+        return call
 
     async def echo(self, message: bytes, call: Call) -> bytes:
         return message

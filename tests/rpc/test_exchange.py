@@ -178,6 +178,119 @@ def test_a_message_may_unpack_to_the_limit_and_not_beyond():
     assert refused.value.status == "RESOURCE_EXHAUSTED"
 
 
+# --- the memory of messages
+
+
+@pytest.mark.parametrize("path", ["/t.T/Hold", "/g.G/Hold"])
+@pytest.mark.parametrize("pack", [True, False])
+async def test_messages_that_are_being_answered_count_unpacked(path: str, pack: bool):
+    house = House(held_bytes_in_all=3 * MESSAGE_BYTES_MAX)
+    house.served.is_admitting.set_result(True)
+    message = b"\0" * (MESSAGE_BYTES_MAX - 1_000)
+    peers = [house.peer() for _ in range(4)]
+    for peer in peers:
+        if pack:
+            peer.data(peer.open(path, [("grpc-encoding", "gzip")]), framed(gzip.compress(message), mark=1))
+        else:
+            peer.call(path, message)
+        await peer.settled()
+    assert house.served.running == 3
+    assert (await peers[3].answer(1)).status == status("RESOURCE_EXHAUSTED")
+    house.served.may_go_on.set()
+    for peer in peers[:3]:
+        peer.widen(1, MESSAGE_BYTES_MAX)
+        while not (await peer.answer(1)).is_over:
+            pass
+    assert house.site.held_bytes == 0
+
+
+async def test_messages_of_a_dialogue_that_are_not_read_count():
+    house = House(held_bytes=50_000)
+    peer = house.peer()
+    id = peer.open("/t.T/Talk")
+    peer.data(id, framed(b"wait"), 0)
+    for _ in range(4):
+        peer.data(id, framed(b"x" * 16_000), 0)
+    assert (await peer.answer(id)).status == status("RESOURCE_EXHAUSTED")
+    assert house.site.held_bytes == 0
+
+
+async def test_a_message_of_a_dialogue_is_unpacked_when_it_is_read():
+    house = House()
+    peer = house.peer()
+    id = peer.open("/t.T/Talk", [("grpc-encoding", "gzip")])
+    peer.data(id, framed(b"wait"), 0)
+    for _ in range(10):
+        peer.data(id, framed(gzip.compress(b"\0" * MESSAGE_BYTES_MAX), mark=1), 0)
+    await peer.settled()
+    assert house.site.held_bytes < MESSAGE_BYTES_MAX
+    peer.send(frames.rst_stream(id, frames.CANCEL))
+    await peer.settled()
+    assert house.site.held_bytes == 0
+
+
+# --- who is admitted
+
+
+@pytest.mark.parametrize("path", ["/g.G/Echo", "/g.G/Many", "/g.G/Talk"])
+async def test_a_stranger_is_refused_before_the_message_arrives(house: House, peer: Peer, path: str):
+    house.served.is_admitting.set_result(False)
+    id = peer.open(path)
+    answer = await peer.answer(id)
+    assert (answer.status, answer.is_over, answer.reset) == (status("UNAUTHENTICATED"), True, frames.NO_ERROR)
+    peer.data(id, framed(b"x"))  # which was on its way, and is no fault
+    assert (await peer.settled()).goaway is None
+    assert house.site.held_bytes == 0
+
+
+async def test_nobody_sends_more_than_a_window_before_they_are_admitted():
+    house = House(stream_window=20_000)
+    peer = house.peer()
+    id = peer.open("/g.G/Echo")
+    whole = framed(b"x" * MESSAGE_BYTES_MAX)
+    peer.data(id, whole[:10_000], 0)
+    peer.data(id, whole[10_000:20_000], 0)
+    await peer.settled()
+    assert peer.count("WINDOW_UPDATE", id) == 0
+    house.served.is_admitting.set_result(True)
+    await peer.settled()
+    assert peer.count("WINDOW_UPDATE", id) == 1
+    for at in range(20_000, len(whole), 10_000):
+        peer.data(id, whole[at : at + 10_000], END_STREAM if at + 10_000 >= len(whole) else 0)
+    peer.widen(id, MESSAGE_BYTES_MAX)
+    peer.widen(0, MESSAGE_BYTES_MAX)
+    assert (await peer.answer(id)).messages == [b"x" * MESSAGE_BYTES_MAX]
+    assert house.site.held_bytes == 0
+
+
+async def test_the_message_of_a_stranger_is_not_unpacked(house: House, peer: Peer):
+    id = peer.open("/g.G/Echo", [("grpc-encoding", "gzip")])
+    peer.data(id, framed(gzip.compress(b"\0" * MESSAGE_BYTES_MAX), mark=1))
+    await peer.settled()
+    assert house.site.held_bytes < 1_000
+    house.served.is_admitting.set_result(False)
+    assert (await peer.answer(id)).status == status("UNAUTHENTICATED")
+    assert house.site.held_bytes == 0
+
+
+async def test_an_admitted_dialogue_answers_all_that_came_before(house: House, peer: Peer):
+    id = peer.open("/g.G/Talk")
+    peer.data(id, framed(b"1") + framed(b"2"), 0)
+    house.served.is_admitting.set_result(True)
+    assert (await peer.answer(id)).messages == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("pieces", [[b""], [framed(b"x"), framed(b"y")], [framed(b"xy")[:-1]]])
+async def test_a_request_that_is_not_one_message_is_refused_without_waiting_for_admission(
+    peer: Peer, pieces: list[bytes]
+):
+    id = peer.open("/g.G/Echo")
+    for number, piece in enumerate(pieces, 1):
+        peer.data(id, piece, END_STREAM if number == len(pieces) else 0)
+    assert (await peer.answer(id)).status == status("INTERNAL")
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 # --- deadlines
 
 

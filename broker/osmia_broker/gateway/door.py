@@ -6,8 +6,7 @@ Below it there are bytes, which any `RpcServer` carries; above it there are mess
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -53,6 +52,14 @@ class GrpcCaller(Caller):
         """How many messages had not left; see `Caller`. grpcio does not say: it writes one after the other."""
         return getattr(self._call, "undelivered", 0)
 
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
+        """Return what the call brought: an admitted caller is the `Call` of its answer."""
+        return self._call.invocation_metadata()
+
+    def time_remaining(self) -> float | None:
+        """Return the seconds until the deadline of the call; None if it has none."""
+        return self._call.time_remaining()
+
 
 def _texts_of(metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[tuple[str, str]]:
     for name, value in metadata:
@@ -86,13 +93,31 @@ class Door:
 
     def _rpc(self, method: Method, call: Callable[..., Any] | None) -> Rpc:
         carry_out: Callable[..., Any] = call or _unsupported(method)
-        if self._guard is not None:
-            guarded = _guarded_stream if method.server_streaming else _guarded
-            carry_out = guarded(self._guard, carry_out)
-        takes_caller = _takes_caller(carry_out)
+        takes_caller = len(inspect.signature(carry_out).parameters) > 1
+        admit = None if self._guard is None else self._admitting(method.name, self._guard)
         if method.server_streaming:
-            return Rpc(method.full_name, Shape.STREAM, self._streaming(method, carry_out, takes_caller))
-        return Rpc(method.full_name, Shape.UNARY, self._unary(method, carry_out, takes_caller))
+            return Rpc(method.full_name, Shape.STREAM, self._streaming(method, carry_out, takes_caller), admit)
+        return Rpc(method.full_name, Shape.UNARY, self._unary(method, carry_out, takes_caller), admit)
+
+    def _admitting(self, name: str, guard: Guard) -> Callable[[Call], Awaitable[Call]]:
+        """Return the check of who calls *name*. The caller that it returns is the `Call` of the answer."""
+
+        async def admit(call: Call) -> Call:
+            begun = perf_counter()
+            self._busy += 1
+            caller = GrpcCaller(call)
+            try:
+                caller.signed_in = await guard.identify(caller.authorization)
+            except asyncio.CancelledError:
+                self._counters.answered(name, "CANCELLED", perf_counter() - begun)
+                raise
+            except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
+                raise self._refusal(name, error, begun, None) from None
+            finally:
+                self._left()
+            return caller
+
+        return admit
 
     def _unary(
         self, method: Method, carry_out: Callable[..., Any], takes_caller: bool
@@ -106,7 +131,7 @@ class Door:
             try:
                 request = parse(message)
                 if takes_caller:
-                    caller = GrpcCaller(call)
+                    caller = call if isinstance(call, GrpcCaller) else GrpcCaller(call)
                     response: Message = await carry_out(request, caller)
                 else:
                     response = await carry_out(request)
@@ -135,7 +160,7 @@ class Door:
             counters.streams_open.add(name)
             self._busy += 1
             request = responses = None
-            caller = GrpcCaller(call)
+            caller = call if isinstance(call, GrpcCaller) else GrpcCaller(call)
             try:
                 request = parse(message)
                 responses = carry_out(request, caller) if takes_caller else carry_out(request)
@@ -178,34 +203,6 @@ class Door:
             status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
         self._counters.answered(name, status, perf_counter() - begun)
         return Refusal(status, _cut(text if request is None else _without_long_texts(text, request)))
-
-
-def _guarded(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], Any]:
-    """Make a call that only callers reach who have proved who they are."""
-    takes_caller = _takes_caller(call)
-
-    async def carry_out(request: Any, caller: Caller) -> Any:
-        caller.signed_in = await guard.identify(caller.authorization)
-        return await (call(request, caller) if takes_caller else call(request))
-
-    return carry_out
-
-
-def _guarded_stream(guard: Guard, call: Callable[..., Any]) -> Callable[[Any, Caller], AsyncIterator[Any]]:
-    """Make the same of a call with many responses."""
-    takes_caller = _takes_caller(call)
-
-    async def carry_out(request: Any, caller: Caller) -> AsyncIterator[Any]:
-        caller.signed_in = await guard.identify(caller.authorization)
-        async with aclosing(call(request, caller) if takes_caller else call(request)) as responses:
-            async for response in responses:
-                yield response
-
-    return carry_out
-
-
-def _takes_caller(call: Callable[..., Any]) -> bool:
-    return len(inspect.signature(call).parameters) > 1
 
 
 def _without_long_texts(text: str, request: Message) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -13,9 +13,10 @@ from osmia_broker.h2.hpack import Field, encode
 from osmia_broker.h2.request import content_length, head
 from osmia_broker.h2.stream import prepared
 from osmia_broker.rpc.encoding import escaped, metadata, timeout_s, too_large, unpacked, written
-from osmia_broker.rpc.face import STATUSES, Metadata, Refusal, Rpc, Shape
+from osmia_broker.rpc.face import STATUSES, Call, Metadata, Refusal, Rpc, Shape
 
 PREFIX_BYTES = 5  # of a message: whether it is compressed, and its length
+UNCOUNTED_BYTES = 1_024  # of a message that costs less memory than its stream does; counting costs 1 µs
 CONTENT_TYPE = b"application/grpc"
 NO_GRPC = b"Expected a call of gRPC, but found another request.\n"  # for a person who opens the port in a browser
 _BEGINNING = [(b":status", b"200"), (b"content-type", CONTENT_TYPE)]
@@ -44,12 +45,15 @@ class Exchange(Stream):
         "_fields",
         "_has_begun",
         "_inbox",
+        "_is_admitted",
+        "_kept",
         "_messages",
         "_partial",
         "_refused_by_http",
         "_rpc",
         "_service",
         "_timer",
+        "_unread",
         "_unwritten",
         "_wake",
         "_write",
@@ -65,10 +69,11 @@ class Exchange(Stream):
         self._encoding = b"identity"
         self._partial: bytearray | None = None  # of a message that is incomplete
         self._messages = 0  # that have arrived
-        self._inbox: deque[tuple[bytes, int]] | None = (
-            None  # messages of a dialogue that were not read, and their octets
-        )
+        self._inbox: deque[tuple[bytes, int]] | None = None  # messages that the answer has not read, and their octets
         self._wake: asyncio.Event | None = None
+        self._kept = 0  # bytes that are counted for the message that is being answered
+        self._is_admitted = True
+        self._unread = 0  # octets that arrived before the call was admitted
         self.task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_begun = False  # the answer
@@ -120,11 +125,15 @@ class Exchange(Stream):
         encoding = found.get(b"grpc-encoding")
         if encoding is not None:
             self._encoding = encoding
-        if rpc.shape is Shape.DIALOGUE:
-            self._inbox, self._wake = deque(), asyncio.Event()
-            self._start(self._stream(rpc.answer(self._dialogue(), self)))
-        elif self.is_whole:
+        if rpc.shape is not Shape.DIALOGUE and self.is_whole:
             raise Refusal("INTERNAL", "Expected a message, but found none")
+        if rpc.admit is not None:
+            self._is_admitted = False
+            self._inbox, self._wake = deque(), asyncio.Event()
+            self._start(self._admit(rpc, rpc.admit))
+        elif rpc.shape is Shape.DIALOGUE:
+            self._inbox, self._wake = deque(), asyncio.Event()
+            self._start(self._stream(rpc, None, self))
 
     def received(self, data: bytes) -> None:
         """Put messages together."""
@@ -162,7 +171,7 @@ class Exchange(Stream):
     def _gather(self, data: bytes) -> None:
         """Add *data* to the message that is incomplete, and take out all that are complete."""
         if not self.hold(len(data)):
-            raise Refusal("RESOURCE_EXHAUSTED", "Expected fewer messages at a time that are large, but found too many")
+            raise _too_many()
         if self._partial is None:
             self._partial = bytearray()
         partial = self._partial
@@ -178,10 +187,12 @@ class Exchange(Stream):
             self._complete(message, 0)
             if self.is_ending:
                 return
-        if self._inbox is None or not self._inbox:
+        if self._inbox:
+            self._inbox[-1] = (self._inbox[-1][0], self._inbox[-1][1] + len(data))  # read when that message is
+        elif self._is_admitted:
             self.read(len(data))
         else:
-            self._inbox[-1] = (self._inbox[-1][0], self._inbox[-1][1] + len(data))  # read when that message is
+            self._unread += len(data)
 
     def _check_size(self, octets: int) -> None:
         if octets > self._service.message_bytes_max:
@@ -190,68 +201,112 @@ class Exchange(Stream):
     def _complete(self, framed: bytes, octets: int) -> None:
         """Take a message with its prefix, whose *octets* are to be read when it is."""
         self._check_size(len(framed) - PREFIX_BYTES)
-        message = framed[PREFIX_BYTES:]
-        if framed[0]:
-            if framed[0] != 1:
-                raise Refusal("INTERNAL", "Expected a message to be compressed or not, but found another mark")
-            message = unpacked(message, self._encoding, self._service.message_bytes_max)
+        if framed[0] > 1:
+            raise Refusal("INTERNAL", "Expected a message to be compressed or not, but found another mark")
+        rpc = self._rpc
+        assert rpc is not None, "its head has been read"
         self._messages += 1
+        if self._messages > 1 and rpc.shape is not Shape.DIALOGUE:
+            raise Refusal("INTERNAL", "Expected one message, but found more")
+        size = len(framed)
+        if (size > UNCOUNTED_BYTES or self._inbox is not None) and not self.hold(size):
+            raise _too_many()
         if self._inbox is not None:
-            assert self._wake is not None, "a dialogue has both"
-            self._inbox.append((message, octets))
+            assert self._wake is not None, "who reads one waits for the other"
+            self._inbox.append((framed, octets))
             self._wake.set()
             return
+        if size > UNCOUNTED_BYTES:
+            self._kept = size
         if octets and not self.is_whole:
             self.read(octets)
-        if self._messages > 1:
-            raise Refusal("INTERNAL", "Expected one message, but found more")
-        assert self._rpc is not None, "its head has been read"
-        rpc = self._rpc
-        self._start(self._unary(rpc, message) if rpc.shape is Shape.UNARY else self._stream(rpc.answer(message, self)))
+        self._start(self._unary(rpc, framed, self) if rpc.shape is Shape.UNARY else self._stream(rpc, framed, self))
+
+    def _content(self, framed: bytes) -> bytes:
+        """Return a message without its prefix and its compression. Unpacked, it counts for the memory of the connection."""
+        if not framed[0]:
+            return framed[PREFIX_BYTES:]
+        message = unpacked(framed[PREFIX_BYTES:], self._encoding, self._service.message_bytes_max)
+        if not self.hold(len(message)):
+            raise _too_many()
+        self._kept += len(message)
+        return message
+
+    def _drop(self) -> None:
+        """Count the message that was answered no longer. At the end of a stream all that it holds is released anyway."""
+        if self._kept and not self.is_over:
+            self.release(self._kept)
+            self._kept = 0
 
     def _finish_request(self) -> None:
         if self._partial:
             raise Refusal("INTERNAL", "Expected a whole message, but found a part of one")
+        assert self._rpc is not None, "its head has been read"
+        if not self._messages and self._rpc.shape is not Shape.DIALOGUE:
+            raise Refusal("INTERNAL", "Expected a message, but found none")
         if self._wake is not None:
             self._wake.set()
-        elif not self._messages:
-            raise Refusal("INTERNAL", "Expected a message, but found none")
 
-    async def _dialogue(self) -> AsyncIterator[bytes]:
-        """Yield the messages of a dialogue. The caller may send more as they are read."""
-        assert self._inbox is not None, "it is a dialogue"
-        assert self._wake is not None, "it is a dialogue"
-        while True:
-            while self._inbox:
-                message, octets = self._inbox.popleft()
-                yield message
-                if octets and not self.is_over:
-                    self.read(octets)
+    async def _next(self) -> bytes | None:
+        """Return the next message with its prefix; None if there is no other. The caller may send more then."""
+        assert self._inbox is not None, "the answer reads one"
+        assert self._wake is not None, "the answer waits for it"
+        while not self._inbox:
             if self.is_whole:
-                return
+                return None
             self._wake.clear()
             await self._wake.wait()
+        framed, octets = self._inbox.popleft()
+        self._kept = len(framed)
+        if octets and not self.is_over:
+            self.read(octets)
+        return framed
+
+    async def _dialogue(self) -> AsyncIterator[bytes]:
+        """Yield the messages of a dialogue."""
+        while (framed := await self._next()) is not None:
+            yield self._content(framed)
+            self._drop()
 
     # --- the answer
 
     def _start(self, answering: Coroutine[Any, Any, None]) -> None:
         self.task = asyncio.get_running_loop().create_task(answering)
 
-    async def _unary(self, rpc: Rpc, request: bytes) -> None:
+    async def _admit(self, rpc: Rpc, admit: Callable[[Call], Awaitable[Call]]) -> None:
+        """Answer a call that *admit* may refuse, while its message arrives."""
         try:
-            message = await rpc.answer(request, self)
+            call = await admit(self)
+            self._is_admitted = True
+            self.read(self._unread)
+            framed = None if rpc.shape is Shape.DIALOGUE else await self._next()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
+            self._refuse(_refusal_of(error))
+            return
+        if rpc.shape is Shape.UNARY:
+            assert framed is not None, "a request without a message is refused when it ends"
+            await self._unary(rpc, framed, call)
+        else:
+            await self._stream(rpc, framed, call)
+
+    async def _unary(self, rpc: Rpc, framed: bytes, call: Call) -> None:
+        try:
+            message = await rpc.answer(self._content(framed), call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
             self._refuse(_refusal_of(error))
         else:
             if self.is_ending:
                 return
+            self._drop()
             if not self.send_whole(BEGINNING, _framed(message), OK):
                 self._has_begun = True
                 self._refuse(_not_read())
 
-    async def _stream(self, answers: Any) -> None:
+    async def _stream(self, rpc: Rpc, framed: bytes | None, call: Call) -> None:
+        """Answer the message *framed*, or all messages of a dialogue."""
         try:
-            async with aclosing(answers):
+            given = self._dialogue() if framed is None else self._content(framed)
+            async with aclosing(rpc.answer(given, call)) as answers:
                 async for message in answers:
                     await self._send(message)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing unexpected leaves the server
@@ -338,6 +393,10 @@ def _refusal_of(error: BaseException) -> Refusal:
         return Refusal("CANCELLED", "Expected to answer the call, but it was cancelled")
     log.error("call failed", exc_info=error)
     return Refusal("UNKNOWN", f"Expected the call to succeed, but found a defect: {type(error).__name__}")
+
+
+def _too_many() -> Refusal:
+    return Refusal("RESOURCE_EXHAUSTED", "Expected fewer messages at a time that are large, but found too many")
 
 
 def _not_read() -> Refusal:

@@ -4,7 +4,7 @@ A server takes a table of `Rpc`. It carries each call to `Rpc.answer` and its me
 or the call's deadline passes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -45,11 +45,16 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One call as a server carries it. *path* is `/package.Service/Method`."""
+    """One call as a server carries it. *path* is `/package.Service/Method`.
+
+    *admit* takes the call when its head has arrived, and returns the call that *answer* is given. Until then the server takes no more
+    content than a window holds, and unpacks nothing. None admits every call.
+    """
 
     path: str
     shape: Shape
     answer: Callable[[Any, Call], Any]
+    admit: Callable[[Call], Awaitable[Call]] | None = None
 
 
 class Refusal(Exception):

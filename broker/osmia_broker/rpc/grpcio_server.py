@@ -82,25 +82,28 @@ def credentials(tls: TlsFiles) -> grpc.ServerCredentials:
 
 def _handler(rpc: Rpc) -> grpc.RpcMethodHandler:
     if rpc.shape is Shape.UNARY:
-        return grpc.unary_unary_rpc_method_handler(_unary(rpc.answer))
+        return grpc.unary_unary_rpc_method_handler(_unary(rpc))
     kind = grpc.unary_stream_rpc_method_handler if rpc.shape is Shape.STREAM else grpc.stream_stream_rpc_method_handler
-    return kind(_streaming(rpc.answer))
+    return kind(_streaming(rpc))
 
 
-def _unary(answer: Callable[[bytes, Any], Awaitable[bytes]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
+def _unary(rpc: Rpc) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def carried(message: bytes, context: Any) -> bytes:
         try:
-            return await answer(message, context)
+            call = context if rpc.admit is None else await rpc.admit(context)
+            answer: bytes = await rpc.answer(message, call)
         except Refusal as refusal:
             await _abort(context, refusal)
+        return answer
 
     return carried
 
 
-def _streaming(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], AsyncIterator[bytes]]:
+def _streaming(rpc: Rpc) -> Callable[[Any, Any], AsyncIterator[bytes]]:
     async def carried(message: Any, context: Any) -> AsyncIterator[bytes]:
         try:
-            async with aclosing(answer(message, context)) as answers:
+            call = context if rpc.admit is None else await rpc.admit(context)
+            async with aclosing(rpc.answer(message, call)) as answers:
                 async for one in answers:
                     yield one
         except Refusal as refusal:
