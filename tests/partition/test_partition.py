@@ -130,6 +130,22 @@ async def test_while_the_store_is_away_commands_are_refused_and_it_comes_back_by
         assert it.heard.opened == 2
 
 
+async def test_refusals_while_the_partition_is_away_keep_nothing_of_their_callers():
+    async with opened() as it:
+        it.store.fails, it.store.may_open = StoreFailed("gone"), False
+        with pytest.raises(StoreFailed):
+            await it.do(DEPLOY)
+        for submit in (it.do, it.partition.decide_own):
+            refusals = []
+            for _ in range(3):
+                answer = asyncio.get_running_loop().create_future()
+                with pytest.raises(StoreFailed, match="gone") as refused:
+                    await (submit(CREATE) if submit == it.do else submit(CREATE, answer) or answer)
+                refusals.append(refused.value)
+            assert len({id(one) for one in refusals}) == 3, "one refusal for all would keep the frames of every caller"
+        it.store.may_open = True
+
+
 async def test_many_failed_commits_leave_no_timers_behind():
     async with opened() as it:
         await it.do(DEPLOY)

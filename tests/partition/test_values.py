@@ -1,13 +1,14 @@
 """No value from outside, and none that a model makes, breaks a commit for others."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidArgument, ValueRefused
-from osmia_broker.state.store_protocol import Changes
-from tests.partition.opened import WatchedStore, activate, complete, create, deploy, opened
+from osmia_broker.errors import InvalidArgument, StoreFailed, Unavailable, ValueRefused
+from osmia_broker.state.store_protocol import Alone, Changes, Start
+from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
 
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 DEPLOY = deploy("start > ask:job > end")
@@ -112,6 +113,114 @@ async def test_stopping_while_commands_are_decided_again_answers_everybody():
         await it.partition.close()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert len(outcomes) == 21
+
+
+class SlowPickyStore(PickyStore):
+    """Opens when a test lets it, and counts those who open it at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_be_read = asyncio.Event()
+        self.may_be_read.set()
+        self.opening = self.opened_at_once = 0
+        self.open_fails: StoreFailed | None = None
+
+    async def open(self) -> Start:
+        self.opening += 1
+        self.opened_at_once = max(self.opened_at_once, self.opening)
+        try:
+            await self.may_be_read.wait()
+            failure, self.open_fails = self.open_fails, None
+            if failure is not None:
+                raise failure
+            return await super().open()
+        finally:
+            self.opening -= 1
+
+
+async def being_read_again(it: Opened, store: SlowPickyStore) -> tuple[int, list[Any]]:
+    """Let a value be refused, and hold the reopening up. Return the key of an instance, and commands that wait."""
+    await it.do(DEPLOY)
+    kept = (await it.do(create())).process_instance_key
+    store.may_be_read.clear()
+    waiting = [it.do(create(n='"poison"')), it.do(deploy("start > other:job > end", id="later"))]
+    await it.turns()
+    assert store.opening == 1, "the store is being read again"
+    return kept, waiting
+
+
+async def test_nothing_is_decided_before_the_store_has_been_read_again():
+    store = SlowPickyStore()
+    async with opened(store) as it:
+        kept, waiting = await being_read_again(it, store)
+        next_key, commits = store.next_key, store.commits
+        waiting.append(it.do(commands.CancelProcessInstance(kept)))
+        it.partition.check_clock()
+        it.partition.has_activatable("ask")
+        await it.turns()
+        assert (store.next_key, store.commits) == (next_key, commits), "memory is empty, and knows no keys"
+        store.may_be_read.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(outcome).__name__ for outcome in outcomes] == ["InvalidArgument", "Deployed", "NoneType"]
+        assert store.next_key > next_key
+
+
+async def test_stopping_before_the_store_has_been_read_again_writes_nothing():
+    store = SlowPickyStore()
+    async with opened(store) as it:
+        kept, waiting = await being_read_again(it, store)
+        next_key, commits = store.next_key, store.commits
+        waiting.append(it.do(commands.CancelProcessInstance(kept)))
+        closing = asyncio.ensure_future(it.partition.close())
+        await it.turns()
+        store.may_be_read.set()
+        await closing
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(outcome).__name__ for outcome in outcomes] == ["Unavailable"] * 3
+        assert (store.next_key, store.commits) == (next_key, commits)
+    async with opened(store) as it:
+        await it.do(commands.CancelProcessInstance(kept))
+
+
+async def test_losing_the_lease_while_the_store_is_read_again_opens_it_once_more_afterwards():
+    store, led = SlowPickyStore(), Alone()
+    async with opened(store, leadership=led) as it:
+        kept, waiting = await being_read_again(it, store)
+        lost = StoreFailed("Expected to lead partition 1, but found that another broker has taken it over")
+        led.when_lost(lost)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert outcomes == [lost, lost]
+        assert not it.partition.is_open
+        store.may_be_read.set()
+        await it.wait_open()
+        await it.turns()
+        assert store.opened_at_once == 1
+        assert it.heard.opened == 2, "the first opening, and that after the loss"
+        await it.do(commands.CancelProcessInstance(kept))
+
+
+async def test_a_store_that_cannot_be_read_again_lets_nobody_wait():
+    store = SlowPickyStore()
+    async with opened(store) as it:
+        kept, waiting = await being_read_again(it, store)
+        store.open_fails = StoreFailed("Expected a disk, but found none")
+        store.may_be_read.set()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [str(outcome) for outcome in outcomes] == ["Expected a disk, but found none"] * 2
+        await it.wait_open()
+        await it.do(commands.CancelProcessInstance(kept))
+
+
+async def test_rows_for_other_partitions_are_not_read_from_an_empty_memory():
+    store = SlowPickyStore()
+    async with opened(store) as it:
+        _, waiting = await being_read_again(it, store)
+        with pytest.raises(Unavailable, match="its store is being opened"):
+            await it.partition.cluster_rows()
+        store.may_be_read.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await it.settled()
+        assert await it.partition.cluster_rows()
 
 
 def complete_of(key: int) -> commands.CompleteJob:

@@ -3,11 +3,12 @@
 from collections import deque
 from typing import Any, Self
 
-from osmia_broker.errors import OsmiaError
+from osmia_broker.errors import OsmiaError, Unavailable
 from osmia_broker.partition.batch import Batch, Blocked
 from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.face import Standing
 from osmia_broker.partition.models import Compilations
+from osmia_broker.partition.phase import Phase
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables
 from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.rows import Row
@@ -18,17 +19,18 @@ class Facts:
     """The read-only side of a `Partition`."""
 
     is_here = True
+    id: int
     write_failure: str
 
-    _away: OsmiaError | None
     _batch: Batch
     _compilations: Compilations
     _due: DueWork
     _in_flight: Batch | None
-    _is_reopening: bool
+    _phase: Phase
     _redo: deque[Any]
     _retry: deque[Blocked]
     _state: State
+    _why_away: OsmiaError
 
     @property
     def parts(self) -> tuple[Self, ...]:
@@ -43,12 +45,12 @@ class Facts:
     @property
     def is_open(self) -> bool:
         """Whether commands are taken now."""
-        return self._away is None
+        return self._phase.takes_commands
 
     @property
     def why_away(self) -> str:
         """The reason why no commands are taken; empty when they are."""
-        return str(self._away or "")
+        return "" if self.is_open else str(self._why_away)
 
     @property
     def queued(self) -> int:
@@ -77,7 +79,14 @@ class Facts:
         return Standing(self.queued, self.resident_instances, self.key_counter, failure)
 
     async def cluster_rows(self) -> list[Row]:
-        """Return the living rows that partition 1 decides for all."""
+        """Return the living rows that partition 1 decides for all.
+
+        Raises:
+            Unavailable: memory holds none, because the store is not open.
+
+        """
+        if not self._phase.has_memory:
+            raise Unavailable(f"Expected partition {self.id} to be open, but its store is being opened")
         tables = cluster_tables(self._state)
         return [row for kind in CLUSTER_TYPES for row in tables[kind].living()]
 
@@ -91,11 +100,9 @@ class Facts:
     @property
     def _is_busy(self) -> bool:
         counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
-        return any(counts) or bool(self._batch.wanted) or self._is_reopening or self._in_flight is not None
+        return any(counts) or bool(self._batch.wanted) or self._in_flight is not None
 
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing waits to be decided, written or carried out now."""
-        if self._away is not None:
-            return False
-        return not self._is_busy and self._due.is_at_rest
+        return self._phase is Phase.SERVING and not self._is_busy and self._due.is_at_rest

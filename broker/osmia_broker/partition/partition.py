@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from itertools import chain
 from time import perf_counter
@@ -42,6 +43,7 @@ from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.opening import Opening, no_commit, not_leading
 from osmia_broker.partition.pace import Pace
+from osmia_broker.partition.phase import NEXT, Phase
 from osmia_broker.partition.publishing import Publisher
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.residency import MEMORY_BYTES
@@ -91,16 +93,15 @@ class Partition(Facts):
         self._retry: deque[Blocked] = deque()  # commands whose rows have been loaded
         self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide later: the batch is full, or
         self._is_one_by_one = False  # a value was refused, and each has a commit of its own until none is left
-        self._is_reopening = False  # commands that come meanwhile join the others in `_redo`
         self._durable_key = 0  # the key counter of the last commit
         self._trial: asyncio.TimerHandle | None = None
         self._failures = 0  # commits that failed since the last one that succeeded
         self._scheduled = False
-        self._is_closed = False
-        self._away: OsmiaError | None = Unavailable("Expected the partition to be open, but it is starting")
-        self._drained: asyncio.Future[None] | None = None
+        self._phase = Phase.AWAY
+        self._why_away: OsmiaError = Unavailable("Expected the partition to be open, but it is starting")
+        self._drained: asyncio.Future[None] = self._loop.create_future()  # done when nothing is left to be closed
         self._pace = Pace(self._loop)
-        self._opening = Opening(store, partition_id, self._serve, self._abandon, self._guarded)
+        self._opening = Opening(store, partition_id, self._serve, self._not_opened, self._guarded)
         self._begin_memory()
         counters.follow(
             lambda: self.queued, lambda: self.resident_instances, lambda: self._state.jobs.flow.held_by_type
@@ -127,21 +128,34 @@ class Partition(Facts):
         try:
             self._serve(await self._store.open())
         except LeaseHeld as held:
-            self._away = held
+            self._why_away = held
             self._opening.wait_for(held)
 
     async def close(self) -> None:
-        """Refuse new commands, finish and answer those that were taken, and close the store. Safe to call twice."""
-        if self._is_closed:
+        """Refuse new commands, finish and answer those that were taken, and close the store. Safe to call twice.
+
+        Commands that wait for the store to be read again are refused: nothing of them was written.
+        """
+        if self._phase in (Phase.CLOSING, Phase.CLOSED):
             return
-        self._is_closed = self._opening.is_closed = True
-        was_open, self._away = self._away is None, Unavailable("Expected the partition to be open, but it is stopping")
+        self._opening.stop()
         self._due.stop()
-        if was_open and self._is_busy:
-            self._drained = self._loop.create_future()
+        self._why_away = Unavailable("Expected the partition to be open, but it is stopping")
+        if self._phase is Phase.SERVING and self._is_busy:
+            self._enter(Phase.CLOSING)
             self._schedule()
             await self._drained
+        else:
+            self._enter(Phase.CLOSED)
+            self._publisher.refuse(self._everybody(()), self._why_away)
         await self._store.close()
+
+    def _enter(self, phase: Phase) -> None:
+        """Go over to another *phase*; the only place where it changes."""
+        assert phase in NEXT[self._phase], f"partition {self.id}: {self._phase} -> {phase}"
+        self._phase = phase
+        if phase is Phase.CLOSED and not self._drained.done():
+            self._drained.set_result(None)
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on."""
@@ -164,8 +178,8 @@ class Partition(Facts):
 
     def decide(self, command: Command, waiter: Waiter) -> None:
         """Decide *command* for any kind of waiter. Raises as `submit`."""
-        if self._away is not None:
-            raise self._away
+        if not self._phase.takes_commands:
+            raise copy(self._why_away)  # each refusal keeps the frames of its caller, so one for all would grow
         if self.queued >= self._queue_max:
             self._counters.refused_busy += 1
             raise Overloaded(
@@ -178,13 +192,13 @@ class Partition(Facts):
 
         While the partition is away nothing is done: a job that was activated then becomes activatable again at its deadline.
         """
-        if self._away is None or self._drained is not None:
+        if self._phase.takes_commands or self._phase is Phase.CLOSING:
             self._accept(command, waiter)
         else:
-            waiter.set_exception(self._away)
+            waiter.set_exception(copy(self._why_away))
 
     def _accept(self, command: Command, waiter: Waiter) -> None:
-        if self._redo or self._is_reopening or len(self._batch) >= self._batch_max:
+        if self._redo or not self._phase.has_memory or len(self._batch) >= self._batch_max:
             self._redo.append((command, waiter))
             return
         try:
@@ -254,7 +268,7 @@ class Partition(Facts):
         """
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._drained is not None)
+            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._phase is Phase.CLOSING)
 
     def _close_when_quiet(self) -> None:
         if len(self._batch) < self._batch_max and self._pace.goes_on(len(self._batch)):
@@ -264,7 +278,7 @@ class Partition(Facts):
 
     def _close_batch(self) -> None:
         self._scheduled = False
-        if self._in_flight is not None or (self._away is not None and self._drained is None):
+        if self._in_flight is not None or not self._phase.has_memory:
             return
         life = self._life
         self._offer_jobs()
@@ -293,7 +307,7 @@ class Partition(Facts):
 
     def _offer_jobs(self) -> None:
         offers = self._state.jobs.take_offers(self._clock.now_ms())
-        if self._away is None:
+        if self._phase is Phase.SERVING:
             self._publisher.offer(*offers)
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
@@ -357,8 +371,8 @@ class Partition(Facts):
         self._due.go_on()
         if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._batch.wanted or self._due.is_ready:
             self._schedule()
-        elif self._drained is not None and not self._is_busy and not self._drained.done():
-            self._drained.set_result(None)
+        elif self._phase is Phase.CLOSING and not self._is_busy:
+            self._enter(Phase.CLOSED)
         self._due.set_alarm()
 
     # --- failures
@@ -384,19 +398,26 @@ class Partition(Facts):
         reason = "disk_full" if isinstance(failure, StoreFull) else "store"
         log.error("memory is dropped", extra={"partition": self.id, "reason": reason, "error": str(failure)})
         self._counters.commit_failures.add(reason)
+        self._go_away(failure, *failed)
+        if self._in_flight is None:  # else it is opened when the write has ended
+            self._opening.begin()
+
+    def _go_away(self, failure: StoreFailed, *failed: Batch) -> None:
+        """Refuse everybody who waits, those of *failed* batches too, and drop memory."""
         waiters, tickets = self._everybody(failed), self._state.awaited.tickets()
-        if not self._is_closed:
-            self._away = failure
+        if self._phase in (Phase.CLOSING, Phase.CLOSED):
+            self._enter(Phase.CLOSED)
+        else:
+            self._why_away = failure
+            self._enter(Phase.AWAY)
         self._drop_memory()
         self._publisher.refuse(waiters, failure)
         self._publisher.lose_results(tickets, failure)
         self._publisher.away(str(failure))
-        if self._in_flight is None:  # else it is opened when the write has ended
-            self._opening.begin()
 
     def _lost(self, failure: StoreFailed) -> None:
         """Another broker leads, or may lead: answer nothing more."""
-        if self._away is None or self._drained is not None:
+        if self._phase.takes_commands or self._phase.has_memory:
             self._start_over(failure)
 
     def _everybody(self, failed: tuple[Batch, ...]) -> list[Waiter]:
@@ -413,30 +434,28 @@ class Partition(Facts):
         self._batch = Batch(self._batch.number + 1)
         self._begin_memory()
 
-    def _abandon(self) -> None:
-        """Refuse what is left because the partition is closed while its store is not open."""
-        self._is_reopening = False
-        self._publisher.refuse(self._everybody(()), self._away or Unavailable("Expected the partition to be open"))
-        self._batch = Batch(self._batch.number + 1)
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+    def _not_opened(self, failure: StoreFailed) -> None:
+        """The store could not be opened, and will be tried again: refuse those who wait for it."""
+        if self._phase is Phase.REOPENING:
+            self._go_away(failure)
 
     def _serve(self, start: Start) -> None:
+        if self._phase not in (Phase.AWAY, Phase.REOPENING):
+            return  # it was closed meanwhile
         self._state.open(start)
-        self._durable_key, self._is_reopening = start.next_key, False
-        if not self._is_closed:
-            self._away = None
-            self._publisher.opened()
+        self._durable_key = start.next_key
+        self._enter(Phase.SERVING)
+        self._publisher.opened()
         self._go_on()
         if self._trial is not None:
             self._trial.cancel()
-        if self.write_failure and not self._is_closed:
+        if self.write_failure:
             pause_s = TRY_S[min(self._failures, len(TRY_S)) - 1]
             self._trial = self._loop.call_later(pause_s, self._guarded, self._try_to_write, self._life)
 
     def _try_to_write(self, life: int) -> None:
         """Commit nothing but a key: whoever waits until the partition can write again sends no commands meanwhile."""
-        if life == self._life and self._away is None and self.write_failure:
+        if life == self._life and self._phase is Phase.SERVING and self.write_failure:
             self._state.next_key()
             self._state.journal.clear()
             self._schedule()
@@ -456,12 +475,17 @@ class Partition(Facts):
         self._drop_memory()
         self._state.awaited = self._turn.awaited = awaited
         self._redo.extendleft(reversed(commands))
-        self._is_reopening = self._is_one_by_one = True
+        if self._phase is Phase.CLOSING:
+            self._enter(Phase.CLOSED)
+            self._publisher.refuse(self._everybody(()), self._why_away)
+            return
+        self._is_one_by_one = True
+        self._enter(Phase.REOPENING)
         self._opening.begin()
 
     def _redo_next(self) -> None:
         """Decide the next command alone, once the one before it is written."""
-        if self._in_flight is not None or (self._away is not None and self._drained is None):
+        if self._in_flight is not None or not self._phase.has_memory:
             return
         if not self._batch and not self._batch.wanted and self._redo:
             self._attempt(*self._redo.popleft())
