@@ -35,7 +35,7 @@ from osmia_broker.links import Links
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
 from osmia_broker.open_tracing import open_tracing
-from osmia_broker.partition import Clock, Face, Partition, PinnableClock, Router, SystemClock
+from osmia_broker.partition import Clock, Face, Partition, PinnableClock, RemotePartition, Router, SystemClock
 from osmia_broker.partitions import Partitions, open_partitions
 from osmia_broker.ports import Ports
 from osmia_broker.share import WHOLE, Share
@@ -181,8 +181,9 @@ class Broker:
                     )
                 )
             else:
-                assert links is not None, "another process leads it"
-                streams.append(RemoteEventStream(one.id, self._share.process_of(one.id), links))
+                assert isinstance(one, RemotePartition), "another process leads it"
+                assert links is not None, "which is reached over them"
+                streams.append(RemoteEventStream(one, links))
         if links is not None:
             links.serve(
                 [telling({n: stream for n, stream in enumerate(streams, 1) if isinstance(stream, EventStream)})]

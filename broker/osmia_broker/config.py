@@ -214,7 +214,6 @@ class Settings:
         for one in fields(self):
             object.__setattr__(self, one.name, _read(one.name, getattr(self, one.name), one.name))
         self._refuse_half_a_sign_in()
-        self._refuse_what_one_partition_needs()
         self._refuse_what_one_process_needs()
         self._refuse_public_doors()
         self._refuse_shared_ports()
@@ -235,15 +234,6 @@ class Settings:
                 raise ConfigError(f"Expected oidc_issuer to begin with https://, but found '{self.oidc_issuer}'")
         if self.oidc_client_secret and self.oidc_client_secret_file:
             raise ConfigError("Expected oidc_client_secret or oidc_client_secret_file, but found both")
-
-    def _refuse_what_one_partition_needs(self) -> None:
-        """Refuse settings that several partitions do not support yet."""
-        for name in ("unique_business_ids",) if self.partitions > 1 else ():
-            if getattr(self, name) != NAMES[name].default:
-                raise ConfigError(
-                    f"Expected partitions to be 1, because {name} is set, but found {self.partitions}",
-                    f"several partitions do not support {name} yet",
-                )
 
     def _refuse_what_one_process_needs(self) -> None:
         """Refuse settings that several processes do not support, and more processes than there is work for."""

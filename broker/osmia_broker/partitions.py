@@ -69,7 +69,7 @@ async def open_partitions(
         for number, counted in counters.items()
     }
     made = (
-        _alone(own, database, clock)
+        _alone(settings, own, database, clock)
         if share.is_whole
         else await _together(settings, share, clock, database, own=own, opened=opened)
     )
@@ -86,12 +86,13 @@ async def open_partitions(
     return made
 
 
-def _alone(own: Mapping[int, Partition], database: Database, clock: Clock) -> Partitions:
+def _alone(settings: Settings, own: Mapping[int, Partition], database: Database, clock: Clock) -> Partitions:
     first, *others = parts = [own[number] for number in sorted(own)]
     if not others:
         return Partitions(first)
     following = Following(first, others, clock, partial(contents_of, database.reader))
-    return Partitions(Router(parts, following, Post(parts, following)))
+    post = Post(parts, following)
+    return Partitions(Router(parts, following, post, unique_business_ids=settings.unique_business_ids))
 
 
 async def _together(
@@ -115,12 +116,12 @@ async def _together(
     parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
-        router = Router(parts, following, Post(parts, following))
+        router = Router(parts, following, Post(parts, following), unique_business_ids=settings.unique_business_ids)
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
         told = FollowingElsewhere(own)
-        router = Router(parts, told, Post(parts, told))
+        router = Router(parts, told, Post(parts, told), unique_business_ids=settings.unique_business_ids)
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), told)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())

@@ -402,8 +402,12 @@ class EventLog:
     """The events that are kept."""
 
     is_recording: bool
-    oldest_position: int  # the oldest that can be given as `after`
+    oldest_position: (
+        int  # the oldest that can be given as `after`; it and the newest one are 0 if the broker has several partitions
+    )
     newest_position: int
+    oldest_positions: tuple[int, ...] = ()  # the same for each partition
+    newest_positions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

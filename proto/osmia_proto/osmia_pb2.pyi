@@ -1902,20 +1902,30 @@ class EventLog(_message.Message):
     IS_RECORDING_FIELD_NUMBER: _builtins.int
     OLDEST_POSITION_FIELD_NUMBER: _builtins.int
     NEWEST_POSITION_FIELD_NUMBER: _builtins.int
+    OLDEST_POSITIONS_FIELD_NUMBER: _builtins.int
+    NEWEST_POSITIONS_FIELD_NUMBER: _builtins.int
     is_recording: _builtins.bool
     oldest_position: _builtins.int
-    """The oldest position that can be given as `after`."""
+    """The oldest position that can be given as `after`. It and the newest one are 0 if there are several partitions."""
     newest_position: _builtins.int
+    @_builtins.property
+    def oldest_positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The same for each partition, in order of their numbers: what `after` takes."""
+
+    @_builtins.property
+    def newest_positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
         is_recording: _builtins.bool = ...,
         oldest_position: _builtins.int = ...,
         newest_position: _builtins.int = ...,
+        oldest_positions: _abc.Iterable[_builtins.int] | None = ...,
+        newest_positions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_recording", b"is_recording", "newest_position", b"newest_position", "oldest_position", b"oldest_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_recording", b"is_recording", "newest_position", b"newest_position", "newest_positions", b"newest_positions", "oldest_position", b"oldest_position", "oldest_positions", b"oldest_positions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

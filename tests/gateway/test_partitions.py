@@ -374,12 +374,53 @@ async def test_a_reader_who_leaves_leaves_all_partitions(broker: RunningBroker, 
     await asyncio.to_thread(deploy, client, unique)
 
 
-# --- what is refused
+def test_the_log_has_a_position_for_each_partition_and_none_for_all(broker: RunningBroker, client: osmia.SyncClient):
+    log = client.event_log()
+    assert (log.oldest_position, log.newest_position) == (0, 0)
+    assert [*map(partition_of_key, log.newest_positions)] == [1, 2, 3]
+    assert [*map(partition_of_key, log.oldest_positions)] == [1, 2, 3]
 
 
-def test_what_is_not_done_yet_is_refused_by_name(broker: RunningBroker):
-    with pytest.raises(urllib.error.HTTPError, match="501"):
-        rest(broker, "/process-instances/cancellation", {"filter": {"state": "ACTIVE"}})
+async def test_the_stream_goes_on_from_the_newest_positions_of_the_log(tmp_path: Path):
+    with running_broker(tmp_path, partitions=3, event_log="always") as broker:
+        await asyncio.to_thread(deploy, broker.client, "process")
+        log = await asyncio.to_thread(broker.client.event_log)
+        assert log.is_recording
+        keys = await asyncio.to_thread(started, broker.client, "process", 3)
+        slices = await followed(broker, after=log.newest_positions)
+        assert {event.process_instance_key for one in slices for event in one.events} == {*keys}
+
+
+# --- batch operations
+
+
+def ended(broker: RunningBroker, created: dict[str, Any]) -> dict[str, Any]:
+    """The batch operation when it has ended."""
+    found: dict[str, Any] = {}
+    while found.get("state") not in ("COMPLETED", "CANCELED"):
+        broker.look_at_clock()
+        wanted = {"filter": {"batchOperationKey": created["batchOperationKey"]}}
+        (found,) = rest(broker, "/batch-operations/search", wanted)["items"]
+    return found
+
+
+def test_a_batch_operation_over_a_filter_reaches_all_partitions(
+    broker: RunningBroker, client: osmia.SyncClient, unique: str
+):
+    deploy(client, unique)
+    keys = started_everywhere(broker, unique, 9)
+    created = rest(broker, "/process-instances/cancellation", {"filter": {"processDefinitionId": unique}})
+    found = ended(broker, created)
+    numbers = [found[f"operations{one}Count"] for one in ("Total", "Completed", "Failed")]
+    assert (found["state"], numbers) == ("COMPLETED", [len(keys), len(keys), 0])
+    batch = {"batchOperationKey": created["batchOperationKey"]}
+    cancelled = {**batch, "operationType": "CANCEL_PROCESS_INSTANCE"}
+    items = rest(broker, "/batch-operation-items/search", {"filter": cancelled})
+    assert sorted(int(one["itemKey"]) for one in items["items"]) == sorted(keys)
+    assert {one["operationType"] for one in items["items"]} == {"CANCEL_PROCESS_INSTANCE"}
+    assert {one["state"] for one in items["items"]} == {"COMPLETED"}
+    instances = rest(broker, "/process-instances/search", {"filter": {"batchOperationId": batch["batchOperationKey"]}})
+    assert sorted(int(one["processInstanceKey"]) for one in instances["items"]) == sorted(keys)
 
 
 # --- what is kept
@@ -460,10 +501,15 @@ def test_a_number_out_of_range_is_refused(tmp_path: Path, number: Any):
         settings(tmp_path, number)
 
 
-@pytest.mark.parametrize("other", [{"unique_business_ids": True}])
-def test_settings_that_need_one_partition_are_refused(tmp_path: Path, other: dict[str, Any]):
-    with pytest.raises(ConfigError, match=f"because {next(iter(other))} is set, but found 2"):
-        Settings(data_dir=tmp_path, partitions=2, **other)
+@pytest.mark.parametrize("processes", [1, 2])
+def test_business_ids_are_unique_over_all_partitions(tmp_path: Path, processes: int):
+    with running_broker(tmp_path, partitions=3, processes=processes, unique_business_ids=True) as broker:
+        deploy(broker.client, "process")
+        for number in range(6):
+            broker.client.create_instance("process", business_id=f"order-{number}")
+        for number in range(6):
+            with pytest.raises(osmia.AlreadyExists):
+                broker.client.create_instance("process", business_id=f"order-{number}")
 
 
 @pytest.mark.parametrize("other", [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"clock_control": True}])

@@ -28,7 +28,8 @@ class Several:
         first, *others = self.parts
         self.following = Following(first, others, self.clock, self._contents)
         self.post = Post(self.parts, self.following)
-        self.router = Router(self.parts, self.following, self.post)
+        is_unique = bool(options.get("unique_business_ids"))
+        self.router = Router(self.parts, self.following, self.post, unique_business_ids=is_unique)
         self.do: Callable[[commands.Command], Any] = self.router.submit
 
     async def _contents(self, checksums: Iterable[str]) -> dict[str, bytes]:

@@ -1,10 +1,13 @@
 """Business ids: unique among the living instances of a process, if the broker is set so (contract-8.10.md, section 2)."""
 
 import pytest
+from msgspec.structs import replace
 
-from osmia_broker.engine import commands
-from osmia_broker.errors import AlreadyExists
+from osmia_broker.engine import batch_commands, commands
+from osmia_broker.errors import AlreadyExists, InvalidState, NotFound, Unavailable
+from osmia_broker.state.partitioning import partition_of_key, partition_of_text
 from tests.partition.opened import Opened, WatchedStore, activate, complete, deploy, opened
+from tests.partition.several import several
 
 DEPLOY = deploy("start > ask:job > end")
 
@@ -74,3 +77,88 @@ async def test_called_processes_inherit_it_though_many_of_one_process_live_at_on
         await it.do(deploy('start > c:call(process=process, items="=[1,2,3]", item=i) > end', id="parent"))
         await it.do(create("order-7", "parent"))
         assert len(await it.do(activate())) == 3
+
+
+# --- over several partitions
+
+
+def place_of(business_id: str, partitions: int = 3) -> int:
+    return partition_of_text(business_id, partitions)
+
+
+async def test_a_business_id_is_unique_over_all_partitions():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        for number in range(12):
+            key = (await it.do(create(f"order-{number}"))).process_instance_key
+            assert partition_of_key(key) == place_of(f"order-{number}")
+        for number in range(12):
+            with pytest.raises(AlreadyExists):
+                await it.do(create(f"order-{number}"))
+
+
+async def test_a_creation_that_is_repeated_is_found_where_its_business_id_is():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        for number in range(6):
+            once = replace(create(f"order-{number}"), idempotency_key=f"once-{number}")
+            first = await it.do(once)
+            assert await it.do(once) == first
+
+
+async def test_instances_without_a_business_id_begin_in_every_partition():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        keys = [(await it.do(create(""))).process_instance_key for _ in range(9)]
+        assert {partition_of_key(key) for key in keys} == {1, 2, 3}
+
+
+async def test_where_they_need_not_be_unique_instances_with_a_business_id_begin_anywhere():
+    async with several() as it:
+        await it.do(DEPLOY)
+        keys = [(await it.do(create("order-7"))).process_instance_key for _ in range(9)]
+        assert {partition_of_key(key) for key in keys} == {1, 2, 3}
+
+
+async def test_a_creation_whose_partition_is_away_is_refused_and_no_other_one_takes_it():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        away = place_of("order-7")
+        await it.parts[away - 1].close()
+        with pytest.raises(Unavailable):
+            await it.do(create("order-7"))
+        other = next(one for one in map(str, range(9)) if place_of(one) != away)
+        await it.do(create(other))
+
+
+async def test_what_would_give_one_to_a_running_instance_is_refused_by_name():
+    """Whether it is free is known in one partition, the instance is in another one, and both have to change at once."""
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        await it.do(deploy("start(message=go) > ask:job > end", id="other"))
+        late = (await it.do(create(""))).process_instance_key
+        only = "when it is created, because business ids are unique over 3 partitions"
+        with pytest.raises(InvalidState, match=only):
+            await it.do(commands.AssignBusinessId(late, "order-7"))
+        with pytest.raises(InvalidState, match=only):
+            await it.do(commands.PublishMessage("go", "", 0, "", {}, "order-7"))
+        (job,) = [job for one in it.parts for job in await one.submit(activate())]
+        with pytest.raises(InvalidState, match=only):
+            await it.do(commands.CompleteJob(job.key, {}, business_id="order-7"))
+        await it.do(complete(job))
+
+
+async def test_a_message_with_a_business_id_reaches_the_instance_that_has_it_in_any_partition():
+    async with several(unique_business_ids=True) as it:
+        await it.do(deploy('start > wait:catch(message=paid, key="=k") > ask:job > end'))
+        for number in range(6):
+            id = f"order-{number}"
+            await it.do(replace(create(id), variables={"k": '"7"'}))
+        await it.settled()
+        answer = await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}, "order-4"))
+        await it.settled()
+        assert partition_of_key(answer.process_instance_key) == place_of("order-4")
+        jobs = [job for one in it.parts for job in await one.submit(activate("ask", 10))]
+        assert [job.process_instance_key for job in jobs] == [answer.process_instance_key]
+        with pytest.raises(NotFound):
+            await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}, "order-9"))

@@ -10,14 +10,14 @@ from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording
 from osmia_broker.engine.following import FollowCluster
 from osmia_broker.engine.receiving import Confirm, ListSent, Receive
-from osmia_broker.errors import NotFound, StoreFailed, Unavailable, Unsupported
-from osmia_broker.partition.routes import ANYWHERE, MESSAGES, NOT_YET, OF_CLUSTER, SPECIAL, SUBJECT
+from osmia_broker.errors import InvalidArgument, NotFound, StoreFailed, Unavailable
+from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SPECIAL, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import JobFlow, ProcessDefinition, Resource, StartSubscription
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import GlobalTaskListener
-from tests.partition.opened import WatchedStore, activate, create, deploy
+from tests.partition.opened import WatchedStore, activate, complete, create, deploy
 from tests.partition.several import Several, several
 
 DEPLOY = deploy("start > ask:job > end")
@@ -49,7 +49,7 @@ async def started(it: Several, number: int) -> list[int]:
 
 
 def test_every_command_has_one_way():
-    ways = [set(SUBJECT), ANYWHERE, MESSAGES, OF_CLUSTER, set(NOT_YET), SPECIAL, OWN]
+    ways = [set(SUBJECT), ANYWHERE, MESSAGES, OF_CLUSTER, SPECIAL, OWN]
     times = Counter(command for way in ways for command in way)
     commands_of_broker = {
         one for one in HANDLERS if one.__module__.startswith("osmia_broker.")
@@ -330,19 +330,35 @@ async def test_a_caller_who_leaves_does_not_stop_a_deployment():
         assert [len(rows) for rows in it.rows(ProcessDefinition)] == [1, 1, 1]
 
 
-# --- what is refused
+# --- limits of job types
 
 
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [
-        (flow_commands.LimitJobs("ask", held_max=1), "limits of job types"),
-        (flow_commands.LimitJobs("ask", per_second_max=1), "limits of job types"),
-        (flow_commands.LimitJobs("ask", held_per_key_max=1), "limits of job types"),
-        (batch_commands.CreateBatch("CANCEL_PROCESS_INSTANCE"), "batch operations"),  # type: ignore[arg-type]
-    ],
-)
-async def test_what_several_partitions_do_not_do_yet_is_refused_by_name(command: commands.Command, name: str):
+@pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
+async def test_the_shares_of_all_partitions_add_up_to_a_limit(limit: str):
     async with several() as it:
-        with pytest.raises(Unsupported, match=f"found 3, which do not support {name} yet"):
-            await it.do(command)
+        await it.do(flow_commands.LimitJobs("ask", **{limit: 5}))
+        await it.do(DEPLOY)
+        await started(it, 18)
+        assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [2, 2, 1]
+        assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("limit", ["held_max", "per_second_max", "held_per_key_max"])
+async def test_a_limit_that_leaves_a_partition_without_any_share_is_refused(limit: str):
+    async with several() as it:
+        await it.do(flow_commands.LimitJobs("ask", **{limit: 3}))
+        with pytest.raises(
+            InvalidArgument, match=f"'{limit}' of 0 .no limit. or at least 3, one for each partition, but found 2"
+        ):
+            await it.do(flow_commands.LimitJobs("ask", **{limit: 2}))
+        assert [getattr(row, limit) for rows in it.rows(JobFlow) for row in rows] == [3, 3, 3]
+
+
+async def test_a_job_that_ends_makes_room_in_its_own_partition():
+    async with several() as it:
+        await it.do(flow_commands.LimitJobs("ask", held_max=3))
+        await it.do(DEPLOY)
+        await started(it, 9)
+        held = [(await one.submit(activate("ask", 10)))[0] for one in it.parts]
+        await it.do(complete(held[1]))
+        assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [0, 1, 0]

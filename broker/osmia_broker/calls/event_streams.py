@@ -11,7 +11,7 @@ from contextlib import suppress
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.remote_events import RemoteEventStream
 from osmia_broker.engine.answers import EventLogState
-from osmia_broker.errors import InvalidArgument, OsmiaError, Unsupported
+from osmia_broker.errors import InvalidArgument, OsmiaError
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.store.read import EventFilter, Slice
 
@@ -34,18 +34,14 @@ class EventStreams:
         for one in self._streams:
             one.stop(reason)
 
-    async def state(self) -> EventLogState:
-        """Return which events are kept.
+    async def states(self) -> list[EventLogState]:
+        """Return which events of each partition are kept, in order of their numbers.
 
         Raises:
-            Unsupported: there are several partitions, of which each has a log of its own.
+            Unavailable: a partition cannot be asked now.
 
         """
-        if len(self._streams) > 1:
-            raise Unsupported(
-                f"Expected a broker with one partition, but found {len(self._streams)}, which do not support one position for all yet"
-            )
-        return await self._streams[0].state()
+        return await asyncio.gather(*(one.state() for one in self._streams))
 
     def follow(
         self,

@@ -7,8 +7,10 @@ import msgspec
 
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.engine.answers import EventLogState
-from osmia_broker.errors import OsmiaError, Unavailable, Unsupported
+from osmia_broker.engine.event_commands import RecordEvents
+from osmia_broker.errors import OsmiaError, Unavailable
 from osmia_broker.links import Links
+from osmia_broker.partition import RemotePartition
 from osmia_broker.partition.command_bytes import error_of, refusal_of
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
 from osmia_broker.store.read import EventFilter, Slice
@@ -30,10 +32,10 @@ _slices = msgspec.msgpack.Decoder(Slice)
 
 
 class RemoteEventStream:
-    """The events of *partition*, which *process* leads. It is told as `EventStream` tells its own."""
+    """The events of *partition*, which another process leads. It is told as `EventStream` tells its own."""
 
-    def __init__(self, partition: int, process: int, links: Links) -> None:
-        self._partition, self._process, self._links = partition, process, links
+    def __init__(self, partition: RemotePartition, links: Links) -> None:
+        self._partition, self._process, self._links = partition, partition.process, links
         self._stopping: OsmiaError | None = None
 
     async def start(self) -> None:
@@ -44,12 +46,9 @@ class RemoteEventStream:
         self._stopping = reason
 
     async def state(self) -> EventLogState:
-        """Refuse: a broker with several processes has several logs.
-
-        Raises:
-            Unsupported: always.
-        """
-        raise Unsupported("Expected a broker with one partition, but found several")
+        """Return which events are kept. Raises Unavailable as `follow` does."""
+        state: EventLogState = await self._partition.submit(RecordEvents(begins=False))
+        return state
 
     async def follow(
         self, wanted: EventFilter, *, after: int | None = None, from_oldest: bool = False, until_now: bool = False
@@ -61,7 +60,7 @@ class RemoteEventStream:
         """
         if self._stopping is not None:
             raise self._stopping
-        question = _encode(_Question(self._partition, wanted, after, from_oldest, until_now))
+        question = _encode(_Question(self._partition.id, wanted, after, from_oldest, until_now))
         try:
             async with aclosing(self._links.stream(self._process, FOLLOW, question)) as parts:  # type: ignore[type-var]
                 async for part in parts:

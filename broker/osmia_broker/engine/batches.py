@@ -1,7 +1,7 @@
 """Batch operations: one command for many items, worked off in slices, each a follow-up (contract-8.10.md, section 2).
 
 The items are rows. A slice takes the next living ones, carries the command out for each on its own, and writes the outcome into the item
-and the counts in the same commit. So a crash loses no item and repeats none.
+and the counts in the same commit. So a crash loses no item and repeats none. With several partitions, each works off a share (`batch_shares`).
 """
 
 from collections.abc import Callable
@@ -20,6 +20,17 @@ from osmia_broker.engine.batch_commands import (
     StartBatch,
     SuspendBatch,
     WorkOffBatch,
+)
+from osmia_broker.engine.batch_shares import (
+    CountShare,
+    ShareBatch,
+    TurnShare,
+    add_items,
+    find_share,
+    take_items,
+    tell_home,
+    turn_shares,
+    whole_of,
 )
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.follow_ups import carries_out, leave_follow_up, when_stopped
@@ -58,35 +69,31 @@ def create_batch(turn: Turn, command: CreateBatch) -> int:
 def add_batch_items(turn: Turn, command: AddBatchItems) -> None:
     """Add items."""
     batch = _living(turn, command.batch_key, "add items to", BatchState.CREATED)
-    for item_key, target_instance_key in command.items:
-        key = turn.next_key()
-        turn.batch_items.insert(BatchItem(key, key, batch.key, item_key, target_instance_key))
-    turn.batches.update(batch, items=batch.items + len(command.items))
+    turn.batches.update(batch, items=batch.items + add_items(turn, batch, command.items))
 
 
 @handles(StartBatch)
 def start_batch(turn: Turn, command: StartBatch) -> None:
     """Begin with the first slice; without items the batch operation is complete."""
     batch = _living(turn, command.batch_key, "start", BatchState.CREATED)
-    turn.batches.update(batch, state=BatchState.ACTIVE)
+    _turn(turn, batch, BatchState.ACTIVE)
     if batch.items:
         _go_on(turn, batch)
     else:
-        _complete(turn, batch)
+        _complete_if_all_tried(turn, batch)
 
 
 @handles(SuspendBatch)
 def suspend_batch(turn: Turn, command: SuspendBatch) -> None:
     """Work off no more items; the slice that is due finds the state."""
-    batch = _living(turn, command.batch_key, "suspend", BatchState.ACTIVE)
-    turn.batches.update(batch, state=BatchState.SUSPENDED)
+    _turn(turn, _living(turn, command.batch_key, "suspend", BatchState.ACTIVE), BatchState.SUSPENDED)
 
 
 @handles(ResumeBatch)
 def resume_batch(turn: Turn, command: ResumeBatch) -> None:
     """Go on with the next slice."""
     batch = _living(turn, command.batch_key, "resume", BatchState.SUSPENDED)
-    turn.batches.update(batch, state=BatchState.ACTIVE)
+    _turn(turn, batch, BatchState.ACTIVE)
     _go_on(turn, batch)
 
 
@@ -94,8 +101,19 @@ def resume_batch(turn: Turn, command: ResumeBatch) -> None:
 def cancel_batch(turn: Turn, command: CancelBatch) -> None:
     """End the batch operation, and cancel the items that are left in slices."""
     batch = _living(turn, command.batch_key, "cancel")
+    turn_shares(turn, batch, BatchState.CANCELED)
+    _cancel(turn, batch)
+
+
+def _turn(turn: Turn, batch: BatchOperation, state: BatchState) -> None:
+    """Bring *batch* and its shares in other partitions into a state."""
+    turn.batches.update(batch, state=state)
+    turn_shares(turn, batch, state)
+
+
+def _cancel(turn: Turn, batch: BatchOperation) -> None:
     turn.batches.end(batch, turn.now_ms, state=BatchState.CANCELED)
-    leave_follow_up(turn, 0, CancelBatchItems(batch.key), due_ms=turn.now_ms)
+    leave_follow_up(turn, 0, CancelBatchItems(whole_of(batch)), due_ms=turn.now_ms)
 
 
 def _living(turn: Turn, key: int, verb: str, *states: BatchState) -> BatchOperation:
@@ -107,7 +125,7 @@ def _living(turn: Turn, key: int, verb: str, *states: BatchState) -> BatchOperat
 
     """
     batch: BatchOperation | None = turn.state.find(BatchOperation, key)
-    if batch is None:
+    if batch is None or batch.whole_key:
         raise NotFound(f"Expected to {verb} a batch operation with key '{key}', but no such batch operation was found")
     if states and batch.state not in states:
         raise InvalidState(
@@ -123,8 +141,17 @@ def _go_on(turn: Turn, batch: BatchOperation, items_max: int = SLICE_ITEMS) -> N
     leave_follow_up(turn, 0, WorkOffBatch(batch.key, items_max), due_ms=turn.now_ms)
 
 
-def _complete(turn: Turn, batch: BatchOperation) -> None:
-    turn.batches.end(batch, turn.now_ms, state=BatchState.COMPLETED)
+def _count(turn: Turn, batch: BatchOperation, completed: int, failed: int) -> None:
+    """Count what has been worked off, here and in the home of the batch operation."""
+    turn.batches.update(batch, completed=batch.completed + completed, failed=batch.failed + failed)
+    if completed or failed:
+        tell_home(turn, batch, completed, failed)
+
+
+def _complete_if_all_tried(turn: Turn, batch: BatchOperation) -> None:
+    """End a batch operation of which no item is left, in no partition. A suspended one ends when it is resumed."""
+    if batch.state is BatchState.ACTIVE and batch.completed + batch.failed >= batch.items:
+        turn.batches.end(batch, turn.now_ms, state=BatchState.COMPLETED)
 
 
 @carries_out(WorkOffBatch)
@@ -133,7 +160,7 @@ def work_off(turn: Turn, command: WorkOffBatch) -> None:
     batch = _active(turn, command)
     if batch is None:
         return
-    items, has_more = _left(turn, batch.key)
+    items, has_more = _left(turn, whole_of(batch))
     part = items[: command.items_max]
     prepare(turn, batch.type, part)
     plan = _decode_plan(batch.plan)
@@ -142,11 +169,11 @@ def work_off(turn: Turn, command: WorkOffBatch) -> None:
         reason = _try(turn, partial(act, turn, batch.type, plan, item))
         failed += bool(reason)
         _end_item(turn, item, reason)
-    turn.batches.update(batch, completed=batch.completed + len(part) - failed, failed=batch.failed + failed)
+    _count(turn, batch, len(part) - failed, failed)
     if has_more or len(part) < len(items):
         _go_on(turn, batch)
     else:
-        _complete(turn, batch)
+        _complete_if_all_tried(turn, batch)
 
 
 def _active(turn: Turn, command: WorkOffBatch) -> BatchOperation | None:
@@ -184,10 +211,10 @@ def slice_stopped(turn: Turn, command: WorkOffBatch, reason: str) -> None:
     if command.items_max > 1:
         _go_on(turn, batch, items_max=1)
         return
-    items, _ = _left(turn, batch.key)
+    items, _ = _left(turn, whole_of(batch))
     if items:
         _end_item(turn, items[0], reason[:REASON_CHARACTERS])
-        turn.batches.update(batch, failed=batch.failed + 1)
+        _count(turn, batch, 0, 1)
     _go_on(turn, batch)
 
 
@@ -199,3 +226,35 @@ def cancel_items(turn: Turn, command: CancelBatchItems) -> None:
         turn.batch_items.end(item, turn.now_ms, state=BatchItemState.CANCELED)
     if has_more:
         leave_follow_up(turn, 0, command, due_ms=turn.now_ms)
+
+
+# --- shares, between partitions
+
+
+@carries_out(ShareBatch)
+def share_batch(turn: Turn, command: ShareBatch) -> None:
+    """Take items that another partition has found for this one."""
+    take_items(turn, command)
+
+
+@carries_out(TurnShare)
+def turn_share(turn: Turn, command: TurnShare) -> None:
+    """Start, suspend, resume or cancel a share; one that has been worked off has ended."""
+    share = find_share(turn, command.batch_key)
+    if share is None:
+        return
+    if command.state is BatchState.CANCELED:
+        _cancel(turn, share)
+        return
+    turn.batches.update(share, state=command.state)
+    if command.state is BatchState.ACTIVE:
+        _go_on(turn, share)
+
+
+@carries_out(CountShare)
+def count_share(turn: Turn, command: CountShare) -> None:
+    """Count what another partition has worked off. A batch operation that was canceled counts no more."""
+    batch: BatchOperation | None = turn.state.find(BatchOperation, command.batch_key)
+    if batch is not None:
+        _count(turn, batch, command.completed, command.failed)
+        _complete_if_all_tried(turn, batch)

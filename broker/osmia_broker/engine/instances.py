@@ -103,7 +103,8 @@ def _mark(turn: Turn, process: ElementInstance, command: CreateProcessInstance, 
         traceparent=command.traceparent,
     )
     if command.business_id:
-        give_business_id(turn, process, command.business_id, f"create instance of process '{process.element_id}'")
+        verb = f"create instance of process '{process.element_id}'"
+        give_business_id(turn, process, command.business_id, verb, is_creation=True)
 
 
 def _definition(turn: Turn, command: CreateProcessInstance) -> ProcessDefinition:

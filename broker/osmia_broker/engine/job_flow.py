@@ -28,11 +28,18 @@ def resume_jobs(turn: Turn, command: ResumeJobs) -> None:
 
 @handles(LimitJobs)
 def limit_jobs(turn: Turn, command: LimitJobs) -> None:
-    """Set the limits of a job type. Jobs that are held beyond them stay with their workers."""
+    """Set the limits of a job type. Jobs that are held beyond them stay with their workers.
+
+    Each partition keeps to a share of its own, so a limit is at least their number.
+    """
     limits = {name: getattr(command, name) for name in ("held_max", "per_second_max", "held_per_key_max")}
     for name, limit in limits.items():
         if limit < 0:
             raise InvalidArgument(f"Expected '{name}' of 0 (no limit) or more, but found {limit}")
+        if 0 < limit < turn.partitions:
+            raise InvalidArgument(
+                f"Expected '{name}' of 0 (no limit) or at least {turn.partitions}, one for each partition, but found {limit}"
+            )
     if command.fair_by not in FairBy.__members__:
         raise InvalidArgument(f"Expected 'fair_by' of {', '.join(FairBy)}, but found '{command.fair_by}'")
     row = _row(turn, command.job_type, 0)

@@ -35,13 +35,36 @@ def taken_by(turn: Turn, process_id: str, business_id: str) -> int:
     return 0
 
 
-def give_business_id(turn: Turn, process: ElementInstance, business_id: str, verb: str) -> None:
+def needs_creation(turn: Turn) -> bool:
+    """Whether only a creation can give a business id here: they are unique over several partitions."""
+    return turn.unique_business_ids and turn.partitions > 1
+
+
+def refuse_late(turn: Turn, business_id: str, verb: str) -> None:
+    """Refuse to give a business id where only a creation can.
+
+    A creation is carried out in the partition that decides about the id. An instance that runs in another one cannot go there, and
+    neither can a message, which meets what waits for it in the partition of its key.
+    """
+    if needs_creation(turn):
+        raise InvalidState(
+            f"Expected to {verb} with business id '{business_id}' when it is created, because business ids are unique over"
+            f" {turn.partitions} partitions, but found a later moment or a message"
+        )
+
+
+def give_business_id(
+    turn: Turn, process: ElementInstance, business_id: str, verb: str, *, is_creation: bool = False
+) -> None:
     """Give *process*, which has none, a business id. *verb* says for the refusal what is being done.
 
     Raises:
         AlreadyExists: another living instance of the process has it, and business ids are unique here.
+        InvalidState: as `refuse_late`, unless it *is_creation*.
 
     """
+    if not is_creation:
+        refuse_late(turn, business_id, verb)
     if other := taken_by(turn, process.element_id, business_id):
         raise AlreadyExists(
             f"Expected to {verb} with business id '{business_id}', but process instance '{other}' has it"

@@ -37,10 +37,15 @@ class Events:
             await slices.aclose()  # its reader has left
 
     async def GetEventLog(self, _request: queries.GetEventLogRequest) -> queries.EventLog:
-        """Tell which events are kept."""
-        state = await self._stream.state()
+        """Tell which events are kept. One position says it all where there is one partition."""
+        states = await self._stream.states()
+        alone = states[0] if len(states) == 1 else None
         return queries.EventLog(
-            is_recording=state.is_recording, oldest_position=state.complete_after, newest_position=state.last
+            is_recording=all(one.is_recording for one in states),
+            oldest_position=alone.complete_after if alone is not None else 0,
+            newest_position=alone.last if alone is not None else 0,
+            oldest_positions=[one.complete_after for one in states],
+            newest_positions=[one.last for one in states],
         )
 
 

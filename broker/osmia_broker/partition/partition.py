@@ -109,7 +109,7 @@ class Partition(Facts):
 
     def _begin_memory(self) -> None:
         self._life += 1
-        self._state = State(self.id, self._memory_bytes)
+        self._state = State(self.id, self._memory_bytes, self._partitions)
         self._turn = Turn(
             self._state, self._budget, unique_business_ids=self._unique_business_ids, partitions=self._partitions
         )

@@ -11,16 +11,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from osmia_broker.engine.answers import JobFlowAnswer
-from osmia_broker.engine.audit import ByPerson, name_of
-from osmia_broker.engine.batch_commands import CorrelateAtOnce, ReadScope
+from osmia_broker.engine.audit import ByPerson
+from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.commands import Command, CreateProcessInstance, EvaluateDecision
-from osmia_broker.engine.flow_commands import LimitJobs, ListJobFlow
+from osmia_broker.engine.flow_commands import ListJobFlow
 from osmia_broker.engine.task_commands import ClaimNextUserTask
-from osmia_broker.errors import Unavailable, Unsupported
+from osmia_broker.errors import Unavailable
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.post import Post
-from osmia_broker.partition.routes import ANYWHERE, MESSAGES, NOT_YET, OF_CLUSTER, SUBJECT
+from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message, partition_of_text
 
 OPENING_S = 10.0  # a start waits so long for a partition that takes over definitions
@@ -30,8 +30,11 @@ FAR = 8  # a command for another process costs a way: a partition here may have 
 class Router:
     """All partitions of a broker, in order of their numbers from 1, behind the face of one. Some of them may be led by other processes."""
 
-    def __init__(self, parts: Sequence[Part], following: Follows, post: Post) -> None:
+    def __init__(
+        self, parts: Sequence[Part], following: Follows, post: Post, *, unique_business_ids: bool = False
+    ) -> None:
         self.parts = tuple(parts)
+        self._has_unique_ids = unique_business_ids
         self._post = post
         self._first = self.parts[0]
         self._following = following
@@ -49,7 +52,6 @@ class Router:
 
         Raises:
             Overloaded, Unavailable: as `Partition.submit`.
-            Unsupported: a broker with several partitions does not carry it out yet.
 
         The future raises as that of `Partition.submit`, and Unavailable if a partition cannot be asked meanwhile.
         """
@@ -59,11 +61,10 @@ class Router:
         if subject is not None:
             return self.of_key(subject(inner)).submit(command)
         if kind in ANYWHERE:
-            if isinstance(inner, CreateProcessInstance) and inner.idempotency_key:
-                return self._when_ready(self._of_text(inner.idempotency_key), command)
+            if text := self._text_of(inner):
+                return self._when_ready(self._of_text(text), command)
             return self._anywhere(inner).submit(command)
         if kind in OF_CLUSTER:
-            self._refuse_limits(inner)
             if not self._first.is_here:  # its process lets the others follow before it answers
                 return self._first.submit(command)
             return self._begin(self._decided_for_all(self._first.submit(command)))
@@ -71,9 +72,8 @@ class Router:
             return self._when_ready(self._of_message(inner), command)
         if isinstance(inner, ReadScope):
             return (self.of_key(inner.scope_key) if inner.scope_key else self._anywhere(inner)).submit(command)
-        if kind in self._special:
-            return self._begin(self._special[kind](command, inner))
-        raise self._unsupported(NOT_YET.get(kind, name_of(command)))
+        assert kind in self._special, f"{kind} has a way"
+        return self._begin(self._special[kind](command, inner))
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on, in all partitions."""
@@ -113,8 +113,14 @@ class Router:
         number = partition_of_key(key)
         return self.parts[number - 1] if 1 <= number <= len(self.parts) else self._first
 
+    def _text_of(self, command: Command) -> str:
+        """Return the text that has to be used once only among all partitions, and so decides where *command* is carried out; empty if none is."""
+        if not isinstance(command, CreateProcessInstance):
+            return ""
+        return (command.business_id if self._has_unique_ids else "") or command.idempotency_key
+
     def _of_text(self, text: str) -> Part:
-        """Return the partition that knows what has been done under this idempotency key."""
+        """Return the partition that knows what has been done under an idempotency key, or which instance has a unique business id."""
         return self.parts[partition_of_text(text, len(self.parts)) - 1]
 
     def _anywhere(self, command: Command) -> Part:
@@ -132,8 +138,6 @@ class Router:
 
     def _of_message(self, command: Any) -> Part:
         """Return the partition where a message meets the subscriptions to it."""
-        if isinstance(command, CorrelateAtOnce) and command.business_id:
-            raise self._unsupported("a business id beside a message that is correlated at once")
         return self.parts[partition_of_message(command.name, command.correlation_key, len(self.parts)) - 1]
 
     def _when_ready(self, partition: Part, command: Command) -> "asyncio.Future[Any]":
@@ -183,16 +187,6 @@ class Router:
         for type, key, worker, number in (one for answer in answers for one in answer.held):
             held[type, key, worker] = held.get((type, key, worker), 0) + number
         return JobFlowAnswer(answers[0].rows, tuple((*place, number) for place, number in sorted(held.items())))
-
-    def _refuse_limits(self, command: Command) -> None:
-        """Refuse limits of job types: each partition would allow as many jobs as the whole cluster may have."""
-        if isinstance(command, LimitJobs) and (command.held_max or command.per_second_max or command.held_per_key_max):
-            raise self._unsupported("limits of job types")
-
-    def _unsupported(self, what: str) -> Unsupported:
-        return Unsupported(
-            f"Expected a broker with one partition, but found {len(self.parts)}, which do not support {what} yet"
-        )
 
     def _begin(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
         """Do *work* to its end, even if the caller leaves: half of it would leave the partitions different."""

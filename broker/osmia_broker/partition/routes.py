@@ -62,6 +62,14 @@ SUBJECT: dict[type[Command], Key] = {
     **_by("incident_key", commands.ResolveIncident),
     **_by("evaluation_key", batches.DeleteEvaluation),
     **_by("ad_hoc_key", batches.ActivateAdHocElements),
+    **_by(
+        "batch_key",
+        batches.AddBatchItems,
+        batches.StartBatch,
+        batches.SuspendBatch,
+        batches.ResumeBatch,
+        batches.CancelBatch,
+    ),
 }
 
 #: Decided by partition 1. Where that changes rows of the cluster, the other partitions take them over before the caller is answered.
@@ -87,26 +95,12 @@ ANYWHERE = frozenset(
         commands.EvaluateDecision,
         commands.EvaluateConditional,
         commands.BroadcastSignal,
+        batches.CreateBatch,
     }
 )
 
 #: Carried out where messages with this name and key meet what waits for them.
 MESSAGES = frozenset({commands.PublishMessage, batches.CorrelateAtOnce})
-
-#: What a broker with several partitions does not carry out yet, and how a refusal names it.
-NOT_YET: dict[type[Command], str] = {
-    **dict.fromkeys(
-        (
-            batches.CreateBatch,
-            batches.AddBatchItems,
-            batches.StartBatch,
-            batches.SuspendBatch,
-            batches.ResumeBatch,
-            batches.CancelBatch,
-        ),
-        "batch operations",
-    ),
-}
 
 #: The router has a way of its own for each of these.
 SPECIAL = frozenset({tasks.ClaimNextUserTask, flow.ListJobFlow, batches.ReadScope})

@@ -39,10 +39,10 @@ class BatchItemState(StrEnum):
     CANCELED = "CANCELED"  # with its batch operation
 
 
-@stored("batch_operations", of_instance=True, sized=("plan",))
+@stored("batch_operations", of_instance=True, sized=("plan",), matches=(("whole_key",),))
 @dataclass(slots=True)
 class BatchOperation:
-    """One command for many items, which is worked off in slices."""
+    """One command for many items, which is worked off in slices; or the share that another partition has in it."""
 
     key: int
     process_instance_key: int  # its own key: it comes into memory alone
@@ -55,6 +55,9 @@ class BatchOperation:
     completed: int = changing(0)
     failed: int = changing(0)
     ended_ms: int = changing(0)
+    whole_key: int = (
+        0  # of a share: the batch operation that it is of, in the partition that has given out this key; else 0
+    )
 
 
 @stored("batch_items", of_instance=True, sized=("error_message",), matches=(("batch_key",),))
@@ -64,7 +67,7 @@ class BatchItem:
 
     key: int
     process_instance_key: int  # its own key: it comes into memory alone
-    batch_key: int
+    batch_key: int  # of the whole batch operation, whose partition may be another one
     item_key: int  # of the process instance, incident, job or decision evaluation that the command is for
     target_instance_key: int  # the process instance that the item belongs to; 0 for none
     state: BatchItemState = changing(BatchItemState.ACTIVE)

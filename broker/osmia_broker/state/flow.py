@@ -50,7 +50,7 @@ class Turns:
 class FlowControl(WholeTable[JobFlow]):
     """The rows of flow control, the counts of held jobs, and the times of the last activations of types with a limit per second."""
 
-    __slots__ = ("_recent", "_wake_ms", "held", "paused_definitions", "types")
+    __slots__ = ("_partition_id", "_partitions", "_recent", "_wake_ms", "held", "paused_definitions", "types")
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(JobFlow, journal)
@@ -59,6 +59,15 @@ class FlowControl(WholeTable[JobFlow]):
         self.held: dict[tuple[str, str, str], int] = {}  # by type, key and worker
         self._recent: dict[str, deque[list[int]]] = {}  # by type: [time, jobs] of the last second
         self._wake_ms: dict[str, int] = {}  # by type: when its limit per second allows the next job
+        self._partition_id = self._partitions = 1
+
+    def divide(self, partition_id: int, partitions: int) -> None:
+        """Let this partition have a share of each limit: the shares of all partitions add up to it."""
+        self._partition_id, self._partitions = partition_id, partitions
+
+    def share(self, limit: int) -> int:
+        """Return the share of this partition in a limit."""
+        return limit // self._partitions + (self._partition_id <= limit % self._partitions)
 
     # --- rows
 
@@ -125,12 +134,12 @@ class FlowControl(WholeTable[JobFlow]):
             return 0
         room = UNLIMITED
         if row.held_max:
-            room = row.held_max - sum(self.held_by_key(type).values())
+            room = self.share(row.held_max) - sum(self.held_by_key(type).values())
         if row.per_second_max and room > 0:
             recent = self._recent.setdefault(type, deque())
             while recent and recent[0][0] + SECOND_MS <= now_ms:
                 recent.popleft()
-            left = row.per_second_max - sum(number for _, number in recent)
+            left = self.share(row.per_second_max) - sum(number for _, number in recent)
             if left <= 0:
                 self._wake_ms[type] = recent[0][0] + SECOND_MS
             room = min(room, left)

@@ -132,7 +132,7 @@ class JobTable(Table[Job]):
 
     def _free(self, type: str) -> dict[str, int]:
         """Return how many more jobs of each key may be held; empty without a limit."""
-        limit = self.flow.types[type].held_per_key_max
+        limit = self.flow.share(self.flow.types[type].held_per_key_max)
         if not limit:
             return {}
         held = self.flow.held_by_key(type)

@@ -100,7 +100,7 @@ NOTE_TYPES: tuple[type, ...] = (
 class State:
     """The tables of one partition and the journal that undoes their changes."""
 
-    def __init__(self, partition_id: int = 1, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, partition_id: int = 1, memory_bytes: int = MEMORY_BYTES, partitions: int = 1) -> None:
         self.partition_id = partition_id
         self.journal = Journal()
         self.residency = Residency(memory_bytes)
@@ -109,6 +109,7 @@ class State:
         self.elements = ElementTable(*of_all)
         self.tokens = TokenTable(*of_all)
         self.jobs = JobTable(*of_all)
+        self.jobs.flow.divide(partition_id, partitions)
         self.incidents: Table[Incident] = Table(Incident, *of_all)
         self.follow_ups: Table[FollowUp] = Table(FollowUp, *of_all)
         self.timers: Table[Timer] = Table(Timer, *of_all)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from osmia_broker.state import rows
-from osmia_broker.state.batch_rows import BatchItem
+from osmia_broker.state.batch_rows import BatchItem, BatchOperation
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS, INSTANCE_KINDS, DecisionEvaluation
@@ -240,6 +240,7 @@ _index("task_proposals_of_task", TABLES[TaskProposal].c.user_task_key)
 _index("audit_entries_of_instance", TABLES[AuditEntry].c.process_instance_key)
 # Listing the items of a batch operation by their states, those that were worked off too.
 _index("batch_items_of_batch", TABLES[BatchItem].c.batch_key, TABLES[BatchItem].c.state)
+_index("batch_operations_of_whole", TABLES[BatchOperation].c.whole_key, where="whole_key <> 0")
 
 # Listing process instances by definition and state, newest first (on SQLite the row id ends every index).
 _index(

@@ -141,7 +141,13 @@ class EventStreamCalls(Calls):
     async def event_log(self) -> EventLog:
         """Return which events are kept."""
         answer = await self._call("GetEventLog", queries.GetEventLogRequest())
-        return EventLog(answer.is_recording, answer.oldest_position, answer.newest_position)
+        return EventLog(
+            answer.is_recording,
+            answer.oldest_position,
+            answer.newest_position,
+            tuple(answer.oldest_positions),
+            tuple(answer.newest_positions),
+        )
 
 
 def _event(item: queries.Event) -> Event:

@@ -21,7 +21,7 @@ from osmia_broker.engine.events.places import fire, may_fire
 from osmia_broker.engine.events.remote import CorrelateKeptRemote, CorrelateRemote, send_back, send_to_remote
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
-from osmia_broker.engine.marks import give_business_id, taken_by
+from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_late, taken_by
 from osmia_broker.engine.new_instances import business_id_of, take_traceparent
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
@@ -100,6 +100,8 @@ def start_instances(turn: Turn, key: int, command: PublishMessage) -> dict[str, 
     reached: dict[str, int] = {}
     for subscription in turn.start_subscriptions.by_name(SubscriptionKind.MESSAGE, command.name):
         process_id = subscription.bpmn_process_id
+        if command.business_id:
+            refuse_late(turn, command.business_id, f"start process '{process_id}'")
         if process_id in reached or not _may_start(turn, process_id, command):
             continue
         reached[process_id] = _start(turn, subscription, command.variables, command, key).key
@@ -109,7 +111,7 @@ def start_instances(turn: Turn, key: int, command: PublishMessage) -> dict[str, 
 
 def _may_start(turn: Turn, process_id: str, message: PublishMessage | Message) -> bool:
     """Return whether no living instance of the process stands in the way: none with the same key, or with the same unique business id."""
-    if _is_running(turn, process_id, message.correlation_key):
+    if _is_running(turn, process_id, message.correlation_key) or (message.business_id and needs_creation(turn)):
         return False
     return not message.business_id or not taken_by(turn, process_id, message.business_id)
 

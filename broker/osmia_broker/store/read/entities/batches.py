@@ -1,7 +1,7 @@
 """Batch operations with their items, and cluster variables."""
 
 import msgspec
-from sqlalchemy import case, literal_column
+from sqlalchemy import and_, case, literal_column, or_
 
 from osmia_broker.state.batch_rows import (
     BatchItem,
@@ -17,7 +17,9 @@ from osmia_broker.store.read.search.fields import Join, choice, date, flag, inte
 
 _batch = schema.TABLES[BatchOperation].alias("batch")
 _item = schema.TABLES[BatchItem].alias("item")
-_batch_join = Join(_batch, _batch.c.key == _item.c.batch_key)
+#: In a partition that has a share of a batch operation, its items are joined with that.
+_is_share = and_(_batch.c.whole_key == _item.c.batch_key, _batch.c.whole_key != literal_column("0"))
+_batch_join = Join(_batch, or_(_batch.c.key == _item.c.batch_key, _is_share))
 
 #: The names of the contract; some of them no broker of ours writes.
 TYPES = (
@@ -51,6 +53,7 @@ BATCH_OPERATIONS = Entity(
         integer("operationsCompletedCount", _batch.c.completed, filters=False),
         json("errors", literal_column("'[]'"), lambda _: []),
     ),
+    where=_batch.c.whole_key == 0,
 )
 
 BATCH_ITEMS = Entity(
