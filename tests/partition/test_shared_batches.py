@@ -1,6 +1,5 @@
 """Batch operations over several partitions: each item is tried where it is, once, and one batch operation has all counts."""
 
-
 import pytest
 
 from osmia_broker.engine import batch_commands as batches
