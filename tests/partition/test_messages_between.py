@@ -8,7 +8,7 @@ import pytest
 
 from osmia_broker.engine import batch_commands, commands
 from osmia_broker.engine.receiving import ListSent, Receive
-from osmia_broker.errors import AlreadyExists, NotFound, StoreFailed, Unsupported
+from osmia_broker.errors import AlreadyExists, NotFound, StoreFailed
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import FollowUp, Received, RemoteSubscription
@@ -259,8 +259,6 @@ async def test_a_message_is_correlated_at_once_with_an_instance_elsewhere():
             await it.settled()
         with pytest.raises(NotFound):
             await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}))
-        with pytest.raises(Unsupported, match="business id"):
-            await it.do(batch_commands.CorrelateAtOnce("paid", "7", {}, "order-1"))
 
 
 # --- signals
