@@ -19,6 +19,7 @@ from pathlib import Path
 import osmia_broker
 from bench._generator import SOURCE, Target, built, load, told
 from osmia_broker.child import ChildBroker
+from osmia_broker.loadtest.machine import usage
 
 FLOOR_PORT = 28800
 SCENARIOS: dict[str, list[list[str]]] = {
@@ -63,11 +64,6 @@ def the_floor(source: Path, folder: Path) -> Iterator[Target]:
         process.wait(10)
 
 
-def memory_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1e3
-
-
 def starts(folder: Path) -> None:
     """Time to ready of an empty broker, and of one with many waiting after kill -9: of compiled modules, as an installed broker has them."""
     compileall.compile_dir(Path(osmia_broker.__file__).parent, quiet=1)
@@ -76,7 +72,7 @@ def starts(folder: Path) -> None:
         seconds = broker.start()
         time.sleep(1)
         print(
-            f"{'start, ' + name + ' data directory':<44}osmia  ready in {seconds:.2f} s, {memory_mb(broker.pid):.0f} MB"
+            f"{'start, ' + name + ' data directory':<44}osmia  ready in {seconds:.2f} s, {usage(broker.pid).rss_bytes / 1e6:.0f} MB"
         )
         broker.kill()
 

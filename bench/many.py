@@ -87,8 +87,7 @@ def is_key(column: str) -> bool:
 
 def memory_mb(broker: ChildBroker) -> float:
     """Return the resident memory of the broker."""
-    status = Path(f"/proc/{broker.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1e3
+    return usage(broker.pid).rss_bytes / 1e6
 
 
 async def create(client: Client, number: int) -> None:

@@ -9,6 +9,7 @@ instances do. Medians; the file is in the page cache, as it is after a start.
 
 import argparse
 import asyncio
+import os
 import random
 import sqlite3
 import statistics
@@ -19,6 +20,7 @@ from pathlib import Path
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources
+from osmia_broker.loadtest.machine import usage
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Partition, SystemClock
 from osmia_broker.state.rows import Job
@@ -36,8 +38,7 @@ def partition(path: Path) -> Partition:
 
 
 def memory_mb() -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1e3
+    return usage(os.getpid()).rss_bytes / 1e6
 
 
 async def fill(path: Path, model: tuple[str, bytes], variables: str, instances: int) -> tuple[float, int]:

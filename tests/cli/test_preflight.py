@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from osmia_broker.cli import app, broker, preflight
+from osmia_broker.cli import app, foreground, preflight
 from osmia_broker.cli.failures import Failure
 from osmia_broker.config import Settings
 from osmia_broker.errors import StoreFailed
@@ -111,8 +111,8 @@ def test_a_port_that_was_taken_during_the_start_is_refused_as_such(tmp_path):
 @pytest.mark.parametrize(("limit", "is_warned"), [("24", True), ("1023KiB", True), ("1MiB", False), ("24 MiB", False)])
 def test_a_memory_limit_without_its_unit_is_warned_of_and_taken(tmp_path, monkeypatch, caplog, limit, is_warned):
     taken = []
-    monkeypatch.setattr(broker, "_serve", taken.append)
-    monkeypatch.setattr(broker.logs, "set_up", lambda *_: None)  # it would write to a stream of this test for ever
+    monkeypatch.setattr(foreground, "_serve", taken.append)
+    monkeypatch.setattr(foreground.logs, "set_up", lambda *_: None)  # it would write to a stream of this test for ever
     ports = ("--grpc-port", "0", "--management-port", "0", "--http-port", "0")
     assert app.run(["broker", "--data-dir", str(tmp_path), *ports, "--memory-limit", limit]) == 0
     assert ("a number without a unit is bytes" in caplog.text) is is_warned

@@ -34,7 +34,14 @@ def _carry_out(arguments: list[str]) -> int:
         sys.stdout.write(f"osmia {__version__}\n")
         return 0
     try:
+        if arguments[:1] == ["broker"]:  # before Typer, because its memory would stay as long as the broker runs
+            from osmia_broker.cli import failures, foreground
+
+            if (given := foreground.plain(arguments[1:])) is not None:
+                return failures.carried_out(lambda: foreground.run(given), arguments)
         from osmia_broker.cli.app import run
+
+        return run(arguments)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("osmia_broker", "osmia", "osmia_proto"):
             raise
@@ -43,7 +50,6 @@ def _carry_out(arguments: list[str]) -> int:
             "  try: pip install '.[broker]'   (in a checkout of Osmia)"
         )
         return 2
-    return run(arguments)
 
 
 def _delivered(code: int) -> int:

@@ -5,7 +5,6 @@ driver or gRPC before its command runs; tests/cli/test_start.py checks this.
 """
 
 import importlib
-import traceback
 from difflib import get_close_matches
 from functools import partial
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from typer.core import TyperGroup
 
 from osmia_broker import __version__
 from osmia_broker.cli import streams
-from osmia_broker.cli.failures import Exit, Failure, report, usage
+from osmia_broker.cli.failures import Exit, Failure, carried_out, usage
 from osmia_broker.cli.familiar import translated
 from osmia_broker.cli.help_text import write_help
 from osmia_broker.cli.misuse import misuse
@@ -212,24 +211,7 @@ def osmia(
 
 def run(arguments: list[str]) -> int:
     """Carry out one call and return its exit code. A failure has then been reported on stderr."""
-    try:
-        return _called(arguments)
-    except Failure as failure:
-        return report(failure, arguments)
-    except typer.Abort:
-        return Exit.INTERRUPTED
-    except typer.TyperException as error:
-        message = error.format_message()
-        if message.startswith("Usage: "):  # a command without its verb: Typer gives the help of the command
-            streams.say(message.rstrip())
-            return Exit.USAGE
-        return report(misuse(message, getattr(error, "ctx", None), COMMANDS), arguments)
-    except OSError as error:
-        if streams.output_error() is not None:
-            return Exit.DONE  # as far as the command is concerned; `main` looks at the output
-        return _defect(error, arguments)
-    except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person the text to report
-        return _defect(error, arguments)
+    return carried_out(lambda: _called(arguments), arguments)
 
 
 def _called(arguments: list[str]) -> int:
@@ -241,6 +223,14 @@ def _called(arguments: list[str]) -> int:
         )
     except UnicodeEncodeError as error:
         raise usage("Expected arguments in UTF-8, but found bytes that are not.") from error
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except typer.TyperException as error:
+        message = error.format_message()
+        if message.startswith("Usage: "):  # a command without its verb: Typer gives the help of the command
+            streams.say(message.rstrip())
+            return Exit.USAGE
+        raise misuse(message, getattr(error, "ctx", None), COMMANDS) from error
     except SystemExit as exit:
         if isinstance(exit.__context__, BrokenPipeError):  # Typer's way to end when the reader of the output has left
             return Exit.DONE
@@ -249,8 +239,3 @@ def _called(arguments: list[str]) -> int:
 
 
 COMPLETE_VARIABLE = "_OSMIA_COMPLETE"  # set by the completion scripts
-
-
-def _defect(error: Exception, arguments: list[str]) -> int:
-    streams.say(traceback.format_exc().rstrip())
-    return report(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)

@@ -8,7 +8,8 @@ The broker's own sentence about a refused call is the first line: it says what h
 """
 
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,31 @@ def report(failure: Failure, arguments: list[str]) -> int:
     )
     streams.say(failure.json() if wants_json else failure.text())
     return failure.exit
+
+
+def carried_out(call: Callable[[], int | None], arguments: list[str]) -> int:
+    """Carry out *call*, which *arguments* ask for, and return the exit code. A failure has then been reported on stderr.
+
+    Raises:
+        ModuleNotFoundError: a package is not installed.
+    """
+    try:
+        return call() or Exit.DONE
+    except Failure as failure:
+        return report(failure, arguments)
+    except ModuleNotFoundError:
+        raise
+    except OSError as error:
+        if streams.output_error() is not None:
+            return Exit.DONE  # as far as the command is concerned; `main` looks at the output
+        return _defect(error, arguments)
+    except Exception as error:  # noqa: BLE001 - the last door: a script must see 70, a person the text to report
+        return _defect(error, arguments)
+
+
+def _defect(error: Exception, arguments: list[str]) -> int:
+    streams.say(traceback.format_exc().rstrip())
+    return report(Failure(Exit.DEFECT, f"A defect in Osmia: {type(error).__name__}: {error}"), arguments)
 
 
 def from_child(exit_code: int | None, words: str) -> Failure:
