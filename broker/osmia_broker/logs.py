@@ -9,6 +9,7 @@ once in ten seconds; the next one carries the number of those held back.
 import logging
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -18,6 +19,17 @@ REPEAT_S = 10.0
 REMEMBERED_MAX = 1000  # different warnings and errors; beyond them the oldest is forgotten
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+Context = Callable[[], Mapping[str, object]]
+
+_contexts: list[Context] = []
+
+
+def add_context(context: Context) -> Callable[[], None]:
+    """Add the fields that *context* returns to each event that does not have them; it is asked where the event is logged. Return how to end that."""
+    _contexts.append(context)
+    return lambda: _contexts.remove(context)
 
 
 def set_up(level: str, format: str, stream: TextIO | None = None) -> None:
@@ -104,8 +116,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return the caller's `extra` fields, and `error` when an exception was logged."""
+    """Return the caller's `extra` fields, those of the contexts, and `error` when an exception was logged."""
     fields = {name: value for name, value in vars(record).items() if name not in _OWN}
+    for context in _contexts:
+        fields = {**context(), **fields}
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
         fields.setdefault("error", f"{type(error).__name__}: {error}")

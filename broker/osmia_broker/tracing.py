@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry import propagate, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from osmia_broker import __version__
+from osmia_broker import __version__, logs
 from osmia_broker.engine.audit import ByPerson, name_of
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import JOB, DomainEvent
@@ -26,6 +27,11 @@ from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import HttpCounters
 from osmia_broker.partition import Face, Listener
 from osmia_broker.rpc import STATUSES, Call, Refusal, Rpc, Shape
+from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.state.rows import ElementInstance, Incident, Job
+from osmia_broker.state.store_protocol import Changes
+from osmia_broker.state.task_rows import UserTask
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -39,6 +45,15 @@ OPERATIONS = {
     "error": "settle",
 }  # of a job, by what happened to it
 NAME_PART = 0x6F736D6961 << 88  # `osmia`, the upper five of the sixteen octets of a trace's id
+NAMED = ("process_instance_key", "element_id", "element_instance_key", "job_key", "user_task_key", "incident_key")
+ABOUT: dict[str, type] = {  # the field by which a command names a row of an element
+    "job_key": Job,
+    "user_task_key": UserTask,
+    "incident_key": Incident,
+    "element_instance_key": ElementInstance,
+    "ad_hoc_key": ElementInstance,
+}
+_ELEMENT_ID = {row_type: KINDS[row_type].columns.index("element_id") for row_type in ABOUT.values()}
 ALWAYS = TraceFlags(TraceFlags.SAMPLED)
 
 Message = MutableMapping[str, Any]
@@ -67,14 +82,16 @@ def provider_for(endpoint: str) -> "TracerProvider":
 
 
 class Tracing:
-    """Makes the spans of one broker."""
+    """Makes the spans of one broker, whose log names them."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("osmia", __version__)
+        self._forget = logs.add_context(_current)
 
     async def stop(self, grace_s: float) -> None:
         """Send what is left; a collector that does not answer is given up after *grace_s*."""
+        self._forget()
         loop, sent = asyncio.get_running_loop(), asyncio.Event()
 
         def send() -> None:
@@ -149,12 +166,8 @@ class Tracing:
 
     def begin_command(self, command: Command) -> Span:
         """Begin the span of a command, below that of the call which submits it."""
-        inner = command.command if isinstance(command, ByPerson) else command
-        attributes = {
-            f"osmia.{name}": value
-            for name in ("process_instance_key", "element_id", "job_key", "user_task_key", "incident_key")
-            if (value := getattr(inner, name, None))
-        }
+        inner = _inner(command)
+        attributes = {f"osmia.{name}": value for name in NAMED if (value := getattr(inner, name, None))}
         return self._tracer.start_span(f"command {name_of(command)}", kind=SpanKind.INTERNAL, attributes=attributes)
 
     # --- what the broker hears and counts
@@ -167,8 +180,8 @@ class Tracing:
         """Return a listener that makes the spans of jobs."""
         return JobSpans(self)
 
-    def job(self, event: DomainEvent) -> None:
-        """Make the span of what happened to a job."""
+    def job(self, event: DomainEvent, element_id: str) -> None:
+        """Make the span of what happened to a job of an element."""
         operation = OPERATIONS.get(event.intent)
         if operation is None:
             return
@@ -180,6 +193,7 @@ class Tracing:
             "messaging.message.id": str(event.key),
             "osmia.job_key": event.key,
             "osmia.process_instance_key": event.process_instance_key,
+            "osmia.element_id": element_id,
         }
         context = trace.set_span_in_context(NonRecordingSpan(trace_of(event.process_instance_key)))
         since_ms = event.since_ms if operation == "receive" and event.since_ms else event.at_ms
@@ -194,17 +208,30 @@ class Tracing:
         return self._tracer.start_span(name, context, kind, attributes, start_time=time_ns())
 
 
+def _current() -> dict[str, str]:
+    """Return what the log says of the current span; nothing without one."""
+    span = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"} if span.is_valid else {}
+
+
 class JobSpans(Listener):
     """Makes the spans of jobs once their commit is durable."""
 
     def __init__(self, tracing: Tracing) -> None:
         self._tracing = tracing
+        self._events: list[DomainEvent] = []  # of the batch whose rows come next
 
     def events_committed(self, events: Sequence[DomainEvent]) -> None:
+        """Keep what happened to jobs, until their rows come."""
+        self._events = [event for event in events if event.kind == JOB]
+
+    def changes_committed(self, changes: Changes) -> None:
         """Make a span of what happened to each job."""
-        for event in events:
-            if event.kind == JOB:
-                self._tracing.job(event)
+        events, self._events = self._events, []
+        if events:
+            elements = {values[0]: values[_ELEMENT_ID[Job]] for values in changes.written.get(Job, ())}
+            for event in events:
+                self._tracing.job(event, elements.get(event.key, ""))
 
 
 class TracedHttpCounters(HttpCounters):
@@ -218,11 +245,64 @@ class TracedHttpCounters(HttpCounters):
         span.set_attribute("http.route", route)
 
 
+class _Elements(Listener):
+    """Notes in the span of a command the element that it is about, which is that of the row whose key the command names.
+
+    The row is in memory when the command begins, or it is among the rows of the commit, or it stays in memory. Nothing is noted of a
+    row in a partition that another process leads, or of one that was read for a moment only because the memory is full.
+    """
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._asked: dict[int, list[Span]] = {}  # commands under way about rows that were not in memory, by their keys
+
+    def begin(self, command: Command, span: Span) -> Callable[[], None]:
+        """Note the element of a command that begins; return what to do when it has ended."""
+        named = next(((row_type, key) for name, row_type in ABOUT.items() if (key := getattr(command, name, 0))), None)
+        if named is None or self._note_resident(*named, span):
+            return _nothing
+        self._asked.setdefault(named[1], []).append(span)
+        return partial(self._end, *named, span)
+
+    def changes_committed(self, changes: Changes) -> None:
+        """Look for the rows that were asked for."""
+        if self._asked:
+            for row_type, place in _ELEMENT_ID.items():
+                for values in changes.written.get(row_type, ()):
+                    for span in self._asked.get(values[0], ()):
+                        _note_element(span, values[1], values[place])
+
+    def _end(self, row_type: type, key: int, span: Span) -> None:
+        self._note_resident(row_type, key, span)
+        spans = self._asked[key]
+        spans.remove(span)
+        if not spans:
+            del self._asked[key]
+
+    def _note_resident(self, row_type: type, key: int, span: Span) -> bool:
+        number = partition_of_key(key)
+        part: Any = self._face.parts[number - 1] if 1 <= number <= len(self._face.parts) else None
+        row = part.state.tables[row_type].get(key) if part is not None and part.is_here else None
+        if row is not None:
+            _note_element(span, row.process_instance_key, row.element_id)
+        return row is not None
+
+
+def _note_element(span: Span, process_instance_key: int, element_id: str) -> None:
+    span.set_attributes({"osmia.process_instance_key": process_instance_key, "osmia.element_id": element_id})
+
+
+def _nothing() -> None:
+    pass
+
+
 class _TracedFace:
     """The partitions of a broker; only what is submitted differs."""
 
     def __init__(self, face: Face, begin: Callable[[Command], Span]) -> None:
         self._face, self._begin = face, begin
+        self._elements = _Elements(face)
+        face.add_listener(self._elements)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._face, name)
@@ -230,17 +310,24 @@ class _TracedFace:
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Submit a command, as `Partition.submit` does."""
         span = self._begin(command)
+        end = self._elements.begin(_inner(command), span)
         try:
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
                 answer = self._face.submit(command)
         except OsmiaError as refusal:
+            end()
             _end_command(span, None, refusal)
             raise
-        answer.add_done_callback(lambda done: _answered(span, done))
+        answer.add_done_callback(lambda done: _answered(span, end, done))
         return answer
 
 
-def _answered(span: Span, done: "asyncio.Future[Any]") -> None:
+def _inner(command: Command) -> Command:
+    return command.command if isinstance(command, ByPerson) else command
+
+
+def _answered(span: Span, end: Callable[[], None], done: "asyncio.Future[Any]") -> None:
+    end()
     if done.cancelled():
         span.add_event("the caller left")
         span.end()

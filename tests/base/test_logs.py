@@ -34,6 +34,18 @@ def test_json_has_the_same_by_name():
     }
 
 
+def test_a_context_adds_its_fields_where_the_event_has_none_of_its_own():
+    end = logs.add_context(lambda: {"trace_id": "1", "span_id": "2"})
+    try:
+        line = logs.TextFormatter().format(record(span_id="mine", partition=1))
+        document = json.loads(logs.JsonFormatter().format(record()))
+    finally:
+        end()
+    assert line.endswith("leadership taken  trace_id=1 span_id=mine partition=1")
+    assert (document["trace_id"], document["span_id"]) == ("1", "2")
+    assert "trace_id" not in logs.TextFormatter().format(record())
+
+
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "\x1b[31m"])
 def test_a_message_cannot_pretend_to_be_another_line(text):
     line = logs.TextFormatter().format(record(text, user=text))

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import http.server
+import json
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import grpc
 import pytest
 
 import osmia
-from osmia_broker import open_tracing
+from osmia_broker import logs, open_tracing
 from osmia_broker.broker import Broker
 from osmia_broker.cli import preflight
 from osmia_broker.cli.failures import Failure
@@ -176,7 +178,12 @@ def test_the_calls_and_commands_of_a_process_instance_are_traced(
     }
     command = collector.of("command CompleteJob")
     assert (command.trace_id, command.parent_span_id) == (call.trace_id, call.span_id)
-    assert plain(command.attributes) == {"osmia.job_key": job, "osmia.outcome": "accepted"}
+    assert plain(command.attributes) == {
+        "osmia.job_key": job,
+        "osmia.process_instance_key": instance,
+        "osmia.element_id": "ask",
+        "osmia.outcome": "accepted",
+    }
 
     request = collector.of("POST /v2/process-instances")
     assert (request.trace_id.hex(), request.parent_span_id.hex()) == (ROOT, SPAN)
@@ -198,6 +205,86 @@ def test_jobs_are_in_the_trace_of_their_process_instance(collector: Collector, t
     assert (found["messaging.system"], found["messaging.destination.name"]) == ("osmia", "ask")
     assert (found["messaging.operation.type"], found["osmia.job_key"]) == ("settle", job)
     assert plain(received.attributes)["messaging.operation.type"] == "receive"
+    assert {plain(one.attributes)["osmia.element_id"] for one in (received, settled)} == {"ask"}
+
+
+@needs_packages
+@pytest.mark.parametrize(
+    "settings", [{}, {"memory_limit": "1B"}, {"partitions": 3}], ids=["memory", "none", "partitions"]
+)
+def test_the_span_of_a_command_names_the_element_that_it_is_about(
+    collector: Collector, tmp_path: Path, settings: dict[str, Any]
+):
+    with running_broker(tmp_path, otel_endpoint=collector.url, **settings) as broker:
+        rest = Rest(broker)
+        rest.deploy("start > ask:job > check:user(native=yes) > end")
+        instance = int(rest.create())
+        (job,) = broker.client.activate_jobs("ask", max_jobs=1)
+        with pytest.raises(osmia.NotFound):
+            broker.client.set_variables(job.key, {"x": 1})
+        broker.client.set_variables(job.element_instance_key, {"x": 1}, local=True)
+        broker.client.fail_job(job.key, retries=0, message="no")
+        (incident,) = rest.post("/incidents/search")["items"]
+        broker.client.update_job_retries(job.key, 1)
+        broker.client.resolve_incident(int(incident["incidentKey"]))
+        (job,) = broker.client.activate_jobs("ask", max_jobs=1)
+        broker.client.complete_job(job.key)
+        (task,) = rest.post("/user-tasks/search")["items"]
+        rest.post(f"/user-tasks/{task['userTaskKey']}/assignment", {"assignee": "ada"})
+        with pytest.raises(osmia.NotFound):
+            broker.client.complete_job(job.key)
+        rest.http.close()
+    found = {
+        span.name: (
+            plain(span.attributes).get("osmia.element_id"),
+            plain(span.attributes).get("osmia.process_instance_key"),
+        )
+        for span in collector.spans
+        if span.name.startswith("command") and plain(span.attributes)["osmia.outcome"] == "accepted"
+    }
+    ours = {name: place for name, place in found.items() if place[0]}
+    if "memory_limit" in settings:  # only variables are written, and the element has left the memory before the answer
+        ours.setdefault("command SetVariables", ("ask", instance))
+    assert ours == {
+        "command SetVariables": ("ask", instance),
+        "command FailJob": ("ask", instance),
+        "command UpdateJobRetries": ("ask", instance),
+        "command ResolveIncident": ("ask", instance),
+        "command CompleteJob": ("ask", instance),
+        "command AssignUserTask": ("check", instance),
+    }
+    refused = [
+        plain(span.attributes) for span in collector.spans if plain(span.attributes).get("osmia.outcome") == "rejected"
+    ]
+    assert len(refused) == 2
+    assert not [one for one in refused if "osmia.element_id" in one], "there is no such element any more"
+
+
+@needs_packages
+def test_the_log_names_the_span_in_which_something_was_logged(
+    collector: Collector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    lines: list[tuple[str, dict[str, Any]]] = []
+
+    class Written(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append((logs.TextFormatter().format(record), json.loads(logs.JsonFormatter().format(record))))
+
+    handler = Written()
+    logging.getLogger("osmia_broker").addHandler(handler)
+    try:
+        with caplog.at_level("INFO"), running_broker(tmp_path, otel_endpoint=collector.url) as broker:
+            broker.client.deploy(("process.bpmn", bpmn("start > ask:job > end")))
+        logging.getLogger("osmia_broker").warning("after the end")
+    finally:
+        logging.getLogger("osmia_broker").removeHandler(handler)
+    call = collector.of("gateway_protocol.Gateway/DeployResource")
+    ((text, document),) = [line for line in lines if line[1]["message"] == "deployed"]
+    assert (document["trace_id"], document["span_id"]) == (call.trace_id.hex(), call.span_id.hex())
+    assert f"trace_id={call.trace_id.hex()} span_id={call.span_id.hex()}" in text
+    others = [document for _, document in lines if document["message"] in ("broker ready", "after the end")]
+    assert len(others) == 2
+    assert not [one for one in others if "trace_id" in one]
 
 
 @needs_packages
