@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
+from osmia_broker.engine.resources import compile_resources
+from osmia_broker.errors import InvalidArgument, InvalidState, NotFound, Overloaded, StoreFailed, StoreFull, Unavailable
 from osmia_broker.partition.batch import Batch
-from osmia_broker.state.rows import ElementInstance, Job, Resource
+from osmia_broker.state.rows import ElementInstance, Job, Resource, StartSubscription
+from tests.bpmn import bpmn
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened, steps_only
 
 DEPLOY = deploy("start > ask:job > end")
@@ -340,6 +342,32 @@ async def test_a_stored_model_that_cannot_be_read_hurts_only_its_own_instances()
         assert "stored resource 'process.bpmn'" in str(outcomes[0])
         assert it.partition.is_open
         assert sum(it.counters.commit_failures.values()) == 0
+
+
+async def test_a_deployment_that_was_undone_leaves_no_model_to_the_next_one():
+    """Both take the same keys, because the first one gives its own back."""
+    async with opened() as it:
+        refused = it.do(deploy('go:start(signal="=1 + 1") > end', id="one"))
+        await it.do(deploy("start > ask:job > end", id="two"))
+        with pytest.raises(InvalidArgument):
+            await refused
+        await it.do(create("two"))
+        assert [job.element_id for job in await it.do(activate())] == ["ask"]
+
+
+async def test_a_deployment_that_waits_for_a_row_leaves_no_model_to_the_next_one():
+    """It has opened the start event of its first file when it meets the timer of the second, which is not resident."""
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(deploy("hour:start(timer=PT1H) > ask:job > end", id="late"))
+    one = ("one.bpmn", bpmn("of_one:start(signal=go) > ask:job > end", id="one"))
+    late = ("late.bpmn", bpmn("hour:start(timer=PT2H) > ask:job > end", id="late"))
+    async with opened(store) as it:
+        waits = it.do(commands.DeployResources(compile_resources([one, late])))
+        await it.do(deploy("of_two:start(signal=go) > ask:job > end", id="two"))
+        await waits
+        found = {(row.bpmn_process_id, row.element_id) for row in store.living(StartSubscription) if row.name == "go"}
+        assert found == {("one", "of_one"), ("two", "of_two")}
 
 
 async def test_a_stored_model_that_is_gone_hurts_only_its_own_instances():

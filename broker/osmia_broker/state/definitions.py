@@ -85,6 +85,23 @@ class VersionedTable(WholeTable[V]):
         drop(self._by_id, self._id(row), row.version)
 
 
+class ProcessTable(VersionedTable[ProcessDefinition]):
+    """The versions of processes, and the compiled ones that steps have asked for since the last batch.
+
+    A row that leaves takes its model along: an undone deployment gives its key back, and another process may get it in the same batch.
+    """
+
+    __slots__ = ("hot",)
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(ProcessDefinition, "bpmn_process_id", journal)
+        self.hot: dict[int, Process] = {}  #: by definition key: every step asks for one
+
+    def _left(self, row: ProcessDefinition) -> None:
+        super()._left(row)
+        self.hot.pop(row.key, None)
+
+
 @dataclass(slots=True)
 class Compiled:
     """The compiled content of one resource: processes, or a graph of decisions, or extensions; a form has none of them."""
@@ -101,9 +118,7 @@ class Definitions:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.processes: VersionedTable[ProcessDefinition] = VersionedTable(
-            ProcessDefinition, "bpmn_process_id", journal
-        )
+        self.processes = ProcessTable(journal)
         self.requirements: VersionedTable[DecisionRequirements] = VersionedTable(
             DecisionRequirements, "decision_requirements_id", journal
         )
@@ -112,7 +127,7 @@ class Definitions:
         self._models: OrderedDict[str, Compiled | InvalidState] = (
             OrderedDict()
         )  # by checksum, least recently used first
-        self._hot: dict[int, Process] = {}  # by definition key, since the last batch: every step asks for one
+        self._hot = self.processes.hot
         self._new_resources: dict[str, bytes] = {}
 
     def tables(self) -> dict[type, "VersionedTable[Any]"]:
