@@ -78,7 +78,16 @@ class Desk(Scenario):
         return [
             (str(row.operation), row.action, row.user, msgspec.json.decode(row.changes))
             for row in self._noted(TaskEvent)
-            if row.user_task_key == key
+            if row.user_task_key == key and not row.refusal
+        ]
+
+    def denied(self, element: str) -> list[tuple[str, str, str, dict[str, Any], str]]:
+        """The steps that a listener has denied: operation, action, who wanted them, the values that they would have changed, and why."""
+        key = self.task(element).key
+        return [
+            (str(row.operation), row.action, row.user, msgspec.json.decode(row.changes), row.refusal)
+            for row in self._noted(TaskEvent)
+            if row.user_task_key == key and row.refusal
         ]
 
     def comments(self) -> list[tuple[str, str]]:

@@ -2977,6 +2977,7 @@ class UserTaskHistoryItem(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     operation: _builtins.str
     """CREATE, ASSIGN, UNASSIGN, UPDATE, COMPLETE, CANCEL."""
     action: _builtins.str
@@ -2987,6 +2988,8 @@ class UserTaskHistoryItem(_message.Message):
     """RFC 3339."""
     changes: _builtins.str
     """A JSON object: [old, new] by attribute."""
+    refusal: _builtins.str
+    """Why a task listener has denied the step, which then changed nothing; empty if it took effect."""
     def __init__(
         self,
         *,
@@ -2995,10 +2998,11 @@ class UserTaskHistoryItem(_message.Message):
         user: _builtins.str = ...,
         at: _builtins.str = ...,
         changes: _builtins.str = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "changes", b"changes", "operation", b"operation", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at", b"at", "changes", b"changes", "operation", b"operation", "refusal", b"refusal", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

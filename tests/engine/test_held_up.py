@@ -6,7 +6,7 @@ import pytest
 
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.listener_results import TaskListenerResult
-from osmia_broker.engine.task_commands import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask
+from osmia_broker.engine.task_commands import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask, UndoUserTask
 from osmia_broker.state.rows import ErrorType, Incident, Job
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from tests.desk import Desk, person
@@ -144,9 +144,79 @@ def test_a_promise_that_cannot_be_kept_waits_behind_an_incident_of_its_kind(at: 
     desk.play("set kind=7; advance 1000")
     assert desk.shown("t", "state") == "COMPLETING"
     assert incidents(desk) == [ErrorType.EXTRACT_VALUE_ERROR]
-    desk.play("set kind=c; resolve process")
+    desk.play("set kind=c; resolve t")
     complete_listener(desk)
     desk.play("at b")
+
+
+def test_a_promise_that_a_listener_denies_is_a_step_of_the_history(at: At):
+    desk = at("start > t:user(native=yes, completing=c) > b:job > end")
+    hold(desk, {"y": "1"})
+    desk.play("advance 1000")
+    complete_listener(desk, TaskListenerResult(True, "too early"))
+    assert desk.shown("t", "state") == "CREATED"
+    assert desk.history("t") == []
+    key = desk.task("t").key
+    reason = f"Completion of the User Task with key '{key}' was denied by Task Listener. Reason to deny: 'too early'"
+    assert desk.denied("t") == [("COMPLETE", "complete", "ada", {}, reason)]
+    desk.play("at t; variables")
+
+
+def test_the_reason_of_a_denial_is_cut_to_what_a_person_reads(at: At):
+    desk = at("start > t:user(native=yes, completing=c) > b:job > end")
+    hold(desk)
+    desk.play("advance 1000")
+    complete_listener(desk, TaskListenerResult(True, "no" * 50_000))
+    [(*_, refusal)] = desk.denied("t")
+    assert len(refusal) == 5_000
+
+
+def undo(desk: Desk, element: str = "t") -> None:
+    desk.engine._do(UndoUserTask(desk.task(element).key, ADA))
+
+
+def test_undoing_a_promise_that_could_not_be_kept_ends_its_incident(at: At):
+    desk = at('start > t:user(native=yes, completing="=kind") > b:job > end', "kind=c")
+    hold(desk)
+    desk.play("set kind=7; advance 1000")
+    assert incidents(desk) == [ErrorType.EXTRACT_VALUE_ERROR]
+    undo(desk)
+    assert (incidents(desk), desk.shown("t", "state")) == ([], "CREATED")
+    desk.play("set kind=c; advance 1000; at t")
+
+
+def test_undoing_a_promise_leaves_the_incident_of_the_job(at: At):
+    desk = at("start > t:user > b:job > end")
+    hold(desk)
+    desk.play("activate io.camunda.zeebe:userTask; fail t retries=0")
+    assert incidents(desk) == [ErrorType.JOB_NO_RETRIES]
+    undo(desk)
+    assert incidents(desk) == [ErrorType.JOB_NO_RETRIES]
+
+
+def test_each_promise_that_could_not_be_kept_is_repaired_on_its_own(at: At):
+    kind = ', completing="=kind"'
+    desk = at(TWO.format(first=kind, second=kind), "kind=c")
+    for element in ("t", "u"):
+        desk.engine._do(HoldUserTask(desk.task(element).key, {}, 1_000, "", ADA))
+    desk.play("set kind=7; advance 1000")
+    assert len(incidents(desk)) == 2
+    undo(desk, "u")
+    assert len(incidents(desk)) == 1
+    desk.play("set kind=c; resolve t")
+    assert (incidents(desk), desk.listener_jobs()) == ([], ["completing c"])
+    assert desk.shown("u", "state") == "CREATED"
+
+
+def test_the_incident_of_a_promise_ends_with_its_task(at: At):
+    desk = at(
+        'start > t:user(native=yes, completing="=kind") > end & m:boundary(on=t, timer=PT1H) > b:job > end2', "kind=c"
+    )
+    hold(desk)
+    desk.play("set kind=7; advance 1000")
+    assert len(incidents(desk)) == 1
+    desk.play("advance 3600000; at b")
+    assert incidents(desk) == []
 
 
 # --- proposals

@@ -192,6 +192,9 @@ def test_a_denied_change_leaves_the_task_as_it_was(at: At, event: str, word: str
     assert desk.outcome(call) == f"FAILED_PRECONDITION: {text}"
     assert desk.task("t") == before
     assert desk.listener_jobs() == desk.history("t") == []
+    [(operation, _, _, changes, refusal)] = desk.denied("t")
+    wanted = {"ASSIGN": {"assignee": ["", "ada"]}, "UPDATE": {"priority": [50, 9]}, "COMPLETE": {}}
+    assert (changes, refusal) == (wanted[operation], text)
     again = desk.begin(lambda calls: act(calls, before.key))
     assert desk.outcome(again) == "waits"
     answer(desk)

@@ -62,6 +62,36 @@ def test_the_life_of_an_instance_that_people_operate_on(rest: Rest, unique: str)
     assert done(rest, processInstanceKey=key)[-1] == ("PROCESS_INSTANCE", "DELETE", "ada")  # the log outlives it
 
 
+def test_a_held_completion_that_a_listener_denies_is_seen_at_all_doors(rest: Rest, unique: str):
+    desk = rest.broker.client.user_tasks
+    rest.deploy(f"start > a:user(native=yes, completing={unique}) > end", unique)
+    key = rest.create(unique)
+    [task] = rest.post("/user-tasks/search", {"filter": {"processInstanceKey": key}})["items"]
+    task_key = task["userTaskKey"]
+
+    def hold(result: dict[str, Any], user: str = "") -> None:
+        desk.complete(int(task_key), {"x": 1}, user=user, hold_ms=1)
+        rest.broker.clock.ms += 1
+        rest.broker.look_at_clock()
+        asked = {"type": unique, "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 20_000, "worker": "w"}
+        [job] = rest.post("/jobs/activation", asked)["jobs"]
+        rest.post(f"/jobs/{job['jobKey']}/completion", {"result": {"type": "userTask"} | result})
+
+    hold({"denied": True, "deniedReason": "too early"}, user="ada")
+    reason = (
+        f"Completion of the User Task with key '{task_key}' was denied by Task Listener. Reason to deny: 'too early'"
+    )
+    [failed] = entries(rest, userTaskKey=task_key, result="FAIL")
+    assert (failed["operationType"], failed["actorId"], failed["refusal"]) == ("COMPLETE", "ada", reason)
+    assert rest.get(f"/user-tasks/{task_key}")["state"] == "CREATED"
+    hold({"denied": False})
+    assert [(one.operation, one.user, one.refusal) for one in desk.history(int(task_key))] == [
+        ("CREATE", "", ""),
+        ("COMPLETE", "ada", reason),
+        ("COMPLETE", "", ""),
+    ]
+
+
 def test_what_programs_do_all_day_is_in_the_log_only_with_a_name(rest: Rest, unique: str):
     rest.deploy(f"start > b:job(type={unique}) > end", unique)
     key = rest.create(unique)

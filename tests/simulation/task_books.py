@@ -21,6 +21,10 @@ CANDIDATES = {
 }
 
 
+#: Operation, action, who, the values that changed, and whether a listener denied it.
+Step = tuple[str, str, str, dict[str, Any], bool]
+
+
 @dataclass
 class Pending:
     """A change that waits for a task listener."""
@@ -46,7 +50,7 @@ class KnownTask:
     priority: int
     state: str = "CREATED"
     pending: Pending | None = None
-    history: list[tuple[str, str, str, dict[str, Any]]] = field(default_factory=list)
+    history: list[Step] = field(default_factory=list)
 
     # --- what is allowed
 
@@ -88,8 +92,10 @@ class KnownTask:
         self._finish(change)
 
     def deny(self) -> None:
-        """The listener has taken the change back: nothing of it is left."""
-        self.state, self.pending = "CREATED", None
+        """The listener has taken the change back: nothing of it is left but a step in the history."""
+        assert self.pending is not None
+        change, self.pending, self.state = self.pending, None, "CREATED"
+        self.history.append((change.operation, change.action, change.user, self._diff(change), True))
 
     def cancel(self) -> None:
         if self.state not in ENDED:
@@ -99,13 +105,16 @@ class KnownTask:
         self.state = "COMPLETED"
 
     def _finish(self, change: Pending) -> None:
-        diff = {name: [self.value(name), new] for name, new in change.changes.items() if self.value(name) != new}
+        diff = self._diff(change)
         for name, new in change.changes.items():
             setattr(self, NAMES[name], new)
         self.state = "COMPLETED" if change.state == "COMPLETING" else "CREATED"
         is_repeated = not diff and change.action == "claim"  # the person has it already: nothing has happened
         if (diff or change.user) and not is_repeated:
-            self.history.append((change.operation, change.action, change.user, diff))
+            self.history.append((change.operation, change.action, change.user, diff, False))
+
+    def _diff(self, change: Pending) -> dict[str, Any]:
+        return {name: [self.value(name), new] for name, new in change.changes.items() if self.value(name) != new}
 
     def value(self, name: str) -> Any:
         return getattr(self, NAMES[name])
@@ -157,5 +166,8 @@ def events_of(store: MemoryStore) -> dict[int, list[TaskEvent]]:
     return found
 
 
-def _history(events: list[TaskEvent]) -> list[tuple[str, str, str, dict[str, Any]]]:
-    return [(str(one.operation), one.action, one.user, msgspec.json.decode(one.changes)) for one in events]
+def _history(events: list[TaskEvent]) -> list[Step]:
+    return [
+        (str(one.operation), one.action, one.user, msgspec.json.decode(one.changes), one.refusal != "")
+        for one in events
+    ]

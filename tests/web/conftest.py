@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.bpmn import bpmn
@@ -164,6 +165,14 @@ class Work:
 
     def create(self, id: str, **variables: Any) -> int:
         return int(self.broker.client.create_instance(id, variables).key)
+
+    def deny(self, job_type: str, reason: str) -> None:
+        """Work as a task listener that denies what it is asked."""
+        base = f"http://127.0.0.1:{self.broker.broker.http_port}/v2/jobs"
+        asked = {"type": job_type, "timeout": 60_000, "maxJobsToActivate": 1, "requestTimeout": 20_000, "worker": "w"}
+        [job] = httpx.post(f"{base}/activation", json=asked, timeout=30).json()["jobs"]
+        denial = {"result": {"type": "userTask", "denied": True, "deniedReason": reason}}
+        httpx.post(f"{base}/{job['jobKey']}/completion", json=denial).raise_for_status()
 
 
 @pytest.fixture

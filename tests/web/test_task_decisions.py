@@ -112,6 +112,27 @@ def test_a_held_completion_can_be_undone_after_a_reload(task):
     assert desk.get(key).state == "CREATED"
 
 
+def test_a_held_completion_that_a_listener_denies_says_why(browse, work, unique):
+    who = f"u{unique}"
+    work.deploy(f"start > ask:user(native=yes, completing={unique}, assignee={who}) > end", unique)
+    instance = work.create(unique)
+    client = work.broker.client
+    [found] = client.user_tasks.search({"processInstanceKey": str(instance)}).items
+    page = browse(who)
+    page.goto(f"/tasks/{found.key}?process={unique}")
+    client.user_tasks.complete(found.key, user=who, hold_ms=1)
+    work.broker.clock.ms += 1
+    work.broker.look_at_clock()
+    work.deny(unique, "too early")
+    expect(page.get_by_role("region", name="Task")).to_contain_text("Reason to deny: 'too early'")  # it came by itself
+    expect(page.get_by_role("button", name="Complete task")).to_be_visible()
+    page.get_by_role("tab", name="History").click()
+    expect(page.get_by_role("list", name="History")).to_contain_text("Completion denied")
+    other = browse("somebody")
+    other.goto(f"/tasks/{found.key}")
+    expect(other.get_by_role("region", name="Task")).not_to_contain_text("too early")
+
+
 def test_an_assignment_is_undone(task):
     page, key, desk = task
     page.get_by_role("button", name="Assign…").click()

@@ -38,6 +38,7 @@ HISTORY_COLUMNS = (
     Column("actorId", "WHO", is_long=True),
     Column("action", "ACTION", is_long=True),
     Column("changes", "CHANGES", is_long=True),
+    Column("refusal", "DENIED", is_long=True),
 )
 
 
@@ -272,6 +273,7 @@ def history(session: Session, key: Key, user: User = "", groups: Groups = "") ->
             "actorId": step.user or None,
             "action": step.action or None,
             "changes": ", ".join(f"{name}: {old!r} to {new!r}" for name, (old, new) in step.changes.items()) or None,
+            "refusal": step.refusal or None,
         }
         for step in steps
     ]
@@ -282,6 +284,7 @@ def history(session: Session, key: Key, user: User = "", groups: Groups = "") ->
             "actorId": one.user or None,
             "action": None,
             "changes": one.text,
+            "refusal": None,
         }
         for one in comments
     ]

@@ -2,7 +2,7 @@
 
 A follow-up is a row. The partition finds it when it is due and submits `CarryOut`, which deletes the row and carries the inner command out
 in one turn, so both happen in one commit or neither. After a crash the row is still there. A follow-up that cannot be carried out waits
-behind an incident of its process instance; resolving that makes it due again.
+behind an incident of its process instance, or of the element instance that it is about; resolving that makes it due again.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import msgspec
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.incidents import raise_incident
 from osmia_broker.engine.turn import Turn
-from osmia_broker.state.rows import ErrorType, FollowUp
+from osmia_broker.state.rows import ElementInstance, ErrorType, FollowUp
 
 C = TypeVar("C", bound=Command)
 Act = Callable[[Turn, Any], None]
@@ -25,6 +25,11 @@ Stopped = Callable[[Turn, Any, str], None]
 
 #: What happens to the work of a follow-up that cannot be carried out and belongs to no process instance, by the same name.
 _WHEN_STOPPED: dict[str, Stopped] = {}
+
+Place = Callable[[Turn, Any], ElementInstance | None]
+
+#: The element instance that a follow-up stops at if it cannot be carried out, by the same name; its process instance unless one is named.
+_PLACES: dict[str, Place] = {}
 
 WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
 
@@ -50,6 +55,23 @@ def when_stopped(
         return stopped
 
     return register
+
+
+def stops_at(command: type[C]) -> Callable[[Callable[[Turn, C], ElementInstance | None]], Place]:
+    """Register the decorated function: it returns the element instance that *command* stops at. When that ends, so does the incident."""
+
+    def register(place: Callable[[Turn, C], ElementInstance | None]) -> Place:
+        _PLACES[command.__name__] = place
+        return place
+
+    return register
+
+
+def _place_of(turn: Turn, row: FollowUp) -> ElementInstance | None:
+    """Return where a follow-up stops; None if its process instance has ended."""
+    place = _PLACES.get(row.command)
+    found = place(turn, _command_of(row)) if place is not None else None
+    return found or turn.elements.get(row.process_instance_key)
 
 
 def act_on(turn: Turn, command: Command) -> None:
@@ -102,20 +124,29 @@ def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = Er
     row: FollowUp | None = turn.state.find(FollowUp, key)
     if row is None:
         return
-    process = turn.elements.get(row.process_instance_key)
-    if process is None:
+    place = _place_of(turn, row)
+    if place is None:
         turn.follow_ups.delete(row)
         if stopped := _WHEN_STOPPED.get(row.command):
             stopped(turn, _command_of(row), reason)
         return
     turn.follow_ups.update(row, due_ms=WAITING)
-    raise_incident(turn, process, error_type, reason)
+    raise_incident(turn, place, error_type, reason)
 
 
-def release_follow_ups(turn: Turn, process_instance_key: int) -> None:
-    """Make the follow-ups due that wait behind an incident of the process instance."""
-    for row in turn.follow_ups.of_instance(process_instance_key):
-        if row.due_ms == WAITING:
+def drop_stopped(turn: Turn, row: FollowUp) -> None:
+    """Delete a follow-up that is wanted no more, and the incident that it waits behind, if any."""
+    place = _place_of(turn, row) if row.due_ms == WAITING else None
+    turn.follow_ups.delete(row)
+    for incident in turn.incidents.by("element_instance_key", place.key) if place is not None else ():
+        if not incident.job_key:
+            turn.incidents.end(incident, turn.now_ms)
+
+
+def release_follow_ups(turn: Turn, element: ElementInstance) -> None:
+    """Make the follow-ups due that wait behind an incident of *element*."""
+    for row in turn.follow_ups.of_instance(element.process_instance_key):
+        if row.due_ms == WAITING and _place_of(turn, row) is element:
             turn.follow_ups.update(row, due_ms=turn.now_ms)
 
 

@@ -8,7 +8,7 @@ its instance, or because a worker completes its job. (Decision 0034.)
 import msgspec
 
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.follow_ups import carries_out, leave_follow_up
+from osmia_broker.engine.follow_ups import carries_out, drop_stopped, leave_follow_up, stops_at
 from osmia_broker.engine.lifecycle import is_ending
 from osmia_broker.engine.new_user_tasks import note_event
 from osmia_broker.engine.task_commands import CompleteHeldTask, HoldUserTask, RevertAssignment, UndoUserTask
@@ -17,7 +17,7 @@ from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
 from osmia_broker.errors import InvalidState
-from osmia_broker.state.rows import FollowUp
+from osmia_broker.state.rows import ElementInstance, FollowUp
 from osmia_broker.state.task_rows import TaskOperation, UserTask, UserTaskState
 
 _command_of = msgspec.json.Decoder(CompleteHeldTask).decode
@@ -52,6 +52,12 @@ def _complete_held(turn: Turn, command: CompleteHeldTask) -> None:
     change_task(turn, task, completion(command.user, command.variables, command.action))
 
 
+@stops_at(CompleteHeldTask)
+def _place_of_held(turn: Turn, command: CompleteHeldTask) -> ElementInstance | None:
+    task: UserTask | None = turn.user_tasks.get(command.user_task_key)
+    return turn.elements.get(task.element_instance_key) if task is not None else None
+
+
 @handles(UndoUserTask)
 def undo_user_task(turn: Turn, command: UndoUserTask) -> None:
     """Drop the promise. Only the person who gave it may."""
@@ -62,7 +68,7 @@ def undo_user_task(turn: Turn, command: UndoUserTask) -> None:
         raise InvalidState(
             f"Expected a completion of user task with key '{task.key}' by '{command.actor.user}' that is held, but found {other}"
         )
-    turn.follow_ups.delete(found[0])
+    drop_stopped(turn, found[0])
     turn.user_tasks.update(task, state=UserTaskState.CREATED)
     note_event(turn, task, TaskOperation.UPDATE, action=UNDO, user=command.actor.user, diff={})
 

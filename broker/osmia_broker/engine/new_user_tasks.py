@@ -7,6 +7,7 @@ import msgspec
 
 from osmia_broker.engine.domain_events import TASK
 from osmia_broker.engine.elements.dates import moment_ms
+from osmia_broker.engine.incidents import MESSAGE_CHARACTERS, storable
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import ElementInstance
@@ -172,9 +173,16 @@ def end_transitions(turn: Turn, task: UserTask) -> None:
 
 
 def note_event(
-    turn: Turn, task: UserTask, operation: TaskOperation, *, action: str = "", user: str = "", diff: Diff
+    turn: Turn,
+    task: UserTask,
+    operation: TaskOperation,
+    *,
+    action: str = "",
+    user: str = "",
+    diff: Diff,
+    refusal: str = "",
 ) -> None:
-    """Write a step into the history of the task."""
+    """Write a step into the history of the task; with a *refusal*, one that was wanted and did not take effect."""
     event = TaskEvent(
         key=turn.next_key(),
         process_instance_key=task.process_instance_key,
@@ -184,6 +192,7 @@ def note_event(
         user=user,
         changes=msgspec.json.encode(diff).decode(),
         at_ms=turn.now_ms,
+        refusal=storable(refusal[:MESSAGE_CHARACTERS]),
     )
     turn.notes[TaskEvent].write(event)
 

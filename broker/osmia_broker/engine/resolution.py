@@ -46,6 +46,6 @@ def _offer_again(turn: Turn, incident: Incident) -> None:
 def _repeat(turn: Turn, element: ElementInstance) -> None:
     """Take the step again that failed. If a walk was stopped at a bound, let it go on."""
     if element.state is ElementState.ACTIVATED:
-        release_follow_ups(turn, element.process_instance_key)
+        release_follow_ups(turn, element)
     else:
         turn.plan(element)

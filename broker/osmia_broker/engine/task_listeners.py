@@ -238,11 +238,20 @@ def listener_done(turn: Turn, task: UserTask, transition: TaskTransition, correc
 
 
 def deny_change(turn: Turn, task: UserTask, transition: TaskTransition, reason: str) -> None:
-    """Let the task be as it was before the change, and refuse those who wait for it."""
+    """Let the task be as it was before the change, and refuse those who wait for it.
+
+    The history keeps what was wanted and why it was denied: nobody waits for a completion that was held.
+    """
     turn.task_transitions.end(transition, turn.now_ms)
     turn.user_tasks.update(task, state=UserTaskState.CREATED)
     text = f"{MAY_BE_DENIED[transition.event]} of the User Task with key '{task.key}' was denied by Task Listener"
-    refuse_waiting(turn, task, "INVALID_STATE", f"{text}. Reason to deny: '{reason}'" if reason else text)
+    text = f"{text}. Reason to deny: '{reason}'" if reason else text
+    wanted = msgspec.json.decode(transition.changes)
+    diff = {name: (before, new) for name, new in wanted.items() if (before := value_of(task, name)) != new}
+    note_event(
+        turn, task, transition.operation, action=transition.action, user=transition.user, diff=diff, refusal=text
+    )
+    refuse_waiting(turn, task, "INVALID_STATE", text)
 
 
 # --- the change itself

@@ -370,6 +370,7 @@ def _happened(item: dict[str, Any]) -> queries.UserTaskHistoryItem:
         user=item["actorId"] or "",
         at=item["timestamp"],
         changes=_changes(item["changes"]),
+        refusal=item["refusal"],
     )
 
 

@@ -135,6 +135,7 @@ class TaskEvent:
     user: str  # empty if unknown
     changes: str  # JSON object: [old, new] by attribute
     at_ms: int
+    refusal: str = ""  # why a task listener has denied it, as its caller was told; empty if it took effect
 
 
 @stored("task_comments", is_history=True)

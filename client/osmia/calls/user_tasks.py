@@ -89,13 +89,14 @@ class UserTaskComment:
 
 @dataclass(frozen=True, slots=True)
 class UserTaskStep:
-    """A step in the history of a task. *changes* has (old, new) by attribute."""
+    """A step in the history of a task. *changes* has (old, new) by attribute; *refusal* says why it was denied and changed nothing."""
 
     operation: str
     action: str
     user: str
     at: str
     changes: Mapping[str, Any]
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +399,7 @@ class UserTaskCalls:
         """Return what happened to a task, oldest first."""
         items = await self._pages("GetUserTaskHistory", queries.GetUserTaskHistoryRequest(key=key), user, groups)
         return [
-            UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes))
+            UserTaskStep(one.operation, one.action, one.user, one.at, variables_json.decode(one.changes), one.refusal)
             for one in items
         ]
 

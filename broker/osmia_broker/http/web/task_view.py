@@ -15,7 +15,7 @@ from osmia_broker.store.read import dialect, files, task_views, user_task_notes
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
 from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.store.read.task_proposals import Held, held_completion, proposals_for
+from osmia_broker.store.read.task_proposals import Held, held_completion, last_refusal, proposals_for
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
@@ -29,7 +29,9 @@ _ACTIONS = {
     "ignore proposal": "Ignored a proposal",
     "undo": "Took the last step back",
 }
+_DENIED = {"COMPLETE": "Completion denied", "UPDATE": "Update denied"}  #: words for a step that a task listener denied
 _ATTRIBUTES = {
+    "assignee": "Assignee",
     "candidateGroups": "Candidate groups",
     "candidateUsers": "Candidate users",
     "dueDate": "Due date",
@@ -129,6 +131,7 @@ class TaskView:
     completed_by: str = ""
     proposals: list[ProposalView] = field(default_factory=list)  # the open ones first, then the newest
     held: Held | None = None  # the completion that the broker holds
+    refusal: str = ""  # why the last step that the person wanted was denied
     holds: bool = False  # whether the person had their last completion held
     unsent: str = ""  # what was typed and can be sent no more
 
@@ -181,6 +184,8 @@ async def _add_decisions(visit: Visit, view: TaskView) -> None:
     view.holds = visit.request.cookies.get(HOLDS) == "yes"
     if item["state"] == "COMPLETING":
         view.held = await held_completion(visit.reader, int(item["processInstanceKey"]), key)
+    if item["is_open"]:
+        view.refusal = await last_refusal(visit.reader, key, visit.person.user)
     rows = await proposals_for(visit.reader, key)
     names = sorted({name for row in rows for name in proposed_values(row)})
     if not rows:
@@ -300,7 +305,7 @@ async def _history(visit: Visit, item: Item) -> list[Entry]:
     """Return the history, newest first, with the creation and the end of the task, whoever did them."""
     steps = await user_task_notes.steps_of(visit.reader, int(item["userTaskKey"]))
     entries = [Entry(_words(step), step.user, moment(step.at_ms) or "", tuple(_changes(step))) for step in steps]
-    done = {step.operation for step in steps}
+    done = {step.operation for step in steps if not step.refusal}
     if not item["is_open"] and not done & {"COMPLETE", "CANCEL"}:
         words = "Completed" if item["state"] == "COMPLETED" else "Canceled"
         entries.insert(0, Entry(words, "", item["completionDate"] or item["creationDate"]))
@@ -310,7 +315,9 @@ async def _history(visit: Visit, item: Item) -> list[Entry]:
 
 
 def _words(step: user_task_notes.Step) -> str:
-    """Say what was done."""
+    """Say what was done, or was wanted and denied."""
+    if step.refusal:
+        return _DENIED.get(step.operation, "Assignment denied")
     assignee = step.changes.get("assignee", ("", ""))[1]
     if step.action in _ACTIONS:
         return _ACTIONS[step.action]
@@ -325,8 +332,10 @@ def _words(step: user_task_notes.Step) -> str:
 
 def _changes(step: user_task_notes.Step) -> Iterator[str]:
     for name, (old, new) in step.changes.items():
-        if name != "assignee":
+        if name != "assignee" or step.refusal:
             yield f"{_ATTRIBUTES.get(name, name)}: {_shown(old)} → {_shown(new)}"
+    if step.refusal:
+        yield step.refusal
 
 
 def _shown(value: Any) -> str:

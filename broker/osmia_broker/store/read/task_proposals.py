@@ -1,7 +1,7 @@
 """The proposals for user tasks, and what a person may take back: completions that are held, and their last assignment."""
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal_column, select
 
 from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import FollowUp
@@ -25,6 +25,12 @@ _HELD = select(_follow_up.content, _follow_up.due_ms).where(
 )
 _LAST_STEP = (
     select(_event.operation, _event.user, _event.changes, _event.at_ms)
+    .where(_event.user_task_key == bindparam("key"), _event.refusal == literal_column("''"))
+    .order_by(_event.key.desc())
+    .limit(1)
+)
+_LAST_REFUSAL = (
+    select(_event.user, _event.refusal)
     .where(_event.user_task_key == bindparam("key"))
     .order_by(_event.key.desc())
     .limit(1)
@@ -46,7 +52,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class LastStep(msgspec.Struct, frozen=True):
-    """The last step of a task's history."""
+    """The last step of a task's history that took effect."""
 
     operation: str
     user: str
@@ -91,10 +97,18 @@ async def held_completion(sources: Sources, process_instance_key: int, key: int)
 
 @question(of_key("key"))
 async def last_step(sources: Sources, key: int) -> LastStep | None:
-    """Return the last step of a task's history; None if it has none."""
+    """Return the last step of a task's history that took effect; None if it has none."""
     async with sources.database.snapshot() as snapshot:
         found = await snapshot.values(_LAST_STEP, {"key": key})
     if not found:
         return None
     operation, user, changes, at_ms = found[0]
     return LastStep(operation, user, msgspec.json.decode(changes, type=dict[str, tuple[object, object]]), at_ms)
+
+
+@question(of_key("key"))
+async def last_refusal(sources: Sources, key: int, user: str) -> str:
+    """Return why the last step that was wanted of a task was denied; empty if it was not, or if it was not the person's."""
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.values(_LAST_REFUSAL, {"key": key})
+    return found[0][1] if found and found[0][0] == user else ""

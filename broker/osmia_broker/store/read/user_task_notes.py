@@ -34,10 +34,11 @@ class Step(msgspec.Struct, frozen=True):
     user: str  # empty if unknown
     changes: dict[str, tuple[Any, Any]]  # old and new value by attribute
     at_ms: int
+    refusal: str = ""  # why it was denied; empty if it took effect
 
 
 _STEPS = (
-    select(_event.c.operation, _event.c.action, _event.c.user, _event.c.changes, _event.c.at_ms)
+    select(_event.c.operation, _event.c.action, _event.c.user, _event.c.changes, _event.c.at_ms, _event.c.refusal)
     .where(_event.c.user_task_key == bindparam("key"))
     .order_by(_event.c.key.desc())
     .limit(STEPS_MAX)
@@ -98,8 +99,9 @@ async def steps_of(sources: Sources, key: int) -> list[Step]:
     return [step for row in found if (step := _step(*row)) is not None]
 
 
-def _step(operation: str, action: str, user: str, changes: str, at_ms: int) -> Step | None:
+def _step(operation: str, action: str, user: str, changes: str, *when_and_why: Any) -> Step | None:
     try:
-        return Step(operation, action, user, msgspec.json.decode(changes, type=dict[str, tuple[Any, Any]]), at_ms)
+        values = msgspec.json.decode(changes, type=dict[str, tuple[Any, Any]])
+        return Step(operation, action, user, values, *when_and_why)
     except (msgspec.MsgspecError, TypeError):
         return None

@@ -46,6 +46,7 @@ _COLUMNS: dict[str, Column | None] = {
     "definition_key": literal_column("0"),
     "element_instance_key": literal_column("0"),
     "description": literal_column("''"),
+    "refusal": literal_column("''"),
 }
 _NOTHING: Column = literal_column("''")
 _ZERO: Column = literal_column("0")
@@ -61,7 +62,11 @@ def _entries(row: Any, **own: Column) -> Select[Any]:
 def _of_task(key: Column, operation: ColumnElement[Any], at_ms: Column, is_one: Condition) -> Select[Any]:
     """Select a creation or an end from the rows of tasks, unless an event says it."""
     noted = schema.TABLES[TaskEvent].alias("noted_event").c
-    is_noted = select(noted.key).where(noted.user_task_key == _task.key, noted.operation == operation).exists()
+    is_noted = (
+        select(noted.key)
+        .where(noted.user_task_key == _task.key, noted.operation == operation, noted.refusal == _NOTHING)
+        .exists()
+    )
     own = {"process_instance_key": _task.process_instance_key, "user_task_key": _task.key}
     return _entries({}, key=key, operation=operation, at_ms=at_ms, **own).where(is_one, ~is_noted)
 
@@ -155,6 +160,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         (log.user_task_key != 0, literal_column("'USER_TASKS'")), else_=literal_column("'DEPLOYED_RESOURCES'")
     )
     actor = case((log.user == "", literal_column("'UNKNOWN'")), else_=literal_column("'USER'"))
+    result = case((log.refusal == _NOTHING, literal_column("'SUCCESS'")), else_=literal_column("'FAIL'"))
     entity_key = case((log.user_task_key != 0, log.user_task_key), else_=log.entity_key)
     return (
         key("auditLogKey", log.key, sorts=True),
@@ -164,7 +170,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         date("timestamp", log.at_ms, sorts=True),
         maybe("actorId", log.user, sorts=True),
         _named("actorType", actor, ("USER", "UNKNOWN", "ANONYMOUS", "CLIENT")),
-        _named("result", literal_column("'SUCCESS'"), ("SUCCESS", "FAIL")),
+        _named("result", result, ("SUCCESS", "FAIL")),
         _named("category", category, _CATEGORIES),
         key("userTaskKey", log.user_task_key, sorts=True),
         key("processInstanceKey", log.process_instance_key, sorts=True),
@@ -197,6 +203,7 @@ def _fields(log: Any) -> tuple[Field, ...]:
         # --- beyond the contract
         text("action", log.action, filters=False),
         json("changes", log.changes, _changes),
+        text("refusal", log.refusal, filters=False),
     )
 
 
