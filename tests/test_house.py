@@ -20,6 +20,7 @@ LAYERS = {
     "discovery": 0,
     "edits": 0,
     "logs": 0,
+    "open_files": 0,
     "orphans": 0,
     "ports": 0,
     "share": 0,

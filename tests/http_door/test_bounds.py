@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from osmia_broker.http.protocol import HEAD_BYTES_MAX
+from osmia_broker import open_files
+from osmia_broker.http.protocol import HEAD_BYTES_MAX, Connections
 from osmia_broker.http.server import HttpServer
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
@@ -32,11 +34,16 @@ async def echo(_scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+async def server() -> AsyncIterator[HttpServer]:
     server = HttpServer(object(), HttpCounters(), Live(), lambda: 0, body_bytes_max=100)  # type: ignore[arg-type]
     server._config.app = echo
-    yield await server.start("127.0.0.1", 0)
+    yield server
     await server.stop(timedelta(0))
+
+
+@pytest.fixture
+async def port(server: HttpServer) -> int:
+    return await server.start("127.0.0.1", 0)
 
 
 async def answer_to(port: int, pieces: list[bytes]) -> bytes:
@@ -104,6 +111,86 @@ async def test_a_body_may_take_its_time(port: int, monkeypatch: pytest.MonkeyPat
     writer.write(b"cd")
     assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"4")
     writer.close()
+
+
+POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [[POST], [POST, b"x"], [POST.replace(b"POST", b"PUT"), b"x" * 99]])
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch, sent: list[bytes]
+):
+    monkeypatch.setattr("osmia_broker.http.protocol.BODY_S", 0.05)
+    assert await answer_to(port, sent) == b""
+
+
+async def test_a_body_that_comes_octet_by_octet_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.http.protocol.BODY_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST.replace(b"100", b"1000000"))
+    async with asyncio.timeout(STEP_S):
+        while not reader.at_eof():
+            writer.write(b"x")
+            with suppress(TimeoutError):
+                assert await asyncio.wait_for(reader.read(1), 0.02) == b""
+    writer.close()
+
+
+async def test_each_piece_of_a_body_gives_time_for_the_next(port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("osmia_broker.http.protocol.BODY_S", 0.2)
+    monkeypatch.setattr("osmia_broker.http.protocol.BODY_BYTES", 10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(POST)
+    for _ in range(10):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.05)
+        writer.write(b"x" * 10)
+    assert (await asyncio.wait_for(reader.read(), STEP_S)).endswith(b"100")
+    writer.close()
+
+
+# --- too many connections
+
+
+@pytest.mark.parametrize("sent", [b"", START, POST, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_the_one_that_waits_longest_for_its_client_makes_room(server: HttpServer, port: int, sent: bytes):
+    server._bounds = Connections(3)
+    opened = []
+    for _ in range(3):
+        opened.append(await asyncio.open_connection("127.0.0.1", port))
+        opened[-1][1].write(sent)
+        if sent.startswith(b"GET") and sent.endswith(b"\r\n\r\n"):
+            await asyncio.wait_for(opened[-1][0].readuntil(b"\r\n\r\n0"), STEP_S)
+    answer = await answer_to(port, [POST, b"x" * 100])
+    assert answer.endswith(b"100")
+    with suppress(ConnectionError):
+        await asyncio.wait_for(opened[0][0].read(), STEP_S)  # closed
+    assert server._bounds.count == 2
+    for _, writer in opened:
+        writer.close()
+
+
+async def test_who_is_being_answered_makes_no_room(server: HttpServer, port: int):
+    may_go_on, entered = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await may_go_on.wait()
+        await echo(scope, receive, send)
+
+    server._config.loaded_app = slow  # type: ignore[assignment]
+    server._bounds = Connections(1)
+    answering = asyncio.ensure_future(answer_to(port, [POST, b"x" * 100]))
+    await asyncio.wait_for(entered.wait(), STEP_S)
+    assert await answer_to(port, [START]) == b""
+    may_go_on.set()
+    assert (await answering).endswith(b"100")
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1_024, 512), (1, 1), (10**6, 10_000), (-1, 10_000)])
+def test_a_door_takes_its_share_of_the_open_files(monkeypatch: pytest.MonkeyPatch, limit: int, most: int):
+    monkeypatch.setattr("resource.getrlimit", lambda _: (limit, limit))
+    assert open_files.connections_max(0.5) == most
 
 
 async def test_a_request_that_is_damaged_is_no_news_for_the_log(port: int):

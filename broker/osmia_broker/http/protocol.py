@@ -1,6 +1,6 @@
-"""uvicorn's protocol with bounds that it has not: on the size of a request's head, and on the time until it is there.
+"""uvicorn's protocol with bounds that it has not: on the size of a request's head, on the time for a request, on connections.
 
-Without them a stranger fills the memory with header lines, or keeps connections for ever.
+Without them a stranger fills the memory with header lines, or keeps connections for ever until the process has no open file left.
 """
 
 import asyncio
@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 65_536  # request line and headers; one piece of the network may be larger
 HEAD_S = 75.0  # until the head is there; as long as a connection that has answered a request waits for the next one
+BODY_S = 75.0  # for each piece of a body of BODY_BYTES
+BODY_BYTES = 65_536
 
 _TOO_LARGE = f"Expected a request line and headers of at most {HEAD_BYTES_MAX} bytes, but found more"
 _REFUSAL = (
@@ -18,22 +20,71 @@ _REFUSAL = (
 ).encode()
 
 
+class Connections:
+    """The connections of a door, at most *most*. Beyond that the one that has waited longest for its client makes room."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._all: set[BoundedProtocol] = set()
+        self._waiting: dict[
+            BoundedProtocol, None
+        ] = {}  # for the rest of a request, the next one, or for its client to read
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
+    def admit(self, connection: "BoundedProtocol") -> bool:
+        """Take a new connection, unless there are too many and all are being answered."""
+        if len(self._all) >= self._most:
+            if not self._waiting:
+                return False
+            oldest = next(iter(self._waiting))
+            self.remove(oldest)  # it counts no more, though its transport closes later
+            oldest.transport.abort()
+        self._all.add(connection)
+        return True
+
+    def note(self, connection: "BoundedProtocol", *, waits: bool) -> None:
+        """Note whether an admitted connection waits for its client."""
+        if not waits:
+            self._waiting.pop(connection, None)
+        elif connection in self._all:
+            self._waiting.setdefault(connection)
+
+    def remove(self, connection: "BoundedProtocol") -> None:
+        """Forget a connection that is closed."""
+        self._all.discard(connection)
+        self._waiting.pop(connection, None)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client."""
 
     _is_head = True  # the bytes that come now belong to the head of a request
     _heads = 0  # that have come as a whole
     _head_bytes = 0  # of the head that comes now
+    _body_bytes = 0  # of the piece of a body that comes now
     _too_late: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, bounds: Connections) -> None:
+        super().__init__(*args)
+        self._bounds = bounds
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the head of the first request."""
         super().connection_made(transport)
-        self._too_late = self.loop.call_later(HEAD_S, self._cut_off)
+        if not self._bounds.admit(self):
+            transport.abort()
+            return
+        self._bounds.note(self, waits=True)
+        self._wait(HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the head."""
         self._in_time()
+        self._bounds.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -45,22 +96,52 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._too_late is None:
-            self._too_late = self.loop.call_later(HEAD_S, self._cut_off)
+            self._wait(HEAD_S)
         if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.transport.write(_REFUSAL)
             self.transport.close()
 
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
+        """Begin to answer, and expect the body."""
         self._is_head = False
         self._heads += 1
-        self._in_time()
+        self._body_bytes = 0
+        self._wait(BODY_S)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Give a client that sends its body more time."""
+        self._body_bytes += len(body)
+        if self._body_bytes >= BODY_BYTES:
+            self._body_bytes = 0
+            self._wait(BODY_S)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
         self._is_head = True
+        self._in_time()
+        self._bounds.note(self, waits=False)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the rest of this one, which nobody reads."""
+        super().on_response_complete()
+        self._bounds.note(self, waits=self.cycle.response_complete)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read its answer."""
+        super().pause_writing()
+        self._bounds.note(self, waits=True)
+
+    def resume_writing(self) -> None:
+        """Go on with the answer."""
+        super().resume_writing()
+        self._bounds.note(self, waits=self.cycle is None or self.cycle.response_complete or not self._is_head)
+
+    def _wait(self, for_s: float) -> None:
+        self._in_time()
+        self._too_late = self.loop.call_later(for_s, self._cut_off)
 
     def _in_time(self) -> None:
         if self._too_late is not None:
@@ -69,5 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _cut_off(self) -> None:
         self._too_late = None
-        if not self.transport.is_closing():
+        if not self._is_head and self.flow.read_paused:  # the body waits for us, not for its client
+            self._wait(BODY_S)
+        elif not self.transport.is_closing():
             self.transport.close()

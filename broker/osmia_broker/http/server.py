@@ -14,9 +14,10 @@ from osmia_broker.http.api import load
 from osmia_broker.http.app import App, Receive, Scope, Send
 from osmia_broker.http.operation import OPERATIONS, Router, Services, base_of
 from osmia_broker.http.origin import is_this_machine
-from osmia_broker.http.protocol import BoundedProtocol
+from osmia_broker.http.protocol import BoundedProtocol, Connections
 from osmia_broker.http.web.live import Live
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.open_files import connections_max
 from osmia_broker.tls import TlsFiles
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 75  # load balancers and Node's clients keep a connection for 60 s
 BACKLOG = 1_024
+HANDSHAKE_S = 20.0
+FILES_SHARE = 0.25  # of the open files of this process
 PATIENCE_S = 0.5  # with a client on whom the end of the broker waits: for the rest of a request, or for any progress with an answer
 
 
@@ -69,6 +72,7 @@ class HttpServer:
         )
         self._tls = tls.server_context(asks_clients=tls.asks_clients) if tls is not None else None
         self._state = ServerState()
+        self._bounds = Connections(connections_max(FILES_SHARE))
         self._server: asyncio.Server | None = None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,11 +99,12 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._config.load()
         self._server = await loop.create_server(
-            lambda: BoundedProtocol(config=self._config, server_state=self._state, app_state={}, _loop=loop),
+            lambda: BoundedProtocol(self._config, self._state, {}, loop, bounds=self._bounds),
             host.strip("[]"),
             port,
             backlog=BACKLOG,
             ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_S if self._tls is not None else None,
             reuse_port=self._shares_port or None,
         )
         listener: socket.socket = self._server.sockets[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from osmia_broker.h2 import Connection, Limits, Site
+from osmia_broker.open_files import connections_max
 from osmia_broker.rpc.exchange import Exchange, Service
 from osmia_broker.rpc.face import Rpc
 from osmia_broker.tls import HTTP_2, TlsFiles
@@ -14,6 +15,7 @@ BACKLOG = 1_024
 HANDSHAKE_S = 20.0
 LAST_S = 1.0  # for calls that are cancelled to end
 LARGEST_PER_CONNECTION, LARGEST_IN_ALL = 4, 16
+FILES_SHARE = 0.5  # of the open files of this process: workers connect here, and each keeps its connection
 SWEEP_S = 5.0  # between two looks at silent connections
 
 
@@ -107,6 +109,7 @@ def limits_for(message_bytes_max: int) -> Limits:
     usual = Limits()
     return replace(
         usual,
+        connections=connections_max(FILES_SHARE),
         held_bytes=max(usual.held_bytes, LARGEST_PER_CONNECTION * message_bytes_max),
         held_bytes_in_all=max(usual.held_bytes_in_all, LARGEST_IN_ALL * message_bytes_max),
     )
