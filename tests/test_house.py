@@ -26,6 +26,7 @@ LAYERS = {
     "share": 0,
     "private_files": 0,
     "setting_values": 0,
+    "whole_numbers": 0,
     "config": 1,
     "metrics": 1,
     "tls": 1,

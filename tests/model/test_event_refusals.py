@@ -112,6 +112,7 @@ FROM_B = " > after:end"
         ("start > a:user(cardinality=3) > end", "a", "Must have exactly one 'zeebe:loopCharacteristics'"),
         ("start > a:user(items==xs, results=ys) > end", "a", "to be given both or not at all"),
         ("start > a:user(repeat==x, times=0) > end", "a", "'loopMaximum' to be a whole number from 1"),
+        (f"start > a:user(repeat==x, times={'9' * 5_000}) > end", "a", "'loopMaximum' to be a whole number from 1"),
         ("start > a:user(on_end=x x) > end".replace("x x", '"x x"'), "a", "duplicate execution listener"),
         ("start:start(on_start=x) > end", "start", "of type 'start' are not supported by start events"),
         ("start > g:exclusive(on_end=x) > end", "g", "of type 'end' are not supported by gateways"),

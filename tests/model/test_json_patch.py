@@ -89,3 +89,10 @@ def test_operations_are_applied_in_order_and_to_a_copy() -> None:
 def test_a_patch_raises_only_its_own_error(document: Any, op: str, path: str, source: str, value: Any) -> None:
     with suppress(PatchFailed):
         patched(document, {"op": op, "path": path, "from": source, "value": value})
+
+
+@pytest.mark.parametrize("op", ["add", "replace", "remove", "test"])
+@pytest.mark.parametrize("index", ["2", "01" * 3_000, "9" * 5_000, "\u0660"])
+def test_an_index_beyond_the_list_is_refused_however_long_it_is(op: str, index: str):
+    with pytest.raises(PatchFailed):
+        patched({"a": [1]}, {"op": op, "path": f"/a/{index}", "value": 2})

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from osmia_broker.cli.rows import instance_row, task_row
+from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia import Client
@@ -136,6 +137,7 @@ def as_key(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
+    key = whole_number(text)
+    if not key:
         raise ValueError(f"Expected a key, but found '{text[:100]}'")
-    return int(text)
+    return key

@@ -12,6 +12,7 @@ from osmia_broker.cli.options import Instance, Limit, Var, Vars
 from osmia_broker.cli.output import Row
 from osmia_broker.cli.rows import EVALUATION_COLUMNS, evaluation_row, every, first, rule_rows
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia.results import EvaluatedDecision, Evaluation
@@ -38,8 +39,9 @@ def evaluate(
     """
     variables = typed.read(var, vars)
     with session.client(found_by="osmia deploy FILE") as client:
-        if decision_id.isdecimal():
-            evaluation = client.evaluate_decision(variables=variables, decision_key=int(decision_id))
+        key = whole_number(decision_id)
+        if key is not None:
+            evaluation = client.evaluate_decision(variables=variables, decision_key=key)
         else:
             evaluation = client.evaluate_decision(decision_id, variables)
     if evaluation.failure:

@@ -11,12 +11,13 @@ import typer
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.follow import follow
-from osmia_broker.cli.options import INT64_MAX, Key, Var, Vars
+from osmia_broker.cli.options import Key, Var, Vars
 from osmia_broker.cli.output import Output, counted, moment
 from osmia_broker.cli.processes import find_process
 from osmia_broker.cli.rows import VARIABLE_COLUMNS, every, instance_row, state_of_instance, variable_row
 from osmia_broker.cli.session import EVERYWHERE, TIMEOUT, Session, with_session, with_session_and_timeout
 from osmia_broker.cli.waits import waits_of
+from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia.history import TakenFlow
@@ -209,14 +210,15 @@ def modify(
         raise usage("Expected --activate, --terminate or --move, but found none.", "--move decide=eat")
     if given and not (activate or moves):
         raise usage("Variables need an element to activate.", f"osmia instance variables {key} --var …")
+    terminated = [_element(one) for one in terminate or ()]
     with session.client(found_by=LIST) as client:
         first = [{"": given} if given else {}]  # the variables go along with the first instruction
         client.modify_instance(
             key,
             activate=[Activate(id, first.pop() if first else {}) for id in activate or ()],
             move=[Move(_element(source), target, first.pop() if first else {}) for source, target in moves],
-            terminate=[int(one) for one in terminate or () if one.isdecimal()],
-            terminate_elements=[one for one in terminate or () if not one.isdecimal()],
+            terminate=[one for one in terminated if isinstance(one, int)],
+            terminate_elements=[one for one in terminated if isinstance(one, str)],
         )
     session.one({"processInstanceKey": str(key)}, key="processInstanceKey", text=f"Modified {key}")
 
@@ -284,4 +286,5 @@ def _pair(text: str, form: str, example: str) -> tuple[str, str]:
 
 def _element(text: str) -> str | int:
     """Return an element instance key, or an element id. No id of XML begins with a digit."""
-    return int(text) if text.isdecimal() and int(text) <= INT64_MAX else text
+    key = whole_number(text)
+    return text if key is None else key

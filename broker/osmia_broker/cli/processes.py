@@ -10,6 +10,7 @@ from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import Limit, Process
 from osmia_broker.cli.rows import PROCESS_COLUMNS, every, first, process_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -54,8 +55,9 @@ def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
     Raises:
         Failure: NOT_FOUND, with the nearest process id.
     """
-    if key_or_id.isdecimal() and len(key_or_id) <= len(str(2**63)):
-        found = client.search_definitions(key=int(key_or_id)).items if int(key_or_id) < 2**63 else []
+    key = whole_number(key_or_id)
+    if key is not None:
+        found = client.search_definitions(key=key).items
     else:
         found = client.search_definitions(bpmn_process_id=key_or_id, latest_only=True).items
     if found:

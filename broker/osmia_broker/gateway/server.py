@@ -18,6 +18,7 @@ from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters
 from osmia_broker.rpc import Rpc, RpcServer
 from osmia_broker.tls import TlsFiles
+from osmia_broker.whole_numbers import whole_number
 from osmia_proto.methods import (
     EVENTS,
     EVENTS_SERVICE,
@@ -125,6 +126,7 @@ def parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):  # no port, or a bare IPv6 address
         host, port = text, "0"
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    number = whole_number(port, most=65535)
+    if number is None:
         raise ValueError(f"Expected an address such as HOST or HOST:PORT, but found '{text}'")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return host.removeprefix("[").removesuffix("]"), number

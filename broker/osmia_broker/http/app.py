@@ -18,6 +18,7 @@ from osmia_broker.http.operation import BASE, MULTIPART, Call, Operation, Reply,
 from osmia_broker.http.origin import is_foreign
 from osmia_broker.http.problem import MEDIA_TYPE, HttpRefusal, problem_of
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.whole_numbers import whole_number
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -98,7 +99,7 @@ class App:
     async def _content(self, headers: dict[str, str], receive: Receive, most: int) -> bytes:
         """Read the body of the request, of at most so many bytes."""
         announced = headers.get("content-length", "0")
-        if announced.isdigit() and int(announced) > most:
+        if announced.isdigit() and whole_number(announced, most) is None:
             raise _too_large(most, announced)
         content: bytes = b""
         while True:

@@ -10,6 +10,7 @@ from osmia_broker.model.graph import ACTIVITI_LOOP, AdHocDefinition, MultiInstan
 from osmia_broker.model.source import Source
 from osmia_broker.model.text import trimmed
 from osmia_broker.model.xml import ACTIVITI, BPMN, Node, name, text
+from osmia_broker.whole_numbers import INT32_MAX, whole_number
 
 
 def read_loop(source: Source) -> MultiInstance | StandardLoop | None:
@@ -28,13 +29,14 @@ def _standard(source: Source, node: Node) -> StandardLoop | None:
     """Read a standard loop. Without a condition and a maximum it would never end, so the activity runs once then."""
     condition = _condition(source, node, "loopCondition")
     maximum = trimmed(node.get("loopMaximum", ""))
-    if maximum and not (maximum.isdecimal() and 0 < int(maximum) < 2**31):
+    times = whole_number(maximum, most=INT32_MAX)
+    if maximum and not times:
         source.fault(f"Expected 'loopMaximum' to be a whole number from 1, but found '{quote(maximum)}'", node)
         return None
     if condition is None and not maximum:
         return None
     tested_before = node.get("testBefore", "").strip() in ("true", "1")
-    return StandardLoop(condition, tested_before, int(maximum) if maximum else None)
+    return StandardLoop(condition, tested_before, times)
 
 
 def _multi_instance(source: Source, node: Node) -> MultiInstance | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from osmia_broker.model.faults import quote
 from osmia_broker.model.templates import CHARACTERS_MAX, characters_of
+from osmia_broker.whole_numbers import whole_number
 
 POINTER_NAMES_MAX = 100  # of a path; a document of a client has at most 200 levels
 OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
@@ -135,8 +136,8 @@ def _read(document: Any, path: Pointer) -> Any:
     for name in path:
         if isinstance(document, Mapping) and name in document:
             document = document[name]
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
-            document = document[int(name)]
+        elif isinstance(document, list) and (index := whole_number(name, most=len(document) - 1)) is not None:
+            document = document[index]
         else:
             raise _missing(path)
     return document
@@ -161,9 +162,9 @@ def _put_into_list(items: list[Any], path: Pointer, value: Any, *, replaces: boo
     appends = not rest and not replaces
     if name == "-" and appends:
         return [*items, value]
-    if not name.isdecimal() or int(name) >= len(items) + appends:
+    index = whole_number(name, most=len(items) + appends - 1)
+    if index is None:
         raise PatchFailed(f"Expected '{name}' to be an index of a list of {len(items)} items, but found none such")
-    index = int(name)
     if appends:
         return [*items[:index], value, *items[index:]]
     return [*items[:index], _put(items[index], rest, value, replaces=replaces), *items[index + 1 :]]

@@ -30,6 +30,7 @@ from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, ElementType, MultiInstance, StandardLoop
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import ElementInstance, ElementState, ErrorType, Loop, LoopResult
+from osmia_broker.whole_numbers import whole_number
 
 INSTANCES_MAX = 100_000  # of one loop (reliability.md, section 5)
 INSTANCES_PER_SLICE = 100  # about 5 ms
@@ -144,7 +145,7 @@ def _cardinality(turn: Turn, expression: Expression, body: ElementInstance) -> i
     result = evaluate(turn, expression, body.key)
     value = result.value
     if isinstance(value, str):
-        value = int(value) if value.strip().isdecimal() else None
+        value = whole_number(value.strip())
     if value is None or isinstance(value, bool) or feel.type_name(value) != "NUMBER" or value < 0 or value % 1:
         raise wrong_type(expression, result, "a whole number from 0")
     return int(value)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from osmia_broker.http.web.json_texts import as_text, json_of
+from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.visit import Visit, address_of
 from osmia_broker.state.json_text import canonical
 from osmia_broker.store.read.entities import PROCESS_INSTANCES
@@ -51,7 +52,7 @@ async def filter_of(visit: Visit) -> InstanceFilter:
     process, variable, incident = visit.asked("process"), visit.asked("variable"), visit.asked("incident").lower()
     conditions = dict(_CONDITIONS[state])
     if process:
-        conditions["processDefinitionKey" if process.isdecimal() else "processDefinitionId"] = process
+        conditions["processDefinitionKey" if number_in(process) is not None else "processDefinitionId"] = process
     if incident in ("true", "false"):
         conditions["hasIncident"] = incident == "true"
     problem = ""

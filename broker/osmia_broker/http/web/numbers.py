@@ -1,16 +1,11 @@
 """Numbers that people type, or that stand in an address."""
 
-from osmia_broker.calls.checks import INT64
-
-DIGITS_MAX = 19  # of 64 bits
+from osmia_broker.whole_numbers import whole_number
 
 
 def number_in(text: str) -> int | None:
     """Return the number from 0 that *text* is, with blanks around it; None if it is none, or has more than 64 bits."""
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= DIGITS_MAX and int(digits) in INT64):
-        return None
-    return int(digits)
+    return whole_number(text.strip())
 
 
 def numbers_in(texts: list[str]) -> list[int]:

@@ -39,6 +39,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.values import EARLIEST_MS, LATEST_MS, moment
 from osmia_broker.store.read.sources import Sources, of_cluster, question
 from osmia_broker.store.read.task_snoozes import snoozes_of
+from osmia_broker.whole_numbers import whole_number
 
 CHARACTERS_MAX = 2_000  # of a query
 PROCESSES_MAX = 1_000  # definitions whose names pass; each is a value of the filter
@@ -202,7 +203,7 @@ class _Reading:
         named = await definitions_named(self._sources, words)
         if named:
             ways.append({"processDefinitionKey": {"$in": named}})
-        if words.isascii() and words.isdecimal() and len(words) < 20 and int(words) < 2**63:
+        if whole_number(words) is not None:
             ways += [{"userTaskKey": words}, {"processInstanceKey": words}]
         self._filter["$or"] = [*ways, {"elementId": {"$contains": words}}]
 
@@ -230,7 +231,7 @@ class _Reading:
             self.one_of("state", name)
 
     def key(self, term: Term) -> None:
-        if not (term.value.isascii() and term.value.isdecimal() and len(term.value) < 20):
+        if whole_number(term.value) is None:
             _refuse(term, "a key")
         self.one_of("userTaskKey" if term.name == "key" else "processInstanceKey", term.value)
 

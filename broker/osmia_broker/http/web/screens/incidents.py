@@ -66,8 +66,8 @@ def _filter_of(visit: Visit) -> Item:
     if _is_number(group):
         wanted["errorHashCode"] = int(group)
     if process:
-        wanted["processDefinitionKey" if process.isdecimal() else "processDefinitionId"] = process
-    if instance.isdecimal():
+        wanted["processDefinitionKey" if number_in(process) is not None else "processDefinitionId"] = process
+    if number_in(instance) is not None:
         wanted["processInstanceKey"] = instance
     return wanted | {"state": "ACTIVE"} if wanted else {}
 
