@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from bpmn import bpmn
+from osmia_broker.model import parse
+from osmia_broker.model.upstream import is_reached_from
+
 Play = Callable[..., None]
 FORK = "start > i:inclusive [ a = true -> a1:job > j:inclusive | b = true -> b1:job > j | else -> c1:job > j ] > after:job > end"
 
@@ -56,3 +60,26 @@ def test_no_true_flow_and_no_default_is_an_incident(play: Play):
     play(
         "deploy start > i:inclusive [ a = true -> x:job > e1:end | b = true -> y:job > e2:end ]; create a=false b=false; incident i CONDITION_ERROR; set b=true; resolve i; at y"
     )
+
+
+class Visited(set[str]):
+    """A set of places that counts how often it is asked."""
+
+    times = 0
+
+    def __contains__(self, place: object) -> bool:
+        self.times += 1
+        return super().__contains__(place)
+
+
+def test_the_ways_back_of_all_flows_of_a_join_are_walked_together():
+    branches = " | ".join(
+        f"a = {number} -> t{number}:job > j{':inclusive > end' * (not number)}" for number in range(200)
+    )
+    [process] = parse("fork.bpmn", bpmn(f"start > fork:inclusive [ {branches} ]"))
+    join = process.elements["j"]
+    places = Visited(["end"])
+    assert not is_reached_from(places, join, join.incoming)
+    assert places.times == 202  # the tasks, the fork and the start event, each once
+    assert is_reached_from({"t7"}, join, join.incoming)
+    assert not is_reached_from({"t7"}, join, [flow for flow in join.incoming if flow.source.id != "t7"])

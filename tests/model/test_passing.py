@@ -9,7 +9,7 @@ from bpmn import bpmn
 from osmia_broker.engine import Turn, commands, execute
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.model.graph import Element
-from osmia_broker.model.upstream import upstream_of
+from osmia_broker.model.upstream import is_reached_from
 from osmia_broker.state.state import State
 
 PASSING = {
@@ -50,12 +50,14 @@ def test_what_was_worked_out_from_a_model_ends_with_it():
     execute(turn, commands.CreateProcessInstance("p", -1, 0, {"n": "2"}), 2)
     [definition] = turn.definitions.processes.all()
     model = turn.definitions.process(definition.key)
-    assert upstream_of(model.elements["join"])
+    join = model.elements["join"]
+    assert is_reached_from({"start"}, join, join.incoming)
+    assert join.worked_out == {}  # the links of its scope
     assert model.elements["it"].worked_out.columns["assignee"] == "ada"
     before = sum(type(one) is Element for one in gc.get_objects())
     turn.definitions._models.clear()
     turn.definitions._hot.clear()
     size = len(model.elements)
-    del model
+    del model, join
     gc.collect()
     assert sum(type(one) is Element for one in gc.get_objects()) <= before - size

@@ -3,7 +3,7 @@
 from osmia_broker.engine.lifecycle.moves import enter
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.graph import Element, ElementType
-from osmia_broker.model.upstream import upstream_of
+from osmia_broker.model.upstream import is_reached_from
 from osmia_broker.state.rows import ElementInstance
 
 
@@ -25,5 +25,4 @@ def _may_still_arrive(turn: Turn, scope: ElementInstance, gateway: Element) -> b
     arrived = {token.flow_id for token in tokens if token.element_id == gateway.id}
     places = {instance.element_id for instance in turn.elements.by("scope_key", scope.key)}
     places |= {token.element_id for token in tokens if token.element_id != gateway.id}
-    upstream = upstream_of(gateway)
-    return any(not places.isdisjoint(upstream[flow.id]) for flow in gateway.incoming if flow.id not in arrived)
+    return is_reached_from(places, gateway, [flow for flow in gateway.incoming if flow.id not in arrived])
