@@ -4,7 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from osmia_broker.model.timers import next_of_interval, read_cycle
+from osmia_broker.model.dates import read_period
+from osmia_broker.model.timers import LATEST_MS, after_period, next_of_interval, read_cycle
+
+
+def midnight(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def moments(cron: str, after: str, number: int) -> list[str]:
@@ -55,3 +60,24 @@ def test_a_moment_that_never_comes_is_none(after_ms: int):
 @pytest.mark.parametrize("cron", ["0 0 0 15W * ?", "0 0 0 15 * ?", "0 0 0 ? * MON#2"])
 def test_the_calendar_ends_with_the_year_9999(cron: str):
     assert next_of_interval(cron, 253_402_300_799_000) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "period", "later"),
+    [
+        ("9999-10-31", "P2M", "9999-12-31"),
+        ("9999-01-31", "P1M", "9999-02-28"),
+        ("2023-12-31", "P2M", "2024-02-29"),
+        ("2024-02-29", "P1Y", "2025-02-28"),
+    ],
+)
+def test_a_month_later_is_the_same_day_or_the_last_of_the_month(start: str, period: str, later: str):
+    found = read_period(period)
+    assert found is not None
+    assert after_period(midnight(start), found) == midnight(later)
+
+
+def test_no_period_leads_past_the_year_9999():
+    found = read_period("P1M")
+    assert found is not None
+    assert after_period(midnight("9999-12-31"), found) == LATEST_MS

@@ -97,6 +97,13 @@ def test_a_diagram_of_nothing_is_replaced():
     assert with_diagram(content, "process").count(b"BPMNDiagram ") == 1
 
 
+def test_a_diagram_of_nothing_inside_the_process_is_replaced():
+    empty = b'<di:BPMNDiagram xmlns:di="' + BPMNDI.encode() + b'"/>'
+    content = bpmn("start > a:job > end").replace(b"</bpmn:process>", empty + b"</bpmn:process>")
+    bounds, _ = drawn(with_diagram(content, "process"))
+    assert bounds.keys() == {"start", "a", "end"}
+
+
 def test_the_diagram_of_another_process_stays_behind():
     first = with_diagram(bpmn("start > a:job > end", id="one"), "one")
     second = b'</bpmn:process><bpmn:process id="two"><bpmn:startEvent id="begin"/></bpmn:process>'

@@ -107,9 +107,9 @@ def _is_drawn(root: Node, process: Node) -> bool:
 def _draw(root: Node, process: Node) -> None:
     """Add a diagram of *process* in front of all others; one that shows this process already, but nothing of it, is removed."""
     for diagram in [*root.iter(name(BPMNDI, "BPMNDiagram"))]:
-        plane = diagram.find(name(BPMNDI, "BPMNPlane"))
-        if plane is None or not len(plane):
-            root.remove(diagram)
+        plane, parent = diagram.find(name(BPMNDI, "BPMNPlane")), diagram.getparent()
+        if parent is not None and (plane is None or not len(plane)):
+            parent.remove(diagram)
     id = process.get("id", "")
     diagram = etree.Element(name(BPMNDI, "BPMNDiagram"), {"id": f"{PREFIX}diagram"}, nsmap=NAMESPACES)
     plane = etree.SubElement(diagram, name(BPMNDI, "BPMNPlane"), {"id": f"{PREFIX}plane", "bpmnElement": id})

@@ -69,7 +69,7 @@ def _months_later(start_ms: int, months: int) -> int:
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
     if not 1 <= year <= 9999:
         return LATEST_MS if year > 9999 else 0
-    last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day if year < 9999 else 28
+    last = monthrange(year, month + 1)[1]
     moved = moment.replace(year=year, month=month + 1, day=min(moment.day, last))
     return (moved - _EPOCH) // timedelta(milliseconds=1)
 
