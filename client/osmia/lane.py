@@ -155,11 +155,10 @@ class Lane:
         return bool(self._surplus)
 
     @property
-    def some_held_job(self) -> int:
-        """The key of a job that is held here, surplus first; 0 if there is none."""
-        if self._surplus:
-            return self._surplus[0].job.key
-        return next(iter(self._held), 0)
+    def some_held_job(self) -> Job | None:
+        """A job that is held here, surplus first; None if there is none."""
+        held = next(iter(self._surplus or self._held.values()), None)
+        return held.job if held else None
 
     @property
     def _room(self) -> int:
@@ -282,7 +281,9 @@ class Lane:
 
     async def _extend(self, held: HeldJob) -> None:
         try:
-            await self.client.update_job_timeout(held.job.key, self.settings.timeout_ms)
+            await self.client.update_job_timeout(
+                held.job.key, self.settings.timeout_ms, lease_token=held.job.lease_token
+            )
         except (errors.NotFound, errors.InvalidState):
             log.info("job %d (%s) is no longer ours", held.job.key, held.job.type)
         else:

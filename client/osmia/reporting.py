@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from grpc import StatusCode
+
 from osmia import errors
 from osmia.backoff import Backoff
 from osmia.client import Client
@@ -21,7 +23,8 @@ async def report(client: Client, job: Job, outcome: Outcome, *, is_over: Callabl
     """Report *outcome*, repeatedly while the broker does not answer and the lease of the job has not ended (*is_over*).
 
     A second report is harmless: the job is not found then. A refusal is logged, and the job is left to the broker. But if
-    the broker refuses the variables, the job fails without retries, because it would come back for ever.
+    the broker refuses the variables, the job fails without retries, because it would come back for ever. A sign-in that has
+    expired can be renewed in time, so the report is repeated.
     """
     pauses = Backoff(first_ms=FIRST_PAUSE_MS, max_ms=MAX_PAUSE_MS)
     while True:
@@ -33,10 +36,10 @@ async def report(client: Client, job: Job, outcome: Outcome, *, is_over: Callabl
                 return
             log.error("job %d (%s): the broker refused its outcome: %s", job.key, job.type, error)  # noqa: TRY400
             outcome = Failed(f"The broker refused the outcome: {error.details}", retries=0)
-        except errors.Refused as error:
-            log.warning("job %d (%s) was no longer ours: %s", job.key, job.type, error)
-            return
         except errors.OsmiaError as error:
+            if isinstance(error, errors.Refused) and error.code is not StatusCode.UNAUTHENTICATED:
+                log.warning("job %d (%s) was no longer ours: %s", job.key, job.type, error)
+                return
             if is_over():
                 log.warning(
                     "job %d (%s) will be handed out again; its outcome could not be reported: %s",

@@ -8,6 +8,7 @@ Any thread may call. The implementation is that of `Client` and `Worker`; this m
 """
 
 import asyncio
+import concurrent.futures
 import functools
 import logging
 import signal
@@ -18,7 +19,9 @@ from types import FrameType, TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import grpc
+from grpc import StatusCode
 
+from osmia import errors
 from osmia.access import SignIn
 from osmia.calls.user_tasks import UserTaskCalls, UserTaskChange
 from osmia.client import CALL_TIMEOUT_MS, Client
@@ -28,6 +31,7 @@ from osmia.worker import STOP_SIGNALS, Worker
 
 log = logging.getLogger("osmia.worker")
 
+ENDING_S = 1.0  # for the calls of other threads, when a client is closed
 SIGNAL_S = 0.2  # Python runs the handler of a signal in the main thread, and a signal may come without waking it
 
 P = ParamSpec("P")
@@ -45,6 +49,7 @@ class LoopThread:
         """Run *work* in the loop, wait for it in this thread, and return its result. If the wait is interrupted, cancel it.
 
         Raises:
+            Unavailable: another thread closed the client meanwhile. The call may have taken effect.
             RuntimeError: called from the loop's own thread, which would wait for itself.
         """
         loop = self._started()
@@ -56,16 +61,20 @@ class LoopThread:
         future = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return future.result()
+        except concurrent.futures.CancelledError as error:
+            raise errors.Unavailable(StatusCode.CANCELLED, "the client was closed in another thread") from error
         except BaseException:
             future.cancel()
             raise
 
     def stop(self) -> None:
-        """End the loop and its thread. The next call starts another."""
+        """End the loop and its thread. Calls of other threads that are under way are cancelled. The next call starts another loop."""
         with self._starting:
             loop, self._loop = self._loop, None
         if loop:
-            loop.call_soon_threadsafe(loop.stop)
+            asyncio.run_coroutine_threadsafe(_cancel_others(), loop).add_done_callback(
+                lambda _: loop.call_soon_threadsafe(loop.stop)
+            )
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._starting:
@@ -89,6 +98,15 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         else:
             loop.close()
             return
+
+
+async def _cancel_others() -> None:
+    """Cancel all other tasks of this loop, and give them some time to end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=ENDING_S)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -117,17 +135,20 @@ def _iterating(
 
     @functools.wraps(call)
     def iterate(self: "SyncClient", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
-        stream = call(self.asynchronous, *args, **kwargs)
-        try:
-            while True:
-                try:
-                    yield self.loop.run(_next(stream))
-                except StopAsyncIteration:
-                    return
-        finally:
-            self.loop.run(_close(stream))
+        return _iterated(call(self.asynchronous, *args, **kwargs), self.loop)
 
     return iterate
+
+
+def _iterated(stream: AsyncIterator[R], loop: LoopThread) -> Iterator[R]:
+    try:
+        while True:
+            try:
+                yield loop.run(_next(stream))
+            except StopAsyncIteration:
+                return
+    finally:
+        loop.run(_close(stream))
 
 
 def _blocking_task(
@@ -159,15 +180,7 @@ class SyncUserTasks:
 
     def follow(self, **filters: Any) -> Iterator[UserTaskChange]:
         """Iterate over the changes of tasks, as `UserTaskCalls.follow` does."""
-        stream = self._calls.follow(**filters)
-        try:
-            while True:
-                try:
-                    yield self._loop.run(_next(stream))
-                except StopAsyncIteration:
-                    return
-        finally:
-            self._loop.run(_close(stream))
+        return _iterated(self._calls.follow(**filters), self._loop)
 
     search = _blocking_task(UserTaskCalls.search)
     get = _blocking_task(UserTaskCalls.get)

@@ -81,7 +81,7 @@ class Slots(Protocol):
     def has_room(self) -> bool: ...  # noqa: D102
 
     @property
-    def some_held_job(self) -> int: ...  # noqa: D102
+    def some_held_job(self) -> Job | None: ...  # noqa: D102
 
     async def free_slots(self) -> int: ...  # noqa: D102
 
@@ -283,9 +283,9 @@ async def until_quiet(lane: Slots, ended: Callable[[], bool] = lambda: False) ->
 
 def _some_command(lane: Slots) -> Coroutine[Any, Any, object]:
     """Return a call that is answered when the broker has stored what it is storing now, and so has sent those jobs."""
-    job_key = lane.some_held_job
-    if job_key:
-        return lane.client.update_job_timeout(job_key, lane.settings.timeout_ms)
+    job = lane.some_held_job
+    if job is not None:
+        return lane.client.update_job_timeout(job.key, lane.settings.timeout_ms, lease_token=job.lease_token)
     return lane.client.topology()  # it stores nothing; but this worker holds no job, so that few can be on their way
 
 

@@ -600,6 +600,18 @@ async def test_the_blocking_stream_ends_with_its_iteration(gateway: ScriptedGate
     await asyncio.to_thread(client.close)
 
 
+async def test_a_call_of_another_thread_ends_when_the_client_is_closed(gateway: ScriptedGateway) -> None:
+    gateway.refusals["CreateProcessInstance"].extend(
+        [grpc.StatusCode.UNAVAILABLE] * 1_000
+    )  # it is made again and again
+    client = SyncClient(gateway.address)
+    creating = asyncio.create_task(asyncio.to_thread(client.create_instance, "t", idempotency_key="once"))
+    await gateway.until(lambda: len(gateway.asked("CreateProcessInstance")) > 1)
+    await asyncio.to_thread(client.close)
+    with pytest.raises(errors.Unavailable):
+        await asyncio.wait_for(creating, 10)
+
+
 async def test_the_blocking_worker_works_and_stops(gateway: ScriptedGateway) -> None:
     client = SyncClient(gateway.address)
     worker = SyncWorker(client, wait_ms=1_000)

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from osmia import testing
 from osmia.errors import Unavailable
 from osmia.taking import COMMITS_MAX, DRAIN_MAX_S, QUIET_COMMITS, SILENCE_MAX_S, until_quiet
 
@@ -42,12 +43,12 @@ class Lane:
 
     def __init__(self, answers_s: float, pushes: int = 0, error: Exception | None = None) -> None:
         self.arrived = self.asked = 0
-        self.some_held_job = 7
+        self.some_held_job = testing.job("t", key=7)
         self.settings = SimpleNamespace(timeout_ms=60_000)
         self.client = SimpleNamespace(update_job_timeout=self._answer, topology=self._answer)
         self._answers_s, self._pushes, self._error = answers_s, pushes, error
 
-    async def _answer(self, *_: int) -> None:
+    async def _answer(self, *_: int, lease_token: str = "") -> None:
         self.asked += 1
         answered = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(self._answers_s, answered.set_result, None)

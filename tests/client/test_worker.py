@@ -202,7 +202,7 @@ PASSING = ["UNAVAILABLE", "INTERNAL", "CANCELLED", "RESOURCE_EXHAUSTED", "UNKNOW
 @pytest.mark.parametrize(
     ("call", "code"),
     [(call, code) for call in ("ActivateJobs", "CompleteJob") for code in PASSING]
-    + [("ActivateJobs", "UNAUTHENTICATED")],
+    + [(call, "UNAUTHENTICATED") for call in ("ActivateJobs", "CompleteJob")],  # the token expired; a new one comes
 )
 async def test_a_call_that_fails_for_a_while_is_made_again(
     gateway: ScriptedGateway, client: Client, call: str, code: str
@@ -276,12 +276,14 @@ async def test_a_heartbeat_lengthens_the_time_of_a_running_job(gateway: Scripted
     async def slow() -> None:
         await go_on.wait()
 
-    key = await gateway.add_job(TYPE)
+    key = await gateway.add_job(TYPE, jobLeaseToken="7-1")
     async with worker:
         await gateway.until(lambda: len(gateway.asked("UpdateJobTimeout")) >= 2)
         go_on.set()
         await gateway.until(lambda: key in gateway.ended)
     assert gateway.asked("UpdateJobTimeout")[0].timeout == 60
+    tokens = {request.jobLeaseToken for request in gateway.asked("UpdateJobTimeout")}
+    assert tokens == {"7-1"}  # without it, a worker that slept would extend the lease of the next one
 
 
 @pytest.mark.parametrize(("retries", "call"), [(3, "FailJob"), (0, "UpdateJobTimeout")])
