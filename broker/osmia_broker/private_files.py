@@ -1,8 +1,26 @@
 """Write files that only their owner may read. A reader sees the former content or the new one, also after a crash, and never half of one."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Hold the lock of the file's directory, so that processes that read the file and then replace it wait for each other.
+
+    Raises:
+        OSError: the directory cannot be opened.
+    """
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)  # gives the lock back
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@
 Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests without a broker in `osmia.testing`.
 """
 
-from osmia.access import ClientCredentials, Password, Token
+from osmia.access import ClientCredentials, Password, RenewableToken, Token
 from osmia.calls.events import StartedInstance
 from osmia.calls.instances import Activate, Move
 from osmia.calls.user_tasks import UserTask
@@ -53,6 +53,7 @@ __all__ = [
     "Overloaded",
     "Password",
     "Refused",
+    "RenewableToken",
     "StartedInstance",
     "SyncClient",
     "SyncWorker",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 
 from osmia import errors
 from osmia._address import parse_address
-from osmia.access import ClientCredentials, Password, SignIn, Token, Tokens, access
+from osmia.access import ClientCredentials, Password, RenewableToken, SignIn, Token, Tokens, access, ask_provider
 from osmia.tracing import caused_by
 from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
 
@@ -103,7 +104,9 @@ class Channel:
         self._tokens: Tokens | None = None
         has_own = any(name.lower() == "authorization" for name, _ in metadata)  # it goes before the environment's
         if isinstance(found.sign_in, ClientCredentials) and not has_own:
-            self._tokens = Tokens(found.sign_in)
+            self._tokens = Tokens(partial(ask_provider, found.sign_in))
+        elif isinstance(found.sign_in, RenewableToken) and not has_own:
+            self._tokens = Tokens(found.sign_in.ask)
         elif isinstance(found.sign_in, (Token, Password)) and not has_own:
             metadata = (*metadata, ("authorization", found.sign_in.authorization))
         self._metadata = on_wire(tuple(metadata)) or None

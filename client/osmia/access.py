@@ -82,14 +82,25 @@ class ClientCredentials:
             raise ValueError(f"Expected a token_url that begins with https://, but found '{self.token_url}'")
 
 
-SignIn = Token | Password | ClientCredentials
+@dataclass(frozen=True, slots=True)
+class RenewableToken:
+    """A token that a function of this program gives, for example one that asks a provider of your own.
+
+    *ask* runs in a thread. It returns the token and for how many seconds it is good. It is called at the first call, before the token
+    expires, and when a broker does not take the token. It raises an `OsmiaError` if there is no token; the call fails with that.
+    """
+
+    ask: Callable[[], tuple[str, float]] = field(repr=False)
+
+
+SignIn = Token | Password | ClientCredentials | RenewableToken
 
 
 class Tokens:
-    """The present token of *credentials*, asked for when it is first needed and again before it expires."""
+    """The present token that *ask* gives, asked for when it is first needed and again before it expires."""
 
-    def __init__(self, credentials: ClientCredentials, *, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._credentials = credentials
+    def __init__(self, ask: Callable[[], tuple[str, float]], *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
         self._now_s = now_s
         self._authorization = ""
         self._renew_s = 0.0
@@ -106,7 +117,7 @@ class Tokens:
             self._asking = asyncio.Lock()  # made in the event loop of the calls
         async with self._asking:
             if not self._authorization or self._authorization == refused or self._now_s() >= self._renew_s:
-                token, life_s = await asyncio.to_thread(_ask, self._credentials)
+                token, life_s = await asyncio.to_thread(self._ask)
                 self._authorization = f"Bearer {token}"
                 self._renew_s = self._now_s() + life_s - min(RENEW_EARLY_S, life_s / 2)
             return self._authorization
@@ -232,8 +243,13 @@ def _is_safe(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
-def _ask(credentials: ClientCredentials) -> tuple[str, float]:
-    """Return a new token and the seconds that it lives."""
+def ask_provider(credentials: ClientCredentials) -> tuple[str, float]:
+    """Return a new token for *credentials* and the seconds that it lives.
+
+    Raises:
+        NotAllowed: the provider refuses.
+        Unavailable: it does not answer.
+    """
     import http.client  # these take longer to import than the rest of the client
     import urllib.error
     import urllib.request

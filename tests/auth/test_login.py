@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from osmia import NotAllowed, RenewableToken, SyncClient
 from osmia_broker.cli import profiles, provider_sign_in
 from osmia_broker.cli.app import run
 from osmia_broker.cli.failures import Failure
+from osmia_broker.cli.session import session_of
 from tests.auth.conftest import ANNA, BEN, store
 from tests.auth.provider import FakeProvider
 from tests.doors import RunningBroker, running_broker
@@ -202,6 +205,44 @@ def test_a_token_that_expires_is_renewed_before_the_next_command(said, device, o
     assert said("tasks")[0] == 0
     assert device.renewals == before + 1  # the new one is good for a while
     assert profiles.load().by_name["work"].renewal.refresh_token == "again"  # the provider has sent no other
+
+
+def test_two_commands_at_a_time_renew_a_token_once(said, device, oidc):
+    device.answers = [device.granted(expires_in=5)]
+    login(said, device, oidc)
+    before = device.renewals
+    with ThreadPoolExecutor() as pool:
+        found = set(pool.map(profiles.renewed, ["work"] * 8))
+    assert device.renewals == before + 1
+    assert found == {profiles.load().by_name["work"]}
+
+
+def test_a_command_that_runs_for_long_renews_its_token(said, device, oidc):
+    device.answers = [device.granted(expires_in=5)]
+    login(said, device, oidc)
+    before = device.renewals
+    sign_in = session_of({"profile": "work"}).sign_in()
+    with SyncClient(oidc.address, sign_in=sign_in) as client:
+        assert client.topology()
+        assert client.user_tasks.search({}).items == []
+    assert isinstance(sign_in, RenewableToken)
+    assert device.renewals == before + 1
+    said("logout", "--profile", "work")
+    with SyncClient(oidc.address, sign_in=sign_in) as client, pytest.raises(NotAllowed, match="'work' is signed out"):
+        client.topology()
+
+
+def test_a_shell_completes_with_the_sign_in_of_the_profile(said, device, oidc, monkeypatch, capsys):
+    device.answers = [device.granted()]
+    login(said, device, oidc)
+    with SyncClient(oidc.address, sign_in=session_of({"profile": "work"}).sign_in()) as client:
+        client.deploy("examples/dinner.bpmn")
+    words = "osmia --profile work start din"
+    for name, value in {"_OSMIA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "4"}.items():
+        monkeypatch.setenv(name, value)
+    with suppress(SystemExit):  # Typer's way to end
+        run([])
+    assert "dinner" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

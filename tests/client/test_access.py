@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import osmia
 from osmia._address import parse_address
 from osmia._reasons import reason_of
-from osmia.access import ClientCredentials, Password, Token, Tokens, access
+from osmia.access import ClientCredentials, Password, Token, Tokens, access, ask_provider
 from tests.auth import certificates
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import FakeProvider
@@ -176,7 +177,9 @@ def server() -> Iterator[TokenServer]:
 async def test_a_token_is_asked_for_once_and_again_before_it_expires(server):
     server.answers = [(200, {"access_token": f"t{number}", "expires_in": 300}) for number in range(3)]
     now = [0.0]
-    tokens = Tokens(ClientCredentials("worker", "s3cret", server.url, "zeebe-api"), now_s=lambda: now[0])
+    tokens = Tokens(
+        partial(ask_provider, ClientCredentials("worker", "s3cret", server.url, "zeebe-api")), now_s=lambda: now[0]
+    )
     assert set(await asyncio.gather(*(tokens.authorization() for _ in range(9)))) == {"Bearer t0"}
     now[0] = 269
     assert await tokens.authorization() == "Bearer t0"
@@ -192,7 +195,7 @@ async def test_a_token_is_asked_for_once_and_again_before_it_expires(server):
 
 async def test_a_refused_token_is_replaced_once_for_all_who_had_it(server):
     server.answers = [(200, {"access_token": f"t{number}"}) for number in range(3)]
-    tokens = Tokens(ClientCredentials("worker", "s3cret", server.url))
+    tokens = Tokens(partial(ask_provider, ClientCredentials("worker", "s3cret", server.url)))
     first = await tokens.authorization()
     assert {await tokens.authorization(refused=first) for _ in range(3)} == {"Bearer t1"}
 
@@ -214,7 +217,7 @@ async def test_a_refused_token_is_replaced_once_for_all_who_had_it(server):
 async def test_a_server_that_gives_no_token_is_named(server, answer, error, text):
     server.answers = [answer]
     with pytest.raises(error, match=text) as failed:
-        await Tokens(ClientCredentials("worker", "s3cret", server.url)).authorization()
+        await Tokens(partial(ask_provider, ClientCredentials("worker", "s3cret", server.url))).authorization()
     assert "s3cret" not in str(failed.value)
 
 

@@ -3,7 +3,6 @@
 `osmia user` writes it; a running broker sees the change at the next call.
 """
 
-import fcntl
 import logging
 import os
 import stat
@@ -80,14 +79,10 @@ def changing(path: Path) -> Iterator[Users]:
         UsersFileError: the file cannot be used.
         OSError: it cannot be written.
     """
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+    with private_files.changing(path):
         users = read(path)
         yield users
         _write(path, users)
-    finally:
-        os.close(directory)  # gives the lock back
 
 
 def _check(user: StoredUser) -> None:

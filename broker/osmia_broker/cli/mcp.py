@@ -39,11 +39,10 @@ def mcp(session: Session, user: User = "", groups: Groups = "") -> None:
 
 
 async def _serve(session: Session, user: str, groups: list[str]) -> None:
-    from osmia import Client, Token
+    from osmia import Client
 
-    sign_in = Token(session.token) if session.token else None
     try:
-        client = Client(session.address, sign_in=sign_in)
+        client = Client(session.address, sign_in=session.sign_in())
     except ValueError as error:
         raise usage(f"{error}.") from error
     async with client:

@@ -4,14 +4,19 @@ A shell waits for the answer while a person types, so a broker that does not ans
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from osmia_broker.cli.failures import Failure
+from osmia_broker.cli.session import session_of
+
 if TYPE_CHECKING:
     from osmia import SyncClient
 
-ANSWER_MS = 1_000  # a person who types waits no longer
+ANSWER = timedelta(seconds=1)  # a person who types waits no longer
+ASKED = ("address", "profile", "token")
 OFFERED_MAX = 50  # more are no help: another letter makes them fewer
 LOOKED_AT_MAX = 200  # jobs among which the types are found
 OPEN_JOBS = ("ACTIVATABLE", "ACTIVATED", "FAILED", "ERROR_THROWN", "SUSPENDED")
@@ -41,22 +46,20 @@ def job_types(context: typer.Context) -> list[Offer]:
 
 
 def _offered(context: typer.Context, read: Callable[["SyncClient"], Iterable[Offer]]) -> list[Offer]:
-    from osmia import SyncClient
-    from osmia.errors import OsmiaError
-
     try:
-        with SyncClient(_address(context), call_timeout_ms=ANSWER_MS) as client:
+        with session_of(_given(context)).client(call_timeout=ANSWER) as client:
             return list(dict.fromkeys(read(client)))
-    except (OsmiaError, ValueError):  # no broker, or an address that is none: a shell has no place for an error
+    except Failure:  # no broker, or an address that is none: a shell has no place for an error
         return []
 
 
-def _address(context: Any) -> str | None:
+def _given(context: Any) -> dict[str, Any]:
+    """Return the options that say which broker is asked, of the command and of `osmia` before it."""
+    given: dict[str, Any] = {}
     while context is not None:
-        if context.params.get("address"):
-            return str(context.params["address"])
+        given = {name: context.params[name] for name in ASKED if context.params.get(name)} | given
         context = context.parent
-    return None
+    return given
 
 
 def _tasks(client: "SyncClient") -> Iterable[Offer]:

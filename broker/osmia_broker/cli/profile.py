@@ -7,7 +7,7 @@ import typer
 
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.output import Column
-from osmia_broker.cli.profiles import LIST, Profile, load, save
+from osmia_broker.cli.profiles import LIST, Profile, changing, load
 from osmia_broker.cli.session import Session, with_session
 
 app = typer.Typer(add_completion=False, help="Brokers under names: add, list, use, remove.", no_args_is_help=True)
@@ -48,10 +48,9 @@ def add(
         SyncClient(place).close()
     except ValueError as error:
         raise usage(f"{error}.", f"osmia profile add {name} 127.0.0.1:26500") from error
-    profiles = load()
-    profiles.by_name[name] = Profile(place, token)
-    profiles.in_use = profiles.in_use or name
-    save(profiles)
+    with changing() as profiles:
+        profiles.by_name[name] = Profile(place, token)
+        profiles.in_use = profiles.in_use or name
     text = f"Added {name}: {place}{', in use' if profiles.in_use == name else ''}"
     session.one({"name": name, "address": place}, key="name", text=text)
 
@@ -84,10 +83,9 @@ def use(session: Session, name: Name) -> None:
 
     Example: osmia profile use work
     """
-    profiles = load()
-    place = profiles.get(name).address
-    profiles.in_use = name
-    save(profiles)
+    with changing() as profiles:
+        place = profiles.get(name).address
+        profiles.in_use = name
     session.one({"name": name, "address": place}, key="name", text=f"Using {name}: {place}")
 
 
@@ -98,10 +96,9 @@ def remove(session: Session, name: Name) -> None:
 
     Example: osmia profile remove work
     """
-    profiles = load()
-    profiles.get(name)
-    del profiles.by_name[name]
-    if profiles.in_use == name:
-        profiles.in_use = ""
-    save(profiles)
+    with changing() as profiles:
+        profiles.get(name)
+        del profiles.by_name[name]
+        if profiles.in_use == name:
+            profiles.in_use = ""
     session.one({"name": name}, key="name", text=f"Removed {name}; {LIST} shows the others")

@@ -7,7 +7,8 @@ in this order: --address; --profile or OSMIA_PROFILE; OSMIA_ADDRESS or ZEEBE_ADD
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +20,8 @@ PROFILE, ADDRESSES = "OSMIA_PROFILE", ("OSMIA_ADDRESS", "ZEEBE_ADDRESS")
 SIGN_INS = ("OSMIA_TOKEN", "OSMIA_TOKEN_FILE", "OSMIA_PASSWORD", "OSMIA_PASSWORD_FILE", "ZEEBE_CLIENT_ID")
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 LIST = "osmia profile list"
+TOKEN_LIFE_S = 300.0  # of a token whose provider does not say it
+RENEW_EARLY_S = 30.0  # a token must not expire on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +97,31 @@ def _profile(renewal: dict[str, Any] | None = None, **fields: Any) -> Profile:
     return Profile(**fields, renewal=Renewal(**renewal) if renewal else None)
 
 
-def save(profiles: Profiles) -> None:
-    """Write the profiles, readable for nobody else.
+@contextmanager
+def changing() -> Iterator[Profiles]:
+    """Read the profiles, let the block change them, and write them. Two commands that change them at a time wait for each other.
 
     Raises:
-        Failure: USAGE; they cannot be written.
+        Failure: USAGE; they cannot be read or written. Also whatever the block raises: nothing is written then.
     """
     from osmia_broker import private_files
 
     place = path()
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with private_files.changing(place):
+            profiles = load()
+            yield profiles
+            private_files.replace(place, _content(profiles))
+    except OSError as error:
+        raise usage(f"Expected to write '{place}', but found: {error.strerror or error}.") from error
+
+
+def _content(profiles: Profiles) -> bytes:
     known = {
         name: {key: value for key, value in asdict(one).items() if value} for name, one in profiles.by_name.items()
     }
-    content = {"inUse": profiles.in_use, "profiles": known}
-    try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private_files.replace(place, json.dumps(content, indent=2).encode() + b"\n")
-    except OSError as error:
-        raise usage(f"Expected to write '{place}', but found: {error.strerror or error}.") from error
+    return json.dumps({"inUse": profiles.in_use, "profiles": known}, indent=2).encode() + b"\n"
 
 
 def with_profile(options: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -169,10 +179,9 @@ def for_sign_in(name: str | None, address: str | None) -> tuple[str, Profile]:
 
 def keep(name: str, profile: Profile) -> None:
     """Keep a profile; the first one is in use at once."""
-    profiles = load()
-    profiles.by_name[name] = profile
-    profiles.in_use = profiles.in_use or name
-    save(profiles)
+    with changing() as profiles:
+        profiles.by_name[name] = profile
+        profiles.in_use = profiles.in_use or name
 
 
 def renewed(name: str) -> Profile:
@@ -182,17 +191,51 @@ def renewed(name: str) -> Profile:
         Failure: NOT_ALLOWED, the provider gives none; UNREACHABLE, it does not answer.
     """
     profile = load().get(name)
-    renewal = profile.renewal
-    if renewal is None or not renewal.expires_s:
+    if not _expires_soon(profile):
         return profile
+    with (
+        changing() as profiles
+    ):  # a refresh token is good once: a command that waited here finds the token of the other
+        profile = profiles.get(name)
+        if _expires_soon(profile):
+            profile = profiles.by_name[name] = _renewed(profile)
+    return profile
+
+
+def token_of(name: str) -> tuple[str, float]:
+    """Return a token of a profile that has not expired, and for how many seconds it is good.
+
+    Raises:
+        NotAllowed: the provider gives none, or the profile has none any more.
+        Unavailable: the provider does not answer.
+    """
+    from grpc import StatusCode
+
+    from osmia import errors
+
+    try:
+        profile = renewed(name)
+    except Failure as failure:
+        if failure.exit is Exit.UNREACHABLE:
+            raise errors.Unavailable(StatusCode.UNAVAILABLE, str(failure)) from failure
+        raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, str(failure)) from failure
+    if profile.renewal is None or not profile.token:
+        raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, f"The profile '{name}' is signed out")
+    return profile.token, profile.renewal.expires_s - time.time() if profile.renewal.expires_s else TOKEN_LIFE_S
+
+
+def _expires_soon(profile: Profile) -> bool:
+    renewal = profile.renewal
+    return renewal is not None and bool(renewal.expires_s) and time.time() >= renewal.expires_s - RENEW_EARLY_S
+
+
+def _renewed(profile: Profile) -> Profile:
     from osmia_broker.cli import provider_sign_in
 
-    if time.time() < renewal.expires_s - provider_sign_in.RENEW_EARLY_S:
-        return profile
+    renewal = profile.renewal
+    assert renewal is not None, "only what can be renewed expires"
     granted = provider_sign_in.renew(renewal.token_url, renewal.client_id, renewal.refresh_token)
     token = (renewal.shows_id and granted.id_token) or granted.access_token
-    fresh = replace(
+    return replace(
         profile, token=token, renewal=replace(renewal, refresh_token=granted.refresh_token, expires_s=granted.expires_s)
     )
-    keep(name, fresh)
-    return fresh

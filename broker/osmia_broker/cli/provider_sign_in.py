@@ -28,7 +28,6 @@ DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 TIMEOUT_S, SIGN_IN_S = 20.0, 300.0  # of one answer; of a person
 ANSWER_BYTES_MAX = 1024**2
 POLL_S = 5.0  # between two questions, if the provider does not say it
-RENEW_EARLY_S = 30  # a token must not expire on its way
 THANKS = (
     b"<!doctype html><title>Osmia</title><p>You are signed in. You can close this window, and go on in the terminal."
 )
@@ -150,6 +149,9 @@ class _Callback(HTTPServer):
 
 class _CallbackHandler(BaseHTTPRequestHandler):
     server: _Callback
+    timeout = (
+        2.0  # for the request of a connection: browsers open some that they do not use, and this server has one thread
+    )
 
     def do_GET(self) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}

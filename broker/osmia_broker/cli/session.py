@@ -15,7 +15,7 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
-from osmia_broker.cli.profiles import Profile, load, renewed, with_profile
+from osmia_broker.cli.profiles import Profile, load, renewed, token_of, with_profile
 from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Session:
 
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
         try:
-            sign_in = _sign_in(profile) if profile is not None else self._sign_in()
+            sign_in = _sign_in(profile) if profile is not None else self.sign_in()
             who = [("osmia-user", user)] if user else []
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=who)
         except ValueError as error:
@@ -203,11 +203,24 @@ class Session:
             log.setLevel(logging.DEBUG)
             log.propagate = False
 
-    def _sign_in(self) -> "SignIn | None":
-        """Return the sign-in of the options; None if they have none, and the environment is asked."""
+    def sign_in(self) -> "SignIn | None":
+        """Return the sign-in of the options; None if they have none, and the environment is asked.
+
+        A token that expires is renewed as often as the command needs it.
+
+        Raises:
+            Failure: the provider of the profile gives no token, or does not answer.
+        """
         if self.token:
             return _sign_in(Profile("", self.token))
-        return _sign_in(renewed(self.signed_in_by)) if self.signed_in_by else None
+        if not self.signed_in_by:
+            return None
+        profile = renewed(self.signed_in_by)
+        if profile.renewal is None:
+            return _sign_in(profile)
+        from osmia import RenewableToken
+
+        return RenewableToken(functools.partial(token_of, self.signed_in_by))
 
     def say(self, text: str) -> None:
         """Write *text* to stderr for a person, unless `--quiet` is set."""
@@ -303,7 +316,7 @@ def _with_session(function: Callable[..., None], offered: dict[str, tuple[Any, A
     def call(context: typer.Context, **given: Any) -> None:
         options = {name: given.pop(name) for name in OPTIONS if name not in names}
         function(
-            _session({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given
+            session_of({**(context.obj or {}), **{name: value for name, value in options.items() if value}}), **given
         )
 
     call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by Typer
@@ -315,7 +328,8 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _session(given: dict[str, Any]) -> Session:
+def session_of(given: dict[str, Any]) -> Session:
+    """Return the session that options by name describe, with the profile that holds for them."""
     options = with_profile(given)
     return Session(
         address=options.get("address"),
