@@ -2,14 +2,16 @@ import json
 
 import pytest
 from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
 
-from osmia.errors import _BY_CODE, BrokerFailed
+from osmia import errors
 from osmia_broker.cli.app import run
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
 
 
 def called(status, details="why"):
-    return from_call(_BY_CODE.get(status, BrokerFailed)(status, details), "127.0.0.1:26500")
+    failure = AioRpcError(status, Metadata(), Metadata(), details)
+    return from_call(errors.from_rpc(failure), "127.0.0.1:26500")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_name_that_leads_nowhere_is_no_broker_that_is_not_ready():
     ],
 )
 def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_why):
-    error = _BY_CODE[StatusCode.UNAVAILABLE](StatusCode.UNAVAILABLE, REFUSED)
+    error = errors.Unavailable(StatusCode.UNAVAILABLE, REFUSED)
     failure = from_call(error, address)
     assert mend in failure.mend
     assert bool(failure.why) is has_why
@@ -89,7 +91,7 @@ def test_only_a_broker_on_this_machine_can_be_started_here(address, mend, has_wh
 
 def test_a_missing_thing_is_looked_for_in_its_list():
     framed = "Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected a job"
-    failure = from_call(_BY_CODE[StatusCode.NOT_FOUND](StatusCode.NOT_FOUND, framed), "x:1", "osmia jobs")
+    failure = from_call(errors.NotFound(StatusCode.NOT_FOUND, framed), "x:1", "osmia jobs")
     assert (failure.what, failure.mend) == ("Expected a job.", "osmia jobs")
     assert called(StatusCode.INVALID_ARGUMENT).mend == ""
 
@@ -110,6 +112,7 @@ def test_a_program_gets_an_object():
     [
         ("CLIENT: Sent message larger than max (5000128 vs. 4194304)", 1, "message is too large", "--max-message-size"),
         ("SERVER: Received message larger than max (10485812 vs. 4194304)", 1, "message is too large", "fewer files"),
+        ("gRPC message exceeds maximum size 4194304: 5000128", 1, "message is too large", "fewer files"),
         ("Expected the database to answer, but found: database or disk is full", 3, "disk of the broker", "make room"),
         ("Expected at most 1000 commands to wait, but found more", 3, "turned the call away", "again in a moment"),
     ],

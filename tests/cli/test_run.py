@@ -71,6 +71,13 @@ def test_a_command_gets_the_variables_and_gives_a_result():
     assert worked("pass") is None
 
 
+def test_a_command_has_a_process_group_of_its_own():
+    """A Ctrl-C at the terminal reaches the worker alone; the command may end its job."""
+    assert worked("import os; print('{\"isLeader\": ' + str(os.getpgrp() == os.getpid()).lower() + '}')") == {
+        "isLeader": True
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "text", "retries"),
     [

@@ -3,6 +3,8 @@
 import pytest
 
 from osmia import Password, SyncClient
+from osmia.calls.user_tasks import UserTaskPage
+from osmia_broker.cli import tasks
 from osmia_broker.cli.session import Session
 from tests.auth.conftest import ANNA, store
 from tests.bpmn import bpmn
@@ -186,7 +188,7 @@ def test_an_order_or_a_variable_that_is_none_is_a_mistake_of_the_call(osmia, wor
 
 def test_who_is_signed_in_claims_for_themselves(tmp_path, capsys, monkeypatch):
     store(tmp_path / "osmia.users.json", anna=(ANNA, ["family"]))
-    monkeypatch.setattr(Session, "_sign_in", lambda _session: Password("anna", ANNA))
+    monkeypatch.setattr(Session, "sign_in", lambda _session: Password("anna", ANNA))
     with (
         running_broker(tmp_path, auth="basic") as broker,
         SyncClient(broker.address, sign_in=Password("anna", ANNA)) as client,
@@ -200,3 +202,30 @@ def test_who_is_signed_in_claims_for_themselves(tmp_path, capsys, monkeypatch):
         assert osmia.done("task", "next") == f"Claimed {second} for anna: ask\n"
         assert "There is no free task for you." in osmia.refused(4, "task", "next")
         assert len(osmia.json("tasks", "--mine")) == 2
+
+
+class Pages:
+    """A broker whose pages are cut short by their size."""
+
+    def __init__(self, *sizes):
+        self.user_tasks, self.asked = self, []
+        self.sizes = [*sizes]
+
+    def search(self, _wanted, *, after, **_):
+        self.asked.append(after)
+        items = [len(self.asked)] * self.sizes.pop(0)
+        return UserTaskPage(items, 5, False, "", f"after {len(self.asked)}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found", "asked"),
+    [
+        ((2, 3, 0), [1, 1, 2, 2, 2], ["", "after 1", "after 2"]),
+        ((5,), [1] * 5, [""]),  # all there are
+        ((0,), [], [""]),
+    ],
+)
+def test_a_page_that_is_cut_short_is_not_the_last_one(sizes, found, asked):
+    pages = Pages(*sizes)
+    assert list(tasks._found(pages, {}, {}, "")) == found
+    assert pages.asked == asked

@@ -167,7 +167,9 @@ def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
     """Return the failure for a refused or failed call to the broker at *address*. *found_by* is a command that lists what is there."""
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
-        return _exhausted(error.details, address)
+        from osmia.errors import InvalidArgument
+
+        return _exhausted(error.details, address, is_too_large=isinstance(error, InvalidArgument))
     if error.reason is not None:
         return _unreachable(error.reason, error.details, address)
     sentence = FRAME.sub("", error.details, count=1)
@@ -210,13 +212,12 @@ def _unreachable(reason: "Reason", details: str, address: str) -> Failure:
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")
 
 
-def _exhausted(details: str, address: str) -> Failure:
+def _exhausted(details: str, address: str, *, is_too_large: bool) -> Failure:
     """Return the failure for one of the three causes of RESOURCE_EXHAUSTED. Only a busy broker takes the same call later."""
-    text = details.lower()
-    if "larger than max" in text or "too large" in text:
+    if is_too_large:
         what, exit = f"The message is too large for the broker at {address}.", Exit.REFUSED
         mend = "smaller variables or fewer files, or a broker with a larger --max-message-size"
-    elif "disk" in text:
+    elif "disk" in details.lower():
         what, exit = f"The disk of the broker at {address} is full.", Exit.UNREACHABLE
         mend = "make room on its disk, then the same again"
     else:

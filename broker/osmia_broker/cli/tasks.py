@@ -110,7 +110,7 @@ def _found(client: "SyncClient", wanted: dict[str, Any], who: dict[str, Any], qu
     while True:
         page = client.user_tasks.search(wanted, query=query, sort=order, limit=PAGE, after=after, **who)
         yield from page.items
-        if len(page.items) < PAGE:
+        if not page.items or len(page.items) >= page.total:  # a page can be cut short by its size
             return
         after = page.end_cursor
 

@@ -1,6 +1,8 @@
 """`osmia work`: a worker that runs a command for each job."""
 
 import logging
+import os
+import signal
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,14 +65,15 @@ async def outcome(command: list[str], job: "Job") -> dict[str, Any] | None:
 
     pipe = asyncio.subprocess.PIPE
     try:
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+        # In a group of its own: a Ctrl-C at the terminal is for the worker, which lets the command end its job.
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0)
     except OSError as error:
         raise JobFailure(f"Expected to run {command[0]}, but found: {error.strerror or error}") from error
     try:
         out, err = await process.communicate(job.variables_json.encode())
     finally:
         if process.returncode is None:  # this worker stops
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
     words = err.decode(errors="replace").strip()
     if words:
         streams.say(words)
