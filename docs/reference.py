@@ -148,11 +148,11 @@ def _option(one: Any) -> tuple[str, str]:
 def settings() -> str:
     """Describe every setting of the broker."""
     from osmia_broker import config
-    from osmia_broker.cli.config import _plain
+    from osmia_broker.cli.config import typed
 
     rows = []
-    for name, one in config.NAMES.items():
-        default = _plain(one.default)
+    for name, one in config.GIVEN.items():
+        default = typed(name, one.default)
         shown = (
             f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in ("", None) else ""
         )

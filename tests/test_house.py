@@ -25,6 +25,7 @@ LAYERS = {
     "ports": 0,
     "share": 0,
     "private_files": 0,
+    "service_links": 0,
     "setting_values": 0,
     "whole_numbers": 0,
     "config": 1,

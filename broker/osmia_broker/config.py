@@ -10,7 +10,6 @@ pod that runs beside a service named `osmia`.
 
 import itertools
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -22,10 +21,11 @@ from typing import Any
 
 from osmia_broker import setting_values
 from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
-from osmia_broker.edits import edits
+from osmia_broker.edits import misspelt
 from osmia_broker.ports import PORT_MAX
+from osmia_broker.service_links import is_service_link
+from osmia_broker.setting_values import PREFIX
 
-PREFIX = "OSMIA_"
 CONFIG_VARIABLE = "OSMIA_CONFIG"
 CONFIG_FILES = (Path("osmia.toml"), Path("/etc/osmia/osmia.toml"))  # the first that exists, when none is named
 OTHERS = frozenset(
@@ -123,9 +123,6 @@ class Settings:
     oidc_client_id: str = _setting("", setting_values.optional_text, "The client id of the page at the provider.")
     oidc_client_secret: str = _setting(
         "", setting_values.optional_text, "The secret of the page's client.", is_secret=True
-    )
-    oidc_client_secret_file: Path | None = _setting(
-        None, setting_values.optional_path, "A file that holds this secret."
     )
     oidc_username_claim: str = _setting(
         "preferred_username", setting_values.text, "The claim of a token with the user's name."
@@ -232,8 +229,6 @@ class Settings:
                     raise ConfigError(f"Expected {name}, because auth is oidc, but found none", f"set {name}")
             if not is_safe_url(self.oidc_issuer):
                 raise ConfigError(f"Expected oidc_issuer to begin with https://, but found '{self.oidc_issuer}'")
-        if self.oidc_client_secret and self.oidc_client_secret_file:
-            raise ConfigError("Expected oidc_client_secret or oidc_client_secret_file, but found both")
 
     def _refuse_what_one_process_needs(self) -> None:
         """Refuse settings that several processes do not support, and more processes than there is work for."""
@@ -296,17 +291,34 @@ class Settings:
         return self.advertised_address or f"{self.host_of('grpc')}:{grpc_port}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFiles:
+    """For each secret setting a file that holds it, in the place of the setting itself."""
+
+    database_url_file: Path | None = _setting(None, setting_values.optional_path, "A file that holds database_url.")
+    oidc_client_secret_file: Path | None = _setting(
+        None, setting_values.optional_path, "A file that holds oidc_client_secret."
+    )
+
+
 NAMES = {one.name: one for one in fields(Settings)}
+FILES = {one.name: one for one in fields(SecretFiles)}  #: names that may be given, but stand for the secret in the file
+GIVEN = {**NAMES, **FILES}  #: every name that may be given
 
 
 def about(name: str) -> str:
     """Return the help text of the setting *name*."""
-    return str(NAMES[name].metadata["about"])
+    return str(GIVEN[name].metadata["about"])
 
 
 def choices(name: str) -> list[str]:
     """Return the values that the setting *name* may have, if they are few and fixed; else an empty list."""
-    return list(getattr(NAMES[name].metadata["read"], "choices", ()))
+    return list(getattr(GIVEN[name].metadata["read"], "choices", ()))
+
+
+def is_size(name: str) -> bool:
+    """Return whether the setting *name* is a number of bytes."""
+    return setting_values.is_size(GIVEN[name].metadata["read"])
 
 
 def load(
@@ -342,16 +354,50 @@ def explained(
 def _given(
     flags: Mapping[str, Any], environ: Mapping[str, str] | None, file: Path | None
 ) -> dict[str, tuple[Any, str]]:
-    """Return value and source of each setting that is given. A source that comes later here overrules an earlier one."""
+    """Return value and source of each setting that is given. A source that comes later here overrules an earlier one.
+
+    Raises:
+        ConfigError: as `load`.
+    """
     environ = os.environ if environ is None else environ
     path = _file(file, environ)
     spelt = {name: "--" + name.replace("_", "-") for name in flags}
     typed = {name: _read(name, value, spelt[name]) for name, value in flags.items() if value is not None}
-    return {
+    given = {
         **{name: (value, str(path)) for name, value in (_from_file(path) if path else {}).items()},
         **{name: (value, PREFIX + name.upper()) for name, value in _from_environment(environ).items()},
         **{name: (value, spelt[name]) for name, value in typed.items()},
     }
+    for file_name in FILES.keys() & given.keys():
+        secret_file, source = given.pop(file_name)
+        if secret_file is not None:
+            name = file_name.removesuffix("_file")
+            if given.get(name, ("", ""))[0]:
+                raise ConfigError(
+                    f"Expected {name} or {file_name}, but found both, in {given[name][1]} and {source}", "leave one out"
+                )
+            given[name] = (_secret(name, secret_file, source), source)
+    return given
+
+
+def _secret(name: str, path: Path, source: str) -> Any:
+    """Return the setting *name*, whose text is in the file of *path*, which *source* names.
+
+    Raises:
+        ConfigError: it cannot be read, has no text, or one against the rule of the setting.
+    """
+    spelt = source if source.startswith(("--", PREFIX)) else f"{name}_file in {source}"
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "bytes that are no text"
+        raise ConfigError(f"Expected {spelt} to be a text file, but found '{path}': {why}") from fault
+    if not text:
+        raise ConfigError(f"Expected {spelt} to be a file that holds {name}, but found '{path}' empty")
+    try:
+        return _read(name, text, f"the text in '{path}', which {spelt} names,")
+    except ConfigError as fault:
+        raise ConfigError(str(fault), setting_values.EXAMPLES.get(name, "")) from None
 
 
 def has_browser(environ: Mapping[str, str] | None = None) -> bool:
@@ -374,13 +420,6 @@ def wants_color(environ: Mapping[str, str] | None = None) -> bool:
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-SERVICE_LINK = re.compile(
-    r"OSMIA_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
-)  # Kubernetes sets these for each service whose name begins with "osmia"; Docker's links have the same form
-SERVICE_LINK_PORT = re.compile(r"OSMIA_([A-Z0-9_]+_)?PORT")  # with a URL as its value, such as tcp://10.0.0.1:26500
-SERVICE_LINK_URL = re.compile(r"(tcp|udp|sctp)://.*", re.IGNORECASE)
-
-
 def passed_over(environ: Mapping[str, str] | None = None) -> list[str]:
     """Return the variables that begin with `OSMIA_` and are neither settings nor links to a service, in order.
 
@@ -391,8 +430,8 @@ def passed_over(environ: Mapping[str, str] | None = None) -> list[str]:
     found = []
     for variable in sorted(environ):
         if variable.startswith(PREFIX) and variable not in OTHERS:
-            is_setting = _setting_name(variable) in NAMES
-            is_link = _is_service_link(variable, environ[variable])
+            is_setting = _setting_name(variable) in GIVEN
+            is_link = is_service_link(variable, environ[variable])
             if is_setting is is_link:  # a setting that is lost to a link, or a variable that is neither
                 found.append(variable)
     return found
@@ -401,12 +440,12 @@ def passed_over(environ: Mapping[str, str] | None = None) -> list[str]:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable in OTHERS or _is_service_link(variable, value):
+        if not variable.startswith(PREFIX) or variable in OTHERS or is_service_link(variable, value):
             continue
         name = _setting_name(variable)
-        if name in NAMES:
+        if name in GIVEN:
             values[name] = _read(name, value, variable)
-        elif near := _misspelt(name):
+        elif near := misspelt(name, GIVEN):
             raise ConfigError(
                 f"Expected a setting that Osmia knows, but found {variable}", f"did you mean {PREFIX}{near.upper()}?"
             )
@@ -415,24 +454,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _setting_name(variable: str) -> str:
     return variable.removeprefix(PREFIX).lower()
-
-
-def _is_service_link(variable: str, value: str) -> bool:
-    if SERVICE_LINK.fullmatch(variable):
-        return True
-    return bool(SERVICE_LINK_PORT.fullmatch(variable) and SERVICE_LINK_URL.fullmatch(value))
-
-
-def _misspelt(name: str) -> str:
-    """Return the setting that *name* is a misspelling of; empty when it is near none.
-
-    One edit is allowed for four letters: HOME is not meant to be HOST, GRPC_PROT is meant to be GRPC_PORT. The same words in
-    another order count as a misspelling, too.
-    """
-    words = sorted(name.split("_"))
-    distances = {known: 0 if sorted(known.split("_")) == words else edits(name, known) for known in NAMES}
-    nearest = min(distances, key=lambda known: distances[known])
-    return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""
 
 
 def _file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -455,35 +476,22 @@ def _from_file(path: Path) -> dict[str, Any]:
             'NAME = VALUE, one a line; a text stands in quotes: data_dir = "/var/lib/osmia"',
         ) from error
     for name in document:
-        if name not in NAMES:
+        if name not in GIVEN:
             raise _unknown(name, path)
     return {name: _read(name, value, f"{name} in {path}") for name, value in document.items()}
 
 
 def _read(name: str, value: object, spelt: str) -> Any:
     try:
-        return NAMES[name].metadata["read"](value)
+        return GIVEN[name].metadata["read"](value)
     except ValueError as error:
-        found = f"'{value}'" if NAMES[name].repr else "another value"  # a secret is not printed
-        raise ConfigError(f"Expected {spelt} to be {error}, but found {found}", _example(name, spelt)) from error
-
-
-def _example(name: str, spelt: str) -> str:
-    """Return a value of the setting *name* as it would be written where *spelt* stands: an option, a variable, or a line of the file."""
-    default = NAMES[name].default
-    value = setting_values.EXAMPLES.get(name) or (
-        setting_values.EXAMPLES["host"] if name.endswith("_host") else default
-    )
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if spelt.startswith("--"):
-        return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"
-    if spelt.startswith(PREFIX):
-        return f"{spelt}={text}"
-    return f'{name} = "{text}"' if isinstance(value, str) else f"{name} = {text}"
+        found = f"'{value}'" if GIVEN[name].repr else "another value"  # a secret is not printed
+        example = setting_values.example(name, GIVEN[name].default, spelt)
+        raise ConfigError(f"Expected {spelt} to be {error}, but found {found}", example) from error
 
 
 def _unknown(name: str, path: Path) -> ConfigError:
     """Refuse a name in the settings file, where each name is meant for the broker."""
-    near = get_close_matches(name.lower(), NAMES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(NAMES))}"
+    near = get_close_matches(name.lower(), GIVEN, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(sorted(GIVEN))}"
     return ConfigError(f"Expected a setting that Osmia knows, but found {name} in {path}", hint)

@@ -1,5 +1,7 @@
 """How far two words are apart, for hints on misspelt ones."""
 
+from collections.abc import Iterable
+
 
 def edits(one: str, other: str) -> int:
     """Count the letters to insert, remove, replace or swap with a neighbour that make *one* into *other*."""
@@ -11,3 +13,15 @@ def edits(one: str, other: str) -> int:
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
                 row[j] = min(row[j], last[j - 2] + 1)
     return row[-1]
+
+
+def misspelt(name: str, known: Iterable[str]) -> str:
+    """Return the one of the *known* names that *name* is a misspelling of; empty when it is near none.
+
+    One edit is allowed for four letters: HOME is not meant to be HOST, GRPC_PROT is meant to be GRPC_PORT. The same words in
+    another order count as a misspelling, too.
+    """
+    words = sorted(name.split("_"))
+    distances = {one: 0 if sorted(one.split("_")) == words else edits(name, one) for one in known}
+    nearest = min(distances, key=lambda one: distances[one])
+    return nearest if distances[nearest] <= max(1, len(nearest) // 4) else ""

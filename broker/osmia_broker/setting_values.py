@@ -6,9 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+PREFIX = "OSMIA_"  # of the variables
 EXAMPLES = {
     "data_dir": "/var/lib/osmia",
     "database_url": "postgresql://osmia@db.example.org/osmia",
+    "database_url_file": "/run/secrets/osmia-database-url",
+    "oidc_client_secret_file": "/run/secrets/osmia-client-secret",
     "host": "127.0.0.1",
     "advertised_address": "broker.example.org:26500",
     "max_message_size": "4MiB",
@@ -20,6 +23,17 @@ EXAMPLES = {
     "otel_endpoint": "http://127.0.0.1:4318",
     "shutdown_grace": "10s",
 }  #: a value of each setting whose default does not show how it is typed
+
+
+def example(name: str, default: object, spelt: str) -> str:
+    """Return a value of the setting *name* as it would be written where *spelt* stands: an option, a variable, or a line of the file."""
+    value = EXAMPLES.get(name) or (EXAMPLES["host"] if name.endswith("_host") else default)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if spelt.startswith("--"):
+        return f"osmia broker {spelt}" if isinstance(default, bool) else f"osmia broker {spelt} {text}"
+    if spelt.startswith(PREFIX):
+        return f"{spelt}={text}"
+    return f'{name} = "{text}"' if isinstance(value, str) else f"{name} = {text}"
 
 
 def text(value: object) -> str:
@@ -162,7 +176,20 @@ def _size(lowest: int, highest: int, expected: str) -> Callable[[object], int]:
             raise ValueError(expected)
         return size
 
+    read.is_size = True  # type: ignore[attr-defined]  # read by `is_size`
     return read
+
+
+def is_size(read: object) -> bool:
+    """Return whether *read* is the rule of a number of bytes."""
+    return getattr(read, "is_size", False)
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as a person would write it: `24MiB`, `1GB`, `1500KB`."""
+    units = ("GiB", "GB", "MiB", "MB", "KiB", "KB", "B")
+    unit = next(one for one in units if size % BYTES[one.lower()] == 0)
+    return f"{size // BYTES[unit.lower()]}{unit}"
 
 
 message_size = _size(1024, MESSAGE_BYTES_MAX, "a size from 1 KiB to 256 MiB, such as '4 MiB' or 4194304")

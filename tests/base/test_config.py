@@ -306,7 +306,6 @@ def test_tls_or_sign_in_alone_is_not_enough_for_the_network(protection, unsafe):
         ({**OIDC, "oidc_audience": " "}, "Expected oidc_audience, because auth is oidc"),
         ({**OIDC, "oidc_issuer": "http://id.example.org"}, "Expected oidc_issuer to begin with https://"),
         ({**OIDC, "oidc_issuer": "id.example.org"}, "Expected oidc_issuer to begin with https://"),
-        ({**OIDC, "oidc_client_secret": "a", "oidc_client_secret_file": "f"}, "but found both"),
         ({"auth": "Basic"}, "Expected --auth to be one of none, basic, oidc, but found 'Basic'"),
     ],
 )
@@ -347,6 +346,98 @@ def test_a_wrong_url_of_a_database_is_refused_without_showing_its_password(url):
 )
 def test_urls_of_a_database(url):
     assert load({"database_url": url}, environ={}).database_url == url
+
+
+def test_every_secret_may_stand_in_a_file():
+    secrets = {name for name, one in config.NAMES.items() if not one.repr}
+    assert {f"{name}_file" for name in secrets} == set(config.FILES)
+
+
+@pytest.mark.parametrize("spelling", ["flag", "variable", "file"])
+def test_a_secret_is_read_from_its_file(tmp_path, spelling):
+    secret, toml = tmp_path / "secret", tmp_path / "osmia.toml"
+    secret.write_text("postgresql://ada:s3cret@db/osmia\n")
+    toml.write_text(f'database_url_file = "{secret}"\n' if spelling == "file" else "")
+    flags = {"database_url_file": str(secret)} if spelling == "flag" else {}
+    environ = {"OSMIA_DATABASE_URL_FILE": str(secret)} if spelling == "variable" else {}
+    assert load(flags, environ=environ, file=toml).database_url == "postgresql://ada:s3cret@db/osmia"
+    source = {"flag": "--database-url-file", "variable": "OSMIA_DATABASE_URL_FILE", "file": str(toml)}[spelling]
+    shown = {name: source for name, _, source in config.explained(flags, environ=environ, file=toml)}
+    assert shown["database_url"] == source
+    assert config.passed_over(environ) == []
+
+
+def test_a_file_that_is_named_nowhere_counts_for_nothing():
+    assert load({}, environ={"OSMIA_DATABASE_URL_FILE": ""}).database_url == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (None, r"Expected OSMIA_DATABASE_URL_FILE to be a text file, but found '.*secret': No such file or directory$"),
+        (
+            b"\xff\xfe",
+            r"Expected OSMIA_DATABASE_URL_FILE to be a text file, but found '.*secret': bytes that are no text$",
+        ),
+        (b"", r"Expected OSMIA_DATABASE_URL_FILE to be a file that holds database_url, but found '.*secret' empty$"),
+        (b" \n", r"Expected OSMIA_DATABASE_URL_FILE to be a file that holds database_url, but found '.*secret' empty$"),
+        (
+            b"s3cret",
+            r"Expected the text in '.*secret', which OSMIA_DATABASE_URL_FILE names, to be postgresql://USER@HOST",
+        ),
+    ],
+)
+def test_a_file_without_the_secret_is_refused_and_the_secret_is_not_printed(tmp_path, content, refusal):
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    with pytest.raises(ConfigError, match=refusal) as refused:
+        load({}, environ={"OSMIA_DATABASE_URL_FILE": str(secret)})
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_directory_in_place_of_the_file_is_refused(tmp_path):
+    toml = tmp_path / "osmia.toml"
+    toml.write_text(f'database_url_file = "{tmp_path}"\n')
+    with pytest.raises(ConfigError, match=r"Expected database_url_file in .*osmia\.toml to be a text file, but found"):
+        load({}, environ={}, file=toml)
+
+
+def test_a_secret_and_its_file_are_refused_together_wherever_they_stand(tmp_path):
+    secret, toml = tmp_path / "secret", tmp_path / "osmia.toml"
+    secret.write_text("b")
+    toml.write_text(f'oidc_client_secret_file = "{secret}"\n')
+    environ = {"OSMIA_OIDC_CLIENT_SECRET": "a"}
+    with pytest.raises(
+        ConfigError, match=r"Expected oidc_client_secret or oidc_client_secret_file, but found both"
+    ) as both:
+        load(OIDC, environ=environ, file=toml)
+    assert str(both.value).endswith(f", in OSMIA_OIDC_CLIENT_SECRET and {toml}")
+    assert load(OIDC, environ={"OSMIA_OIDC_CLIENT_SECRET": ""}, file=toml).oidc_client_secret == "b"
+
+
+def test_a_misspelt_file_is_answered_with_the_right_name():
+    with pytest.raises(ConfigError) as refused:
+        load({}, environ={"OSMIA_DATABASE_URL_FILES": "x"})
+    assert refused.value.hint == "did you mean OSMIA_DATABASE_URL_FILE?"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (24 * 1024**2, "24MiB"),
+        (1024**3, "1GiB"),
+        (10**9, "1GB"),
+        (1536, "1536B"),
+        (1500, "1500B"),
+        (2048, "2KiB"),
+        (5000, "5KB"),
+        (1, "1B"),
+    ],
+)
+def test_a_size_is_written_as_a_person_would(size, text):
+    assert setting_values.size_text(size) == text
+    assert setting_values.memory_size(text) == size
 
 
 def test_a_secret_does_not_show():

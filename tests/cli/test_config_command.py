@@ -34,6 +34,18 @@ def test_secrets_are_not_shown(capsys, monkeypatch):
     assert found["oidc_client_secret"][0] == "(hidden)"
 
 
+def test_a_secret_from_a_file_is_not_shown_and_its_source_is_the_name_of_the_file(capsys, tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("postgresql://ada:s3cret@db/osmia")
+    monkeypatch.setenv("OSMIA_DATABASE_URL_FILE", str(tmp_path / "secret"))
+    assert shown(capsys)["database_url"] == ("postgresql://ada@db/osmia", "OSMIA_DATABASE_URL_FILE")
+
+
+def test_sizes_and_durations_are_shown_as_they_are_typed(capsys, monkeypatch):
+    monkeypatch.setenv("OSMIA_MAX_MESSAGE_SIZE", "2000000")
+    found = shown(capsys)
+    assert (found["memory_limit"][0], found["max_message_size"][0]) == ("24MiB", "2MB")
+
+
 def test_a_wrong_setting_is_refused_as_by_the_broker(capsys, monkeypatch):
     monkeypatch.setenv("OSMIA_GRPC_PORT", "abc")
     assert run(["config", "show"]) == 2
@@ -51,7 +63,8 @@ def test_a_wrong_line_of_the_file_is_answered_with_a_right_one(capsys, tmp_path)
 def test_the_schema_knows_every_setting_and_its_choices(capsys):
     assert run(["config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
-    assert set(schema["properties"]) == set(config.NAMES)
+    assert set(schema["properties"]) == set(config.GIVEN)
+    assert schema["properties"]["memory_limit"]["default"] == "24MiB"
     assert schema["properties"]["task_policy"]["enum"] == ["open", "strict", "candidates", "assignee"]
     assert schema["properties"]["insecure"]["type"] == "boolean"
     assert schema["additionalProperties"] is False

@@ -71,7 +71,7 @@ def test_other_words_are_left_to_typer(words):
 
 
 def test_every_setting_is_an_option_but_for_those_that_say_why_not():
-    assert set(foreground.OPTIONS.values()) | foreground.WITHOUT_OPTION == set(config.NAMES)
+    assert set(foreground.OPTIONS.values()) | foreground.WITHOUT_OPTION == set(config.GIVEN)
     assert set(plain(EVERY_OPTION)) == {*foreground.OPTIONS.values(), "config"}
 
 

@@ -156,22 +156,6 @@ def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys
     assert f"uses the data directory '{tmp_path}'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b"\xff\xfe", "bytes that are no text")])
-def test_a_secret_that_cannot_be_read_is_named_with_its_file(settings, tmp_path, content, why):
-    file = tmp_path / "secret"
-    if content is not None:
-        file.write_bytes(content)
-    given = {
-        "auth": "oidc",
-        "oidc_issuer": "https://id.example.org",
-        "oidc_audience": "osmia",
-        "oidc_client_id": "page",
-    }
-    with pytest.raises(Failure) as refused:
-        preflight.refuse_unusable_access(replace(settings, **given, oidc_client_secret_file=file))
-    assert f"Expected oidc_client_secret_file to be a text file, but found '{file}': {why}" in str(refused.value)
-
-
 @pytest.mark.parametrize(("made_with", "set_to"), [(2, 1), (2, 4), (1, 2)])
 def test_a_directory_of_another_number_of_partitions_names_the_one_that_starts_it(settings, made_with, set_to):
     settings.data_dir.mkdir()

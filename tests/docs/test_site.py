@@ -100,7 +100,7 @@ def test_every_command_is_in_the_reference():
 
 def test_every_setting_is_in_the_reference():
     text = reference.settings()
-    assert not [name for name in config.NAMES if f"| `{name}` |" not in text]
+    assert not [name for name in config.GIVEN if f"| `{name}` |" not in text]
 
 
 def test_every_metric_is_in_the_reference():
@@ -151,7 +151,7 @@ def test_a_page_names_metrics_files_and_settings_that_exist(page: Path):
         assert (ROOT / path).exists(), path
     variables = {name.removeprefix("OSMIA_").lower() for name in re.findall(r"\bOSMIA_[A-Z_]+\b", text)}
     others = {name.removeprefix("OSMIA_").lower() for name in config.OTHERS} | {"insecure", "shots", "grpc", "rest"}
-    assert variables <= set(config.NAMES) | others
+    assert variables <= set(config.GIVEN) | others
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from osmia_broker.auth.guard import Guard
 from osmia_broker.auth.sessions import ENDED_FILE, Sessions
 from osmia_broker.auth.signing import Signer, read_or_make_key
 from osmia_broker.auth.users_file import UsersFile
-from osmia_broker.config import ConfigError, Settings
+from osmia_broker.config import Settings
 from osmia_broker.errors import OsmiaError
 
 if TYPE_CHECKING:
@@ -61,22 +61,6 @@ def open_access(settings: Settings) -> Access | None:
     return _with_provider(settings, signer, Sessions(signer, None, ended))
 
 
-def client_secret(settings: Settings) -> str:
-    """Return the secret of the page's client, from its file or the setting.
-
-    Raises:
-        ConfigError: the file cannot be read.
-    """
-    file = settings.oidc_client_secret_file
-    if file is None:
-        return settings.oidc_client_secret
-    try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) else "bytes that are no text"
-        raise ConfigError(f"Expected oidc_client_secret_file to be a text file, but found '{file}': {why}") from fault
-
-
 def _with_provider(settings: Settings, signer: Signer, sessions: Sessions) -> Access:
     # Only brokers with a provider load these: urllib and the library of the tokens.
     from osmia_broker.auth.code_flow import CodeFlow
@@ -88,5 +72,5 @@ def _with_provider(settings: Settings, signer: Signer, sessions: Sessions) -> Ac
     audiences = tuple(one.strip() for one in settings.oidc_audience.split(",") if one.strip())
     flow = None
     if settings.oidc_client_id:
-        flow = CodeFlow(provider, tokens, Client(settings.oidc_client_id, client_secret(settings)), signer)
+        flow = CodeFlow(provider, tokens, Client(settings.oidc_client_id, settings.oidc_client_secret), signer)
     return Access(TokenGuard(tokens, audiences), sessions, provider=provider, flow=flow)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from datetime import timedelta
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +10,14 @@ import typer
 
 from osmia_broker import config
 from osmia_broker.cli import foreground
-from osmia_broker.cli.session import spelt
+from osmia_broker.cli.config import typed
 
 app = typer.Typer(add_completion=False)
 
 FORMS = {
     "data_dir": "DIR",
     "database_url": "URL",
+    "database_url_file": "FILE",
     "partitions": "NUMBER",
     "processes": "NUMBER",
     "grpc_port": "PORT",
@@ -46,21 +46,13 @@ FORMS = {
 
 def _parameter(name: str) -> Parameter:
     """Return the option of the setting *name*, with its help text and its default in the form that a person would type."""
-    default = config.NAMES[name].default
+    default = config.GIVEN[name].default
     if name in foreground.SWITCHES:
         kind: Any = Annotated[bool | None, typer.Option("--" + name.replace("_", "-"), help=config.about(name))]
     else:
-        typed, form = _typed(name, default), FORMS.get(name, "TEXT")
-        kind = Annotated[str | None, typer.Option(help=config.about(name), show_default=typed or False, metavar=form)]
+        shown, form = "" if default is None else str(typed(name, default)), FORMS.get(name, "TEXT")
+        kind = Annotated[str | None, typer.Option(help=config.about(name), show_default=shown or False, metavar=form)]
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=None)
-
-
-def _typed(name: str, default: Any) -> str:
-    if isinstance(default, timedelta):
-        return spelt(default)
-    if FORMS.get(name) == "SIZE":
-        return f"{default // foreground.MIB}MiB"
-    return "" if default is None else str(default)
 
 
 def _with_settings(function: Callable[..., None]) -> Callable[..., None]:

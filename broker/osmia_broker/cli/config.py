@@ -12,6 +12,7 @@ from osmia_broker.addresses import without_password
 from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, spelt, with_session
+from osmia_broker.setting_values import size_text
 
 app = typer.Typer(add_completion=False, help="The settings of the broker: show, schema.", no_args_is_help=True)
 
@@ -33,7 +34,9 @@ def show(
         settings = config.explained({}, file=config_file)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
-    rows = [{"name": name, "value": _plain(_open(name, value)), "source": source} for name, value, source in settings]
+    rows = [
+        {"name": name, "value": typed(name, _open(name, value)), "source": source} for name, value, source in settings
+    ]
     session.list(rows, COLUMNS, empty="")
 
 
@@ -45,8 +48,8 @@ def schema(session: Session) -> None:  # noqa: ARG001 - it has the options of ev
     Example: osmia config schema > osmia.schema.json
     """
     properties = {
-        name: {"description": config.about(name), "default": _plain(one.default), **_kind(name, one.default)}
-        for name, one in config.NAMES.items()
+        name: {"description": config.about(name), "default": typed(name, one.default), **_kind(name, one.default)}
+        for name, one in config.GIVEN.items()
     }
     document = {
         "$schema": DRAFT,
@@ -75,7 +78,10 @@ def _open(name: str, value: object) -> object:
     return without_password(value) if isinstance(value, str) and "://" in value else "(hidden)"
 
 
-def _plain(value: object) -> object:
+def typed(name: str, value: object) -> object:
+    """Return a value of the setting *name* as a person would type it."""
     if isinstance(value, timedelta):
         return spelt(value)
+    if config.is_size(name) and isinstance(value, int):
+        return size_text(value)
     return str(value) if isinstance(value, Path) else value

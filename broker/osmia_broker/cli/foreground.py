@@ -21,7 +21,7 @@ MIB = 1024**2
 FILE = "config"  #: the one option that is no setting
 #: Settings that are no options. A secret would stand in the list of processes; tests alone pin the clock; `osmia backup` uses the directory.
 WITHOUT_OPTION = frozenset({"oidc_client_secret", "clock_control", "backup_dir"})
-OPTIONS = {"--" + name.replace("_", "-"): name for name in config.NAMES if name not in WITHOUT_OPTION}
+OPTIONS = {"--" + name.replace("_", "-"): name for name in config.GIVEN if name not in WITHOUT_OPTION}
 SWITCHES = frozenset(
     name for name, one in config.NAMES.items() if isinstance(one.default, bool)
 )  #: options without a value

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from osmia_broker import ports
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.config import DOORS, ConfigError, Settings
+from osmia_broker.config import DOORS, Settings
 from osmia_broker.open_tracing import is_installed
 from osmia_broker.state.partitioning import COUNT_FILE
 
@@ -121,16 +121,12 @@ def refuse_unusable_access(settings: Settings) -> None:
     from osmia_broker.tls import TlsError, TlsFiles
 
     try:
-        if settings.oidc_client_secret_file is not None:
-            from osmia_broker.auth.access import client_secret
-
-            client_secret(settings)
         if settings.tls_cert is not None and settings.tls_key is not None:
             TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca).load()
         users = users_file.read(settings.users_path) if settings.auth == "basic" else None
     except TlsError as error:
         raise usage(f"{error}.", "the files that tls_cert, tls_key and tls_client_ca name (PEM)") from error
-    except (users_file.UsersFileError, ConfigError) as error:
+    except users_file.UsersFileError as error:
         raise usage(f"{error}.") from error
     if users == {}:
         where = f" --data-dir {settings.data_dir}" if settings.users_file is None else f" --file {settings.users_file}"
