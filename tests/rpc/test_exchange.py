@@ -327,11 +327,21 @@ def test_a_deadline_is_read_in_its_unit(text: str, seconds: float):
     assert timeout_s(text.encode()) == pytest.approx(seconds)
 
 
-async def test_an_answered_call_leaves_no_timer(peer: Peer):
-    id = peer.call(more=[("grpc-timeout", "1H")])
-    exchange = peer.connection.streams[id]
-    assert (await peer.answer(id)).status == 0
-    assert exchange._timer.cancelled()  # type: ignore[attr-defined]
+@pytest.mark.parametrize("path", ["/t.T/Echo", "/t.T/Refuse"])
+async def test_an_answered_call_has_no_deadline_to_miss(peer: Peer, path: str):
+    id = peer.call(path, more=[("grpc-timeout", "1H")])
+    deadlines = peer.connection.streams[id]._service.deadlines  # type: ignore[attr-defined]
+    assert len(deadlines) == 1
+    await peer.answer(id)
+    assert len(deadlines) == 0
+
+
+async def test_a_call_that_is_cancelled_has_no_deadline_to_miss(peer: Peer):
+    id = peer.call("/t.T/Hold", more=[("grpc-timeout", "1H")])
+    deadlines = peer.connection.streams[id]._service.deadlines  # type: ignore[attr-defined]
+    peer.send(frames.rst_stream(id, frames.CANCEL))
+    await peer.settled()
+    assert len(deadlines) == 0
 
 
 # --- metadata and texts

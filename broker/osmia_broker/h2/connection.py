@@ -81,8 +81,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the peer."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's are none by their class
-        self._loop = asyncio.get_running_loop()
-        self.outbox = Outbox(transport, self._loop, self._patience)
+        self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(transport, self.loop, self._patience)
         site = self._site
         if not site.admit(self):
             self.cut()
@@ -466,8 +466,8 @@ class Connection(asyncio.Protocol):
                 self._close_soon()
 
     def _close_soon(self) -> None:
-        self._loop.call_soon(self.outbox.flush)
-        self._loop.call_later(LINGER_S, self._transport.close)
+        self.loop.call_soon(self.outbox.flush)
+        self.loop.call_later(LINGER_S, self._transport.close)
 
     def cut(self) -> None:
         """Close now."""

@@ -203,7 +203,7 @@ class Stream:
     async def drained(self) -> None:
         """Wait until content can be sent."""
         while not self.is_drained:
-            self._drained = asyncio.get_running_loop().create_future()
+            self._drained = self._connection.loop.create_future()
             if not self._unsent:
                 self._connection.wake_when_writable(self._drained)
             await self._drained

@@ -6,9 +6,10 @@ from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Iterable
 
+from osmia_broker.h2.request import PSEUDO
 from osmia_broker.rpc.face import Metadata, Refusal
 
-OWN = frozenset((b"te", b"content-type", b"content-length", b"grpc-timeout", b"grpc-encoding", b"grpc-accept-encoding"))
+OWN = PSEUDO | {b"te", b"content-type", b"content-length", b"grpc-timeout", b"grpc-encoding", b"grpc-accept-encoding"}
 # These belong to the protocol; all other fields are metadata.
 BINARY = b"-bin"
 WINDOW_BITS = {b"gzip": 31, b"deflate": 15}  # zlib's own numbers for the two formats
@@ -23,7 +24,7 @@ def metadata(fields: Iterable[tuple[bytes, bytes, int]]) -> Metadata:
     """Return what a caller sent beside the message. A value that is not what its name promises is left out."""
     found: list[tuple[str, str | bytes]] = []
     for name, value, _ in fields:
-        if name.startswith(b":") or name in OWN:
+        if name in OWN:
             continue
         text = name.decode("ascii")
         if name.endswith(BINARY):

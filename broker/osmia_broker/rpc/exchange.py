@@ -12,6 +12,7 @@ from osmia_broker.h2.frames import CANCEL
 from osmia_broker.h2.hpack import Field, encode
 from osmia_broker.h2.request import content_length, head
 from osmia_broker.h2.stream import prepared
+from osmia_broker.rpc.deadlines import Deadlines
 from osmia_broker.rpc.encoding import escaped, metadata, timeout_s, too_large, unpacked, written
 from osmia_broker.rpc.face import STATUSES, Call, Metadata, Refusal, Rpc, Shape
 
@@ -32,6 +33,7 @@ class Service:
     def __init__(self, rpcs: Mapping[str, Rpc], message_bytes_max: int) -> None:
         self.rpcs = {path.encode(): rpc for path, rpc in rpcs.items()}
         self.message_bytes_max = message_bytes_max
+        self.deadlines = Deadlines()
         self.cancelled: set[asyncio.Task[None]] = (
             set()
         )  # answers that have not ended yet; the loop alone would forget them
@@ -41,6 +43,7 @@ class Exchange(Stream):
     """One call. It is the `Call` that its answer sees."""
 
     __slots__ = (
+        "_deadline_s",
         "_encoding",
         "_fields",
         "_has_begun",
@@ -52,7 +55,6 @@ class Exchange(Stream):
         "_refused_by_http",
         "_rpc",
         "_service",
-        "_timer",
         "_unread",
         "_unwritten",
         "_wake",
@@ -75,7 +77,7 @@ class Exchange(Stream):
         self._is_admitted = True
         self._unread = 0  # octets that arrived before the call was admitted
         self.task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline_s = 0.0  # by the loop's clock; 0 if the call has none
         self._has_begun = False  # the answer
         self._write = 0  # of the outbox, with the last message of a stream
         self._unwritten = 0  # messages of this stream in it
@@ -88,9 +90,9 @@ class Exchange(Stream):
 
     def time_remaining(self) -> float | None:
         """Return the seconds until the deadline of the call; None if it has none."""
-        if self._timer is None:
+        if not self._deadline_s:
             return None
-        return max(self._timer.when() - asyncio.get_running_loop().time(), 0)
+        return max(self._deadline_s - self._connection.loop.time(), 0)
 
     # --- the request
 
@@ -121,7 +123,9 @@ class Exchange(Stream):
             raise Refusal("UNIMPLEMENTED", "Expected a method that this server has, but found another")
         timeout = found.get(b"grpc-timeout")
         if timeout is not None:
-            self._timer = asyncio.get_running_loop().call_later(timeout_s(timeout), self._miss_deadline)
+            loop = self._connection.loop
+            self._deadline_s = loop.time() + timeout_s(timeout)
+            self._service.deadlines.add(self, self._deadline_s, loop)
         encoding = found.get(b"grpc-encoding")
         if encoding is not None:
             self._encoding = encoding
@@ -271,7 +275,9 @@ class Exchange(Stream):
     # --- the answer
 
     def _start(self, answering: Coroutine[Any, Any, None]) -> None:
-        self.task = asyncio.get_running_loop().create_task(answering)
+        assert self._rpc is not None, "its head has been read"
+        loop, name = self._connection.loop, self._rpc.path  # without a name one is made up, which costs more
+        self.task = asyncio.Task(answering, loop=loop, name=name)
 
     async def _admit(self, rpc: Rpc, admit: Callable[[Call], Awaitable[Call]]) -> None:
         """Answer a call that *admit* may refuse, while its message arrives."""
@@ -346,8 +352,8 @@ class Exchange(Stream):
 
     def end(self) -> None:
         """Note that the answer is complete."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline_s:
+            self._service.deadlines.remove(self, self._deadline_s)
         super().end()
 
     def give_up(self) -> None:
@@ -358,8 +364,8 @@ class Exchange(Stream):
 
     def lost(self) -> None:
         """Cancel the answer: nobody waits for it."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline_s:
+            self._service.deadlines.remove(self, self._deadline_s)
         task = self.task
         if task is not None and not task.done():
             task.cancel()
@@ -367,7 +373,7 @@ class Exchange(Stream):
             cancelled.add(task)
             task.add_done_callback(cancelled.discard)
 
-    def _miss_deadline(self) -> None:
+    def miss_deadline(self) -> None:
         """Answer that time is over, and cancel what has been begun."""
         if self.is_stuck:
             self.reset(CANCEL)
