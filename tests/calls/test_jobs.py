@@ -352,6 +352,21 @@ async def test_the_timer_of_a_write_dies_with_that_write(it: Fixture, monkeypatc
         assert it.partition.given_back == []
 
 
+async def test_a_write_that_takes_too_long_is_seen_behind_one_that_did_not(
+    it: Fixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 0)
+    with it.stream() as stream:
+        it.partition.offer(1, 2, 3)
+        it.partition.answer()
+        await anext(stream)
+        monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 0.002)
+        await anext(stream)
+        while not it.partition.given_back:
+            await asyncio.sleep(0)
+        assert (it.partition.given_back, stream.room) == ([3], 0)
+
+
 async def test_a_stalled_stream_that_is_read_again_takes_jobs_again(it: Fixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jobs_module, "STREAM_STALL_S", 0)
     with it.stream() as stream:

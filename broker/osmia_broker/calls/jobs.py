@@ -115,7 +115,9 @@ class JobStream:
         self._handed: deque[Held] = deque(maxlen=STREAM_JOBS)  # to the door, the last ones
         self._is_writing = False  # the last of them
         self._undelivered = undelivered
-        self._stall: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._begun_s = 0.0  # when the write began, by the loop's clock
+        self._watch: asyncio.TimerHandle | None = None  # one for many writes
         self._is_stalled = False
         self._is_closed = False
         self._failure: OsmiaError | None = None
@@ -132,7 +134,8 @@ class JobStream:
         self._dispatcher.close(self)
         undelivered = max(self._undelivered(), int(self._is_writing))
         handed = list(self._handed)
-        self._written()
+        if self._watch is not None:
+            self._watch.cancel()
         self._dispatcher.give_back_held([*handed[max(len(handed) - undelivered, 0) :], *map(_held, self._jobs)])
         self._jobs.clear()
 
@@ -146,7 +149,7 @@ class JobStream:
             OsmiaError: the broker has ended the stream.
 
         """
-        self._written()
+        self._is_writing = False
         if self._is_stalled:
             self._is_stalled = False
             self._dispatcher.join_turn(self)
@@ -158,7 +161,9 @@ class JobStream:
         job = self._jobs.popleft()
         self._handed.append(_held(job))
         self._is_writing = True
-        self._stall = asyncio.get_running_loop().call_later(STREAM_STALL_S, self._client_does_not_read)
+        self._begun_s = self._loop.time()
+        if self._watch is None:
+            self._watch = self._loop.call_later(STREAM_STALL_S, self._look)
         self._dispatcher.join_turn(self)
         return job
 
@@ -188,16 +193,19 @@ class JobStream:
         self._failure = failure
         self._wake.set()
 
-    def _written(self) -> None:
-        """End the write of the last job, whether it succeeded or not."""
-        self._is_writing = False
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+    def _look(self) -> None:
+        """See whether a write takes too long. Most end at once, so the timer of the first serves many."""
+        self._watch = None
+        if not self._is_writing:
+            return
+        left_s = self._begun_s + STREAM_STALL_S - self._loop.time()
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._look)
+        else:
+            self._client_does_not_read()
 
     def _client_does_not_read(self) -> None:
         """Give back the jobs behind a write that takes too long. The stream takes no more jobs until that write ends."""
-        self._stall = None
         self._is_stalled = True
         self._dispatcher.give_back(self._jobs)
         self._jobs.clear()

@@ -13,48 +13,49 @@ LISTENER_UNSPECIFIED = gateway.ActivatedJob.ListenerEventType.Value("UNSPECIFIED
 
 def job(activated: ActivatedJob) -> gateway.ActivatedJob:
     """Translate a job for its worker. Ordinary jobs have no listener event, and zero would mean ASSIGNING."""
-    return gateway.ActivatedJob(
-        key=activated.key,
-        type=activated.type,
-        processInstanceKey=activated.process_instance_key,
-        bpmnProcessId=activated.bpmn_process_id,
-        processDefinitionVersion=activated.process_definition_version,
-        processDefinitionKey=activated.process_definition_key,
-        elementId=activated.element_id,
-        elementInstanceKey=activated.element_instance_key,
-        customHeaders=activated.headers,
-        worker=activated.worker,
-        retries=min(max(activated.retries, INT32.start), INT32.stop - 1),  # no row may spoil the answer for the others
-        deadline=activated.deadline_ms,
-        variables=activated.variables,
-        tenantId=DEFAULT_TENANT,
-        listenerEventType=_LISTENER_EVENTS.get(activated.listener_event, LISTENER_UNSPECIFIED),
-        kind=_KINDS[activated.kind],
-        tags=activated.tags,
-        businessId=activated.business_id or None,
-        userTask=_user_task(activated),
-        priority=activated.priority,
-        jobLeaseToken=activated.lease_token or None,
-    )
-
-
-def _user_task(activated: ActivatedJob) -> gateway.UserTaskProperties | None:
-    """Return what a task listener sees of its task."""
+    message = gateway.ActivatedJob()  # field by field: this is done for each job, and takes half the time of arguments
+    message.key = activated.key
+    message.type = activated.type
+    message.processInstanceKey = activated.process_instance_key
+    message.bpmnProcessId = activated.bpmn_process_id
+    message.processDefinitionVersion = activated.process_definition_version
+    message.processDefinitionKey = activated.process_definition_key
+    message.elementId = activated.element_id
+    message.elementInstanceKey = activated.element_instance_key
+    message.customHeaders = activated.headers
+    message.worker = activated.worker
+    message.retries = min(max(activated.retries, INT32.start), INT32.stop - 1)  # no row may spoil it for the others
+    message.deadline = activated.deadline_ms
+    message.variables = activated.variables
+    message.tenantId = DEFAULT_TENANT
+    message.listenerEventType = _LISTENER_EVENTS.get(activated.listener_event, LISTENER_UNSPECIFIED)
+    message.kind = _KINDS[activated.kind]
+    message.priority = activated.priority
+    if activated.tags:
+        message.tags.extend(activated.tags)
+    if activated.business_id:
+        message.businessId = activated.business_id
+    if activated.lease_token:
+        message.jobLeaseToken = activated.lease_token
     seen = listened_task(activated)
-    return None if seen is None else gateway.UserTaskProperties(**seen)
+    if seen is not None:
+        message.userTask.CopyFrom(gateway.UserTaskProperties(**seen))
+    return message
 
 
 def created(answer: Created) -> gateway.CreateProcessInstanceResponse:
     """Translate a new process instance."""
-    return gateway.CreateProcessInstanceResponse(
-        processDefinitionKey=answer.process_definition_key,
-        bpmnProcessId=answer.bpmn_process_id,
-        version=answer.version,
-        processInstanceKey=answer.process_instance_key,
-        tenantId=DEFAULT_TENANT,
-        tags=answer.tags,
-        businessId=answer.business_id or None,
-    )
+    message = gateway.CreateProcessInstanceResponse()
+    message.processDefinitionKey = answer.process_definition_key
+    message.bpmnProcessId = answer.bpmn_process_id
+    message.version = answer.version
+    message.processInstanceKey = answer.process_instance_key
+    message.tenantId = DEFAULT_TENANT
+    if answer.tags:
+        message.tags.extend(answer.tags)
+    if answer.business_id:
+        message.businessId = answer.business_id
+    return message
 
 
 def created_with_result(answer: Created, variables: str) -> gateway.CreateProcessInstanceWithResultResponse:
