@@ -1,5 +1,6 @@
 """Signing in at a provider with a browser: there, back, and what must not work."""
 
+import errno
 from base64 import b64encode
 from urllib.parse import quote
 
@@ -16,15 +17,15 @@ from tests.auth.provider import CLIENT, SECRET
 BACK = "http://127.0.0.1:8080/login/callback"
 
 
-def flow_of(provider, time, secret: str = SECRET) -> CodeFlow:
+def flow_of(provider, time, directory, secret: str = SECRET) -> CodeFlow:
     asked = Provider(provider.issuer, now_s=time)
     tokens = Tokens(asked, ClaimNames("preferred_username", "groups"), now_s=time)
-    return CodeFlow(asked, tokens, Client(CLIENT, secret), Signer(b"k" * 32), now_s=time)
+    return CodeFlow(asked, tokens, Client(CLIENT, secret), Signer(b"k" * 32), directory / "used.json", now_s=time)
 
 
 @pytest.fixture
-def flow(provider, time) -> CodeFlow:
-    return flow_of(provider, time)
+def flow(provider, time, tmp_path) -> CodeFlow:
+    return flow_of(provider, time, tmp_path)
 
 
 async def test_a_person_signs_in_at_the_provider(flow, provider, time):
@@ -44,8 +45,8 @@ async def test_the_secret_is_sent_to_the_provider_as_it_asks(flow, provider, tim
     assert SECRET not in sent.values()
 
 
-async def test_a_client_without_a_secret_proves_itself_by_pkce_alone(provider, time):
-    flow = flow_of(provider, time, secret="")
+async def test_a_client_without_a_secret_proves_itself_by_pkce_alone(provider, time, tmp_path):
+    flow = flow_of(provider, time, tmp_path, secret="")
     begun = await flow.start(BACK, "/")
     assert await flow.finish(provider.agree(begun.url, time()), begun.ticket)
     assert provider.redeemed[0]["authorization"] == ""
@@ -65,6 +66,35 @@ async def test_what_the_provider_sent_back_works_once(flow, provider, time):
     with pytest.raises(Unauthenticated, match="begin again"):
         await flow.finish(back, begun.ticket)
     assert len(provider.redeemed) == 1
+
+
+async def test_what_works_once_works_in_no_other_process_again(flow, provider, time, tmp_path):
+    other = flow_of(provider, time, tmp_path)
+    begun = await other.start(BACK, "/")
+    await flow.finish(provider.agree(begun.url, time()), begun.ticket)
+    with pytest.raises(Unauthenticated, match="begin again"):
+        await other.finish(provider.agree(begun.url, time()), begun.ticket)
+    assert len(provider.redeemed) == 1
+
+
+async def test_a_ticket_of_a_sign_in_that_failed_costs_no_write(flow, provider, time, tmp_path):
+    begun = await flow.start(BACK, "/")
+    with pytest.raises(Unauthenticated):
+        await flow.finish(provider.agree(begun.url, time(), nonce="another"), begun.ticket)
+    assert not (tmp_path / "used.json").exists()
+
+
+async def test_a_person_signs_in_although_the_disk_is_full_and_once(flow, provider, time, monkeypatch, caplog):
+    def full(_file, _content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("osmia_broker.private_files.replace", full)
+    begun = await flow.start(BACK, "/")
+    back = provider.agree(begun.url, time())
+    assert await flow.finish(back, begun.ticket)
+    assert "a used sign-in cannot be stored" in caplog.text
+    with pytest.raises(Unauthenticated, match="begin again"):
+        await flow.finish(back, begun.ticket)
 
 
 async def test_a_browser_cannot_finish_what_another_one_has_begun(flow, provider, time):

@@ -1,6 +1,7 @@
 """Sessions of a browser: how long they hold, what ends them, and cookies that nobody may change."""
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 
 import pytest
@@ -65,6 +66,22 @@ def test_signing_out_ends_one_session_also_after_a_restart(kept, tmp_path, users
         assert one.user(second)
 
 
+def test_signing_out_in_one_process_ends_the_session_in_all(kept, tmp_path, users_path, time):
+    other = sessions(tmp_path, users_path, time)
+    first, second, third = (kept.begin(User("anna")) for _ in range(3))
+    kept.end(first)
+    other.end(second)  # and does not lose the first
+    for one in (kept, other, sessions(tmp_path, users_path, time)):
+        assert [bool(one.user(cookie)) for cookie in (first, second, third)] == [False, False, True]
+
+
+def test_a_damaged_file_of_ended_sessions_brings_none_back(kept, tmp_path):
+    cookie = kept.begin(User("anna"))
+    kept.end(cookie)
+    (tmp_path / "ended.json").write_text("{")
+    assert kept.user(cookie) is None
+
+
 def test_ended_sessions_are_forgotten_when_they_would_have_expired(kept, tmp_path, time):
     kept.end(kept.begin(User("anna")))
     time.s += SESSION_S
@@ -122,6 +139,11 @@ def test_the_key_stays_and_is_for_its_owner_alone(tmp_path):
     key = read_or_make_key(tmp_path)
     assert read_or_make_key(tmp_path) == key
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_processes_that_start_together_have_the_same_key(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(read_or_make_key, [tmp_path] * 8))) == 1
 
 
 @pytest.mark.parametrize(

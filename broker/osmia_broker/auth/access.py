@@ -63,7 +63,7 @@ def open_access(settings: Settings) -> Access | None:
 
 def _with_provider(settings: Settings, signer: Signer, sessions: Sessions) -> Access:
     # Only brokers with a provider load these: urllib and the library of the tokens.
-    from osmia_broker.auth.code_flow import CodeFlow
+    from osmia_broker.auth.code_flow import USED_FILE, CodeFlow
     from osmia_broker.auth.provider import Client, Provider
     from osmia_broker.auth.tokens import ClaimNames, TokenGuard, Tokens
 
@@ -72,5 +72,6 @@ def _with_provider(settings: Settings, signer: Signer, sessions: Sessions) -> Ac
     audiences = tuple(one.strip() for one in settings.oidc_audience.split(",") if one.strip())
     flow = None
     if settings.oidc_client_id:
-        flow = CodeFlow(provider, tokens, Client(settings.oidc_client_id, settings.oidc_client_secret), signer)
+        client = Client(settings.oidc_client_id, settings.oidc_client_secret)
+        flow = CodeFlow(provider, tokens, client, signer, settings.data_dir / USED_FILE)
     return Access(TokenGuard(tokens, audiences), sessions, provider=provider, flow=flow)

@@ -6,10 +6,12 @@ browser that has the ticket.
 
 import hashlib
 import hmac
+import logging
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from secrets import token_urlsafe
 from urllib.parse import urlencode, urlsplit
 
@@ -18,14 +20,17 @@ import msgspec
 from osmia_broker.auth.provider import Client, Provider
 from osmia_broker.auth.sessions import TICKET_S
 from osmia_broker.auth.signing import Signer
+from osmia_broker.auth.spent import SpentIds
 from osmia_broker.auth.tokens import Tokens
 from osmia_broker.auth.user import User
 from osmia_broker.errors import Unauthenticated
 
-FINISHED_MAX = 10_000
+USED_FILE = "osmia.used-sign-ins.json"  # in the data directory: tickets that somebody has signed in with
 PURPOSE = "sign-in"
 SCOPE = "openid profile email"
 RETRY = "Expected the sign-in that this browser has begun, but found another; begin again"
+
+log = logging.getLogger(__name__)
 
 
 class _Ticket(msgspec.Struct, frozen=True):
@@ -62,6 +67,7 @@ class CodeFlow:
         tokens: Tokens,
         client: Client,
         signer: Signer,
+        used: Path,
         *,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -70,7 +76,7 @@ class CodeFlow:
         self._client = client
         self._signer = signer
         self._now_s = now_s
-        self._finished: dict[str, int] = {}  # states that were used, until their tickets expire
+        self._used = SpentIds(used, now_s)
 
     async def start(self, redirect_uri: str, return_to: str) -> Begun:
         """Begin a sign-in. The provider sends the browser to *redirect_uri*, and it shall end at the page *return_to*.
@@ -107,7 +113,8 @@ class CodeFlow:
         begun = self._opened(ticket)
         if begun is None or not hmac.compare_digest(query.get("state", "").encode(), begun.state.encode()):
             raise Unauthenticated(RETRY)
-        self._use_once(begun)
+        if begun.state in self._used:
+            raise Unauthenticated(RETRY)
         if query.get("iss", self._provider.issuer) != self._provider.issuer:  # RFC 9207
             raise Unauthenticated(RETRY)
         if not query.get("code"):
@@ -122,6 +129,7 @@ class CodeFlow:
         claims = await self._tokens.claims(await self._provider.redeem(form, self._client), (self._client.id,))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
             raise Unauthenticated(RETRY)
+        self._use_once(begun)
         return Finished(self._tokens.person(claims), begun.return_to)
 
     def _opened(self, ticket: str) -> _Ticket | None:
@@ -135,14 +143,14 @@ class CodeFlow:
         return begun if self._now_s() < begun.expires_s else None
 
     def _use_once(self, ticket: _Ticket) -> None:
-        """Refuse a ticket that was used before."""
-        now_s = self._now_s()
-        if ticket.state in self._finished:
+        """Refuse a ticket that somebody has signed in with, in this process or another. Only a person who has signed in costs a write."""
+        try:
+            is_first = self._used.add(ticket.state, ticket.expires_s)
+        except OSError as error:
+            log.warning("a used sign-in cannot be stored", extra={"error": str(error)})
+            return
+        if not is_first:
             raise Unauthenticated(RETRY)
-        self._finished = {state: expires_s for state, expires_s in self._finished.items() if expires_s > now_s}
-        if len(self._finished) >= FINISHED_MAX:
-            self._finished.pop(next(iter(self._finished)))
-        self._finished[ticket.state] = ticket.expires_s
 
 
 def own_page(path: str) -> str:

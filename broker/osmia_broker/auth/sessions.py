@@ -13,8 +13,8 @@ from secrets import token_urlsafe
 
 import msgspec
 
-from osmia_broker import private_files
 from osmia_broker.auth.signing import Signer
+from osmia_broker.auth.spent import SpentIds
 from osmia_broker.auth.user import User
 from osmia_broker.auth.users_file import StoredUser, UsersFile
 from osmia_broker.errors import Unauthenticated
@@ -47,8 +47,7 @@ class Sessions:
         self._users = users
         self._purpose = PROVIDER_PURPOSE if users is None else PURPOSE
         self._now_s = now_s
-        self._file = ended
-        self._ended = _read(ended)
+        self._ended = SpentIds(ended, now_s)
 
     def begin(self, user: User) -> str:
         """Return the cookie of a new session of *user*, who has just proved to be that.
@@ -82,14 +81,11 @@ class Sessions:
         """End a session before it expires. An unknown one is passed over.
 
         Raises:
-            OSError: the end cannot be stored; the session has ended until the next start.
+            OSError: the end cannot be stored; the session has ended for this process until the next start.
         """
         session = self._session(cookie)
         if session is not None:
-            now_s = self._now_s()
-            self._ended = {id: expires_s for id, expires_s in self._ended.items() if expires_s > now_s}
-            self._ended[session.id] = session.expires_s
-            private_files.replace(self._file, msgspec.json.encode(self._ended) + b"\n")
+            self._ended.add(session.id, session.expires_s)
 
     def _session(self, cookie: str) -> _Session | None:
         content = self._signer.open(self._purpose, cookie)
@@ -109,10 +105,3 @@ class Sessions:
 def _digest(stored: StoredUser) -> str:
     """Return a digest of the password's hash: a session ends with the password that it was begun with."""
     return hashlib.sha256(stored.password.encode()).hexdigest()[:32]
-
-
-def _read(file: Path) -> dict[str, int]:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, int])
-    except (OSError, msgspec.DecodeError):
-        return {}

@@ -49,7 +49,9 @@ def read_or_make_key(data_dir: Path) -> bytes:
     """
     file = data_dir / KEY_FILE
     if not file.exists():
-        private_files.replace(file, token_bytes(KEY_BYTES))
+        with private_files.changing(file):
+            if not file.exists():  # still: the processes of a broker start together, and must sign with the same key
+                private_files.replace(file, token_bytes(KEY_BYTES))
     with file.open("rb") as kept:
         mode = stat.S_IMODE(os.fstat(kept.fileno()).st_mode)
         key = kept.read(KEY_BYTES + 1)

@@ -86,7 +86,7 @@ def changing(path: Path) -> Iterator[Users]:
 
 
 def _check(user: StoredUser) -> None:
-    if not is_name(user.name) or ":" in user.name:
+    if not _is_user_name(user.name):
         raise ValueError(f"the name {user.name[:80]!r}; it needs 1 to 256 printable characters without a colon")
     if not all(is_name(group) for group in user.groups):
         raise ValueError(f"a group of '{user.name}' that has no name")
@@ -99,8 +99,12 @@ def expect_name(name: str) -> None:
     Raises:
         ValueError: basic sign-in cannot carry it.
     """
-    if not is_name(name) or ":" in name:
+    if not _is_user_name(name):
         raise ValueError(f"Expected a name of 1 to 256 printable characters without a colon, but found {name[:80]!r}")
+
+
+def _is_user_name(name: str) -> bool:
+    return is_name(name) and ":" not in name  # which separates it from the password
 
 
 def _write(path: Path, users: Users) -> None:
