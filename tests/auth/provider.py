@@ -3,6 +3,7 @@
 import json
 import threading
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,7 @@ class FakeProvider:
         self.published: list[dict[str, Any]] = []  # besides
         self.document: dict[str, Any] = {}  # overrules what it says about itself
         self.status = 200
+        self.before_answer: Callable[[], object] = lambda: None
         self.asked: list[str] = []  # the paths
         self.codes: dict[str, dict[str, Any]] = {}  # by code: challenge, redirect_uri, claims
         self.redeemed: list[dict[str, str]] = []
@@ -38,6 +40,7 @@ class FakeProvider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.asked.append(self.path)
+                provider.before_answer()
                 self._say(provider.status, provider._page(self.path))
 
             def do_POST(self) -> None:

@@ -1,6 +1,8 @@
 """The tokens of a provider: which are taken, which are refused, and how keys change."""
 
+import asyncio
 import json
+import threading
 from base64 import urlsafe_b64encode
 
 import jwt
@@ -9,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from osmia_broker.auth import User
-from osmia_broker.auth.provider import KEYS_FRESH_S, PAUSE_S, Provider
+from osmia_broker.auth.provider import KEYS_FRESH_S, PAUSE_S, TIMEOUT_S, Provider
 from osmia_broker.auth.tokens import REMEMBERED_S, ClaimNames, TokenGuard, Tokens
 from osmia_broker.errors import Unauthenticated, Unavailable
 from tests.auth.conftest import FakeTime
@@ -246,3 +248,44 @@ async def test_claims_may_have_other_names_and_lie_in_objects(provider, time):
     claims = {"https://example.org/user": "eva", "realm_access": {"roles": ["boss", 7, "", "boss"]}}
     assert await door.knock(**claims) == User("eva", ("boss",))
     assert await door.knock(**{**claims, "realm_access": "boss"}) == User("eva")
+
+
+async def test_all_callers_wait_for_the_same_answer_of_a_provider_that_hangs(door):
+    def hang() -> None:
+        door.time.s += TIMEOUT_S
+        door.provider.status = 503
+
+    door.provider.before_answer = hang
+    callers = [door.knock(number=number) for number in range(50)]
+    assert {type(one) for one in await asyncio.gather(*callers, return_exceptions=True)} == {Unavailable}
+    assert len(door.provider.asked) == 1
+    with pytest.raises(Unavailable):
+        await door.knock()
+    assert len(door.provider.asked) == 1  # the pause begins with the answer
+
+
+async def test_a_provider_that_hangs_holds_up_nobody_whose_key_is_kept(door, monkeypatch):
+    monkeypatch.setattr("osmia_broker.auth.provider.PATIENCE_S", 0.01)
+    await door.knock()
+    may_answer = threading.Event()
+    door.provider.before_answer = may_answer.wait
+    door.time.s += KEYS_FRESH_S
+    stranger = asyncio.ensure_future(door.refusal(_kid="made-up"))
+    known = [await door.knock(number=number) for number in range(3)]
+    assert {one.name for one in known} == {"anna"}
+    assert not stranger.done()
+    may_answer.set()
+    assert "Expected a token signed with a key of the issuer" in await stranger
+    assert door.provider.asked.count("/realm/keys") == 2
+
+
+async def test_a_caller_who_leaves_does_not_end_the_question_of_the_others(door):
+    may_answer = threading.Event()
+    door.provider.before_answer = may_answer.wait
+    first, second = asyncio.ensure_future(door.knock()), asyncio.ensure_future(door.knock())
+    while not door.provider.asked:
+        await asyncio.sleep(0)
+    first.cancel()
+    may_answer.set()
+    assert await second == User("anna")
+    assert door.provider.asked.count("/realm/keys") == 1

@@ -1,7 +1,8 @@
 """Ask an OpenID Connect provider for its addresses, for the keys that its tokens are signed with, and for the token of a sign-in.
 
 Keys are kept for ten minutes, so a key that the provider has withdrawn is soon refused. A token with a key that is not there makes
-the broker ask again, but not more often than every ten seconds: tokens can be made up.
+the broker ask again, but not sooner than ten seconds after the last answer: tokens can be made up. All callers share one question, and
+those whose key is kept do not wait long for it: a provider that hangs holds up nobody who is known.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from osmia_broker.errors import Unauthenticated, Unavailable
 KEYS_FRESH_S = 600
 PAUSE_S = 10  # between two questions that a caller can cause
 TIMEOUT_S = 10
+PATIENCE_S = 1.0  # with a question, of a caller whose key is kept but no longer fresh
 ANSWER_BYTES_MAX = 1024**2
 
 #: The algorithms that a key of each type may have signed with. There is no "none", and none with a shared secret: a public key
@@ -70,10 +72,11 @@ class Provider:
         self._now_s = now_s
         self._document: Document | None = None
         self._keys: dict[str, Key] = {}
-        self._asked_s = float("-inf")
+        self._answered_s = float("-inf")  # when the last question ended, whatever its outcome
         self._is_fresh_until_s = float("-inf")
         self._failure = ""
-        self._asking = asyncio.Lock()
+        self._question: asyncio.Task[None] | None = None  # that has no answer yet
+        self._begun_s = 0.0  # when it was asked, by the clock of the loop
 
     async def document(self) -> Document:
         """Return the addresses.
@@ -82,7 +85,7 @@ class Provider:
             Unavailable: the provider does not answer as it must.
         """
         if self._document is None:
-            await self._refresh()
+            await self._refreshed()
         assert self._document is not None, "a refresh that returns has read it"
         return self._document
 
@@ -104,9 +107,10 @@ class Provider:
             Unauthenticated: there is no such key.
             Unavailable: the provider does not answer as it must.
         """
-        if self._now_s() >= self._is_fresh_until_s or (self._found(id) is None and self._may_ask()):
-            await self._refresh()
         found = self._found(id)
+        if found is None or self._now_s() >= self._is_fresh_until_s:
+            await self._refreshed(None if found is None else PATIENCE_S)
+            found = self._found(id)
         if found is None:
             named = (
                 "a token with the id of one of several keys" if not id else "a token signed with a key of the issuer"
@@ -142,28 +146,40 @@ class Provider:
             return self._keys.get(id)
         return next(iter(self._keys.values())) if len(self._keys) == 1 else None
 
-    def _may_ask(self) -> bool:
-        return self._now_s() >= self._asked_s + PAUSE_S
+    async def _refreshed(self, patience_s: float | None = None) -> None:
+        """Wait until the addresses and the keys are read, at most until *patience_s* after they were asked for.
 
-    async def _refresh(self) -> None:
+        Raises:
+            Unavailable: there are none, and the provider does not answer, or has not within the last ten seconds.
+        """
+        if self._question is None and self._now_s() >= self._answered_s + PAUSE_S:
+            loop = asyncio.get_running_loop()
+            self._begun_s = loop.time()
+            self._question = loop.create_task(self._ask())
+        question = self._question
+        if question is not None:
+            waited_s = asyncio.get_running_loop().time() - self._begun_s
+            left_s = None if patience_s is None else max(patience_s - waited_s, 0)
+            await asyncio.wait({question}, timeout=left_s)  # a caller who leaves does not end it for the others
+            if question.done():
+                question.result()
+        if self._failure and not self._keys:
+            raise Unavailable(
+                f"Expected the keys of the issuer {self.issuer}, but they cannot be read: {self._failure}"
+            )
+
+    async def _ask(self) -> None:
         """Read the addresses and the keys. If that fails, keys that were read before stay."""
-        asked_s = self._asked_s
-        async with self._asking:
-            if asked_s != self._asked_s and not self._failure:
-                return  # another caller has just done it
-            if self._may_ask():
-                self._asked_s = self._now_s()
-                try:
-                    self._document, self._keys = await asyncio.to_thread(self._read)
-                except (OSError, ValueError, http.client.HTTPException, msgspec.DecodeError) as error:
-                    self._failure = _words(error)
-                else:
-                    self._failure = ""
-                    self._is_fresh_until_s = self._asked_s + KEYS_FRESH_S
-            if self._failure and not self._keys:
-                raise Unavailable(
-                    f"Expected the keys of the issuer {self.issuer}, but they cannot be read: {self._failure}"
-                )
+        try:
+            self._document, self._keys = await asyncio.to_thread(self._read)
+        except (OSError, ValueError, http.client.HTTPException, msgspec.DecodeError) as error:
+            self._failure = _words(error)
+        else:
+            self._failure = ""
+            self._is_fresh_until_s = self._now_s() + KEYS_FRESH_S
+        finally:
+            self._answered_s = self._now_s()
+            self._question = None
 
     def _read(self) -> tuple[Document, dict[str, Key]]:
         """Ask for the document, then for the keys. Runs in a thread, and loads the library of the tokens there."""
