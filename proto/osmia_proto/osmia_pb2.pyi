@@ -1860,21 +1860,27 @@ class FollowEventsResponse(_message.Message):
 
     EVENTS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    BEGINNINGS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """All events of the partition up to this position are told. It grows also while the filter lets nothing through."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """In the order of their positions."""
 
+    @_builtins.property
+    def beginnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """In the first response: where the stream begins, for each partition. Who keeps these, and then the newest position of each, can go on later."""
+
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
         position: _builtins.int = ...,
+        beginnings: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beginnings", b"beginnings", "events", b"events", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -81,7 +81,7 @@ async def test_a_reader_that_gives_up_waiting_can_ask_again(client: osmia.Client
     async with client.events(bpmn_process_id=unique, kinds=["USER_TASK"]) as stream:
         for _ in range(2):
             waiting = asyncio.ensure_future(anext(stream))
-            while stream._through is None:
+            while not stream._through:
                 await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)

@@ -349,6 +349,29 @@ async def test_the_events_of_all_partitions_are_followed_and_gone_on_with(tmp_pa
         assert told == {*later}
 
 
+async def test_a_stream_of_the_sdk_comes_back_over_all_partitions(tmp_path: Path):
+    with running_broker(tmp_path, partitions=3, event_log="always") as broker:
+        port = int(broker.address.rpartition(":")[2])
+        await asyncio.to_thread(deploy, broker.client, "process")
+        async with osmia.Client(broker.address) as client:
+            stream = client.events(kinds=["PROCESS_INSTANCE"])
+            asking = asyncio.ensure_future(anext(stream))
+            while len(stream._through) < 3:
+                await asyncio.sleep(0)
+            assert stream.position is None
+            keys = await asyncio.to_thread(started, broker.client, "process", 4)
+            seen = [(await asking).key, (await anext(stream)).key]
+            positions = stream.positions
+            assert [*map(partition_of_key, positions)] == [1, 2, 3]
+            await asyncio.to_thread(broker.restart, grpc_port=port)
+            keys += await asyncio.to_thread(started, broker.client, "process", 3)
+            rest = [(await anext(stream)).key for _ in range(5)]
+            await stream.aclose()
+            assert sorted([*seen, *rest]) == sorted(keys)
+            again = [one.key async for one in client.events(kinds=["PROCESS_INSTANCE"], after=positions, follow=False)]
+            assert sorted(again) == sorted(rest)
+
+
 @pytest.mark.parametrize(
     ("after", "text"),
     [

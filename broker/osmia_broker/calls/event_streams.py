@@ -43,6 +43,11 @@ class EventStreams:
         """
         return await asyncio.gather(*(one.state() for one in self._streams))
 
+    @property
+    def partitions(self) -> int:
+        """How many there are."""
+        return len(self._streams)
+
     def follow(
         self,
         wanted: EventFilter,
@@ -52,6 +57,8 @@ class EventStreams:
         until_now: bool = False,
     ) -> AsyncGenerator[Slice, None]:
         """Yield the events after the positions *after*, as `EventStream.follow` does; none: from now on.
+
+        The first slices, one for each partition in their order, are empty: the positions at which their events begin.
 
         Raises:
             InvalidArgument: there is not one position for each partition.
@@ -90,8 +97,11 @@ class EventStreams:
 async def _together(streams: Sequence[AsyncGenerator[Slice, None]]) -> AsyncGenerator[Slice, None]:
     """Yield what any of *streams* has, until all have ended. A reader who is slow holds all of them up, as one stream would be."""
     told: Told = asyncio.Queue(1)
-    tasks = [asyncio.ensure_future(_tell(one, told)) for one in streams]
+    tasks: list[asyncio.Task[None]] = []
     try:
+        for one in await asyncio.gather(*(anext(stream) for stream in streams)):
+            yield one
+        tasks += [asyncio.ensure_future(_tell(one, told)) for one in streams]
         running = len(tasks)
         while running:
             found = await told.get()
@@ -105,6 +115,7 @@ async def _together(streams: Sequence[AsyncGenerator[Slice, None]]) -> AsyncGene
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(one.aclose() for one in streams), return_exceptions=True)
 
 
 async def _tell(stream: AsyncGenerator[Slice, None], told: Told) -> None:

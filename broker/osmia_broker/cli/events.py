@@ -41,8 +41,14 @@ def events(
     process: Process = "",
     instance: Instance = 0,
     after: Annotated[
-        int | None,
-        typer.Option(metavar="POSITION", min=0, max=INT64_MAX, help="Begin behind this position.", show_default=False),
+        list[int] | None,
+        typer.Option(
+            metavar="POSITION",
+            min=0,
+            max=INT64_MAX,
+            help="Begin behind this position; repeated for each partition of the broker.",
+            show_default=False,
+        ),
     ] = None,
     since: Annotated[
         str,
@@ -73,7 +79,7 @@ def events(
             bpmn_process_id=process,
             process_instance_key=instance,
             after=after,
-            from_oldest=after is None and (not follow or bool(since)),
+            from_oldest=not after and (not follow or bool(since)),
             follow=follow,
         )
         try:

@@ -31,6 +31,11 @@ class Events:
             wanted, after=_after(request), from_oldest=request.from_oldest, until_now=request.until_now
         )
         try:
+            firsts = [await anext(slices) for _ in range(self._stream.partitions)]
+            beginnings = [one.through for one in firsts]
+            for one in firsts:
+                yield queries.FollowEventsResponse(position=one.through, beginnings=beginnings)
+                beginnings = []
             async for one in slices:
                 yield queries.FollowEventsResponse(events=map(_event, one.events), position=one.through)
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from osmia.results import Event, EventKind, EventLog
 from osmia_proto import queries
 
 PREFIX = "EVENT_KIND_"
+PARTITION_SHIFT = 51  # the upper bits of a position name its partition
 RESUME_FIRST_MS, RESUME_MAX_MS = 100, 5_000
 _KINDS = {number: EventKind(name.removeprefix(PREFIX)) for name, number in queries.EventKind.items() if number}
 
@@ -26,21 +27,32 @@ class EventStream:
 
     `async with client.events() as stream` ends it at once when it is left; otherwise it ends when nobody holds it any longer.
 
-    `position` is the position up to which everything has been taken. A program that keeps it, and gives it as *after* when it
-    starts again, misses nothing. It grows also while the filter lets nothing through.
+    `positions` are the positions up to which everything has been taken, one for each partition of the broker. A program that keeps them, and
+    gives them as *after* when it starts again, misses nothing. They grow also while the filter lets nothing through. `position` is the only one
+    of them, if there is one partition.
     """
 
     def __init__(self, calls: "EventStreamCalls", request: queries.FollowEventsRequest) -> None:
-        self.position: int | None = request.after[0] if request.after else None
         self._calls = calls
         self._request = request
         self._responses: AsyncIterator[Any] | None = None
         self._taken: deque[Event] = deque()
-        self._through: int | None = self.position  # of the response that is being taken
+        self._through = _by_partition(request.after)  # of the responses up to the one that is being taken
+        self._reached = dict(self._through)  # of what has been taken
         self._pauses = Backoff(first_ms=RESUME_FIRST_MS, max_ms=RESUME_MAX_MS)
 
     def __aiter__(self) -> Self:
         return self
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions up to which everything has been taken; empty until the stream has begun."""
+        return tuple(self._reached.values())
+
+    @property
+    def position(self) -> int | None:
+        """The only one of them; None until the stream has begun, and over several partitions."""
+        return self.positions[0] if len(self._reached) == 1 else None
 
     async def __anext__(self) -> Event:
         """Wait for the next event.
@@ -50,12 +62,13 @@ class EventStream:
             Unavailable: the first connection failed; later ones are tried again.
         """
         while not self._taken:
-            self.position = self._through
+            self._reached = dict(self._through)
             response = await self._next()
             self._taken.extend(map(_event, response.events))
-            self._through = response.position
+            self._through |= _by_partition((*response.beginnings, response.position))
         event = self._taken.popleft()
-        self.position = event.position if self._taken else self._through
+        partition = event.position >> PARTITION_SHIFT
+        self._reached[partition] = event.position if self._taken else self._through[partition]
         return event
 
     async def __aenter__(self) -> Self:
@@ -75,12 +88,12 @@ class EventStream:
     async def _next(self) -> queries.FollowEventsResponse:
         while True:
             if self._responses is None:
-                self._responses = self._calls.open_events(self._request, self._through)
+                self._responses = self._calls.open_events(self._request, tuple(self._through.values()))
             try:
                 response: queries.FollowEventsResponse = await anext(self._responses)
             except Unavailable:
                 self._responses = None
-                if self._through is None:  # nothing has come yet: the caller wants to know
+                if not self._through:  # nothing has come yet: the caller wants to know
                     raise
                 await asyncio.sleep(self._pauses.next_s())
                 continue
@@ -103,11 +116,11 @@ class EventStreamCalls(Calls):
         kinds: Iterable[EventKind | str] = (),
         bpmn_process_id: str = "",
         process_instance_key: int = 0,
-        after: int | None = None,
+        after: int | Sequence[int] | None = None,
         from_oldest: bool = False,
         follow: bool = True,
     ) -> EventStream:
-        """Iterate over what happens from now on, or after the position *after*, or (*from_oldest*) with the oldest event that is kept.
+        """Iterate over what happens from now on, or after the position *after* (one for each partition of the broker), or (*from_oldest*) with the oldest event that is kept.
 
         Events come in order, after their commit, and at least once. Without *follow* the stream ends when everything so far has come.
         With a filter, only events of these *kinds*, of this process, of this instance.
@@ -116,10 +129,11 @@ class EventStreamCalls(Calls):
             OutOfRange: events after *after* are not kept any more; the text names the oldest position.
             InvalidArgument: *after* is beyond the newest position.
         """
-        if after is not None and from_oldest:
+        positions = [] if after is None else [after] if isinstance(after, int) else [*after]
+        if positions and from_oldest:
             raise ValueError("Expected a position or from_oldest, but found both")
         request = queries.FollowEventsRequest(
-            after=[] if after is None else [after],
+            after=positions,
             from_oldest=from_oldest,
             until_now=not follow,
             kinds=[queries.EventKind.Value(PREFIX + EventKind(kind)) for kind in kinds],
@@ -128,13 +142,13 @@ class EventStreamCalls(Calls):
         )
         return EventStream(self, request)
 
-    def open_events(self, request: queries.FollowEventsRequest, after: int | None) -> AsyncIterator[Any]:
-        """Open the stream of *request* once, after the position *after* if that is known already."""
-        if after is not None:
+    def open_events(self, request: queries.FollowEventsRequest, after: Sequence[int]) -> AsyncIterator[Any]:
+        """Open the stream of *request* once, after the positions *after* if they are known already."""
+        if after:
             resumed = queries.FollowEventsRequest()
             resumed.CopyFrom(request)
             resumed.from_oldest = False
-            resumed.after[:] = [after]
+            resumed.after[:] = after
             request = resumed
         return self._stream("FollowEvents", request, None)
 
@@ -148,6 +162,10 @@ class EventStreamCalls(Calls):
             tuple(answer.oldest_positions),
             tuple(answer.newest_positions),
         )
+
+
+def _by_partition(positions: Iterable[int]) -> dict[int, int]:
+    return {position >> PARTITION_SHIFT: position for position in positions}
 
 
 def _event(item: queries.Event) -> Event:
