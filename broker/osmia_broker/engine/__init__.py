@@ -44,7 +44,14 @@ from osmia_broker.engine.elements import (
 )  # each registers its processors
 from osmia_broker.engine.elements import user_tasks as user_task_elements
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
-from osmia_broker.engine.events import conditions, correlation, messages, signals, timers  # each registers its handlers
+from osmia_broker.engine.events import (
+    conditions,
+    correlation,
+    delivery,
+    messages,
+    signals,
+    timers,
+)  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.engine.turn import Budget, Turn
 
@@ -66,6 +73,7 @@ __all__ = [
     "correlation",
     "decisions",
     "deletion",
+    "delivery",
     "deployments",
     "evaluation",
     "event_log",

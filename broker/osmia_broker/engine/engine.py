@@ -145,6 +145,40 @@ def _take(turn: Turn, element: ElementInstance) -> None:
         raise_incident(turn, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 
 
+def apart(turn: Turn, process_instance_key: int, act: Callable[[], None], again: Command) -> None:
+    """Do the part of a command that concerns one process instance, which lives. Whatever stops it stops that instance alone.
+
+    Then the part is undone, and *again* waits as a follow-up behind an incident of the instance.
+    """
+    savepoint = turn.savepoint()
+    try:
+        act()
+    except Missing:
+        raise
+    except (IncidentRaised, Rejection) as stop:
+        turn.take_back(savepoint)
+        _leave_behind_incident(turn, turn.elements[process_instance_key], again, stop)
+    except Exception as defect:
+        log.exception("a part of a command failed", extra={"process_instance_key": process_instance_key})
+        turn.take_back(savepoint)
+        _leave_behind_incident(turn, turn.elements[process_instance_key], again, defect)
+
+
+def _leave_behind_incident(turn: Turn, process: ElementInstance, command: Command, stop: Exception) -> None:
+    """Let *command* wait as a follow-up until the incident of its process instance is resolved; *stop* is the reason."""
+    leave_follow_up(turn, process.key, command, due_ms=WAITING)
+    reason = str(stop)
+    if isinstance(stop, IncidentRaised):
+        error_type = stop.error_type
+    elif isinstance(stop, TooLarge):
+        error_type = ErrorType.IO_MAPPING_ERROR
+    else:
+        error_type = ErrorType.UNKNOWN
+        if not isinstance(stop, Rejection):
+            reason = f"Expected a step to succeed, but found a defect: {stop!r}"
+    raise_incident(turn, process, error_type, reason)
+
+
 def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: int) -> None:
     """Carry an inner command out. If it cannot be, it waits as a follow-up behind an incident of its process instance."""
     turn.depth = depth
@@ -156,8 +190,7 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
     except (IncidentRaised, TooLarge) as stop:
         turn.take_back(savepoint)
         process = turn.elements.get(process_instance_key)
-        if process is None:
-            return
-        leave_follow_up(turn, process_instance_key, command, due_ms=WAITING)
-        error_type = stop.error_type if isinstance(stop, IncidentRaised) else ErrorType.IO_MAPPING_ERROR
-        raise_incident(turn, process, error_type, str(stop))
+        if process is not None:
+            _leave_behind_incident(turn, process, command, stop)
+        elif not process_instance_key:  # nobody can be stopped, and nobody waits
+            log.exception("work of no process instance failed", extra={"command": type(command).__name__})

@@ -17,18 +17,17 @@ from osmia_broker.engine.commands import (
     Variables,
 )
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.places import fire, may_fire
+from osmia_broker.engine.events.delivery import deliver, is_taken, note_correlation, owner_and_event
+from osmia_broker.engine.events.places import may_fire
 from osmia_broker.engine.events.remote import CorrelateKeptRemote, CorrelateRemote, send_back, send_to_remote
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.marks import give_business_id, needs_creation, refuse_late, taken_by
-from osmia_broker.engine.new_instances import business_id_of, take_traceparent
+from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.suspension import is_suspended
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import AlreadyExists
-from osmia_broker.model.graph import Element
+from osmia_broker.errors import AlreadyExists, InvalidState
 from osmia_broker.model.timers import LATEST_MS
-from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.json_text import document
 from osmia_broker.state.rows import (
     ElementInstance,
@@ -133,7 +132,7 @@ def _start(
         correlation_key=message.correlation_key,
         traceparent=message.traceparent,
     )
-    _note_correlation(turn, message_key, message, subscription, process.key)
+    note_correlation(turn, message_key, message, subscription, process.key)
     if message.business_id:
         give_business_id(turn, process, message.business_id, f"start process '{subscription.bpmn_process_id}'")
     return process
@@ -183,7 +182,13 @@ def reach_page(turn: Turn, command: CorrelateMessage) -> tuple[list[int], Correl
             if subscription.key not in turn.subscriptions or not _is_for(turn, command.business_id, subscription):
                 continue
             instances.append(subscription.process_instance_key)
-            _correlate(turn, subscription, command.variables, command.message_key, command.traceparent)
+            deliver(
+                turn,
+                subscription,
+                command.variables,
+                message_key=command.message_key,
+                traceparent=command.traceparent,
+            )
         reached.add(process_id)
         new.append(process_id)
     _note_reached(turn, turn.messages.get(command.message_key), new)
@@ -220,7 +225,7 @@ def correlate_remote(turn: Turn, command: CorrelateRemote) -> None:
     if subscription is None or not _is_for(turn, command.business_id, subscription):
         send_back(turn, command, subscription)
     else:
-        _correlate(turn, subscription, command.variables, command.message_key, command.traceparent)
+        deliver(turn, subscription, command.variables, message_key=command.message_key, traceparent=command.traceparent)
 
 
 def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
@@ -231,46 +236,10 @@ def _is_for(turn: Turn, business_id: str, subscription: Subscription) -> bool:
     key = subscription.process_instance_key
     if is_suspended(turn, key) or (business_id and business_id_of(turn, key) != business_id):
         return False
-    return may_fire(turn, *_owner_and_event(turn, subscription))
-
-
-def _correlate(
-    turn: Turn, subscription: Subscription, variables: Variables, message_key: int, traceparent: str
-) -> None:
-    if traceparent:
-        take_traceparent(turn, turn.elements[subscription.process_instance_key], traceparent)
-    _note_correlation(turn, message_key, subscription, subscription, subscription.process_instance_key)
-    fire(turn, *_owner_and_event(turn, subscription), variables)
-
-
-def _note_correlation(
-    turn: Turn,
-    message_key: int,
-    message: PublishMessage | Message | Subscription,
-    subscription: Subscription | StartSubscription,
-    process_instance_key: int,
-) -> None:
-    """Write to the history that a message, whose name and key *message* has, reached the event of *subscription*."""
-    turn.notes[MessageCorrelation].write(
-        MessageCorrelation(
-            key=turn.next_key(),
-            process_instance_key=process_instance_key,
-            process_definition_key=subscription.process_definition_key,
-            bpmn_process_id=subscription.bpmn_process_id,
-            element_id=subscription.element_id,
-            element_instance_key=subscription.element_instance_key if isinstance(subscription, Subscription) else 0,
-            subscription_key=subscription.key,
-            message_key=message_key,
-            message_name=message.name,
-            correlation_key=message.correlation_key,
-            at_ms=turn.now_ms,
-        )
-    )
-
-
-def _owner_and_event(turn: Turn, subscription: Subscription) -> tuple[ElementInstance, Element]:
-    model = turn.definitions.process(subscription.process_definition_key)
-    return turn.elements[subscription.element_instance_key], model.elements[subscription.element_id]
+    try:
+        return may_fire(turn, *owner_and_event(turn, subscription)) and not is_taken(turn, subscription)
+    except InvalidState:
+        return True  # the delivery meets the corrupt model again, and makes it an incident of the instance
 
 
 # --- kept messages
@@ -285,7 +254,7 @@ def correlate_kept(turn: Turn, command: CorrelateKept) -> None:
     message = _take_kept(turn, subscription, lambda message: _is_for(turn, message.business_id, subscription))
     if message is None:
         return
-    _correlate(turn, subscription, variables_of(message), message.key, message.traceparent)
+    deliver(turn, subscription, variables_of(message), message_key=message.key, traceparent=message.traceparent)
     turn.follow(subscription.process_instance_key, command)
 
 

@@ -13,7 +13,7 @@ from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.outbox import send
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.graph import ElementType
+from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import Message, RemoteSubscription, Subscription, SubscriptionKind
 
@@ -106,8 +106,13 @@ def _opening(turn: Turn, subscription: Subscription) -> OpenRemote:
         subscription.name,
         subscription.correlation_key,
         business_id_of(turn, subscription.process_instance_key),
-        event.type in _MAY_STAY_OPEN and not event.is_interrupting,
+        stays_open(event),
     )
+
+
+def stays_open(event: Element) -> bool:
+    """Whether *event* may happen again and again to the same element instance."""
+    return event.type in _MAY_STAY_OPEN and not event.is_interrupting
 
 
 def send_back(turn: Turn, message: CorrelateRemote, subscription: Subscription | None) -> None:

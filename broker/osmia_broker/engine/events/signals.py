@@ -2,7 +2,7 @@
 
 from osmia_broker.engine.commands import BroadcastSignal, Command, DeliverSignal, Variables
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.events.places import fire
+from osmia_broker.engine.events.delivery import deliver, is_taken
 from osmia_broker.engine.events.starts import start_at
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.outbox import send
@@ -51,9 +51,7 @@ def deliver_signal(turn: Turn, command: DeliverSignal) -> None:
         is_listening = subscription.key in turn.subscriptions and not is_suspended(
             turn, subscription.process_instance_key
         )
-        if is_listening and subscription.key < command.until_key:
-            owner = turn.elements[subscription.element_instance_key]
-            model = turn.definitions.process(subscription.process_definition_key)
-            fire(turn, owner, model.elements[subscription.element_id], command.variables)
+        if is_listening and subscription.key < command.until_key and not is_taken(turn, subscription):
+            deliver(turn, subscription, command.variables)
     if has_more and found[-1].key < command.until_key:
         turn.follow(0, DeliverSignal(command.name, command.variables, found[-1].key, command.until_key))

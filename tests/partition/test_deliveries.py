@@ -1,0 +1,229 @@
+"""A signal or message for many reaches all of them but those that cannot take it; these get an incident, and it reaches them afterwards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from osmia_broker.engine import commands
+from osmia_broker.engine.events import places
+from osmia_broker.engine.events.delivery import TriggerSubscription
+from osmia_broker.errors import InvalidState
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Variable
+from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
+from tests.partition.several import several
+
+ROOM, FULL, SHARE = 1_000, '"' + "x" * 900 + '"', '"' + "y" * 200 + '"'
+WAITS = {"signal": "signal=go", "message": 'message=go, key="=1"'}
+
+
+@pytest.fixture(autouse=True)
+def _small_instances(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("osmia_broker.engine.variables.INSTANCE_CHARACTERS_MAX", ROOM)
+    return
+
+
+def sends(trigger: str, **variables: str) -> commands.Command:
+    if trigger == "signal":
+        return commands.BroadcastSignal("go", variables)
+    return commands.PublishMessage("go", "1", 0, "", variables)
+
+
+async def waiting(it: Opened, trigger: str, sizes: list[str]) -> list[int]:
+    """Create an instance of a process of its own per size of its variables, each waiting for the trigger."""
+    keys = []
+    for number, size in enumerate(sizes):
+        id = f"p{number}"
+        await it.do(deploy(f"start > wait:catch({WAITS[trigger]}) > end", id=id))
+        keys.append((await it.do(create(id, n=size))).process_instance_key)
+    return keys
+
+
+def states(store: WatchedStore, keys: list[int]) -> list[str]:
+    return [store.row(ElementInstance, key).state for key in keys]
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+@pytest.mark.parametrize("full", [0, 1, 2])
+async def test_an_instance_without_room_keeps_it_from_no_other(trigger: str, full: int):
+    async with opened() as it:
+        keys = await waiting(it, trigger, [FULL if number == full else "1" for number in range(3)])
+        await it.do(sends(trigger, y=SHARE))
+        await it.settled()
+        assert states(it.store, keys) == ["ACTIVATED" if number == full else "COMPLETED" for number in range(3)]
+        (incident,) = it.store.living(Incident)
+        assert incident.process_instance_key == keys[full]
+        assert incident.error_type == "IO_MAPPING_ERROR"
+        assert "at most 1000 characters" in incident.message
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_it_reaches_the_instance_when_the_incident_is_resolved(trigger: str):
+    store = WatchedStore()
+    async with opened(store) as it:
+        (key,) = await waiting(it, trigger, [FULL])
+        await it.do(sends(trigger, y=SHARE))
+        await it.settled()
+        (first,) = store.living(Incident)
+        await it.do(commands.ResolveIncident(first.key))
+        await it.settled()
+        (again,) = store.living(Incident)
+        assert again.key != first.key, "the cause is still there"
+    async with opened(store) as it:
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        await it.do(commands.ResolveIncident(again.key))
+        await it.settled()
+        assert states(store, [key]) == ["COMPLETED"]
+        assert {row.name: row.value for row in store.rows(Variable) if row.scope_key == key} == {"n": "1", "y": SHARE}
+        assert store.living(FollowUp) == []
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_an_event_that_is_not_waited_for_any_more_is_dropped_when_the_incident_is_resolved(trigger: str):
+    async with opened() as it:
+        await it.do(
+            deploy(f"start > g:events [a:catch({WAITS[trigger]}) > end | b:catch(timer=PT1S) > ask:job > end2:end]")
+        )
+        key = (await it.do(create(n=FULL))).process_instance_key
+        await it.do(sends(trigger, y=SHARE))
+        await it.advance(1_000)
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert {row.element_id for row in it.store.living(ElementInstance)} == {"process", "ask"}
+        assert it.store.living(FollowUp) == []
+
+
+async def test_a_signal_reaches_the_pages_after_one_with_an_instance_without_room(monkeypatch: pytest.MonkeyPatch):
+    for module in ("osmia_broker.state.state", "tests.memory_store"):
+        monkeypatch.setattr(f"{module}.MATCHES_MAX", 2)
+    async with opened() as it:
+        await it.do(deploy("start > wait:catch(signal=go) > end"))
+        sizes = [FULL, "1", "1", FULL, "1", "1", FULL]
+        keys = [(await it.do(create(n=size))).process_instance_key for size in sizes]
+        await it.do(sends("signal", y=SHARE))
+        await it.settled()
+        assert states(it.store, keys) == ["ACTIVATED" if size == FULL else "COMPLETED" for size in sizes]
+        assert len(it.store.living(Incident)) == sizes.count(FULL)
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+@pytest.mark.parametrize("failure", [InvalidState("Expected a readable model, but found none"), ZeroDivisionError("x")])
+async def test_a_defect_at_one_instance_keeps_it_from_no_other(
+    trigger: str, failure: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    async with opened() as it:
+        keys = await waiting(it, trigger, ["1", "2", "3"])
+        real = places.may_fire
+
+        def may_fire(turn: Any, owner: ElementInstance, event: Any) -> bool:
+            if owner.process_instance_key == keys[1]:
+                raise failure
+            return real(turn, owner, event)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(places, "may_fire", may_fire)
+            await it.do(sends(trigger))
+            await it.settled()
+        assert states(it.store, keys) == ["COMPLETED", "ACTIVATED", "COMPLETED"]
+        (incident,) = it.store.living(Incident)
+        assert incident.error_type == "UNKNOWN"
+        assert str(failure) in incident.message
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert states(it.store, keys) == ["COMPLETED"] * 3
+
+
+async def test_the_publisher_of_a_message_is_not_refused_for_one_that_cannot_take_it():
+    async with opened() as it:
+        await waiting(it, "message", [FULL])
+        assert await it.do(sends("message", y=SHARE)) > 0
+
+
+async def test_a_kept_message_for_an_instance_without_room_waits_for_it_alone():
+    """It is not lost when its time is over: it has reached the instance, whose incident holds it."""
+    async with opened() as it:
+        await it.do(commands.PublishMessage("go", "1", 1_000, "", {"y": SHARE}))
+        full, other = await waiting(it, "message", [FULL, "1"])
+        await it.settled()
+        assert states(it.store, [full, other]) == ["ACTIVATED", "COMPLETED"]
+        await it.advance(2_000)
+        assert it.store.living(Message) == []
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.SetVariables(full, {"n": "1"}, False))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert states(it.store, [full]) == ["COMPLETED"]
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_in_another_partition_too_the_instance_gets_an_incident_and_the_others_the_event(trigger: str):
+    async with several(3) as them:
+        keys = []
+        for number in range(6):
+            id = f"p{number}"
+            await them.do(deploy(f"start > wait:catch({WAITS[trigger]}) > end", id=id))
+            size = FULL if number % 2 else "1"
+            keys.append((await them.do(create(id, n=size))).process_instance_key)
+        await them.settled()
+        assert len({key >> 51 for key in keys}) == 3
+        await them.do(sends(trigger, y=SHARE))
+        await them.settled()
+        found = {row.key: row.state for rows in them.rows(ElementInstance) for row in rows}
+        assert [found[key] for key in keys] == ["COMPLETED", "ACTIVATED"] * 3
+        held = {row.process_instance_key for rows in them.rows(Incident) for row in rows}
+        assert held == set(keys[1::2])
+
+
+async def test_cancelling_the_instance_drops_what_waits_for_it():
+    async with opened() as it:
+        (key,) = await waiting(it, "signal", [FULL])
+        await it.do(sends("signal", y=SHARE))
+        await it.settled()
+        assert [row.command for row in it.store.living(FollowUp)] == [TriggerSubscription.__name__]
+        await it.do(commands.CancelProcessInstance(key))
+        await it.settled()
+        assert it.store.living(FollowUp) == it.store.living(Incident) == []
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_an_event_that_waits_behind_an_incident_is_overtaken_by_no_other(trigger: str):
+    async with opened() as it:
+        (key,) = await waiting(it, trigger, [FULL])
+        await it.do(sends(trigger, y=SHARE))
+        await it.do(sends(trigger, later="1"))
+        await it.settled()
+        assert states(it.store, [key]) == ["ACTIVATED"]
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert states(it.store, [key]) == ["COMPLETED"]
+        assert {row.name for row in it.store.rows(Variable)} == {"n", "y"}
+
+
+async def test_a_message_that_comes_meanwhile_goes_to_the_next_instance():
+    async with opened() as it:
+        await it.do(deploy(f"start > wait:catch({WAITS['message']}) > end"))
+        full, other = [(await it.do(create(n=size))).process_instance_key for size in (FULL, "1")]
+        for name in ("y", "z"):
+            await it.do(sends("message", **{name: SHARE}))
+            await it.settled()
+        assert states(it.store, [full, other]) == ["ACTIVATED", "COMPLETED"]
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_an_event_that_happens_again_and_again_takes_all_of_them(trigger: str):
+    async with opened() as it:
+        event = f"also:eventsub {{ on:start({WAITS[trigger]}, interrupting=false) > end2:end }}"
+        await it.do(deploy(f"start > ask:job > end & {event}"))
+        key = (await it.do(create(n=FULL))).process_instance_key
+        for name in ("y", "z"):
+            await it.do(sends(trigger, **{name: SHARE}))
+        await it.settled()
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        for incident in it.store.living(Incident):
+            await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert {row.name for row in it.store.rows(Variable)} == {"n", "y", "z"}
