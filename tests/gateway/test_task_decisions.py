@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import osmia
 from osmia.errors import InvalidArgument, InvalidState, NotFound
 from osmia.results import InstanceState
+from osmia_broker import errors
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.task_proposals import Undecided
-from osmia_broker.calls.user_tasks import UserTaskCalls
+from osmia_broker.calls.user_tasks import COMMENT_CHARACTERS, UserTaskCalls
 from osmia_broker.engine.task_commands import CompleteHeldTask
+from osmia_broker.http.web.person import packed
 from osmia_broker.store.read.task_proposals import HELD
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
@@ -188,7 +191,57 @@ def test_only_ones_own_last_step_is_taken_back(start: Any):
         place.desk.undo(5)
 
 
+# --- handing back
+
+
+def calls_of(place: Place) -> UserTaskCalls:
+    partition = place.broker.broker.partition
+    return UserTaskCalls(partition, Results(partition))
+
+
+def hand_back(place: Place, reason: str) -> None:
+    place.broker.run(calls_of(place).hand_back(place.key, reason, caller=Caller({"osmia-user": "ada"})))
+
+
+def on_page(place: Place, path: str) -> None:
+    address = f"http://127.0.0.1:{place.broker.broker.http_port}{path}"
+    assert httpx.post(address, cookies={"osmia_person": packed(["ada", []])}).status_code == 303
+
+
+def test_a_task_is_handed_back_with_the_reason_as_a_comment(start: Any):
+    place = start()
+    hand_back(place, "no flour")
+    assert place.desk.get(place.key).assignee == ""
+    assert [one.text for one in place.desk.comments(place.key)] == ["Handed back: no flour"]
+
+
+def test_a_task_that_is_not_handed_back_keeps_no_comment(start: Any):
+    place = start()
+    on_page(place, f"/instances/{place.instance}/suspend")
+    with pytest.raises(errors.InvalidState):
+        hand_back(place, "no flour")
+    on_page(place, f"/instances/{place.instance}/resume")
+    with pytest.raises(errors.InvalidArgument, match="characters"):
+        hand_back(place, "x" * COMMENT_CHARACTERS)
+    assert (place.desk.get(place.key).assignee, list(place.desk.comments(place.key))) == ("ada", [])
+
+
 # --- proposals
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_proposal_whose_values_become_no_draft_stays_open(start: Any, monkeypatch: Any, is_saved: bool):
+    place = start()
+    made = place.desk.propose(place.key, {"amount": 450}, user="agent")
+    if not is_saved:
+
+        async def refuse(*_: Any, **__: Any) -> None:
+            raise errors.InvalidState("Expected a disk with room, but found none")
+
+        monkeypatch.setattr(UserTaskCalls, "save_draft", refuse)
+    on_page(place, f"/tasks/{place.key}/proposals/{made}/edit")
+    [seen] = place.desk.proposals(place.key)
+    assert seen.state == ("EDITED" if is_saved else "OPEN")
 
 
 def test_a_proposal_changes_nothing_until_it_is_accepted(start: Any):

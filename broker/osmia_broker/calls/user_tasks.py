@@ -93,6 +93,21 @@ class UserTaskCalls(PartitionCalls):
         actor = self.actor(caller)
         await self.done(lambda ticket: AssignUserTask(key, "", action, actor, ticket), wait_ms)
 
+    async def hand_back(self, key: int, reason: str, *, caller: Caller, wait_ms: int = 0) -> None:
+        """Take a task back from its assignee for a *reason*, which becomes a comment: both or neither. Raises as `assign`.
+
+        If task listeners delay it, the comment is written when they are done.
+        """
+        text = f"Handed back: {reason}"
+        self._checked(key, "", "")
+        checks.at_most("text", text, COMMENT_CHARACTERS)
+        actor = self.actor(caller)
+        is_done = await self.done(
+            lambda ticket: AssignUserTask(key, "", "hand back", actor, ticket, comment=text), wait_ms
+        )
+        if not is_done:
+            await self._partition.submit(CommentUserTask(key, text, actor))
+
     async def claim_next(self, keys: Sequence[int], *, caller: Caller, action: str = "", wait_ms: int = 0) -> int:
         """Claim the first of the tasks *keys* that is free and that the caller may claim; return its key, or 0.
 

@@ -32,6 +32,7 @@ NOBODY = Actor()
 class AssignUserTask(Command, frozen=True, gc=False):
     """Assign a user task to *assignee*, in place of anybody; an empty one unassigns it.
 
+    *comment* is written beside the task if the assignment takes effect at once: with the command, or not at all.
     *ticket*, if not 0, names the caller who waits if task listeners delay it. The answer says whether it is done already.
     """
 
@@ -41,6 +42,7 @@ class AssignUserTask(Command, frozen=True, gc=False):
     action: str = ""
     actor: Actor = NOBODY
     ticket: int = 0
+    comment: str = ""
 
 
 class ClaimUserTask(Command, frozen=True, gc=False):

@@ -56,7 +56,10 @@ def assign_user_task(turn: Turn, command: AssignUserTask) -> bool:
     """Assign a task to anybody, or to nobody."""
     task = changeable_task(turn, command.user_task_key, command.actor, Right.CLAIM, "assign")
     operation = TaskOperation.ASSIGN if command.assignee else TaskOperation.UNASSIGN
-    return change_or_refuse(turn, task, _assignment(command, operation, operation.lower()))
+    is_done = change_or_refuse(turn, task, _assignment(command, operation, operation.lower()))
+    if is_done and command.comment:
+        _write_comment(turn, task, command.actor, command.comment)
+    return is_done
 
 
 @handles(ClaimUserTask)
@@ -113,10 +116,12 @@ def complete_user_task(turn: Turn, command: CompleteUserTask) -> bool:
 def comment_user_task(turn: Turn, command: CommentUserTask) -> int:
     """Write a comment beside a task."""
     task = open_task(turn, command.user_task_key, command.actor, Right.READ, "comment")
+    return _write_comment(turn, task, command.actor, command.text)
+
+
+def _write_comment(turn: Turn, task: UserTask, actor: Actor, text: str) -> int:
     key = turn.next_key()
-    turn.notes[TaskComment].write(
-        TaskComment(key, task.process_instance_key, task.key, command.actor.user, command.text, turn.now_ms)
-    )
+    turn.notes[TaskComment].write(TaskComment(key, task.process_instance_key, task.key, actor.user, text, turn.now_ms))
     return key
 
 

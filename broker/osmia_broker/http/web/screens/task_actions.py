@@ -45,12 +45,8 @@ async def hand_back(visit: Visit, key: int) -> Response:
         return visit.go(
             back_to(visit, key), alert="Nothing was handed back, because no reason was given. Write one and try again."
         )
-
-    async def handed_back() -> None:
-        await visit.calls.user_tasks.comment(key, f"Handed back: {reason}", caller=visit.caller)
-        await visit.calls.user_tasks.unassign(key, caller=visit.caller, action="hand back")
-
-    return await done_with(visit, key, handed_back(), "Task handed back.", comment=reason, undo=True)
+    doing = visit.calls.user_tasks.hand_back(key, reason, caller=visit.caller)
+    return await done_with(visit, key, doing, "Task handed back.", comment=reason, undo=True)
 
 
 @action(TASK + "/assign")

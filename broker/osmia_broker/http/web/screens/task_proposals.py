@@ -3,7 +3,7 @@
 import msgspec
 from starlette.responses import Response
 
-from osmia_broker.errors import InvalidArgument, OsmiaError
+from osmia_broker.errors import InvalidArgument, InvalidState, OsmiaError
 from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.task_actions import TASK, back_to, done_with, why_not
 from osmia_broker.http.web.task_view import Draft, proposed_values, read_task
@@ -28,9 +28,12 @@ async def edit(visit: Visit, key: int, proposal_key: int) -> Response:
         found = await proposal(visit.reader, proposal_key)
         if found.user_task_key != key:
             raise InvalidArgument("it is for another task")
-        await visit.undecided.answer(proposal_key, ProposalState.EDITED, caller=visit.caller)
+        if found.state != ProposalState.OPEN:
+            raise InvalidState(f"Expected the proposal to be open, but it is {found.state.lower()}")
         draft = await _draft(visit, key, found)
+        # First the draft: it can be saved twice, but a proposal whose values are nowhere cannot be opened again.
         await visit.calls.user_tasks.save_draft(key, msgspec.json.encode(draft).decode(), caller=visit.caller)
+        await visit.undecided.answer(proposal_key, ProposalState.EDITED, caller=visit.caller)
     except OsmiaError as error:
         return visit.go(back_to(visit, key), alert=await why_not(visit, key, error))
     return visit.go(
