@@ -246,3 +246,10 @@ def test_a_stranger_may_send_little(http, broker):
     for path in ("/login", "/tasks/selected", "/logout"):
         assert status_of(httpx.post, page + path, data=form) in (303, 413), path  # sent to sign in, or refused
     assert status_of(httpx.post, f"{page}/login", data=form) == 413
+
+
+def test_signing_out_lets_the_browser_forget_what_was_used_last(broker):
+    answer = httpx.post(f"http://127.0.0.1:{broker.broker.http_port}/logout")
+    assert any(
+        one.startswith('osmia_last=""; ') and "Max-Age=0" in one for one in answer.headers.get_list("set-cookie")
+    )

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, packed_message, unpacked
 from tests.bpmn import bpmn
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=B"}
@@ -80,3 +81,42 @@ def test_a_number_that_is_none_leads_back(site, path, field, text):
     answer = httpx.post(site + path, data={field: text, "do": "claim"})
     assert answer.status_code == 303
     assert "osmia_said" in answer.cookies
+
+
+# --- what a browser keeps
+
+
+@pytest.mark.parametrize("text", ["字" * 1_500, "x" * 1_500, '"' * 4_000, "\x01" * 2_000, "😀" * 5_000, "short"])
+def test_a_message_fits_into_a_cookie_in_every_script(text):
+    cookie = packed_message("alert", text, "/tasks/1/undo")
+    assert len(cookie) <= COOKIE_CHARACTERS_MAX
+    kind, found, undo = unpacked(cookie, tuple[str, str, str])
+    assert (kind, undo) == ("alert", "/tasks/1/undo")
+    assert found == text if text in ("short", "x" * 1_500) else (text.startswith(found[:-1]) and len(found) > 400)
+
+
+def test_a_person_who_fits_into_no_cookie_is_refused(site):
+    groups = ",".join("字" * 200 + str(number) for number in range(10))
+    answer = httpx.post(f"{site}/switch-user", data={"user": "ada", "groups": groups})
+    assert "osmia_person" not in answer.cookies
+    assert unpacked(answer.cookies["osmia_said"], tuple[str, str, str])[0] == "alert"
+
+
+def test_what_a_person_used_last_is_offered_to_nobody_else(site, unique):
+    httpx.post(f"{site}/deploy", files={"files": ("p.bpmn", bpmn("start > ask:user > end", id=unique))})
+    ada, bob = packed(["ada", []]), packed(["bob", []])
+    started = httpx.post(
+        f"{site}/start", data={"process": unique, "variables": '{"salary": 1}'}, cookies={"osmia_person": ada}
+    )
+    last = started.cookies["osmia_last"]
+    for person, is_offered in ((ada, True), (bob, False)):
+        shown = httpx.get(f"{site}/start/{unique}", cookies={"osmia_person": person, "osmia_last": last})
+        assert ("salary" in shown.text) == is_offered
+
+
+def test_a_browser_forgets_what_was_used_last_with_the_person(site):
+    answer = httpx.post(f"{site}/switch-user", data={"user": "bob"})
+    assert any(
+        one.startswith('osmia_last=""') and "Max-Age=0" in one and "Path=/start" in one
+        for one in answer.headers.get_list("set-cookie")
+    )

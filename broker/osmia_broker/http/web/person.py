@@ -15,6 +15,9 @@ from osmia_broker.calls.caller import GROUPS_METADATA, USER_METADATA
 COOKIE = "osmia_person"
 DEFAULT_USER = "demo"
 GROUPS_MAX = 100
+COOKIE_CHARACTERS_MAX = (
+    3_800  # browsers drop a cookie of more than 4,096 bytes, with its name and attributes, and say nothing
+)
 
 T = TypeVar("T")
 
@@ -70,12 +73,24 @@ def named(user: str, groups: str) -> Person:
         raise ValueError(f"Expected names of at most {NAME_CHARACTERS_MAX} characters, but found {len(too_long)}.")
     if not all(is_name(one) for one in (name, *names)):
         raise ValueError("Expected names of printable characters, but found others.")
-    return Person(name, names)
+    person = Person(name, names)
+    if len(person.cookie()) > COOKIE_CHARACTERS_MAX:
+        raise ValueError("Expected a name and groups that a browser can keep, but found too many letters in them.")
+    return person
 
 
 def packed(value: object) -> str:
     """Write a value so that it may stand in a cookie."""
     return base64.urlsafe_b64encode(msgspec.json.encode(value)).decode().rstrip("=")
+
+
+def packed_message(kind: str, text: str, undo: str) -> str:
+    """Write a message for the next page as `packed` does, and shorten its *text* until a browser keeps it."""
+    value = packed([kind, text, undo])
+    while len(value) > COOKIE_CHARACTERS_MAX and text:
+        text = text[: len(text) * COOKIE_CHARACTERS_MAX // len(value) - 1]
+        value = packed([kind, f"{text}…", undo])
+    return value
 
 
 def unpacked(text: str, type_: type[T]) -> T:

@@ -21,7 +21,7 @@ from osmia_broker.calls.task_proposals import Undecided
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.assets import Assets
 from osmia_broker.http.web.live import Live
-from osmia_broker.http.web.person import Person, packed, unpacked
+from osmia_broker.http.web.person import Person, packed_message, unpacked
 from osmia_broker.http.web.rendering import render
 from osmia_broker.model.diagrams import FlowNode
 from osmia_broker.store.read import Reader
@@ -31,7 +31,6 @@ from osmia_broker.store.read.search.search import Found, Search, orders, search
 
 SAID = "osmia_said"  #: the cookie with the message for the next page
 SAID_SECONDS = 60
-SAID_CHARACTERS_MAX = 1_500  # a cookie holds 4 kB
 NOTHING_SAID = ("", "", "")
 LIVE = "osmia-live"  #: the header of a request for the regions that changed; the person did not ask for it
 THEME = "osmia_theme"
@@ -218,8 +217,9 @@ class Visit:
         response = RedirectResponse(local(address), 303)
         kind, text = ("alert", alert) if alert else ("status", status)
         if text:
-            value = packed([kind, text[:SAID_CHARACTERS_MAX], undo])
-            response.set_cookie(SAID, value, max_age=SAID_SECONDS, httponly=True, samesite="lax")
+            response.set_cookie(
+                SAID, packed_message(kind, text, undo), max_age=SAID_SECONDS, httponly=True, samesite="lax"
+            )
         return response
 
     @property

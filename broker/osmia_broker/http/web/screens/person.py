@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from osmia_broker.http.web.person import COOKIE, named
 from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.screens.start import forget_last
 from osmia_broker.http.web.visit import THEME, THEMES, Visit, local
 
 YEAR_S = 365 * 24 * 3600
@@ -24,6 +25,7 @@ async def switch_user(visit: Visit) -> Response:
     except ValueError as fault:
         return visit.go(back, alert=str(fault))
     response = visit.go(back, status=f"You are {person.user} now.")
+    forget_last(response)
     response.set_cookie(COOKIE, person.cookie(), max_age=YEAR_S, httponly=True, samesite="lax")
     return response
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from osmia_broker.errors import OsmiaError, Unauthenticated
 from osmia_broker.http.session import Header, SignIn
 from osmia_broker.http.web.screen import action, screen
+from osmia_broker.http.web.screens.start import forget_last
 from osmia_broker.http.web.visit import Visit, address_of, local
 
 LOGIN = "/login"
@@ -75,7 +76,9 @@ async def sign_out(visit: Visit) -> Response:
     if sign_in is None:
         return visit.go("/tasks")
     ended = sign_in.end(visit.request.headers.get("cookie", ""), is_secure=visit.is_secure)
-    return _with(visit.go(LOGIN, status="You have signed out."), ended)
+    response = visit.go(LOGIN, status="You have signed out.")
+    forget_last(response)
+    return _with(response, ended)
 
 
 async def _asked(visit: Visit, *, name: str = "", back: str = "", alert: str = "", status: int = 200) -> Response:

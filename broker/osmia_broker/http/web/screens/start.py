@@ -13,7 +13,7 @@ from osmia_broker.errors import OsmiaError, Rejection
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.numbers import number_in
-from osmia_broker.http.web.person import packed, unpacked
+from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, unpacked
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.rows import ProcessDefinition
@@ -23,9 +23,8 @@ START = "/start"
 LATEST = -1
 CHOICES_MAX = 1_000
 VERSIONS_MAX = 200
-LAST = "osmia_last"  #: the cookie with the variables that this browser used last
-LAST_CHARACTERS_MAX = 2_500
-YEAR_S = 365 * 24 * 3600
+LAST = "osmia_last"  #: the cookie with the variables that the person used last in this browser
+MONTH_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,15 @@ async def start_instance(visit: Visit) -> Response:
         return await _asked(visit, process_id, alert=text, status=503, typed=typed)
     key = created.process_instance_key
     response = visit.go(f"/instances/{key}", status=f"Instance {key} started.")
-    if len(variables) <= LAST_CHARACTERS_MAX:
-        response.set_cookie(LAST, packed(variables), max_age=YEAR_S, httponly=True, samesite="lax", path=START)
+    last = packed([visit.person.user, variables])
+    if len(last) <= COOKIE_CHARACTERS_MAX:
+        response.set_cookie(LAST, last, max_age=MONTH_S, httponly=True, samesite="lax", path=START)
     return response
+
+
+def forget_last(response: Response) -> None:
+    """Let the browser forget what was used last: another person may come."""
+    response.delete_cookie(LAST, path=START)
 
 
 async def _asked(
@@ -133,13 +138,13 @@ async def _form(visit: Visit, versions: list[ProcessDefinition], version: str) -
 
 
 def _last(visit: Visit) -> str:
-    """Return the variables that this browser used last; empty if there are none that can be used again."""
+    """Return the variables that the person used last in this browser; empty if there are none that can be used again."""
     try:
-        text = unpacked(visit.request.cookies.get(LAST, ""), str)
+        user, text = unpacked(visit.request.cookies.get(LAST, ""), tuple[str, str])
         parse_variables(text)
     except (ValueError, Rejection):
         return ""
-    return "" if text == "{}" else text
+    return "" if text == "{}" or user != visit.person.user else text
 
 
 def quoted(process_id: str) -> str:
