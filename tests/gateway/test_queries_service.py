@@ -295,6 +295,23 @@ async def test_a_state_that_is_none_is_refused(ask: Asking, name: str, states: l
     assert (status, "Expected states of" in text) == (INVALID, True), text
 
 
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("SearchJobs", "states"),
+        ("SearchProcessInstances", "states"),
+        ("SearchIncidents", "states"),
+        ("SearchTimers", "states"),
+        ("SearchSubscriptions", "states"),
+        ("SearchSubscriptions", "kinds"),
+        ("SearchDecisionEvaluations", "states"),
+    ],
+)
+async def test_a_million_states_are_refused_before_they_are_read(ask: Asking, name: str, field: str):
+    status, text = await ask.refusal(name, **{field: [1] * 1_000_000})
+    assert (status, text) == (INVALID, f"Expected '{field}' to have at most 2000 items, but found 1000000")
+
+
 async def test_a_kind_of_subscription_that_is_none_is_refused(ask: Asking):
     status, text = await ask.refusal("SearchSubscriptions", kinds=[7])
     assert (status, "Expected kinds of SUBSCRIPTION_KIND_MESSAGE" in text) == (INVALID, True), text

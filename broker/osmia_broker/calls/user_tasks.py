@@ -342,10 +342,10 @@ def changes_of(changeset: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(name: str, value: Any) -> list[str]:
+    if isinstance(value, list | tuple) and len(value) > CANDIDATES_MAX:
+        raise InvalidArgument(f"Expected {name} to have at most {CANDIDATES_MAX} items, but found {len(value)}.")
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
         raise InvalidArgument(f"Expected {name} to be a list of text, but found {checks.quoted(str(value))}.")
-    if len(value) > CANDIDATES_MAX:
-        raise InvalidArgument(f"Expected {name} to have at most {CANDIDATES_MAX} items, but found {len(value)}.")
     if not all(one.strip() for one in value):  # nobody could be that candidate, so the task would be for nobody
         raise InvalidArgument(f"Expected {name} to be names, but found a blank one.")
     return [checks.at_most(name, one, NAME_CHARACTERS) for one in value]

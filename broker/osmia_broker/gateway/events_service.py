@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from osmia_broker.calls.checks import int64
+from osmia_broker.calls.checks import few, int64
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.event_rows import EventKind, LoggedEvent
@@ -22,6 +22,7 @@ class Events:
 
     async def FollowEvents(self, request: queries.FollowEventsRequest) -> AsyncIterator[queries.FollowEventsResponse]:
         """Tell what happens, in order, from a position on."""
+        few("kinds", request.kinds)
         wanted = EventFilter(
             frozenset(map(_kind, request.kinds)),
             request.bpmn_process_id,
@@ -64,6 +65,7 @@ def _after(request: queries.FollowEventsRequest) -> list[int]:
     """Return the positions that a request names; none if it begins now."""
     if request.after and request.from_oldest:
         raise InvalidArgument("Expected a position or from_oldest, but found both")
+    few("after", request.after)
     return [int64("after", one) for one in request.after]
 
 

@@ -49,6 +49,7 @@ class Gateway:
     ) -> gateway.DeployResourceResponse:
         """Deploy files: all, or none."""
         checks.default_tenant("DeployResource", [request.tenantId])
+        checks.few("resources", request.resources)
         files = [(resource.name, resource.content) for resource in request.resources]
         return wire.deployed(await self._calls.by(caller).deploy(files))
 
@@ -56,6 +57,7 @@ class Gateway:
         self, request: gateway.DeployProcessRequest, caller: Caller
     ) -> gateway.DeployProcessResponse:
         """Deploy processes by the older call. Its answer names the processes alone."""
+        checks.few("processes", request.processes)
         answer = await self._calls.by(caller).deploy(
             [(process.name, process.definition) for process in request.processes]
         )

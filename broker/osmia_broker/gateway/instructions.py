@@ -34,6 +34,7 @@ def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Mark
         return NO_MARKS
     if request.HasField("businessId"):
         checks.business_id(request.businessId)
+    checks.few("runtimeInstructions", request.runtimeInstructions)
     terminate_after = []
     for instruction in request.runtimeInstructions:
         if not instruction.terminate.afterElementId:

@@ -1,12 +1,12 @@
 """The calls of `osmia.v1.Queries`: requests to questions of the read side, and answers to messages."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
 from osmia_broker import __version__
-from osmia_broker.calls.checks import int64
+from osmia_broker.calls.checks import few, int64
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.gateway import seen
 from osmia_broker.gateway.seen import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
@@ -204,9 +204,11 @@ class Queries:
         )
 
 
-def _names(enum: Any, prefix: str, numbers: Iterable[int]) -> list[str]:
+def _names(enum: Any, prefix: str, numbers: Sequence[int]) -> list[str]:
     """Return the values of an enum in a request by the names that the rows use."""
-    names = [enum.Name(number).removeprefix(prefix) if number in enum.values() else "UNSPECIFIED" for number in numbers]
+    few(_plural(prefix), numbers)
+    known = set(enum.values())
+    names = [enum.Name(number).removeprefix(prefix) if number in known else "UNSPECIFIED" for number in numbers]
     if "UNSPECIFIED" in names:
         raise InvalidArgument(f"Expected {_plural(prefix)} of {', '.join(enum.keys()[1:])}, but found {list(numbers)}")
     return names
