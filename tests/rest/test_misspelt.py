@@ -1,7 +1,10 @@
 """A member that is probably misspelt is refused; any other that is unknown is passed over, as by the reference."""
 
+import json
+
 import pytest
 
+from osmia_broker.http.misspelt import NAMES_MAX, refuse_misspelt
 from tests.rest.conftest import Rest
 
 
@@ -30,6 +33,14 @@ def test_a_misspelt_member_is_refused_with_the_one_that_was_meant(rest: Rest, un
 def test_what_a_newer_client_may_send_is_passed_over(rest: Rest, unique: str, more: dict[str, object]):
     rest.deploy("start > end", unique)
     assert rest.post("/process-instances", {"processDefinitionId": unique, **more})
+
+
+def test_only_the_first_unknown_members_are_compared(monkeypatch: pytest.MonkeyPatch):
+    compared = []
+    monkeypatch.setattr("osmia_broker.http.misspelt.edits", lambda *pair: compared.append(pair) or 9)
+    names = [f"variab{number:02}" for number in range(60)]
+    refuse_misspelt(json.dumps(dict.fromkeys(names)).encode(), frozenset({"variables"}))
+    assert [one for one, _ in compared] == names[:NAMES_MAX]
 
 
 @pytest.mark.parametrize("body", [b"", b"  "])

@@ -6,6 +6,7 @@ to every operation, if it is one or two letters away from a member of this opera
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +18,9 @@ LETTERS_MIN = 4  # of a member that can be misspelt; shorter ones are too near t
 LETTERS_PER_EDIT = 4
 EDITS_MAX = 2
 NAME_CHARACTERS_MAX = 64  # of an unknown member that is compared
+NAMES_MAX = (
+    20  # unknown members of a body that are compared: more are no slip of a person, and each costs a millisecond
+)
 
 _known: set[str] = set()  #: the members of all operations: a client may send one to an operation that has no use for it
 _names_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -42,7 +46,8 @@ def refuse_misspelt(content: bytes, members: frozenset[str]) -> None:
         given = _names_of(content).keys()
     except msgspec.DecodeError:  # no object
         return
-    for name in given - members - _known:
+    unknown = (name for name in given if name not in members and name not in _known)
+    for name in islice(unknown, NAMES_MAX):
         if meant := _nearest(name, members - given):
             raise bad_request(
                 f"Failed to read request: expected '{meant}', but found '{name}'; did you mean '{meant}'?"
