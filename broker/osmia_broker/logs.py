@@ -2,8 +2,8 @@
 
     logger.info("leadership taken", extra={"partition": 1, "took": "0.21s"})
 
-Never log the value of a variable, a token or a password, at any level. The same warning or error of one logger is written
-once in ten seconds; the next one carries the number of those held back.
+Never log the value of a variable, a token or a password, at any level. The same warning or error of one logger (with an
+exception: of the same type, from the same place) is written once in ten seconds; the next one carries the number of those held back.
 """
 
 import logging
@@ -65,13 +65,13 @@ class OncePerWhile(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._last: dict[tuple[str, int, str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to write *record*. The time is the record's own."""
         if record.levelno < logging.WARNING:
             return True
-        event = (record.name, record.levelno, str(record.msg))
+        event = (record.name, record.levelno, str(record.msg), _raised(record))
         since, held = self._last.get(event, (-REPEAT_S, 0))
         if record.created - since < REPEAT_S:
             self._last[event] = (since, held + 1)
@@ -82,6 +82,15 @@ class OncePerWhile(logging.Filter):
         if held:
             record.repeated = held
         return True
+
+
+def _raised(record: logging.LogRecord) -> str:
+    """Return what was raised and where, so that another defect is another event; empty for an event without an exception."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is None:
+        return ""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return " ".join([type(error).__name__, *(f"{one.filename}:{one.lineno}" for one in frames)])
 
 
 class TextFormatter(logging.Formatter):

@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -62,6 +64,33 @@ def test_an_exception_is_logged_with_its_traceback():
     assert all(line.startswith("    ") for line in text.splitlines()[1:])
     assert document["error"].startswith("ValueError: invalid")
     assert "Traceback" in document["trace"]
+
+
+def test_another_defect_is_another_event_under_the_same_message():
+    def failed(call: Callable[[], object], at_s: float) -> logging.LogRecord:
+        found = record("call failed", logging.ERROR, MOMENT + at_s)
+        try:
+            call()
+        except (KeyError, ValueError):
+            found.exc_info = sys.exc_info()
+        return found
+
+    def missing(name: str) -> object:
+        return {}[name]
+
+    def missing_elsewhere() -> object:
+        return {}["a"]
+
+    events = [
+        failed(lambda: missing("a"), 0),
+        failed(lambda: missing("b"), 1),
+        failed(lambda: int("a"), 2),
+        failed(missing_elsewhere, 3),
+        failed(missing_elsewhere, 4),
+        record("call failed", logging.ERROR, MOMENT + 5),
+    ]
+    once = logs.OncePerWhile()
+    assert [once.filter(one) for one in events] == [True, False, True, True, False, True]
 
 
 def test_a_repeated_error_is_written_once_with_a_count_later():
