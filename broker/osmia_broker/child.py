@@ -172,11 +172,11 @@ def ready_status(management_port: int) -> int:
 
 
 def status_of(connection: http.client.HTTPConnection, path: str) -> int:
-    """Return the HTTP status of *path*; 0 while nobody answers. The connection is closed."""
+    """Return the HTTP status of *path*; 0 while nobody answers, or what answers is no HTTP. The connection is closed."""
     try:
         connection.request("GET", path)
         return connection.getresponse().status
-    except OSError:
+    except (OSError, http.client.HTTPException):  # a process that is killed may leave half an answer
         return 0
     finally:
         connection.close()

@@ -250,7 +250,8 @@ class Supervisor:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     failures = 0 if await is_well() else failures + 1
-            except (OSError, TimeoutError):
+            except Exception as error:
+                log.debug("a probe failed", extra={"number": number}, exc_info=error)
                 failures += 1
         if not self._stop.is_set():  # its grace is for what takes long at the end
             log.error("a process hangs and is killed", extra={"number": number, "probes": failures})

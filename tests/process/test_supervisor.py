@@ -1,6 +1,7 @@
 """Several real processes run as one."""
 
 import asyncio
+import http.client
 import os
 import signal
 import subprocess
@@ -178,7 +179,7 @@ async def test_a_process_that_hangs_is_killed_and_started_again(tmp_path: Path):
     await asyncio.wait_for(running, BOUND_S)
 
 
-@pytest.mark.parametrize("answer", ["no", "error", "never"])
+@pytest.mark.parametrize("answer", ["no", "error", "noise", "never"])
 async def test_a_process_is_given_a_few_chances_to_say_that_it_is_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer
 ):
@@ -190,6 +191,8 @@ async def test_a_process_is_given_a_few_chances_to_say_that_it_is_well(
         if len(asked) % PROBES_MAX:  # every fourth time it is
             if answer == "error":
                 raise ConnectionRefusedError
+            if answer == "noise":
+                raise http.client.BadStatusLine("SSH-2.0-x")
             if answer == "never":
                 await asyncio.Event().wait()
             return False

@@ -129,14 +129,9 @@ def _start(session: Session, broker: "ChildBroker", data_dir: Path) -> str:
 
 
 def _serves_page(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/tasks")
-        return connection.getresponse().status < 400
-    except OSError:
-        return False
-    finally:
-        connection.close()
+    from osmia_broker.child import status_of
+
+    return 0 < status_of(HTTPConnection("127.0.0.1", port, timeout=5), "/tasks") < 400
 
 
 def _show(session: Session, broker: "ChildBroker", data_dir: Path, page: str, *, opens: bool) -> None:
