@@ -11,6 +11,7 @@ from osmia_broker.engine import Budget, Turn, commands, execute, flow_commands
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, _walk, handles
 from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import InvalidState, OsmiaError
+from osmia_broker.state.index import Index
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Lane, Loaded
@@ -57,17 +58,18 @@ def picture(turn: Turn) -> dict[str, Any]:
     }
 
 
+def keys_of(index: Index[Any]) -> dict[Any, list[int]]:
+    return {value: [row.key for row in rows] for value, rows in index.items()}
+
+
 def picture_of(state: State) -> dict[str, Any]:
     """All rows in memory and all indexes of them, as values."""
     tables = state.tables.values()
     starts = state.start_subscriptions
     return {
         "rows": [{key: repr(row) for key, row in table._rows.items()} for table in tables],
-        "by instance": [{key: sorted(rows) for key, rows in table._by_instance.items()} for table in tables],
-        "look-ups": [
-            {name: {value: sorted(rows) for value, rows in index.items()} for name, index in table._lookups.items()}
-            for table in tables
-        ],
+        "by instance": [keys_of(table._by_instance) for table in tables],
+        "look-ups": [{name: keys_of(index) for name, index in table._lookups.items()} for table in tables],
         "changed": [{key: repr(row) for key, row in table._changed.items()} for table in tables],
         "deleted": [sorted(table._deleted) for table in tables],
         "joins": {
@@ -91,16 +93,10 @@ def picture_of(state: State) -> dict[str, Any]:
         "bytes": state.residency.total_bytes,
         "next key": state._next_key,
         "awaited": sorted(state.awaited.tickets()),
-        "matches": [
-            {
-                columns: {values: sorted(rows) for values, rows in index.items()}
-                for columns, index in table._matches.items()
-            }
-            for table in tables
-        ],
+        "matches": [{columns: keys_of(index) for columns, index in table._matches.items()} for table in tables],
         "terminating": sorted(state.elements.terminating),
-        "start subscriptions": {what: list(rows) for what, rows in starts._by_name.items()},
-        "start subscriptions by definition": {key: list(rows) for key, rows in starts._by_definition.items()},
+        "start subscriptions": keys_of(starts._by_name),
+        "start subscriptions by definition": keys_of(starts._by_definition),
         "changed start subscriptions": {key: repr(row) for key, row in starts._changed.items()},
         "definitions": {
             kind: {key: repr(row) for key, row in table._rows.items()}

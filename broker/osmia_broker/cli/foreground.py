@@ -22,9 +22,8 @@ FILE = "config"  #: the one option that is no setting
 #: Settings that are no options. A secret would stand in the list of processes; tests alone pin the clock; `osmia backup` uses the directory.
 WITHOUT_OPTION = frozenset({"oidc_client_secret", "clock_control", "backup_dir"})
 OPTIONS = {"--" + name.replace("_", "-"): name for name in config.GIVEN if name not in WITHOUT_OPTION}
-SWITCHES = frozenset(
-    name for name, one in config.NAMES.items() if isinstance(one.default, bool)
-)  #: options without a value
+#: Options without a value.
+SWITCHES = frozenset(name for name, one in config.NAMES.items() if isinstance(one.default, bool))
 
 log = logging.getLogger(__name__)
 

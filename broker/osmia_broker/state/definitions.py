@@ -14,7 +14,6 @@ from osmia_broker.state.journal import Journal
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
-from osmia_broker.state.table import drop
 from osmia_broker.state.whole_table import WholeTable
 
 MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
@@ -82,7 +81,10 @@ class VersionedTable(WholeTable[V]):
         self._by_id.setdefault(self._id(row), {})[row.version] = row
 
     def _left(self, row: V) -> None:
-        drop(self._by_id, self._id(row), row.version)
+        versions = self._by_id[self._id(row)]
+        del versions[row.version]
+        if not versions:
+            del self._by_id[self._id(row)]
 
 
 class ProcessTable(VersionedTable[ProcessDefinition]):

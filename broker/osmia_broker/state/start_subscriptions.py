@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from osmia_broker.state.index import Index
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.rows import StartSubscription, SubscriptionKind
-from osmia_broker.state.table import drop, in_order
 from osmia_broker.state.whole_table import WholeTable
 
 
@@ -15,25 +15,25 @@ class StartSubscriptions(WholeTable[StartSubscription]):
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(StartSubscription, journal, over="ended_ms")
-        self._by_name: dict[tuple[SubscriptionKind, str], dict[int, StartSubscription]] = {}
-        self._by_definition: dict[int, dict[int, StartSubscription]] = {}
+        self._by_name: Index[StartSubscription] = Index()
+        self._by_definition: Index[StartSubscription] = Index()
 
     def by_name(self, kind: SubscriptionKind, name: str) -> list[StartSubscription]:
         """Return those that wait for a message or signal of this *name* (empty for conditions), in order of their keys."""
-        return in_order(self._by_name.get((kind, name)))
+        return self._by_name.rows((kind, name))
 
     def of_definition(self, process_definition_key: int) -> list[StartSubscription]:
         """Return those of one process definition, in order of their keys."""
-        return in_order(self._by_definition.get(process_definition_key))
+        return self._by_definition.rows(process_definition_key)
 
     def end(self, row: StartSubscription, ended_ms: int) -> None:
         """End a row."""
         self.put(replace(row, ended_ms=ended_ms))
 
     def _entered(self, row: StartSubscription) -> None:
-        self._by_name.setdefault((row.kind, row.name), {})[row.key] = row
-        self._by_definition.setdefault(row.process_definition_key, {})[row.key] = row
+        self._by_name.enter((row.kind, row.name), row)
+        self._by_definition.enter(row.process_definition_key, row)
 
     def _left(self, row: StartSubscription) -> None:
-        drop(self._by_name, (row.kind, row.name), row.key)
-        drop(self._by_definition, row.process_definition_key, row.key)
+        self._by_name.leave((row.kind, row.name), row)
+        self._by_definition.leave(row.process_definition_key, row)

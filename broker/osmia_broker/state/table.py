@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from osmia_broker.state.deadlines import Deadlines
+from osmia_broker.state.index import Index
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.residency import ROW_BYTES, Residency
@@ -43,10 +44,9 @@ class Table(Generic[R]):
         "_deleted",
         "_due",
         "_grow",
+        "_indexes",
         "_journal",
-        "_lookup_items",
         "_lookups",
-        "_match_items",
         "_matches",
         "_may_grow",
         "_note",
@@ -74,11 +74,14 @@ class Table(Generic[R]):
         self._may_grow = kind.changing.intersection(kind.sized)
         self._settable = kind.changing - {kind.due, *kind.sized}
         self._rows: dict[int, R] = {}
-        self._by_instance: dict[int, dict[int, R]] = {}
-        self._lookups: dict[str, dict[int, dict[int, R]]] = {name: {} for name in kind.lookups}
-        self._lookup_items = tuple((attrgetter(name), index) for name, index in self._lookups.items())
-        self._matches: dict[tuple[str, ...], dict[Any, dict[int, R]]] = {one: {} for one in kind.matches}
-        self._match_items = tuple((attrgetter(*columns), index) for columns, index in self._matches.items())
+        self._by_instance: Index[R] = Index()
+        self._lookups: dict[str, Index[R]] = {name: Index() for name in kind.lookups}
+        self._matches: dict[tuple[str, ...], Index[R]] = {columns: Index() for columns in kind.matches}
+        self._indexes: tuple[tuple[Callable[[Any], Any], Index[R]], ...] = (
+            (attrgetter("process_instance_key"), self._by_instance),
+            *((attrgetter(name), index) for name, index in self._lookups.items()),
+            *((attrgetter(*columns), index) for columns, index in self._matches.items()),
+        )
         self._changed: dict[int, R] = {}
         self._deleted: dict[int, R] = {}
 
@@ -103,15 +106,15 @@ class Table(Generic[R]):
 
     def of_instance(self, process_instance_key: int) -> list[R]:
         """Return the living rows of a resident process instance, in order of their keys."""
-        return in_order(self._by_instance.get(process_instance_key))
+        return self._by_instance.rows(process_instance_key)
 
     def count_of_instance(self, process_instance_key: int) -> int:
         """Return how many living rows a resident process instance has."""
-        return len(self._by_instance.get(process_instance_key, ()))
+        return self._by_instance.count(process_instance_key)
 
     def by(self, lookup: str, value: int) -> list[R]:
         """Return the living rows whose column *lookup* has this *value*, in order of their keys."""
-        return in_order(self._lookups[lookup].get(value))
+        return self._lookups[lookup].rows(value)
 
     def has_any(self, lookup: str, value: int) -> bool:
         """Return whether a living row has this *value* in its column *lookup*."""
@@ -122,10 +125,7 @@ class Table(Generic[R]):
 
         The keys are above *after* and at most *through*.
         """
-        rows = self._matches[columns].get(values if len(values) > 1 else values[0])
-        if not rows:
-            return []
-        return [rows[key] for key in sorted(key for key in rows if after < key <= through)]
+        return self._matches[columns].between(values if len(values) > 1 else values[0], after, through)
 
     # --- changing
 
@@ -192,7 +192,7 @@ class Table(Generic[R]):
 
     def evict(self, process_instance_key: int) -> None:
         """Forget the rows of a process instance; all of its changes must be committed."""
-        for row in list(self._by_instance.get(process_instance_key, {}).values()):
+        for row in self._by_instance.rows(process_instance_key):
             self._leave(row)
 
     def take_changes(self) -> list[RowValues]:
@@ -216,34 +216,17 @@ class Table(Generic[R]):
     # --- indexes
 
     def _enter(self, row: Any) -> None:
-        key, process_instance_key = row.key, row.process_instance_key
-        self._rows[key] = row
-        rows = self._by_instance.get(process_instance_key)
-        if rows is None:
-            self._by_instance[process_instance_key] = {key: row}
-        else:
-            rows[key] = row
-        for value_of, index in self._lookup_items:
-            value = value_of(row)
-            rows = index.get(value)
-            if rows is None:
-                index[value] = {key: row}
-            else:
-                rows[key] = row
-        for values_of_match, matched in self._match_items:
-            matched.setdefault(values_of_match(row), {})[key] = row
-        self._grow(process_instance_key, self._size(row) if self._sized else ROW_BYTES)
+        self._rows[row.key] = row
+        for value_of, index in self._indexes:
+            index.enter(value_of(row), row)
+        self._grow(row.process_instance_key, self._size(row) if self._sized else ROW_BYTES)
         self._entered(row)
 
     def _leave(self, row: Any) -> None:
-        key, process_instance_key = row.key, row.process_instance_key
-        del self._rows[key]
-        drop(self._by_instance, process_instance_key, key)
-        for value_of, index in self._lookup_items:
-            drop(index, value_of(row), key)
-        for values_of_match, matched in self._match_items:
-            drop(matched, values_of_match(row), key)
-        self._grow(process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
+        del self._rows[row.key]
+        for value_of, index in self._indexes:
+            index.leave(value_of(row), row)
+        self._grow(row.process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
         self._left(row)
 
     def _size(self, row: Any) -> int:
@@ -280,20 +263,3 @@ class Table(Generic[R]):
         self._enter(row)
         if was_changed:
             self._changed[row.key] = row
-
-
-def in_order(rows: dict[int, R] | None) -> list[R]:
-    """Return the rows of one place of an index, in order of their keys."""
-    if not rows:
-        return []
-    if len(rows) == 1:
-        return list(rows.values())
-    return [rows[key] for key in sorted(rows)]
-
-
-def drop(index: dict[Any, dict[int, R]], value: Any, key: int) -> None:
-    """Remove a row from its place in an index; an empty place is removed, too."""
-    rows = index[value]
-    del rows[key]
-    if not rows:
-        del index[value]
