@@ -150,6 +150,14 @@ def test_a_change_of_a_job_is_whole_or_not_at_all(rest: Rest, job: dict[str, Any
     assert found["retries"] == 1
 
 
+def test_the_filter_of_assigned_tenants_passes_over_those_that_are_named(rest: Rest, unique: str):
+    rest.deploy(f"start > b:job(type={unique}) > end", unique)
+    rest.create(unique)
+    body = {"type": unique, "timeout": 1_000, "maxJobsToActivate": 1, "tenantIds": ["other"]}
+    assert "multi-tenancy is disabled" in rest.refusal("POST", "/jobs/activation", body)["detail"]
+    assert len(rest.post("/jobs/activation", {**body, "tenantFilter": "ASSIGNED"})["jobs"]) == 1
+
+
 @pytest.mark.parametrize("name", ["jobLeaseToken", "leaseToken"])
 def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str, name: str):
     rest.deploy(f"start > b:job(type={unique}) > end", unique)
@@ -189,6 +197,24 @@ def test_a_leased_job_is_reported_on_with_its_token_only(rest: Rest, unique: str
         ("POST", "/signals/broadcast", {}, "No signalName provided."),
         ("PUT", "/element-instances/1/variables", {}, "No variables provided."),
         ("POST", "/process-instances/1/business-id-assignment", {}, "No businessId provided."),
+        (
+            "POST",
+            "/process-instances",
+            {"processDefinitionId": "p", "businessId": ""},
+            "Expected a business id of 1 to 256 characters, but found an empty one",
+        ),
+        (
+            "POST",
+            "/process-instances",
+            {"processDefinitionId": "p", "runtimeInstructions": [{"afterElementId": "a"}, {}]},
+            "Expected a runtime instruction to name an element, but found none",
+        ),
+        (
+            "POST",
+            "/jobs/activation",
+            {"type": "a", "timeout": 1, "maxJobsToActivate": 1, "tenantFilter": "SOME"},
+            "Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found another",
+        ),
         (
             "POST",
             "/process-instances/1/migration",

@@ -139,7 +139,7 @@ def tenants_of_jobs(call: str, tenant_filter: int, tenants: Collection[str]) -> 
 
     """
     if tenant_filter not in (0, 1):
-        raise InvalidArgument(f"Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found {tenant_filter}")
+        raise InvalidArgument("Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found another")
     if tenant_filter == 0:
         default_tenant(call, tenants)
 

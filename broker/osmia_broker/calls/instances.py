@@ -32,7 +32,7 @@ USER_CHARACTERS = 256  # of the name of a user
 class Marks:
     """The marks that a caller gives to a new process instance, and the elements after which it is terminated."""
 
-    business_id: str = ""
+    business_id: str | None = None  # None for none; an empty one is refused
     tags: tuple[str, ...] = ()
     terminate_after: tuple[str, ...] = ()
     idempotency_key: str = ""
@@ -43,17 +43,19 @@ class Marks:
         """Return *command* with these marks.
 
         Raises:
-            InvalidArgument: one of them is too long, or there are too many.
+            InvalidArgument: one of them is empty or too long, or there are too many.
 
         """
         if self is NO_MARKS:
             return command
         checks.few("runtimeInstructions", self.terminate_after)
+        if not all(self.terminate_after):
+            raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
         if len(self.tags) > TAGS_MAX:
             raise InvalidArgument(f"Expected at most {TAGS_MAX} tags, but found {len(self.tags)}")
         return replace(
             command,
-            business_id=checks.at_most("businessId", self.business_id, checks.BUSINESS_ID_CHARACTERS),
+            business_id="" if self.business_id is None else checks.business_id(self.business_id),
             tags=tuple(checks.tag(tag, TAG_CHARACTERS) for tag in self.tags),
             terminate_after=self.terminate_after,
             idempotency_key=checks.at_most("idempotency key", self.idempotency_key, IDEMPOTENCY_KEY_CHARACTERS),

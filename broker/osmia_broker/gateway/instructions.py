@@ -23,24 +23,14 @@ Modify = gateway.ModifyProcessInstanceRequest
 
 
 def marks(request: gateway.CreateProcessInstanceRequest, caller: Caller) -> Marks:
-    """Return the marks of a new instance that *caller* starts.
-
-    Raises:
-        InvalidArgument: a runtime instruction is empty, or the business id is.
-
-    """
+    """Return the marks of a new instance that *caller* starts."""
     said = (caller.idempotency_key, caller.user, caller.traceparent)
     if not (any(said) or request.tags or request.runtimeInstructions or request.HasField("businessId")):
         return NO_MARKS
-    if request.HasField("businessId"):
-        checks.business_id(request.businessId)
-    checks.few("runtimeInstructions", request.runtimeInstructions)
-    terminate_after = []
-    for instruction in request.runtimeInstructions:
-        if not instruction.terminate.afterElementId:
-            raise InvalidArgument("Expected a runtime instruction to name an element, but found none")
-        terminate_after.append(instruction.terminate.afterElementId)
-    return Marks(request.businessId, tuple(request.tags), tuple(terminate_after), *said)
+    checks.few("runtimeInstructions", request.runtimeInstructions)  # before they are translated
+    business_id = request.businessId if request.HasField("businessId") else None
+    terminate_after = tuple(one.terminate.afterElementId for one in request.runtimeInstructions)
+    return Marks(business_id, tuple(request.tags), terminate_after, *said)
 
 
 def activation(instruction: Modify.ActivateInstruction) -> ActivateInstruction:

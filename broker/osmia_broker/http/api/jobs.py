@@ -19,6 +19,8 @@ PHYSICAL_TENANT = "default"  # the only one of a broker without tenants
 
 _encode = msgspec.json.Encoder().encode
 
+TENANT_FILTERS = {"PROVIDED": 0, "ASSIGNED": 1}  # as gRPC numbers them
+
 
 class Activation(Body):
     """The jobs that a worker asks for. Times are milliseconds."""
@@ -30,7 +32,7 @@ class Activation(Body):
     fetch_variable: list[Text] | None = None
     request_timeout: int | None = None
     tenant_ids: list[Text] | None = None
-    tenant_filter: Text | None = None  # PROVIDED or ASSIGNED; with one tenant, both mean the same
+    tenant_filter: Text | None = None  # PROVIDED, or ASSIGNED, which passes over those that are named
     with_lease: bool | None = None
 
 
@@ -121,7 +123,8 @@ async def activate_jobs(call: Call, body: Activation) -> ActivatedJobs | Reply:
     faults.require_number("timeout", body.timeout)
     faults.require_number("maxJobsToActivate", body.max_jobs_to_activate)
     faults.refuse()
-    checks.default_tenant("Activate Jobs", body.tenant_ids or ())
+    tenant_filter = TENANT_FILTERS.get((body.tenant_filter or "PROVIDED").upper(), -1)
+    checks.tenants_of_jobs("Activate Jobs", tenant_filter, body.tenant_ids or ())
     jobs = await call.calls.activate_jobs(
         type=body.type or "",
         worker=body.worker or "",

@@ -108,7 +108,7 @@ def _check_version(faults: Faults, body: Creation) -> None:
 
 def _marks(call: Call, body: Creation) -> Marks:
     return Marks(
-        business_id=body.business_id or "",
+        business_id=body.business_id,
         tags=tuple(body.tags or ()),
         terminate_after=tuple(one.after_element_id for one in body.runtime_instructions or ()),
         idempotency_key=call.caller.idempotency_key,
