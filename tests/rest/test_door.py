@@ -137,6 +137,27 @@ def test_a_wrong_method_names_the_right_ones(rest: Rest):
     assert (response.status_code, response.headers["allow"]) == (405, "GET")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/user-tasks/search", "POST"),
+        ("PATCH", "/user-tasks/search", "POST"),
+        ("GET", "/process-instances/cancellation", "POST"),
+        ("PATCH", "/jobs/activation", "POST"),
+        ("PATCH", "/documents/batch", "DELETE, GET, POST"),
+    ],
+)
+def test_a_word_in_the_place_of_a_key_is_no_key(rest: Rest, method: str, path: str, allow: str):
+    response = rest.ask(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allow)
+
+
+def test_a_document_may_have_the_id_of_an_operation(rest: Rest):
+    file = {"file": ("a.txt", b"tea", "text/plain")}
+    assert rest.http.post("/documents", params={"documentId": "batch"}, files=file).status_code == 201
+    assert rest.ask("GET", "/documents/batch").content == b"tea"
+
+
 def test_a_body_has_a_bound_announced_or_not(rest: Rest):
     large = b'{"variables": "' + b"x" * (5 * 1024 * 1024) + b'"}'
     headers = {"content-type": "application/json"}
@@ -174,7 +195,9 @@ def test_the_description_names_every_operation_with_its_types(rest: Rest):
     creation = document["paths"]["/process-instances"]["post"]
     assert creation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Creation")
     assert "processDefinitionId" in document["components"]["schemas"]["Creation"]["properties"]
-    assert "/process-instances/{processInstanceKey}/cancellation" in rest.ask("GET", "/docs").text
+    page = rest.ask("GET", "/docs").text
+    assert "/process-instances/{processInstanceKey}/cancellation" in page
+    assert '<link rel="icon" href="data:,">' in page, "else a browser asks for a file that is not there"
     json.dumps(document)
 
 

@@ -1,5 +1,6 @@
 """Backups: one moment of the data, checked, and never in the way of anything."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -54,6 +55,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 def test_a_backup_has_what_a_restore_needs_and_nothing_else(data: Path, tmp_path: Path):
     made = back_up(data, tmp_path / "copy")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made.made), "as all other times are written"
     assert set(made.files) == {
         "partition-1.db",
         "documents/a.content",

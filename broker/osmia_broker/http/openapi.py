@@ -62,7 +62,7 @@ def page(version: str, base: str = BASE) -> bytes:
     title = escape(TITLES[base])
     others = "".join(f' <a href="{one}/docs">{escape(TITLES[one])}</a>.' for one in TITLES if one != base)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">'
         "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
         "td{padding:.2rem 1rem .2rem 0;vertical-align:top}</style></head><body>"
         f"<h1>{title} {escape(version)}</h1>"

@@ -283,8 +283,13 @@ def in_words(fault: str) -> str:
     return f"{place}: {what}" if place else what
 
 
+Methods = dict[
+    str, tuple[Operation, list[str]]
+]  # the operations of a path by their methods, with the names of its placeholders
+
+
 class Router:
-    """Finds the operation of a method and a path. A fixed part of a path goes before a placeholder."""
+    """Finds the operation of a method and a path. A fixed part of a path goes before a placeholder, and is no key."""
 
     def __init__(self, operations: list[Operation]) -> None:
         self._root: dict[str, Any] = {}
@@ -303,7 +308,8 @@ class Router:
             HttpRefusal: there is no such path (404), or it has other methods (405).
 
         """
-        found = [*_ends(self._root, _parts(path), [])]
+        found = _ends(self._root, _parts(path), [])
+        found[1:] = [(_with_keys(methods, values), values) for methods, values in found[1:]]
         for methods, values in found:
             wanted = methods.get(method) or (methods.get("GET") if method == "HEAD" else None)
             if wanted:
@@ -319,6 +325,15 @@ class Router:
         )
 
 
+def _with_keys(methods: Methods, values: list[str]) -> Methods:
+    """Return those of *methods* for which *values* can be what they stand for: `search` is no key, but may be the id of a document."""
+    return {
+        method: (one, names)
+        for method, (one, names) in methods.items()
+        if all(one.path_types[name][1] is str or value.isdigit() for name, value in zip(names, values, strict=True))
+    }
+
+
 def base_of(path: str) -> str:
     """Return the base that *path* begins with; empty if it begins with none."""
     return next((base for base in BASES if path == base or path.startswith(base + "/")), "")
@@ -328,7 +343,7 @@ def _parts(path: str) -> list[str]:
     return path.strip("/").split("/")
 
 
-def _ends(node: dict[str, Any], parts: list[str], values: list[str]) -> list[tuple[dict[str, Any], list[str]]]:
+def _ends(node: dict[str, Any], parts: list[str], values: list[str]) -> list[tuple[Methods, list[str]]]:
     """Return the methods at the end of every way that *parts* can take, fixed names first, with the values on it."""
     if not parts:
         return [(node[""], values)] if "" in node else []

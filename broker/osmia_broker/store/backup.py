@@ -94,7 +94,7 @@ def back_up(data_dir: Path, target: Path, progress: Progress = lambda _done, _al
             for source in _kept(data_dir):
                 _copied_file(source, draft / source.relative_to(data_dir))
             files = {str(path.relative_to(draft)): _record(path) for path in sorted(draft.rglob("*")) if path.is_file()}
-            made = Backup(__version__, max(revisions), datetime.now(UTC).isoformat(timespec="seconds"), files)
+            made = Backup(__version__, max(revisions), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", files)
             _written(draft / LIST, msgspec.json.format(msgspec.json.encode(made), indent=2))
             draft.rename(target)
             _sync_directory(target.parent)
