@@ -10,12 +10,13 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,23 @@ class Server:
         log = self.base / "log"
         self._run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", "-o", f"-p {self.port} {given}", "start")
 
+    def kill(self) -> None:
+        """End it as a machine ends that loses its power; on return it may be started again."""
+        pids = self.signal(signal.SIGKILL)
+        while any(map(_runs, pids)):
+            pass
+        (self.data / "postmaster.pid").unlink()  # after a start of the machine, the number is that of nobody
+
+    def signal(self, number: int) -> list[int]:
+        """Send a signal to all of its processes, the first one at first; return their ids."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        pids = [first, *map(int, others)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
+
     def stop(self) -> None:
         """Stop it at once, and remove its data."""
         self._ask("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
@@ -143,6 +161,35 @@ class Server:
         return subprocess.run(command, user=self.user, capture_output=True, text=True, check=False, cwd=self.base)
 
 
+class Standby(Server):
+    """A copy of *primary* that follows it. From then on, each commit of the primary waits until it is here too."""
+
+    def __init__(self, primary: Server) -> None:
+        self.base = Path(tempfile.mkdtemp(prefix="osmia-postgres-"))
+        self.user, self.folder, self.port = primary.user, primary.folder, _free_port()
+        if self.user:
+            shutil.chown(self.base, self.user)
+        self.data = self.base / "data"
+        self._settings = (*SETTINGS, *QUICK, "wal_retrieve_retry_interval=200ms")
+        self._run("pg_basebackup", *primary._at, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self.start()
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.sql("SELECT pg_reload_conf()")
+        while primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1":
+            pass  # psql asks some thirty times a second
+
+    def promote(self) -> None:
+        """Make it the primary; on return it can be written."""
+        self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "promote")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -154,6 +201,13 @@ def _ensure_user(name: str) -> None:
         pwd.getpwnam(name)
     except KeyError:
         subprocess.run(["useradd", "--system", name], check=True)
+
+
+def new_server() -> Server:
+    """A server of the newest version that belongs to one test, which stops it; skips the test if there is none."""
+    if why_not := _why_not():
+        pytest.skip(f"PostgreSQL: {why_not}")
+    return Server(versions()[max(versions(), key=int)])
 
 
 def server(version: str = "") -> Server:

@@ -6,6 +6,7 @@ cancelled, because the server would then report success for a commit that no sta
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 CONNECT_S = 10.0  # a server that takes longer is tried again
+OTHERS_S = 1.0  # how long one that answers waits for the other hosts, which may be newer
 ANSWER_S = 5.0  # without an answer for so long, a connection counts as broken; a long commit takes 0.1 s
 START_S = 120.0  # the same for what happens once: making the tables, reading all that a start needs
 SETTINGS = {
@@ -27,6 +29,12 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",
 }
 
+_SETTINGS_OF_SERVER = (
+    "SELECT current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
+    " current_setting('server_encoding') AS encoding, current_schema() AS schema,"
+    " CASE WHEN pg_is_in_recovery() THEN 0"
+    " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END AS timeline"
+)
 _UNKNOWN = ("08", "57P01", "57P02", "57P03", "40003")
 _AGAIN = ("40001", "40P01")
 _REFUSED_VALUES = ("22", "23502", "54")
@@ -151,23 +159,14 @@ class Server:
             StoreFailed: nobody can be reached, or only a standby, or a primary of the past that has come back; or the database has no schema.
 
         """
-        asyncpg = driver()
         try:
-            made = await asyncpg.connect(
-                self.url,
-                timeout=CONNECT_S,
-                server_settings=SETTINGS,
-                max_cacheable_statement_size=0,  # a load is a long text
-                statement_cache_size=1_000,
-                max_cached_statement_lifetime=0,
-                target_session_attrs="read-write",
-            )
+            made, row = await self._newest()
         except Exception as error:
             raise StoreFailed(
                 f"Expected to reach the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
         try:
-            return await self._checked(made, partition)
+            return await self._checked(made, row, partition)
         except BaseException as error:  # a caller who leaves leaves no connection behind either
             made.terminate()
             if isinstance(error, StoreFailed) or not isinstance(error, Exception):
@@ -176,11 +175,38 @@ class Server:
                 f"Expected to use the database {without_password(self.url)}, but found: {reason(error)}"
             ) from error
 
-    async def _checked(self, made: "asyncpg.Connection", partition: int) -> Connection:
-        row = await made.fetchrow(
-            "SELECT current_setting('transaction_read_only') AS read_only, current_setting('synchronous_commit') AS durable,"
-            " current_setting('server_encoding') AS encoding, (pg_control_checkpoint()).timeline_id AS timeline, current_schema() AS schema"
-        )
+    async def _newest(self) -> "tuple[asyncpg.Connection, Any]":
+        """Return a connection to the host that can be written, and what it says of itself; of several, to that with the newest timeline.
+
+        An old primary that comes back after a failover can be written too, and may stand first.
+        """
+        waiting = {asyncio.ensure_future(_asked(url)) for url in each_host(self.url)}
+        made: list[tuple[asyncpg.Connection, Any]] = []
+        failures: list[BaseException] = []
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=OTHERS_S if made else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                for one in done:
+                    if (failure := one.exception()) is None:
+                        made.append(one.result())
+                    else:
+                        failures.append(failure)
+            if not made:
+                raise failures[0]
+            made.sort(key=lambda one: int(one[1]["timeline"]))
+            return made.pop()
+        finally:
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            for connection, _ in made:
+                connection.terminate()
+
+    async def _checked(self, made: "asyncpg.Connection", row: Any, partition: int) -> Connection:
         if row["read_only"] == "on":
             raise StoreFailed(
                 f"Expected a database that can be written, but found that {without_password(self.url)} is read-only"
@@ -205,6 +231,36 @@ class Server:
         if self.schema not in ("", found):
             raise StoreFailed(f"Expected the search_path to begin with the schema {self.schema}, but found {found}")
         return found
+
+
+def each_host(url: str) -> list[str]:
+    """Return a URL for each host that *url* names."""
+    scheme, _, rest = url.partition("://")
+    place = re.match(r"[^/?]*", rest)
+    authority = place[0] if place else ""
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{rest[len(authority) :]}" for host in hosts.split(",")]
+
+
+async def _asked(url: str) -> "tuple[asyncpg.Connection, Any]":
+    """Connect to one host, if it can be written, and ask for its settings.
+
+    The timeline is that of what is being written: the last checkpoint of a server that was just promoted is one of the past.
+    """
+    made = await driver().connect(
+        url,
+        timeout=CONNECT_S,
+        server_settings=SETTINGS,
+        max_cacheable_statement_size=0,  # a load is a long text
+        statement_cache_size=1_000,
+        max_cached_statement_lifetime=0,
+        target_session_attrs="read-write",
+    )
+    try:
+        return made, await made.fetchrow(_SETTINGS_OF_SERVER)
+    except BaseException:
+        made.terminate()
+        raise
 
 
 def driver() -> Any:
