@@ -18,6 +18,7 @@ import pytest
 CLIENTS = Path(__file__).parent / "clients"
 GO_CLIENT = "github.com/camunda/zeebe/clients/go/v8@v8.4.0"
 H2SPEC = "github.com/summerwind/h2spec@v2.2.1+incompatible"
+INTEROP = "google.golang.org/grpc@v1.71.0"
 NODE_CLIENTS = {"zeebe-node": "8.3.2", "@camunda8/sdk": "8.8.13"}
 JAVA_CLIENTS = {"zeebe-client-java": "8.6.0", "camunda-client-java": "8.9.0"}
 CONTRACT_TOOL = "schemathesis==4.32.5"
@@ -111,6 +112,14 @@ def h2spec() -> str:
     fetch = [["go", "mod", "init", "compat"], ["go", "get", f"{module}/cmd/h2spec@{version}"]]
     build = [["go", "build", "-o", "h2spec", f"{module}/cmd/h2spec"]]
     return str(built("h2spec.go", H2SPEC, needs="go", fetch=fetch, build=build) / "h2spec")
+
+
+def interop() -> str:
+    """Return the path of grpc-go's interop client, which plays what every implementation of gRPC must be able to do."""
+    module, _, version = INTEROP.partition("@")
+    fetch = [["go", "mod", "init", "compat"], ["go", "get", f"{module}/interop/client@{version}"]]
+    build = [["go", "build", "-o", "interop", f"{module}/interop/client"]]
+    return str(built("interop.go", INTEROP, needs="go", fetch=fetch, build=build) / "interop")
 
 
 def node_program(package: str) -> list[str]:

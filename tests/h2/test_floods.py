@@ -232,6 +232,23 @@ async def test_connections_that_have_said_nothing_make_room_for_others():
     assert len(house.site.connections) == 4
 
 
+async def test_ten_thousand_connections_that_say_nothing_keep_nobody_out_and_are_closed():
+    house = House()
+    first = house.peer()
+    silent = [Peer(house.site) for _ in range(10_000)]  # with the first, one more than the bound
+    assert (await first.answer(first.call(message=b"before"))).messages == [b"before"]
+    newcomer = house.peer()
+    assert (await newcomer.answer(newcomer.call(message=b"beside"))).messages == [b"beside"]
+    assert [peer.transport.is_closed for peer in silent[:4]] == [True, True, False, False], "the oldest made room"
+    house.clock.s += house.site.limits.hello_s + 1
+    house.site.sweep()
+    await first.settled()
+    assert len(house.site.connections) == 2
+    assert all(peer.transport.is_closed for peer in silent)
+    for peer in (first, newcomer):
+        assert (await peer.answer(peer.call(message=b"after"))).messages == [b"after"]
+
+
 async def test_an_idle_connection_takes_little_memory():
     house = House()
     peers = [house.peer() for _ in range(50)]

@@ -17,9 +17,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def broker(tmp_path):
-    with ChildBroker(tmp_path) as one:
+@pytest.fixture(params=["python", "grpcio"])
+def broker(tmp_path, request):
+    """A broker whose callers speak to it through either gRPC server."""
+    with ChildBroker(tmp_path, flags=["--grpc-server", request.param]) as one:
         assert osmia("deploy", "examples/dinner.bpmn", address=one.address).returncode == 0
         yield one
 
