@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from osmia_broker import cluster_id, private_files
 from osmia_broker.addresses import without_password
@@ -17,8 +18,10 @@ from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.state.partitioning import COUNT_FILE, in_words
 from osmia_broker.state.store_protocol import Leadership, Store
-from osmia_broker.store.read import Reader
 from osmia_broker.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from osmia_broker.store.read import Reader
 
 BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know this data directory
 
@@ -30,7 +33,7 @@ class Database:
     kind: str  #: `sqlite` or `postgresql`
     name: str  #: for people
     stores: Mapping[int, Store]
-    reader: Reader
+    reader: "Reader"
     leaderships: Mapping[int, Leadership]  #: by number; none where no other broker can lead
     opening_order: Sequence[int]  #: of the numbers; they are closed in the reverse order
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
@@ -52,6 +55,10 @@ def path_of(data_dir: Path, partition: int) -> Path:
 
 
 def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Database:
+    from osmia_broker.store.read import (
+        Reader,  # 10 MB that a process without lists, which only makes the files, has no use for
+    )
+
     data_dir, count = settings.data_dir, settings.partitions
     _fix_count(data_dir, count)
     paths = {number: path_of(data_dir, number) for number in range(1, count + 1)}
@@ -116,6 +123,7 @@ def _postgresql(settings: Settings, counters: Mapping[int, PartitionCounters], o
     from osmia_broker.store.postgres.lease import Lease
     from osmia_broker.store.postgres.life import Life
     from osmia_broker.store.postgres.store import PostgresStore
+    from osmia_broker.store.read import Reader
     from osmia_broker.store.read.on_postgres import sources
 
     driver()

@@ -91,15 +91,12 @@ def _serve(settings: config.Settings) -> None:
     """
     import asyncio
 
-    from osmia_broker.child import NotStarted
     from osmia_broker.errors import StoreFailed
     from osmia_broker.event_loops import loop_factory
 
     with asyncio.Runner(loop_factory=loop_factory() if settings.processes == 1 else None) as runner:
         try:
             runner.run(_running(settings))
-        except NotStarted as failure:
-            raise Failure(Exit.REFUSED, "The broker cannot start.", why=str(failure), code="START_FAILED") from failure
         except (StoreFailed, OSError) as error:
             log.debug("the broker ended", exc_info=error)
             raise preflight.start_failed(error, settings) from error
@@ -108,10 +105,23 @@ def _serve(settings: config.Settings) -> None:
 def _running(settings: config.Settings) -> "Coroutine[None, None, None]":
     """Return the broker at work: in this process, or in several that this one starts."""
     if settings.processes > 1:
-        from osmia_broker import processes
-
-        return processes.run(settings)
+        return _run_several(settings)
     gc.disable()  # until the broker serves: to look for garbage among what is imported takes a quarter of the start, and finds none
     from osmia_broker.broker import Broker
 
     return Broker(settings).serve()
+
+
+async def _run_several(settings: config.Settings) -> None:
+    """Run the broker in several processes, which this one starts.
+
+    Raises:
+        Failure: REFUSED; one of them could not start.
+    """
+    from osmia_broker import processes
+    from osmia_broker.child import NotStarted
+
+    try:
+        await processes.run(settings)
+    except NotStarted as failure:
+        raise Failure(Exit.REFUSED, "The broker cannot start.", why=str(failure), code="START_FAILED") from failure

@@ -2,7 +2,6 @@
 
 import re
 from functools import cache
-from html import escape
 from typing import Any
 
 import msgspec
@@ -48,6 +47,8 @@ def _short_name(qualified: re.Match[str]) -> str:
 @cache
 def page(version: str, base: str = BASE) -> bytes:
     """Return the operations below *base* as a page of HTML, by their tags."""
+    from html import escape  # brings half a megabyte of names of characters
+
     by_tag: dict[str, list[Operation]] = {}
     for one in _below(base):
         by_tag.setdefault(one.tag, []).append(one)
