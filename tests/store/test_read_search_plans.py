@@ -9,6 +9,7 @@ from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine.task_commands import Actor, TaskPolicy
 from osmia_broker.store.read import Reader
 from osmia_broker.store.read.entities import AUDIT_LOGS, USER_TASKS
+from osmia_broker.store.read.search import search as searching
 from osmia_broker.store.read.search.entity import Entity
 from osmia_broker.store.read.search.search import Search, search
 from tests.store.conftest import Written
@@ -119,12 +120,38 @@ WIDE: list[Any] = [{"$gte": 0}, {"$gte": 0, "$lt": 100}, {"$neq": "7"}, {"$like"
 @pytest.mark.parametrize("sort", [None, [{"field": "creationDate", "order": "DESC"}], [{"field": "dueDate"}]], ids=str)
 @pytest.mark.parametrize("value", WIDE, ids=str)
 async def test_a_condition_that_most_tasks_pass_is_looked_up_for_the_next_tasks_alone(
-    written: Written, reader: Reader, value: Any, sort: Any
+    written: Written, reader: Reader, value: Any, sort: Any, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(searching, "VALUES_MAX", 0)
     filter = OPEN | {"processInstanceVariables": [{"name": "amount", "value": value}]}
     found = await steps(written, reader, Search(filter, sort, {"limit": 2}))
-    assert not [step for step, _ in found if "variables_by_value" in step], "all variables of the name would be read"
+    unbounded = [step for step, text in found if "variables_by_value" in step and "AS one" not in text]
+    assert not unbounded, "all variables of the name would be read"
     assert [step for step, _ in found if "PRIMARY KEY (scope_key=? AND name=?)" in step], found
+
+
+@pytest.mark.parametrize("sort", [None, [{"field": "dueDate"}], [{"field": "name"}]], ids=str)
+@pytest.mark.parametrize("state", [OPEN, {"state": "COMPLETED"}, {}], ids=str)
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("processInstanceVariables", {"$gt": 7}, "<expr>>? AND <expr><?"),
+        ("processInstanceVariables", {"$lte": 7}, "<expr><?"),
+        ("processInstanceVariables", {"$gt": 7, "$lt": 9}, "<expr>>? AND <expr><?"),
+        ("localVariables", {"$gt": 7}, "<expr>>? AND <expr><?"),
+        ("localVariables", "7", "<expr>=?"),
+        ("localVariables", {"$in": ["7", '"x"']}, "<expr>=?"),
+    ],
+    ids=str,
+)
+async def test_few_variables_with_a_value_lead_to_their_tasks(
+    written: Written, reader: Reader, field: str, value: Any, place: str, state: Any, sort: Any
+):
+    found = await steps(written, reader, Search(state | {field: [{"name": "amount", "value": value}]}, sort))
+    page = [step for step, text in found if "AS total" in text]
+    assert any(f"variables_by_value (name=? AND {place})" in step for step in page), found
+    assert any("user_tasks_of_instance (process_instance_key=?" in step for step in page), page
+    assert not [step for step in page if step.startswith("SCAN task")], page
 
 
 async def test_such_a_condition_beside_a_group_is_looked_up_for_the_tasks_of_the_group(

@@ -29,7 +29,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from osmia_broker.state.store_protocol import PARTITION_BITS
-from osmia_broker.store import schema
+from osmia_broker.store.schema import Comparable
 
 # The conditions have no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
 
@@ -112,11 +112,25 @@ class Fits(FunctionElement[bool]):
     inherit_cache = True
 
 
-class Number(FunctionElement[float]):
-    """The number that a text begins with."""
+class Size(FunctionElement[float]):
+    """The value of a variable as a number, if it is one."""
 
-    name = "number"
+    name = "size"
     type = Double()
+    inherit_cache = True
+
+
+class IsNumber(FunctionElement[bool]):
+    """Whether the value of a variable is a number."""
+
+    name = "is_number"
+    inherit_cache = True
+
+
+class IsBelowTexts(FunctionElement[bool]):
+    """The same, as a bound of an index that has numbers before texts."""
+
+    name = "is_below_texts"
     inherit_cache = True
 
 
@@ -198,19 +212,14 @@ def among_rows(columns: Sequence[ColumnElement[Any]], parameter: str) -> ColumnE
 
 def begins_as(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* begins as the value of a parameter does. An index has these first characters."""
-    return beginning(column) == beginning(bindparam(parameter, type_=Text()))
+    return Comparable(column) == Comparable(bindparam(parameter, type_=Text()))
 
 
 def begins_among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether *column* begins as an item of an array parameter does, for the index."""
     value = sql_column("value", Text())
     items = Items(bindparam(parameter)).table_valued(value, name=f"begin_{parameter}", joins_implicitly=True)
-    return beginning(column).in_(select(beginning(items.c.value)))
-
-
-def beginning(text: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return the first characters of a text, as the index `variables_by_value` has them."""
-    return func.substr(text, literal_column("1"), literal_column(str(schema.BEGINNING_CHARACTERS)))
+    return Comparable(column).in_(select(Comparable(items.c.value)))
 
 
 def holds(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
@@ -303,11 +312,11 @@ def _in_any_case(character: str) -> str:
     return _glob(character) if len(forms) == 1 else f"[{''.join(sorted(forms))}]"
 
 
-def is_number(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether the JSON text in *column* is a number."""
-    return Fits(column, literal_column("'[-0-9]*'"))
+def is_number(column: ColumnElement[Any], *, rises: bool) -> ColumnElement[bool]:
+    """Whether the JSON text in *column* is a number. *rises* says that it is also compared with a lower bound, so that an index needs an upper one."""
+    return (IsBelowTexts if rises else IsNumber)(column)
 
 
-def number(column: ColumnElement[Any]) -> ColumnElement[float]:
-    """Return the number that a text begins with."""
-    return Number(column)
+def size(column: ColumnElement[Any]) -> ColumnElement[float]:
+    """Return the number in *column*, the JSON text of a variable."""
+    return Size(column)

@@ -18,6 +18,7 @@ from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.postgres.connection import CONNECT_S, driver, reason
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 from osmia_broker.store.read import dialect
+from osmia_broker.store.schema import Comparable
 
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
@@ -237,9 +238,15 @@ def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
     return f"({column} ~ osmia_glob({pattern}))"
 
 
-@compiles(dialect.Number, "postgresql")
-def _number(element: dialect.Number, compiler: SQLCompiler, **options: Any) -> str:
-    return f"osmia_number({', '.join(dialect.parts(element, compiler, options))})"
+@compiles(dialect.Size, "postgresql")
+def _size(element: dialect.Size, compiler: SQLCompiler, **options: Any) -> str:
+    return f"osmia_number({compiler.process(Comparable(*element.clauses), **options)})"
+
+
+@compiles(dialect.IsNumber, "postgresql")
+@compiles(dialect.IsBelowTexts, "postgresql")
+def _is_number(element: Any, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({compiler.process(Comparable(*element.clauses), **options)} ~ '^[-0-9]')"
 
 
 @compiles(dialect.NoLimit, "postgresql")

@@ -21,6 +21,7 @@ from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import dialect, numbers
+from osmia_broker.store.schema import Comparable
 
 if TYPE_CHECKING:
     from sqlalchemy import ExceptionContext
@@ -196,9 +197,20 @@ def _fits(element: dialect.Fits, compiler: SQLCompiler, **options: Any) -> str:
     return f"({column} GLOB {pattern})"
 
 
-@compiles(dialect.Number, "sqlite")
-def _number(element: dialect.Number, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST({', '.join(dialect.parts(element, compiler, options))} AS REAL)"
+@compiles(dialect.Size, "sqlite")
+def _size(element: dialect.Size, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(Comparable(*element.clauses), **options)
+
+
+@compiles(dialect.IsBelowTexts, "sqlite")
+def _is_below_texts(element: dialect.IsBelowTexts, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{compiler.process(Comparable(*element.clauses), **options)} < ''"
+
+
+@compiles(dialect.IsNumber, "sqlite")
+def _is_number(element: dialect.IsNumber, compiler: SQLCompiler, **options: Any) -> str:
+    [value] = dialect.parts(element, compiler, options)
+    return f"({value} >= '-' AND {value} < ':')"
 
 
 @compiles(dialect.NoLimit, "sqlite")

@@ -1,5 +1,6 @@
 """User tasks of both kinds and dialects, open and ended."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, literal_column, not_, select, true
@@ -112,6 +113,24 @@ def _of_element_instance(which: Which) -> task_readers.Lookup:
     return selected
 
 
+def _of_variables(which: Which) -> dict[str, Callable[[FromClause], Select[Any]]]:
+    """Return the ways from variables to the tasks that see them as theirs, or as those of their process instance."""
+
+    def selected(variable: FromClause, instance_key: Column) -> Select[Any]:
+        table = schema.TABLES[UserTask].alias("with_variable")
+        found: Select[Any] = select(table.c.key.label("key")).where(
+            table.c.process_instance_key == dialect.found_first(instance_key)
+        )
+        if instance_key is not variable.c.scope_key:
+            found = found.where(table.c.element_instance_key == variable.c.scope_key)
+        return task_readers.of_which(found, table, which)
+
+    return {
+        "processInstanceVariables": lambda variable: selected(variable, variable.c.scope_key),
+        "localVariables": lambda variable: selected(variable, variable.c.process_instance_key),
+    }
+
+
 def _lookups(which: Which) -> dict[str, task_readers.Lookup]:
     return {
         **task_readers.lookups(which),
@@ -170,6 +189,7 @@ _OPEN_USER_TASKS = Entity(
     where=_open.c.ended_ms == schema.NOT_ENDED,
     index="user_tasks_open",
     drivers=_DRIVERS,
+    of_variables=_of_variables(Which.OPEN),
     lookups=_lookups(Which.OPEN) | {"name": task_readers.with_value("name", Which.OPEN)},
     of_keys={"state": _is_in_state, "assignee": _has_assignee},
     walks={
@@ -193,6 +213,7 @@ _ENDED_USER_TASKS = Entity(
     _fields(_ended, of_open=False),
     where=_ended.c.ended_ms > schema.NOT_ENDED,
     drivers=_DRIVERS,
+    of_variables=_of_variables(Which.ENDED),
     lookups=_lookups(Which.ENDED),
     walks={"completionDate": "user_tasks_by_completion"},
 )
@@ -215,6 +236,7 @@ USER_TASKS = Entity(
     (_task.c.key,),
     _fields(_task, of_open=False),
     drivers=_DRIVERS,
+    of_variables=_of_variables(Which.ALL),
     lookups=_lookups(Which.ALL),
     walks={"": dialect.BY_KEY, "creationDate": dialect.BY_KEY},
     narrowed=_narrowed,

@@ -52,6 +52,8 @@ class Entity:
     #: operators by field that leave few rows, which the database finds by an index of its own choice
     lookups: Mapping[str, Callable[[Leaf], Sequence[Select[Any]]]] = field(default_factory=dict)
     #: selections by field that find all keys for a condition, once and through an index; none if they cannot
+    of_variables: Mapping[str, Callable[[FromClause], Select[Any]]] = field(default_factory=dict)
+    #: selections by field of the keys that belong to variables, each once; they are given the table of variables
     of_keys: Mapping[str, Callable[[Leaf, Column], Condition | None]] = field(default_factory=dict)
     #: conditions by field that need only the key of a row; None if there is none
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (

@@ -20,8 +20,9 @@ from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
 from osmia_broker.store.read.search.filters import Leaf, Parsed
-from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
+from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, VALUES_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
+from osmia_broker.store.read.search.variable_values import of_filter
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
@@ -248,6 +249,8 @@ class _Way:
 
     async def find(self) -> tuple[list[tuple[Any, ...]], int]:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
+        if (by_values := await self._by_values()) is not None:
+            return by_values
         total = await self._total() if self._is_led else None
         if self._walk and self._may_begin() and (total is None or total > FEW_MAX):
             begun = partial(statements.begun, keeps_order=self._snapshot.keeps_order)
@@ -258,17 +261,34 @@ class _Way:
         if total is None or total <= TOTAL_MAX:
             found = await self._read(statements.few, self._sight)
             if total is None:
-                total = await self._total_with(found)
+                total = await self._total_with(found, self._total_sight)
             if total <= TOTAL_MAX:
                 return [row[1:] for row in found], total
         sight = Sight(self._entity, self._walk) if self._walk else self._sight
         return await self._read(statements.page_keys, sight), total
 
-    async def _total_with(self, found: Sequence[Sequence[Any]]) -> int:
+    async def _by_values(self) -> tuple[list[tuple[Any, ...]], int] | None:
+        """Find the same through the variables that a condition asks for, if few have such a value; None if there is no such way."""
+        if self._is_led or not self._snapshot.keeps_order:
+            return None
+        for leaf in of_filter(self._entity, self._parsed.shape):
+            counted = statements.values_counted(leaf, VALUES_MAX)
+            ((number,),) = await self._snapshot.values(counted, self._values)
+            if number > VALUES_MAX:
+                continue
+            sight = Sight(self._entity, self._entity.index, by_values=leaf)
+            found = await self._read(statements.few, sight)
+            total = await self._total_with(found, sight)
+            if total <= TOTAL_MAX:
+                self.total_max = TOTAL_MAX
+                return [row[1:] for row in found], total
+        return None
+
+    async def _total_with(self, found: Sequence[Sequence[Any]], sight: Sight) -> int:
         """Return the number of all that pass the filter; the page that was *found* among few has it, unless the page is empty."""
         if found:
             return int(found[0][0])
-        return 0 if self._page.place is None and not self._page.skipped else await self._total()
+        return 0 if self._page.place is None and not self._page.skipped else await self._count(sight)
 
     def _may_begin(self) -> bool:
         """Whether the page begins among the rows that the index has: those with a value."""
@@ -280,9 +300,15 @@ class _Way:
         statement = build(sight, self._parsed.shape, self._order, self._page.place)
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
 
-    async def _total(self) -> int:
+    @property
+    def _total_sight(self) -> Sight:
         # Many rows pass a wide condition, as the page has shown: so it is looked up for each row, until there are enough.
-        sight = Sight(self._entity, self._entity.index, row_by_row=True) if self._is_wide else self._sight
+        return Sight(self._entity, self._entity.index, row_by_row=True) if self._is_wide else self._sight
+
+    async def _total(self) -> int:
+        return await self._count(self._total_sight)
+
+    async def _count(self, sight: Sight) -> int:
         counted = statements.counted(sight, self._parsed.shape, self.total_max)
         ((total,),) = await self._snapshot.values(counted, self._values)
         return int(total)
@@ -308,7 +334,7 @@ async def _keys(
     for row_of, is_descending in reversed(_sorting(entity, order, page.place)):
         rows.sort(key=row_of, reverse=is_descending)
     total = sum(total for _, total in answers)
-    return rows[page.skipped : page.skipped + page.size + 1], total, ways[0].total_max
+    return rows[page.skipped : page.skipped + page.size + 1], total, min(way.total_max for way in ways)
 
 
 def _sorting(

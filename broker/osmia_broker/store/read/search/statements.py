@@ -3,6 +3,8 @@
 A search reads the keys of its page with as few tables as the filter and the order need, then the items by their keys. So the columns of
 an item are read for the items of the page only, whatever the database sorts on the way. There are three ways to the keys:
 
+If the filter asks for the value of a variable and few variables have it, these lead to the rows (`variable_values`), as `few`. Else:
+
 1. `begun`, if an index has the order: look at its next rows only. It finds a full page when many rows pass the filter.
 2. `few`: one pass over all that pass, which counts them too. Its work is bounded, so the page is right only if they are not too many.
 3. `page_keys`, for the rest: in the order of the list until the page is full.
@@ -34,14 +36,17 @@ from sqlalchemy import (
 )
 
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.search import variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
-from osmia_broker.store.read.search.filters import NOTHING, NUMBER, Group, Leaf, Node
-from osmia_broker.store.read.search.key_lookups import lookup_of
+from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
+from osmia_broker.store.read.search.key_lookups import Lookup, lookup_of
+from osmia_broker.store.read.search.variable_values import compared
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
 WALKS = (400, 2_000)  # rows of an index that are looked at before all rows are; each costs about 1 µs
 FEW_MAX = 1_000  # rows that are sorted at once rather than looked for in an index that has their order
+VALUES_MAX = 10_000  # variables that pass a condition and are looked at before all rows are; each costs about 1 µs, and its row another
 TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
 
 Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
@@ -75,6 +80,7 @@ class Sight:
     index: str = ""
     row_by_row: bool = False  #: nested tables are looked up for each row, rather than read as a whole first
     by_keys: bool = False  #: the rows are looked up by the keys that the filter leads to
+    by_values: Leaf | None = None  #: the rows are looked up by the variables that pass this condition
 
 
 # --- conditions
@@ -135,27 +141,10 @@ def _positive(known: Field, leaf: Leaf) -> Condition:
     has_value = column != known.absent
     if leaf.operator == "$exists":
         return has_value if known.optional else true()
-    compared = _compared(column, leaf)
+    passes = compared(column, leaf)
     if known.indexed is not None and leaf.operator in ("$eq", "$in"):
-        compared = and_(_compared(known.indexed, leaf), compared)
-    return and_(has_value, compared) if known.optional else compared
-
-
-def _compared(column: Column, leaf: Leaf) -> Condition:
-    parameter: ColumnElement[Any] = bindparam(leaf.parameter)
-    if leaf.operator == "$eq":
-        return column == parameter
-    if leaf.operator == "$in":
-        return dialect.among(column, leaf.parameter)
-    if leaf.operator == "$like":
-        return dialect.like(column, leaf.parameter)
-    compared: dict[str, Condition] = {
-        "$gt": column > parameter,
-        "$gte": column >= parameter,
-        "$lt": column < parameter,
-        "$lte": column <= parameter,
-    }
-    return compared[leaf.operator]
+        passes = and_(compared(known.indexed, leaf), passes)
+    return and_(has_value, passes) if known.optional else passes
 
 
 def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Condition:
@@ -165,29 +154,9 @@ def _exists(sight: Sight, nested: Nested, conditions: Sequence[Condition]) -> Co
 
 
 def _of_variable(sight: Sight, known: Field, leaf: Leaf) -> Condition:
-    """Return the condition that a variable has this name, and a value that passes. An index has names and the first characters of values."""
-    nested = known.nested
-    assert nested is not None, "variables lie in a table of their own"
-    table = nested.table.c
-    conditions: list[Condition] = [table.name == bindparam(leaf.parameter)]
-    for one in leaf.inner:
-        if one.operator == "$exists":
-            conditions.append(false() if one.negated else true())
-            continue
-        if one.field == NUMBER:
-            beginning = dialect.beginning(table.value)
-            # The comparison first: fewer rows pass it, and the other test costs more.
-            conditions += [_compared(dialect.number(beginning), one), dialect.is_number(beginning)]
-            continue
-        compared = _compared(table.value, one)
-        if one.operator == "$in" and not one.negated:
-            compared = and_(dialect.begins_among(table.value, one.parameter), compared)
-        if one.operator == "$eq" and not one.negated:
-            # IS, because SQLite puts the value of an `=` into the first condition, which then fits the index no more.
-            same = table.value.is_not_distinct_from(bindparam(one.parameter))
-            compared = and_(dialect.begins_as(table.value, one.parameter), same)
-        conditions.append(not_(compared) if one.negated else compared)
-    return _exists(sight, nested, conditions)
+    """Return the condition that a variable has this name, and a value that passes."""
+    assert known.nested is not None, "variables lie in a table of their own"
+    return _exists(sight, known.nested, variable_values.conditions_of(known.nested.table, leaf))
 
 
 # --- statements
@@ -207,10 +176,16 @@ def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
     return [*needed, *(entity.fields[name] for name, _ in order)]
 
 
+def _lookup(sight: Sight, shape: Group) -> Lookup | None:
+    if sight.by_values is not None:
+        return variable_values.lookup_of(sight.entity, shape, sight.by_values)
+    return lookup_of(sight.entity, shape) if sight.by_keys else None
+
+
 def _filtered(sight: Sight, shape: Group, order: Order, columns: Sequence[Column]) -> Select[Any]:
     entity = sight.entity
     source = entity.table
-    found = lookup_of(entity, shape) if sight.by_keys else None
+    found = _lookup(sight, shape)
     if found is not None:
         source = found.keys.join(source, entity.key[0] == dialect.found_first(found.keys.c.key))
         sight, shape = replace(sight, row_by_row=True), found.rest
@@ -230,6 +205,13 @@ def leads_to_keys(entity: Entity, shape: Group) -> bool:
 
 
 @lru_cache(STATEMENTS_MAX)
+def values_counted(leaf: Leaf, most: int) -> Select[Any]:
+    """Count the variables that pass a condition, up to one more than *most*."""
+    passing = variable_values.passing(leaf, [literal_column("1").label("one")])
+    return select(func.count()).select_from(passing.limit(most + 1).subquery())
+
+
+@lru_cache(STATEMENTS_MAX)
 def counted(sight: Sight, shape: Group, most: int = TOTAL_MAX) -> Select[Any]:
     """Count what passes the filter, up to one more than *most*."""
     found = _of_keys(sight, shape)
@@ -240,7 +222,7 @@ def counted(sight: Sight, shape: Group, most: int = TOTAL_MAX) -> Select[Any]:
 
 def _of_keys(sight: Sight, shape: Group) -> Select[Any] | None:
     """Select a row for each that passes the filter, from keys alone; None if the filter asks for more."""
-    found = lookup_of(sight.entity, shape) if sight.by_keys else None
+    found = _lookup(sight, shape)
     if found is None:
         return None
     conditions = [
