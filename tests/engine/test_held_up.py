@@ -7,6 +7,7 @@ import pytest
 from osmia_broker.engine.commands import CompleteJob
 from osmia_broker.engine.listener_results import TaskListenerResult
 from osmia_broker.engine.task_commands import Actor, AnswerTaskProposal, HoldUserTask, ProposeForUserTask, UndoUserTask
+from osmia_broker.state import answered
 from osmia_broker.state.rows import ErrorType, Incident, Job
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from tests.desk import Desk, person
@@ -14,6 +15,7 @@ from tests.doors import Refused
 
 At = Callable[..., Desk]
 ADA = Actor("ada")
+READ = 2**62  # a key that all commits are below
 TWO = "start > f:parallel [ t:user(native=yes{first}) > e1:end | u:user(native=yes{second}) > e2:end ]"
 
 
@@ -234,7 +236,7 @@ def proposal(desk: Desk) -> TaskProposal:
 
 def test_a_proposal_is_accepted_when_the_listeners_agree(at: At):
     desk = at("start > t:user(native=yes, completing=c) > b:job > end")
-    desk.engine._do(AnswerTaskProposal(propose(desk), ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    desk.engine._do(AnswerTaskProposal(propose(desk), READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
     assert proposal(desk).state is ProposalState.OPEN
     complete_listener(desk)
     assert (proposal(desk).state, proposal(desk).answered_by) == (ProposalState.ACCEPTED, "ada")
@@ -248,12 +250,59 @@ def test_a_proposal_is_accepted_when_the_listeners_agree(at: At):
 def test_a_proposal_whose_acceptance_is_denied_can_be_answered_again(at: At):
     desk = at("start > t:user(native=yes, completing=c) > b:job > end")
     made = propose(desk)
-    desk.engine._do(AnswerTaskProposal(made, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
+    desk.engine._do(AnswerTaskProposal(made, READ, ProposalState.ACCEPTED, "", {"x": "1"}, ADA))
     complete_listener(desk, TaskListenerResult(True, "no"))
     assert proposal(desk) == made
     assert [action for _, action, _, _ in desk.history("t")] == ["propose"]
-    desk.engine._do(AnswerTaskProposal(made, ProposalState.IGNORED, "", {}, ADA))
+    desk.engine._do(AnswerTaskProposal(made, READ, ProposalState.IGNORED, "", {}, ADA))
     assert proposal(desk).state is ProposalState.IGNORED
+
+
+def answer(desk: Desk, made: TaskProposal, state: ProposalState, read_key: int = READ, by: Actor = ADA) -> None:
+    desk.engine._do(AnswerTaskProposal(made, read_key, state, "no", {}, by))
+
+
+@pytest.mark.parametrize("second", [ProposalState.ACCEPTED, ProposalState.EDITED, ProposalState.IGNORED])
+def test_of_two_who_read_an_open_proposal_one_answers_it(at: At, second: ProposalState):
+    desk = at("start > t:user(native=yes) > b:job > end")
+    made = propose(desk)
+    answer(desk, made, ProposalState.ANSWERED)
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: .* to be open, but somebody has answered it"):
+        answer(desk, made, second, by=Actor("bob"))
+    assert (proposal(desk).state, proposal(desk).answered_by) == (ProposalState.ANSWERED, "ada")
+    desk.play("at t")
+
+
+def test_an_answer_that_is_refused_leaves_the_proposal_open(at: At):
+    desk = at('start > t:user(native=yes, completing="=missing") > end')
+    made = propose(desk)
+    with pytest.raises(Refused, match="to be evaluated"):
+        answer(desk, made, ProposalState.ACCEPTED)
+    answer(desk, made, ProposalState.IGNORED)
+    assert proposal(desk).state is ProposalState.IGNORED
+
+
+def test_a_proposal_that_was_read_before_the_partition_was_opened_is_read_again(at: At):
+    desk = at("start > t:user(native=yes) > b:job > end")
+    made = propose(desk)
+    with pytest.raises(Refused, match="read too long ago"):
+        answer(desk, made, ProposalState.IGNORED, read_key=0)
+
+
+def test_an_answer_that_is_forgotten_is_found_by_who_reads_again(at: At, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(answered, "ANSWERS_MAX", 0)
+    desk = at("start > t:user(native=yes) > b:job > end")
+    first = propose(desk)
+    desk.engine._do(ProposeForUserTask(desk.task("t").key, '{"x":2}', actor=Actor("bot")))
+    second = desk._noted(TaskProposal)[1]
+    read_key = second.key + 2  # behind the step that proposes it
+    answer(desk, first, ProposalState.EDITED, read_key)
+    answer(desk, second, ProposalState.EDITED, READ)
+    with pytest.raises(Refused, match="read too long ago"):
+        answer(desk, first, ProposalState.IGNORED, read_key)
+    with pytest.raises(Refused, match=r"FAILED_PRECONDITION: .* somebody has answered it"):
+        answer(desk, desk._noted(TaskProposal)[0], ProposalState.IGNORED, READ)
+    assert [one.state for one in desk._noted(TaskProposal)] == [ProposalState.EDITED] * 2
 
 
 # --- errors of listeners

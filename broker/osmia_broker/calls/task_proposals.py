@@ -1,8 +1,6 @@
 """Calls about what a person may still decide: proposals to answer, and steps to take back."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -127,30 +125,11 @@ class Undecided:
             raise InvalidArgument("Expected an answer to have a text, but found none")
         checks.at_most("answer", answer, COMMENT_CHARACTERS)
         checks.int64("proposalKey", proposal_key)
-        with self._alone(proposal_key):
-            await self._answer(proposal_key, ProposalState(state), answer, caller, wait_ms)
-
-    @contextmanager
-    def _alone(self, proposal_key: int) -> Iterator[None]:
-        """Keep others from answering the same proposal at the same moment: each of them has read that it is open.
-
-        Raises:
-            InvalidState: somebody is answering it.
-
-        """
-        answering = self._tasks.proposals_being_answered
-        if proposal_key in answering:
-            raise InvalidState(
-                f"Expected the proposal with key '{proposal_key}' to be open, but somebody is answering it"
-            )
-        answering.add(proposal_key)
-        try:
-            yield
-        finally:
-            answering.discard(proposal_key)
+        await self._answer(proposal_key, ProposalState(state), answer, caller, wait_ms)
 
     async def _answer(self, proposal_key: int, to: ProposalState, answer: str, caller: Caller, wait_ms: int) -> None:
-        found = await proposal(self._reader, proposal_key)
+        read = await proposal(self._reader, proposal_key)
+        found = read.row
         if found.state != ProposalState.OPEN:
             raise InvalidState(
                 f"Expected the proposal with key '{proposal_key}' to be open, but it is {found.state.lower()}"
@@ -158,7 +137,9 @@ class Undecided:
         variables, actor = parse_variables(found.variables), self._tasks.actor(caller)
         if to is ProposalState.ACCEPTED:
             await self._require_form(found, actor)
-        await self._tasks.done(lambda ticket: AnswerTaskProposal(found, to, answer, variables, actor, ticket), wait_ms)
+        await self._tasks.done(
+            lambda ticket: AnswerTaskProposal(found, read.read_key, to, answer, variables, actor, ticket), wait_ms
+        )
 
     async def _require_form(self, found: TaskProposal, actor: Actor) -> None:
         """Refuse values that the form of the task would not send.

@@ -56,7 +56,6 @@ class UserTaskCalls(PartitionCalls):
         super().__init__(partition)
         self._results = results
         self.policy = policy
-        self.proposals_being_answered: set[int] = set()  # by callers of this process
 
     async def assign(
         self,

@@ -201,6 +201,7 @@ def write_answer(turn: Turn, task: UserTask, answered: TaskProposal) -> None:
     """Write the answer to a proposal, and its step in the history of the task."""
     turn.notes[TaskProposal].write(answered)
     note_event(turn, task, TaskOperation.UPDATE, action=_ANSWERS[answered.state], user=answered.answered_by, diff={})
+    turn.state.answered.add(answered.key, turn.state.last_key + 1)
 
 
 def answer_waiting(turn: Turn, task: UserTask, text: str = "") -> None:

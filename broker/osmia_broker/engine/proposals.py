@@ -1,6 +1,7 @@
 """Proposals for user tasks: values that a worker, an agent or a person suggests, and what a person makes of them.
 
-A proposal is a note: the engine writes it and never reads it. So a command that answers one brings it along.
+A proposal is a note: the engine writes it and never reads it. So a command that answers one brings it along, and the partition remembers
+what was answered meanwhile: of two people who answer at once, one does.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ from osmia_broker.engine.task_listeners import completion
 from osmia_broker.engine.task_policy import Right
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.user_tasks import change_or_refuse, changeable_task, open_task
+from osmia_broker.errors import InvalidState
 from osmia_broker.state.task_rows import ProposalState, TaskOperation, TaskProposal
 
 
@@ -42,6 +44,13 @@ def answer_proposal(turn: Turn, command: AnswerTaskProposal) -> bool:
     """Write the answer. Values are accepted with the completion of the task: when it takes effect, and not if a task listener denies it."""
     made, user = command.proposal, command.actor.user
     task = changeable_task(turn, made.user_task_key, command.actor, Right.COMPLETE, "answer a proposal for")
+    if made.state != ProposalState.OPEN or turn.state.answered.has(made.key):
+        raise InvalidState(f"Expected the proposal with key '{made.key}' to be open, but somebody has answered it")
+    if not turn.state.answered.knows_all_since(command.read_key):
+        raise InvalidState(
+            f"Expected the answer to the proposal with key '{made.key}' to know what was answered before, but it was read too long ago;"
+            " read it again"
+        )
     answered = replace(made, state=command.state, answered_by=user, answered_ms=turn.now_ms, answer=command.answer)
     if command.state is not ProposalState.ACCEPTED:
         write_answer(turn, task, answered)

@@ -187,11 +187,13 @@ class ProposeForUserTask(Command, frozen=True, gc=False):
 class AnswerTaskProposal(Command, frozen=True, gc=False):
     """Write the answer to *proposal*; with ACCEPTED, complete its task with *variables* in the same step.
 
+    *proposal* is the row that was read; all commits with keys below *read_key* had been read by then (`state/answered.py`).
     *ticket* and the answer are as those of `AssignUserTask`.
     """
 
     intent: ClassVar[str] = "ANSWER"
     proposal: TaskProposal
+    read_key: int
     state: ProposalState
     answer: str
     variables: Variables

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from osmia_broker.errors import InvalidState
+from osmia_broker.state.answered import Answered
 from osmia_broker.state.awaited import Awaited
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, ClusterVariable
 from osmia_broker.state.call_trees import CallTrees
@@ -146,6 +147,7 @@ class State:
         self._erased_instances: list[int] = []  # process instances that have ended, of which every row is to be deleted
         self._erased_rows: list[tuple[type, int]] = []  # single rows that have ended
         self._next_key = self._taken_key = (partition_id << PARTITION_BITS) + 1
+        self.answered = Answered(self.journal)
         self._absent: set[int] = set()
         self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found
         self._unreadable: dict[int, str] = {}  # keys of corrupt rows and of all rows of their instance, with the reason
@@ -286,6 +288,7 @@ class State:
     def open(self, start: Start) -> None:
         """Take in the rows that the store gave at its opening."""
         self._next_key = self._taken_key = max(self._next_key, start.next_key)
+        self.answered.begin(self._next_key)
         self.definitions.admit(start)
         self.jobs.flow.admit(start.definitions.get(JobFlow, ()))
         self.jobs.flow.admit_held(start.held)

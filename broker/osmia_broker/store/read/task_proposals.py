@@ -20,6 +20,7 @@ _OF_TASK = (
     .limit(PROPOSALS_MAX)
 )
 _ONE = select(schema.TABLES[TaskProposal]).where(_proposal.key == bindparam("key"))
+_NEXT_KEY = select(schema.partition.c.next_key).where(schema.partition.c.id == bindparam("partition"))
 _HELD = select(_follow_up.content, _follow_up.due_ms).where(
     _follow_up.process_instance_key == bindparam("instance"), _follow_up.command == HELD
 )
@@ -68,19 +69,28 @@ async def proposals_for(sources: Sources, key: int) -> list[TaskProposal]:
     return [TaskProposal(*row) for row in reversed(found)]
 
 
+class ReadProposal(msgspec.Struct, frozen=True):
+    """A proposal, and the key up to which commits had been read before it."""
+
+    row: TaskProposal
+    read_key: int
+
+
 @question(of_key("key"))
-async def proposal(sources: Sources, key: int) -> TaskProposal:
-    """Return one proposal.
+async def proposal(sources: Sources, key: int) -> ReadProposal:
+    """Return one proposal, and how much had been read by then.
 
     Raises:
         NotFound: there is none with this key.
 
     """
+    async with sources.leases.snapshot() as snapshot:
+        ((read_key,),) = await snapshot.values(_NEXT_KEY, {"partition": sources.number})
     async with sources.database.snapshot() as snapshot:
         found = await snapshot.values(_ONE, {"key": key})
     if not found:
         raise NotFound(f"Expected a proposal with key '{key}', but no such proposal was found")
-    return TaskProposal(*found[0])
+    return ReadProposal(TaskProposal(*found[0]), read_key)
 
 
 @question(of_key("process_instance_key"))

@@ -25,7 +25,7 @@ async def accept(visit: Visit, key: int, proposal_key: int) -> Response:
 async def edit(visit: Visit, key: int, proposal_key: int) -> Response:
     """Put the proposed values into the fields, as a draft of the person."""
     try:
-        found = await proposal(visit.reader, proposal_key)
+        found = (await proposal(visit.reader, proposal_key)).row
         if found.user_task_key != key:
             raise InvalidArgument("it is for another task")
         if found.state != ProposalState.OPEN:
