@@ -8,9 +8,9 @@ import pytest
 from osmia_broker.engine import commands
 from osmia_broker.engine.events import places
 from osmia_broker.engine.events.delivery import TriggerSubscription
-from osmia_broker.errors import InvalidState
+from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Variable
-from tests.partition.opened import Opened, WatchedStore, create, deploy, opened
+from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
 from tests.partition.several import several
 
 ROOM, FULL, SHARE = 1_000, '"' + "x" * 900 + '"', '"' + "y" * 200 + '"'
@@ -227,3 +227,20 @@ async def test_an_event_that_happens_again_and_again_takes_all_of_them(trigger: 
             await it.do(commands.ResolveIncident(incident.key))
         await it.settled()
         assert {row.name for row in it.store.rows(Variable)} == {"n", "y", "z"}
+
+
+@pytest.mark.parametrize("trigger", WAITS)
+async def test_a_process_that_completes_another_way_ends_the_incident_and_what_waits_behind_it(trigger: str):
+    async with opened() as it:
+        event = WAITS[trigger]
+        await it.do(deploy(f"start > fork:parallel [wait:catch({event}) > e1:end | ask:job > e2:end(terminate=yes)]"))
+        await it.do(create(n=FULL))
+        await it.do(sends(trigger, y=SHARE))
+        await it.settled()
+        (incident,) = it.store.living(Incident)
+        (job,) = await it.do(activate())
+        await it.do(complete(job))
+        await it.settled()
+        assert it.store.living(ElementInstance) == it.store.living(Incident) == it.store.living(FollowUp) == []
+        with pytest.raises(NotFound):
+            await it.do(commands.ResolveIncident(incident.key))

@@ -1,12 +1,19 @@
 """What follows the end of a process instance: its caller goes on, and the next message with its key may start another one."""
 
 from osmia_broker.engine.commands import ReturnFromCall, StartFromKept
+from osmia_broker.engine.incidents import end_incidents
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance
 
 
 def process_ended(turn: Turn, process: ElementInstance, *, is_completed: bool) -> None:
-    """Close the origin of a process instance that ends now; of one that has *is_completed*, return the variables to its caller."""
+    """Close what belongs to a process instance that ends now; of one that has *is_completed*, return the variables to its caller.
+
+    Work that waits behind an incident of the process ends with it: what it was for has ended before.
+    """
+    end_incidents(turn, process.key)
+    for follow_up in turn.follow_ups.of_instance(process.key):
+        turn.follow_ups.delete(follow_up)
     for compensation in turn.compensations.of_instance(process.key):
         turn.compensations.end(compensation, turn.now_ms)
     for row in turn.business_ids.by("element_instance_key", process.key):

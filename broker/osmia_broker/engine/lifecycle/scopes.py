@@ -248,7 +248,5 @@ def _cancel(turn: Turn, process: ElementInstance) -> None:
     """Drop what belongs to a process instance as a whole. A caller who waits for its result waits on until its time is over (measured)."""
     turn.note(INSTANCE, "canceled", process.element_id, process.key, process.key)
     process_ended(turn, process, is_completed=False)
-    for follow_up in turn.follow_ups.of_instance(process.key):
-        turn.follow_ups.delete(follow_up)
     for ticket, names in turn.awaited.pop(process.key).items():
         turn.journal.note(turn.awaited.add, process.key, ticket, names)
