@@ -186,6 +186,28 @@ async def test_a_broker_that_starts_compares():
         assert await it.parts[2].submit(create(id="process"))
 
 
+async def test_a_change_that_waited_behind_one_that_failed_is_not_taken_over_after_newer_ones():
+    """The partition stays open, as it does while a link is busy. It compares then, and that has everything."""
+    async with several(2) as it:
+        it.following.caught_up = _at_once  # type: ignore[method-assign]
+        second, refused = it.parts[1], []
+        follows = second.decide_own
+
+        def busy(_command: commands.Command, waiter: Any) -> None:
+            refused.append(waiter)
+
+        second.decide_own = busy  # type: ignore[method-assign]
+        for value in ("1", "2"):
+            await it.do(batch_commands.PutClusterVariable("x", value, updates=value != "1"))
+        refused[0].set_exception(Unavailable("Expected the link to have room, but found none"))
+        await it.do(batch_commands.PutClusterVariable("x", "3", updates=True))
+        second.decide_own = follows  # type: ignore[method-assign]
+        it.following._followers[2]._begin()  # as its timer does
+        await it.settled()
+        assert it.following.lagging == []
+        assert [one.state.cluster_variables.text for one in it.parts] == ['{"x":3}'] * 2
+
+
 async def test_the_others_wait_until_partition_1_has_been_read(caplog: pytest.LogCaptureFixture):
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:

@@ -112,7 +112,8 @@ class _Follower(Listener):
         error = task.exception()
         if error is None:
             return
-        self._is_comparing = True
+        self._is_comparing = True  # which has all that was sent, and changes that came later
+        self._sent.clear()
         log.warning("a partition lags behind", extra={"partition": self.partition.id, "error": str(error)})
         if self.partition.is_open:  # else its opening begins anew
             self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._begin)
