@@ -6,7 +6,8 @@ import pytest
 
 from osmia_broker.engine import commands
 from osmia_broker.errors import NotFound
-from tests.partition.opened import ONE_INSTANCE, Opened, activate, complete, create, deploy, opened
+from osmia_broker.state.rows import Job
+from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, activate, complete, create, deploy, opened
 
 DEPLOY = deploy("start > ask:job > end")
 FOUR_AT_A_TIME = (
@@ -185,3 +186,22 @@ async def test_jobs_without_room_in_the_answer_stay_as_they_are():
         while more := await it.do(activate(max_jobs=10)):
             taken += len(more)
         assert taken == 10
+
+
+async def test_a_poll_of_cold_jobs_compares_none_with_all_others(monkeypatch: pytest.MonkeyPatch):
+    """Comparing rows by all their fields, for every pair, took 0.8 s for 1,000 jobs."""
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        await asyncio.gather(*(it.do(create()) for _ in range(300)))
+    compared = 0
+
+    def equal(one: Job, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return one is other
+
+    async with opened(store) as it:
+        monkeypatch.setattr(Job, "__eq__", equal)
+        assert len(await it.do(activate(max_jobs=300))) == 300
+        assert compared == 0

@@ -111,7 +111,8 @@ class JobTable(Table[Job]):
                 jobs.append(job)
             taken.append(place)
         if cold:
-            ready = [job for _, _, place in taken[:before] if (job := self._rows[key_of(place)]) in jobs]
+            found = {job.key for job in jobs}
+            ready = [self._rows[key] for _, _, place in taken[:before] if (key := key_of(place)) in found]
             if not ready or self._bytes_of(ready) < COLD_BYTES_MAX:
                 return [], Wanted(rows=frozenset((Job, key) for key in cold))
             put_back(taken[before:])
