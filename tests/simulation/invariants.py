@@ -52,7 +52,7 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     assert not state.residency._open
     assert set(state.residency._last_batch) == set(state.residency._sizes)
     assert not state._answered, "an answer of the store is used after others have changed what it says"
-    starts = {key: row for rows in state.start_subscriptions._by_definition.values() for key, row in rows.items()}
+    starts = {row.key: row for _, rows in state.start_subscriptions._by_definition.items() for row in rows}
     assert starts == {row.key: row for row in store.rows(StartSubscription) if not row.ended_ms}
     for row_type, definitions in state.definitions.tables().items():
         assert definitions._rows == {row.key: row for row in store.rows(row_type)}
