@@ -261,7 +261,7 @@ async def test_an_idle_connection_takes_little_memory():
             connection._decoder,
             connection.outbox,
             connection.streams,
-            connection._patience,
+            connection._budget,
         ]
         assert sum(map(sys.getsizeof, parts)) < 3_000
         assert [connection._rest, connection._block, connection.streams, connection._left] == [b"", b"", {}, {}]

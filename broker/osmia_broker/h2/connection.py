@@ -1,7 +1,7 @@
 """One connection: takes frames apart, keeps their rules, and hands what they bring to streams (RFC 9113, sections 3 to 6).
 
-A peer that breaks a rule of one stream loses the stream; other faults end the connection with GOAWAY. Frames that are allowed but bring
-no work forward cost patience, which time and answers give back: without any left, the peer is told to be calm, and goes.
+A peer that breaks a rule of one stream loses the stream; other faults end the connection with GOAWAY. Control frames
+spend a budget, which refills with time and with answers. When it is empty, the connection ends with ENHANCE_YOUR_CALM.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 from typing import Any, cast
 
 from osmia_broker.h2 import frames
+from osmia_broker.h2.frame_budget import FrameBudget
 from osmia_broker.h2.frames import (
     ACK,
     END_HEADERS,
@@ -35,7 +36,6 @@ from osmia_broker.h2.frames import (
 )
 from osmia_broker.h2.hpack import Decoder, Field
 from osmia_broker.h2.outbox import Outbox
-from osmia_broker.h2.patience import Patience
 from osmia_broker.h2.request import check_trailers
 from osmia_broker.h2.site import Site
 from osmia_broker.h2.stream import Stream
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._window = site.limits.connection_window  # what the peer may send
         self._updates_due = 0  # WINDOW_UPDATE frames that open streams explain
         self._held = 0
-        self._patience = Patience(site.limits.odd_frames, site.limits.odd_frames_per_s, site.now_s)
+        self._budget = FrameBudget(site.limits.odd_frames, site.limits.odd_frames_per_s, site.now_s)
         self._is_heard = True  # since the last look
         self._heard_s = self._begun_s = self._block_s = site.now_s()
         self._pinged_s = 0.0  # when a ping was sent that has no answer; 0 if none was
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         """Greet the peer."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's are none by their class
         self.loop = asyncio.get_running_loop()
-        self.outbox = Outbox(transport, self.loop, self._patience)
+        self.outbox = Outbox(transport, self.loop, self._budget)
         site = self._site
         if not site.admit(self):
             self.cut()
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
             self._take_stray(stream_id, stream)
             return
         if begin == end and not flags & END_STREAM:
-            self._patience.lose()
+            self._budget.spend()
         stream.receive_window -= octets
         if stream.receive_window < 0:
             self._lose(stream, FLOW_CONTROL_ERROR)
@@ -233,12 +233,12 @@ class Connection(asyncio.Protocol):
         else:
             self._block, self._block_id, self._block_flags = data[begin:end], stream_id, flags
             self._block_s = self._site.now_s()
-            self._patience.lose()
+            self._budget.spend()
 
     def _take_continuation(self, data: bytes, begin: int, end: int, flags: int, stream_id: int) -> None:
         if not self._block_id:
             raise ConnectionFault(PROTOCOL_ERROR, "Expected HEADERS before CONTINUATION, but found none")
-        self._patience.lose()
+        self._budget.spend()
         self._block += data[begin:end]
         if len(self._block) > self.limits.header_block_bytes:
             raise ConnectionFault(ENHANCE_YOUR_CALM, "Expected a smaller header block")
@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
         """Take a header block: the head of a new request, or the trailers of one that is open."""
         fields = self._decoder.decode(block, self.limits.header_list_bytes)
         if fields is None:
-            self._patience.lose(TOO_LARGE_COST)
+            self._budget.spend(TOO_LARGE_COST)
         stream = self.streams.get(stream_id)
         is_whole = bool(flags & END_STREAM)
         try:
@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
         """Make the stream of a new request; None if there are too many."""
         self._last_id = stream_id
         if self._is_draining or len(self.streams) >= self.limits.streams:
-            self._patience.lose()
+            self._budget.spend()
             self.outbox.put(rst_stream(stream_id, REFUSED_STREAM))
             self._leave(stream_id)
             return None
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
     def _take_stray(self, stream_id: int, stream: Stream | None, *, is_headers: bool = False) -> None:
         """Judge content or headers of a stream that has none to come: late ones of a stream that we ended are no fault."""
         self._check_not_idle(stream_id)
-        self._patience.lose()
+        self._budget.spend()
         if stream_id in self._left:
             return
         if is_headers:
@@ -312,9 +312,9 @@ class Connection(asyncio.Protocol):
         if (end - begin) % SETTING.size or (flags & ACK and end > begin):
             raise ConnectionFault(FRAME_SIZE_ERROR, "Expected whole settings, but found a part of one")
         if flags & ACK:
-            self._patience.lose()
+            self._budget.spend()
             return
-        self._patience.lose(SETTINGS_COST)
+        self._budget.spend(SETTINGS_COST)
         self.outbox.put(frame(frames.SETTINGS, ACK, 0))  # before content that a wider window lets through
         for name, value in SETTING.iter_unpack(data[begin:end]):
             self._set(name, value)
@@ -336,7 +336,7 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault(PROTOCOL_ERROR, "Expected PING of the connection, but found a stream")
         if end - begin != 8:
             raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a PING of 8 octets, but found another size")
-        self._patience.lose()
+        self._budget.spend()
         if flags & ACK:
             self._pinged_s = 0
         else:
@@ -348,7 +348,7 @@ class Connection(asyncio.Protocol):
         if self._updates_due > 0:
             self._updates_due -= 1
         else:
-            self._patience.lose()
+            self._budget.spend()
         more = NUMBER.unpack_from(data, begin)[0] & WINDOW_MAX
         if not stream_id:
             self.outbox.window += more
@@ -366,14 +366,14 @@ class Connection(asyncio.Protocol):
         if end - begin != 4:
             raise ConnectionFault(FRAME_SIZE_ERROR, "Expected a RST_STREAM of 4 octets, but found another size")
         self._check_not_idle(stream_id)
-        self._patience.lose()
+        self._budget.spend()
         stream = self.streams.get(stream_id)
         if stream is not None:
             stream.is_whole = True
             self._lose(stream)
 
     def _take_priority(self, data: bytes, begin: int, end: int, _flags: int, stream_id: int) -> None:
-        self._patience.lose()
+        self._budget.spend()
         if not stream_id:
             raise ConnectionFault(PROTOCOL_ERROR, "Expected the priority of a stream, but found none")
         stream = self.streams.get(stream_id)
@@ -394,7 +394,7 @@ class Connection(asyncio.Protocol):
         raise ConnectionFault(PROTOCOL_ERROR, "Expected no PUSH_PROMISE of a client, but found one")
 
     def _take_unknown(self, *_: object) -> None:
-        self._patience.lose()
+        self._budget.spend()
 
     # --- bounds
 
@@ -427,7 +427,7 @@ class Connection(asyncio.Protocol):
 
     def answered(self, stream: Stream) -> None:
         """Note that *stream* has its whole answer."""
-        self._patience.gain(self.limits.odd_frames_per_answer)
+        self._budget.earn(self.limits.odd_frames_per_answer)
         self.forget(stream)
 
     def forget(self, stream: Stream) -> None:
@@ -446,7 +446,7 @@ class Connection(asyncio.Protocol):
     def _lose(self, stream: Stream, code: int | None = None) -> None:
         """End *stream* because of its peer, who is told *code*."""
         if code is not None:
-            self._patience.lose()
+            self._budget.spend()
             self.outbox.put(rst_stream(stream.id, code))
         was_over = stream.is_over
         stream.give_up()

@@ -3,13 +3,13 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from osmia_broker.h2.frame_budget import FrameBudget
 from osmia_broker.h2.frames import FRAME_BYTES_MAX, WINDOW
-from osmia_broker.h2.patience import Patience
 
 if TYPE_CHECKING:
     from osmia_broker.h2.stream import Stream
 
-PATIENCE_PER_CONTENT = 4  # a peer answers content with a ping and with updates of two windows
+EARNED_PER_CONTENT = 4  # a peer answers content with a ping and with updates of two windows
 TURN_BYTES_MAX = 256 * 1024  # of content that is put together in one turn: more would only lie in memory
 
 
@@ -17,11 +17,11 @@ class Outbox:
     """The frames of one connection on their way out."""
 
     __slots__ = (
+        "_budget",
         "_bytes",
         "_frames",
         "_is_due",
         "_loop",
-        "_patience",
         "_transport",
         "_waiting",
         "frame_bytes_max",
@@ -32,14 +32,14 @@ class Outbox:
         "window",
     )
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, patience: Patience) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, budget: FrameBudget) -> None:
         self.window = WINDOW  # of the connection: octets of content that the peer takes now
         self.stream_window = WINDOW  # that a new stream has
         self.frame_bytes_max = FRAME_BYTES_MAX  # a peer may take more, but gains nothing by it
         self.is_full = False  # the transport takes no more now
         self.is_closed = False  # nothing is sent any more
         self.gathering = 1  # the number of the write that is being put together
-        self._transport, self._loop, self._patience = transport, loop, patience
+        self._transport, self._loop, self._budget = transport, loop, budget
         self._frames: list[bytes] = []
         self._bytes = 0  # of content among them
         self._is_due = False
@@ -58,7 +58,7 @@ class Outbox:
         """Send *frames* with *octets* of content, for which there is room in the window."""
         self.window -= octets
         self._bytes += octets
-        self._patience.gain(PATIENCE_PER_CONTENT)
+        self._budget.earn(EARNED_PER_CONTENT)
         self.put(frames)
 
     @property

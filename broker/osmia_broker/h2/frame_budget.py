@@ -1,7 +1,7 @@
-"""How much of a peer's frames that bring no work forward is borne: PING, SETTINGS, RST_STREAM, empty DATA, unknown ones.
+"""A budget of a peer's frames that bring no work forward: PING, SETTINGS, RST_STREAM, empty DATA, unknown ones.
 
-Each is allowed and some are needed, but each costs CPU. Time and answers give patience back, because honest peers send them in proportion:
-grpc-go pings once an answer, and every client widens two windows for what it has read.
+Each is allowed and some are needed, but each costs CPU. The budget refills with time and with answers, because honest peers send such frames in
+proportion: grpc-go pings once an answer, and every client widens two windows for what it has read.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from osmia_broker.h2.frames import ENHANCE_YOUR_CALM, ConnectionFault
 
 
-class Patience:
-    """The patience with one peer: *most* at first, and *per_s* more each second until it is *most* again."""
+class FrameBudget:
+    """The budget of one peer: *most* frames at first, and *per_s* more each second until it is *most* again."""
 
     __slots__ = ("_most", "_now_s", "_per_s", "_since_s", "left")
 
@@ -19,11 +19,11 @@ class Patience:
         self._most, self._per_s, self._now_s = most, per_s, now_s
         self._since_s = now_s()
 
-    def lose(self, cost: float = 1) -> None:
-        """Bear a frame.
+    def spend(self, cost: float = 1) -> None:
+        """Count a frame.
 
         Raises:
-            ConnectionFault: no patience is left.
+            ConnectionFault: the budget is empty.
         """
         self.left -= cost
         if self.left < 0:  # the clock is asked only now: that is cheap for honest peers, and changes nothing for others
@@ -35,7 +35,7 @@ class Patience:
                     ENHANCE_YOUR_CALM, "Expected frames that bring work forward, but found too many others"
                 )
 
-    def gain(self, amount: float) -> None:
-        """Take back patience for work that was done."""
+    def earn(self, amount: float) -> None:
+        """Refill the budget for work that was done."""
         if self.left < self._most:
             self.left += amount
