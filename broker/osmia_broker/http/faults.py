@@ -3,6 +3,19 @@
 from osmia_broker.http.problem import invalid
 
 
+def require(**members: object) -> None:
+    """Refuse a request without one of *members*, named as in the request.
+
+    Raises:
+        HttpRefusal: one is missing, or is an empty or blank text.
+
+    """
+    faults = Faults()
+    for name, value in members.items():
+        faults.require(name, value)
+    faults.refuse()
+
+
 class Faults:
     """The faults found so far in one request, in the words of the reference."""
 

@@ -13,7 +13,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qs
 
 import msgspec
@@ -121,7 +121,7 @@ class Reply:
 
 
 Handler = Callable[..., Awaitable[Any]]
-H = Any
+H = TypeVar("H", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ def operation(
                 name=handler.__name__,
                 summary=(inspect.getdoc(handler) or "").partition("\n")[0],
                 handler=handler,
-                path_types={name: (_snake(name), hints[_snake(name)]) for name in _PLACEHOLDER.findall(path)},
+                path_types={name: (snake(name), hints[snake(name)]) for name in _PLACEHOLDER.findall(path)},
                 body_type=body_type,
                 needs_body=takes == MULTIPART or (body is not None and body.default is inspect.Parameter.empty),
                 answer_type=_without(hints.get("return"), Reply),
@@ -268,7 +268,8 @@ def _without(hint: Any, other: type) -> Any:
     return rest[0] if len(rest) == 1 and other in types_of else hint
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """Return the name of the parameter for *name* in a path."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from osmia_broker.http.operation import Call, operation
+from osmia_broker.http.operation import Call, operation, snake
 from osmia_broker.http.problem import bad_request
 from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read.search.entity import Entity
@@ -66,8 +66,7 @@ def serve_search(
         if sees is not None:
             conditions |= await sees(call, values)
         chosen = whole if whole is not None and not truncates(call) else entity
-        asked = Search() if body is None else Search(body.filter, body.sort, body.page)
-        return results(await search(call.reader, chosen, asked, scope=conditions))
+        return results(await search(call.reader, chosen, asked_by(body), scope=conditions))
 
     serve(handle, entity, path, name=name, tag=tag, summary=summary)
 
@@ -91,6 +90,11 @@ def serve_get(
     operation("GET", path, tag=tag)(handle)
 
 
+def asked_by(body: Any) -> Search:
+    """Return the question in a body; one for everything if there is none."""
+    return Search() if body is None else Search(body.filter, body.sort, body.page)
+
+
 def truncates(call: Call) -> bool:
     """Whether long values are to be cut, which is the default.
 
@@ -112,14 +116,10 @@ def serve(handle: Any, entity: Entity, path: str, *, name: str, tag: str, summar
 
 def _describe(handle: Any, name: str, path: str, summary: str, *, body: Any, answer: Any) -> None:
     """Give a function that was made here the name, the summary and the types that its registration reads."""
-    keys = {_snake(part[1:-1]): Key for part in path.split("/") if part.startswith("{")}
+    keys = {snake(part[1:-1]): Key for part in path.split("/") if part.startswith("{")}
     handle.__name__ = name
     handle.__doc__ = summary
     handle.__annotations__ = {"call": Call, **keys, **({"body": body} if body is not None else {}), "return": answer}
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
 
 
 # --- descriptions

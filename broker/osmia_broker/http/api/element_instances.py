@@ -2,7 +2,7 @@
 
 from msgspec import Raw, field
 
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Key, Text, variables_text
 
@@ -35,9 +35,7 @@ async def set_variables(call: Call, element_instance_key: Key, body: Variables) 
     """Set variables in the scope of an element instance, or each in the nearest scope that has it."""
     variables = variables_text(body.variables)
     if variables.strip() in ("", "null"):
-        faults = Faults()
-        faults.require("variables", None)
-        faults.refuse()
+        require(variables=None)
     await call.calls.set_variables(element_instance_key, variables, local=bool(body.local))
 
 

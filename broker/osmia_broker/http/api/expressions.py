@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 
@@ -37,9 +37,7 @@ class Evaluated(Item):
 @operation("POST", "/expression/evaluation", tag="Expression")
 async def evaluate_expression(call: Call, body: Evaluation) -> Evaluated:
     """Evaluate an expression."""
-    faults = Faults()
-    faults.require("expression", body.expression)
-    faults.refuse()
+    require(expression=body.expression)
     checks.default_tenant("Evaluate Expression", [body.tenant_id or ""])
     answer = await call.calls.evaluations.evaluate(
         body.expression or "", scope_key=body.scope_key or 0, variables=variables_text(body.variables)

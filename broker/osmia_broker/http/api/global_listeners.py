@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import serve_search
 from osmia_broker.http.types import Body, Item, Text
@@ -47,21 +47,14 @@ class ListenerItem(Item):
 @operation("POST", LISTENERS, tag=TAG, status=201)
 async def create_global_task_listener(call: Call, body: NewListener) -> ListenerItem:
     """Create a global task listener."""
-    faults = Faults()
-    faults.require("id", body.id)
-    faults.require("type", body.type)
-    faults.require("eventTypes", body.event_types or None)
-    faults.refuse()
+    require(id=body.id, type=body.type, eventTypes=body.event_types or None)
     return _item(await call.calls.user_tasks.create_listener(body.id or "", **_values(body)))
 
 
 @operation("PUT", LISTENER, tag=TAG)
 async def update_global_task_listener(call: Call, id: str, body: Listener) -> ListenerItem:
     """Change a global task listener."""
-    faults = Faults()
-    faults.require("type", body.type)
-    faults.require("eventTypes", body.event_types or None)
-    faults.refuse()
+    require(type=body.type, eventTypes=body.event_types or None)
     return _item(await call.calls.user_tasks.update_listener(id, **_values(body)))
 
 

@@ -9,7 +9,7 @@ from msgspec import Raw, field
 from osmia_broker.calls import checks
 from osmia_broker.calls.listened_task import listened_task
 from osmia_broker.engine.answers import ActivatedJob
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.job_bodies import JobChanges, JobResult, check_changes, result_of
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.types import Body, Item, Key, Text, key_text, variables_text
@@ -168,9 +168,7 @@ async def fail_job(call: Call, job_key: Key, body: Failure | None = None) -> Non
 @operation("POST", "/jobs/{jobKey}/error", tag=TAG, status=204)
 async def throw_job_error(call: Call, job_key: Key, body: Error) -> None:
     """Throw an error of the business from a job."""
-    faults = Faults()
-    faults.require("errorCode", body.error_code)
-    faults.refuse()
+    require(errorCode=body.error_code)
     await call.calls.throw_error(
         job_key,
         error_code=body.error_code or "",

@@ -3,7 +3,7 @@
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import require
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 
@@ -86,9 +86,7 @@ class Evaluated(Item):
 @operation("POST", "/messages/publication", tag="Message")
 async def publish_message(call: Call, body: Publication) -> Published:
     """Publish a message; with a time to live it is kept for events that wait later."""
-    faults = Faults()
-    faults.require("messageName", body.name)
-    faults.refuse()
+    require(messageName=body.name)
     checks.default_tenant("Publish Message", [body.tenant_id or ""])
     if body.business_id is not None:
         checks.business_id(body.business_id)
@@ -107,9 +105,7 @@ async def publish_message(call: Call, body: Publication) -> Published:
 @operation("POST", "/messages/correlation", tag="Message")
 async def correlate_message(call: Call, body: Correlation) -> Correlated:
     """Correlate a message at once, with the first event that waits for it."""
-    faults = Faults()
-    faults.require("messageName", body.name)
-    faults.refuse()
+    require(messageName=body.name)
     checks.default_tenant("Correlate Message", [body.tenant_id or ""])
     if body.business_id is not None:
         checks.business_id(body.business_id)
@@ -126,9 +122,7 @@ async def correlate_message(call: Call, body: Correlation) -> Correlated:
 @operation("POST", "/signals/broadcast", tag="Signal")
 async def broadcast_signal(call: Call, body: Broadcast) -> Signalled:
     """Broadcast a signal to all events that wait for it now."""
-    faults = Faults()
-    faults.require("signalName", body.signal_name)
-    faults.refuse()
+    require(signalName=body.signal_name)
     checks.default_tenant("Broadcast Signal", [body.tenant_id or ""])
     key = await call.calls.broadcast_signal(body.signal_name or "", variables_text(body.variables))
     return Signalled(signal_key=str(key))

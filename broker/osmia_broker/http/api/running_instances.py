@@ -1,6 +1,6 @@
 """Commands for running process instances: modify, migrate, suspend, resume, and name them."""
 
-from osmia_broker.http.faults import Faults
+from osmia_broker.http.faults import Faults, require
 from osmia_broker.http.instructions import (
     MigrationPlan,
     Modification,
@@ -63,7 +63,5 @@ async def resume_process_instance(call: Call, process_instance_key: Key, body: E
 @operation("POST", "/process-instances/{processInstanceKey}/business-id-assignment", tag=TAG, status=204)
 async def assign_business_id(call: Call, process_instance_key: Key, body: BusinessId) -> None:
     """Give a running process instance that has no business id this one."""
-    faults = Faults()
-    faults.require("businessId", body.business_id)
-    faults.refuse()
+    require(businessId=body.business_id)
     await call.calls.assign_business_id(process_instance_key, body.business_id or "")

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.searching import results, serve, serve_search
+from osmia_broker.http.searching import asked_by, results, serve, serve_search
 from osmia_broker.http.types import Item
 from osmia_broker.store.read.entities import JOBS
 from osmia_broker.store.read.entities.statistics import (
@@ -98,7 +98,7 @@ def _moment(filter: dict[str, Any], name: str) -> int:
 
 def _serve(entity: Entity, path: str, name: str, summary: str, *, needs_type: bool) -> None:
     async def handle(call: Call, body: Any = None) -> Any:
-        asked = Search() if body is None else Search(body.filter, body.sort, body.page)
+        asked = asked_by(body)
         if asked.filter is None and not needs_type:
             question = _Question(asked, {FROM: 0, TO: EVER_MS}, None)
         else:

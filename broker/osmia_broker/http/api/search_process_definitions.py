@@ -4,7 +4,7 @@ from typing import Any
 
 from osmia_broker.http.operation import Call, Reply, operation
 from osmia_broker.http.problem import invalid
-from osmia_broker.http.searching import results, serve, serve_get, serve_search
+from osmia_broker.http.searching import asked_by, results, serve, serve_get, serve_search
 from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read import files, instance_views
 from osmia_broker.store.read.entities import MESSAGE_SUBSCRIPTIONS, PROCESS_DEFINITIONS
@@ -78,20 +78,19 @@ async def get_process_definition_statistics(
 async def _by_version(call: Call, body: Any) -> Any:
     if not isinstance(body.filter, dict) or not body.filter.get("processDefinitionId"):
         raise invalid("Expected filter.processDefinitionId to be a process id, but found none")
-    asked = Search(body.filter, body.sort, body.page)
-    return results(await search(call.reader, INSTANCES_BY_VERSION, asked))
+    return results(await search(call.reader, INSTANCES_BY_VERSION, asked_by(body)))
 
 
 async def _subscriptions(call: Call, body: Any = None) -> Any:
-    parsed = filters.parse(MESSAGE_SUBSCRIPTIONS.fields, None if body is None else body.filter)
-    asked = Search() if body is None else Search(None, body.sort, body.page)
+    asked = asked_by(body)
+    parsed = filters.parse(MESSAGE_SUBSCRIPTIONS.fields, asked.filter)
     entity = subscriptions_by_definition(parsed.shape)
-    return results(await search(call.reader, entity, asked, given=parsed.parameters))
+    return results(await search(call.reader, entity, Search(None, asked.sort, asked.page), given=parsed.parameters))
 
 
 async def _variable_names(call: Call, process_definition_key: int, body: Any = None) -> Any:
     await get(call.reader, PROCESS_DEFINITIONS, process_definition_key, "process definition")
-    asked = Search() if body is None else Search(body.filter, body.sort, body.page)
+    asked = asked_by(body)
     given = {DEFINITION_KEY: process_definition_key}
     return results(await search(call.reader, VARIABLE_NAMES, asked, given=given))
 

@@ -6,6 +6,7 @@ from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.searching import (
     Results,
+    asked_by,
     results,
     serve,
     serve_get,
@@ -22,7 +23,7 @@ from osmia_broker.store.read.entities.variables import (
     WHOLE_VARIABLES,
 )
 from osmia_broker.store.read.search.entity import Item
-from osmia_broker.store.read.search.search import Search, search
+from osmia_broker.store.read.search.search import search
 
 TAG = "User task"
 TASK = "/user-tasks/{userTaskKey}"
@@ -92,9 +93,8 @@ async def _search_effective(call: Call, user_task_key: int, body: Any = None) ->
     await readable(call).require(user_task_key, "read the variables of")
     scopes = await task_views.scopes_seen(call.reader, user_task_key)
     entity = EFFECTIVE_VARIABLES if truncates(call) else WHOLE_EFFECTIVE_VARIABLES
-    asked = Search() if body is None else Search(body.filter, body.sort, body.page)
     given = {SCOPES: dialect.array(scopes)}
-    return results(await search(call.reader, entity, asked, given=given))
+    return results(await search(call.reader, entity, asked_by(body), given=given))
 
 
 _NAME, _PATH = "search_user_task_effective_variables", TASK + "/effective-variables/search"
