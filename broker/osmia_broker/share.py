@@ -35,7 +35,7 @@ class Share:
         return [number for number in range(1, self.processes + 1) if number != self.process]
 
     def folder(self, data_dir: Path) -> Path:
-        """Return where this process tells its ports."""
+        """Return the folder where this process publishes its ports."""
         return data_dir if self.is_whole else data_dir / f"process-{self.process}"
 
     def socket(self, data_dir: Path, process: int) -> Path:

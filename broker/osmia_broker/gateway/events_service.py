@@ -21,7 +21,7 @@ class Events:
         self._stream = stream
 
     async def FollowEvents(self, request: queries.FollowEventsRequest) -> AsyncIterator[queries.FollowEventsResponse]:
-        """Tell what happens, in order, from a position on."""
+        """Stream the events after a position, in order."""
         few("kinds", request.kinds)
         wanted = EventFilter(
             frozenset(map(_kind, request.kinds)),
@@ -43,7 +43,7 @@ class Events:
             await slices.aclose()  # its reader has left
 
     async def GetEventLog(self, _request: queries.GetEventLogRequest) -> queries.EventLog:
-        """Tell which events are kept. One position says it all where there is one partition."""
+        """Return the range of events that are kept: one position where there is one partition."""
         states = await self._stream.states()
         alone = states[0] if len(states) == 1 else None
         return queries.EventLog(

@@ -268,7 +268,7 @@ class UserTasks:
     async def FollowUserTasks(
         self, request: queries.FollowUserTasksRequest, caller: Caller
     ) -> AsyncIterator[queries.UserTaskEvent]:
-        """Tell the changes of tasks that the caller may read, in order, from a position on."""
+        """Stream the changes of tasks that the caller may read, in order, after a position."""
         wanted = EventFilter(
             frozenset({EventKind.USER_TASK}),
             request.bpmn_process_id,

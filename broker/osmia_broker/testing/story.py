@@ -15,7 +15,7 @@ PASSED_MAX = 30  # elements; the last ones say where it went
 
 
 def story(view: View, process: ElementInstance) -> str:
-    """Tell where the tokens stand, the way they took, the variables, the incidents, the open tasks and jobs."""
+    """Return where the tokens stand, the way they took, the variables, the incidents, the open tasks and jobs."""
     visits = view.visits(process.key)
     lines = [
         *_lines("stands at", [_place(row) for row in standing(visits)] or [_end(process)]),

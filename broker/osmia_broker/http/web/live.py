@@ -1,4 +1,4 @@
-"""Tells open pages what has changed, by server-sent events: names of topics, no content. A page then asks again for its changed parts.
+"""Reports to open pages what has changed, by server-sent events: names of topics, no content. A page then asks again for its changed parts.
 
     id: 7f3a-12
     event: changed
@@ -128,7 +128,7 @@ class Live(Listener):
         return f"{self._life}-{self._position}"
 
     def changes_committed(self, changes: Changes) -> None:
-        """Tell the pages."""
+        """Report the topics of *changes* to the pages and to other processes."""
         if not self._pages and not self._others:
             self._position += 1
             return
@@ -138,7 +138,7 @@ class Live(Listener):
             other.tell(topics)
 
     def tell(self, topics: set[str]) -> None:
-        """Tell the pages that *topics* have changed, here or in another process."""
+        """Report to the pages that *topics* have changed, here or in another process."""
         self._position += 1
         for page in self._pages:
             page.tell(topics)
@@ -155,7 +155,7 @@ class Live(Listener):
 
     @contextmanager
     def watched_by(self, other: Page) -> Iterator[None]:
-        """Tell another process, too, for the time of the `with`."""
+        """Report to another process, too, for the time of the `with`."""
         self._others.add(other)
         try:
             yield

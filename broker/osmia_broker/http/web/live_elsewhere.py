@@ -66,7 +66,7 @@ class LiveElsewhere:
             await asyncio.sleep(AGAIN_S)
 
     async def _tell(self, _message: bytes, _call: Call) -> AsyncIterator[bytes]:
-        """Tell another process the topics of what is committed here: first none, to say that it begins."""
+        """Stream the topics of what is committed here to another process: first none, as the beginning."""
         page = _Everything()
         with self._live.watched_by(page):
             yield _write([])
