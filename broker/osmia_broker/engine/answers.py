@@ -1,12 +1,18 @@
 """The answers of the engine to commands, as plain values: the rows may change again before an answer leaves."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from osmia_broker.state.flow_row import JobFlow
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
+
+if TYPE_CHECKING:  # the package is loaded with the first decision only
+    from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
+
+NOT_DEPLOYED = -1  # key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
 
 
 class Created(msgspec.Struct, frozen=True, gc=False):
@@ -92,6 +98,12 @@ class EvaluatedDecision(msgspec.Struct, frozen=True):
     evaluation: Any
     decisions: dict[str, Decision]
     key: int
+
+    def steps(self) -> Iterator[tuple["EvaluatedStep", int, int]]:
+        """Yield each decision that was evaluated, with its key and version; a knowledge model has neither."""
+        for step in self.evaluation.evaluated_decisions:
+            row = self.decisions.get(step.decision_id)
+            yield (step, row.key, row.version) if row is not None else (step, NOT_DEPLOYED, NOT_DEPLOYED)
 
 
 class EventLogState(msgspec.Struct, frozen=True, gc=False):

@@ -4,13 +4,10 @@ from typing import TYPE_CHECKING
 
 from osmia_broker.calls.checks import DEFAULT_TENANT
 from osmia_broker.engine.answers import EvaluatedDecision
-from osmia_broker.state.rows import Decision
 from osmia_proto import gateway
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only
     from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
-
-NOT_DEPLOYED = -1  #: key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
 
 
 def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
@@ -24,9 +21,7 @@ def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
         decisionRequirementsId=decision.decision_requirements_id,
         decisionRequirementsKey=decision.decision_requirements_key,
         decisionOutput=evaluation.output,
-        evaluatedDecisions=[
-            _step(step, answer.decisions.get(step.decision_id)) for step in evaluation.evaluated_decisions
-        ],
+        evaluatedDecisions=[_step(*one) for one in answer.steps()],
         failedDecisionId=evaluation.failed_decision_id,
         failureMessage=evaluation.failure_message,
         tenantId=DEFAULT_TENANT,
@@ -35,12 +30,12 @@ def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
     )
 
 
-def _step(step: "EvaluatedStep", decision: Decision | None) -> gateway.EvaluatedDecision:
+def _step(step: "EvaluatedStep", key: int, version: int) -> gateway.EvaluatedDecision:
     return gateway.EvaluatedDecision(
-        decisionKey=decision.key if decision else NOT_DEPLOYED,
+        decisionKey=key,
         decisionId=step.decision_id,
         decisionName=step.decision_name,
-        decisionVersion=decision.version if decision else NOT_DEPLOYED,
+        decisionVersion=version,
         decisionType=step.decision_type,
         decisionOutput=step.output,
         matchedRules=[

@@ -8,8 +8,8 @@ from typing import Any
 from osmia_broker import __version__
 from osmia_broker.calls.checks import few, int64
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.gateway import seen
-from osmia_broker.gateway.seen import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
+from osmia_broker.gateway import query_messages
+from osmia_broker.gateway.query_messages import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
 from osmia_broker.model import USER_TASK_JOB_TYPE
 from osmia_broker.model.diagrams import with_diagram
 from osmia_broker.partition import Submits
@@ -43,11 +43,11 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchProcessInstancesResponse(items=map(seen.instance, page.items), next=page.next)
+        return queries.SearchProcessInstancesResponse(items=map(query_messages.instance, page.items), next=page.next)
 
     async def GetProcessInstance(self, request: queries.GetProcessInstanceRequest) -> queries.ProcessInstance:
         """Return one process instance."""
-        return seen.instance(await self._reader.process_instance(request.key))
+        return query_messages.instance(await self._reader.process_instance(request.key))
 
     async def SearchJobs(self, request: queries.SearchJobsRequest) -> queries.SearchJobsResponse:
         """List jobs, open and ended."""
@@ -61,7 +61,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchJobsResponse(items=map(seen.job, page.items), next=page.next)
+        return queries.SearchJobsResponse(items=map(query_messages.job, page.items), next=page.next)
 
     async def SearchIncidents(self, request: queries.SearchIncidentsRequest) -> queries.SearchIncidentsResponse:
         """List incidents, open and resolved."""
@@ -74,7 +74,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchIncidentsResponse(items=map(seen.incident, page.items), next=page.next)
+        return queries.SearchIncidentsResponse(items=map(query_messages.incident, page.items), next=page.next)
 
     async def SearchProcessDefinitions(
         self, request: queries.SearchProcessDefinitionsRequest
@@ -87,7 +87,9 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchProcessDefinitionsResponse(items=map(seen.definition, page.items), next=page.next)
+        return queries.SearchProcessDefinitionsResponse(
+            items=map(query_messages.definition, page.items), next=page.next
+        )
 
     async def GetProcessXml(self, request: queries.GetProcessXmlRequest) -> queries.GetProcessXmlResponse:
         """Return the file of a process definition, with a layout if it has none."""
@@ -110,7 +112,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchVariablesResponse(items=map(seen.variable, page.items), next=page.next)
+        return queries.SearchVariablesResponse(items=map(query_messages.variable, page.items), next=page.next)
 
     async def SearchTimers(self, request: queries.SearchTimersRequest) -> queries.SearchTimersResponse:
         """List timers, waiting and ended."""
@@ -123,7 +125,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchTimersResponse(items=map(seen.timer, page.items), next=page.next)
+        return queries.SearchTimersResponse(items=map(query_messages.timer, page.items), next=page.next)
 
     async def SearchSubscriptions(
         self, request: queries.SearchSubscriptionsRequest
@@ -141,7 +143,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchSubscriptionsResponse(items=map(seen.subscription, page.items), next=page.next)
+        return queries.SearchSubscriptionsResponse(items=map(query_messages.subscription, page.items), next=page.next)
 
     async def SearchMessages(self, request: queries.SearchMessagesRequest) -> queries.SearchMessagesResponse:
         """List the messages that are buffered now."""
@@ -152,7 +154,7 @@ class Queries:
             limit=request.limit,
             after=request.after,
         )
-        return queries.SearchMessagesResponse(items=map(seen.message, page.items), next=page.next)
+        return queries.SearchMessagesResponse(items=map(query_messages.message, page.items), next=page.next)
 
     async def SearchDecisionEvaluations(
         self, request: queries.SearchDecisionEvaluationsRequest
@@ -167,7 +169,7 @@ class Queries:
             after=request.after,
         )
         return queries.SearchDecisionEvaluationsResponse(
-            items=map(seen.decision_evaluation, page.items), next=page.next
+            items=map(query_messages.decision_evaluation, page.items), next=page.next
         )
 
     async def ListTakenSequenceFlows(
@@ -176,7 +178,7 @@ class Queries:
         """List the sequence flows that tokens of a process instance have taken."""
         taken = await instance_views.taken_flows(self._reader, request.process_instance_key)
         drawn = await self._reader.element_names.drawn(taken.definition)
-        return queries.ListTakenSequenceFlowsResponse(items=[seen.taken_flow(id, drawn) for id in taken.ids])
+        return queries.ListTakenSequenceFlowsResponse(items=[query_messages.taken_flow(id, drawn) for id in taken.ids])
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""

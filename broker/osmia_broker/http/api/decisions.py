@@ -9,12 +9,9 @@ from osmia_broker.engine.answers import EvaluatedDecision
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
-from osmia_broker.state.rows import Decision
 
 if TYPE_CHECKING:  # the package is loaded with the first decision only
     from osmia_broker.dmn import EvaluatedDecision as EvaluatedStep
-
-NOT_DEPLOYED = -1  # key and version of a knowledge model, which is evaluated but is no decision of its own (measured)
 
 
 class Evaluation(Body):
@@ -115,20 +112,20 @@ def _evaluated(answer: EvaluatedDecision) -> EvaluationItem:
         failed_decision_definition_id=evaluation.failed_decision_id or None,
         failure_message=evaluation.failure_message or None,
         evaluated_decisions=[
-            _step(step, answer.decisions.get(step.decision_id), f"{answer.key}-{number}")
-            for number, step in enumerate(evaluation.evaluated_decisions, 1)
+            _step(step, key, version, f"{answer.key}-{number}")
+            for number, (step, key, version) in enumerate(answer.steps(), 1)
         ],
     )
 
 
-def _step(step: "EvaluatedStep", decision: Decision | None, key: str) -> StepItem:
+def _step(step: "EvaluatedStep", key: int, version: int, instance_key: str) -> StepItem:
     return StepItem(
         decision_definition_id=step.decision_id,
-        decision_definition_key=str(decision.key if decision else NOT_DEPLOYED),
+        decision_definition_key=str(key),
         decision_definition_name=step.decision_name,
-        decision_definition_version=decision.version if decision else NOT_DEPLOYED,
+        decision_definition_version=version,
         decision_definition_type=step.decision_type,
-        decision_evaluation_instance_key=key,
+        decision_evaluation_instance_key=instance_key,
         output=step.output,
         matched_rules=[
             RuleItem(
