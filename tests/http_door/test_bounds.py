@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from osmia_broker import open_files
+from osmia_broker.http.api import load
+from osmia_broker.http.app import App
+from osmia_broker.http.operation import OPERATIONS, Router
 from osmia_broker.http.protocol import HEAD_BYTES_MAX, Connections
 from osmia_broker.http.server import HttpServer
 from osmia_broker.http.web.live import Live
@@ -198,3 +201,27 @@ async def test_a_request_that_is_damaged_is_no_news_for_the_log(port: int):
     for name in ("uvicorn.error", "python_multipart.multipart"):
         assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
         assert logging.getLogger(name).isEnabledFor(logging.ERROR)
+
+
+async def test_a_caller_who_leaves_before_the_request_is_read_is_counted():
+    load()
+    counters = HttpCounters()
+    app = App(Router(OPERATIONS), object(), counters, body_bytes_max=100)  # type: ignore[arg-type]
+
+    async def leave() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        raise AssertionError("nobody is there")
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v2/status",
+        "raw_path": b"/v2/status",
+        "query_string": b"",
+        "scheme": "http",
+        "headers": [],
+    }
+    await app(scope, leave, send)
+    assert counters.requests[("/v2/status", "GET", "cancelled")] == 1

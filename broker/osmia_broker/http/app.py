@@ -55,6 +55,7 @@ class App:
             route, method = operation.base + operation.path, operation.method
             reply = await self._reply(operation, values, scope, receive)
         except CallerLeft:
+            self._counters.answered(route, method, "cancelled", perf_counter() - begun)
             return
         except asyncio.CancelledError:
             self._counters.answered(route, method, "cancelled", perf_counter() - begun)
@@ -101,16 +102,18 @@ class App:
         announced = headers.get("content-length", "0")
         if announced.isdigit() and whole_number(announced, most) is None:
             raise _too_large(most, announced)
-        content: bytes = b""
+        parts: list[bytes] = []
+        size = 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise CallerLeft
-            content += message.get("body", b"")
-            if len(content) > most:
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
                 raise _too_large(most, "more")
             if not message.get("more_body", False):
-                return content
+                return b"".join(parts)
 
     @staticmethod
     async def _take_body(
