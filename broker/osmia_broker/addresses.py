@@ -33,3 +33,12 @@ def without_password(url: str) -> str:
     head, at, tail = url.rpartition("@")
     scheme, _, user = head.partition("://")
     return f"{scheme}://{user.partition(':')[0]}@{tail.partition('?')[0]}" if at else url.partition("?")[0]
+
+
+def local_path(address: str) -> str:
+    r"""Return *address* if it is a path of this site, else `/`: no link may lead people from here to another site.
+
+    Browsers take `//host` and `/\host` for another host, and pass over line ends and tabs.
+    """
+    is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if is_local else "/"

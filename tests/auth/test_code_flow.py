@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from osmia_broker.auth.code_flow import CodeFlow, own_page
+from osmia_broker.auth.code_flow import CodeFlow
 from osmia_broker.auth.provider import PAUSE_S, Client, Provider
 from osmia_broker.auth.sessions import TICKET_S
 from osmia_broker.auth.signing import Signer
@@ -175,17 +175,6 @@ async def test_a_provider_that_signs_no_people_in_is_named(flow, provider):
         await flow.start(BACK, "/")
 
 
-@pytest.mark.parametrize(
-    ("path", "page"),
-    [
-        ("/tasks/7?x=1#y", "/tasks/7?x=1#y"),
-        ("", "/"),
-        ("https://evil.example.org", "/"),
-        ("//evil.example.org", "/"),
-        ("/\\evil.example.org", "/"),
-        ("/a\r\nset-cookie: x", "/"),
-        ("javascript:alert(1)", "/"),
-    ],
-)
-def test_after_the_sign_in_the_browser_stays_here(path, page):
-    assert own_page(path) == page
+async def test_after_the_sign_in_the_browser_stays_here(flow, provider, time):
+    begun = await flow.start(BACK, "//evil.example.org")
+    assert (await flow.finish(provider.agree(begun.url, time()), begun.ticket)).return_to == "/"

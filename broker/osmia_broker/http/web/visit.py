@@ -14,6 +14,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from osmia_broker.addresses import local_path
 from osmia_broker.calls import Caller, Calls
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.calls.task_lists import COUNTED_ROWS, TaskLists
@@ -214,7 +215,7 @@ class Visit:
 
         *undo*, if given, is the address to which a button `Undo` beside the message posts.
         """
-        response = RedirectResponse(local(address), 303)
+        response = RedirectResponse(local_path(address), 303)
         kind, text = ("alert", alert) if alert else ("status", status)
         if text:
             response.set_cookie(
@@ -244,7 +245,7 @@ class Visit:
             kind, text, undo = unpacked(self.request.cookies.get(SAID, ""), tuple[str, str, str])
         except ValueError:
             return NOTHING_SAID
-        return (kind, text, local(undo) if undo else "") if kind in ("alert", "status") else NOTHING_SAID
+        return (kind, text, local_path(undo) if undo else "") if kind in ("alert", "status") else NOTHING_SAID
 
 
 def _fields(body: bytes) -> FormData:
@@ -259,17 +260,6 @@ def _fields(body: bytes) -> FormData:
     found: list[tuple[str, str | UploadFile]] = []
     found += parse_qsl(body.decode("latin-1"), keep_blank_values=True, errors="replace")
     return FormData(found)
-
-
-def local(address: str) -> str:
-    """Return an address of this site; anything that would lead elsewhere becomes the start page."""
-    is_local = (
-        address.startswith("/")
-        and not address.startswith(("//", "/\\"))
-        and "\n" not in address
-        and "\r" not in address
-    )
-    return address if is_local else "/"
 
 
 def address_of(path: str, **parameters: object) -> str:

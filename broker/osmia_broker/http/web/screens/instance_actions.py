@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from osmia_broker.addresses import local_path
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.engine.commands import ActivateInstruction, MoveInstruction, TerminateInstruction
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
@@ -13,7 +14,7 @@ from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.resolving import failed_again, resolve, set_retries
 from osmia_broker.http.web.screen import action
 from osmia_broker.http.web.screens.instance import instance_page
-from osmia_broker.http.web.visit import Visit, local
+from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS
 from osmia_broker.store.read.search.search import get
 
@@ -115,7 +116,7 @@ async def set_variable(visit: Visit, key: int) -> Response:
         )
         return await instance_page(visit, key, status=409, alert=alert, typed=typed | {"problem": ""})
     back = await visit.field("back", f"/instances/{key}")
-    return visit.go(local(back), status=f"Variable {name[:NAME_CHARACTERS_SHOWN]} saved.")
+    return visit.go(local_path(back), status=f"Variable {name[:NAME_CHARACTERS_SHOWN]} saved.")
 
 
 # --- jobs and incidents

@@ -2,10 +2,11 @@
 
 from starlette.responses import Response
 
+from osmia_broker.addresses import local_path
 from osmia_broker.http.web.person import COOKIE, named
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.start import forget_last
-from osmia_broker.http.web.visit import THEME, THEMES, Visit, local
+from osmia_broker.http.web.visit import THEME, THEMES, Visit
 
 YEAR_S = 365 * 24 * 3600
 
@@ -19,7 +20,7 @@ async def show_start(visit: Visit) -> Response:
 @action("/switch-user")
 async def switch_user(visit: Visit) -> Response:
     """Become another person."""
-    back = local(await visit.field("back", "/tasks"))
+    back = local_path(await visit.field("back", "/tasks"))
     try:
         person = named(await visit.field("user"), await visit.field("groups"))
     except ValueError as fault:
@@ -34,6 +35,6 @@ async def switch_user(visit: Visit) -> Response:
 async def change_theme(visit: Visit) -> Response:
     """Choose the next look: that of the system, light, dark."""
     chosen = THEMES[(THEMES.index(visit.theme) + 1) % len(THEMES)]
-    response = visit.go(local(await visit.field("back", "/tasks")))
+    response = visit.go(local_path(await visit.field("back", "/tasks")))
     response.set_cookie(THEME, chosen, max_age=YEAR_S, samesite="lax")
     return response

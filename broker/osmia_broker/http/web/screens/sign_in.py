@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
+from osmia_broker.addresses import local_path
 from osmia_broker.errors import OsmiaError, Unauthenticated
 from osmia_broker.http.session import Header, SignIn
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.start import forget_last
-from osmia_broker.http.web.visit import Visit, address_of, local
+from osmia_broker.http.web.visit import Visit, address_of
 
 LOGIN = "/login"
 PROVIDER, CALLBACK = LOGIN + "/provider", LOGIN + "/callback"
@@ -24,7 +25,7 @@ async def sign_in(visit: Visit) -> Response:
     sign_in = _sign_in(visit)
     if sign_in is None:
         return visit.go("/tasks")
-    name, back = await visit.field("user"), local(await visit.field("back", "/tasks"))
+    name, back = await visit.field("user"), local_path(await visit.field("back", "/tasks"))
     try:
         user = await sign_in.with_password(name, await visit.field("password"))
     except OsmiaError as refusal:
@@ -43,7 +44,7 @@ async def go_to_provider(visit: Visit) -> Response:
         return visit.go(LOGIN)
     try:
         address, ticket = await sign_in.to_provider(
-            _callback(visit), local(visit.asked("back", "/tasks")), is_secure=visit.is_secure
+            _callback(visit), local_path(visit.asked("back", "/tasks")), is_secure=visit.is_secure
         )
     except OsmiaError as refusal:
         return await _asked(visit, alert=f"{refusal}. Try again in a moment.", status=503)
@@ -84,7 +85,7 @@ async def sign_out(visit: Visit) -> Response:
 async def _asked(visit: Visit, *, name: str = "", back: str = "", alert: str = "", status: int = 200) -> Response:
     sign_in = _sign_in(visit)
     assert sign_in is not None, "only a broker that asks shows this screen"
-    back = back or local(visit.asked("back", "/tasks"))
+    back = back or local_path(visit.asked("back", "/tasks"))
     provider = sign_in.provider_name
     return await visit.page(
         "login.html",
