@@ -22,6 +22,7 @@ from osmia_broker.engine.commands import (
 )
 from osmia_broker.errors import InvalidArgument
 
+LATEST = -1  #: as a version: the latest one of a process
 TAGS_MAX = 10  # of one process instance, as the reference allows
 TAG_CHARACTERS = 100
 IDEMPOTENCY_KEY_CHARACTERS = 256

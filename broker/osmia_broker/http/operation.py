@@ -35,6 +35,7 @@ OWN = "/osmia/v1"  #: … and of the operations that are Osmia's own, named as t
 BASES = (BASE, OWN)
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
+XML = "text/xml"  # of models
 NO_UPLOADS: list["Upload"] = []
 
 

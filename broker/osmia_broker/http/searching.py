@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from osmia_broker.http.operation import Call, operation, snake
+from osmia_broker.http.operation import BASE, Call, operation, snake
 from osmia_broker.http.problem import bad_request
 from osmia_broker.http.types import Body, Item, Key
 from osmia_broker.store.read.search.entity import Entity
@@ -108,10 +108,24 @@ def truncates(call: Call) -> bool:
     return text == "true"
 
 
-def serve(handle: Any, entity: Entity, path: str, *, name: str, tag: str, summary: str) -> None:
-    """Register *handle* as an operation that takes a question about *entity* and answers with a page of items."""
-    _describe(handle, name, path, summary, body=question_type(entity, name), answer=answer_type(entity, name))
-    operation("POST", path, tag=tag)(handle)
+def serve(
+    handle: Any,
+    entity: Entity,
+    path: str,
+    *,
+    name: str,
+    tag: str,
+    summary: str,
+    base: str = BASE,
+    body: Any = None,
+) -> None:
+    """Register *handle* as an operation that takes a question about *entity* and answers with a page of items.
+
+    *body* is the type of the question if it has more members than usual.
+    """
+    question = body or question_type(entity, name)
+    _describe(handle, name, path, summary, body=question, answer=answer_type(entity, name))
+    operation("POST", path, tag=tag, base=base)(handle)
 
 
 def _describe(handle: Any, name: str, path: str, summary: str, *, body: Any, answer: Any) -> None:

@@ -12,7 +12,7 @@ from osmia_broker.calls.task_proposals import HOLD_MS, Undecided
 from osmia_broker.calls.until import until_ms
 from osmia_broker.http.api.search_user_tasks import readable
 from osmia_broker.http.operation import OWN, Call, operation
-from osmia_broker.http.searching import answer_type, item_type, question_type, results
+from osmia_broker.http.searching import item_type, question_type, results, serve
 from osmia_broker.http.types import Body, Item, Key, Text, json_text, variables_text
 from osmia_broker.store.read.entities import USER_TASKS
 from osmia_broker.store.read.search.search import Search
@@ -42,14 +42,16 @@ async def _list(call: Call, body: Any = None) -> Any:
     return results(await lists(call).search(given.query, Search(given.filter, given.sort, given.page)))
 
 
-_list.__name__ = "list_user_tasks"
-_list.__doc__ = "Search the user tasks by a query such as `group:finance due:<2d amount:>1000`, as the page does."
-_list.__annotations__ = {
-    "call": Call,
-    "body": ListedUserTasksQuery,
-    "return": answer_type(USER_TASKS, "list_user_tasks"),
-}
-operation("POST", "/user-tasks/search", tag=TAG, base=OWN)(_list)
+serve(
+    _list,
+    USER_TASKS,
+    "/user-tasks/search",
+    name="list_user_tasks",
+    tag=TAG,
+    summary="Search the user tasks by a query such as `group:finance due:<2d amount:>1000`, as the page does.",
+    base=OWN,
+    body=ListedUserTasksQuery,
+)
 
 
 class NextUserTask(Body):

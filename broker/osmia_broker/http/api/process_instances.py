@@ -5,14 +5,13 @@ from typing import Any
 from msgspec import Raw, field
 
 from osmia_broker.calls import checks
-from osmia_broker.calls.instances import Marks
+from osmia_broker.calls.instances import LATEST, Marks
 from osmia_broker.engine.answers import Created
 from osmia_broker.http.faults import Faults
 from osmia_broker.http.operation import Call, operation
 from osmia_broker.http.types import Body, Item, Key, Text, variables_text
 
 TAG = "Process instance"
-LATEST = -1
 
 
 class StartInstruction(Body):

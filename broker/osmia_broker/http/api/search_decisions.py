@@ -4,7 +4,7 @@ from typing import Any
 
 from osmia_broker.errors import NotFound
 from osmia_broker.http import types
-from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.searching import serve_get, serve_search
 from osmia_broker.http.types import Key
 from osmia_broker.store.read import files
@@ -15,7 +15,6 @@ from osmia_broker.store.read.search.search import get
 TAG, INSTANCE_TAG, GRAPH_TAG = "Decision definition", "Decision instance", "Decision requirements"
 DEFINITION = "/decision-definitions/{decisionDefinitionKey}"
 GRAPH = "/decision-requirements/{decisionRequirementsKey}"
-XML = "text/xml"
 
 serve_search(
     "/decision-definitions/search",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from osmia_broker.http.operation import Call, Reply, operation
+from osmia_broker.http.operation import XML, Call, Reply, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.searching import asked_by, results, serve, serve_get, serve_search
 from osmia_broker.http.types import Body, Item, Key
@@ -20,7 +20,6 @@ from osmia_broker.store.read.search.search import Search, get, search
 
 TAG = "Process definition"
 DEFINITION = "/process-definitions/{processDefinitionKey}"
-XML = "text/xml"
 
 serve_search(
     "/process-definitions/search",

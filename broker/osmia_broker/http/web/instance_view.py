@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -21,11 +20,10 @@ from osmia_broker.store.read.entities import (
     VARIABLES,
 )
 from osmia_broker.store.read.instance_history import Scope, Tokens
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, get
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.untrusted_xml import Unreadable
-
-Item = dict[str, Any]
 
 HISTORY_ITEMS = 100
 WAITING_ITEMS = 50

@@ -1,16 +1,13 @@
 """Resolves incidents for people: gives a job a try if it has none left, and says what happened when a step fails again."""
 
-from typing import Any
-
 from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read.entities import INCIDENTS, JOBS
+from osmia_broker.store.read.search.entity import Item
 
 RETRIES_MAX = 2**31 - 1
 MESSAGE_CHARACTERS_SHOWN = 600  # in an alert; the incident's page has the rest
-
-Item = dict[str, Any]
 
 
 def retries_in(text: str) -> int:

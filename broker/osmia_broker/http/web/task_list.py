@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlencode
 
 from osmia_broker.calls.task_lists import SavedFilter
@@ -11,10 +10,9 @@ from osmia_broker.http.web.rendering import moment
 from osmia_broker.http.web.visit import PAGE_ITEMS, Visit, address_of
 from osmia_broker.store.read import task_query
 from osmia_broker.store.read.entities import USER_TASKS
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.task_query import TaskQuery, quoted
 from osmia_broker.store.read.task_snoozes import Snooze
-
-Item = dict[str, Any]
 
 FILTERS = {
     "open": "All open",

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import NotFound
-from osmia_broker.http.web.task_list import Item, seen
+from osmia_broker.http.web.task_list import seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
 from osmia_broker.store.read import dialect, files, task_views, user_task_notes
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES, WHOLE_EFFECTIVE_VARIABLES
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, Search, search
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.task_proposals import Held, held_completion, last_refusal, proposals_for

@@ -1,7 +1,6 @@
 """Open incidents in groups of equal messages, one incident with everything that helps to mend it, and resolving."""
 
 import re
-from typing import Any
 
 from starlette.responses import Response
 
@@ -15,9 +14,8 @@ from osmia_broker.store.read import dialect, incident_groups, instance_views
 from osmia_broker.store.read.entities import INCIDENTS, JOBS, PROCESS_DEFINITIONS
 from osmia_broker.store.read.entities.variables import EFFECTIVE_VARIABLES, SCOPES
 from osmia_broker.store.read.incident_groups import GROUPS
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found, Search, get, search
-
-Item = dict[str, Any]
 
 CHOSEN_MAX = 10_000  # incidents that one action takes
 AT_ONCE = 500

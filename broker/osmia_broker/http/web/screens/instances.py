@@ -1,7 +1,6 @@
 """The list of process instances: filters, what can be done to the chosen ones, and the export of all that were filtered."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 from starlette.responses import Response
 
@@ -16,9 +15,8 @@ from osmia_broker.http.web.states import state_of
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.store.read import incident_groups
 from osmia_broker.store.read.entities import INCIDENTS, PROCESS_INSTANCES
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import Found
-
-Item = dict[str, Any]
 
 NEWEST = ("-processInstanceKey",)
 EXPORTED_AT_ONCE = 1_000

@@ -1,6 +1,5 @@
 """The deployed processes: the list, and one of them with its diagram, its versions and what starts it."""
 
-from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store.read import files, instance_views
 from osmia_broker.store.read.entities import PROCESS_DEFINITIONS, PROCESS_INSTANCES
 from osmia_broker.store.read.entities.statistics import INSTANCES_BY_VERSION
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.search.values import moment
 from osmia_broker.store.read.sources import no_such
@@ -22,8 +22,6 @@ VERSIONS_MAX = 200  # in the choice of a version; older ones have an address all
 STARTS_MAX = 50  # of a kind, on the page of a process
 INSTANCES_SHOWN = 10
 NUMBERS_MAX = 10_000  # versions with active instances; a broker with more shows the numbers of these
-
-Item = dict[str, Any]
 
 
 @screen(PROCESSES)

@@ -1,7 +1,6 @@
 """Search everything: keys, tasks, processes and variables, from one field."""
 
 import asyncio
-from typing import Any
 
 from starlette.responses import Response
 
@@ -17,14 +16,12 @@ from osmia_broker.store.read.entities import (
     PROCESS_INSTANCES,
     USER_TASKS,
 )
-from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.entity import Entity, Item
 
 SHOWN = 20  # of a kind
 TEXT_CHARACTERS_MAX = 1_000
 KEY_DIGITS_MAX = 19
 KINDS = ("tasks", "instances", "incidents", "processes", "decisions")
-
-Item = dict[str, Any]
 
 
 @screen("/search")

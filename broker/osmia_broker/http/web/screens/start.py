@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from osmia_broker.calls.documents import parse_variables
-from osmia_broker.calls.instances import Marks
+from osmia_broker.calls.instances import LATEST, Marks
 from osmia_broker.errors import OsmiaError, Rejection
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.json_texts import Fault, object_fault
@@ -20,7 +20,6 @@ from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store.read import files
 
 START = "/start"
-LATEST = -1
 CHOICES_MAX = 1_000
 VERSIONS_MAX = 200
 LAST = "osmia_last"  #: the cookie with the variables that the person used last in this browser

@@ -12,9 +12,10 @@ from osmia_broker.errors import Forbidden, InvalidArgument, InvalidState, NotFou
 from osmia_broker.http.web.screen import action, screen
 from osmia_broker.http.web.screens.task import task_page
 from osmia_broker.http.web.task_input import Input, read_input
-from osmia_broker.http.web.task_list import Item, is_open, read_list
+from osmia_broker.http.web.task_list import is_open, read_list
 from osmia_broker.http.web.task_view import HOLDS
 from osmia_broker.http.web.visit import Visit
+from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.values import moment
 
 TASK = "/tasks/{key:int}"
