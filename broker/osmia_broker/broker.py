@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from osmia_broker import __version__, cluster_id
 from osmia_broker.auth.access import Access, open_access
 from osmia_broker.calls import Calls
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
@@ -24,11 +25,9 @@ from osmia_broker.databases import open_database
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.events_service import Events
-from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.server import Server, parse_address
 from osmia_broker.gateway.user_tasks_service import UserTasks
-from osmia_broker.http.operation import Identity as HttpIdentity
 from osmia_broker.http.operation import Services
 from osmia_broker.http.web.live import Live
 from osmia_broker.links import Links
@@ -139,7 +138,7 @@ class Broker:
         self.metrics.gateway.workers = calls.workers.counts
         events = self._event_streams(made, reader)
         await events.start()
-        identity = Identity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
+        identity = BrokerIdentity(settings.gateway_version, cluster_id.read_or_make(settings.data_dir))
         server = Server(
             calls,
             queries,
@@ -229,7 +228,7 @@ class Broker:
         opened: AsyncExitStack,
         calls: Calls,
         reader: Reader,
-        identity: Identity,
+        identity: BrokerIdentity,
         *,
         access: Access | None,
         tls: TlsFiles | None,
@@ -240,14 +239,13 @@ class Broker:
         from osmia_broker.http.session import SignIn
 
         settings = self.settings
-        host, port = parse_address(settings.advertised(self.grpc_port))
-        about = HttpIdentity(identity.gateway_version, identity.cluster_id, host, port)
         documents = Documents(settings.data_dir / "documents", self._clock.now_ms)
         clock = ClockControl(self.partition, self._clock) if isinstance(self._clock, PinnableClock) else None
         services = Services(
             calls,
             reader,
-            about,
+            identity,
+            parse_address(settings.advertised(self.grpc_port)),
             documents,
             clock,
             settings.max_message_size,

@@ -11,7 +11,7 @@ from osmia_broker import cluster_id
 from osmia_broker.config import Settings
 from osmia_broker.databases import Database
 from osmia_broker.limits import budget_of
-from osmia_broker.links import Identity, Links, UnixPlace, limits_for
+from osmia_broker.links import Links, PeerIdentity, UnixPlace, limits_for
 from osmia_broker.management import readiness
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
@@ -106,7 +106,7 @@ async def _together(
 ) -> Partitions:
     """Reach the partitions of the other processes, and let those reach the partitions of this one."""
     serving = Serving()
-    me = Identity(cluster_id.read_or_make(settings.data_dir), share.process, time.time_ns(), settings.partitions)
+    me = PeerIdentity(cluster_id.read_or_make(settings.data_dir), share.process, time.time_ns(), settings.partitions)
     links = Links(me, serving.rpcs(), limits=limits_for(settings.max_message_size))
     remotes = {
         number: RemotePartition(number, share.process_of(number), links, queue_max=settings.queue_limit)

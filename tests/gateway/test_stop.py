@@ -16,8 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from osmia_broker.calls import Calls
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.errors import Unavailable
-from osmia_broker.gateway.gateway_service import Identity
 from osmia_broker.gateway.server import Server
 from osmia_broker.metrics import GatewayCounters
 from tests.calls.scripted import ScriptedPartition
@@ -36,7 +36,7 @@ class Served:
     def __init__(self, grpc_server: str) -> None:
         self.partition = ScriptedPartition()
         self.calls = Calls(self.partition)  # type: ignore[arg-type]
-        identity = Identity(gateway_version="8.10.0", cluster_id="")
+        identity = BrokerIdentity(gateway_version="8.10.0", cluster_id="")
         self.server = Server(
             self.calls,
             object(),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from osmia_broker.links.greeting import Handshake, Identity
+from osmia_broker.links.greeting import Handshake, PeerIdentity
 from osmia_broker.links.limits import Limits
 from osmia_broker.links.link import Link
 from osmia_broker.rpc import Call, Refusal, Rpc, Shape
@@ -15,8 +15,8 @@ CLUSTER = "8d7f1c0a-4f0e-4e0b-9d5e-2f6f6a1b0c3d"
 SECRET = b"sixteen bytes or more of secret"
 
 
-def identity(process: int = 1, **changed) -> Identity:
-    return Identity(**({"cluster": CLUSTER, "process": process, "incarnation": 1, "partitions": 4} | changed))
+def identity(process: int = 1, **changed) -> PeerIdentity:
+    return PeerIdentity(**({"cluster": CLUSTER, "process": process, "incarnation": 1, "partitions": 4} | changed))
 
 
 class Clock:
@@ -187,7 +187,9 @@ class Service:
 class Side:
     """A link with its service, its wire and its owner."""
 
-    def __init__(self, me: Identity, secret: bytes | None, *, is_dialler: bool, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, me: PeerIdentity, secret: bytes | None, *, is_dialler: bool, limits: Limits, clock: Clock
+    ) -> None:
         self.service, self.owner = Service(), Owner()
         rpcs = {rpc.path: rpc for rpc in self.service.rpcs()}
         handshake = Handshake(me, secret, is_dialler=is_dialler)
@@ -202,8 +204,8 @@ class Pair:
         self,
         limits: Limits | None = None,
         *,
-        a: Identity | None = None,
-        b: Identity | None = None,
+        a: PeerIdentity | None = None,
+        b: PeerIdentity | None = None,
         secrets: tuple[bytes | None, bytes | None] = (SECRET, SECRET),
     ) -> None:
         self.clock = Clock()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from osmia_broker.links import Identity, Links, UnixPlace
+from osmia_broker.links import Links, PeerIdentity, UnixPlace
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
     Clock,
@@ -32,7 +32,7 @@ class Process:
     def __init__(self, share: Share, stores: Sequence[Any], clock: Clock, folder: Path, **options: Any) -> None:
         self.share, self._folder = share, folder
         self.serving = Serving()
-        self.links = Links(Identity(CLUSTER, share.process, 1, len(stores)), self.serving.rpcs())
+        self.links = Links(PeerIdentity(CLUSTER, share.process, 1, len(stores)), self.serving.rpcs())
         self.own = {
             number: Partition(
                 store, clock, PartitionCounters(number), partition_id=number, partitions=len(stores), **options

@@ -5,26 +5,18 @@ them on the wire. A call of the contract that has no method here answers UNIMPLE
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from osmia_broker.calls import Caller, Calls, checks
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.workers import Asks
 from osmia_broker.gateway import evaluations, instructions, wire
 from osmia_proto import gateway
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The level of the contract and the cluster, as Topology names them. Clients compare the numbers of *gateway_version*."""
-
-    gateway_version: str
-    cluster_id: str
-
-
 class Gateway:
     """The calls as coroutines; ActivateJobs and StreamActivatedJobs as streams of messages."""
 
-    def __init__(self, calls: Calls, identity: Identity, address: tuple[str, int]) -> None:
+    def __init__(self, calls: Calls, identity: BrokerIdentity, address: tuple[str, int]) -> None:
         self._calls = calls
         self._identity = identity
         self.address = address  # of the gRPC door, as Topology names it

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Calls
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
-from osmia_broker.gateway.gateway_service import Gateway, Identity
+from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
 from osmia_broker.gateway.job_flow_service import JobFlow
 from osmia_broker.gateway.queries_service import Queries
@@ -45,7 +46,7 @@ class Server:
         queries: Queries,
         events: Events,
         counters: GatewayCounters,
-        identity: Identity,
+        identity: BrokerIdentity,
         *,
         user_tasks: UserTasks,
         message_bytes_max: int,

@@ -20,6 +20,7 @@ import msgspec
 
 from osmia_broker.auth import Guard
 from osmia_broker.calls import Caller, Calls
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.checks import LIST_ITEMS_MAX, quoted
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.http import types
@@ -40,22 +41,13 @@ NO_UPLOADS: list["Upload"] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """The facts about the broker that clients read: the level of the contract, the cluster, the gRPC door's address."""
-
-    gateway_version: str
-    cluster_id: str
-    grpc_host: str
-    grpc_port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Services:
     """The parts of the broker that operations use."""
 
     calls: Calls
     reader: Reader
-    identity: Identity
+    identity: BrokerIdentity
+    grpc_address: tuple[str, int]  # host and port, as Topology names them
     documents: Documents
     clock: ClockControl | None = None  #: None unless a setting allows to pin the clock
     body_bytes_max: int = 0

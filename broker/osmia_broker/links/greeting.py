@@ -40,7 +40,7 @@ class LinkRefused(LinkFault):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class PeerIdentity:
     """A broker process: its cluster, its number there, and the number of partitions that it believes in."""
 
     cluster: str
@@ -55,8 +55,10 @@ class Handshake:
     *secret* is None where the kind of connection proves enough. *expected* is the process that was dialled; None if this side was.
     """
 
-    def __init__(self, me: Identity, secret: bytes | None, *, expected: int | None = None, is_dialler: bool) -> None:
-        self.peer: Identity | None = None
+    def __init__(
+        self, me: PeerIdentity, secret: bytes | None, *, expected: int | None = None, is_dialler: bool
+    ) -> None:
+        self.peer: PeerIdentity | None = None
         self.is_over = False
         self._me, self._secret, self._expected, self._is_dialler = me, secret, expected, is_dialler
         hello = Hello(PROTOCOL, me.cluster, me.process, me.incarnation, me.partitions, secrets.token_bytes(NONCE_BYTES))
@@ -91,7 +93,7 @@ class Handshake:
             raise LinkRefused(f"Expected version {PROTOCOL} of the link protocol, but found {hello.protocol}")
         if len(hello.nonce) != NONCE_BYTES:
             raise LinkFault(f"Expected a nonce of {NONCE_BYTES} bytes, but found {len(hello.nonce)}")
-        self.peer = Identity(hello.cluster, hello.process, hello.incarnation, hello.partitions)
+        self.peer = PeerIdentity(hello.cluster, hello.process, hello.incarnation, hello.partitions)
         hellos = (self._own[4:], body) if self._is_dialler else (body, self._own[4:])
         self._transcript = b"".join(len(one).to_bytes(4, "big") + bytes(one) for one in hellos)
         return frame(Proof(self._mac(is_dialler=True))) if self._is_dialler else self._own

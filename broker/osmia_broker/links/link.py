@@ -17,8 +17,8 @@ from osmia_broker.links.greeting import (
     PEER_REFUSES,
     REASON_CHARACTERS_MAX,
     Handshake,
-    Identity,
     LinkRefused,
+    PeerIdentity,
     refusal,
 )
 from osmia_broker.links.limits import Limits
@@ -76,7 +76,7 @@ class Link(asyncio.Protocol):
         self.is_open = False  # calls may be asked
         self._handshake: Handshake | None = handshake
         self._rpcs, self._owner, self._now_s = rpcs, owner, now_s
-        self.peer = Identity("", -1, 0, 0)  # known when the link opens
+        self.peer = PeerIdentity("", -1, 0, 0)  # known when the link opens
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._splitter = Splitter(GREETING_BYTES_MAX)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from time import monotonic
 
-from osmia_broker.links.greeting import Handshake, Identity
+from osmia_broker.links.greeting import Handshake, PeerIdentity
 from osmia_broker.links.limits import Limits
 from osmia_broker.links.link import Link
 from osmia_broker.links.places import Place, TcpPlace
@@ -43,7 +43,7 @@ class Links:
 
     def __init__(
         self,
-        me: Identity,
+        me: PeerIdentity,
         rpcs: Iterable[Rpc],
         *,
         secret: bytes | None = None,

@@ -7,13 +7,14 @@ from typing import Any
 
 from osmia.client import Client
 from osmia_broker.calls import Calls
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
 from osmia_broker.engine.task_commands import TaskPolicy
 from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
-from osmia_broker.gateway.gateway_service import Gateway, Identity
+from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
@@ -103,7 +104,7 @@ class InProcess(Running):
         self._opened.callback(calls.stop, stopping)
         self._opened.callback(events.stop, stopping)
         services: list[tuple[Any, object]] = [
-            (GATEWAY, Gateway(calls, Identity(LEVEL, "test"), ("127.0.0.1", 0))),
+            (GATEWAY, Gateway(calls, BrokerIdentity(LEVEL, "test"), ("127.0.0.1", 0))),
             (QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
             (EVENTS, Events(events)),
             (USER_TASKS, UserTasks(calls, reader, events)),

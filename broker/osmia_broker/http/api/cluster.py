@@ -53,15 +53,15 @@ class License(Item):
 @operation("GET", "/topology", tag=TAG)
 async def get_topology(call: Call) -> Topology:
     """Name the brokers and their partitions."""
-    identity = call.services.identity
+    identity, (host, port) = call.services.identity, call.services.grpc_address
     partitions = [
         Partition(partition_id=id, role="leader", health="healthy", state="active") for id in call.calls.leaders()
     ]
     broker = BrokerInfo(
         node_id=0,
         broker_id="0",
-        host=identity.grpc_host,
-        port=identity.grpc_port,
+        host=host,
+        port=port,
         partitions=partitions,
         version=identity.gateway_version,
     )
