@@ -83,6 +83,11 @@ class OsmiaForm extends HTMLElement {
   // Check the values; return whether they may be sent.
   check() {
     if (!this.form || 'readonly' in this.dataset) return true;
+    const files = [...this.querySelectorAll('input[type=file]')].flatMap((one) => [...one.files]).map((one) => one.name);
+    if (files.length) {
+      say('alert', `The file ${files.join(', ')} cannot be sent with a form. Store it by POST /v2/documents, and choose no file here.`);
+      return false;
+    }
     const { errors } = this.form.submit();
     this.write();
     if (!Object.keys(errors).length) return true;

@@ -1,0 +1,239 @@
+"""Every kind of field that the viewer of forms offers, filled in by a person: what arrives, and what a broken rule says."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.test_task_form import open_form, region
+
+__all__ = ["open_form"]
+
+DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def among(*texts: str) -> list[dict[str, str]]:
+    """Choices, whose labels begin with a capital."""
+    return [{"label": text.capitalize(), "value": text} for text in texts]
+
+
+def moment(subtype: str, key: str, **labels: str) -> dict[str, Any]:
+    return {"type": "datetime", "subtype": subtype, "key": key, "timeInterval": 15, **labels}
+
+
+FIELDS: list[dict[str, Any]] = [
+    {"type": "textfield", "label": "Name", "key": "name"},
+    {"type": "textarea", "label": "Story", "key": "story"},
+    {"type": "number", "label": "Guests", "key": "guests"},
+    {"type": "number", "label": "Price", "key": "price", "decimalDigits": 2, "serializeToString": True},
+    {"type": "checkbox", "label": "Agreed", "key": "agreed"},
+    {"type": "checkbox", "label": "Hungry", "key": "hungry"},
+    {"type": "checklist", "label": "Toppings", "key": "toppings", "values": among("cheese", "ham", "basil")},
+    {"type": "radio", "label": "Size", "key": "size", "values": among("small", "large")},
+    {"type": "select", "label": "Country", "key": "country", "values": among("france", "italy")},
+    {"type": "select", "label": "Town", "key": "town", "searchable": True, "values": among("rome", "milan")},
+    {"type": "taglist", "label": "Tags", "key": "tags", "values": among("quick", "cheap", "loud")},
+    moment("date", "day", dateLabel="Day"),
+    moment("time", "hour", timeLabel="Hour", timeSerializingFormat="utc_normalized"),
+    moment("datetime", "moment", dateLabel="From day", timeLabel="From hour", timeSerializingFormat="no_timezone"),
+    {"type": "filepicker", "label": "Files", "key": "files"},
+    {
+        "type": "group",
+        "label": "Address",
+        "path": "address",
+        "components": [{"type": "textfield", "id": "street", "label": "Street", "key": "street"}],
+    },
+    {
+        "type": "dynamiclist",
+        "label": "Children",
+        "path": "children",
+        "defaultRepetitions": 1,
+        "allowAddRemove": True,
+        "components": [{"type": "textfield", "id": "child", "label": "Child", "key": "child"}],
+    },
+    {"type": "table", "label": "Orders", "dataSource": "=orders", "columns": [{"label": "What", "key": "what"}]},
+    {"type": "expression", "key": "total", "expression": "=guests * 2", "computeOn": "change"},
+    {"type": "html", "content": "<p>Some <b>words</b></p>"},
+    {"type": "text", "text": "### A heading"},
+    {"type": "image", "source": DOT, "alt": "A dot"},
+    {"type": "spacer", "height": 20},
+    {"type": "separator"},
+    {"type": "button", "label": "Begin again", "action": "reset"},
+]
+CHOICES = ("checklist", "radio", "select", "taglist")
+DAY = moment("date", "day", dateLabel="Day")
+#: The form itself; what would ask another host, which the page forbids; a list of files that are stored already.
+NOT_HERE = {"default", "iframe", "documentPreview"}
+
+
+def fill(fields: Any, name: str, value: str, place: int = 0) -> None:
+    fields.get_by_role("textbox", name=name, exact=True).nth(place).fill(value)
+
+
+def choose(fields: Any, name: str, option: str) -> None:
+    fields.locator(".fjs-form-field", has_text=name).locator(".fjs-input-group, .fjs-taglist").first.click()
+    fields.locator(".fjs-dropdownlist-item", has_text=option).click()
+
+
+def fill_all(fields: Any) -> None:
+    fill(fields, "Name", "<b>Zoë</b>")
+    fill(fields, "Story", "one\ntwo")
+    fill(fields, "Guests", "4")
+    fill(fields, "Price", "12.50")
+    for box in ("Agreed", "Cheese", "Basil"):
+        fields.get_by_role("checkbox", name=box).check()
+    fields.get_by_role("radio", name="Large").check()
+    for name, option in (("Country", "Italy"), ("Town", "Milan"), ("Tags", "Quick"), ("Tags", "Loud")):
+        choose(fields, name, option)
+    times = {"Day": "02/03/2027", "Hour": "02:30 PM", "From day": "02/04/2027", "From hour": "09:15 AM"}
+    for name, value in times.items():
+        fill(fields, name, value)
+        fields.get_by_role("textbox", name=name, exact=True).press("Enter")
+    fill(fields, "Street", "Mill Lane")
+    fill(fields, "Child", "Ann")
+    fields.get_by_role("button", name="Add new").click()
+    fill(fields, "Child", "Bob", place=1)
+
+
+def arrived(work: Any, process_id: str) -> dict[str, Any]:
+    """The variables of the one instance of a process."""
+    base = f"http://127.0.0.1:{work.broker.broker.http_port}/v2"
+
+    def found(what: str, **filter: str) -> Any:
+        return httpx.post(f"{base}/{what}/search", json={"filter": filter, "page": {"limit": 100}}).json()["items"]
+
+    (instance,) = found("process-instances", processDefinitionId=process_id)
+    rows = found("variables", processInstanceKey=instance["processInstanceKey"])
+    return {row["name"]: json.loads(row["value"]) for row in rows}
+
+
+def complete(page: Any) -> None:
+    page.get_by_role("button", name="Complete task").click()
+
+
+def test_every_kind_of_field_arrives_with_its_type(open_form: Any, work: Any, unique: str):
+    page = open_form(*FIELDS, orders=[{"what": "tea"}])
+    fields = region(page, "Form")
+    expect(fields.get_by_role("row", name="tea")).to_be_visible()
+    offered = page.evaluate(
+        "() => Object.keys(document.querySelector('osmia-form').form.get('formFields')._formFields)"
+    )
+    assert {field["type"] for field in FIELDS} == set(offered) - NOT_HERE, "a new kind of field belongs in this test"
+    for shown in ("Some words", "A heading"):
+        expect(fields.get_by_text(shown)).to_be_visible()
+    expect(fields.get_by_role("img", name="A dot")).to_be_visible()
+    fill_all(fields)
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {
+        "orders": [{"what": "tea"}],
+        "name": "<b>Zoë</b>",
+        "story": "one\ntwo",
+        "guests": 4,
+        "price": "12.50",
+        "agreed": True,
+        "hungry": False,
+        "toppings": ["cheese", "basil"],
+        "size": "large",
+        "country": "italy",
+        "town": "milan",
+        "tags": ["quick", "loud"],
+        "day": "2027-02-03",
+        "hour": "14:30Z",
+        "moment": "2027-02-04T09:15",
+        "files": None,
+        "address": {"street": "Mill Lane"},
+        "children": [{"child": "Ann"}, {"child": "Bob"}],
+        "total": 8,
+    }
+
+
+def test_the_button_of_a_form_begins_again(open_form: Any):
+    page = open_form({"type": "textfield", "label": "Name", "key": "name"}, FIELDS[-1], name="Ada")
+    fields = region(page, "Form")
+    fill(fields, "Name", "Zoë")
+    fields.get_by_role("button", name="Begin again").click()
+    expect(fields.get_by_role("textbox", name="Name")).to_have_value("Ada")
+
+
+def test_a_file_is_refused_by_name_and_not_lost_in_silence(open_form: Any, work: Any, unique: str):
+    page = open_form(FIELDS[0], {"type": "filepicker", "label": "Files", "key": "files"})
+    fields = region(page, "Form")
+    fill(fields, "Name", "Zoë")
+    picker = fields.locator("input[type=file]")
+    picker.set_input_files({"name": "menu.txt", "mimeType": "text/plain", "buffer": b"soup"})
+    complete(page)
+    expect(page.get_by_role("alert")).to_have_text(
+        "The file menu.txt cannot be sent with a form. Store it by POST /v2/documents, and choose no file here."
+    )
+    expect(fields.get_by_role("textbox", name="Name")).to_have_value("Zoë")
+    picker.set_input_files([])
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique)["name"] == "Zoë"
+
+
+RULES: list[tuple[dict[str, Any], str, str, str]] = [  # the field, what is typed, what it says, what is right
+    ({"type": "textfield", "validate": {"required": True}}, "", "Field is required.", "a"),
+    ({"type": "textfield", "validate": {"minLength": 3}}, "ab", "Field must have minimum length of 3.", "abc"),
+    ({"type": "textarea", "validate": {"maxLength": 3}}, "abcd", "Field must have maximum length of 3.", "abc"),
+    ({"type": "textfield", "validate": {"pattern": "^[A-Z]+$"}}, "abc", "Field must match pattern ^[A-Z]+$.", "ABC"),
+    ({"type": "number", "validate": {"min": 2}}, "1", "Field must have minimum value of 2.", "2"),
+    ({"type": "number", "validate": {"max": 2}}, "3", "Field must have maximum value of 2.", "1"),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: next(iter(rule[0]["validate"])))
+def test_a_broken_rule_is_said_at_its_field_and_nothing_is_lost(
+    open_form: Any, work: Any, unique: str, rule: tuple[dict[str, Any], str, str, str]
+):
+    field, wrong, message, right = rule
+    page = open_form(FIELDS[0], {**field, "label": "Checked", "key": "checked"})
+    fields = region(page, "Form")
+    fill(fields, "Name", "Zoë")
+    fill(fields, "Checked", wrong)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/complete" in request.url else None)
+    complete(page)
+    checked = fields.get_by_role("textbox", name="Checked", exact=True)
+    expect(
+        fields.locator(".fjs-form-field", has=page.get_by_role("textbox", name="Checked", exact=True)).get_by_text(
+            message
+        )
+    ).to_be_visible()
+    expect(checked).to_be_focused()
+    expect(checked).to_have_value(wrong)
+    expect(fields.get_by_role("textbox", name="Name")).to_have_value("Zoë")
+    assert not sent
+    checked.fill(right)
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    typed = int(right) if field["type"] == "number" else right
+    assert arrived(work, unique) == {"name": "Zoë", "checked": typed}
+
+
+def test_choices_that_are_required_are_asked_for(open_form: Any, work: Any, unique: str):
+    required = {"validate": {"required": True}}
+    page = open_form(*({**field, **required} for field in FIELDS if field["type"] in CHOICES), DAY | required)
+    fields = region(page, "Form")
+    expect(fields.get_by_role("checkbox", name="Ham")).to_be_visible()
+    complete(page)
+    expect(fields.get_by_text("Field is required.")).to_have_count(6)
+    fields.get_by_role("checkbox", name="Ham").check()
+    fields.get_by_role("radio", name="Small").check()
+    for name, option in (("Country", "France"), ("Town", "Rome"), ("Tags", "Cheap")):
+        choose(fields, name, option)
+    fill(fields, "Day", "02/03/2027")
+    fields.get_by_role("textbox", name="Day").press("Enter")
+    complete(page)
+    expect(page.get_by_role("status")).to_have_text("Task completed.")
+    assert arrived(work, unique) == {
+        "toppings": ["ham"],
+        "size": "small",
+        "country": "france",
+        "town": "rome",
+        "tags": ["cheap"],
+        "day": "2027-02-03",
+    }
