@@ -126,6 +126,14 @@ def test_a_process_is_deleted_by_key_or_id(osmia, unique):
     assert "try: the same with --yes" in osmia.refused(2, "resource", "delete", first)
 
 
+def test_a_process_is_deleted_with_its_history(osmia, unique):
+    osmia.deploy("start > end", unique)
+    ended = osmia.create(unique)
+    osmia.done("process", "delete", unique, "--history", "--yes")
+    osmia.broker.look_at_clock()
+    assert "NOT_FOUND" in osmia.refused(4, "instance", "show", ended, "-o", "json")
+
+
 def test_a_task_is_shown_and_a_job_of_a_worker_is_none(osmia, unique):
     osmia.deploy(f"start > eat:user(name=Eat dinner, assignee=ada) > work:job(type={unique}) > end", unique)
     key = osmia.create(unique)

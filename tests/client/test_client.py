@@ -122,6 +122,11 @@ CALLS: list[tuple[str, Any, Any]] = [
     ("CancelProcessInstance", lambda c: c.cancel_instance(5), wire.CancelProcessInstanceRequest(processInstanceKey=5)),
     ("ResolveIncident", lambda c: c.resolve_incident(5), wire.ResolveIncidentRequest(incidentKey=5)),
     ("DeleteResource", lambda c: c.delete_resource(5), wire.DeleteResourceRequest(resourceKey=5)),
+    (
+        "DeleteResource",
+        lambda c: c.delete_resource(5, delete_history=True),
+        wire.DeleteResourceRequest(resourceKey=5, deleteHistory=True),
+    ),
     ("UpdateJobRetries", lambda c: c.update_job_retries(5, 3), wire.UpdateJobRetriesRequest(jobKey=5, retries=3)),
     (
         "SetVariables",

@@ -7,7 +7,7 @@ import pytest
 
 from osmia_proto import gateway
 from tests.bpmn import bpmn
-from tests.doors import running_broker
+from tests.doors import RunningBroker, running_broker
 from tests.gateway.conftest import Wire
 
 INVALID, MISSING, EXISTS, STATE = (
@@ -109,6 +109,27 @@ async def test_a_deleted_definition_is_gone(wire: Wire, unique: str):
     assert (await wire.call("DeleteResource", resourceKey=key)).resourceKey == str(key)
     assert (await wire.refusal("DeleteResource", resourceKey=key)).code() is MISSING
     assert (await wire.refusal("CreateProcessInstance", bpmnProcessId=unique, version=-1)).code() is MISSING
+
+
+async def test_a_definition_is_deleted_with_its_history(wire: Wire, gateway_broker: RunningBroker, unique: str):
+    key = await deploy(wire, "start > end", unique)
+    ended = (await create(wire, unique)).processInstanceKey
+    client = gateway_broker.client
+    assert [one.key for one in client.search_instances(bpmn_process_id=unique).items] == [ended]
+    answer = await wire.call("DeleteResource", resourceKey=key, deleteHistory=True)
+    assert answer.batchOperation.batchOperationType == gateway.DELETE_PROCESS_INSTANCE
+    assert int(answer.batchOperation.batchOperationKey) > ended
+    gateway_broker.look_at_clock()
+    assert not client.search_instances(bpmn_process_id=unique).items
+
+
+async def test_without_being_asked_the_history_stays(wire: Wire, unique: str):
+    key = await deploy(wire, "start > end", unique)
+    await create(wire, unique)
+    answer = await wire.call("DeleteResource", resourceKey=key)
+    assert not answer.HasField("batchOperation")
+    again = await wire.refusal("DeleteResource", resourceKey=key, deleteHistory=True)
+    assert again.code() is MISSING
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
+from osmia_broker.calls.batch_items import history_of
 from osmia_broker.calls.by_person import OperatedPartition
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
@@ -19,7 +20,7 @@ from osmia_broker.calls.events import EventCalls
 from osmia_broker.calls.instances import NO_MARKS, InstanceCalls, Marks
 from osmia_broker.calls.job_flow import JobFlowCalls
 from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
-from osmia_broker.calls.operators import OperatorCalls
+from osmia_broker.calls.operators import BatchBegun, OperatorCalls
 from osmia_broker.calls.results import Results
 from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.calls.workers import Asks, Workers
@@ -29,6 +30,7 @@ from osmia_broker.engine.commands import (
     AdHocResult,
     CompleteJob,
     CreateProcessInstance,
+    DeleteResource,
     DeployResources,
     EvaluateDecision,
     FailJob,
@@ -121,6 +123,26 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         for warning in warnings[:WARNINGS_LOGGED_MAX]:
             log.warning("a deployed model may not do what it should", extra={"model": warning})
         return deployed
+
+    async def delete_resource(
+        self, resource_key: int, *, deletes_history: bool = False, user: str = ""
+    ) -> BatchBegun | None:
+        """Delete a process definition, a graph of decisions or a form; of a process, only once its last instance has ended.
+
+        With *deletes_history*, a batch operation of *user* also deletes its process instances that have ended by now, or the evaluations of
+        its decisions. It is returned.
+
+        Raises:
+            InvalidArgument: they are more than a batch operation may have. Nothing is deleted.
+        """
+        command = DeleteResource(checks.int64("resourceKey", resource_key))
+        if not deletes_history:
+            await self._partition.submit(command)
+            return None
+        assert self._reader is not None, "a broker has a read side"
+        type, items = await history_of(self._reader, resource_key)
+        await self._partition.submit(command)
+        return await self.create_batch(type, items, user=user)
 
     def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
         """Evaluate a decision, named by its id or else by its key. An evaluation that fails is an answer, not a refusal."""

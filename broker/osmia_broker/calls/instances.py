@@ -12,7 +12,6 @@ from osmia_broker.engine.commands import (
     AssignBusinessId,
     CancelProcessInstance,
     CreateProcessInstance,
-    DeleteResource,
     MigrateProcessInstance,
     ModifyProcessInstance,
     MoveInstruction,
@@ -113,7 +112,3 @@ class InstanceCalls(PartitionCalls):
     def resume_instance(self, process_instance_key: int) -> Awaitable[None]:
         """Let a suspended instance go on."""
         return self._partition.submit(ResumeProcessInstance(checks.int64("processInstanceKey", process_instance_key)))
-
-    def delete_resource(self, resource_key: int, *, deletes_history: bool = False) -> Awaitable[None]:
-        """Delete a process definition, a graph of decisions or a form."""
-        return self._partition.submit(DeleteResource(checks.int64("resourceKey", resource_key), deletes_history))

@@ -1,6 +1,7 @@
 """Calls of operators: changes of several values at once, batch operations, cluster variables, the deletion of history."""
 
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -29,6 +30,14 @@ from osmia_broker.state.batch_rows import BatchType, ClusterVariable
 ITEMS_OF_A_COMMAND = 500  # that one command adds to a batch operation
 BATCH_ITEMS_MAX = 1_000_000  #: of one batch operation
 CLUSTER_VARIABLE_CHARACTERS = 256  # of a name
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBegun:
+    """A batch operation that was created and works."""
+
+    key: int
+    type: BatchType
 
 
 class OperatorCalls(PartitionCalls):
@@ -60,8 +69,8 @@ class OperatorCalls(PartitionCalls):
 
     async def create_batch(
         self, type: BatchType, items: Sequence[tuple[int, int]], *, plan: BatchPlan | None = None, user: str = ""
-    ) -> int:
-        """Create a batch operation for *items*, start it, and return its key.
+    ) -> BatchBegun:
+        """Create a batch operation for *items*, and start it.
 
         An item is the key of what the operation is for, and the key of the process instance that it belongs to (0: none).
         """
@@ -70,7 +79,7 @@ class OperatorCalls(PartitionCalls):
             part = tuple(items[first : first + ITEMS_OF_A_COMMAND])
             await self._partition.submit(AddBatchItems(key, part))
         await self._partition.submit(StartBatch(key))
-        return key
+        return BatchBegun(key, type)
 
     def suspend_batch(self, batch_key: int) -> Awaitable[None]:
         """Stop to work off a batch operation, until it is resumed."""

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker.cli import offers
+from osmia_broker.cli.options import WithHistory
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.processes import find_process
+from osmia_broker.cli.resource import HISTORY
 from osmia_broker.cli.rows import every, process_row
 from osmia_broker.cli.session import Session, with_session
 
@@ -61,15 +63,15 @@ def xml(session: Session, process: Which) -> None:
 
 @app.command()
 @with_session
-def delete(session: Session, process: Which) -> None:
+def delete(session: Session, process: Which, with_history: WithHistory = False) -> None:
     """Delete a version of a process. Running instances go on to their end.
 
     Example: osmia process delete 2251799813685249 --yes
     """
     with session.client() as client:
         found = find_process(client, process)
-        session.confirm(f"Delete {_named(found)}? It starts no more instances.")
-        client.delete_resource(found.key)
+        session.confirm(f"Delete {_named(found)}{HISTORY * with_history}? It starts no more instances.")
+        client.delete_resource(found.key, delete_history=with_history)
     session.one({"processDefinitionKey": str(found.key)}, key="processDefinitionKey", text=f"Deleted {_named(found)}")
 
 

@@ -2,8 +2,10 @@
 
 import typer
 
-from osmia_broker.cli.options import Key
+from osmia_broker.cli.options import Key, WithHistory
 from osmia_broker.cli.session import Session, with_session
+
+HISTORY = " and what has ended of it"
 
 app = typer.Typer(add_completion=False, help="One deployed resource: delete.", no_args_is_help=True)
 
@@ -15,14 +17,14 @@ def resource() -> None:
 
 @app.command()
 @with_session
-def delete(session: Session, key: Key) -> None:
+def delete(session: Session, key: Key, with_history: WithHistory = False) -> None:
     """Delete a process version, a graph of decisions or a form. Running instances go on to their end.
 
     Example: osmia resource delete 2251799813685249 --yes
     """
     session.confirm(
-        f"Delete resource {key}? It starts no more instances, and the version before it is the latest again."
+        f"Delete resource {key}{HISTORY * with_history}? It starts no more instances, and the version before it is the latest again."
     )
     with session.client(found_by="osmia processes --all") as client:
-        client.delete_resource(key)
+        client.delete_resource(key, delete_history=with_history)
     session.one({"resourceKey": str(key)}, key="resourceKey", text=f"Deleted {key}")

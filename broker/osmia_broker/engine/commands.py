@@ -185,7 +185,6 @@ class DeleteResource(Command, frozen=True, gc=False):
 
     intent: ClassVar[str] = "DELETE"
     resource_key: int
-    deletes_history: bool = False
 
 
 class PublishMessage(Command, frozen=True, gc=False):

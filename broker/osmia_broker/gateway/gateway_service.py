@@ -286,6 +286,14 @@ class Gateway:
     async def DeleteResource(
         self, request: gateway.DeleteResourceRequest, caller: Caller
     ) -> gateway.DeleteResourceResponse:
-        """Delete a definition."""
-        await self._calls.by(caller).delete_resource(request.resourceKey, deletes_history=request.deleteHistory)
-        return gateway.DeleteResourceResponse(resourceKey=str(request.resourceKey))
+        """Delete a definition, and its history if that is asked for."""
+        calls = self._calls.by(caller)
+        begun = await calls.delete_resource(
+            request.resourceKey, deletes_history=request.deleteHistory, user=caller.user
+        )
+        answer = gateway.DeleteResourceResponse(resourceKey=str(request.resourceKey))
+        if begun is not None:
+            batch = answer.batchOperation
+            batch.batchOperationKey = str(begun.key)
+            batch.batchOperationType = gateway.BatchOperationTypeEnum.Value(begun.type)
+        return answer

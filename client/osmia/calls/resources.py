@@ -69,22 +69,24 @@ class ResourceCalls(Calls):
 
     async def delete_resource(
         self, resource_key: int, *, delete_history: bool | None = None, operation_reference: int | None = None
-    ) -> None:
+    ) -> int | None:
         """Delete a process definition, a decision requirements graph or a form.
 
         A deleted process takes no new instances; those that run go on to their end. Without its latest version, the version
-        before it is the latest again. *delete_history* asks for its ended instances to be deleted, too; Osmia's broker keeps them.
+        before it is the latest again. *delete_history* also deletes its process instances that have ended, or the evaluations of
+        its decisions. A batch operation does that a little later; its key is returned, and None without one.
 
         Raises:
             NotFound: there is no such resource.
             InvalidState: instances of it are running; only older Zeebe gateways refuse this.
         """
-        await self._call(
+        answer = await self._call(
             "DeleteResource",
             gateway.DeleteResourceRequest(
                 resourceKey=resource_key, deleteHistory=delete_history, operationReference=operation_reference
             ),
         )
+        return int(answer.batchOperation.batchOperationKey) if answer.HasField("batchOperation") else None
 
     async def evaluate_decision(
         self, decision_id: str = "", variables: object = None, *, decision_key: int = 0, tenant_id: str = ""

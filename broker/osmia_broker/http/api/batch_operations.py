@@ -1,5 +1,6 @@
 """Batch operations: begin them over a filter, look at them, and stop them."""
 
+from osmia_broker.calls import batch_items
 from osmia_broker.calls.operators import job_changes
 from osmia_broker.engine.batch_commands import BatchPlan
 from osmia_broker.errors import NotFound
@@ -53,28 +54,34 @@ class JobsUpdate(FilterBody):
 @operation("POST", "/process-instances/cancellation", tag=INSTANCE_TAG)
 async def cancel_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Cancel the root process instances that pass a filter."""
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.RUNNING | batches.ROOTS)
+    items = await batch_items.instances(
+        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.RUNNING | batch_items.ROOTS
+    )
     return await batches.begin(call, BatchType.CANCEL_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/suspension", tag=INSTANCE_TAG)
 async def suspend_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Suspend the root process instances that pass a filter."""
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE | batches.ROOTS)
+    items = await batch_items.instances(
+        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE | batch_items.ROOTS
+    )
     return await batches.begin(call, BatchType.SUSPEND_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/resumption", tag=INSTANCE_TAG)
 async def resume_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Let the suspended root process instances that pass a filter go on."""
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.SUSPENDED | batches.ROOTS)
+    items = await batch_items.instances(
+        call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.SUSPENDED | batch_items.ROOTS
+    )
     return await batches.begin(call, BatchType.RESUME_PROCESS_INSTANCE, items)
 
 
 @operation("POST", "/process-instances/deletion", tag=INSTANCE_TAG)
 async def delete_process_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Delete the ended process instances that pass a filter, with their history."""
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ENDED)
+    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ENDED)
     return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, items)
 
 
@@ -85,7 +92,7 @@ async def migrate_process_instances(call: Call, body: Migration) -> BatchCreated
     faults = Faults()
     check_plan(plan, faults)
     faults.refuse()
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE)
+    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE)
     details = BatchPlan(target_definition_key=plan.target_process_definition_key or 0, mappings=tuple(mappings(plan)))
     return await batches.begin(call, BatchType.MIGRATE_PROCESS_INSTANCE, items, details)
 
@@ -101,7 +108,7 @@ async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated
         faults.require("sourceElementId", move.source_element_id)
         faults.require("targetElementId", move.target_element_id)
     faults.refuse()
-    items = await batches.instances(call, filter_of(body, PROCESS_INSTANCES), batches.ACTIVE)
+    items = await batch_items.instances(call.reader, filter_of(body, PROCESS_INSTANCES), batch_items.ACTIVE)
     details = BatchPlan(moves=tuple((move.source_element_id or "", move.target_element_id or "") for move in moves))
     return await batches.begin(call, BatchType.MODIFY_PROCESS_INSTANCE, items, details)
 
@@ -110,7 +117,7 @@ async def modify_process_instances(call: Call, body: MovesOfAll) -> BatchCreated
 async def resolve_incidents(call: Call, body: FilterBody | None = None) -> BatchCreated:
     """Resolve the incidents of the process instances that pass a filter; without one, all incidents."""
     wanted = filter_of(body, PROCESS_INSTANCES) if body is not None and body.filter else None
-    items = await batches.incidents(call, wanted, batches.ACTIVE)
+    items = await batch_items.incidents(call.reader, wanted, batch_items.ACTIVE)
     return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
 
 
@@ -118,7 +125,7 @@ async def resolve_incidents(call: Call, body: FilterBody | None = None) -> Batch
 async def resolve_process_instance_incidents(call: Call, process_instance_key: Key) -> BatchCreated:
     """Resolve all incidents of one process instance."""
     await get(call.reader, PROCESS_INSTANCES, process_instance_key, "process instance")
-    items = await batches.incidents(call, None, {"processInstanceKey": str(int(process_instance_key))})
+    items = await batch_items.incidents(call.reader, None, {"processInstanceKey": str(int(process_instance_key))})
     return await batches.begin(call, BatchType.RESOLVE_INCIDENT, items)
 
 
@@ -136,14 +143,14 @@ async def update_jobs(call: Call, body: JobsUpdate) -> BatchCreated:
     changes = body.changeset or JobChanges()
     check_changes(changes)
     details = job_changes(retries=changes.retries, timeout_ms=changes.timeout, priority=changes.priority)
-    items = await batches.jobs(call, filter_of(body, JOBS))
+    items = await batch_items.jobs(call.reader, filter_of(body, JOBS))
     return await batches.begin(call, BatchType.UPDATE_JOB, items, details)
 
 
 @operation("POST", "/decision-instances/deletion", tag="Decision instance")
 async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreated:
     """Delete the evaluations of decisions that pass a filter."""
-    items = await batches.evaluations(call, filter_of(body, DECISION_INSTANCES))
+    items = await batch_items.evaluations(call.reader, filter_of(body, DECISION_INSTANCES))
     return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, items)
 
 
@@ -151,7 +158,7 @@ async def delete_decision_instances(call: Call, body: FilterBody) -> BatchCreate
 async def delete_decision_instance(call: Call, decision_evaluation_key: Key, body: Empty | None = None) -> None:
     """Delete one evaluation of a decision."""
     del body
-    if not await batches.evaluations(call, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):
+    if not await batch_items.evaluations(call.reader, {"decisionEvaluationKey": str(int(decision_evaluation_key))}):
         raise NotFound(
             f"Expected to delete decision evaluation with key '{decision_evaluation_key}', but no such evaluation was found"
         )

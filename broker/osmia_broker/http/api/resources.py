@@ -2,12 +2,10 @@
 
 from osmia_broker.calls import checks
 from osmia_broker.engine.answers import Deployed
-from osmia_broker.http import batches
 from osmia_broker.http.batches import BatchCreated
 from osmia_broker.http.operation import MULTIPART, Call, operation
 from osmia_broker.http.problem import invalid
 from osmia_broker.http.types import Body, Item, Key
-from osmia_broker.state.batch_rows import BatchType
 
 TAG = "Resource"
 RESOURCES_PART = "resources"
@@ -101,19 +99,10 @@ async def create_deployment(call: Call) -> Deployment:
 @operation("POST", "/resources/{resourceKey}/deletion", tag=TAG)
 async def delete_resource(call: Call, resource_key: Key, body: Deletion | None = None) -> Deleted:
     """Delete a process definition, a graph of decisions or a form."""
-    deletes_history = bool(body and body.delete_history)
-    await call.calls.delete_resource(resource_key, deletes_history=deletes_history)
-    batch = await _delete_history(call, resource_key) if deletes_history else None
-    return Deleted(resource_key=str(resource_key), batch_operation=batch)
-
-
-async def _delete_history(call: Call, resource_key: int) -> BatchCreated:
-    """Begin to delete what has ended of a deleted definition: process instances, or else evaluations of its decisions."""
-    evaluated = await batches.evaluations(call, {"decisionRequirementsKey": str(int(resource_key))})
-    if evaluated:
-        return await batches.begin(call, BatchType.DELETE_DECISION_INSTANCE, evaluated)
-    ended = await batches.instances(call, {"processDefinitionKey": str(int(resource_key))}, batches.ENDED)
-    return await batches.begin(call, BatchType.DELETE_PROCESS_INSTANCE, ended)
+    begun = await call.calls.delete_resource(
+        resource_key, deletes_history=bool(body and body.delete_history), user=call.caller.user
+    )
+    return Deleted(resource_key=str(resource_key), batch_operation=None if begun is None else BatchCreated.of(begun))
 
 
 def _deployment(answer: Deployed) -> Deployment:

@@ -131,7 +131,7 @@ async def delete_version(visit: Visit, key: int) -> Response:
     """Delete one version of a process. Its instances go on."""
     definition = await get(visit.reader, PROCESS_DEFINITIONS, key, "process definition")
     try:
-        await visit.calls.delete_resource(key, deletes_history=False)
+        await visit.calls.delete_resource(key)
     except NotFound:
         return visit.go(PROCESSES, alert="This version was deleted already.")
     name = definition["name"] or definition["processDefinitionId"]

@@ -1,0 +1,91 @@
+"""Find the items of batch operations, by filters as searches have them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from osmia_broker.calls.operators import BATCH_ITEMS_MAX
+from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.batch_rows import BatchType
+from osmia_broker.store.read import Reader
+from osmia_broker.store.read.entities import DECISION_INSTANCES, INCIDENTS, JOBS, PROCESS_INSTANCES
+from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.search import Search, search
+
+PAGE_ITEMS = 1_000  # read at a time
+KEYS_OF_A_QUESTION = 500  # process instances whose incidents are looked for at a time
+
+Filter = Mapping[str, Any]
+Items = list[tuple[int, int]]  #: the key of each item, and that of the process instance it belongs to (0: none)
+
+ROOTS = {"parentProcessInstanceKey": {"$exists": False}}
+RUNNING = {"state": {"$in": ["ACTIVE", "SUSPENDED"]}}
+ACTIVE = {"state": "ACTIVE"}
+SUSPENDED = {"state": "SUSPENDED"}
+ENDED = {"state": {"$in": ["COMPLETED", "TERMINATED"]}}
+OPEN_JOBS = {"state": {"$in": ["CREATED", "FAILED", "TIMED_OUT", "ERROR_THROWN"]}}
+
+
+async def instances(reader: Reader, wanted: Filter | None, scope: Filter) -> Items:
+    """Find the process instances that pass the filter of a request and *scope*."""
+    return await _pairs(reader, PROCESS_INSTANCES, wanted, scope, "processInstanceKey")
+
+
+async def incidents(reader: Reader, wanted: Filter | None, scope: Filter) -> Items:
+    """Find the open incidents of the process instances that pass the filter of a request and *scope*."""
+    owners = [key for key, _ in await instances(reader, wanted, {**scope, "hasIncident": True})]
+    found: Items = []
+    for first in range(0, len(owners), KEYS_OF_A_QUESTION):
+        some = [str(key) for key in owners[first : first + KEYS_OF_A_QUESTION]]
+        condition = {"state": "ACTIVE", "processInstanceKey": {"$in": some}}
+        found += await _pairs(reader, INCIDENTS, None, condition, "incidentKey")
+    return found
+
+
+async def jobs(reader: Reader, wanted: Filter) -> Items:
+    """Find the open jobs that pass the filter of a request."""
+    return await _pairs(reader, JOBS, wanted, OPEN_JOBS, "jobKey")
+
+
+async def evaluations(reader: Reader, wanted: Filter) -> Items:
+    """Find the evaluations with a decision that passes the filter of a request."""
+    found = await _read(reader, DECISION_INSTANCES, wanted, {}, lambda item: (int(item["decisionEvaluationKey"]), 0))
+    return list(dict.fromkeys(found))
+
+
+async def history_of(reader: Reader, resource_key: int) -> tuple[BatchType, Items]:
+    """Find what has ended of a definition: evaluations of its decisions, or else process instances. It comes with the way to delete it."""
+    evaluated = await evaluations(reader, {"decisionRequirementsKey": str(resource_key)})
+    if evaluated:
+        return BatchType.DELETE_DECISION_INSTANCE, evaluated
+    ended = await instances(reader, {"processDefinitionKey": str(resource_key)}, ENDED)
+    return BatchType.DELETE_PROCESS_INSTANCE, ended
+
+
+async def _pairs(reader: Reader, entity: Entity, wanted: Filter | None, scope: Filter, name: str) -> Items:
+    return await _read(
+        reader, entity, wanted, scope, lambda item: (int(item[name]), int(item["processInstanceKey"] or 0))
+    )
+
+
+async def _read(
+    reader: Reader, entity: Entity, wanted: Filter | None, scope: Filter, of_item: Callable[[Any], Any]
+) -> list[Any]:
+    """Read all items page by page, in the order of their keys.
+
+    Raises:
+        InvalidArgument: the filter is wrong, or there are more than BATCH_ITEMS_MAX.
+
+    """
+    found: list[Any] = []
+    after: str | None = None
+    while True:
+        page = {"limit": PAGE_ITEMS} | ({"after": after} if after else {})
+        part = await search(reader, entity, Search(filter=wanted, page=page), scope=dict(scope))
+        found += map(of_item, part.items)
+        if len(found) > BATCH_ITEMS_MAX:
+            raise InvalidArgument(
+                f"Expected a batch operation of at most {BATCH_ITEMS_MAX} items, but found more; narrow the filter"
+            )
+        after = part.end
+        if not part.items or after is None:
+            return found
