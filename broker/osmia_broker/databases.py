@@ -55,9 +55,8 @@ def path_of(data_dir: Path, partition: int) -> Path:
 
 
 def _sqlite(settings: Settings, counters: Mapping[int, PartitionCounters]) -> Database:
-    from osmia_broker.store.read import (
-        Reader,  # 10 MB that a process without lists, which only makes the files, has no use for
-    )
+    # 5 MB that the process which watches several others, and only makes their files, has no use for.
+    from osmia_broker.store.read import Reader
 
     data_dir, count = settings.data_dir, settings.partitions
     _fix_count(data_dir, count)

@@ -7,7 +7,7 @@ would live again. This module counts the bytes of each instance and picks those 
 
 from collections import OrderedDict
 
-MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 8,000 instances that wait for a person
+MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 6,000 instances that wait for a person
 LARGE_BYTES = 4 * 1024 * 1024  #: of a process instance; reading it again costs tens of milliseconds
 ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
 
