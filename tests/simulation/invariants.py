@@ -39,7 +39,7 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     state = partition._state
     for row_type, table in state.tables.items():
         stored = {row.key: row for row in store.living(row_type)}
-        assert not table._changed, f"changes of {row_type.__name__} were never committed"
+        assert not table.changed, f"changes of {row_type.__name__} were never committed"
         for key, row in table._rows.items():
             assert stored.get(key) == row, f"in memory {row}, but stored {stored.get(key)}"
         resident = {row.key for row in stored.values() if row.process_instance_key in state.residency}
@@ -48,9 +48,9 @@ def check_memory(partition: Partition, store: MemoryStore) -> None:
     for scope, rows in state.variables._scopes.items():
         for name, row in rows.items():
             assert values[scope, name] == row.value
-    assert partition.resident_bytes == sum(state.residency._sizes.values())
+    assert partition.resident_bytes == sum(state.residency.sizes.values())
     assert not state.residency._open
-    assert set(state.residency._last_batch) == set(state.residency._sizes)
+    assert set(state.residency._last_batch) == set(state.residency.sizes)
     assert not state._answered, "an answer of the store is used after others have changed what it says"
     starts = {row.key: row for _, rows in state.start_subscriptions._by_definition.items() for row in rows}
     assert starts == {row.key: row for row in store.rows(StartSubscription) if not row.ended_ms}

@@ -51,7 +51,7 @@ def test_a_change_tells_which_fields_it_set() -> None:
 def test_a_variable_is_told_with_each_value() -> None:
     state = State()
     for value in ("1", "2", "2", "3"):
-        state.variables.put(1, 1, "x", value)
+        state.variables.put(1, 1, {"x": value})
     assert [one.value("value") for one in changes(state, Variable)] == ["1", "2", "3"]
 
 

@@ -52,7 +52,7 @@ def change(state: State, row: Any, what: str) -> None:
     table = state.tables[type(row)]
     here = table.get(row.key)
     if what == "insert":
-        if here is None and row.key not in table._changed and row.key not in table._deleted:
+        if here is None and row.key not in table.changed and row.key not in table.deleted:
             table.insert(replace(row))
     elif here is None:
         return

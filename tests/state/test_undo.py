@@ -70,15 +70,15 @@ def picture_of(state: State) -> dict[str, Any]:
         "rows": [{key: repr(row) for key, row in table._rows.items()} for table in tables],
         "by instance": [keys_of(table._by_instance) for table in tables],
         "look-ups": [{name: keys_of(index) for name, index in table._lookups.items()} for table in tables],
-        "changed": [{key: repr(row) for key, row in table._changed.items()} for table in tables],
-        "deleted": [sorted(table._deleted) for table in tables],
+        "changed": [{key: repr(row) for key, row in table.changed.items()} for table in tables],
+        "deleted": [sorted(table.deleted) for table in tables],
         "joins": {
             place: {flow: sorted(keys) for flow, keys in flows.items()} for place, flows in state.tokens._joins.items()
         },
         "variables": {
             scope: {name: row.value for name, row in rows.items()} for scope, rows in state.variables._scopes.items()
         },
-        "changed variables": sorted(state.variables._changed),
+        "changed variables": sorted(state.variables.changed),
         "text of variables": dict(state.variables._text),
         "windows": {
             lane: sorted(window._members)
@@ -86,10 +86,10 @@ def picture_of(state: State) -> dict[str, Any]:
             for lane, window in lanes.items()
         },
         "flow": {key: repr(row) for key, row in state.jobs.flow._rows.items()},
-        "changed flow": sorted(state.jobs.flow._changed),
+        "changed flow": sorted(state.jobs.flow.changed),
         "held": dict(state.jobs.flow.held),
         "paused": (sorted(state.jobs.flow.paused_definitions), sorted(state.jobs.flow.types)),
-        "sizes": dict(state.residency._sizes),
+        "sizes": dict(state.residency.sizes),
         "bytes": state.residency.total_bytes,
         "next key": state._next_key,
         "awaited": sorted(state.awaited.tickets()),
@@ -97,12 +97,12 @@ def picture_of(state: State) -> dict[str, Any]:
         "terminating": sorted(state.elements.terminating),
         "start subscriptions": keys_of(starts._by_name),
         "start subscriptions by definition": keys_of(starts._by_definition),
-        "changed start subscriptions": {key: repr(row) for key, row in starts._changed.items()},
+        "changed start subscriptions": {key: repr(row) for key, row in starts.changed.items()},
         "definitions": {
             kind: {key: repr(row) for key, row in table._rows.items()}
             for kind, table in state.definitions.tables().items()
         },
-        "changed definitions": {kind: sorted(table._changed) for kind, table in state.definitions.tables().items()},
+        "changed definitions": {kind: sorted(table.changed) for kind, table in state.definitions.tables().items()},
     }
 
 

@@ -40,22 +40,22 @@ def put_local(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
         TooLarge: the variables of the process instance would have more than INSTANCE_CHARACTERS_MAX.
 
     """
-    put, key, process_instance_key = turn.variables.put, scope.key, scope.process_instance_key
-    _changed(
-        turn,
-        process_instance_key,
-        {name: put(key, process_instance_key, name, value) for name, value in variables.items()},
-    )
+    key, process_instance_key = scope.key, scope.process_instance_key
+    _changed(turn, process_instance_key, turn.variables.put(key, process_instance_key, variables))
 
 
 def merge(turn: Turn, scope: ElementInstance, variables: Variables) -> None:
     """Set each variable in the nearest scope from *scope* outwards that has it, else in the process. Raises as `put_local`."""
-    put, process_instance_key = turn.variables.put, scope.process_instance_key
-    _changed(
-        turn,
-        process_instance_key,
-        {name: put(_owner(turn, scope, name), process_instance_key, name, value) for name, value in variables.items()},
-    )
+    table, process_instance_key = turn.variables, scope.process_instance_key
+    while scope.scope_key and not table.of_scope(scope.key):
+        scope = turn.elements[scope.scope_key]
+    if not scope.scope_key:
+        changes = table.put(scope.key, process_instance_key, variables)
+    else:
+        changes = {}
+        for name, value in variables.items():
+            changes |= table.put(_owner(turn, scope, name), process_instance_key, {name: value})
+    _changed(turn, process_instance_key, changes)
 
 
 def _changed(turn: Turn, process_instance_key: int, changes: Mapping[str, str]) -> None:
@@ -102,11 +102,7 @@ def visible(turn: Turn, element: ElementInstance, names: Iterable[str] = ()) -> 
 
 def apply_inputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
     """Evaluate the input mappings in order into the element's own scope. Each sees the values of those before it."""
-    values = _mapped(turn, element, mappings)
-    put, key, process_instance_key = turn.variables.put, element.key, element.process_instance_key
-    _changed(
-        turn, process_instance_key, {name: put(key, process_instance_key, name, _json(value)) for name, value in values}
-    )
+    put_local(turn, element, {name: _json(value) for name, value in _mapped(turn, element, mappings)})
 
 
 def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[VariableMapping, ...]) -> None:
@@ -116,13 +112,13 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
     """
     is_one_of_many = element.loop_counter and isinstance(model_of(turn, element).loop, MultiInstance)
     scope = element if is_one_of_many else turn.elements[element.scope_key]
-    changed = {}
+    changes: dict[str, str] = {}
     for name, value in _mapped(turn, element, mappings):
         owner = _owner(turn, scope, name)
         existing = turn.variables.of_scope(owner).get(name)
         text = _json(value, existing.value if existing else None)
-        changed[name] = turn.variables.put(owner, element.process_instance_key, name, text)
-    _changed(turn, element.process_instance_key, changed)
+        changes |= turn.variables.put(owner, element.process_instance_key, {name: text})
+    _changed(turn, element.process_instance_key, changes)
 
 
 def _mapped(
@@ -131,10 +127,10 @@ def _mapped(
     """Evaluate *mappings* before anything is written, so that every source reads the variables as they were."""
     if not mappings:
         return []
-    made = MappedValues(VariableScope(turn, element.key))
+    made, now = MappedValues(VariableScope(turn, element.key)), turn.now
     room, is_weighed = MAPPED_CHARACTERS_MAX, len(mappings) > UNWEIGHED_MAPPINGS
     for mapping in mappings:
-        result = mapping.source.evaluate(made, turn.now)
+        result = mapping.source.evaluate(made, now)
         if result.failure is not None:
             raise IncidentRaised(ErrorType.IO_MAPPING_ERROR, result.failure)
         if is_weighed:

@@ -54,11 +54,11 @@ def canonical(text: str) -> str:
 
 def document(variables: Mapping[str, str]) -> str:
     """Return *variables*, whose values are JSON, as one JSON object."""
-    return "{" + ",".join(f"{_name(name)}:{value}" for name, value in variables.items()) + "}"
-
-
-def _name(name: str) -> str:
-    return f'"{name}"' if name.isidentifier() and name.isascii() else msgspec.json.encode(name).decode()
+    entries = [
+        f'"{name}":{value}' if name.isidentifier() and name.isascii() else f"{_encode(name).decode()}:{value}"
+        for name, value in variables.items()
+    ]
+    return "{" + ",".join(entries) + "}"
 
 
 def spellings(text: str) -> list[str]:

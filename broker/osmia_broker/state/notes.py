@@ -15,31 +15,31 @@ from osmia_broker.state.table import values_of
 class Notes:
     """The rows of one class that the next commit writes."""
 
-    __slots__ = ("_journal", "_key", "_values", "_written")
+    __slots__ = ("_journal", "_key", "_values", "changed")
 
     def __init__(self, row_type: type, journal: Journal) -> None:
         kind = KINDS[row_type]
         self._journal = journal
         self._values = values_of(kind)
         self._key = attrgetter(*kind.primary_key)
-        self._written: dict[Any, RowValues] = {}
+        self.changed: dict[Any, RowValues] = {}
 
     def write(self, row: Any) -> None:
         """Write *row*, in place of one with the same primary key."""
         key = self._key(row)
-        self._journal.append((self._undo, (key, self._written.get(key))))
-        self._written[key] = self._values(row)
+        self._journal.append((self._undo, (key, self.changed.get(key))))
+        self.changed[key] = self._values(row)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows written since the last call."""
-        if not self._written:
+        if not self.changed:
             return []
-        taken = list(self._written.values())
-        self._written.clear()
+        taken = list(self.changed.values())
+        self.changed.clear()
         return taken
 
     def _undo(self, key: Any, before: RowValues | None) -> None:
         if before is None:
-            del self._written[key]
+            del self.changed[key]
         else:
-            self._written[key] = before
+            self.changed[key] = before

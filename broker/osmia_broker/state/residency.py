@@ -5,7 +5,8 @@ instance that is not resident can be read from the store as it is. One whose las
 would live again. This module counts the bytes of each instance and picks those to evict.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping
 
 MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 6,000 instances that wait for a person
 LARGE_BYTES = 4 * 1024 * 1024  #: of a process instance; reading it again costs tens of milliseconds
@@ -15,12 +16,14 @@ ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its 
 class Residency:
     """Counts the bytes of resident process instances, remembers how recently each was used, and picks the ones to evict."""
 
-    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "total_bytes", "touch")
+    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "_total_bytes", "grown", "touch")
 
     def __init__(self, bytes_max: int = MEMORY_BYTES) -> None:
         self._bytes_max = bytes_max
-        self._sizes: dict[int, int] = {}  # bytes by instance; an instance without rows has no entry
-        self.total_bytes = 0
+        #: Bytes by which instances have grown since somebody asked for sizes. The tables add to it at every row; always the same object.
+        self.grown: defaultdict[int, int] = defaultdict(int)
+        self._sizes: dict[int, int] = {}  # bytes by instance, before that; an instance without rows has no entry
+        self._total_bytes = 0
         self._open: set[int] = set()  # changed since the last batch was closed; always the same object
         self.touch = self._open.add  #: notes a change to an instance that no commit has taken yet
         self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
@@ -31,7 +34,30 @@ class Residency:
         return process_instance_key in self._last_batch or process_instance_key in self._open
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self.sizes)
+
+    @property
+    def sizes(self) -> Mapping[int, int]:
+        """The memory that the rows of each resident instance take, in bytes."""
+        self._settle()
+        return self._sizes
+
+    def _settle(self) -> None:
+        sizes = self._sizes
+        for process_instance_key, grown in self.grown.items():
+            size = sizes.get(process_instance_key, 0) + grown
+            if size:
+                sizes[process_instance_key] = size
+            else:
+                sizes.pop(process_instance_key, None)
+            self._total_bytes += grown
+        self.grown.clear()
+
+    @property
+    def total_bytes(self) -> int:
+        """The memory that all of them take."""
+        self._settle()
+        return self._total_bytes
 
     @property
     def is_full(self) -> bool:
@@ -40,16 +66,11 @@ class Residency:
 
     def bytes_of(self, process_instance_key: int) -> int:
         """The memory that the rows of an instance take, in bytes; 0 if it is not resident."""
-        return self._sizes.get(process_instance_key, 0)
+        return self.sizes.get(process_instance_key, 0)
 
     def grow(self, process_instance_key: int, size: int) -> None:
         """Count *size* more bytes (fewer, if negative) for an instance."""
-        left = self._sizes.get(process_instance_key, 0) + size
-        if left:
-            self._sizes[process_instance_key] = left
-        else:
-            del self._sizes[process_instance_key]
-        self.total_bytes += size
+        self.grown[process_instance_key] += size
 
     def admitted(self, process_instance_key: int) -> None:
         """Note that an instance was loaded; it can be evicted as soon as no batch changes it."""
@@ -67,8 +88,9 @@ class Residency:
 
     def committed(self, batch: int) -> None:
         """Forget the instances that ended or were never made, now that *batch* and all before it are durable."""
+        sizes = self.sizes
         for process_instance_key in self._changed.pop(batch, ()):
-            if process_instance_key not in self._sizes and self._last_batch.get(process_instance_key) == batch:
+            if process_instance_key not in sizes and self._last_batch.get(process_instance_key) == batch:
                 del self._last_batch[process_instance_key]
 
     def pick_cold(self, committed_batch: int, kept: set[int]) -> list[int]:
@@ -77,17 +99,18 @@ class Residency:
         A large instance stays while it is the one that was used last: a loop of 20,000 instances would otherwise be read again for every
         slice. The caller removes the rows.
         """
+        sizes = self.sizes
         last = next(reversed(self._last_batch), 0)
-        if self._sizes.get(last, 0) > LARGE_BYTES:
+        if sizes.get(last, 0) > LARGE_BYTES:
             kept = kept | {last}
-        excess = self.total_bytes - self._bytes_max
+        excess = self._total_bytes - self._bytes_max
         cold: list[int] = []
         for process_instance_key, batch in self._last_batch.items():
             if excess <= 0:
                 break
             if batch > committed_batch or process_instance_key in self._open or process_instance_key in kept:
                 continue
-            size = self._sizes.get(process_instance_key)
+            size = sizes.get(process_instance_key)
             if size is not None:  # else it has ended, and its end is not committed
                 cold.append(process_instance_key)
                 excess -= size

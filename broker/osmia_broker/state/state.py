@@ -5,7 +5,7 @@ definitions always are.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.state.answered import Answered
@@ -98,6 +98,17 @@ NOTE_TYPES: tuple[type, ...] = (
 )
 
 
+class Source(Protocol):
+    """A table that gives its rows to commits. Most have none, so the state looks at `changed` before it asks for them."""
+
+    @property
+    def changed(self) -> Mapping[Any, Any]:
+        """The rows that the next commit writes; always the same object."""
+
+    def take_changes(self) -> list[RowValues]:
+        """Return the values of these rows; the commit has them now."""
+
+
 class State:
     """The tables of one partition and the journal that undoes their changes."""
 
@@ -141,6 +152,8 @@ class State:
             table.kind.row_type: table for table in vars(self).values() if isinstance(table, Table)
         }
         assert {kind.row_type for kind in INSTANCE_KINDS} == {*self.tables, Variable}, "every kind of row has its table"
+        self._sources = [(row_type, one.changed, one.take_changes) for row_type, one in self._tables_of_all().items()]
+        self._deletable = [(row_type, table) for row_type, table in self.tables.items() if not table.kind.ends]
         self.awaited = Awaited()
         self.call_trees = CallTrees(self.journal)
         self.walk_steps: dict[int, int] = {}  # by process instance, of walks that are carried on by follow-ups
@@ -151,6 +164,19 @@ class State:
         self._absent: set[int] = set()
         self._answered: dict[MatchWanted, list[int]] = {}  # what the last load found
         self._unreadable: dict[int, str] = {}  # keys of corrupt rows and of all rows of their instance, with the reason
+
+    def _tables_of_all(self) -> dict[type, Source]:
+        return {
+            **self.tables,
+            **self.notes,
+            GlobalTaskListener: self.global_listeners,
+            Variable: self.variables,
+            JobFlow: self.jobs.flow,
+            StartSubscription: self.start_subscriptions,
+            ClusterVariable: self.cluster_variables,
+            Received: self.received,
+            **self.definitions.tables(),
+        }
 
     # --- keys
 
@@ -349,8 +375,9 @@ class State:
     def take_changes(self, batch: int) -> Changes | None:
         """Return all changes since the last call, for batch number *batch* to commit; None when there are none."""
         self.residency.close_batch(batch)
-        written = {row_type: rows for row_type, rows in self._taken() if rows}
-        deleted = {row_type: keys for row_type, table in self.tables.items() if (keys := table.take_deleted())}
+        written = {row_type: take() for row_type, pending, take in self._sources if pending}
+        written |= {row_type: rows for row_type, rows in self._taken() if rows}
+        deleted = {row_type: table.take_deleted() for row_type, table in self._deletable if table.deleted}
         deleted |= self.event_log.take_deleted()
         changed: dict[type, Mapping[int, frozenset[str]]] = {}
         if names := self.user_tasks.take_changed():
@@ -374,21 +401,9 @@ class State:
         return erased
 
     def _taken(self) -> Iterable[tuple[type, list[RowValues]]]:
-        for row_type, table in self.tables.items():
-            yield row_type, table.take_changes()
-        for row_type, notes in self.notes.items():
-            yield row_type, notes.take_changes()
-        yield GlobalTaskListener, self.global_listeners.take_changes()
-        yield Variable, self.variables.take_changes()
         yield Resource, self.definitions.take_new_resources()
-        yield JobFlow, self.jobs.flow.take_changes()
-        yield StartSubscription, self.start_subscriptions.take_changes()
         yield LoggedEvent, self.event_log.take_events()
         yield EventRecording, self.event_log.take_recording()
-        yield ClusterVariable, self.cluster_variables.take_changes()
-        yield Received, self.received.take_changes()
-        for row_type, definitions in self.definitions.tables().items():
-            yield row_type, definitions.take_changes()
 
     def evict(self, committed_batch: int, wanted: Wanted) -> None:
         """Forget ended and cold process instances, now that *committed_batch* and all before it are durable.

@@ -38,12 +38,11 @@ class Table(Generic[R]):
 
     __slots__ = (
         "_by_instance",
-        "_changed",
         "_changing",
         "_deadlines",
-        "_deleted",
         "_due",
         "_grow",
+        "_grown",
         "_indexes",
         "_journal",
         "_lookups",
@@ -56,6 +55,8 @@ class Table(Generic[R]):
         "_sized",
         "_touch",
         "_values",
+        "changed",
+        "deleted",
         "kind",
     )
 
@@ -67,7 +68,7 @@ class Table(Generic[R]):
         self._deadlines = deadlines
         self._due = kind.due
         self._touch = residency.touch
-        self._grow = residency.grow
+        self._grow, self._grown = residency.grow, residency.grown
         self._values = values_of(kind)
         self._changing = kind.changing
         self._sized = kind.sized
@@ -82,8 +83,9 @@ class Table(Generic[R]):
             *((attrgetter(name), index) for name, index in self._lookups.items()),
             *((attrgetter(*columns), index) for columns, index in self._matches.items()),
         )
-        self._changed: dict[int, R] = {}
-        self._deleted: dict[int, R] = {}
+        #: The rows that the next commit writes, and those that it deletes; always the same objects.
+        self.changed: dict[int, R] = {}
+        self.deleted: dict[int, R] = {}
 
     # --- finding
 
@@ -99,7 +101,7 @@ class Table(Generic[R]):
 
     def has_left(self, key: int) -> bool:
         """Return whether the row of *key* has ended, or was deleted, since the changes were taken last: the store knows it as living."""
-        return key not in self._rows and (key in self._changed or key in self._deleted)
+        return key not in self._rows and (key in self.changed or key in self.deleted)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -132,7 +134,7 @@ class Table(Generic[R]):
     def insert(self, row: Any) -> None:
         """Add a new row."""
         assert row.key not in self._rows, f"{row} is there already"
-        self._changed[row.key] = row
+        self.changed[row.key] = row
         self._enter(row)
         self._touch(row.process_instance_key)
         self._note((self._undo_insert, (row,)))
@@ -150,8 +152,8 @@ class Table(Generic[R]):
             assert name in self._changing, f"{name} of {row} never changes"
             before.append((name, getattr(row, name)))
             setattr(row, name, value)
-        self._note((self._undo_update, (row, before, key in self._changed)))
-        self._changed[key] = row
+        self._note((self._undo_update, (row, before, key in self.changed)))
+        self.changed[key] = row
         self._touch(row.process_instance_key)
         if grown:
             self._grow(row.process_instance_key, grown)
@@ -163,9 +165,9 @@ class Table(Generic[R]):
         """Set one field that is neither a due time nor sized, as `update` does, at two thirds of its cost."""
         assert name in self._settable, f"{name} of {row} never changes, or only by `update`"
         key = row.key
-        self._note((self._undo_set, (row, name, getattr(row, name), key in self._changed)))
+        self._note((self._undo_set, (row, name, getattr(row, name), key in self.changed)))
         setattr(row, name, value)
-        self._changed[key] = row
+        self.changed[key] = row
         self._touch(row.process_instance_key)
 
     def end(self, row: Any, ended_ms: int, **changes: Any) -> None:
@@ -177,8 +179,8 @@ class Table(Generic[R]):
     def delete(self, row: Any) -> None:
         """Remove a row of a kind that keeps no history."""
         assert not self.kind.ends, f"{row} is ended, not deleted"
-        was_changed = self._changed.pop(row.key, None) is not None
-        self._deleted[row.key] = row
+        was_changed = self.changed.pop(row.key, None) is not None
+        self.deleted[row.key] = row
         self._leave(row)
         self._touch(row.process_instance_key)
         self._note((self._undo_delete, (row, was_changed)))
@@ -197,14 +199,14 @@ class Table(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self._changed, self._values) if self._changed else []
+        return take_values(self.changed, self._values) if self.changed else []
 
     def take_deleted(self) -> list[RowValues]:
         """Return the primary keys of all rows deleted since the last call."""
-        if not self._deleted:
+        if not self.deleted:
             return []
-        taken: list[RowValues] = [(key,) for key in self._deleted]
-        self._deleted.clear()
+        taken: list[RowValues] = [(key,) for key in self.deleted]
+        self.deleted.clear()
         return taken
 
     def _schedule(self, row: Any) -> None:
@@ -219,14 +221,14 @@ class Table(Generic[R]):
         self._rows[row.key] = row
         for value_of, index in self._indexes:
             index.enter(value_of(row), row)
-        self._grow(row.process_instance_key, self._size(row) if self._sized else ROW_BYTES)
+        self._grown[row.process_instance_key] += self._size(row) if self._sized else ROW_BYTES
         self._entered(row)
 
     def _leave(self, row: Any) -> None:
         del self._rows[row.key]
         for value_of, index in self._indexes:
             index.leave(value_of(row), row)
-        self._grow(row.process_instance_key, -self._size(row) if self._sized else -ROW_BYTES)
+        self._grown[row.process_instance_key] -= self._size(row) if self._sized else ROW_BYTES
         self._left(row)
 
     def _size(self, row: Any) -> int:
@@ -245,21 +247,21 @@ class Table(Generic[R]):
 
     def _undo_insert(self, row: Any) -> None:
         self._leave(row)
-        del self._changed[row.key]
+        del self.changed[row.key]
 
     def _undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
         for name, value in before:
             setattr(row, name, value)
         if not was_changed:
-            self._changed.pop(row.key, None)
+            self.changed.pop(row.key, None)
 
     def _undo_set(self, row: Any, name: str, before: Any, was_changed: bool) -> None:
         setattr(row, name, before)
         if not was_changed:
-            self._changed.pop(row.key, None)
+            self.changed.pop(row.key, None)
 
     def _undo_delete(self, row: Any, was_changed: bool) -> None:
-        del self._deleted[row.key]
+        del self.deleted[row.key]
         self._enter(row)
         if was_changed:
-            self._changed[row.key] = row
+            self.changed[row.key] = row

@@ -1,6 +1,7 @@
 """Variables by scope. A value is JSON text; a document of several is split at its top level and never parsed further here."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from osmia_broker.model.events import CREATE, UPDATE
@@ -19,16 +20,16 @@ _NONE: Mapping[str, Variable] = MappingProxyType({})
 class VariableTable:
     """The variables of resident, living scopes."""
 
-    __slots__ = ("_changed", "_journal", "_residency", "_scopes", "_text", "_values", "kind")
+    __slots__ = ("_grown", "_note", "_scopes", "_text", "_touch", "_values", "changed", "kind")
 
     def __init__(self, journal: Journal, residency: Residency) -> None:
         self.kind = KINDS[Variable]
-        self._journal = journal
-        self._residency = residency
+        self._note = journal.append
+        self._touch, self._grown = residency.touch, residency.grown
         self._values = values_of(self.kind)
         self._scopes: dict[int, dict[str, Variable]] = {}
-        self._changed: dict[tuple[int, str], Variable] = {}
-        self._text: dict[int, int] = {}  # characters of names and values by process instance
+        self.changed: dict[tuple[int, str], Variable] = {}
+        self._text: defaultdict[int, int] = defaultdict(int)  # characters of names and values by process instance
 
     def of_scope(self, scope_key: int) -> Mapping[str, Variable]:
         """Return the variables of one scope itself, by name."""
@@ -38,33 +39,44 @@ class VariableTable:
         """Return how many characters the names and values of an instance's living variables have together."""
         return self._text.get(process_instance_key, 0)
 
-    def put(self, scope_key: int, process_instance_key: int, name: str, value: str) -> str:
-        """Give *name* the JSON text *value* in exactly this scope; return which change that is, empty if it had this value."""
+    def put(self, scope_key: int, process_instance_key: int, values: Mapping[str, str]) -> dict[str, str]:
+        """Give each name its JSON text in exactly this scope; return which change that is by name, empty if it had this value."""
         variables = self._scopes.get(scope_key)
         if variables is None:
+            if not values:
+                return {}
             variables = self._scopes[scope_key] = {}
-        row = variables.get(name)
-        if row is None:
-            row = variables[name] = Variable(scope_key, name, value, process_instance_key)
-            self._count((row,), 1)
-            self._journal.append((self._undo_insert, (row,)))
-            change = CREATE
-        elif row.value == value:
-            return ""
-        else:
-            self._journal.note(self._undo_update, row, row.value, (scope_key, name) in self._changed)
-            self._set(row, value)
-            change = UPDATE
-        self._changed[scope_key, name] = row
-        self._residency.touch(process_instance_key)
-        return change
+        note, changed = self._note, self.changed
+        changes: dict[str, str] = {}
+        made = text = 0
+        for name, value in values.items():
+            row = variables.get(name)
+            if row is None:
+                row = variables[name] = Variable(scope_key, name, value, process_instance_key)
+                note((self._undo_insert, (row,)))
+                made += 1
+                text += len(name) + len(value)
+                changes[name] = CREATE
+            elif row.value == value:
+                changes[name] = ""
+                continue
+            else:
+                note((self._undo_update, (row, row.value, (scope_key, name) in changed)))
+                text += len(value) - len(row.value)
+                row.value = value
+                changes[name] = UPDATE
+            changed[scope_key, name] = row
+        if any(changes.values()):
+            self._touch(process_instance_key)
+            self._grow(process_instance_key, made, text)
+        return changes
 
     def close_scope(self, scope_key: int) -> None:
         """Forget a scope whose element instance has ended; its values stay in the store."""
         variables = self._scopes.pop(scope_key, None)
         if variables is not None:
-            self._count(variables.values(), -1)
-            self._journal.append((self._open_scope, (scope_key, variables)))
+            self._count(variables, -1)
+            self._note((self._open_scope, (scope_key, variables)))
 
     # --- to and from the store
 
@@ -72,56 +84,48 @@ class VariableTable:
         """Take in rows that were loaded."""
         for row in rows:
             self._scopes.setdefault(row.scope_key, {})[row.name] = row
-            self._count((row,), 1)
+            self._grow(row.process_instance_key, 1, len(row.name) + len(row.value))
 
     def evict(self, scope_key: int) -> None:
         """Forget a scope whose changes are committed."""
-        self._count(self._scopes.pop(scope_key, _NONE).values(), -1)
+        self._count(self._scopes.pop(scope_key, _NONE), -1)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self._changed, self._values) if self._changed else []
+        return take_values(self.changed, self._values) if self.changed else []
 
     # --- memory
 
-    def _count(self, rows: Collection[Variable], sign: int) -> None:
-        """Count *rows* of one scope, which belong to the same process instance."""
-        text = 0
-        for row in rows:
-            text += len(row.name) + len(row.value)
-        if rows:
-            self._count_text(row.process_instance_key, sign * text)
-            self._residency.grow(row.process_instance_key, sign * (text + len(rows) * VARIABLE_BYTES))
+    def _count(self, variables: Mapping[str, Variable], sign: int) -> None:
+        """Count the *variables* of a scope, or count them no longer."""
+        if variables:
+            rows = variables.values()
+            text = sum(map(len, variables)) + sum([len(row.value) for row in rows])
+            self._grow(next(iter(rows)).process_instance_key, sign * len(variables), sign * text)
 
-    def _count_text(self, process_instance_key: int, text: int) -> None:
-        left = self._text.get(process_instance_key, 0) + text
-        if left:
-            self._text[process_instance_key] = left
-        else:
-            self._text.pop(process_instance_key, None)
-
-    def _set(self, row: Variable, value: str) -> None:
-        grown = len(value) - len(row.value)
-        self._count_text(row.process_instance_key, grown)
-        if grown:
-            self._residency.grow(row.process_instance_key, grown)
-        row.value = value
+    def _grow(self, process_instance_key: int, variables: int, text: int) -> None:
+        """Count so many more variables, and characters of their names and values; fewer, if negative."""
+        self._text[process_instance_key] += text
+        if not self._text[process_instance_key]:
+            del self._text[process_instance_key]
+        self._grown[process_instance_key] += text + variables * VARIABLE_BYTES
 
     # --- undo
 
     def _open_scope(self, scope_key: int, variables: dict[str, Variable]) -> None:
         self._scopes[scope_key] = variables
-        self._count(variables.values(), 1)
+        self._count(variables, 1)
 
     def _undo_insert(self, row: Variable) -> None:
         variables = self._scopes[row.scope_key]
         del variables[row.name]
         if not variables:
             del self._scopes[row.scope_key]
-        del self._changed[row.scope_key, row.name]
-        self._count((row,), -1)
+        del self.changed[row.scope_key, row.name]
+        self._grow(row.process_instance_key, -1, -len(row.name) - len(row.value))
 
     def _undo_update(self, row: Variable, value: str, was_changed: bool) -> None:
-        self._set(row, value)
+        self._grow(row.process_instance_key, 0, len(value) - len(row.value))
+        row.value = value
         if not was_changed:
-            self._changed.pop((row.scope_key, row.name), None)
+            self.changed.pop((row.scope_key, row.name), None)

@@ -21,7 +21,7 @@ class WholeTable(Generic[R]):
     Further indexes of a special table hang on `_entered` and `_left`, which see every row come and go, undone changes included.
     """
 
-    __slots__ = ("_changed", "_is_over", "_journal", "_key", "_rows", "_values")
+    __slots__ = ("_is_over", "_journal", "_key", "_rows", "_values", "changed")
 
     def __init__(self, row_type: type[R], journal: Journal, *, key: str = "key", over: str = "") -> None:
         self._journal = journal
@@ -29,7 +29,7 @@ class WholeTable(Generic[R]):
         self._key = attrgetter(key)
         self._is_over = attrgetter(over) if over else _never
         self._rows: dict[Any, R] = {}
-        self._changed: dict[Any, R] = {}
+        self.changed: dict[Any, R] = {}
 
     def get(self, key: Any) -> R | None:
         """Return the living row of this key."""
@@ -42,8 +42,8 @@ class WholeTable(Generic[R]):
     def put(self, row: R) -> R:
         """Add a row, or put it in the place of the one with its key; return it."""
         key = self._key(row)
-        self._journal.note(self._restore, key, self._rows.get(key), self._changed.get(key))
-        self._changed[key] = row
+        self._journal.note(self._restore, key, self._rows.get(key), self.changed.get(key))
+        self.changed[key] = row
         self._set(key, row)
         return row
 
@@ -54,7 +54,7 @@ class WholeTable(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self._changed, self._values) if self._changed else []
+        return take_values(self.changed, self._values) if self.changed else []
 
     def _set(self, key: Any, row: R | None) -> None:
         before = self._rows.get(key)
@@ -69,9 +69,9 @@ class WholeTable(Generic[R]):
     def _restore(self, key: Any, before: R | None, changed_before: R | None) -> None:
         self._set(key, before)
         if changed_before is None:
-            self._changed.pop(key, None)
+            self.changed.pop(key, None)
         else:
-            self._changed[key] = changed_before
+            self.changed[key] = changed_before
 
     def _entered(self, row: R) -> None:
         """Add a row to the indexes."""
