@@ -159,7 +159,7 @@ class Partition(Facts):
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* of everything from now on."""
-        self._publisher.listeners.append(listener)
+        self._publisher.add(listener)
 
     # --- commands
 

@@ -14,7 +14,6 @@ from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition.batch import Batch, Waiter
 from osmia_broker.partition.listener import Listener
 from osmia_broker.state.event_rows import LoggedEvent
-from osmia_broker.state.store_protocol import Changes
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,17 @@ class Publisher:
 
     def __init__(self, counters: PartitionCounters, *listeners: Listener) -> None:
         self._counters = counters
-        self.listeners = list(listeners)
+        self._followers: dict[str, list[Callable[..., None]]] = {
+            name: [] for name, one in vars(Listener).items() if callable(one)
+        }
+        for listener in listeners:
+            self.add(listener)
+
+    def add(self, listener: Listener) -> None:
+        """Notify *listener* from now on, of that for which it has a method of its own."""
+        for name, followers in self._followers.items():
+            if getattr(type(listener), name) is not getattr(Listener, name):
+                followers.append(getattr(listener, name))
 
     def publish(self, batch: Batch) -> None:
         """Give out everything that *batch* brought; it is durable now."""
@@ -32,20 +41,13 @@ class Publisher:
         for entry in batch.decided:
             self.answer(entry.waiter, entry.answer, entry.refusal)
         for ticket, variables in batch.results:
-            for listener in self.listeners:
-                self._call(listener.result_ready, ticket, variables)
+            self._notify("result_ready", ticket, variables)
         if batch.events:
-            for listener in self.listeners:
-                self._call(listener.events_committed, batch.events)
+            self._notify("events_committed", batch.events)
         if batch.changes is not None:
-            self._publish_changes(batch.changes)
-
-    def _publish_changes(self, changes: Changes) -> None:
-        logged = changes.written.get(LoggedEvent)
-        for listener in self.listeners:
-            if logged:
-                self._call(listener.events_logged, logged)
-            self._call(listener.changes_committed, changes)
+            if logged := batch.changes.written.get(LoggedEvent):
+                self._notify("events_logged", logged)
+            self._notify("changes_committed", batch.changes)
 
     def answer(self, waiter: Waiter, answer: Any, refusal: OsmiaError | None) -> None:
         """Give one waiter its answer, or the reason for which there is none."""
@@ -56,7 +58,7 @@ class Publisher:
                 waiter.set_result(answer)
             else:
                 waiter.set_exception(refusal)
-        except UndoFailed:  # as in `_call`, whose cost each answer would pay
+        except UndoFailed:  # as in `_notify`
             raise
         except Exception:
             log.exception("caller failed")
@@ -69,32 +71,28 @@ class Publisher:
     def lose_results(self, tickets: Iterable[int], failure: OsmiaError) -> None:
         """Notify the listeners that the callers with these *tickets* wait in vain."""
         for ticket in tickets:
-            for listener in self.listeners:
-                self._call(listener.result_lost, ticket, failure)
+            self._notify("result_lost", ticket, failure)
 
     def offer(self, keys: dict[str, list[int]], types: Collection[str] | None) -> None:
         """Notify the listeners of jobs that have become activatable, and of types whose jobs must be asked for; None for all types."""
-        for listener in self.listeners:
-            if keys:
-                self._call(listener.jobs_activatable, keys)
-            if types is None or types:
-                self._call(listener.jobs_waiting, types)
+        if keys:
+            self._notify("jobs_activatable", keys)
+        if types is None or types:
+            self._notify("jobs_waiting", types)
 
     def opened(self) -> None:
         """Notify the listeners that the partition serves."""
-        for listener in self.listeners:
-            self._call(listener.partition_opened)
+        self._notify("partition_opened")
 
     def away(self, why: str) -> None:
         """Notify the listeners that the partition serves no longer."""
-        for listener in self.listeners:
-            self._call(listener.partition_away, why)
+        self._notify("partition_away", why)
 
-    @staticmethod
-    def _call(call: Callable[..., None], *args: Any) -> None:
-        try:
-            call(*args)
-        except UndoFailed:  # the partition's own affair: its memory is broken
-            raise
-        except Exception:
-            log.exception("caller or listener failed")
+    def _notify(self, what: str, *args: Any) -> None:
+        for call in self._followers[what]:
+            try:
+                call(*args)
+            except UndoFailed:  # the partition's own affair: its memory is broken
+                raise
+            except Exception:
+                log.exception("listener failed")
