@@ -62,28 +62,33 @@ def to_json(value: Value) -> str:
     Functions are left out of contexts; elsewhere they, and intervals, become null. Raises `EvaluationFailed` for a value
     that nests too deeply, and for a number that no reader could take; no `Result` holds such a value.
     """
-    return _write(value, _document)
+    return _written(value, _of_process)
 
 
 def to_decision_json(value: Value) -> str:
     """Return the same with normalised numbers in passed-on documents: a decision gives 2 for a variable 2.0."""
-    return _write(value, _context)
+    return _written(value, _of_decision)
 
 
-def _write(value: Value, write_document: Callable[["_Write", Any], str]) -> str:
-    writers: dict[type, Callable[[_Write, Any], str]] = {**_WRITERS, dict: write_document}
+_Write = Callable[[Value], str]
+_ENCODER = msgspec.json.Encoder()
 
-    def write(item: Value) -> str:
-        return writers.get(type(item), _null)(write, item)
 
+def _written(value: Value, write: _Write) -> str:
     try:
         return write(value)
     except RecursionError:
         raise EvaluationFailed("Expected a value of ordinary depth, but found deeper nesting") from None
 
 
-_Write = Callable[[Value], str]
-_ENCODER = msgspec.json.Encoder()
+def _writer(write_document: Callable[[_Write, Any], str]) -> _Write:
+    """Make the function that writes values of all types, those of documents with *write_document*."""
+    writers = {**_WRITERS, dict: write_document}
+
+    def write(item: Value) -> str:
+        return writers.get(type(item), _null)(write, item)
+
+    return write
 
 
 def _null(write: _Write, value: Value) -> str:
@@ -175,3 +180,4 @@ _WRITERS: dict[type, Callable[[_Write, Any], str]] = {
     Range: _null,
     Function: _null,
 }
+_of_process, _of_decision = _writer(_document), _writer(_context)
