@@ -237,7 +237,7 @@ ASSIGNING, COMPLETING, CREATED = UserTaskState.ASSIGNING, UserTaskState.COMPLETI
         ([{"assignee": "ada"}, {"assignee": "ben"}], ["assigned", "assigned"]),
         ([{"priority": 90}], ["updated"]),
         ([{"state": ASSIGNING}, {"state": CREATED, "assignee": "ada"}], ["assigning", "assigned"]),
-        ([{"state": ASSIGNING}, {"state": CREATED}], ["assigning"]),  # a listener denied it
+        ([{"state": ASSIGNING}, {"state": CREATED}], ["assigning", "reopened"]),  # a listener denied it
         ([{"state": COMPLETING}, {"state": UserTaskState.COMPLETED, "ended_ms": 5}], ["completing", "completed"]),
         ([{"state": UserTaskState.CANCELED, "ended_ms": 5}], ["canceled"]),
     ],

@@ -48,7 +48,6 @@ def _complete_held(turn: Turn, command: CompleteHeldTask) -> None:
         or is_ending(turn, turn.elements[task.element_instance_key])
     ):
         return
-    turn.user_tasks.update(task, state=UserTaskState.CREATED)
     change_task(turn, task, completion(command.user, command.variables, command.action))
 
 

@@ -245,7 +245,7 @@ _ASKED_FOR = frozenset({UserTaskState.ASSIGNING, UserTaskState.UPDATING, UserTas
 
 
 def _task_intent(change: Change) -> str:
-    """Return the word for a change of a task; empty for one that is no news, such as a change that listeners denied."""
+    """Return the word for a change of a task; empty for one that is no news."""
     state = change.value("state")
     if state is UserTaskState.CREATED and change.was("state") in (None, UserTaskState.CREATING):
         return "created"
@@ -258,7 +258,9 @@ def _task_intent(change: Change) -> str:
     if change.is_set("process_definition_key"):
         return "migrated"
     changed = ("candidate_users", "candidate_groups", "due_date", "follow_up_date", "priority")
-    return "updated" if any(change.is_set(name) for name in changed) else ""
+    if any(change.is_set(name) for name in changed):
+        return "updated"
+    return "reopened" if change.is_set("state") and state is UserTaskState.CREATED else ""
 
 
 def _job_intent(turn: Turn, change: Change) -> str:
