@@ -14,7 +14,7 @@ from osmia_broker.errors import InvalidArgument, NotFound, StoreFailed, Unavaila
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SPECIAL, SUBJECT
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.partitioning import partition_of_key
-from osmia_broker.state.rows import JobFlow, ProcessDefinition, Resource, StartSubscription
+from osmia_broker.state.rows import ElementInstance, JobFlow, ProcessDefinition, Resource, StartSubscription
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.state.task_rows import GlobalTaskListener
 from tests.partition.opened import WatchedStore, activate, complete, create, deploy
@@ -384,3 +384,34 @@ async def test_a_job_that_ends_makes_room_in_its_own_partition():
         held = [(await one.submit(activate("ask", 10)))[0] for one in it.parts]
         await it.do(complete(held[1]))
         assert [len(await one.submit(activate("ask", 10))) for one in it.parts] == [0, 1, 0]
+
+
+# --- timers of start events
+
+
+async def test_a_timer_of_a_start_event_fires_once_and_in_partition_1():
+    async with several() as it:
+        await it.do(deploy("hour:start(cycle=R/PT1H) > ask:job > end"))
+        for _ in range(3):
+            await it.advance(3_600_000)
+        assert [len(store.living(ElementInstance)) > 0 for store in it.stores] == [True, False, False]
+        assert [len(await one.submit(activate())) for one in it.parts] == [3, 0, 0]
+
+
+async def test_a_timer_that_was_due_while_partition_1_was_away_fires_when_it_is_back():
+    stores = [WatchedStore() for _ in range(3)]
+    async with several(stores) as it:
+        await it.do(deploy("hour:start(timer=PT1H) > ask:job > end"))
+        ms = it.clock.ms
+    later = Several(stores)
+    later.clock.ms = ms + 7_200_000
+    for number in (2, 3, 1):  # the others serve before
+        await later.parts[number - 1].open()
+    await later.router.opened()
+    await later.advance(0)
+    assert [len(await one.submit(activate())) for one in later.parts] == [1, 0, 0]
+    await later.advance(7_200_000)
+    assert [len([row for row in store.living(ElementInstance) if row.type == "PROCESS"]) for store in stores] == [1, 0, 0]
+    await later.router.close()
+    for one in later.parts:
+        await one.close()
