@@ -411,7 +411,11 @@ async def test_a_timer_that_was_due_while_partition_1_was_away_fires_when_it_is_
     await later.advance(0)
     assert [len(await one.submit(activate())) for one in later.parts] == [1, 0, 0]
     await later.advance(7_200_000)
-    assert [len([row for row in store.living(ElementInstance) if row.type == "PROCESS"]) for store in stores] == [1, 0, 0]
+    assert [len([row for row in store.living(ElementInstance) if row.type == "PROCESS"]) for store in stores] == [
+        1,
+        0,
+        0,
+    ]
     await later.router.close()
     for one in later.parts:
         await one.close()
