@@ -227,7 +227,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     suspended, resumed. The name is the job type.
     """
     EVENT_KIND_USER_TASK: _EventKind.ValueType  # 4
-    """created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+    """created, assigned, unassigned, updated, completed, canceled, migrated, reopened; creating, assigning, updating, completing while task listeners
     work. The name is the element id.
     """
     EVENT_KIND_INCIDENT: _EventKind.ValueType  # 5
@@ -249,7 +249,7 @@ EVENT_KIND_JOB: EventKind.ValueType  # 3
 suspended, resumed. The name is the job type.
 """
 EVENT_KIND_USER_TASK: EventKind.ValueType  # 4
-"""created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+"""created, assigned, unassigned, updated, completed, canceled, migrated, reopened; creating, assigning, updating, completing while task listeners
 work. The name is the element id.
 """
 EVENT_KIND_INCIDENT: EventKind.ValueType  # 5
@@ -3055,7 +3055,7 @@ class UserTaskEvent(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     intent: _builtins.str
-    """created, assigned, unassigned, updated, completed, canceled, migrated; creating, assigning, updating, completing while task listeners
+    """created, assigned, unassigned, updated, completed, canceled, migrated, reopened; creating, assigning, updating, completing while task listeners
     work. Empty in the first response.
     """
     user_task_key: _builtins.int
