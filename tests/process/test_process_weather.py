@@ -90,7 +90,7 @@ async def until(holds: Callable[[], bool], tasks: "list[asyncio.Task[None]]") ->
             for task in tasks:
                 if task.done() and not task.cancelled():
                     task.result()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
