@@ -27,6 +27,7 @@ LAYERS = {
     "private_files": 0,
     "service_links": 0,
     "setting_values": 0,
+    "threads": 0,
     "whole_numbers": 0,
     "config": 1,
     "metrics": 1,

@@ -63,3 +63,32 @@ async def test_a_crowd_of_evaluations_is_refused(monkeypatch: pytest.MonkeyPatch
         evaluations = Evaluations(real.partition)
         answers = await asyncio.gather(*(evaluations.evaluate("=1") for _ in range(3)), return_exceptions=True)
         assert [type(one) for one in answers] == [Evaluated, Evaluated, Overloaded]
+
+
+async def test_callers_who_leave_do_not_let_two_expressions_be_evaluated_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    """A thread cannot be stopped, so its caller's turn ends with it."""
+    begun, may_end = threading.Semaphore(0), threading.Event()
+    running = most = 0
+
+    def held(*_: Any) -> Evaluated:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        begun.release()
+        assert may_end.wait(LONG_S)
+        running -= 1
+        return Evaluated("1", ())
+
+    monkeypatch.setattr(evaluation, "_evaluated", held)
+    async with opened() as real:
+        evaluations = Evaluations(real.partition)
+        left = asyncio.ensure_future(evaluations.evaluate("=1"))
+        assert await asyncio.to_thread(begun.acquire, timeout=LONG_S)
+        left.cancel()
+        stays = asyncio.ensure_future(evaluations.evaluate("=1"))
+        await real.turns()
+        assert not begun.acquire(timeout=0.2), "the second began before the first had ended"
+        may_end.set()
+        assert (await stays).value == "1"
+        assert left.cancelled()
+        assert most == 1

@@ -15,6 +15,7 @@ from osmia_broker.model.expressions import Expression, UnreadableExpression
 from osmia_broker.model.expressions import feel as compile_feel
 from osmia_broker.model.faults import quote
 from osmia_broker.partition import Submits
+from osmia_broker.threads import to_the_end
 
 EXPRESSION_CHARACTERS = 32_768
 WAITING_MAX = (
@@ -59,9 +60,9 @@ class Evaluations:
         self._waiting += 1
         try:
             async with self._turn:
-                compiled = await asyncio.to_thread(_compiled, text[1:])
+                compiled = await to_the_end(_compiled, text[1:])
                 seen: SeenScope = await self._partition.submit(ReadScope(key, compiled.names - given.keys()))
-                return await asyncio.to_thread(_evaluated, compiled, given, seen)
+                return await to_the_end(_evaluated, compiled, given, seen)
         finally:
             self._waiting -= 1
 

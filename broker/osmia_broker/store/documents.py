@@ -19,6 +19,7 @@ import msgspec
 
 from osmia_broker import private_files
 from osmia_broker.errors import AlreadyExists, InvalidArgument, NotFound, StoreFull, Unavailable
+from osmia_broker.threads import to_the_end
 
 STORE_ID = "local"  #: the name of this store in references
 DOCUMENTS_BYTES_MAX = 1024**3  # of all documents together
@@ -186,7 +187,7 @@ async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
     """
     try:
-        return await asyncio.to_thread(work, *arguments)
+        return await to_the_end(work, *arguments)
     except OSError as fault:
         kind = StoreFull if fault.errno in FULL else Unavailable
         raise kind(f"Expected to use the directory of documents, but found: {fault.strerror}") from fault
