@@ -33,6 +33,7 @@ WALKS_AT_ONCE = 50  # follow-ups that are begun and not committed
 WALKS_S = WORK_S  # follow-ups that go on after a load
 KNOWN_MAX = 2 * SLICE_ROWS  # due rows that are queued or under way; beyond it, no more are asked for
 STUCK_MAX = 10_000  # corrupt due rows that are passed over
+STUCK_PAUSE_MS = 10_000  # if there are more, no due rows are asked for so long: these would come again at once
 
 log = logging.getLogger(__name__)
 
@@ -124,12 +125,14 @@ class DueWork:
         )
         self._is_stopped = False
         self._stuck: set[int] = set()  # keys of rows that cannot be worked off; a start tries them again
+        self._quiet_until_ms = 0  # no due rows are asked for before
 
     @property
     def is_ready(self) -> bool:
         """Whether the store should be asked for due rows: the next time has come, and there is room for them."""
-        has_room = len(self._known) < KNOWN_MAX
-        return not self._is_stopped and has_room and self._deadlines.is_due(self._clock.now_ms())
+        has_room, now_ms = len(self._known) < KNOWN_MAX, self._clock.now_ms()
+        may_ask = not self._is_stopped and has_room and now_ms >= self._quiet_until_ms
+        return may_ask and self._deadlines.is_due(now_ms)
 
     @property
     def is_at_rest(self) -> bool:
@@ -197,7 +200,7 @@ class DueWork:
         if next_ms is None or self._is_stopped or len(self._known) >= KNOWN_MAX or self._deadlines.looking:
             self._alarm.stop()
         else:
-            self._alarm.set(next_ms, self._clock.now_ms())
+            self._alarm.set(max(next_ms, self._quiet_until_ms), self._clock.now_ms())
 
     def stop(self) -> None:
         """Decide nothing any more, and wake up no more."""
@@ -236,4 +239,7 @@ class DueWork:
         for key in keys:
             if len(self._stuck) < STUCK_MAX:
                 self._stuck.add(key)
-            log.error("due row passed over", extra={"key": key, "reason": str(reason)})
+                log.error("due row passed over", extra={"key": key, "reason": str(reason)})
+            elif self._quiet_until_ms <= self._clock.now_ms():
+                self._quiet_until_ms = self._clock.now_ms() + STUCK_PAUSE_MS
+                log.error("too many due rows are passed over", extra={"key": key, "reason": str(reason)})

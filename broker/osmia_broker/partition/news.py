@@ -7,6 +7,7 @@ NOTE = "/osmia.links/Note"  #: a `Note`
 STANDING = "/osmia.links/Standing"  #: how a partition stands, asked with its number
 ROWS = "/osmia.links/ClusterRows"  #: a stream of the rows of the cluster that a partition has, asked with its number
 ROWS_AT_ONCE = 1_000  # in one message: about half a MB
+TYPES_MAX = 10_000  # job types about which one process remembers what another one knows or wants
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=True):

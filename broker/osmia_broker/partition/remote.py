@@ -56,7 +56,8 @@ class RemotePartition:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0  # for their answer
         self._tickets: set[int] = set()  # of callers here who wait for results from there
-        self._without: set[tuple[str, bool]] = set()  # job types, and whether leased ones count, of which it has none
+        #: job types, and whether leased ones count, of which it has none; the oldest first
+        self._without: dict[tuple[str, bool], None] = {}
         self._questions: dict[str, set[_Question]] = {}  # by job type
 
     @property
@@ -173,7 +174,8 @@ class RemotePartition:
 
     def jobs_wait(self, type: str) -> None:
         """Take the news that there are jobs of *type*. If nobody here asks for them, another process may."""
-        self._without -= {(type, False), (type, True)}
+        for leases in (False, True):
+            self._without.pop((type, leases), None)
         for question in self._questions.get(type, ()):
             question.is_overtaken = True
         for listener in self._listeners:
@@ -194,7 +196,9 @@ class RemotePartition:
         if not asked:
             del self._questions[command.type]
         if is_empty and command.keys is None and not question.is_overtaken:
-            self._without.add((command.type, command.leases))
+            self._without[command.type, command.leases] = None
+            if len(self._without) > news.TYPES_MAX:
+                del self._without[next(iter(self._without))]  # a caller asks once more
 
     # --- what its process tells
 

@@ -208,6 +208,11 @@ class Serving:
     def _want(self, process: int, partition: int, type: str) -> None:
         if process in self._hearers:  # else nobody would hear that it has left
             self._wanted.setdefault((partition, type), {}).setdefault(process)
+        if len(self._wanted) > news.TYPES_MAX:
+            oldest = next(iter(self._wanted))
+            for one in self._wanted.pop(oldest):  # they ask again, and find out
+                if (hearer := self._hearers.get(one)) is not None:
+                    hearer.tell(news.JobsWait(*oldest))
 
     def offer(self, partition: Partition, keys: Mapping[str, Sequence[int]]) -> None:
         """Tell other processes of jobs that have become activatable."""
