@@ -107,7 +107,7 @@ class Connection:
 
     async def _answered(self, answer_s: float, call: Callable[..., Any], text: str, *values: Any) -> Any:
         self._is_unsure = False
-        patience = asyncio.get_running_loop().call_later(answer_s, self._driver.terminate)
+        patience = self._begin_patience(answer_s)
         try:
             answer = await call(text, *values)
         finally:
@@ -117,11 +117,21 @@ class Connection:
         return answer
 
     async def pairs(self, text: str, take: Callable[[list[Any]], None], *, at_once: int = 10_000) -> None:
-        """Run a statement that may give millions of rows, and hand them to *take* in portions."""
-        async with self._driver.transaction(readonly=True):
-            cursor = await self._driver.cursor(text)
-            while found := await cursor.fetch(at_once):
-                take(found)
+        """Run a statement that may give millions of rows, and hand them to *take* in portions. Each may take long. Raises as `row`."""
+        patience = self._begin_patience(START_S)
+        try:
+            async with self._driver.transaction(readonly=True):
+                cursor = await self._driver.cursor(text)
+                while found := await cursor.fetch(at_once):
+                    patience.cancel()
+                    take(found)
+                    patience = self._begin_patience(START_S)
+        finally:
+            patience.cancel()
+
+    def _begin_patience(self, answer_s: float) -> asyncio.TimerHandle:
+        """Shut the connection down in *answer_s*, unless the timer is cancelled before."""
+        return asyncio.get_running_loop().call_later(answer_s, self._driver.terminate)
 
     def transaction(self) -> Any:
         """Return a context in which statements are one transaction."""

@@ -5,7 +5,7 @@ several partitions asks; `reader.py` makes them the methods of `Reader`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import wraps
@@ -119,9 +119,21 @@ def of_all(merge: Callable[[list[Any], dict[str, Any]], Any]) -> Across:
     """Ask all partitions; *merge* makes one answer of theirs, and is given the arguments by name too."""
 
     async def asked(sources: Sources, ask: Ask, given: dict[str, Any]) -> Any:
-        return merge(await asyncio.gather(*map(ask, sources.parts)), given)
+        return merge(await _all_of(map(ask, sources.parts)), given)
 
     return asked
+
+
+async def _all_of(questions: Iterable[Awaitable[Any]]) -> list[Any]:
+    """Return all answers. If one question fails, end the others too: they would run on outside the time and the bound of the whole."""
+    asked = [asyncio.ensure_future(one) for one in questions]
+    try:
+        return await asyncio.gather(*asked)
+    except BaseException:
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        raise
 
 
 async def by_itself(sources: Sources, ask: Ask, _given: dict[str, Any]) -> Any:
