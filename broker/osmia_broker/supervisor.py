@@ -27,6 +27,7 @@ MARGIN_S = 5.0  # beyond the grace of the processes themselves, before they are 
 LINE_BYTES_MAX = 64 * 1024  # of a log; a longer line is passed on in pieces
 LAST_WORDS_S = 1.0  # for the rest of a log; a process that the ended one has started may hold the pipe open
 LAST_LINES = 15  # that a failure to start repeats
+NO_START = -1  # in place of an exit code
 
 log = logging.getLogger(__name__)
 
@@ -176,8 +177,7 @@ class Supervisor:
         loop, failures = asyncio.get_running_loop(), 0
         while not self._stop.is_set():
             begun = loop.time()
-            running = await self._start(program)
-            code = await self._watch(program, running)
+            code = await self._run_once(program)
             if self._stop.is_set():
                 return
             failures = 0 if loop.time() - begun > CALM_S else failures + 1
@@ -189,6 +189,22 @@ class Supervisor:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stop.wait()
+
+    async def _run_once(self, program: Program) -> int:
+        """Start a process, and return its exit code when it has ended; `NO_START` if the system could not start it again.
+
+        Raises:
+            NotStarted: it was never ready, neither now nor before.
+            OSError: it could not be started, now and never before.
+        """
+        try:
+            running = await self._start(program)
+        except OSError as error:
+            if program.number not in self._ready:
+                raise
+            log.warning("a process cannot be started", extra={"number": program.number, "error": str(error)})
+            return NO_START  # no memory or open file is left for now: the other processes go on, and this one is tried again
+        return await self._watch(program, running)
 
     async def _start(self, program: Program) -> _Running:
         process = await asyncio.create_subprocess_exec(

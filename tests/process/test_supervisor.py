@@ -1,6 +1,7 @@
 """Several real processes run as one."""
 
 import asyncio
+import errno
 import http.client
 import os
 import signal
@@ -95,6 +96,24 @@ async def test_a_process_that_fails_while_it_is_started_again_is_tried_once_more
         os.kill(it.pid(1), signal.SIGKILL)
         await log.has("the port is taken")
         await log.has("start 3")
+
+
+async def test_a_process_that_the_system_cannot_start_again_now_is_tried_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    create, failures = asyncio.create_subprocess_exec, [OSError(errno.EMFILE, "Too many open files")] * 2
+
+    async def short_of_files(*arguments, **options):
+        if failures:
+            raise failures.pop()
+        return await create(*arguments, **options)
+
+    async with supervised(tmp_path, "", "") as (it, log):
+        other = it.pid(2)
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_files)
+        os.kill(it.pid(1), signal.SIGKILL)
+        await log.has("start 2")
+        assert (failures, it.pid(2)) == ([], other)
 
 
 async def test_a_process_that_cannot_start_ends_all_with_its_last_words(tmp_path: Path):
