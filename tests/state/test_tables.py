@@ -87,6 +87,20 @@ def test_what_is_undone_leaves_no_trace(before: list[Any], undone: list[Any], is
     assert picture_of(state) == picture_before
 
 
+def test_an_instance_stays_in_memory_until_its_variables_are_committed():
+    state = fresh_state()
+    state.elements.insert(replace(rows.process))
+    state.take_changes(1)
+    state.residency._bytes_max = 0
+    state.variables.put(PROCESS, PROCESS, {"x": "1"})
+    state.evict(1, Wanted())
+    assert state.variables.of_scope(PROCESS)["x"].value == "1"
+    state.take_changes(2)
+    state.evict(2, Wanted())
+    assert not state.variables.of_scope(PROCESS)
+    assert not len(state.residency)
+
+
 @pytest.mark.parametrize("row", KEYED, ids=NAMES)
 async def test_a_row_is_committed_evicted_and_loaded_again(row: Any):
     store, state = MemoryStore(), fresh_state()
