@@ -24,7 +24,7 @@ demo: setup
 	$(BIN)/osmia demo $(ARGS)
 
 test: setup lint
-	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS) $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check $(SOURCES)
