@@ -401,3 +401,12 @@ async def test_a_link_that_stops_passing_anything_refuses_calls_and_is_given_up(
         assert await within(one.call(2, "/t.T/Echo", b"x")) == b"x"
     await proxy.close()
     server.close()
+
+
+async def test_dials_of_its_own_are_no_strangers():
+    """However many others connect and say nothing, they take no place of a link that this process is making."""
+    async with process(1, secret=SECRET) as one:
+        own = one._make(Handshake(one.me, SECRET, expected=2, is_dialler=True))
+        strangers = [one._stranger() for _ in range(STRANGERS_MAX + 1)]
+        assert not own.reason, "an own dial was cut"
+        assert [bool(link.reason) for link in strangers] == [True, *[False] * STRANGERS_MAX]

@@ -60,14 +60,14 @@ class Handshake:
     ) -> None:
         self.peer: PeerIdentity | None = None
         self.is_over = False
-        self._me, self._secret, self._expected, self._is_dialler = me, secret, expected, is_dialler
+        self._me, self._secret, self._expected, self.is_dialler = me, secret, expected, is_dialler
         hello = Hello(PROTOCOL, me.cluster, me.process, me.incarnation, me.partitions, secrets.token_bytes(NONCE_BYTES))
         self._own = frame(hello)
         self._transcript = b""  # both hellos as they travelled, the dialler's first
 
     def begin(self) -> bytes:
         """Return what this side says before it has heard anything."""
-        return self._own if self._is_dialler else b""
+        return self._own if self.is_dialler else b""
 
     def take(self, body: bytes) -> bytes:
         """Take a message of the other side; return what to answer.
@@ -94,17 +94,17 @@ class Handshake:
         if len(hello.nonce) != NONCE_BYTES:
             raise LinkFault(f"Expected a nonce of {NONCE_BYTES} bytes, but found {len(hello.nonce)}")
         self.peer = PeerIdentity(hello.cluster, hello.process, hello.incarnation, hello.partitions)
-        hellos = (self._own[4:], body) if self._is_dialler else (body, self._own[4:])
+        hellos = (self._own[4:], body) if self.is_dialler else (body, self._own[4:])
         self._transcript = b"".join(len(one).to_bytes(4, "big") + bytes(one) for one in hellos)
-        return frame(Proof(self._mac(is_dialler=True))) if self._is_dialler else self._own
+        return frame(Proof(self._mac(is_dialler=True))) if self.is_dialler else self._own
 
     def _judge(self, proof: Proof) -> bytes:
         """Check the proof, and only then what was claimed: a stranger learns what the hello says, and not what is expected."""
-        if not hmac.compare_digest(proof.mac, self._mac(is_dialler=not self._is_dialler)):
+        if not hmac.compare_digest(proof.mac, self._mac(is_dialler=not self.is_dialler)):
             raise LinkRefused("Expected a proof that the other side knows the secret of the cluster, but found another")
         self._check()
         self.is_over = True
-        return b"" if self._is_dialler else frame(Proof(self._mac(is_dialler=False)))
+        return b"" if self.is_dialler else frame(Proof(self._mac(is_dialler=False)))
 
     def _mac(self, *, is_dialler: bool) -> bytes:
         if self._secret is None:

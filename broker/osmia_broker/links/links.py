@@ -61,7 +61,7 @@ class Links:
         self._secret, self._tls = secret, tls
         self._limits, self._now_s = limits or Limits(), now_s
         self._open: dict[int, Link] = {}
-        self._all: dict[Link, None] = {}  # strangers too, oldest first
+        self._all: dict[Link, bool] = {}  # strangers too, oldest first; whether this side has dialled
         self._listeners: list[tuple[asyncio.Server, Place]] = []
         self._diallers: list[asyncio.Task[None]] = []
         self._looking: asyncio.TimerHandle | None = None
@@ -180,14 +180,14 @@ class Links:
 
     def _stranger(self) -> Link:
         link = self._make(Handshake(self.me, self._secret, is_dialler=False))
-        strangers = [one for one in self._all if one.is_greeting]
+        strangers = [one for one, was_dialled in self._all.items() if not was_dialled and one.is_greeting]
         if len(strangers) > STRANGERS_MAX:
             strangers[0].cut("Expected fewer connections that have not proved themselves, but found too many")
         return link
 
     def _make(self, handshake: Handshake) -> Link:
         link = Link(handshake, self._rpcs, self, limits=self._limits, now_s=self._now_s)
-        self._all[link] = None
+        self._all[link] = handshake.is_dialler
         return link
 
     def opened(self, link: Link) -> None:
