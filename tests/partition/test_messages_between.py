@@ -1,14 +1,16 @@
 """Messages and signals of a broker with several partitions: they reach what waits, wherever that is, once."""
 
+import asyncio
 import json
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
-from osmia_broker.engine import batch_commands, commands
+from osmia_broker.engine import batch_commands, commands, follow_ups
 from osmia_broker.engine.receiving import ListSent, Receive
-from osmia_broker.errors import AlreadyExists, NotFound, StoreFailed
+from osmia_broker.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
 from osmia_broker.state.rows import FollowUp, Received, RemoteSubscription
@@ -326,7 +328,6 @@ async def test_a_message_waits_for_the_one_before_it():
 
 
 async def test_a_message_that_meets_a_defect_does_not_stop_the_others(caplog: pytest.LogCaptureFixture):
-    from osmia_broker.engine import follow_ups
     from osmia_broker.engine.events.remote import OpenRemote
 
     kind, act = follow_ups.FOLLOW_UPS["OpenRemote"]
@@ -352,6 +353,28 @@ async def test_a_message_that_meets_a_defect_does_not_stop_the_others(caplog: py
         assert failed
         assert at_jobs(it) == sorted(keys)
         assert "put aside" in caplog.text
+        await it.advance(follow_ups.RETRY_MS)
+        opened = [row for rows in it.rows(RemoteSubscription) for row in rows if row.name == "broken"]
+        assert {row.subscription_key for row in opened} >= {*failed}, "the messages put aside were tried again"
+
+
+async def test_a_message_that_cannot_be_read_is_put_aside_and_lets_the_others_pass(caplog: pytest.LogCaptureFixture):
+    """As one of a newer version; it is kept for that, and tried again and again."""
+    async with several() as it:
+        _, row = await crossing(it)
+        sender, receiver = partition_of_key(row.key), it.parts[row.target_partition - 1]
+        unknown = Receive(sender, row.key, 0, "OfLaterVersion", "{}")
+        with pytest.raises(Defect):
+            await receiver.submit(unknown)
+        assert await receiver.submit(msgspec.structs.replace(unknown, aside=True)) is True
+        for _ in range(2):
+            it.clock.ms += follow_ups.RETRY_MS
+            receiver.check_clock()
+            while not receiver.is_at_rest:  # the routes are held up, so the whole never is
+                await asyncio.sleep(0)
+            (kept,) = [one for rows in it.rows(FollowUp) for one in rows if one.command == "OfLaterVersion"]
+            assert kept.due_ms == it.clock.ms + follow_ups.RETRY_MS
+        assert caplog.text.count("work of no process instance is tried again") == 2
 
 
 # --- crashes and restarts

@@ -1,7 +1,7 @@
 """The handlers of the partition's own commands about follow-ups."""
 
 from osmia_broker.engine.commands import CarryOut, ParkFollowUp
-from osmia_broker.engine.engine import handles
+from osmia_broker.engine.engine import handles, log_retry
 from osmia_broker.engine.follow_ups import act_on, park_follow_up, take_follow_up
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.turn import Turn
@@ -21,10 +21,15 @@ def carry_out(turn: Turn, command: CarryOut) -> None:
     except (IncidentRaised, TooLarge) as stop:
         turn.take_back(savepoint)
         error_type = stop.error_type if isinstance(stop, IncidentRaised) else ErrorType.IO_MAPPING_ERROR
-        park_follow_up(turn, command.follow_up_key, str(stop), error_type)
+        _park(turn, command.follow_up_key, str(stop), error_type)
 
 
 @handles(ParkFollowUp)
 def park(turn: Turn, command: ParkFollowUp) -> None:
     """Stop a follow-up that cannot be carried out."""
-    park_follow_up(turn, command.follow_up_key, command.reason)
+    _park(turn, command.follow_up_key, command.reason, ErrorType.UNKNOWN)
+
+
+def _park(turn: Turn, key: int, reason: str, error_type: ErrorType) -> None:
+    if name := park_follow_up(turn, key, reason, error_type):
+        log_retry(name, reason)

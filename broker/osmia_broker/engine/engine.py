@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import CarryOut, Command
-from osmia_broker.engine.follow_ups import WAITING, act_on, leave_follow_up
+from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_follow_up
 from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident
 from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.recording import record
@@ -192,5 +192,11 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
         process = turn.elements.get(process_instance_key)
         if process is not None:
             _leave_behind_incident(turn, process, command, stop)
-        elif not process_instance_key:  # nobody can be stopped, and nobody waits
-            log.exception("work of no process instance failed", extra={"command": type(command).__name__})
+        elif not process_instance_key:
+            leave_follow_up(turn, 0, command, due_ms=turn.now_ms + RETRY_MS)
+            log_retry(type(command).__name__, str(stop))
+
+
+def log_retry(command: str, reason: str) -> None:
+    """Log that work of no process instance has failed: no incident shows it."""
+    log.error("work of no process instance is tried again", extra={"command": command, "error": reason})

@@ -32,6 +32,9 @@ Place = Callable[[Turn, Any], ElementInstance | None]
 _PLACES: dict[str, Place] = {}
 
 WAITING = 0  #: the due time of a follow-up that waits for an incident to be resolved
+RETRY_MS = (
+    3_600_000  # until work of no process instance is tried again: there is no incident that somebody could resolve
+)
 
 
 def carries_out(command: type[C]) -> Callable[[Callable[[Turn, C], None]], Callable[[Turn, C], None]]:
@@ -119,19 +122,27 @@ def _command_of(row: FollowUp) -> Command:
     return msgspec.json.decode(row.content, type=command_type)
 
 
-def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = ErrorType.UNKNOWN) -> None:
-    """Let a follow-up that cannot be carried out wait behind an incident of its process instance."""
+def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = ErrorType.UNKNOWN) -> str:
+    """Let a follow-up that cannot be carried out wait behind an incident of its process instance.
+
+    One of no instance is tried again after RETRY_MS; then return the name of its command, for the log. Else return an empty text.
+    """
     row: FollowUp | None = turn.state.find(FollowUp, key)
     if row is None:
-        return
+        return ""
     place = _place_of(turn, row)
-    if place is None:
+    if place is not None:
+        turn.follow_ups.update(row, due_ms=WAITING)
+        raise_incident(turn, place, error_type, reason)
+    elif stopped := _WHEN_STOPPED.get(row.command):
         turn.follow_ups.delete(row)
-        if stopped := _WHEN_STOPPED.get(row.command):
-            stopped(turn, _command_of(row), reason)
-        return
-    turn.follow_ups.update(row, due_ms=WAITING)
-    raise_incident(turn, place, error_type, reason)
+        stopped(turn, _command_of(row), reason)
+    elif row.process_instance_key == row.key:
+        turn.follow_ups.update(row, due_ms=turn.now_ms + RETRY_MS)
+        return row.command
+    else:
+        turn.follow_ups.delete(row)  # its instance has ended
+    return ""
 
 
 def drop_stopped(turn: Turn, row: FollowUp) -> None:

@@ -4,7 +4,7 @@ from msgspec.json import decode
 
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.engine import handles
-from osmia_broker.engine.follow_ups import FOLLOW_UPS, WAITING, leave_follow_up
+from osmia_broker.engine.follow_ups import FOLLOW_UPS, RETRY_MS
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import FollowUp, Received
 
@@ -25,7 +25,7 @@ class Confirm(Command, frozen=True, gc=False):
 class Receive(Command, frozen=True, gc=False):
     """Carry the message *key* of partition *sender* out, unless that has been done. The answer is False if the one before it, *previous*, is missing.
 
-    *command* is the name of the command inside, *content* its fields as JSON. A message *aside* is only kept: carrying it out has failed before.
+    *command* is the name of the command inside, *content* its fields as JSON. A message *aside* is kept and tried again later: carrying it out has failed.
     """
 
     sender: int
@@ -61,10 +61,17 @@ def receive(turn: Turn, command: Receive) -> bool:
     if command.previous > through:
         return False
     turn.received.put(Received(command.sender, command.key))
-    command_type, _ = FOLLOW_UPS[command.command]
-    inner = decode(command.content, type=command_type)
     if command.aside:
-        leave_follow_up(turn, 0, inner, due_ms=WAITING)
+        _keep_aside(turn, command)
     else:
+        command_type, _ = FOLLOW_UPS[command.command]
+        inner = decode(command.content, type=command_type)
         turn.follow(getattr(inner, "process_instance_key", 0), inner)
     return True
+
+
+def _keep_aside(turn: Turn, command: Receive) -> None:
+    """Keep a message as it came, which perhaps cannot even be read, as a follow-up that is tried again later."""
+    key, here = turn.next_key(), turn.state.partition_id
+    due_ms = turn.now_ms + RETRY_MS
+    turn.follow_ups.insert(FollowUp(key, key, here, command.command, command.content, due_ms=due_ms))
