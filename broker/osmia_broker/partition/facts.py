@@ -1,4 +1,4 @@
-"""What a partition tells about itself, for doors, metrics and probes."""
+"""Read-only properties of a partition, for doors, metrics and probes."""
 
 from collections import deque
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""Lets all partitions have what partition 1 has decided for the cluster: definitions, start events, listeners, cluster variables, pauses.
+"""Copy the rows that partition 1 decides (definitions, start events, listeners, cluster variables, pauses) to all other partitions.
 
 After each commit of partition 1 that changes such rows, the others take them over in its order, with their keys. A partition that was away,
 or a broker that starts, compares instead: whatever differs from partition 1 is taken over. So nothing has to be remembered about what was

@@ -1,4 +1,4 @@
-"""The post between the partitions of a broker: brings messages that a commit has left for another partition there, and their confirmations back.
+"""Deliver committed messages to other partitions, in order, until each is confirmed.
 
 A message is in the sender's commit. It is sent after that, as often as needed, in the order of the keys; the receiver takes each once (see
 `engine/outbox.py`). Nothing here has to be remembered: after a restart, or when a partition opens again, the sender's unconfirmed messages are

@@ -1,4 +1,4 @@
-"""What a process does for the other processes of its broker: it lets its partitions decide their commands, and tells them what happens.
+"""Answer the other processes of the broker: decide their commands, and notify them of jobs, results and openings.
 
 Jobs. A process whose question for jobs may come back empty is told once when there are some (`JobsWait`). It then asks, as often as it gets some. One job
 wakes one process, the one that has waited longest; callers in the process of the partition come first, because they cost no way.

@@ -1,4 +1,4 @@
-"""How many called process instances live below each outermost caller.
+"""Count the living called instances below each outermost caller.
 
 Only those that were called since the last start are counted, and only below the callers that called lately. The count bounds processes
 that call themselves in breadth without end; it may be too low, never too high.

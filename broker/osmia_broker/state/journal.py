@@ -1,4 +1,4 @@
-"""How a command is undone: every change notes its opposite, and rolling back calls them in reverse.
+"""Undo a command: each change notes its inverse; rolling back calls the notes in reverse.
 
 A refused command is rolled back whole; a step that ends in an incident, to where the step began (a savepoint).
 """

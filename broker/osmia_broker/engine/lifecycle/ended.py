@@ -1,4 +1,4 @@
-"""What follows the end of a process instance: its caller goes on, and the next message with its key may start another one."""
+"""End a process instance: close what belongs to it, return to its caller, start from the next kept message."""
 
 from osmia_broker.engine.commands import ReturnFromCall, StartFromKept
 from osmia_broker.engine.incidents import end_incidents
