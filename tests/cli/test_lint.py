@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from osmia_broker.cli.app import run
+from osmia_broker.model import warnings
 from tests.bpmn import bpmn
 
 
@@ -65,6 +66,19 @@ def test_a_misspelt_element_of_the_dialect_is_answered_with_the_one_that_was_mea
     assert run(["lint", str(path)]) == 0
     told = capsys.readouterr().err
     assert "The element 'zeebe:inptu' is not known, and has no effect; did you mean 'zeebe:input'?" in told
+
+
+def test_few_of_many_unknown_elements_are_compared_with_the_known_ones(capsys, tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr(warnings, "meant", lambda _prefix, name, _known: compared.append(name) or "; did you mean it?")
+    path = tmp_path / "p.bpmn"
+    unknown = b"".join(b"<zeebe:inptu%d/><zeebe:inptu0/>" % number for number in range(1_000))
+    path.write_bytes(
+        bpmn('start > a:job(in.at="=1") > end', id="p").replace(b"<zeebe:ioMapping>", b"<zeebe:ioMapping>" + unknown)
+    )
+    assert run(["lint", str(path)]) == 0
+    assert compared == [f"inptu{number}" for number in range(warnings.NAMES_COMPARED_MAX)]
+    assert capsys.readouterr().err.count("did you mean it?") == warnings.WARNINGS_MAX
 
 
 def test_a_fault_is_reported_as_by_deploy(capsys, tmp_path):

@@ -7,11 +7,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def quiet_again():
+    """A command leaves the log as it was."""
     yield
     log = logging.getLogger("osmia.calls")
-    log.handlers = [one for one in log.handlers if type(one).__name__ != "_Saying"]
-    log.setLevel(logging.NOTSET)
-    log.propagate = True
+    assert (log.handlers, log.level, log.propagate) == ([], logging.NOTSET, True)
 
 
 def test_a_command_says_nothing_more_unless_it_is_asked(osmia):

@@ -184,24 +184,34 @@ class Session:
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
             raise usage(f"{error}.", "--address 127.0.0.1:26500" if is_address else "") from error
-        if self.verbosity:
-            self._say_more(client.address, profile)
-        with client:
+        with self._saying_more(client.address, profile), client:
             try:
                 yield client
             except OsmiaError as error:
                 raise from_call(error, client.address, found_by) from error
 
-    def _say_more(self, address: str, profile: Profile | None) -> None:
-        """Say which broker is called and where the sign-in comes from, and from then on each call if that is wanted."""
+    @contextmanager
+    def _saying_more(self, address: str, profile: Profile | None) -> "Iterator[None]":
+        """Say which broker is called and where the sign-in comes from, and during the block each call: as much as `--verbose` asks for."""
+        if not self.verbosity:
+            yield
+            return
         name = "" if profile is not None else self.signed_in_by
         by = "--token" if self.token else f"the profile {name}" if name and load().get(name).is_signed_in else ""
         streams.say(f"Calling {address}" + (f", signed in by {by}" if by else ""))
-        log = logging.getLogger("osmia.calls")
-        if self.verbosity > 1 and not any(isinstance(one, _Saying) for one in log.handlers):
-            log.addHandler(_Saying())
-            log.setLevel(logging.DEBUG)
-            log.propagate = False
+        if self.verbosity == 1:
+            yield
+            return
+        log, saying = logging.getLogger("osmia.calls"), _Saying()
+        level, log.propagate = log.level, False
+        log.addHandler(saying)
+        log.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            log.removeHandler(saying)
+            log.setLevel(level)
+            log.propagate = True
 
     def sign_in(self) -> "SignIn | None":
         """Return the sign-in of the options; None if they have none, and the environment is asked.
