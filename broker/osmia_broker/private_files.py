@@ -23,6 +23,21 @@ def changing(path: Path) -> Iterator[None]:
         os.close(directory)  # gives the lock back
 
 
+@contextmanager
+def locked(lock: Path) -> Iterator[None]:
+    """Hold the lock file *lock*, which is made if it is missing. Unlike a directory it can be locked on shared storage too.
+
+    Raises:
+        OSError: it cannot be opened or locked.
+    """
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # gives the lock back
+
+
 def replace(path: Path, content: bytes) -> None:
     """Make *content* the content of the file, with mode 600.
 

@@ -2,6 +2,9 @@
 
 A document is two files: its content, and its metadata, whose arrival makes the document exist. Both are on disk before the caller hears of
 it. What a crash leaves behind without metadata is replaced by the next document with the id, and never seen.
+
+Several processes may share the directory. They change it one at a time, under its lock file. Each keeps the count of all bytes until it sees
+from the time of the last change of the directory that another one has changed it; to make the time unmistakable, a change sets it.
 """
 
 import asyncio
@@ -10,8 +13,9 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +27,7 @@ from osmia_broker.threads import to_the_end
 
 STORE_ID = "local"  #: the name of this store in references
 DOCUMENTS_BYTES_MAX = 1024**3  # of all documents together
-_CONTENT, _METADATA, _SECRET = ".content", ".json", "links.secret"
+_CONTENT, _METADATA, _SECRET, _LOCK = ".content", ".json", "links.secret", "changes.lock"
 _ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _ID_LENGTH = 100
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # reasons of which a person says that the disk is full
@@ -53,6 +57,7 @@ class Documents:
         self.now_ms = now_ms
         self._turn = asyncio.Lock()  # one change at a time
         self._bytes: int | None = None  # of all contents; None until they were counted
+        self._counted_ns = 0  # the time of the last change of the directory that the count includes
 
     async def create(self, document: Document, content: bytes) -> Document:
         """Store a document; an empty id is replaced by a new one. Size and hash are those of *content*.
@@ -97,28 +102,42 @@ class Documents:
 
     # --- in a thread
 
-    def _create(self, document: Document, content: bytes) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Make the directory, and change it alone. The count of bytes is right inside, or None."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._path(document.id, _METADATA).exists():
-            with suppress(NotFound):  # unless it has expired
-                self._metadata(document.id)
-                raise AlreadyExists(
-                    f"Expected to create document '{document.id}', but a document with that id exists already"
-                )
-        size = self._counted() + len(content)
-        if size > DOCUMENTS_BYTES_MAX:  # some may have expired since they were counted
-            self._bytes = None
+        with private_files.locked(self._directory / _LOCK):
+            if self._directory.stat().st_mtime_ns != self._counted_ns:
+                self._bytes = None
+            try:
+                yield
+            finally:
+                now_ns = time.time_ns()
+                os.utime(self._directory, ns=(now_ns, now_ns))
+                self._counted_ns = self._directory.stat().st_mtime_ns
+
+    def _create(self, document: Document, content: bytes) -> None:
+        with self._changing():
+            if self._path(document.id, _METADATA).exists():
+                with suppress(NotFound):  # unless it has expired
+                    self._metadata(document.id)
+                    raise AlreadyExists(
+                        f"Expected to create document '{document.id}', but a document with that id exists already"
+                    )
             size = self._counted() + len(content)
-        if size > DOCUMENTS_BYTES_MAX:
-            raise StoreFull(f"Expected documents of at most {DOCUMENTS_BYTES_MAX} bytes together, but found {size}")
-        private_files.replace(self._path(document.id, _CONTENT), content)
-        try:
-            private_files.replace(self._path(document.id, _METADATA), msgspec.json.encode(document))
-        except OSError:
-            self._path(document.id, _CONTENT).unlink(missing_ok=True)  # it must not fill a full disk further
-            raise
-        _sync_directory(self._directory)
-        self._bytes = size
+            if size > DOCUMENTS_BYTES_MAX:  # some may have expired since they were counted
+                self._bytes = None
+                size = self._counted() + len(content)
+            if size > DOCUMENTS_BYTES_MAX:
+                raise StoreFull(f"Expected documents of at most {DOCUMENTS_BYTES_MAX} bytes together, but found {size}")
+            private_files.replace(self._path(document.id, _CONTENT), content)
+            try:
+                private_files.replace(self._path(document.id, _METADATA), msgspec.json.encode(document))
+            except OSError:
+                self._path(document.id, _CONTENT).unlink(missing_ok=True)  # it must not fill a full disk further
+                raise
+            _sync_directory(self._directory)
+            self._bytes = size
 
     def _counted(self) -> int:
         if self._bytes is None:
@@ -160,18 +179,21 @@ class Documents:
         return document
 
     def _delete(self, id: str) -> None:
-        document = self._metadata(id)
-        counted = self._counted()
-        self._path(id, _METADATA).unlink()
-        self._path(id, _CONTENT).unlink(missing_ok=True)
-        _sync_directory(self._directory)
-        self._bytes = counted - document.size
+        self._metadata(id)  # so that nothing is made for a document that there never was
+        with self._changing():
+            document = self._metadata(id)
+            counted = self._counted()
+            self._path(id, _METADATA).unlink()
+            self._path(id, _CONTENT).unlink(missing_ok=True)
+            _sync_directory(self._directory)
+            self._bytes = counted - document.size
 
     def _secret(self) -> bytes:
         path = self._directory / _SECRET
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            private_files.replace(path, secrets.token_bytes(32))
+            with self._changing():
+                if not path.exists():  # still: all processes must sign with the same secret
+                    private_files.replace(path, secrets.token_bytes(32))
         return path.read_bytes()
 
     def _path(self, id: str, ending: str) -> Path:
