@@ -39,6 +39,13 @@ class ElementState(StrEnum):
     TERMINATED = "TERMINATED"
 
 
+#: The states of an element instance that has not ended, as its rows hold them.
+RUNNING = tuple(
+    state.value
+    for state in (ElementState.ACTIVATING, ElementState.ACTIVATED, ElementState.COMPLETING, ElementState.TERMINATING)
+)
+
+
 class JobState(StrEnum):
     """The states of a job (reliability.md, section 2)."""
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, sel
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.state.rows import (
+    RUNNING,
     BusinessId,
     CalledInstance,
     ElementInstance,
@@ -28,7 +29,7 @@ from osmia_broker.store.read.tables import columns_of
 LIST = "process instances"  #: the name in its cursors
 ACTIVE, COMPLETED, CANCELED = "ACTIVE", "COMPLETED", "CANCELED"
 STATES = {  #: the states of a process instance, and those of the element instance that is the process
-    ACTIVE: ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING"),
+    ACTIVE: RUNNING,
     COMPLETED: ("COMPLETED",),
     CANCELED: ("TERMINATED",),
 }

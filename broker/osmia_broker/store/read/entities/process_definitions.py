@@ -2,6 +2,7 @@
 
 from sqlalchemy import and_, case, func, not_, select
 
+from osmia_broker.state.rows import RUNNING
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search.entity import Entity, Item, Parameters
@@ -18,7 +19,7 @@ _has_instances = (
     .where(
         _process.c.type == schema.PROCESS,
         _process.c.process_definition_key == _definition.c.key,
-        _process.c.state.in_(("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING")),
+        _process.c.state.in_(RUNNING),
     )
     .exists()
 )

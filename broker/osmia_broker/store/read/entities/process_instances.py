@@ -3,7 +3,7 @@
 from sqlalchemy import and_, case, not_, select
 
 from osmia_broker.state.batch_rows import BatchItem
-from osmia_broker.state.rows import InstanceOrigin
+from osmia_broker.state.rows import RUNNING, InstanceOrigin
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
@@ -29,7 +29,6 @@ _inner = schema.element_instances.alias("inner_element")
 _incident, _job = schema.incidents.alias("stop"), schema.jobs.alias("job")
 _suspended = schema.TABLES[InstanceOrigin].alias("suspended")
 
-RUNNING = ("ACTIVATING", "ACTIVATED", "COMPLETING", "TERMINATING")
 _is_open = _process.c.ended_ms == schema.NOT_ENDED
 _is_suspended = _process.c.key.in_(
     select(_suspended.c.process_instance_key).where(_suspended.c.suspended_ms > schema.NOT_ENDED)
