@@ -43,25 +43,25 @@ def _unpack_json(element: _Unpacked, compiler: SQLCompiler, **options: Any) -> s
     return f"json_each{compiler.process(element.clause_expr, **options)}"
 
 
-class Among(FunctionElement[bool]):
+class AmongKeys(FunctionElement[bool]):
     """Whether a column has one of many keys that are given as one parameter.
 
     It has no type: SQLAlchemy would compare one of type Boolean with 1, and SQLite then uses no index.
     """
 
-    name = "among"
+    name = "among_keys"
     inherit_cache = True
 
 
-@compiles(Among, "sqlite")
-def _among_json(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(AmongKeys, "sqlite")
+def _among_json(element: AmongKeys, compiler: SQLCompiler, **options: Any) -> str:
     what, keys = (compiler.process(one, **options) for one in element.clauses)
     return f"{what} IN (SELECT value FROM json_each({keys}))"
 
 
-def among(what: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+def among_keys(what: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Compare *what* with many keys that are given as one parameter; the statement stays the same for any number of keys."""
-    return Among(what, bindparam(parameter))
+    return AmongKeys(what, bindparam(parameter))
 
 
 def unpacked(parameter: str) -> TableValuedAlias:
@@ -70,7 +70,7 @@ def unpacked(parameter: str) -> TableValuedAlias:
 
 
 def packed(keys: Collection[int] | Collection[str]) -> str:
-    """Return the value for the parameter of `among`."""
+    """Return the value for the parameter of `among_keys`."""
     return msgspec.json.encode(keys).decode()
 
 
@@ -110,14 +110,15 @@ class Prepared:
         except sqlite3.OperationalError as error:
             if "decode" not in str(error):
                 raise
-        usual, db.text_factory = db.text_factory, _text_or_bytes
+        usual, db.text_factory = db.text_factory, text_or_bytes
         try:
             return self.run(db, **parameters).fetchall()
         finally:
             db.text_factory = usual
 
 
-def _text_or_bytes(stored: bytes) -> str | bytes:
+def text_or_bytes(stored: bytes) -> str | bytes:
+    """Return a stored text; the bytes themselves if they are not UTF-8."""
     try:
         return stored.decode()
     except UnicodeDecodeError:

@@ -1,6 +1,6 @@
 """The statements that the store of a partition needs, in SQLAlchemy's words and in no database's dialect.
 
-Many keys are one parameter (`dialects.among`), called `keys`. Rows that have ended are never read.
+Many keys are one parameter (`dialects.among_keys`), called `keys`. Rows that have ended are never read.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from osmia_broker.state.store_protocol import MATCHES_MAX, Lane
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
-from osmia_broker.store.dialects import among, unpacked
+from osmia_broker.store.dialects import among_keys, unpacked
 
 LATEST_MS = 2**63 - 1  #: the largest integer of a column; in SQLite every text is larger
 
@@ -45,12 +45,14 @@ def _is_living(kind: Kind, table: Table) -> list[ColumnElement[bool]]:
 
 def _owners(kind: Kind) -> Select[Any]:
     table = schema.TABLES[kind.row_type]
-    return select(table.c.key, table.c.process_instance_key).where(among(table.c.key, "keys"), *_is_living(kind, table))
+    return select(table.c.key, table.c.process_instance_key).where(
+        among_keys(table.c.key, "keys"), *_is_living(kind, table)
+    )
 
 
 def _of_instances(kind: Kind) -> Select[Any]:
     table = schema.TABLES[kind.row_type]
-    return rows_of(kind.row_type).where(among(table.c.process_instance_key, "keys"), *_is_living(kind, table))
+    return rows_of(kind.row_type).where(among_keys(table.c.process_instance_key, "keys"), *_is_living(kind, table))
 
 
 def _kinds_of_instances() -> CompoundSelect[Any]:
@@ -101,13 +103,13 @@ def _matches(kind: Kind, columns: tuple[str, ...]) -> Select[Any]:
 def _erase(kind: Kind) -> Delete:
     """Delete the rows of process instances."""
     table = schema.TABLES[kind.row_type]
-    return table.delete().where(among(table.c.process_instance_key, "keys"))
+    return table.delete().where(among_keys(table.c.process_instance_key, "keys"))
 
 
 def _erase_scoped(kind: Kind) -> Delete:
     """Delete the rows of the scopes of process instances."""
     scopes = schema.element_instances
-    of_instances = select(scopes.c.key).where(among(scopes.c.process_instance_key, "keys"))
+    of_instances = select(scopes.c.key).where(among_keys(scopes.c.process_instance_key, "keys"))
     table = schema.TABLES[kind.row_type]
     return table.delete().where(table.c.scope_key.in_(of_instances))
 
@@ -118,7 +120,7 @@ def _erase_history(kind: Kind) -> Delete:
     if "user_task_key" not in kind.columns:
         return _erase(kind)
     tasks = schema.TABLES[UserTask]
-    of_instances = select(tasks.c.key).where(among(tasks.c.process_instance_key, "keys"))
+    of_instances = select(tasks.c.key).where(among_keys(tasks.c.process_instance_key, "keys"))
     return table.delete().where(table.c.user_task_key.in_(of_instances))
 
 
@@ -174,7 +176,7 @@ OWNERS = {
 KINDS_OF_INSTANCES = _kinds_of_instances()  #: places in KEYED_KINDS
 OF_INSTANCES = {kind.row_type: _of_instances(kind) for kind in schema.KEYED_KINDS}  #: rows by process instances
 OF_SCOPES = {  #: rows by their scopes
-    kind.row_type: rows_of(kind.row_type).where(among(schema.TABLES[kind.row_type].c.scope_key, "keys"))
+    kind.row_type: rows_of(kind.row_type).where(among_keys(schema.TABLES[kind.row_type].c.scope_key, "keys"))
     for kind in schema.SCOPED_KINDS
 }
 DEFINITIONS = {row_type: rows_of(row_type) for row_type in DEFINITION_TYPES}  #: all rows
@@ -186,7 +188,7 @@ KEPT_MESSAGES = select(schema.messages.c.name, schema.messages.c.correlation_key
     schema.messages.c.ended_ms == schema.NOT_ENDED
 )
 RESOURCES = select(schema.resources.c.checksum, schema.resources.c.content).where(
-    among(schema.resources.c.checksum, "keys")
+    among_keys(schema.resources.c.checksum, "keys")
 )
 #: To be run in this order: the first ones find their rows by element instances and user tasks, which the last ones delete.
 ERASE = [

@@ -15,15 +15,15 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from osmia_broker.store.dialects import Among
+from osmia_broker.store.dialects import AmongKeys
 
 _DIALECT = postgresql.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]  # it has no types
 _DDL = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # leaves a percent sign as it is
 quoted = _DIALECT.identifier_preparer.quote  #: a name as it stands in a statement
 
 
-@compiles(Among, "postgresql")
-def _among_array(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(AmongKeys, "postgresql")
+def _among_array(element: AmongKeys, compiler: SQLCompiler, **options: Any) -> str:
     """Compare with an array; `embedded` puts an expression of an array in the place of the parameter."""
     what, keys = (compiler.process(one, **options) for one in element.clauses)
     return f"{what} = ANY ({keys})"

@@ -10,7 +10,7 @@ from osmia_broker.state.event_rows import EventKind, LoggedEvent
 from osmia_broker.state.rows import CalledInstance
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.entities.beside import stopped
+from osmia_broker.store.read.element_conditions import is_open, is_stopped, number_of, of_instance
 from osmia_broker.store.read.sources import Sources, of_all, of_key, question
 
 SCOPES_MAX = 200  # with variables, that one page offers
@@ -18,9 +18,6 @@ VALUES_MAX = 50  # of one variable, newest first
 
 _element, _variable = schema.element_instances, schema.variables
 _called, _event = schema.TABLES[CalledInstance], schema.TABLES[LoggedEvent]
-_of_instance = _element.c.process_instance_key == bindparam("key")
-_is_open = _element.c.ended_ms == schema.NOT_ENDED
-_is_stopped = _element.c.key.in_(stopped("element_instance_key"))
 #: They hold the instances of an element, which have the same id: counted as well, one token would be two.
 _is_container = _element.c.type.in_(
     (
@@ -89,23 +86,19 @@ class PastValue(msgspec.Struct, frozen=True):
     details: str  # JSON, as the event log has it
 
 
-def _number(condition: Any) -> Any:
-    return func.sum(case((condition, 1), else_=0))
-
-
 _TOKENS = (
     select(
         _element.c.element_id,
-        _number(and_(_is_open, ~_is_stopped)),
-        _number(and_(_is_open, _is_stopped)),
-        _number(_element.c.state == "COMPLETED"),
-        _number(_element.c.state == "TERMINATED"),
+        number_of(and_(is_open, ~is_stopped)),
+        number_of(and_(is_open, is_stopped)),
+        number_of(_element.c.state == "COMPLETED"),
+        number_of(_element.c.state == "TERMINATED"),
     )
-    .where(_of_instance, or_(~_is_container, and_(_is_stopped, _element.c.type != schema.PROCESS)))
+    .where(of_instance, or_(~_is_container, and_(is_stopped, _element.c.type != schema.PROCESS)))
     .group_by(_element.c.element_id)
     .order_by(func.min(_element.c.key))
 )
-_state = case((_is_open, "ACTIVE"), else_=_element.c.state)
+_state = case((is_open, "ACTIVE"), else_=_element.c.state)
 _VISITS = (
     select(
         _element.c.key,
@@ -116,7 +109,7 @@ _VISITS = (
         _element.c.started_ms,
         _element.c.ended_ms,
         _element.c.loop_counter,
-        and_(_is_open, _is_stopped),
+        and_(is_open, is_stopped),
         func.coalesce(_called.c.called_process_instance_key, 0),
     )
     .select_from(
@@ -128,17 +121,17 @@ _VISITS = (
             ),
         )
     )
-    .where(_of_instance, _element.c.type != schema.PROCESS, _element.c.key > bindparam("after"))
+    .where(of_instance, _element.c.type != schema.PROCESS, _element.c.key > bindparam("after"))
     .order_by(_element.c.key)
     .limit(bindparam("size"))
 )
 _VISITS_OF_ELEMENT = _VISITS.where(_element.c.element_id == bindparam("element_id"))
 _owners = select(_variable.c.scope_key).where(_variable.c.process_instance_key == bindparam("key")).distinct()
-_SCOPE_COLUMNS = (_element.c.key, _element.c.element_id, _element.c.type, _is_open, _element.c.loop_counter)
+_SCOPE_COLUMNS = (_element.c.key, _element.c.element_id, _element.c.type, is_open, _element.c.loop_counter)
 _SCOPES = (
     select(*_SCOPE_COLUMNS)
-    .where(_of_instance, or_(_element.c.key.in_(_owners), and_(_is_open, _element.c.type != schema.PROCESS)))
-    .order_by((~_is_open), _element.c.key)
+    .where(of_instance, or_(_element.c.key.in_(_owners), and_(is_open, _element.c.type != schema.PROCESS)))
+    .order_by((~is_open), _element.c.key)
     .limit(SCOPES_MAX)
 )
 _ELEMENTS = select(*_SCOPE_COLUMNS).where(dialect.among(_element.c.key, "keys"))

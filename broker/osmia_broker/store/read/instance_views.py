@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, case, func, select, union_all
+from sqlalchemy import Select, and_, bindparam, func, select, union_all
 
 from osmia_broker.state.rows import InstanceOrigin, ProcessDefinition, WaitingToken
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
-from osmia_broker.store.read.entities.beside import stopped
+from osmia_broker.store.read.element_conditions import is_open, is_stopped, number_of, of_instance
 from osmia_broker.store.read.entities.process_instances import PROCESS_INSTANCES
 from osmia_broker.store.read.entities.wait_states import WAIT_STATES
 from osmia_broker.store.read.search import filters, statements
@@ -24,26 +24,17 @@ CALLERS_MAX = 1_000  # deeper calls are refused by the engine
 
 _element, _token = schema.element_instances, schema.TABLES[WaitingToken]
 _origin, _definition = schema.TABLES[InstanceOrigin], schema.process_definitions
-_of_instance = _element.c.process_instance_key == bindparam("key")
 _is_process = _element.c.type == schema.PROCESS
-_is_open = _element.c.ended_ms == schema.NOT_ENDED
-
-
-def _number(condition: Any) -> Any:
-    return func.sum(case((condition, 1), else_=0))
-
-
-_is_stopped = _element.c.key.in_(stopped("element_instance_key"))
 
 
 def _numbers(where: Any) -> Select[Any]:
     return (
         select(
             _element.c.element_id,
-            _number(and_(_is_open, ~_is_stopped)),
-            _number(_element.c.state == "TERMINATED"),
-            _number(and_(_is_open, _is_stopped)),
-            _number(_element.c.state == "COMPLETED"),
+            number_of(and_(is_open, ~is_stopped)),
+            number_of(_element.c.state == "TERMINATED"),
+            number_of(and_(is_open, is_stopped)),
+            number_of(_element.c.state == "COMPLETED"),
         )
         .where(where, ~_is_process)
         .group_by(_element.c.element_id)
@@ -51,12 +42,12 @@ def _numbers(where: Any) -> Select[Any]:
     )
 
 
-_OF_INSTANCE = _numbers(_of_instance)
+_OF_INSTANCE = _numbers(of_instance)
 _INSTANCE = select(_element.c.key, _element.c.process_definition_key).where(
     _element.c.key == bindparam("key"), _is_process
 )
 _FLOWS = union_all(
-    select(_element.c.entered_by.label("flow"), _element.c.key).where(_of_instance, _element.c.entered_by != ""),
+    select(_element.c.entered_by.label("flow"), _element.c.key).where(of_instance, _element.c.entered_by != ""),
     select(_token.c.flow_id, _token.c.key).where(_token.c.process_instance_key == bindparam("key")),
 ).subquery()
 _TAKEN = select(_FLOWS.c.flow).group_by(_FLOWS.c.flow).order_by(func.min(_FLOWS.c.key))

@@ -19,6 +19,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from osmia_broker.errors import Unsupported
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
+from osmia_broker.store.dialects import text_or_bytes
 from osmia_broker.store.memory import IN_MEMORY
 from osmia_broker.store.read import dialect, numbers
 from osmia_broker.store.schema import Comparable
@@ -110,19 +111,12 @@ class SqliteSource:
 
 def _prepare(connection: Any, _record: Any) -> None:
     """Let a text that is not UTF-8, which only a corrupt file holds, come as bytes, or its whole list would fail; add functions."""
-    connection.driver_connection.text_factory = _text_or_bytes
+    connection.driver_connection.text_factory = text_or_bytes
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.close()
     connection.create_function("osmia_variable_key", 2, numbers.variable_key, deterministic=True)
     connection.create_function("osmia_error_hash", 1, numbers.error_hash, deterministic=True)
-
-
-def _text_or_bytes(stored: bytes) -> str | bytes:
-    try:
-        return stored.decode()
-    except UnicodeDecodeError:
-        return stored
 
 
 def _replace(context: "ExceptionContext") -> None:
