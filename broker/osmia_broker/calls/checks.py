@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Sized
 
 from osmia_broker.errors import InvalidArgument, Unsupported
+from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)
-INT64 = range(-(2**63), 2**63)
 DEFAULT_TENANT = "<default>"  #: the only tenant while multi-tenancy is off (gateway-rpc.md, section 1)
 BUSINESS_ID_CHARACTERS = 256  # of a business id (contract-8.10.md, section 2)
 NAME_CHARACTERS = 32_768  # of a message name or a key: it is part of an index
@@ -50,15 +50,13 @@ def storable(field: str, text: str) -> str:
         InvalidArgument: it cannot be kept.
 
     """
-    if "\0" in text:
+    if NUL in text:
         raise InvalidArgument(f"Expected '{field}' without NUL characters, but found one")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as fault:
-            raise InvalidArgument(
-                f"Expected '{field}' to be Unicode text, but found half of a surrogate pair at character {fault.start}"
-            ) from None
+    place = half_pair(text)
+    if place is not None:
+        raise InvalidArgument(
+            f"Expected '{field}' to be Unicode text, but found half of a surrogate pair at character {place}"
+        )
     return text
 
 

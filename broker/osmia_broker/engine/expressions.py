@@ -8,11 +8,12 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.implied_variables import INITIATOR, implied_initiator, loop_variable
-from osmia_broker.engine.incidents import IncidentRaised, storable
+from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression, Result, Static
 from osmia_broker.state.rows import ErrorType
+from osmia_broker.state.storable import is_storable
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 GLOBAL_NAME = "camunda"  # what the broker itself gives to expressions (contract-8.10.md, section 2)
@@ -108,7 +109,7 @@ def evaluate_text(turn: Turn, expression: Expression, scope_key: int) -> str:
 
 
 def _storable(expression: Expression, text: str) -> str:
-    if storable(text) != text:
+    if not is_storable(text):
         raise IncidentRaised(
             ErrorType.EXTRACT_VALUE_ERROR,
             f"Expected result of the expression '{expression.text}' to be a text that can be stored, but it holds a NUL character or half a surrogate pair.",

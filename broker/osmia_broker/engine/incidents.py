@@ -7,6 +7,7 @@ from osmia_broker.engine.domain_events import INCIDENT
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import NotFound
 from osmia_broker.state.rows import ElementInstance, ErrorType, Incident, Job
+from osmia_broker.state.storable import storable
 
 MESSAGE_CHARACTERS = 5_000  # an incident repeats no more of its cause than a person reads
 
@@ -53,11 +54,6 @@ def end_incidents(turn: Turn, element_instance_key: int) -> None:
     """Close the open incidents of an element instance whose work is over."""
     for incident in turn.incidents.by("element_instance_key", element_instance_key):
         turn.incidents.end(incident, turn.now_ms)
-
-
-def storable(text: str) -> str:
-    """Return *text* with a replacement character for what no store can keep: NUL, and half a surrogate pair."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def no_such_incident(key: int) -> NotFound:

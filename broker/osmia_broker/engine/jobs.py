@@ -34,6 +34,7 @@ from osmia_broker.errors import InvalidArgument, InvalidState, NotFound
 from osmia_broker.state.json_text import document
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, ErrorType, Job, JobKind, JobState
+from osmia_broker.whole_numbers import INT64_MAX
 
 MAY_END = (JobState.ACTIVATABLE, JobState.ACTIVATED)  #: complete, fail and throw are allowed here, leased or not
 ENVELOPE_BYTES = 512  # of a job on the wire besides its texts, generously
@@ -43,7 +44,7 @@ NO_RETRIES = {  #: the incident of a failed job without retries
     JobKind.TASK_LISTENER: ErrorType.TASK_LISTENER_NO_RETRIES,
     JobKind.AD_HOC_SUB_PROCESS: ErrorType.AD_HOC_SUB_PROCESS_NO_RETRIES,
 }
-TIME_MAX = 2**63 - 1  # ms since 1970; a deadline beyond it is never reached anyhow
+TIME_MAX = INT64_MAX  # ms since 1970; a deadline beyond it is never reached anyhow
 
 
 def _note(turn: Turn, job: Job, intent: str, since_ms: int = 0) -> None:

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from osmia_broker import model
 from osmia_broker.engine.commands import NewResource
-from osmia_broker.engine.incidents import storable
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.model import extension_files, warnings, xml
 from osmia_broker.model.faults import quote
 from osmia_broker.state.definitions import Compiled
+from osmia_broker.state.storable import is_storable
 
 PREFIX = "Expected to deploy new resources, but encountered the following errors:\n"
 
@@ -156,7 +156,7 @@ def _compile_form(_name: str, content: bytes) -> tuple[Compiled, _Form]:
         raise BadResource("Expected the form id to be present, but none given")
     if not form.id.strip():
         raise BadResource("Expected the form id to be filled, but it is blank")
-    if any(storable(text) != text for text in (form.id, form.version_tag or "")):
+    if not (is_storable(form.id) and is_storable(form.version_tag or "")):
         raise BadResource(
             "Expected the id and the version tag of a form to be texts that can be stored, but found a NUL character or half a surrogate pair"
         )

@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import msgspec
 
-from osmia_broker.calls.checks import INT64, quoted
+from osmia_broker.calls.checks import quoted
 from osmia_broker.http.problem import bad_request
 from osmia_broker.state.json_text import Digits
+from osmia_broker.state.storable import INT64
 
 #: What a JSON value is, by its first character; an object and null are left out.
 _KINDS = {"[": "an array", '"': "a text", "t": "a boolean", "f": "a boolean"}

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from osmia_broker.whole_numbers import INT64_MAX
+
 BITS = 2**24  # of a generation: 2 MiB, allocated with its first pair
 SECOND = 30  # a pair has two bits: one from the lower part of its hash, one from the part above this bit
 PAIRS_MAX = 1_000_000  # of a generation; a full one answers yes to 1.3 of 100 other pairs (measured: 1.25)
 GENERATIONS_MAX = 3  # 6 MiB; if all of them are full and needed, the newest one takes more, and answers yes more often
 PAIRS_AT_ONCE = 10_000  # read at a start; a generation may have so many more
-FOREVER_MS = 2**63 - 1
+FOREVER_MS = INT64_MAX
 
 Pair = tuple[str, str]
 

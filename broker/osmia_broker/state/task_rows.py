@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from osmia_broker.state.kinds import MIGRATED, changing, stored
+from osmia_broker.whole_numbers import INT64_MAX
 
 
 class UserTaskState(StrEnum):
@@ -163,7 +164,7 @@ class TaskDraft:
     saved_ms: int = changing(0)
 
 
-NO_TIME_MS = 2**63 - 1  #: the end of a snooze that has no time
+NO_TIME_MS = INT64_MAX  #: the end of a snooze that has no time
 
 
 @stored("task_snoozes", primary_key=("user", "user_task_key"), is_history=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from osmia_broker.state.kinds import KINDS
+from osmia_broker.state.storable import INT64, NUL, half_pair
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.store import schema
 
-INTEGERS = range(-(2**63), 2**63)
 VALUE_CHARACTERS_MAX = 60  # of a value that is quoted
 
 
@@ -16,7 +16,7 @@ def refused_value(changes: Changes, *, refuses_nul: bool = False) -> str | None:
 
     A database that *refuses_nul* has no place for a text with the character NUL either.
     """
-    if changes.next_key not in INTEGERS:
+    if changes.next_key not in INT64:
         return f"an integer beyond 64 bits in partition.next_key: {_quoted(changes.next_key)}"
     for table, column, type_, value in _values(changes):
         fault = _fault(type_, value) or ("a text with NUL" if refuses_nul and _has_nul(value) else "")
@@ -51,18 +51,15 @@ def _fault(type_: type, value: Any) -> str:
     """Return why a column of *type_* cannot hold *value*; empty if it can."""
     if not isinstance(value, type_):
         return f"a value that is no {type_.__name__}"
-    if isinstance(value, int) and value not in INTEGERS:
+    if isinstance(value, int) and value not in INT64:
         return "an integer beyond 64 bits"
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return "a text with half a surrogate pair"
+    if isinstance(value, str) and half_pair(value) is not None:
+        return "a text with half a surrogate pair"
     return ""
 
 
 def _has_nul(value: Any) -> bool:
-    return isinstance(value, str) and "\0" in value
+    return isinstance(value, str) and NUL in value
 
 
 def _quoted(value: Any) -> str:

@@ -29,8 +29,9 @@ from osmia_broker.state.task_rows import UserTask
 from osmia_broker.state.windows import NO_PRIORITY, key_of, priority_of
 from osmia_broker.store import schema
 from osmia_broker.store.dialects import among_keys, unpacked
+from osmia_broker.whole_numbers import INT64_MAX
 
-LATEST_MS = 2**63 - 1  #: the largest integer of a column; in SQLite every text is larger
+LATEST_MS = INT64_MAX  #: the largest integer of a column; in SQLite every text is larger
 
 
 def rows_of(row_type: type) -> Select[Any]:

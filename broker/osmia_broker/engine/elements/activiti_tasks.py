@@ -5,11 +5,11 @@ They are evaluated before the mapping of an extension file puts variables into t
 
 from osmia_broker import juel
 from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_text
-from osmia_broker.engine.incidents import storable
 from osmia_broker.engine.turn import Turn
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element, UserTaskDefinition
 from osmia_broker.state.rows import ElementInstance
+from osmia_broker.state.storable import storable
 
 DEFAULT_PRIORITY = 50
 

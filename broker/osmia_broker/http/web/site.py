@@ -26,6 +26,7 @@ from osmia_broker.http.web.rendering import environment
 from osmia_broker.http.web.screen import SCREENS, Registered
 from osmia_broker.http.web.visit import Site, Visit, address_of
 from osmia_broker.metrics import HttpCounters
+from osmia_broker.whole_numbers import INT64_MAX
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -37,7 +38,7 @@ EVENTS = "/events"
 LOGIN = "/login"
 NOBODY = Person("")  # at the door
 FOREVER = "public, max-age=31536000, immutable"
-KEY_MAX = 2**63 - 1
+KEY_MAX = INT64_MAX
 STRANGER_BYTES_MAX = 65_536  # of a body of somebody who has not signed in: a name and a password
 
 #: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.

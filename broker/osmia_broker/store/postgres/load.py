@@ -14,6 +14,7 @@ import msgspec
 
 from osmia_broker.state.kinds import KINDS, Kind
 from osmia_broker.state.rows import DUE_KINDS
+from osmia_broker.state.storable import is_storable
 from osmia_broker.state.store_protocol import LANES_MAX, Due, DueWanted, Loaded, RowValues, Wanted
 from osmia_broker.state.windows import rank_of
 from osmia_broker.store import schema, statements
@@ -184,11 +185,11 @@ class Question:
 
     def __init__(self, wanted: Wanted) -> None:
         self._newer: Container[int] = wanted.newer
-        self._matches = [match for match in wanted.matches if all(map(_is_storable, match.values))]
+        self._matches = [match for match in wanted.matches if all(map(_can_be_asked, match.values))]
         self._unmatched = wanted.matches - {*self._matches}
-        self._windows = [(lane, after) for lane, after in wanted.windows if _is_storable(lane.type)]
-        self._empty = [lane for lane, _ in wanted.windows if not _is_storable(lane.type)]
-        self._fair_keys = [(type, after) for type, after in wanted.fair_keys if _is_storable(type)]
+        self._windows = [(lane, after) for lane, after in wanted.windows if _can_be_asked(lane.type)]
+        self._empty = [lane for lane, _ in wanted.windows if not _can_be_asked(lane.type)]
+        self._fair_keys = [(type, after) for type, after in wanted.fair_keys if _can_be_asked(type)]
         self._due: DueWanted | None = wanted.due
         self._keys: Mapping[type, list[int]] = _by_type(wanted)
         self.forms: list[Form] = []
@@ -259,14 +260,9 @@ def _by_type(wanted: Wanted) -> Mapping[type, list[int]]:
     return {row_type: found[row_type] for row_type in KINDS if row_type in found}
 
 
-def _is_storable(value: str | int) -> bool:
-    """Whether a row can hold *value* at all; PostgreSQL refuses a text with half a surrogate pair or a NUL even in a question."""
-    if isinstance(value, str):
-        try:
-            return b"\0" not in value.encode()
-        except UnicodeEncodeError:
-            return False
-    return True
+def _can_be_asked(value: str | int) -> bool:
+    """Whether a question may have *value*; PostgreSQL refuses a text that no row can hold even there."""
+    return not isinstance(value, str) or is_storable(value)
 
 
 def earliest(found: list[RowValues]) -> list[tuple[int, type, int]]:

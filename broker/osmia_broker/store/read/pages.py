@@ -11,9 +11,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, union_all
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.storable import INT64
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
 from osmia_broker.store.read.tables import readable
+from osmia_broker.whole_numbers import INT64_MAX
 
 ITEMS_DEFAULT = 50
 ITEMS_MAX = 1_000
@@ -22,7 +24,7 @@ SEARCHED_MAX = (
     1_000_000  # bytes of a page that a search gives; an item may hold a text twice, and JSON escapes lengthen it
 )
 NUMBERS_BYTES = 150  # the keys, times and lengths of one item
-KEY_MAX = 2**63 - 1
+KEY_MAX = INT64_MAX
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -185,4 +187,4 @@ def _text_fields(row_type: type) -> tuple[str, ...]:
 
 def _is_storable(place: int | str) -> bool:
     """Whether a database can look for *place*: its integers have 64 bits."""
-    return isinstance(place, str) or -(2**63) <= place < 2**63
+    return isinstance(place, str) or place in INT64

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import InvalidArgument
-from osmia_broker.store.read.search.values import INT64, shown
+from osmia_broker.state.storable import INT64
+from osmia_broker.store.read.search.values import shown
 
 CURSOR_CHARACTERS_MAX = 4_000_000  # the largest sort value is one of 2 MiB, which base64 makes larger by a third
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.storable import INT64, half_pair
 from osmia_broker.store.read.search.fields import Kind
 
 TEXT_SHOWN_MAX = 100  # characters of a wrong value in a refusal
-INT64 = range(-(2**63), 2**63)
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,17 +60,9 @@ def _text(place: str, value: Any) -> str:
         return str(value)
     if not isinstance(value, str):
         raise refuse(place, Kind.TEXT, value)
-    if not _is_storable(value):
+    if half_pair(value) is not None:
         raise refuse(place, "a text of whole characters", value.encode("ascii", "backslashreplace").decode())
     return value
-
-
-def _is_storable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
-    return True
 
 
 def _integer(place: str, value: Any) -> int:
