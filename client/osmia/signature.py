@@ -39,7 +39,7 @@ class Signature:
     gets all of them, because it may read any of them from `job.variables`.
 
     Raises:
-        TypeError: a parameter cannot be given by name, or `AllVariables` holds no model and no dict.
+        TypeError: a parameter cannot be given by name, its type is not there at run time, or `AllVariables` holds no model and no dict.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
@@ -48,7 +48,7 @@ class Signature:
         self._whole: dict[str, Any] = {}  # parameters that take all variables, with their type
         self._named: dict[str, inspect.Parameter] = {}
         self._takes_rest = False
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        for parameter in _signature(function).parameters.values():
             self._read(parameter)
         self.fetch_variables = self._fetch_variables()
 
@@ -133,6 +133,17 @@ class Signature:
             f"Expected variable '{parameter.name}' for handler '{self.name}' of job type '{job.type}', but found none"
             + _advice(parameter)
         )
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError as error:
+        name = getattr(function, "__qualname__", str(function))
+        raise TypeError(
+            f"Expected to find the types of the parameters of '{name}' at run time, but found: {error}; "
+            "an import below TYPE_CHECKING or inside of a function is not seen"
+        ) from error
 
 
 def _is_marked(annotation: Any) -> bool:

@@ -388,6 +388,10 @@ async def test_a_mistake_in_a_registration_fails_at_once(client: Client, mistake
         mistake(worker)
 
 
+async def of_a_missing_type(job: "Elsewhere") -> None:  # noqa: F821 - as if imported below TYPE_CHECKING
+    raise AssertionError(job)
+
+
 @pytest.mark.parametrize(
     ("mistake", "text"),
     [
@@ -398,6 +402,10 @@ async def test_a_mistake_in_a_registration_fails_at_once(client: Client, mistake
         (lambda worker: worker.job("x", max_jobs="5"), "max_jobs to be an integer, but found '5'"),
         (lambda worker: worker.job("x", max_jobs=True), "max_jobs to be an integer, but found True"),
         (lambda worker: worker.job("x", fetch_variables="a"), "fetch_variables to be a list of names"),
+        (
+            lambda worker: worker.job("x")(of_a_missing_type),
+            "types of the parameters of 'of_a_missing_type' at run time",
+        ),
         (lambda worker: Worker(worker._client, grace=5), "did you mean 'grace_ms'"),
         (lambda worker: Worker("127.0.0.1:1"), "Expected a Client, but found str"),
         (lambda worker: Worker(SyncClient("127.0.0.1:1")), "Expected a Client, but found SyncClient"),

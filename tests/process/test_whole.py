@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from osmia_broker.child import ChildBroker, NotStarted, ready_status
-from tests.process.program import osmia
+from tests.bpmn import bpmn
+from tests.process.program import environ, osmia
 
 pytestmark = pytest.mark.process
 
@@ -140,3 +141,22 @@ def test_the_broker_dies_with_its_parent(tmp_path):
 
     assert select.select([watch], [], [], 15)[0], "the broker outlived its parent"
     os.close(watch)
+
+
+def test_a_program_works_on_jobs_until_ctrl_c(broker, tmp_path):
+    model = tmp_path / "work.bpmn"
+    model.write_bytes(bpmn("start > charge:job(type=charge-card) > end", id="work"))
+    program = tmp_path / "charge.py"
+    program.write_text("import json, sys; print(json.dumps({'charged': json.load(sys.stdin)['amount'] * 2}))")
+    here = ("--address", broker.address)
+    assert osmia("deploy", str(model), *here).returncode == 0
+    command = [sys.executable, "-m", "osmia_broker", "work", "charge-card", *here, "--", sys.executable, str(program)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ()) as worker:
+        try:
+            done = osmia("start", "work", "--var", "amount=21", "--await", "-o", "json", *here)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert json.loads(done.stdout)["variables"]["charged"] == 42
+            worker.send_signal(signal.SIGINT)
+            assert worker.wait(30) in (0, 130), worker.stderr.read()
+        finally:
+            worker.kill()

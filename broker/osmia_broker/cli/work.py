@@ -39,7 +39,7 @@ def work(
 
     Example: osmia work charge-card -- python charge.py
     """
-    from osmia import SyncWorker
+    from osmia import Job, SyncWorker
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING if session.is_quiet else logging.INFO)
     with session.client() as client:
@@ -47,7 +47,7 @@ def work(
         worker = SyncWorker(client, max_jobs=at_a_time, timeout_ms=milliseconds(lock), heartbeat=True)
 
         @worker.job(type, fetch_variables=False)
-        async def run(job: "Job") -> dict[str, Any] | None:
+        async def run(job: Job) -> dict[str, Any] | None:
             return await outcome(command, job)
 
         worker.run()
