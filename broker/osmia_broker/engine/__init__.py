@@ -4,83 +4,26 @@
 `resolution` …); `lifecycle` moves tokens, and `elements/` says what is special about each kind of element.
 """
 
-from osmia_broker.engine import (  # each registers its handlers
-    audit,
-    batches,
-    carrying_out,
-    cluster_variables,
-    decisions,
-    deletion,
-    deployments,
-    evaluation,
-    event_log,
-    following,
-    global_listeners,
-    held_tasks,
-    history_deletion,
-    instances,
-    job_flow,
-    job_updates,
-    jobs,
-    marks,
-    migration,
-    modification,
-    proposals,
-    receiving,
-    resolution,
-    suspension,
-    user_tasks,
-)
-from osmia_broker.engine.elements import (
-    ad_hoc,
-    ad_hoc_activation,
-    calls,
-    compensation,
-    events,
-    gateways,
-    loops,
-    scopes,
-    tasks,
-)  # each registers its processors
-from osmia_broker.engine.elements import user_tasks as user_task_elements
+from importlib import import_module
+
 from osmia_broker.engine.engine import HANDLERS, UndoFailed, execute
-from osmia_broker.engine.events import (
-    conditions,
-    correlation,
-    delivery,
-    messages,
-    signals,
-    timers,
-)  # each registers its handlers
 from osmia_broker.engine.lifecycle import PROCESSORS
 from osmia_broker.engine.turn import Budget, Turn
 
-__all__ = [
-    "HANDLERS",
-    "PROCESSORS",
-    "Budget",
-    "Turn",
-    "UndoFailed",
-    "ad_hoc",
-    "ad_hoc_activation",
+__all__ = ["HANDLERS", "PROCESSORS", "Budget", "Turn", "UndoFailed", "execute"]
+
+#: The modules that register handlers of commands in HANDLERS, or processors of elements in PROCESSORS, when they are imported.
+_REGISTERING = (
     "audit",
     "batches",
-    "calls",
     "carrying_out",
     "cluster_variables",
-    "compensation",
-    "conditions",
-    "correlation",
     "decisions",
     "deletion",
-    "delivery",
     "deployments",
     "evaluation",
     "event_log",
-    "events",
-    "execute",
     "following",
-    "gateways",
     "global_listeners",
     "held_tasks",
     "history_deletion",
@@ -88,19 +31,30 @@ __all__ = [
     "job_flow",
     "job_updates",
     "jobs",
-    "loops",
     "marks",
-    "messages",
     "migration",
     "modification",
     "proposals",
     "receiving",
     "resolution",
-    "scopes",
-    "signals",
     "suspension",
-    "tasks",
-    "timers",
-    "user_task_elements",
     "user_tasks",
-]
+    "elements.ad_hoc",
+    "elements.ad_hoc_activation",
+    "elements.calls",
+    "elements.compensation",
+    "elements.events",
+    "elements.gateways",
+    "elements.loops",
+    "elements.scopes",
+    "elements.tasks",
+    "elements.user_tasks",
+    "events.conditions",
+    "events.correlation",
+    "events.delivery",
+    "events.messages",
+    "events.signals",
+    "events.timers",
+)
+for _name in _REGISTERING:
+    import_module(f"{__name__}.{_name}")
