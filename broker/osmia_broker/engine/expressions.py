@@ -11,7 +11,7 @@ from osmia_broker.engine.implied_variables import INITIATOR, implied_initiator, 
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.new_instances import business_id_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.model.expressions import Expression, Result, Static
+from osmia_broker.model.expressions import Expression, Result, Scope, Static
 from osmia_broker.state.rows import ErrorType
 from osmia_broker.state.storable import is_storable
 
@@ -94,7 +94,11 @@ def evaluate(
     """
     if type(expression) is Static:
         return expression
-    result = expression.evaluate(VariableScope(turn, scope_key), turn.now)
+    return _evaluate_in(turn, expression, VariableScope(turn, scope_key), error_type)
+
+
+def _evaluate_in(turn: Turn, expression: Expression, scope: Scope, error_type: ErrorType) -> Result:
+    result = expression.evaluate(scope, turn.now)
     if result.failure is not None:
         raise IncidentRaised(error_type, result.failure)
     return result
@@ -117,9 +121,9 @@ def _storable(expression: Expression, text: str) -> str:
     return text
 
 
-def evaluate_boolean(turn: Turn, expression: Expression, scope_key: int) -> bool:
-    """Evaluate *expression* to true or false; null is neither."""
-    result = evaluate(turn, expression, scope_key)
+def evaluate_boolean(turn: Turn, expression: Expression, scope: Scope) -> bool:
+    """Evaluate *expression* with the variables of *scope* to true or false; null is neither."""
+    result = _evaluate_in(turn, expression, scope, ErrorType.EXTRACT_VALUE_ERROR)
     if not isinstance(result.value, bool):
         raise wrong_type(expression, result, "'BOOLEAN'")
     return result.value

@@ -21,7 +21,7 @@ def is_skipped(turn: Turn, instance: ElementInstance, skip: Expression) -> bool:
     Raises:
         IncidentRaised: the variable or the expression is neither true nor false.
     """
-    return _is_enabled(turn, instance) and evaluate_boolean(turn, skip, instance.key)
+    return _is_enabled(turn, instance) and evaluate_boolean(turn, skip, VariableScope(turn, instance.key))
 
 
 def is_taken(turn: Turn, instance: ElementInstance, element: Element, flow: SequenceFlow) -> bool:
@@ -35,7 +35,7 @@ def is_taken(turn: Turn, instance: ElementInstance, element: Element, flow: Sequ
         return skipped
     if flow is element.default_flow:
         return False
-    return flow.condition is None or evaluate_boolean(turn, flow.condition, instance.key)
+    return flow.condition is None or evaluate_boolean(turn, flow.condition, VariableScope(turn, instance.key))
 
 
 def skips_condition(turn: Turn, instance: ElementInstance, element: Element, flow: SequenceFlow) -> bool | None:
@@ -46,7 +46,7 @@ def skips_condition(turn: Turn, instance: ElementInstance, element: Element, flo
     if flow.skip is None or not _is_enabled(turn, instance):
         return None
     is_only_way = len(element.outgoing) == 1 and element.type is not ElementType.EXCLUSIVE_GATEWAY
-    return is_only_way or evaluate_boolean(turn, flow.skip, instance.key)
+    return is_only_way or evaluate_boolean(turn, flow.skip, VariableScope(turn, instance.key))
 
 
 def _is_enabled(turn: Turn, instance: ElementInstance) -> bool:

@@ -6,7 +6,7 @@ has completed. Every activated element lives in an inner instance of its own, wi
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import CompleteJob, Variables
-from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_text_list, wrong_type
+from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, evaluate_text_list
 from osmia_broker.engine.incidents import IncidentRaised
 from osmia_broker.engine.jobs import completes
 from osmia_broker.engine.lifecycle import (
@@ -116,12 +116,7 @@ def activate_inside(turn: Turn, scope: ElementInstance, element: Element, id: st
 def _is_complete(turn: Turn, scope_key: int, rules: AdHocDefinition) -> bool:
     condition = rules.completion_condition
     assert condition is not None, "asked only with a condition"
-    result = condition.evaluate(VariableScope(turn, scope_key), turn.now)
-    if result.failure is not None:
-        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
-    if not isinstance(result.value, bool):
-        raise wrong_type(condition, result, "'BOOLEAN'")
-    return result.value
+    return evaluate_boolean(turn, condition, VariableScope(turn, scope_key))
 
 
 def _collect(turn: Turn, scope: ElementInstance, rules: AdHocDefinition, value: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from osmia_broker import feel
 from osmia_broker.engine.commands import ContinueLoop
-from osmia_broker.engine.expressions import VariableScope, evaluate, wrong_type
+from osmia_broker.engine.expressions import VariableScope, evaluate, evaluate_boolean, wrong_type
 from osmia_broker.engine.extensions import sees_only_own
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
@@ -233,24 +233,12 @@ def _is_complete(turn: Turn, child: ElementInstance, loop: MultiInstance, row: L
     if loop.names.are_variables and row.completed >= row.size:
         return False  # Activiti does not ask after the last instance
     scope = _Counted(VariableScope(turn, child.key), _counters(row, loop))
-    result = loop.completion_condition.evaluate(scope, turn.now)
-    if result.failure is not None:
-        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
-    if not isinstance(result.value, bool):
-        raise wrong_type(loop.completion_condition, result, "'BOOLEAN'")
-    return result.value
+    return evaluate_boolean(turn, loop.completion_condition, scope)
 
 
 def _holds(turn: Turn, condition: Expression | None, scope: VariableScope) -> bool:
     """Return whether a standard loop goes on by its condition; without one, only its maximum ends it."""
-    if condition is None:
-        return True
-    result = condition.evaluate(scope, turn.now)
-    if result.failure is not None:
-        raise IncidentRaised(ErrorType.EXTRACT_VALUE_ERROR, result.failure)
-    if not isinstance(result.value, bool):
-        raise wrong_type(condition, result, "'BOOLEAN'")
-    return result.value
+    return condition is None or evaluate_boolean(turn, condition, scope)
 
 
 # --- results
