@@ -12,7 +12,7 @@ from time import process_time
 from typing import Any
 
 from osmia_broker.calls.calls import Calls
-from osmia_broker.calls.counter import Counter
+from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob, Created
 from osmia_broker.engine.commands import ActivateJobs, CreateProcessInstance
 from osmia_broker.event_loops import loop_factory
@@ -58,7 +58,7 @@ class Partition:
 
     def add_listener(self, listener: Any) -> None:
         """Keep the one that hands out jobs."""
-        if isinstance(listener, Counter):
+        if isinstance(listener, JobHandout):
             self.counter = listener
 
     def hear_of_jobs(self, type: str) -> None:

@@ -4,7 +4,7 @@ Just before a batch closes, the partition reports the jobs that the batch has ma
 turn, then polls, the oldest first. Their jobs are activated in the same batch, so creating a job and handing it out share one
 commit. A caller who has gone takes no more jobs, and jobs that were activated for them are given back.
 
-What concerns one partition alone is in `Counter`. With several partitions, the callers are the same for all, and each question goes to one
+What concerns one partition alone is in `JobHandout`. With several partitions, the callers are the same for all, and each question goes to one
 partition: a poll asks the next in turn that has jobs of its type, and is answered with what that one gives.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from osmia_broker.calls.counter import Counter
+from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.commands import ActivateJobs
 from osmia_broker.errors import OsmiaError, Overloaded
@@ -36,13 +36,13 @@ def _held(job: ActivatedJob) -> Held:
 class Poll:
     """One call that asks for jobs. It is the waiter of its own commands: an answer without jobs parks it again."""
 
-    __slots__ = ("_dispatcher", "_future", "command", "counter", "left", "waits")
+    __slots__ = ("_dispatcher", "_future", "command", "handout", "left", "waits")
 
     def __init__(self, dispatcher: "Dispatcher", command: ActivateJobs, *, waits: bool) -> None:
         self.command = command
         self.waits = waits  # for jobs to come; otherwise it is answered at once
-        self.counter: Counter | None = None  # the one that was asked last
-        self.left: Sequence[Counter] = ()  # those to ask if that one gives nothing
+        self.handout: JobHandout | None = None  # the one that was asked last
+        self.left: Sequence[JobHandout] = ()  # those to ask if that one gives nothing
         self._dispatcher = dispatcher
         self._future: asyncio.Future[list[ActivatedJob]] = asyncio.get_running_loop().create_future()
 
@@ -73,8 +73,8 @@ class Poll:
 
     def set_result(self, jobs: list[ActivatedJob]) -> None:
         """Take the partition's durable answer."""
-        if self.counter is not None:
-            self.counter.answered(self.command, jobs)
+        if self.handout is not None:
+            self.handout.answered(self.command, jobs)
         if self._future.done():
             self._dispatcher.give_back(jobs)
         elif jobs:
@@ -86,8 +86,8 @@ class Poll:
 
     def set_exception(self, error: OsmiaError) -> None:
         """Take the partition's refusal."""
-        if self.counter is not None:
-            self.counter.answered(self.command, [])
+        if self.handout is not None:
+            self.handout.answered(self.command, [])
         if not self._future.done():
             self._future.set_exception(error)
 
@@ -212,7 +212,7 @@ class JobStream:
 
 
 class Dispatcher:
-    """Brings the callers who wait for jobs together with the partitions, each behind its `Counter`."""
+    """Brings the callers who wait for jobs together with the partitions, each behind its `JobHandout`."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.polls: dict[str, dict[Poll, None]] = {}  #: parked ones by job type, oldest first
@@ -220,7 +220,7 @@ class Dispatcher:
         self.turns: dict[str, deque[JobStream]] = {}  #: by job type; a stream without room leaves when its turn comes
         self._parked = 0
         self._stopping: OsmiaError | None = None
-        self._counters = tuple(Counter(self, one) for one in parts)
+        self._handouts = tuple(JobHandout(self, one) for one in parts)
         self._turn = 0  # of the partitions
 
     def stop(self, reason: OsmiaError) -> None:
@@ -238,22 +238,22 @@ class Dispatcher:
 
     def give_back_held(self, jobs: Iterable[Held]) -> None:
         """Do the same for jobs of which only key and deadline are known."""
-        if len(self._counters) == 1:
-            self._counters[0].give_back(jobs)
+        if len(self._handouts) == 1:
+            self._handouts[0].give_back(jobs)
             return
         of_partitions: dict[int, list[Held]] = {}
         for job in jobs:
             of_partitions.setdefault(partition_of_key(job[0]), []).append(job)
         for number, some in of_partitions.items():
-            self._counters[number - 1].give_back(some)
+            self._handouts[number - 1].give_back(some)
 
-    def _in_turn(self) -> tuple[Counter, ...]:
-        """Return the counters, another one first each time. Those of partitions that are away are left out, if there are others."""
-        counters = self._counters
-        if len(counters) == 1:
-            return counters
-        self._turn = (self._turn + 1) % len(counters)
-        in_turn = (*counters[self._turn :], *counters[: self._turn])
+    def _in_turn(self) -> tuple[JobHandout, ...]:
+        """Return the handouts, another one first each time. Those of partitions that are away are left out, if there are others."""
+        handouts = self._handouts
+        if len(handouts) == 1:
+            return handouts
+        self._turn = (self._turn + 1) % len(handouts)
+        in_turn = (*handouts[self._turn :], *handouts[: self._turn])
         return tuple(one for one in in_turn if one.partition.is_open) or in_turn
 
     # --- polls
@@ -268,9 +268,9 @@ class Dispatcher:
         if self._stopping is not None:
             poll.set_exception(self._stopping)
             return
-        counter = self._next_counter(poll, self._in_turn())
-        if counter is not None:
-            counter.partition.decide(poll.command, poll)
+        handout = self._next_handout(poll, self._in_turn())
+        if handout is not None:
+            handout.partition.decide(poll.command, poll)
         elif poll.waits:
             self._park(poll)
         else:
@@ -281,24 +281,24 @@ class Dispatcher:
         if self._stopping is not None:
             poll.set_exception(self._stopping)
             return
-        counter = self._next_counter(poll, poll.left)
-        if counter is None and poll.waits:
-            counter = self._next_counter(poll, self._in_turn())
-        if counter is not None:
-            counter.partition.decide_own(poll.command, poll)
+        handout = self._next_handout(poll, poll.left)
+        if handout is None and poll.waits:
+            handout = self._next_handout(poll, self._in_turn())
+        if handout is not None:
+            handout.partition.decide_own(poll.command, poll)
         elif poll.waits:
             self._park(poll)
         else:
             poll.set_result([])
 
     @staticmethod
-    def _next_counter(poll: Poll, counters: Sequence[Counter]) -> Counter | None:
-        """Return the first of *counters* whose partition may have jobs for *poll*; the poll remembers those behind it."""
-        for place, counter in enumerate(counters):
-            if counter.has_jobs_for(poll.command):
-                poll.counter, poll.left = counter, counters[place + 1 :]
-                return counter
-        poll.counter, poll.left = None, ()
+    def _next_handout(poll: Poll, handouts: Sequence[JobHandout]) -> JobHandout | None:
+        """Return the first of *handouts* whose partition may have jobs for *poll*; the poll remembers those behind it."""
+        for place, handout in enumerate(handouts):
+            if handout.has_jobs_for(poll.command):
+                poll.handout, poll.left = handout, handouts[place + 1 :]
+                return handout
+        poll.handout, poll.left = None, ()
         return None
 
     def unpark(self, poll: Poll) -> None:
@@ -331,8 +331,8 @@ class Dispatcher:
         if self._stopping is not None:
             raise self._stopping
         self.streams.setdefault(stream.command.type, {})[stream] = None
-        for counter in self._counters:
-            counter.partition.hear_of_jobs(stream.command.type)
+        for handout in self._handouts:
+            handout.partition.hear_of_jobs(stream.command.type)
         self.join_turn(stream)
 
     def close(self, stream: JobStream) -> None:
@@ -343,8 +343,8 @@ class Dispatcher:
         if not streams:
             self.streams.pop(type, None)
             if type not in self.polls:
-                for counter in self._counters:
-                    counter.nobody_asks(type)
+                for handout in self._handouts:
+                    handout.nobody_asks(type)
         turns = self.turns.get(type)
         if stream.has_turn and turns is not None:
             turns.remove(stream)
@@ -356,8 +356,8 @@ class Dispatcher:
         if not stream.has_turn and stream in self.streams.get(type, ()) and stream.room > 0:
             stream.has_turn = True
             self.turns.setdefault(type, deque()).append(stream)
-            for counter in self._in_turn():
-                counter.ask(type)
+            for handout in self._in_turn():
+                handout.ask(type)
 
     def _leave_turn(self, turns: deque[JobStream], stream: JobStream) -> None:
         stream.has_turn = False

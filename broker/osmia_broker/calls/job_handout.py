@@ -1,4 +1,4 @@
-"""The counter of one partition, at which its activatable jobs are handed to the callers who wait: parked polls and open streams.
+"""Hand the activatable jobs of one partition to waiting polls and streams.
 
 If streams have no room for all jobs that become activatable, or if the jobs must be asked for in their order, the type has a backlog: one
 caller after the other asks for any jobs, until an answer is empty.
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class _Push:
     """Waits for the activation of jobs for a stream."""
 
-    __slots__ = ("_command", "_counter", "_stream")
+    __slots__ = ("_command", "_handout", "_stream")
 
-    def __init__(self, counter: "Counter", stream: "JobStream", command: ActivateJobs) -> None:
-        self._counter = counter
+    def __init__(self, handout: "JobHandout", stream: "JobStream", command: ActivateJobs) -> None:
+        self._handout = handout
         self._stream = stream
         self._command = command
 
@@ -32,7 +32,7 @@ class _Push:
     def set_result(self, jobs: list[ActivatedJob]) -> None:
         self._stream.pushed(jobs, self._command.max_jobs)
         if self._command.keys is None:
-            self._counter.answered(self._command, jobs)
+            self._handout.answered(self._command, jobs)
 
     def set_exception(self, error: OsmiaError) -> None:
         del error  # the jobs never were this stream's; they are offered again when the partition is back
@@ -50,8 +50,8 @@ class _Backlog:
         self.leased_only = False  # what is left was leased before: only callers who lease can have it
 
 
-class Counter(Listener):
-    """Brings the jobs of *partition* to those who wait at *waiting*."""
+class JobHandout(Listener):
+    """Hands the jobs of *partition* to the callers who wait at *waiting*."""
 
     def __init__(self, waiting: "Dispatcher", partition: Part) -> None:
         self.partition = partition
@@ -129,7 +129,7 @@ class Counter(Listener):
             if poll is None:
                 break
             self._waiting.unpark(poll)
-            poll.counter, poll.left = self, ()
+            poll.handout, poll.left = self, ()
             jobs -= poll.command.max_jobs
             self.partition.decide_own(poll.command, poll)
         return jobs
