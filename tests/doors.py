@@ -29,7 +29,7 @@ from osmia_broker.engine.resources import compile_resources
 from osmia_broker.errors import OsmiaError
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.model import ElementType
-from osmia_broker.partition import Face, Following, Partition, Post, Router
+from osmia_broker.partition import Face, Following, OutboxDelivery, Partition, Router
 from osmia_broker.share import Share
 from osmia_broker.state.definitions import Definitions
 from osmia_broker.state.kinds import KINDS
@@ -331,7 +331,7 @@ class SeveralDoor(EngineDoor):
                 for number, store in enumerate(self._stores, 1)
             ]
             following = Following(parts[0], parts[1:], self.clock, contents)
-            router = Router(parts, following, Post(parts, following))
+            router = Router(parts, following, OutboxDelivery(parts, following))
             for one in parts:
                 await one.open()
             await settle(router)

@@ -19,10 +19,10 @@ from osmia_broker.partition import (
     Face,
     Following,
     FollowingElsewhere,
+    OutboxDelivery,
     Part,
     Partition,
     Peers,
-    Post,
     RemotePartition,
     Router,
     Serving,
@@ -91,8 +91,8 @@ def _alone(settings: Settings, own: Mapping[int, Partition], database: Database,
     if not others:
         return Partitions(first)
     following = Following(first, others, clock, partial(contents_of, database.reader))
-    post = Post(parts, following)
-    return Partitions(Router(parts, following, post, unique_business_ids=settings.unique_business_ids))
+    delivery = OutboxDelivery(parts, following)
+    return Partitions(Router(parts, following, delivery, unique_business_ids=settings.unique_business_ids))
 
 
 async def _together(
@@ -116,12 +116,14 @@ async def _together(
     parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
-        router = Router(parts, following, Post(parts, following), unique_business_ids=settings.unique_business_ids)
+        router = Router(
+            parts, following, OutboxDelivery(parts, following), unique_business_ids=settings.unique_business_ids
+        )
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
         told = FollowingElsewhere(own)
-        router = Router(parts, told, Post(parts, told), unique_business_ids=settings.unique_business_ids)
+        router = Router(parts, told, OutboxDelivery(parts, told), unique_business_ids=settings.unique_business_ids)
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), told)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())

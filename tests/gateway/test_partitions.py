@@ -302,7 +302,7 @@ def test_the_metrics_say_how_old_the_oldest_message_between_partitions_is(tmp_pa
             broker.client.create_instance("old", {"k": "7"})
         broker.look_at_clock()
         assert isinstance(broker.broker.partition, Router)
-        broker.broker.partition._post.stop()
+        broker.broker.partition._delivery.stop()
         broker.client.publish_message("old", "7")
         broker.clock.ms += 5_000
         oldest = {number: float(seconds) for number, seconds in OLDEST.findall(metrics(broker))}

@@ -7,7 +7,7 @@ from typing import Any
 
 from osmia_broker.engine import commands
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition import Following, Partition, Post, Router
+from osmia_broker.partition import Following, OutboxDelivery, Partition, Router
 from osmia_broker.state.rows import Resource
 from tests.doors import FakeClock
 from tests.partition.opened import WatchedStore, compile_now, steps_only
@@ -27,9 +27,9 @@ class Several:
         ]
         first, *others = self.parts
         self.following = Following(first, others, self.clock, self._contents)
-        self.post = Post(self.parts, self.following)
+        self.delivery = OutboxDelivery(self.parts, self.following)
         is_unique = bool(options.get("unique_business_ids"))
-        self.router = Router(self.parts, self.following, self.post, unique_business_ids=is_unique)
+        self.router = Router(self.parts, self.following, self.delivery, unique_business_ids=is_unique)
         self.do: Callable[[commands.Command], Any] = self.router.submit
 
     async def _contents(self, checksums: Iterable[str]) -> dict[str, bytes]:

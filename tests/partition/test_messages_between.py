@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from osmia_broker.engine import batch_commands, commands, follow_ups
-from osmia_broker.engine.receiving import ListSent, Receive
+from osmia_broker.engine.inbox import ListSent, Receive
 from osmia_broker.errors import AlreadyExists, Defect, NotFound, StoreFailed
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message
@@ -170,9 +170,9 @@ async def test_a_message_that_comes_too_late_goes_to_the_next_instance():
                 await it.do(commands.CancelProcessInstance(key))
         later = await waiting(it, 3)
         await it.settled()
-        sending = [route for route in it.post.routes if route.sender.id == home]
+        sending = [route for route in it.delivery.routes if route.sender.id == home]
         for route in sending:
-            route.begin = lambda: None  # type: ignore[method-assign]  # the post is slow
+            route.begin = lambda: None  # type: ignore[method-assign]  # the delivery is slow
         await it.do(publish())
         await it.do(commands.CancelProcessInstance(first))
         for route in sending:
@@ -297,7 +297,7 @@ async def crossing(it: Several) -> tuple[int, FollowUp]:
     """An instance that waits elsewhere, and the first message that its partition sends: that it waits."""
     await it.do(deploy(CATCH))
     home = partition_of_message("paid", "7", len(it.parts))
-    for route in it.post.routes:
+    for route in it.delivery.routes:
         route.begin = lambda: None  # type: ignore[method-assign]
     while True:
         key = (await it.do(create(k='"7"'))).process_instance_key
@@ -384,7 +384,7 @@ async def test_what_was_not_sent_before_a_restart_is_sent_after_it():
     stores = [WatchedStore() for _ in range(3)]
     async with several(stores) as it:
         await it.do(deploy(CATCH))
-        for route in it.post.routes:
+        for route in it.delivery.routes:
             route.begin = lambda: None  # type: ignore[method-assign]
         keys = [(await it.do(create(k='"7"'))).process_instance_key for _ in range(3)]
     async with several(stores) as it:
@@ -414,7 +414,7 @@ async def test_a_message_that_was_taken_and_not_confirmed_is_not_taken_again():
         await it.do(deploy(BOUNDARY))
         (key,) = await waiting(it, 1, "7")
         home = partition_of_message("paid", "7", 3)
-        for route in it.post.routes:
+        for route in it.delivery.routes:
             route.begin = lambda: None  # type: ignore[method-assign]
         await it.do(publish())
         sent, _ = await it.parts[home - 1].submit(ListSent(partition_of_key(key)))
@@ -477,7 +477,7 @@ async def test_a_message_knows_since_when_it_is_on_its_way():
         await it.do(deploy(CATCH))
         await waiting(it)
         it.clock.ms += 5_000
-        it.post.stop()
+        it.delivery.stop()
         await it.do(publish())
         sent = [row for rows in it.rows(FollowUp) for row in rows]
         assert sent

@@ -96,7 +96,7 @@ async def test_a_suspended_batch_operation_stands_still_everywhere_until_it_is_r
         await it.do(DEPLOY)
         key = await begun(it, await started(it, 330))
         await it.settled()
-        it.post.stop()  # nothing reaches the others before the suspension
+        it.delivery.stop()  # nothing reaches the others before the suspension
         await it.do(batches.StartBatch(key))
         await it.do(batches.SuspendBatch(key))
         assert whole(it, key).state is BatchState.SUSPENDED
@@ -117,14 +117,14 @@ async def test_one_whose_items_are_all_tried_while_it_is_suspended_ends_when_it_
         key = await begun(it, await started(it, 9))
         await it.settled()
         home = it.parts[partition_of_key(key) - 1]
-        for route in it.post.routes:
+        for route in it.delivery.routes:
             if route.receiver is home:
                 route.begin = lambda: None  # type: ignore[method-assign]
         await it.do(batches.StartBatch(key))
         while living(it):
             await it.parts[0].submit(batches.ReadScope(0, frozenset()))
         await it.do(batches.SuspendBatch(key))
-        for route in it.post.routes:
+        for route in it.delivery.routes:
             route.__dict__.pop("begin", None)
             route.begin()
         await it.settled()

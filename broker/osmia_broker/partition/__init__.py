@@ -5,9 +5,9 @@ from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
 from osmia_broker.partition.face import Face, Part, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.peers import FollowingElsewhere, Peers
-from osmia_broker.partition.post import Post
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.partition.router import Router
 from osmia_broker.partition.serving import Serving
@@ -19,11 +19,11 @@ __all__ = [
     "Following",
     "FollowingElsewhere",
     "Listener",
+    "OutboxDelivery",
     "Part",
     "Partition",
     "Peers",
     "PinnableClock",
-    "Post",
     "RemotePartition",
     "Router",
     "Serving",

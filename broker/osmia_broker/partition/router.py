@@ -19,7 +19,7 @@ from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.errors import Unavailable
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
-from osmia_broker.partition.post import Post
+from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message, partition_of_text
 
@@ -31,11 +31,11 @@ class Router:
     """All partitions of a broker, in order of their numbers from 1, behind the face of one. Some of them may be led by other processes."""
 
     def __init__(
-        self, parts: Sequence[Part], following: Follows, post: Post, *, unique_business_ids: bool = False
+        self, parts: Sequence[Part], following: Follows, delivery: OutboxDelivery, *, unique_business_ids: bool = False
     ) -> None:
         self.parts = tuple(parts)
         self._has_unique_ids = unique_business_ids
-        self._post = post
+        self._delivery = delivery
         self._first = self.parts[0]
         self._following = following
         self._turn = 0  # of the partitions that are asked first for a new instance
@@ -93,7 +93,7 @@ class Router:
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing waits to be decided, written, carried out or taken over now."""
-        is_passing = bool(self._tasks or self._following.lagging or self._post.waiting)
+        is_passing = bool(self._tasks or self._following.lagging or self._delivery.waiting)
         return not is_passing and all(one.is_at_rest for one in self.parts)
 
     @property
@@ -205,7 +205,7 @@ class Router:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._following.stop()
-        self._post.stop()
+        self._delivery.stop()
 
 
 def _costs(partition: Part) -> int:

@@ -1,4 +1,4 @@
-"""The handlers of messages between partitions (`outbox`): list and confirm what was sent, receive what comes."""
+"""Take the messages that other partitions have left in their `outbox`, each exactly once; list and confirm those of this one."""
 
 from msgspec.json import decode
 

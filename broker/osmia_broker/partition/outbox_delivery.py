@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from osmia_broker.engine.receiving import Confirm, ListSent, Receive
+from osmia_broker.engine.inbox import Confirm, ListSent, Receive
 from osmia_broker.errors import Defect, OsmiaError, Rejection
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
@@ -159,7 +159,7 @@ class Route:
             self.begin()  # for what came just now
             return
         if not isinstance(error, OsmiaError):
-            log.error("the post between partitions failed", exc_info=error)
+            log.error("the delivery of messages between partitions failed", exc_info=error)
         self._retry = asyncio.get_running_loop().call_later(RETRY_S, self.begin)
 
 
@@ -203,7 +203,7 @@ class _Receiver(Listener):
             route.begin()
 
 
-class Post:
+class OutboxDelivery:
     """All ways from the partitions of this process to the others of the broker. It must hear their opening."""
 
     def __init__(self, parts: Sequence[Part], following: Follows) -> None:
