@@ -15,7 +15,7 @@ from osmia_broker.links.messages import (
     End,
     Failure,
     Hello,
-    Part,
+    Piece,
     Ping,
     Pong,
     Proof,
@@ -32,7 +32,7 @@ texts = st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=2
 messages = st.one_of(
     st.builds(Request, numbers, paths, octets, st.none() | numbers, numbers, texts),
     st.builds(Answer, numbers, octets),
-    st.builds(Part, numbers, octets),
+    st.builds(Piece, numbers, octets),
     st.builds(End, numbers),
     st.builds(Failure, numbers, st.text(max_size=20), st.text(max_size=20), texts),
     st.builds(Cancel, numbers),

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from osmia_broker.links.limits import Limits
-from osmia_broker.links.messages import Answer, Cancel, Credit, End, Failure, Part, Ping, Request, frame
+from osmia_broker.links.messages import Answer, Cancel, Credit, End, Failure, Piece, Ping, Request, frame
 from osmia_broker.rpc import Refusal
 from tests.links.wire import STEP_S, Pair, read_all, refused, turns
 
@@ -271,7 +271,7 @@ async def test_a_stream_waits_for_a_wire_that_is_full():
     [
         (Answer(99, b""), "Expected an answer of a call that was asked, but found one of call 99"),
         (End(0), "Expected an answer of a call that was asked"),
-        (Part(-5, b""), "Expected an answer of a call that was asked"),
+        (Piece(-5, b""), "Expected an answer of a call that was asked"),
         (Request(0, "/t.T/Echo", b""), "Expected a call after 0, but found call 0"),
         (Request(-1, "/t.T/Echo", b""), "Expected a call after 0, but found call -1"),
     ],
@@ -296,7 +296,7 @@ async def test_a_call_is_never_taken_twice(it: Pair):
 @pytest.mark.parametrize(
     ("ask", "reply"),
     [
-        ("call", Part(1, b"")),
+        ("call", Piece(1, b"")),
         ("call", End(1)),
         ("stream", Answer(1, b"")),
     ],
@@ -318,7 +318,7 @@ async def test_a_side_that_sends_more_than_was_granted_is_cut_off():
     stream = it.a.link.stream("/t.T/Wait", b"x")
     await anext(stream)
     for _ in range(3):
-        it.b.link.put(Part(1, bytes(KB)))
+        it.b.link.put(Piece(1, bytes(KB)))
     await turns()
     assert "Expected no more of call 1 than was granted" in it.a.link.reason
     await stream.aclose()

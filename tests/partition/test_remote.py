@@ -417,11 +417,11 @@ async def test_a_partition_that_begins_anew_says_so(it: Both):
     assert it.heard.away == ["Expected the disk to write, but found that it does not"]
 
 
-async def test_how_it_stands_is_asked_there(it: Both):
+async def test_the_state_is_asked_there(it: Both):
     await it.ask(create())
-    standing = await it.remote.standing()
-    assert (standing.resident_instances, standing.failure) == (1, "")
-    assert standing.key_counter == it.here.partition.key_counter
+    found = await it.remote.status()
+    assert (found.resident_instances, found.failure) == (1, "")
+    assert found.key_counter == it.here.partition.key_counter
     await it.owner.stop(0)
     await it.until(lambda: not it.remote.is_open)
-    assert (await it.remote.standing()).failure == "process 2, which leads it, cannot be reached"
+    assert (await it.remote.status()).failure == "process 2, which leads it, cannot be reached"

@@ -183,17 +183,17 @@ class Queries:
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""
         counts = await self._reader.counts()
-        standing = await asyncio.gather(*(one.standing() for one in self._partition.parts))
+        states = await asyncio.gather(*(one.status() for one in self._partition.parts))
         partitions = [
             queries.PartitionStatus(
                 id=one.id,
                 role="LEADER" if one.is_open else "INACTIVE",
-                queue_depth=stands.queued,
-                resident_instances=stands.resident_instances,
-                key_counter=stands.key_counter,
-                failure=stands.failure,
+                queue_depth=state.queued,
+                resident_instances=state.resident_instances,
+                key_counter=state.key_counter,
+                failure=state.failure,
             )
-            for one, stands in zip(self._partition.parts, standing, strict=True)
+            for one, state in zip(self._partition.parts, states, strict=True)
         ]
         return queries.StatusResponse(
             broker_version=__version__,

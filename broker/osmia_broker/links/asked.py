@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from osmia_broker.links.messages import Answer, Cancel, Credit, End, Failure, LinkFault, Part, joined
+from osmia_broker.links.messages import Answer, Cancel, Credit, End, Failure, LinkFault, Piece, joined
 from osmia_broker.rpc import STATUSES, Refusal
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PART_OCTETS = 64  # that each part of a stream counts beside its bytes, so that empty ones are bounded too
 
-Reply = Answer | Part | End | Failure
+Reply = Answer | Piece | End | Failure
 
 
 def refused(failure: Failure) -> Refusal:
@@ -70,7 +70,7 @@ class AskedStream:
         Raises:
             LinkFault: no such reply may come, or more than was granted.
         """
-        if isinstance(reply, Part):
+        if isinstance(reply, Piece):
             return self._take_part(reply.message)
         if isinstance(reply, End):
             self._end = StopAsyncIteration()

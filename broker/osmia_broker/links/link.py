@@ -31,7 +31,7 @@ from osmia_broker.links.messages import (
     Failure,
     LinkFault,
     Message,
-    Part,
+    Piece,
     Ping,
     Pong,
     Refused,
@@ -97,7 +97,7 @@ class Link(asyncio.Protocol):
         self._take: dict[type, Callable[..., None]] = {
             Request: self._serve,
             Answer: self._replied,
-            Part: self._replied,
+            Piece: self._replied,
             End: self._replied,
             Failure: self._replied,
             Cancel: self._cancel,
@@ -200,7 +200,7 @@ class Link(asyncio.Protocol):
             self.put(Cancel(id))
             self._end_if_done()
 
-    def _replied(self, reply: Answer | Part | End | Failure) -> None:
+    def _replied(self, reply: Answer | Piece | End | Failure) -> None:
         asked = self._asked.get(reply.id)
         if asked is None:
             if not 0 < reply.id <= self._last_asked:

@@ -67,7 +67,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, tag=4):
     message: bytes
 
 
-class Part(msgspec.Struct, array_like=True, frozen=True, tag=5):
+class Piece(msgspec.Struct, array_like=True, frozen=True, tag=5):
     """One answer of a stream."""
 
     id: int
@@ -116,7 +116,7 @@ class Bye(msgspec.Struct, array_like=True, frozen=True, tag=12):
 
 
 Greeting = Hello | Proof | Refused
-Message = Refused | Request | Answer | Part | End | Failure | Cancel | Credit | Ping | Pong | Bye
+Message = Refused | Request | Answer | Piece | End | Failure | Cancel | Credit | Ping | Pong | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _greetings: msgspec.msgpack.Decoder[Greeting] = msgspec.msgpack.Decoder(Greeting)

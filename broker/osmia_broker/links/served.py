@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from osmia_broker.links.asked import PART_OCTETS
-from osmia_broker.links.messages import Answer, End, Failure, LinkFault, Part, Request, joined, parted
+from osmia_broker.links.messages import Answer, End, Failure, LinkFault, Piece, Request, joined, parted
 from osmia_broker.rpc import Metadata, Refusal, Rpc, Shape
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Served:
         if refusal is not None:
             raise refusal
         self._credit -= len(message) + PART_OCTETS
-        self._link.put(Part(self.id, message))
+        self._link.put(Piece(self.id, message))
         while self._credit <= 0:
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake

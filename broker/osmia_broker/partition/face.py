@@ -15,8 +15,8 @@ from osmia_broker.state.rows import Row
 WAIT_S = 1.0  # that a caller waits for partitions that lag; their callers are refused meanwhile
 
 
-class Standing(msgspec.Struct, frozen=True, array_like=True):
-    """How a partition stands, for people."""
+class PartitionStatus(msgspec.Struct, frozen=True, array_like=True):
+    """The state of a partition, for people."""
 
     queued: int  #: commands that wait for their answer
     resident_instances: int
@@ -80,8 +80,8 @@ class Part(Protocol):
     async def cluster_rows(self) -> list[Row]:
         """Return the living rows that partition 1 decides for all (`state/cluster_tables.py`)."""
 
-    async def standing(self) -> Standing:
-        """Return how it stands."""
+    async def status(self) -> PartitionStatus:
+        """Return its state, for people."""
 
 
 class Follows(Protocol):

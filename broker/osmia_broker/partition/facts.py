@@ -6,7 +6,7 @@ from typing import Any, Self
 from osmia_broker.errors import OsmiaError, Unavailable
 from osmia_broker.partition.batch import Batch, Blocked
 from osmia_broker.partition.due_work import DueWork
-from osmia_broker.partition.face import Standing
+from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.models import Compilations
 from osmia_broker.partition.phase import Phase
 from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables
@@ -73,10 +73,10 @@ class Facts:
         """The last counter given out as the lower bits of a key."""
         return self._state.key_counter
 
-    async def standing(self) -> Standing:
-        """Return how it stands, for people."""
+    async def status(self) -> PartitionStatus:
+        """Return its state, for people."""
         failure = self.write_failure or self.why_away
-        return Standing(self.queued, self.resident_instances, self.key_counter, failure)
+        return PartitionStatus(self.queued, self.resident_instances, self.key_counter, failure)
 
     async def cluster_rows(self) -> list[Row]:
         """Return the living rows that partition 1 decides for all.

@@ -4,7 +4,7 @@ import msgspec
 
 NEWS = "/osmia.links/News"  #: a stream of `News`, for as long as the link is there; asked with the number of the asking process
 NOTE = "/osmia.links/Note"  #: a `Note`
-STANDING = "/osmia.links/Standing"  #: how a partition stands, asked with its number
+STATUS = "/osmia.links/Standing"  #: the state of a partition, asked with its number
 ROWS = "/osmia.links/ClusterRows"  #: a stream of the rows of the cluster that a partition has, asked with its number
 ROWS_AT_ONCE = 1_000  # in one message: about half a MB
 TYPES_MAX = 10_000  # job types about which one process remembers what another one knows or wants

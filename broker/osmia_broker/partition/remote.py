@@ -21,7 +21,7 @@ from osmia_broker.links import Links
 from osmia_broker.partition import news
 from osmia_broker.partition.batch import NOBODY, Waiter
 from osmia_broker.partition.command_bytes import error_of, pack, ticket_of, unpack_answer, unpack_rows
-from osmia_broker.partition.face import Standing
+from osmia_broker.partition.face import PartitionStatus
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.serving import DECIDE
 from osmia_broker.rpc import Refusal
@@ -46,7 +46,7 @@ class RemotePartition:
     """Partition *id*, led by *process*. Takes at most *queue_max* commands that wait for their answer."""
 
     is_here = False
-    write_failure = ""  # its process knows: see `standing`
+    write_failure = ""  # its process knows: see `status`
 
     def __init__(self, id: int, process: int, links: Links, *, queue_max: int = 1_000) -> None:
         self.id = id
@@ -147,13 +147,13 @@ class RemotePartition:
             raise error_of(refusal) from None
         return rows
 
-    async def standing(self) -> Standing:
-        """Return how it stands; if it cannot be asked, the failure says why."""
+    async def status(self) -> PartitionStatus:
+        """Return its state; if it cannot be asked, the failure says why."""
         try:
-            answer = await self._links.call(self.process, news.STANDING, b"%d" % self.id, None, ASK_S)
-            return msgspec.msgpack.decode(answer, type=Standing)
+            answer = await self._links.call(self.process, news.STATUS, b"%d" % self.id, None, ASK_S)
+            return msgspec.msgpack.decode(answer, type=PartitionStatus)
         except (Refusal, msgspec.MsgspecError) as error:
-            return Standing(self._waiting, 0, 0, self._away or str(error))
+            return PartitionStatus(self._waiting, 0, 0, self._away or str(error))
 
     def keep_model(self, checksum: str, model: Compiled) -> None:
         """Do nothing: its process compiles what it needs."""

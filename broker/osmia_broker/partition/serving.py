@@ -80,7 +80,7 @@ class Serving:
             Rpc(DECIDE, Shape.UNARY, self._decide),
             Rpc(news.NEWS, Shape.STREAM, self._tell_news),
             Rpc(news.NOTE, Shape.UNARY, self._note),
-            Rpc(news.STANDING, Shape.UNARY, self._standing),
+            Rpc(news.STATUS, Shape.UNARY, self._status),
             Rpc(news.ROWS, Shape.STREAM, self._rows),
         ]
 
@@ -240,8 +240,8 @@ class Serving:
 
     # --- questions
 
-    async def _standing(self, message: bytes, _call: Call) -> bytes:
-        return news.encode(await self._asked_part(message).standing())
+    async def _status(self, message: bytes, _call: Call) -> bytes:
+        return news.encode(await self._asked_part(message).status())
 
     async def _rows(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
         rows = await self._asked_part(message).cluster_rows()
