@@ -19,7 +19,7 @@ class Reason(NamedTuple):
         return self.sentence.format(address=address)
 
 
-NOBODY, STRANGER = "nobody", "stranger"  #: nobody listens there; another program does
+NOBODY, STRANGER, PLAIN = "nobody", "stranger", "plain text"  #: nobody listens there; another program does; no TLS
 _CLOSED = r"failed to connect to all addresses.*(Socket closed|Connection reset)"
 
 
@@ -40,7 +40,7 @@ REASONS = (
         "Expected {address} to show a certificate for this host, but found one for another",
     ),
     _reason(
-        "plain text",
+        PLAIN,
         "WRONG_VERSION_NUMBER",
         "Expected {address} to speak TLS, but found plain text; use http:// or no scheme",
     ),

@@ -71,19 +71,32 @@ def test_after_a_login_commands_sign_in_by_themselves_and_after_a_logout_they_do
     said("profile", "add", "work", basic.address)
     assert said("tasks")[0] == 7
     code, text = said("login", "--user", "anna", "--password-file", secret(ANNA))
-    assert (code, text) == (0, f"Signed in at {basic.address} as anna; kept in the profile work\n")
+    signed_in, in_use = text.splitlines()
+    assert (code, signed_in) == (0, f"Signed in at {basic.address} as anna; kept in the profile work")
+    assert in_use == f"That profile is in use: commands call {basic.address} unless they are told another broker."
     assert said("tasks")[0] == 0
     assert said("tasks", "--address", basic.address)[0] == 0  # the same broker by its address
     assert ANNA not in said("profile", "list", "-o", "json")[1]
-    assert said("logout") == (0, f"Signed out of work, at {basic.address}\n")
+    signed_out, in_use = said("logout")[1].splitlines()
+    assert signed_out == f"Signed out at {basic.address}, the profile work"
+    assert in_use == "Commands still call it: the profile work is in use. osmia profile remove work ends that."
     assert said("tasks")[0] == 7
-    assert said("logout") == (0, f"Nobody was signed in at {basic.address}\n")
+    assert said("logout")[1].splitlines()[0] == f"Nobody was signed in at {basic.address}, the profile work"
 
 
 def test_a_login_by_address_makes_a_profile_that_is_in_use_at_once(said, basic, secret):
     assert said("login", "--user", "ben", "--password-file", secret(BEN), "--address", basic.address)[0] == 0
     assert profiles.load().in_use == basic.address
     assert said("tasks")[0] == 0
+    assert said("logout")[1].splitlines()[0] == f"Signed out at {basic.address}"
+
+
+def test_a_login_to_another_broker_than_that_in_use_leaves_the_one_in_use(said, basic, secret):
+    said("profile", "add", "home", "127.0.0.1:1")
+    text = said("login", "--user", "ben", "--password-file", secret(BEN), "--address", basic.address)[1]
+    assert f"Another profile is in use; osmia profile use {basic.address} changes that." in text
+    assert "in use" not in said("logout", "--address", basic.address)[1]
+    assert profiles.load().in_use == "home"
 
 
 def test_what_is_kept_is_private_and_goes_to_its_own_broker_only(said, basic, secret, monkeypatch):
@@ -101,10 +114,10 @@ def test_what_is_kept_is_private_and_goes_to_its_own_broker_only(said, basic, se
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ("login --user anna --password-file {wrong}", 7, "does not know you"),
+        ("login --user anna --password-file {wrong}", 7, "Error: Wrong name or password for the broker at 127.0.0.1:"),
         ("login --user nobody --password-file {wrong}", 7, "try: osmia login, once more"),
         ("login --user anna", 2, "--password-file"),
-        ("login", 2, "--user NAME"),
+        ("login", 2, "try: osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)"),
         ("login --user a:b --password-file {wrong}", 2, "colon"),
         ("login --user anna --password-file /no/such/file", 2, "password"),
         ("login --user anna --password-file {wrong} --profile nothing", 4, "There is no profile 'nothing'"),

@@ -66,6 +66,13 @@ def test_an_address_of_another_program_is_called_so(status, details):
     assert "--address with the gRPC port" in failure.mend
 
 
+def test_an_address_with_tls_of_a_broker_in_plain_text_is_mended_by_leaving_it_out():
+    error = errors.Unavailable(StatusCode.UNAVAILABLE, "last error: SSL_ERROR_SSL: WRONG_VERSION_NUMBER")
+    failure = from_call(error, "https://127.0.0.1:26500")
+    assert "use http:// or no scheme" in failure.what
+    assert failure.mend == "--address 127.0.0.1:26500"
+
+
 def test_a_name_that_leads_nowhere_is_no_broker_that_is_not_ready():
     failure = called(StatusCode.UNAVAILABLE, "errors resolving nohost: Domain name not found")
     assert failure.what.startswith("No broker answers")

@@ -71,7 +71,21 @@ def test_a_command_calls_the_broker_of_its_profile(said, running):
     said("profile", "add", "nowhere", "127.0.0.1:1")
     assert said("status", "-o", "key")[1].strip() == running.address
     code, told = said("--profile", "nowhere", "status", "--timeout", "1s")
-    assert (code, "127.0.0.1:1" in told) == (3, True)
+    assert (code, told.splitlines()[0]) == (
+        3,
+        "Error: No broker answers at 127.0.0.1:1, the address of the profile 'nowhere'.",
+    )
+    assert "try: --address HOST:PORT of another, or osmia profile use NAME" in told
+    code, told = said("--profile", "nowhere", "--address", "127.0.0.1:1", "status", "--timeout", "1s")
+    assert (code, "profile" in told) == (3, False)
+
+
+def test_removing_a_profile_counts_those_that_are_left(said):
+    for number in (1, 2, 3):
+        said("profile", "add", f"p{number}", f"127.0.0.1:{number}")
+    assert said("profile", "remove", "p1") == (0, "Removed p1; osmia profile list shows the 2 others\n")
+    assert said("profile", "remove", "p2") == (0, "Removed p2; osmia profile list shows the 1 other\n")
+    assert said("profile", "remove", "p3") == (0, "Removed p3; it was the last\n")
 
 
 @pytest.mark.parametrize(

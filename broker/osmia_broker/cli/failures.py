@@ -146,11 +146,13 @@ EXITS = {
     "DEADLINE_EXCEEDED": Exit.TIMED_OUT,
 }  #: by the name of the gRPC status; any other status is a fault of the broker
 
+SIGN_IN = "osmia login --user NAME, or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD; or OSMIA_TOKEN"
+WRONG_PAIR = "the name and the password of a user, but found others"  # as the broker says it
 SENTENCES = {
     "DEADLINE_EXCEEDED": ("No answer from {address} in time.", "a longer --timeout, such as --timeout 60s"),
     "UNAUTHENTICATED": (
         "The broker at {address} does not know you.",
-        "osmia login; or OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD",
+        SIGN_IN,
     ),
     "UNAVAILABLE": ("The broker at {address} is not ready.", "osmia status"),
     "CANCELLED": ("The broker at {address} went away.", "osmia status"),
@@ -163,17 +165,23 @@ FRAME = re.compile(r"Command '\w+' rejected with code '\w+': ")  # of the wire, 
 LOOPBACK = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):\d+")
 
 
-def from_call(error: "OsmiaError", address: str, found_by: str = "") -> Failure:
-    """Return the failure for a refused or failed call to the broker at *address*. *found_by* is a command that lists what is there."""
+def from_call(error: "OsmiaError", address: str, found_by: str = "", profile: str = "") -> Failure:
+    """Return the failure for a refused or failed call to the broker at *address*, which *profile* named if there is one.
+
+    *found_by* is a command that lists what is there.
+    """
     status = error.code.name
     if status == "RESOURCE_EXHAUSTED":
         from osmia.errors import InvalidArgument
 
         return _exhausted(error.details, address, is_too_large=isinstance(error, InvalidArgument))
     if error.reason is not None:
-        return _unreachable(error.reason, error.details, address)
+        return _unreachable(error.reason, error.details, address, profile)
     sentence = FRAME.sub("", error.details, count=1)
     exit = EXITS.get(status, Exit.DEFECT)
+    if status == "UNAUTHENTICATED" and WRONG_PAIR in sentence:
+        what = f"Wrong name or password for the broker at {address}."
+        return Failure(exit, what, mend=SENTENCES[status][1], code=status)
     if status in SENTENCES:
         what, mend = SENTENCES[status]
         return Failure(exit, what.format(address=address), why=sentence, mend=mend, code=status)
@@ -193,13 +201,14 @@ def sentence_of(text: str) -> str:
 REFUSED_CONNECTION = re.compile(r"connection refused", re.IGNORECASE)
 LOOPBACK_MEND = "osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
 OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
+PROFILE_MEND = "--address HOST:PORT of another, or osmia profile use NAME   (osmia profile list shows them)"
 TLS_MEND = "--address https://HOST:PORT and OSMIA_CA_CERT=ca.pem, as the broker was started"
 PORT_MEND = "--address with the gRPC port of the broker, which is 26500 unless it was set"
 
 
-def _unreachable(reason: "Reason", details: str, address: str) -> Failure:
+def _unreachable(reason: "Reason", details: str, address: str, profile: str) -> Failure:
     """Return the failure for an address where no broker answers. One on this machine can be started; of another the network says more."""
-    from osmia._reasons import NOBODY, STRANGER
+    from osmia._reasons import NOBODY, PLAIN, STRANGER
 
     is_here = LOOPBACK.fullmatch(address) is not None
     what, why, mend = sentence_of(reason.told(address)), details, TLS_MEND
@@ -207,6 +216,10 @@ def _unreachable(reason: "Reason", details: str, address: str) -> Failure:
         what, mend = f"At {address} answers a program that does not speak gRPC.", PORT_MEND
     elif reason.name == NOBODY:
         what, mend = f"No broker answers at {address}.", LOOPBACK_MEND if is_here else OTHER_MEND
+        if profile:
+            what, mend = f"No broker answers at {address}, the address of the profile '{profile}'.", PROFILE_MEND
+    elif reason.name == PLAIN:
+        mend = f"--address {address.removeprefix('https://')}"
     if is_here and REFUSED_CONNECTION.search(details):
         why = ""
     return Failure(Exit.UNREACHABLE, what, why=why, mend=mend, code="UNAVAILABLE")

@@ -53,10 +53,15 @@ def login(
         else _with_password(profile, user, password_file)
     )
     _expect_taken(session, signed_in)
-    profiles.keep(name, signed_in)
+    is_in_use = profiles.keep(name, signed_in)
     row = {"name": name, "address": profile.address, "user": signed_in.user or None}
     who = f" as {signed_in.user}" if signed_in.user else ""
     session.one(row, key="name", text=f"Signed in at {profile.address}{who}; kept in the profile {name}")
+    session.say(
+        f"That profile is in use: commands call {profile.address} unless they are told another broker."
+        if is_in_use
+        else f"Another profile is in use; osmia profile use {name} changes that."
+    )
 
 
 def _is_open(session: Session, address: str) -> bool:
@@ -88,7 +93,10 @@ def _call(session: Session, profile: Profile) -> None:
 def _with_password(profile: Profile, user: str, password_file: str) -> Profile:
     is_at_terminal = sys.stdin.isatty()
     if not user and not is_at_terminal:
-        raise usage("Expected a user, but found none.", "osmia login --user NAME   (or --issuer URL for a provider)")
+        raise usage(
+            "Expected the name of who signs in, but nobody is at the terminal to type it.",
+            "osmia login --user NAME --password-file FILE   (or --issuer URL for a provider)",
+        )
     if not password_file and not is_at_terminal:
         raise usage("Nobody is at the terminal to type a password.", "--password-file FILE, or - for stdin")
     name = user or str(typer.prompt("User", err=True))

@@ -20,7 +20,12 @@ def logout(session: Session) -> None:
     was_signed_in = profile.is_signed_in
     if was_signed_in:
         profiles.keep(name, Profile(profile.address))
-    text = (
-        f"Signed out of {name}, at {profile.address}" if was_signed_in else f"Nobody was signed in at {profile.address}"
-    )
+    text = f"{'Signed out' if was_signed_in else 'Nobody was signed in'} at {place_of(name, profile)}"
     session.one({"name": name, "address": profile.address}, key="name", text=text)
+    if profiles.load().in_use == name:
+        session.say(f"Commands still call it: the profile {name} is in use. osmia profile remove {name} ends that.")
+
+
+def place_of(name: str, profile: Profile) -> str:
+    """Return the address of a profile, with its name where that is another word."""
+    return profile.address if name == profile.address else f"{profile.address}, the profile {name}"

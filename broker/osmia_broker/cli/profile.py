@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli.failures import usage
-from osmia_broker.cli.output import Column
+from osmia_broker.cli.output import Column, counted
 from osmia_broker.cli.profiles import LIST, Profile, changing, load
 from osmia_broker.cli.session import Session, with_session
 
@@ -101,4 +101,6 @@ def remove(session: Session, name: Name) -> None:
         del profiles.by_name[name]
         if profiles.in_use == name:
             profiles.in_use = ""
-    session.one({"name": name}, key="name", text=f"Removed {name}; {LIST} shows the others")
+        others = len(profiles.by_name)
+    more = f"; {LIST} shows the {counted(others, 'other')}" if others else "; it was the last"
+    session.one({"name": name}, key="name", text=f"Removed {name}{more}")

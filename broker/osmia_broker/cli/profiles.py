@@ -144,7 +144,7 @@ def with_profile(options: Mapping[str, Any], environment: Mapping[str, str] = os
     name = name or load().in_use
     if name:
         profile = load().get(name)
-        given["address"], given["signed_in_by"] = profile.address, name
+        given["address"], given["addressed_by"], given["signed_in_by"] = profile.address, name, name
     return given
 
 
@@ -177,11 +177,12 @@ def for_sign_in(name: str | None, address: str | None) -> tuple[str, Profile]:
     return name, profiles.by_name.get(name) or Profile(place)
 
 
-def keep(name: str, profile: Profile) -> None:
-    """Keep a profile; the first one is in use at once."""
+def keep(name: str, profile: Profile) -> bool:
+    """Keep a profile; the first one is in use at once. Return whether this one is in use."""
     with changing() as profiles:
         profiles.by_name[name] = profile
         profiles.in_use = profiles.in_use or name
+    return profiles.in_use == name
 
 
 def renewed(name: str) -> Profile:

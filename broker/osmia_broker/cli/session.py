@@ -155,6 +155,7 @@ class Session:
     fields: str | None = None
     profile: str | None = None  #: as it was given
     verbosity: int = 0  #: 1: which broker is called; 2: each call
+    addressed_by: str = ""  #: the profile that gave the address; empty for none
     signed_in_by: str = ""  #: the profile whose sign-in is sent; empty for none
 
     @contextmanager
@@ -188,7 +189,8 @@ class Session:
             try:
                 yield client
             except OsmiaError as error:
-                raise from_call(error, client.address, found_by) from error
+                by = "" if address or profile else self.addressed_by
+                raise from_call(error, client.address, found_by, by) from error
 
     @contextmanager
     def _saying_more(self, address: str, profile: Profile | None) -> "Iterator[None]":
@@ -352,5 +354,6 @@ def session_of(given: dict[str, Any]) -> Session:
         fields=options.get("fields"),
         verbosity=int(options.get("verbose") or 0),
         profile=options.get("profile"),
+        addressed_by=options.get("addressed_by") or "",
         signed_in_by=options.get("signed_in_by") or "",
     )
