@@ -1,4 +1,4 @@
-"""A signal or message for many reaches all of them but those that cannot take it; these get an incident, and it reaches them afterwards."""
+"""A signal, message or timer that a process instance cannot take becomes an incident there. A signal or message for many reaches all of them but those that cannot take it; it reaches these when the incident is resolved."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import commands
-from osmia_broker.engine.events import places
+from osmia_broker.engine.events import places, timers
 from osmia_broker.engine.events.delivery import TriggerSubscription
 from osmia_broker.errors import InvalidState, NotFound
-from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Variable
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Timer, Variable
 from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
 from tests.partition.several import several
 
@@ -244,3 +244,102 @@ async def test_a_process_that_completes_another_way_ends_the_incident_and_what_w
         assert it.store.living(ElementInstance) == it.store.living(Incident) == it.store.living(FollowUp) == []
         with pytest.raises(NotFound):
             await it.do(commands.ResolveIncident(incident.key))
+
+
+# --- timers
+
+TIMERS = {
+    "catch": "start > wait:catch(timer=PT1S) > end",
+    "boundary": "start > wait:job > end & late:boundary(on=wait, timer=PT1S) > end2:end",
+    "subprocess": "start > wait:job > end & also:eventsub { on:start(timer=PT1S) > end2:end }",
+}
+
+
+@pytest.fixture
+def cannot_fire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """No timer can fire, until this is undone."""
+    with monkeypatch.context() as patch:
+
+        def stop(*_: Any) -> bool:
+            raise InvalidState("Expected a model, but found a corrupt one")
+
+        patch.setattr(timers, "fire", stop)
+        yield patch
+
+
+@pytest.mark.parametrize("kind", TIMERS)
+async def test_a_timer_that_cannot_fire_does_so_when_its_incident_is_resolved(kind: str, cannot_fire: Any):
+    store = WatchedStore()
+    async with opened(store) as it:
+        await it.do(deploy(TIMERS[kind]))
+        key = (await it.do(create())).process_instance_key
+        await it.advance(1_000)
+        await it.settled()
+        (incident,) = store.living(Incident)
+        assert (incident.process_instance_key, incident.element_instance_key) == (key, key)
+        assert incident.message == "Expected a model, but found a corrupt one"
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        (again,) = store.living(Incident)
+        assert again.key != incident.key, "the cause is still there"
+        commits = store.commits
+        await it.advance(3_600_000)
+        await it.settled()
+        assert store.commits == commits, "it is looked at again without end"
+    cannot_fire.undo()
+    async with opened(store) as it:
+        await it.settled()
+        assert states(store, [key]) == ["ACTIVATED"], "a start fires it no more than the time does"
+        await it.do(commands.ResolveIncident(again.key))
+        await it.settled()
+        assert states(store, [key]) == ["COMPLETED"]
+        assert store.living(FollowUp) == store.living(Incident) == store.living(Timer) == []
+
+
+async def test_a_timer_that_repeats_goes_on_in_its_rhythm_after_the_incident(cannot_fire: Any):
+    async with opened() as it:
+        await it.do(
+            deploy("start > wait:job > end & tick:boundary(on=wait, cycle=R3/PT1S, cancel=false) > note:job > end2:end")
+        )
+        await it.do(create())
+        begun_ms = it.store.living(Timer)[0].due_ms - 1_000
+        await it.advance(1_000)
+        await it.settled()
+        (incident,) = it.store.living(Incident)
+        cannot_fire.undo()
+        await it.advance(500)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        (timer,) = it.store.living(Timer)
+        assert (timer.due_ms, timer.repetitions) == (begun_ms + 2_000, 2)
+
+
+async def test_a_timer_that_waits_behind_an_incident_goes_with_its_element(cannot_fire: Any):
+    async with opened() as it:
+        await it.do(deploy(TIMERS["boundary"]))
+        key = (await it.do(create())).process_instance_key
+        await it.advance(1_000)
+        await it.settled()
+        (job,) = await it.do(activate("wait"))
+        await it.do(complete(job))
+        await it.settled()
+        assert states(it.store, [key]) == ["COMPLETED"]
+        assert it.store.living(FollowUp) == it.store.living(Incident) == it.store.living(Timer) == []
+
+
+async def test_a_suspension_leaves_a_timer_behind_its_incident(cannot_fire: Any):
+    async with opened() as it:
+        await it.do(deploy(TIMERS["catch"]))
+        key = (await it.do(create())).process_instance_key
+        await it.advance(1_000)
+        await it.settled()
+        await it.do(commands.SuspendProcessInstance(key))
+        await it.advance(5_000)
+        await it.do(commands.ResumeProcessInstance(key))
+        cannot_fire.undo()
+        await it.advance(5_000)
+        await it.settled()
+        assert states(it.store, [key]) == ["ACTIVATED"]
+        await it.do(commands.ResolveIncident(it.store.living(Incident)[0].key))
+        await it.settled()
+        assert states(it.store, [key]) == ["COMPLETED"]

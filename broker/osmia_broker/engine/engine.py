@@ -145,10 +145,10 @@ def _take(turn: Turn, element: ElementInstance) -> None:
         raise_incident(turn, element, ErrorType.UNKNOWN, f"Expected a step to succeed, but found a defect: {defect!r}")
 
 
-def apart(turn: Turn, process_instance_key: int, act: Callable[[], None], again: Command) -> None:
-    """Do the part of a command that concerns one process instance, which lives. Whatever stops it stops that instance alone.
+def apart(turn: Turn, process_instance_key: int, act: Callable[[], None], again: Command) -> bool:
+    """Do the part of a command that concerns one process instance, which lives; return whether it was done.
 
-    Then the part is undone, and *again* waits as a follow-up behind an incident of the instance.
+    Whatever stops it stops that instance alone: the part is undone, and *again* waits as a follow-up behind an incident of the instance.
     """
     savepoint = turn.savepoint()
     try:
@@ -162,6 +162,9 @@ def apart(turn: Turn, process_instance_key: int, act: Callable[[], None], again:
         log.exception("a part of a command failed", extra={"process_instance_key": process_instance_key})
         turn.take_back(savepoint)
         _leave_behind_incident(turn, turn.elements[process_instance_key], again, defect)
+    else:
+        return True
+    return False
 
 
 def _leave_behind_incident(turn: Turn, process: ElementInstance, command: Command, stop: Exception) -> None:

@@ -215,7 +215,7 @@ class Timer:
         int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
     )
     element_id: str  # the event that fires
-    due_ms: int = changing()  # when it fires; 0 when it has ended, below 0 while its instance is suspended
+    due_ms: int = changing()  # when it fires; 0 when it has ended, below 0 while its instance is suspended, LATEST_MS while it waits behind an incident
     repetitions: int = changing(1)  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
     created_ms: int = 0
