@@ -122,10 +122,12 @@ async def _together(
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
-        told = FollowingElsewhere(own)
-        router = Router(parts, told, OutboxDelivery(parts, told), unique_business_ids=settings.unique_business_ids)
+        elsewhere = FollowingElsewhere(own)
+        router = Router(
+            parts, elsewhere, OutboxDelivery(parts, elsewhere), unique_business_ids=settings.unique_business_ids
+        )
         serving.begin(own.values(), router)
-        peers = Peers(links, remotes.values(), told)
+        peers = Peers(links, remotes.values(), elsewhere)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
     opened.push_async_callback(peers.stop)
     place = share.socket(settings.data_dir, share.process)

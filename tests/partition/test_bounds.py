@@ -11,7 +11,7 @@ from osmia_broker.links import Links
 from osmia_broker.partition import due_work, news
 from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.remote import RemotePartition
-from osmia_broker.partition.serving import Serving, _Hearer
+from osmia_broker.partition.serving import Serving, _Recipient
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.rows import Timer
 from osmia_broker.state.store_protocol import Due
@@ -24,11 +24,11 @@ async def test_interest_in_many_job_types_is_bounded_and_those_who_lose_theirs_a
 ):
     monkeypatch.setattr(news, "TYPES_MAX", 3)
     serving = Serving()
-    hearer = serving._hearers[2] = _Hearer()
+    recipient = serving._recipients[2] = _Recipient()
     for number in range(5):
         serving._want(2, 1, f"t{number}")
     assert [type for _, type in serving._wanted] == ["t2", "t3", "t4"]
-    assert await hearer.next() == [news.JobsWait(1, "t0"), news.JobsWait(1, "t1")]
+    assert await recipient.next() == [news.JobsWait(1, "t0"), news.JobsWait(1, "t1")]
 
 
 async def test_job_types_that_another_process_has_none_of_are_bounded(monkeypatch: pytest.MonkeyPatch):

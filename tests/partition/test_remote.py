@@ -349,11 +349,11 @@ async def test_the_result_of_a_caller_who_left_is_not_kept(it: Both):
 
 
 async def test_many_large_results_travel_in_several_messages(it: Both):
-    await it.until(lambda: it.serving._hearers)
+    await it.until(lambda: it.serving._recipients)
     tickets = [1 << TICKET_SHIFT | number for number in range(20)]
     it.remote._tickets.update(tickets)
     for ticket in tickets:  # 10 MB in one turn of the loop; a message may have 8 MiB
-        it.serving.tell_caller(ticket, news.ResultReady(ticket, "x" * 500_000))
+        it.serving.send_to_caller(ticket, news.ResultReady(ticket, "x" * 500_000))
     await it.until(lambda: len(it.heard.results) == len(tickets))
     assert (it.heard.lost, it.heard.away) == ([], [])
 

@@ -44,7 +44,7 @@ class Part(Protocol):
 
     @property
     def queued(self) -> int:
-        """How many commands wait for their answer, as far as this process knows."""
+        """The number of commands that wait for their answer, as far as this process knows."""
 
     @property
     def is_at_rest(self) -> bool:

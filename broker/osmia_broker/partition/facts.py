@@ -54,13 +54,13 @@ class Facts:
 
     @property
     def queued(self) -> int:
-        """How many commands wait for their answer."""
+        """The number of commands that wait for their answer."""
         waiting = len(self._batch) + len(self._redo) + len(self._compilations)
         return waiting + (len(self._in_flight) if self._in_flight else 0)
 
     @property
     def resident_instances(self) -> int:
-        """How many process instances are in memory."""
+        """The number of process instances in memory."""
         return len(self._state.residency)
 
     @property
@@ -95,7 +95,7 @@ class Facts:
         self._state.definitions.keep_model(checksum, model)
 
     def hear_of_jobs(self, type: str) -> None:
-        """Do nothing: listeners in the same process hear of all jobs."""
+        """Do nothing: listeners in the same process are notified of all jobs."""
 
     @property
     def _is_busy(self) -> bool:

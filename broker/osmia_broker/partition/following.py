@@ -129,12 +129,12 @@ class Following(Listener):
         self._leader, self._clock, self._contents = leader, clock, contents
         self.when_changed: Callable[[], None] = lambda: None
         self._rows: Rows = {}  # of the cluster, as the leader has committed them; living ones only
-        self._followers = {one.id: _Follower(one, self._difference, self._tell) for one in others}
+        self._followers = {one.id: _Follower(one, self._difference, self._report_change) for one in others}
         leader.add_listener(self)
         for follower in self._followers.values():
             follower.partition.add_listener(follower)
 
-    def _tell(self) -> None:
+    def _report_change(self) -> None:
         self.when_changed()
 
     def is_behind(self, partition: Part) -> bool:
@@ -158,7 +158,7 @@ class Following(Listener):
         for follower in self._followers.values():
             follower.stop()
 
-    # --- what the leader reports
+    # --- reports of the leader
 
     def partition_opened(self) -> None:
         """Begin with what the leader has read from its disk."""

@@ -1,4 +1,4 @@
-"""What a process tells another one about the partitions that it leads, and what that one notes there."""
+"""The messages by which a process reports the partitions that it leads to another one, and that one registers what it waits for."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ NOTE = "/osmia.links/Note"  #: a `Note`
 STATUS = "/osmia.links/Standing"  #: the state of a partition, asked with its number
 ROWS = "/osmia.links/ClusterRows"  #: a stream of the rows of the cluster that a partition has, asked with its number
 ROWS_AT_ONCE = 1_000  # in one message: about half a MB
-TYPES_MAX = 10_000  # job types about which one process remembers what another one knows or wants
+TYPES_MAX = 10_000  # job types for which one process remembers the interests of another one
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=True):
@@ -28,7 +28,7 @@ class Away(_Message, frozen=True):
 
 
 class JobsWait(_Message, frozen=True):
-    """There are jobs of *type* that the asking process may have. Told once; an empty answer to its question makes it ask to be told again."""
+    """Jobs of *type* can be activated. Sent once; the process is registered again when it asks for jobs."""
 
     partition: int
     type: str
@@ -59,7 +59,7 @@ News = Opened | Away | JobsWait | ResultReady | ResultLost | Lagging
 
 
 class HearOfJobs(_Message, frozen=True):
-    """Tell me when there are jobs of *type*."""
+    """The process registers for news of jobs of *type*."""
 
     process: int
     partition: int
@@ -67,7 +67,7 @@ class HearOfJobs(_Message, frozen=True):
 
 
 class PassOn(_Message, frozen=True):
-    """Nobody here waits for jobs of *type* any more; tell another process."""
+    """Nobody here waits for jobs of *type* any more; another process shall be notified."""
 
     partition: int
     type: str

@@ -51,7 +51,7 @@ class Route:
 
     @property
     def waiting(self) -> int:
-        """How many messages are not confirmed; at least 1 while that is not known."""
+        """The number of messages that are not confirmed; at least 1 while that is not known."""
         return len(self._messages) if self._is_read else max(len(self._messages), 1)
 
     def add(self, message: _Message) -> None:
@@ -171,7 +171,7 @@ async def _decided(partition: Part, command: Any) -> Any:
 
 
 class _Sender(Listener):
-    """Hears what one partition has committed for the others."""
+    """Sends the messages that one partition has committed for the others."""
 
     def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
         self._routes = {route.receiver.id: route for route in routes}
@@ -191,7 +191,7 @@ class _Sender(Listener):
 
 
 class _Receiver(Listener):
-    """Lets those that have something for one partition send it when that opens."""
+    """Starts the routes to one partition when that opens."""
 
     def __init__(self, partition: Part, routes: Sequence[Route]) -> None:
         self._routes = routes
@@ -204,7 +204,7 @@ class _Receiver(Listener):
 
 
 class OutboxDelivery:
-    """All ways from the partitions of this process to the others of the broker. It must hear their opening."""
+    """The routes from the partitions of this process to all others. It is made before they open, so that it is notified of that."""
 
     def __init__(self, parts: Sequence[Part], following: Follows) -> None:
         self.routes = [
@@ -217,7 +217,7 @@ class OutboxDelivery:
 
     @property
     def waiting(self) -> int:
-        """How many messages are not confirmed, in all."""
+        """The number of messages that are not confirmed, in all."""
         return sum(route.waiting for route in self.routes)
 
     def stop(self) -> None:

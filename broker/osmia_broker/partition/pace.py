@@ -1,4 +1,4 @@
-"""When a batch is closed: at once for a lone caller, a little later and larger for a busy broker."""
+"""Close a batch at once for a lone caller, a little later and larger for a busy broker."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The other processes of a broker: hears their news, and brings them to the partitions that they lead."""
+"""Receive the news of the other processes of a broker, and pass them to the partitions that those lead."""
 
 import asyncio
 import logging
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 
 class FollowingElsewhere:
-    """Which partitions lag behind partition 1, as its process tells. Until it has told, those of this process count as lagging."""
+    """The partitions that lag behind partition 1, as reported by its process. Before the first report, all partitions of this process count as lagging."""
 
     def __init__(self, own: Iterable[int]) -> None:
         self.lagging: list[int] = sorted(own)
         self._changed = asyncio.Event()
 
-    def tell(self, lagging: Iterable[int]) -> None:
-        """Take what its process tells."""
+    def report(self, lagging: Iterable[int]) -> None:
+        """Take over a report of the process of partition 1."""
         self.lagging = [*lagging]
         self._changed.set()
 
@@ -51,7 +51,7 @@ class FollowingElsewhere:
 
 
 class Peers:
-    """Hears the news of all other processes, of which *remotes* are led, as long as they can be reached."""
+    """Receives the news of all other processes, which lead the partitions *remotes*, as long as they can be reached."""
 
     def __init__(
         self, links: Links, remotes: Iterable[RemotePartition], following: FollowingElsewhere | None = None
@@ -63,12 +63,12 @@ class Peers:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to hear."""
+        """Begin to receive news."""
         for process in self._remotes:
-            self._tasks.append(asyncio.get_running_loop().create_task(self._hear(process)))
+            self._tasks.append(asyncio.get_running_loop().create_task(self._receive(process)))
 
     async def stop(self) -> None:
-        """Hear nothing more, once the answers that are under way have come."""
+        """Receive nothing more, once the answers that are under way have come."""
         for remotes in self._remotes.values():
             for one in remotes.values():
                 await one.close()
@@ -76,13 +76,13 @@ class Peers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _hear(self, process: int) -> None:
+    async def _receive(self, process: int) -> None:
         me = b"%d" % self._links.me.process
         while True:
             await self._links.wait_for([process])
             try:
-                async with aclosing(self._links.stream(process, news.NEWS, me)) as told:  # type: ignore[type-var]
-                    async for message in told:
+                async with aclosing(self._links.stream(process, news.NEWS, me)) as stream:  # type: ignore[type-var]
+                    async for message in stream:
                         for one in news.read_news(message):
                             self._take(process, one)
             except (Refusal, msgspec.MsgspecError) as error:
@@ -109,4 +109,4 @@ class Peers:
                 for remote in remotes.values():
                     remote.result_lost(one.ticket, lost)
             case news.Lagging() if self._following is not None:
-                self._following.tell(one.partitions)
+                self._following.report(one.partitions)

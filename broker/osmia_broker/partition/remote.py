@@ -62,7 +62,7 @@ class RemotePartition:
 
     @property
     def is_open(self) -> bool:
-        """Whether commands are taken now, as far as its process has told."""
+        """Whether commands are taken now, as far as its process has reported."""
         return not self._away
 
     @property
@@ -72,7 +72,7 @@ class RemotePartition:
 
     @property
     def queued(self) -> int:
-        """How many commands of this process wait for their answer."""
+        """The number of commands of this process that wait for their answer."""
         return self._waiting
 
     @property
@@ -140,8 +140,8 @@ class RemotePartition:
         """
         rows: list[Row] = []
         try:
-            async with aclosing(self._links.stream(self.process, news.ROWS, b"%d" % self.id)) as told:  # type: ignore[type-var]
-                async for message in told:
+            async with aclosing(self._links.stream(self.process, news.ROWS, b"%d" % self.id)) as stream:  # type: ignore[type-var]
+                async for message in stream:
                     rows += unpack_rows(message)
         except Refusal as refusal:
             raise error_of(refusal) from None
@@ -200,7 +200,7 @@ class RemotePartition:
             if len(self._without) > news.TYPES_MAX:
                 del self._without[next(iter(self._without))]  # a caller asks once more
 
-    # --- what its process tells
+    # --- reports of its process
 
     def add_listener(self, listener: Listener) -> None:
         """Notify *listener* when it opens, and of jobs and results for callers here. Nothing else is reported from elsewhere."""

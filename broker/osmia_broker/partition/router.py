@@ -98,7 +98,7 @@ class Router:
 
     @property
     def why_degraded(self) -> str:
-        """What keeps the partitions from working together; empty if nothing does."""
+        """The reason why the partitions cannot work together; empty if they can."""
         lagging = ", ".join(map(str, self._following.lagging))
         return f"partition {lagging}: it has not taken over all definitions" if lagging else ""
 

@@ -1,7 +1,7 @@
 """Answer the other processes of the broker: decide their commands, and notify them of jobs, results and openings.
 
-Jobs. A process whose question for jobs may come back empty is told once when there are some (`JobsWait`). It then asks, as often as it gets some. One job
-wakes one process, the one that has waited longest; callers in the process of the partition come first, because they cost no way.
+Jobs. A process whose question for jobs may come back empty is notified once when there are some (`JobsWait`). It then asks, as often as it gets some. One job
+is reported to one process, the one that has waited longest; callers in the process of the partition come first, because they cost no way.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ RESULTS_CHARACTERS = 500_000  # of results in one message; the next begins after
 log = logging.getLogger(__name__)
 
 
-class _Hearer:
-    """Another process, and what it is about to be told."""
+class _Recipient:
+    """The news that another process has not been sent yet."""
 
     def __init__(self) -> None:
-        self._untold: deque[news.News] = deque()
+        self._unsent: deque[news.News] = deque()
         self._wake = asyncio.Event()
         self._is_over = False
 
-    def tell(self, one: news.News) -> None:
-        self._untold.append(one)
+    def send(self, one: news.News) -> None:
+        self._unsent.append(one)
         self._wake.set()
 
     def end(self) -> None:
@@ -52,33 +52,33 @@ class _Hearer:
 
     async def next(self) -> list[news.News]:
         """Wait for news; none means that there will be none."""
-        while not self._untold and not self._is_over:
+        while not self._unsent and not self._is_over:
             self._wake.clear()
             await self._wake.wait()
-        told: list[news.News] = []
+        sent: list[news.News] = []
         characters = 0
-        while self._untold and characters < RESULTS_CHARACTERS:
-            one = self._untold.popleft()
+        while self._unsent and characters < RESULTS_CHARACTERS:
+            one = self._unsent.popleft()
             characters += len(one.variables) if isinstance(one, news.ResultReady) else 0
-            told.append(one)
-        return told
+            sent.append(one)
+        return sent
 
 
 class Serving:
-    """Serves the other processes. It has nothing to serve until `begin`."""
+    """Answers the other processes. There is nothing to answer until `begin`."""
 
     def __init__(self) -> None:
         self._parts: dict[int, Partition] = {}
         self._cluster: Submits | None = None
         self._following: Following | None = None
-        self._hearers: dict[int, _Hearer] = {}  # by process
+        self._recipients: dict[int, _Recipient] = {}  # by process
         self._wanted: dict[tuple[int, str], dict[int, None]] = {}  # processes by partition and job type, in their turn
 
     def rpcs(self) -> list[Rpc]:
         """Return the calls of the other processes."""
         return [
             Rpc(DECIDE, Shape.UNARY, self._decide),
-            Rpc(news.NEWS, Shape.STREAM, self._tell_news),
+            Rpc(news.NEWS, Shape.STREAM, self._send_news),
             Rpc(news.NOTE, Shape.UNARY, self._note),
             Rpc(news.STATUS, Shape.UNARY, self._status),
             Rpc(news.ROWS, Shape.STREAM, self._rows),
@@ -89,14 +89,14 @@ class Serving:
         self._parts = {one.id: one for one in parts}
         self._cluster, self._following = cluster, following
         for one in self._parts.values():
-            one.add_listener(_Heard(self, one))
+            one.add_listener(_PartitionNews(self, one))
         if following is not None:
-            following.when_changed = self._tell_lagging
+            following.when_changed = self._send_lagging
 
     def offer_jobs(self) -> None:
         """Offer jobs from now on. Called after those who wait for jobs here have begun to listen, because they come first."""
         for one in self._parts.values():
-            one.add_listener(_HeardJobs(self, one))
+            one.add_listener(_JobNews(self, one))
 
     # --- commands
 
@@ -116,7 +116,7 @@ class Serving:
             raise refusal_of(error) from None
 
     async def _decided_for_all(self, command: Command, inner: Command) -> Any:
-        """Let the whole cluster have what is decided here."""
+        """Decide a command that concerns the whole cluster."""
         if isinstance(inner, DeployFiles):
             resources = await asyncio.to_thread(compile_resources, list(inner.files))
             inner = DeployResources(resources)
@@ -125,12 +125,12 @@ class Serving:
         return await self._cluster.submit(command)
 
     async def _activated(self, partition: Partition, command: ActivateJobs, asker: int, *, is_own: bool) -> Any:
-        """Activate jobs for another process. It is noted before, because some may become activatable while it is told that there are none."""
+        """Activate jobs for another process. Register its interest first, so that jobs created meanwhile are reported to it."""
         self._want(asker, partition.id, command.type)
         return await _finished(_submitted(partition, command, is_own=is_own), partial(_give_back, partition))
 
     async def _awaited(self, partition: Partition, command: Command, ticket: int, *, is_own: bool) -> Any:
-        """Decide what a caller of another process waits for. If that process goes meanwhile, the wait has not begun yet, and ends as it begins."""
+        """Decide a command whose caller waits for a result in another process. If that process goes meanwhile, the wait has not begun yet, and ends as it begins."""
         return await _finished(_submitted(partition, command, is_own=is_own), partial(_forget, partition, ticket))
 
     def _part(self, number: int) -> Partition:
@@ -141,42 +141,42 @@ class Serving:
 
     # --- news
 
-    async def _tell_news(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
+    async def _send_news(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
         process = _number(message)
-        former, hearer = self._hearers.get(process), _Hearer()
+        former, recipient = self._recipients.get(process), _Recipient()
         if former is not None:
             former.end()
-        self._hearers[process] = hearer
+        self._recipients[process] = recipient
         for one in self._parts.values():
             if one.is_open:
-                hearer.tell(news.Opened(one.id))
+                recipient.send(news.Opened(one.id))
         if self._following is not None:
-            hearer.tell(news.Lagging(tuple(self._following.lagging)))
+            recipient.send(news.Lagging(tuple(self._following.lagging)))
         try:
-            while told := await hearer.next():
-                yield news.encode(told)
+            while sent := await recipient.next():
+                yield news.encode(sent)
         finally:
-            if self._hearers.get(process) is hearer:
-                del self._hearers[process]
+            if self._recipients.get(process) is recipient:
+                del self._recipients[process]
                 self._left(process)
 
-    def tell_all(self, one: news.News) -> None:
-        """Tell all other processes."""
-        for hearer in self._hearers.values():
-            hearer.tell(one)
+    def send_to_all(self, one: news.News) -> None:
+        """Send news to all other processes."""
+        for recipient in self._recipients.values():
+            recipient.send(one)
 
-    def tell_caller(self, ticket: int, one: news.News) -> None:
-        """Tell the process whose caller has this *ticket*, if it is another one."""
-        hearer = self._hearers.get(process_of(ticket))
-        if hearer is not None:
-            hearer.tell(one)
+    def send_to_caller(self, ticket: int, one: news.News) -> None:
+        """Send news to the process whose caller has this *ticket*, if it is another one."""
+        recipient = self._recipients.get(process_of(ticket))
+        if recipient is not None:
+            recipient.send(one)
 
-    def _tell_lagging(self) -> None:
+    def _send_lagging(self) -> None:
         if self._following is not None:
-            self.tell_all(news.Lagging(tuple(self._following.lagging)))
+            self.send_to_all(news.Lagging(tuple(self._following.lagging)))
 
     def _left(self, process: int) -> None:
-        """Forget what a process waits for that cannot be reached any more; others may have the jobs that it was told of."""
+        """Forget the interests of a process that cannot be reached any more; others may have the jobs that were reported to it."""
         for wanting in self._wanted.values():
             wanting.pop(process, None)
         for one in self._parts.values():
@@ -206,35 +206,35 @@ class Serving:
         return b""
 
     def _want(self, process: int, partition: int, type: str) -> None:
-        if process in self._hearers:  # else nobody would hear that it has left
+        if process in self._recipients:  # else its end would not be noticed
             self._wanted.setdefault((partition, type), {}).setdefault(process)
         if len(self._wanted) > news.TYPES_MAX:
             oldest = next(iter(self._wanted))
             for one in self._wanted.pop(oldest):  # they ask again, and find out
-                if (hearer := self._hearers.get(one)) is not None:
-                    hearer.tell(news.JobsWait(*oldest))
+                if (recipient := self._recipients.get(one)) is not None:
+                    recipient.send(news.JobsWait(*oldest))
 
     def offer(self, partition: Partition, keys: Mapping[str, Sequence[int]]) -> None:
-        """Tell other processes of jobs that have become activatable."""
+        """Report jobs that have become activatable to other processes."""
         for type, some in keys.items():
             self._offer(partition, type, len(some))
 
     def offer_types(self, partition: Partition, types: Collection[str] | None) -> None:
-        """Tell other processes of jobs that wait, of these types or (None) of all."""
+        """Report jobs that wait, of these types or (None) of all, to other processes."""
         for type in [type for number, type in self._wanted if number == partition.id] if types is None else types:
             self._offer(partition, type, len(self._wanted.get((partition.id, type), ())))
 
     def _offer(self, partition: Partition, type: str, jobs: int) -> None:
-        """Tell as many processes as there are *jobs* that are left for them."""
+        """Report jobs to as many processes as there are *jobs* left for them."""
         place = partition.id, type
         wanting = self._wanted.get(place)
         if wanting is None or not partition.has_activatable(type, leases=True):
             return
         for process in [*wanting][:jobs]:
             del wanting[process]
-            hearer = self._hearers.get(process)
-            if hearer is not None:
-                hearer.tell(news.JobsWait(partition.id, type))
+            recipient = self._recipients.get(process)
+            if recipient is not None:
+                recipient.send(news.JobsWait(partition.id, type))
         if not wanting:
             del self._wanted[place]
 
@@ -255,27 +255,27 @@ class Serving:
             raise refusal_of(error) from None
 
 
-class _Heard(Listener):
-    """Passes on what happens in one partition."""
+class _PartitionNews(Listener):
+    """Sends the news of one partition to the other processes."""
 
     def __init__(self, serving: Serving, partition: Partition) -> None:
         self._serving, self._partition = serving, partition
 
     def partition_opened(self) -> None:
-        self._serving.tell_all(news.Opened(self._partition.id))
+        self._serving.send_to_all(news.Opened(self._partition.id))
 
     def partition_away(self, why: str) -> None:
-        self._serving.tell_all(news.Away(self._partition.id, why))
+        self._serving.send_to_all(news.Away(self._partition.id, why))
 
     def result_ready(self, ticket: int, variables: str) -> None:
-        self._serving.tell_caller(ticket, news.ResultReady(ticket, variables))
+        self._serving.send_to_caller(ticket, news.ResultReady(ticket, variables))
 
     def result_lost(self, ticket: int, error: OsmiaError) -> None:
-        self._serving.tell_caller(ticket, news.ResultLost(ticket, type(error).__name__, str(error)))
+        self._serving.send_to_caller(ticket, news.ResultLost(ticket, type(error).__name__, str(error)))
 
 
-class _HeardJobs(Listener):
-    """Passes on that jobs of one partition wait."""
+class _JobNews(Listener):
+    """Reports the jobs of one partition that wait to the other processes."""
 
     def __init__(self, serving: Serving, partition: Partition) -> None:
         self._serving, self._partition = serving, partition
