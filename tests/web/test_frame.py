@@ -30,21 +30,21 @@ def test_the_navigation_names_all_lists(page):
 
 def test_a_person_becomes_another_one(page):
     page.goto("/nothing")
-    page.get_by_role("button", name="You are demo").click()
+    page.get_by_role("button", name="Signed in as demo").click()
     dialog = page.get_by_role("dialog", name="Switch user")
     dialog.get_by_role("textbox", name="User name").fill("ada")
     dialog.get_by_role("textbox", name="Groups").fill("cooks, waiters")
     dialog.get_by_role("button", name="Switch").click()
-    expect(page.get_by_role("button", name="You are ada")).to_be_visible()
+    expect(page.get_by_role("button", name="Signed in as ada")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("You are ada now.")
     page.reload()
-    expect(page.get_by_role("button", name="You are ada")).to_be_visible()
+    expect(page.get_by_role("button", name="Signed in as ada")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("")
 
 
 def test_escape_leaves_the_person_as_they_were_and_gives_the_focus_back(page):
     page.goto("/nothing")
-    opener = page.get_by_role("button", name="You are demo")
+    opener = page.get_by_role("button", name="Signed in as demo")
     opener.click()
     page.get_by_role("textbox", name="User name").fill("ada")
     page.keyboard.press("Escape")
@@ -57,7 +57,7 @@ def test_escape_leaves_the_person_as_they_were_and_gives_the_focus_back(page):
 @pytest.mark.parametrize("name", ["<b>ada</b>", 'O\'Brien & "Sons"', "أحمد", "🐝" * 20])
 def test_a_name_is_shown_as_it_was_typed(page, name):
     page.goto("/nothing")
-    page.get_by_role("button", name="You are").click()
+    page.get_by_role("button", name="Signed in as").click()
     page.get_by_role("textbox", name="User name").fill(name)
     page.get_by_role("button", name="Switch").click()
     expect(page.get_by_role("status")).to_have_text(f"You are {name} now.")
@@ -65,7 +65,7 @@ def test_a_name_is_shown_as_it_was_typed(page, name):
 
 def test_a_name_that_turns_the_direction_of_writing_is_refused(page):
     page.goto("/nothing")
-    page.get_by_role("button", name="You are").click()
+    page.get_by_role("button", name="Signed in as").click()
     page.get_by_role("textbox", name="User name").fill("ada\u202eevil")
     page.get_by_role("button", name="Switch").click()
     expect(page.get_by_role("alert")).to_have_text("Expected names of printable characters, but found others.")
@@ -81,7 +81,7 @@ def test_a_blank_name_is_refused(site):
 def test_a_cookie_that_cannot_be_read_stands_for_nobody_in_particular(site, cookie):
     answer = httpx.get(f"{site}/nothing", cookies={"osmia_person": cookie, "osmia_said": cookie, "osmia_theme": cookie})
     assert answer.status_code == 404
-    assert "You are demo" in answer.text
+    assert "Signed in as demo" in answer.text
 
 
 def test_the_look_goes_round(page):

@@ -131,6 +131,19 @@ def test_a_value_that_is_no_json_is_not_sent(page, work, unique):
     expect(page.get_by_role("status")).to_have_text("Task completed.")
 
 
+def test_the_keyboard_leaves_a_value_that_is_no_json_with_a_message_under_it(page, work, unique):
+    waiting(work, unique, "start > ask:user(assignee=demo) > end", dinner="pizza")
+    task = open_task(page, unique)
+    field = task.get_by_role("textbox", name="Value of dinner")
+    field.fill("chicken")
+    field.press("Tab")
+    expect(task.get_by_text(re.compile("^Not valid JSON: .+\\. "))).to_be_visible()
+    field.press("Tab")
+    expect(task.get_by_role("button", name="Use as text")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(field).to_have_value('"chicken"')
+
+
 def test_without_scripts_a_value_that_is_no_json_comes_back_with_a_reason(site, work, unique):
     waiting(work, unique, "start > ask:user(assignee=demo) > end", dinner="pizza")
     key = the_key(site, unique)

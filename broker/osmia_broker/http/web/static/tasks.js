@@ -92,9 +92,13 @@ function check(field) {
   return !problem;
 }
 
-// Not while a button is being pressed: the message would move it away from under the pointer.
+// Not while the pointer presses a button: the message would move it away from under the pointer. The keyboard may go where it likes.
+let isPressing = false;
+document.addEventListener('pointerdown', () => { isPressing = true; }, true);
+for (const name of ['pointerup', 'pointercancel', 'keydown']) document.addEventListener(name, () => { isPressing = false; }, true);
 document.addEventListener('focusout', (event) => {
-  if (event.target.matches?.('[data-value-json]') && !event.relatedTarget?.closest('button, a')) check(event.target);
+  if (!event.target.matches?.('[data-value-json]')) return;
+  if (!isPressing || !event.relatedTarget?.closest('button, a')) check(event.target);
 });
 
 document.addEventListener('input', (event) => {
