@@ -234,7 +234,10 @@ def test_the_broker_refuses_what_a_browser_would_not_send(site, work, unique, fi
 
 def test_an_unknown_process_is_not_found(page):
     assert page.goto("/start/no%2Fsuch process").status == 404
-    expect(page.get_by_role("alert")).to_contain_text("no/such process")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    expect(page.get_by_role("main")).to_contain_text("no/such process")
+    page.get_by_role("main").get_by_role("link", name="Start instance").click()
+    expect(page).to_have_url(re.compile("/start$"))
 
 
 def test_an_instance_starts_before_an_element_in_an_old_version(page, work, unique):

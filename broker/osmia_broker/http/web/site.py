@@ -206,6 +206,8 @@ async def _failed(visit: Visit, status: int, heading: str, text: str) -> Respons
 def list_of(path: str) -> tuple[str, str]:
     """Return the address and the name of the list that an unknown address was probably meant to be in."""
     part = path.strip("/").partition("/")[0]
+    if part == "start":
+        return "/start", "Start instance"
     known = ("processes", "instances", "incidents", "decisions", "deploy")
     return (f"/{part}", part.capitalize()) if part in known else ("/tasks", "Tasks")
 

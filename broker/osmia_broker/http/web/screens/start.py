@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import LATEST, Marks
-from osmia_broker.errors import OsmiaError, Rejection
+from osmia_broker.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.http.web.choices import told_apart
 from osmia_broker.http.web.json_texts import Fault, object_fault
 from osmia_broker.http.web.numbers import number_in
@@ -47,7 +47,14 @@ async def choose_process(visit: Visit) -> Response:
 
 @screen(START + "/{process_id:path}")
 async def show_start_form(visit: Visit, process_id: str) -> Response:
-    """Ask for the variables of a new instance."""
+    """Ask for the variables of a new instance.
+
+    Raises:
+        NotFound: no process with this id is deployed.
+
+    """
+    if not (await visit.reader.process_definitions(bpmn_process_id=process_id, limit=1)).items:
+        raise NotFound(f"Expected a deployed process '{process_id}', but found none.")
     return await _asked(visit, process_id, typed=Typed(visit.asked("version")))
 
 
@@ -107,9 +114,6 @@ async def _asked(
     versions: list[ProcessDefinition] = []
     if process_id:
         versions = (await visit.reader.process_definitions(bpmn_process_id=process_id, limit=VERSIONS_MAX)).items
-    if process_id and not versions:
-        alert = alert or f"Expected a deployed process '{process_id}', but found none."
-        status = 404 if status == 200 else status
     return await visit.page(
         "start.html",
         status=status,
