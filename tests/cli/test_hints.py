@@ -106,7 +106,7 @@ def test_a_task_that_has_ended_is_called_so(osmia, unique, verb):
     osmia.create(unique)
     key = osmia.done("tasks", "-p", unique, "-o", "key").strip()
     osmia.done("task", "complete", key)
-    assert f"Task {key} is completed already." in osmia.refused(4, "task", verb[0], key, *verb[1:])
+    assert f"Task {key} is completed already." in osmia.refused(5, "task", verb[0], key, *verb[1:])
 
 
 def test_a_date_that_is_none_is_answered_with_one(osmia, unique):

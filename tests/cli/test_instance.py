@@ -147,7 +147,7 @@ def test_a_task_is_shown_and_a_job_of_a_worker_is_none(osmia, unique):
     assert f"osmia job complete {job}" in told
     assert osmia.client.search_jobs(key=job).items[0].state == "ACTIVATABLE"
     assert "try: osmia tasks" in osmia.refused(4, "task", "complete", STRANGER)
-    assert osmia.refused(4, "task", "complete", task) == (
+    assert osmia.refused(5, "task", "complete", task) == (
         f"Error: Task {task} is completed already.\n  try: osmia tasks\n"
     )
 

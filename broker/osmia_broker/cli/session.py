@@ -253,6 +253,11 @@ class Session:
         """Print one record: *text* for a person, else its fields. *key* is the name of its key field."""
         write_one(row, key, text, self.output)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether somebody is at the terminal who has not said `--yes`."""
+        return not self.says_yes and sys.stdin.isatty()
+
     def confirm(self, question: str) -> None:
         """Ask for consent to a step that cannot be undone.
 

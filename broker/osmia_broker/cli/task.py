@@ -1,6 +1,5 @@
 """`osmia task`: work on one user task: show, claim, complete, comment and more."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +11,7 @@ import typer
 from osmia_broker.cli import task_lists, task_proposals
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
+from osmia_broker.cli.form_answers import answers, form_fields
 from osmia_broker.cli.options import Action, Element, Groups, Key, Process, User, Var, Vars, acting, names
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.rows import task_row
@@ -19,7 +19,6 @@ from osmia_broker.cli.session import Session, as_duration, milliseconds, spelt, 
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
-    from osmia.calls.user_tasks import UserTaskForm
 
 app = typer.Typer(
     add_completion=False,
@@ -217,7 +216,7 @@ def complete(
         ),
     ] = None,
 ) -> None:
-    """Complete a user task; the variables go to the process.
+    """Complete a user task; the variables go to the process. At a terminal, each field of its form is asked for if none are given.
 
     Example: osmia task complete 2251799813685256 --var dinner=pizza
     """
@@ -227,6 +226,10 @@ def complete(
     with session.client(found_by=LIST) as client:
         try:
             task = _open_task(client, key, user, groups)
+            if var is None and vars is None and session.may_ask:
+                who = acting(user, groups)
+                form = client.user_tasks.form(task.key, **who)
+                variables = answers(form, client.user_tasks.variables(task.key, **who)) if form else {}
             hold_ms = milliseconds(hold) if hold else 0
             client.user_tasks.complete(task.key, variables, **acting(user, groups), action=action, hold_ms=hold_ms)
         except Unimplemented:  # a broker that is not Osmia has no lists, and user tasks are jobs there
@@ -292,23 +295,6 @@ def history(session: Session, key: Key, user: User = "", groups: Groups = "") ->
     session.list(rows, HISTORY_COLUMNS, empty="Nothing has happened to this task.")
 
 
-def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
-    """Return key, label and type of each input field of a form; empty if there is none, or none that can be read."""
-    try:
-        schema = json.loads(form.schema) if form is not None else {}
-    except ValueError:
-        return []
-    found, waiting = [], [schema]
-    while waiting:
-        node = waiting.pop(0)
-        parts = node.get("components") if isinstance(node, dict) else None
-        for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, dict) and isinstance(part.get("key"), str):
-                found.append({"key": part["key"], "label": part.get("label") or None, "type": part.get("type") or None})
-            waiting.append(part)
-    return found
-
-
 def _field(field: dict[str, Any]) -> str:
     return f"{field['key']} ({field['type'] or 'field'})  {field['label'] or ''}".rstrip()
 
@@ -331,15 +317,15 @@ def _by_somebody(user: str, mend: str) -> Iterator[None]:
 
 
 def _open_task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
-    """Return a user task that has not ended. The statuses are those of the reference: what has ended is not found.
+    """Return a user task that has not ended.
 
     Raises:
-        Failure: NOT_FOUND; the text says whether it has ended or never was.
+        Failure: it was never there, or it has ended, which is the wrong state for what is asked.
     """
     task = _task(client, key, user, groups)
     if task.completion_date:
         what = f"Task {key} is {task.state.lower()} already."
-        raise Failure(Exit.NOT_FOUND, what, mend=LIST, code="NOT_FOUND")
+        raise Failure(Exit.CONFLICT, what, mend=LIST, code="FAILED_PRECONDITION")
     return task
 
 

@@ -42,10 +42,11 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, value[1:]
     if name.endswith(":"):
         return name[:-1], _json(value, f"the value of --var {name[:-1]}")
-    return name, _json_or_text(value)
+    return name, either(value)
 
 
-def _json_or_text(value: str) -> Any:
+def either(value: str) -> Any:
+    """Return *value* as JSON if it is that, else as text."""
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError:

@@ -1,0 +1,124 @@
+"""Read the form of a user task, and ask at the terminal for each of its fields."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+
+from osmia_broker.cli.variables import Variables, either
+
+if TYPE_CHECKING:
+    from osmia.calls.user_tasks import UserTaskForm
+
+TEXTS = ("textfield", "textarea", "datetime")
+CHOICES = ("select", "radio")
+LISTS = ("checklist", "taglist")
+ASKED = (*TEXTS, *CHOICES, *LISTS, "number", "checkbox")  #: others, such as files and lists of rows, need the page
+YES, NO = ("yes", "y", "true"), ("no", "n", "false")
+
+
+def form_fields(form: "UserTaskForm | None") -> list[dict[str, Any]]:
+    """Return key, label and type of each input field of a form; empty if there is none, or none that can be read."""
+    return [
+        {"key": part["key"], "label": part.get("label") or None, "type": part.get("type") or None}
+        for part in _parts(form)
+        if isinstance(part.get("key"), str)
+    ]
+
+
+def answers(form: "UserTaskForm | None", now: dict[str, Any]) -> Variables:
+    """Ask for each field of a form, and return the variables. *now* are those of the task; an empty answer leaves one as it is."""
+    given: Variables = {}
+    for part in _parts(form, own_values=True):
+        key, kind = part.get("key"), part.get("type")
+        if not isinstance(key, str) or kind not in ASKED or part.get("disabled") or part.get("readonly"):
+            continue
+        value = _asked(part, now.get(key))
+        if value != "":
+            given[key] = value
+    return given
+
+
+def _parts(form: "UserTaskForm | None", *, own_values: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the components of a form, as they stand on it. With *own_values*, without those that are written into an object or a list."""
+    try:
+        waiting = [json.loads(form.schema)] if form is not None else []
+    except ValueError:
+        return
+    is_form = True
+    while waiting:
+        part = waiting.pop(0)
+        if not isinstance(part, dict):
+            continue
+        if not is_form:
+            yield part
+        parts = part.get("components")
+        if isinstance(parts, list) and not (own_values and part.get("path")):
+            waiting[:0] = parts
+        is_form = False
+
+
+def _asked(part: dict[str, Any], value: Any) -> Any:
+    kind, rules = part["type"], part.get("validate")
+    is_required = isinstance(rules, dict) and rules.get("required") is True and not part.get("conditional")
+    known = _known(part)
+    label = str(part.get("label") or part["key"])
+    hint = "yes or no" if kind == "checkbox" else ", ".join(known) if kind in (*CHOICES, *LISTS) else ""
+    shown = value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+
+    def read(text: str) -> Any:
+        text = text.strip()
+        if text == shown and text:
+            return value if isinstance(value, str) else msgspec.Raw(text.encode())
+        if not text:
+            if is_required and kind != "checkbox":
+                raise typer.BadParameter("an answer is needed here")
+            return ""
+        return _value(kind, text, known)
+
+    return typer.prompt(
+        f"{label} ({hint})" if hint else label,
+        default=shown,
+        show_default=bool(shown),
+        value_proc=read,
+        err=True,
+    )
+
+
+def _known(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a choice, each by the text that it is asked for with; empty if they come from elsewhere."""
+    values = part.get("values")
+    listed = [one for one in values if isinstance(one, dict) and "value" in one] if isinstance(values, list) else []
+    return {one["value"] if isinstance(one["value"], str) else json.dumps(one["value"]): one["value"] for one in listed}
+
+
+def _value(kind: str, text: str, known: dict[str, Any]) -> Any:
+    """Return the variable that *text* stands for.
+
+    Raises:
+        BadParameter: the field does not take it; it is asked for again.
+    """
+    if kind in TEXTS:
+        return text
+    if kind == "checkbox":
+        if text.lower() not in (*YES, *NO):
+            raise typer.BadParameter(f"expected yes or no, but found '{text}'")
+        return text.lower() in YES
+    if kind == "number":
+        read = either(text)
+        if not isinstance(read, msgspec.Raw) or type(msgspec.json.decode(read)) not in (int, float):
+            raise typer.BadParameter(f"expected a number, but found '{text}'")
+        return read
+    if kind in LISTS:
+        return [_choice(one.strip(), known) for one in text.split(",") if one.strip()]
+    return _choice(text, known)
+
+
+def _choice(text: str, known: dict[str, Any]) -> Any:
+    if not known:
+        return text
+    if text not in known:
+        raise typer.BadParameter(f"expected one of {', '.join(known)}, but found '{text}'")
+    return known[text]

@@ -1,0 +1,100 @@
+"""`osmia task complete` at a terminal: the form of the task is asked for, field by field."""
+
+import io
+import json
+
+import pytest
+
+FIELDS = [
+    {"type": "text", "text": "# Dinner"},
+    {"type": "textfield", "key": "dinner", "label": "Dinner", "validate": {"required": True}},
+    {"type": "number", "key": "guests", "label": "Guests"},
+    {"type": "checkbox", "key": "vegan", "label": "Vegan?"},
+    {
+        "type": "group",
+        "components": [
+            {
+                "type": "select",
+                "key": "where",
+                "label": "Where",
+                "values": [{"label": "In", "value": "in"}, {"value": 2}],
+            },
+        ],
+    },
+    {"type": "group", "path": "deep", "components": [{"type": "textfield", "key": "inner", "label": "Inner"}]},
+    {"type": "taglist", "key": "with", "label": "With", "values": [{"value": "salt"}, {"value": "oil"}]},
+    {"type": "textfield", "key": "known", "label": "Known", "readonly": True},
+    {"type": "button", "key": "send", "label": "Send"},
+]
+
+
+class Terminal(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def task(osmia, unique):
+    form = {"id": unique, "type": "default", "schemaVersion": 16, "components": FIELDS}
+    osmia.client.deploy((f"{unique}.form", json.dumps(form).encode()))
+    osmia.deploy(f"start > ask:user(native=yes, form_id={unique}) > after:job(type={unique}) > end", unique)
+    osmia.create(unique, {"guests": 2, "known": "x"})
+    return osmia.done("tasks", "-p", unique, "-o", "key").strip()
+
+
+def typing(monkeypatch, *lines):
+    monkeypatch.setattr("sys.stdin", Terminal("".join(f"{line}\n" for line in lines)))
+
+
+def left(osmia, unique):
+    return osmia.client.activate_jobs(unique)[0].variables
+
+
+def test_the_fields_are_listed_as_they_stand_on_the_form(osmia, task):
+    listed = [one["key"] for one in osmia.json("task", "show", task)["formFields"]]
+    assert listed == ["dinner", "guests", "vegan", "where", "inner", "with", "known", "send"]
+
+
+def test_each_field_is_asked_for(osmia, unique, task, monkeypatch):
+    typing(monkeypatch, "12", "7", "yes", "2", "oil, salt")
+    assert osmia.done("task", "complete", task).strip() == f"Completed {task}"
+    assert osmia.err == "Dinner:Guests [2]:Vegan? (yes or no):Where (in, 2):With (salt, oil):"  # a blank goes to stdout
+    assert left(osmia, unique) == {
+        "dinner": "12", "guests": 7, "vegan": True, "where": 2, "with": ["oil", "salt"], "known": "x",
+    }  # fmt: skip
+
+
+def test_an_answer_that_the_field_does_not_take_is_asked_for_again(osmia, unique, task, monkeypatch):
+    typing(monkeypatch, "", "soup", "many", "", "maybe", "n", "out", "in", "pepper", "")
+    assert osmia.done("task", "complete", task).strip() == f"Completed {task}"
+    for told in (
+        "an answer is needed here",
+        "expected a number, but found 'many'",
+        "expected yes or no, but found 'maybe'",
+        "expected one of in, 2, but found 'out'",
+        "expected one of salt, oil, but found 'pepper'",
+    ):
+        assert told in osmia.err
+    assert left(osmia, unique) == {"dinner": "soup", "guests": 2, "vegan": False, "where": "in", "known": "x"}
+
+
+@pytest.mark.parametrize("words", [["--var", "dinner=soup"], ["--vars", '{"dinner": "soup"}'], ["--yes"]])
+def test_nothing_is_asked_when_the_answers_are_given_or_not_wanted(osmia, unique, task, monkeypatch, words):
+    typing(monkeypatch)
+    osmia.done("task", "complete", task, *words)
+    assert osmia.err == ""
+
+
+def test_nothing_is_asked_where_nobody_is_at_the_terminal(osmia, unique, task, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("soup\n"))
+    osmia.done("task", "complete", task)
+    assert osmia.err == ""
+    assert "dinner" not in left(osmia, unique)
+
+
+def test_who_leaves_in_the_middle_completes_nothing(osmia, unique, task, monkeypatch):
+    typing(monkeypatch, "soup")
+    assert osmia("task", "complete", task) != 0
+    assert osmia.json("task", "show", task)["state"] == "CREATED"
