@@ -4,21 +4,19 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
-from msgspec import field
 
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError
+from osmia_broker.http.document_references import BINARY, Reference, disposition, media_type_of, reference_to
 from osmia_broker.http.operation import BASE, MULTIPART, Call, Reply, Upload, operation
 from osmia_broker.http.problem import HttpRefusal, bad_request, invalid, status_and_title
-from osmia_broker.http.types import Body, Item, Key, Text, convert, key_text
+from osmia_broker.http.types import Body, Item, Key, Text, convert
 from osmia_broker.store.documents import STORE_ID, Document
 from osmia_broker.store.read.search.values import LATEST_MS, moment
 
 TAG = "Document"
 DOCUMENT = "/documents/{documentId}"
-BINARY = "application/octet-stream"
 LINK_MS = 60 * 60 * 1000  # how long a link is good, unless the request says so
 LINK_MS_MAX = 7 * 24 * 60 * 60 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,28 +31,6 @@ class Metadata(Body):
     process_definition_id: Text | None = None
     process_instance_key: Key | None = None
     custom_properties: dict[str, Any] | None = None
-
-
-class MetadataItem(Item):
-    """The metadata of a document."""
-
-    content_type: str
-    file_name: str
-    expires_at: str | None
-    size: int
-    process_definition_id: str | None
-    process_instance_key: str | None
-    custom_properties: dict[str, Any]
-
-
-class Reference(Item):
-    """A document, as processes refer to it."""
-
-    camunda_document_type: str = field(name="camunda.document.type", default="camunda")
-    store_id: str = STORE_ID
-    document_id: str = ""
-    content_hash: str | None = None
-    metadata: MetadataItem | None = None
 
 
 class Failed(Item):
@@ -141,9 +117,8 @@ async def get_document(call: Call, document_id: str) -> Reply:
         raise InvalidArgument(
             f"Expected document '{document_id}' to have the content hash of the request, but found another"
         )
-    name = quote(document.file_name)
-    headers = (("content-disposition", f"attachment; filename*=UTF-8''{name}"), ("x-content-type-options", "nosniff"))
-    return Reply(body=content, media_type=_media_type(document), headers=headers)
+    headers = (("content-disposition", disposition(document)), ("x-content-type-options", "nosniff"))
+    return Reply(body=content, media_type=media_type_of(document), headers=headers)
 
 
 @operation("DELETE", DOCUMENT, tag=TAG, status=204)
@@ -181,17 +156,7 @@ async def _create(call: Call, file: Upload, given: Metadata, id: str) -> Referen
         process_instance_key=given.process_instance_key or 0,
         custom_properties=given.custom_properties or {},
     )
-    document = await call.services.documents.create(document, file.content)
-    metadata = MetadataItem(
-        content_type=document.content_type,
-        file_name=document.file_name,
-        expires_at=moment(document.expires_ms),
-        size=document.size,
-        process_definition_id=document.process_definition_id or None,
-        process_instance_key=key_text(document.process_instance_key),
-        custom_properties=document.custom_properties,
-    )
-    return Reference(document_id=document.id, content_hash=document.content_hash, metadata=metadata)
+    return reference_to(await call.services.documents.create(document, file.content))
 
 
 def _decoded(decode: Any, text: bytes) -> Any:
@@ -218,12 +183,6 @@ def _expiry(at: datetime | None) -> int:
     if expires_ms > LATEST_MS:
         raise invalid("The value for expiresAt must be before the year 10000 in UTC.")
     return max(expires_ms, 1)
-
-
-def _media_type(document: Document) -> str:
-    """Return the type of the content if it can stand in a header."""
-    text = document.content_type
-    return text if text.isascii() and text.isprintable() and "/" in text else BINARY
 
 
 def _check_store(query: Mapping[str, list[str]]) -> None:
