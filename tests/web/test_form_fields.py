@@ -158,23 +158,6 @@ def test_the_button_of_a_form_begins_again(open_form: Any):
     expect(fields.get_by_role("textbox", name="Name")).to_have_value("Ada")
 
 
-def test_a_file_is_refused_by_name_and_not_lost_in_silence(open_form: Any, work: Any, unique: str):
-    page = open_form(FIELDS[0], {"type": "filepicker", "label": "Files", "key": "files"})
-    fields = region(page, "Form")
-    fill(fields, "Name", "Zoë")
-    picker = fields.locator("input[type=file]")
-    picker.set_input_files({"name": "menu.txt", "mimeType": "text/plain", "buffer": b"soup"})
-    complete(page)
-    expect(page.get_by_role("alert")).to_have_text(
-        "The file menu.txt cannot be sent with a form. Store it by POST /v2/documents, and choose no file here."
-    )
-    expect(fields.get_by_role("textbox", name="Name")).to_have_value("Zoë")
-    picker.set_input_files([])
-    complete(page)
-    expect(page.get_by_role("status")).to_have_text("Task completed.")
-    assert arrived(work, unique)["name"] == "Zoë"
-
-
 RULES: list[tuple[dict[str, Any], str, str, str]] = [  # the field, what is typed, what it says, what is right
     ({"type": "textfield", "validate": {"required": True}}, "", "Field is required.", "a"),
     ({"type": "textfield", "validate": {"minLength": 3}}, "ab", "Field must have minimum length of 3.", "abc"),

@@ -57,7 +57,7 @@ def test_a_stranger_sees_only_the_sign_in(closed_site, path):
     assert answer.headers["location"].startswith("/login")
 
 
-@pytest.mark.parametrize("path", ["/switch-user", "/deploy", "/start", "/theme"])
+@pytest.mark.parametrize("path", ["/switch-user", "/deploy", "/start", "/theme", "/tasks/1/documents"])
 def test_a_stranger_changes_nothing(closed_site, path):
     answer = httpx.post(closed_site + path, data={"user": "eve", "back": "/tasks"}, headers={"osmia-user": "anna"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import NotFound
+from osmia_broker.http.document_references import TYPE
 from osmia_broker.http.web.task_list import seen
 from osmia_broker.http.web.visit import Visit
 from osmia_broker.state.task_rows import ProposalState, TaskProposal
@@ -56,6 +57,24 @@ class Draft(msgspec.Struct, frozen=True):
         return not (self.values or self.added or self.form)
 
 
+class FileMetadata(msgspec.Struct, rename="camel"):
+    """What a reference says about its document."""
+
+    file_name: str | None = None
+
+
+class File(msgspec.Struct, rename="camel", tag_field=TYPE, tag="camunda"):
+    """A reference to a document, as it stands in a variable."""
+
+    document_id: str
+    metadata: FileMetadata | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls the document."""
+        return (self.metadata.file_name if self.metadata else None) or self.document_id
+
+
 @dataclass(slots=True)
 class Row:
     """A variable in the editor."""
@@ -66,6 +85,7 @@ class Row:
     is_cut: bool = False  # only the beginning of the value is shown
     problem: str = ""
     is_changed: bool = False  # the text is not the value any more
+    files: list["File"] = field(default_factory=list)  # that the value refers to
 
     @property
     def is_long(self) -> bool:
@@ -264,10 +284,32 @@ async def _add_variables(visit: Visit, view: TaskView, draft: Draft) -> None:
             value, is_cut = await whole_value(visit, key, name), False
         text = draft.values.get(name, value)
         is_typed = name in draft.values
-        view.rows.append(Row(name, text, digest(value), is_cut=is_cut and not is_typed, is_changed=is_typed))
+        row = Row(name, text, digest(value), is_cut=is_cut and not is_typed, is_changed=is_typed)
+        row.files = files_in(value)
+        view.rows.append(row)
     view.added = [(name, text, "") for name, text in draft.added]
     shown = {row.name for row in view.rows}
     view.added += [(name, text, "") for name, text in draft.values.items() if name not in shown]
+
+
+# --- documents
+
+
+def files_in(value: str) -> list[File]:
+    """Return the documents that a value refers to: it is a reference, or a list of them."""
+    if TYPE not in value:
+        return []
+    try:
+        found = msgspec.json.decode(value, type=list[File] | File)
+    except msgspec.MsgspecError:  # of another form, or only the beginning of a long value
+        return []
+    return found if isinstance(found, list) else [found]
+
+
+async def refers_to(visit: Visit, key: int, id: str) -> bool:
+    """Whether a variable that a task sees refers to the document *id*."""
+    variables = await effective(visit, key, {}, limit=FORM_VARIABLES_MAX, whole=True)
+    return any(one.document_id == id for variable in variables.items for one in files_in(variable["value"]))
 
 
 # --- the form

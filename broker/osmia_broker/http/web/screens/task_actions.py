@@ -131,8 +131,7 @@ async def complete(visit: Visit, key: int) -> Response:
         )
     item = await visit.tasks.item(key)
     if is_open(item) and item["assignee"] != visit.person.user:
-        who = f"is assigned to {item['assignee']} now" if item["assignee"] else "is assigned to nobody now"
-        return await _not_completed(visit, key, typed, f"Nothing was sent: this task {who}.")
+        return await _not_completed(visit, key, typed, f"Nothing was sent: {whose(item)}.")
     listed = await read_list(visit)
     hold = bool(await visit.field("hold"))
     try:
@@ -227,6 +226,11 @@ async def why_not(visit: Visit, key: int, error: OsmiaError) -> str:
     if isinstance(error, InvalidState) and item["assignee"] and item["assignee"] != visit.person.user:
         return f"Already claimed by {item['assignee']}."
     return f"{str(error).rstrip('.')}. (Request {visit.id})"
+
+
+def whose(item: Item) -> str:
+    """Say that a task is not the person's any more."""
+    return f"this task is assigned to {item['assignee'] or 'nobody'} now"
 
 
 def ended(item: Item) -> str:

@@ -225,6 +225,8 @@ async function save(form) {
     return; // the next change tries again
   }
   form.querySelectorAll('[data-draft-note], [data-discards]').forEach((one) => { one.hidden = false; });
+  const hasFiles = [...form.querySelectorAll('osmia-form')].some((one) => one.hasUnsentFiles);
+  form.querySelectorAll('[data-draft-files]').forEach((one) => { one.hidden = !hasFiles; });
 }
 
 // What was typed a moment ago is kept before the page goes on.
