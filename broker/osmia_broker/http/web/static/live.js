@@ -43,7 +43,7 @@ function heard(event) {
 }
 
 function lost() {
-  if (!broken) say('status', AWAY);
+  if (!broken) say('wait', AWAY);
   broken = true;
   if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
   source = null;

@@ -19,7 +19,9 @@ document.addEventListener('htmx:after:swap', () => {
 
 document.addEventListener('htmx:error', (event) => {
   if (event.detail?.ctx?.response) return; // the answer itself says what is wrong
-  say('alert', 'The broker did not answer. What you typed is still here; try again in a moment.');
+  const sent = event.target.matches?.('form') ? event.target : event.target.form; // none of a link
+  const isTyped = document.querySelector('#main [data-dirty]') || [...(sent?.elements ?? [])].some((one) => one.matches('textarea, input:not([type=hidden], [type=checkbox])') && one.value);
+  say('alert', `The broker did not answer. ${isTyped ? 'What you typed is still here; try' : 'Try'} again in a moment.`);
 });
 
 export { say };

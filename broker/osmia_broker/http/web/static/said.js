@@ -1,14 +1,47 @@
 // Messages: of success in the region with the role `status`, of refusal in one with the role `alert`. Screen readers hear both.
+//
+// They lie at the lower left, where neither the header nor a mark of bpmn.io is, and take no room, so that nothing moves under the pointer. A message
+// of success goes by itself, unless somebody is at it or can take something back there; one of refusal stays until it is closed.
 
+const SHOWN_MS = 10_000;
+let shown = null; // the message that the clock runs for
+let clock = 0;
+
+// *kind* is `status`, `alert`, or `wait`: a status that is no success and stays.
 export function say(kind, text) {
   const said = document.getElementById('said');
   const status = document.getElementById('said-status');
   if (!said || !status) return;
   said.querySelector('[role=alert]')?.remove();
-  status.textContent = kind === 'status' ? text : '';
-  if (kind !== 'alert') return;
-  const alert = document.createElement('div');
-  alert.setAttribute('role', 'alert');
-  alert.textContent = text;
-  said.append(alert);
+  said.querySelector('form')?.remove();
+  said.classList.toggle('wait', kind === 'wait');
+  status.textContent = kind === 'alert' ? '' : text;
+  if (kind === 'alert') {
+    const alert = document.createElement('div');
+    alert.setAttribute('role', 'alert');
+    alert.textContent = text;
+    status.after(alert);
+  }
+  wind(said);
 }
+
+function wind(said) {
+  clearTimeout(clock);
+  shown = said;
+  const passes = said?.querySelector('[role=status]').textContent.trim() && !said.classList.contains('wait') && !said.querySelector('form');
+  if (passes) clock = setTimeout(() => (said.matches(':hover, :focus-within') ? wind(said) : say('status', '')), SHOWN_MS);
+}
+
+// Each page brings a place for messages of its own; a live update does not.
+function look() {
+  const said = document.getElementById('said');
+  if (said !== shown) wind(said);
+}
+document.addEventListener('htmx:after:swap', look);
+look();
+
+document.addEventListener('click', (event) => {
+  if (!event.target.closest?.('[data-hushes]')) return;
+  say('status', '');
+  document.getElementById('main')?.focus({ preventScroll: true });
+});
