@@ -1,4 +1,4 @@
-"""What a broker says about itself to its clients, the same behind every door."""
+"""The description of a broker for its clients, the same behind every door."""
 
 from dataclasses import dataclass
 

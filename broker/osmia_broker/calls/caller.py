@@ -135,7 +135,7 @@ class Caller:
 
     @property
     def undelivered(self) -> int:
-        """How many of the last messages of a stream had not left when the caller went."""
+        """The number of the last messages of a stream that had not left when the caller went."""
         return 0
 
     def on_gone(self, then: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""One thing, done with many user tasks: each for itself, and for each the answer says what became of it."""
+"""Do one operation on many user tasks, each for itself; the answer has the outcome for each."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TASKS_MAX = 500  # at once: each is a commit's worth of work, and the caller wai
 
 
 class Doing(StrEnum):
-    """What is done with each task."""
+    """The operations on many tasks."""
 
     CLAIM = "CLAIM"
     UNCLAIM = "UNCLAIM"  # only of the caller's own
@@ -27,7 +27,7 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task."""
+    """The outcome for one task."""
 
     key: int
     name: str  # of the task, or of its element; empty if the caller may not read it
@@ -68,7 +68,7 @@ async def do_with_many(
 
 
 class _Many:
-    """What is done with each task, in the name of *caller*."""
+    """One operation on many tasks, in the name of *caller*."""
 
     def __init__(
         self, tasks: UserTaskCalls, reader: Reader, doing: Doing, *, caller: Caller, assignee: str, variables: str

@@ -50,7 +50,7 @@ _DATES = {"dueDate": "due date", "followUpDate": "follow-up date"}
 
 
 class UserTaskCalls(PartitionCalls):
-    """What a person may do with user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
+    """The calls of people on user tasks. A call returns when the task listeners have agreed, or raises `TimedOut` after *wait_ms*."""
 
     def __init__(self, partition: Face, results: Results, policy: TaskPolicy = TaskPolicy.OPEN) -> None:
         super().__init__(partition)

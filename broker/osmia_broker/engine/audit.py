@@ -29,7 +29,7 @@ class ByPerson(Command, frozen=True, gc=False):
 
 
 class Subject(NamedTuple):
-    """What an operation is about. A key of 0: there is none."""
+    """The subject of an operation. A key of 0: there is none."""
 
     key: int
     process_instance_key: int = 0
@@ -43,7 +43,7 @@ Read = Callable[[Any, Any], Subject]  #: makes the subject of a command and its 
 
 
 class Logged(NamedTuple):
-    """How a command is logged. *find* looks for its subject before the command, *read* makes it of the answer."""
+    """The rule by which a command is logged. *find* looks for its subject before the command, *read* makes it of the answer."""
 
     entity: AuditEntity
     operation: AuditOperation

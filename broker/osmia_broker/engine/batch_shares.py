@@ -1,7 +1,7 @@
 """Batch operations over several partitions: each works off the items that it has, in a share of its own.
 
 The batch operation of the caller is in one partition, its home; an item that another partition has given out travels there in the commit that adds it.
-The partition keeps its items with a share, which is worked off like any batch operation, and tells its home what has become of each slice. So
+The partition keeps its items with a share, which is worked off like any batch operation, and reports the outcome of each slice to its home. So
 every item is tried in the partition of what it is for, exactly once, and the home has the counts and the end.
 """
 
@@ -107,6 +107,6 @@ def take_items(turn: Turn, command: ShareBatch) -> None:
 
 
 def tell_home(turn: Turn, share: BatchOperation, completed: int, failed: int) -> None:
-    """Tell the home of *share* what has been worked off; nothing to tell for a batch operation that is at home here."""
+    """Report to the home of *share* what has been worked off; nothing for a batch operation that is at home here."""
     if share.whole_key:
         send(turn, partition_of_key(share.whole_key), CountShare(share.whole_key, completed, failed))

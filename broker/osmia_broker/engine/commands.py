@@ -249,7 +249,7 @@ class ElementToActivate(msgspec.Struct, frozen=True, gc=False):
 
 
 class AdHocResult(msgspec.Struct, frozen=True, gc=False):
-    """What the worker of an ad-hoc subprocess decided."""
+    """The decision of the worker of an ad-hoc subprocess."""
 
     activate: tuple[ElementToActivate, ...] = ()
     is_completion_condition_fulfilled: bool = False

@@ -1,4 +1,4 @@
-"""What a task listener decides when it completes its job."""
+"""The decision of a task listener, given when it completes its job."""
 
 from typing import Any
 

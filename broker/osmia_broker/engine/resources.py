@@ -1,4 +1,4 @@
-"""Parse and compile files that are deployed; the ending of the name says the kind. Slow for a large model, so never called on the event loop.
+"""Parse and compile files that are deployed; the kind is the ending of the name. Slow for a large model, so never called on the event loop.
 
 The extension file of an Activiti process belongs to the BPMN file of the same name: `order-extensions.json` to `order.bpmn`.
 """

@@ -1,4 +1,4 @@
-"""Who may see a user task and act on it (`--task-policy`). With the policy `open`, everybody may.
+"""Decide who may see a user task and act on it (`--task-policy`). With the policy `open`, everybody may.
 
 Three kinds of people have rights, by the properties of the task: its assignee has all of them; its candidates (users and groups) have those
 of the table below; a task without any candidate is for everybody as long as it is open and nobody has it, or nobody could ever take it.
@@ -15,7 +15,7 @@ from osmia_broker.state.task_rows import UserTask
 
 
 class Right(StrEnum):
-    """What a person may do with a user task (contract-8.10.md, section 2)."""
+    """The things that a person may be allowed to do with a user task (contract-8.10.md, section 2)."""
 
     READ = "read"  # it, its form, variables, comments and history; comment it, and keep a draft
     CLAIM = "claim"  # or give it to somebody, or take it back

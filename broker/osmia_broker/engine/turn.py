@@ -38,7 +38,7 @@ Savepoint = tuple[int, int, int]
 
 
 class Budget:
-    """How much of a walk one turn may carry out: steps, and time. And how far a walk may go at all without a wait state.
+    """The bounds of a walk: the steps and the time of one turn, and the steps of the whole walk without a wait state.
 
     The first *seconds* are of the wall, which is cheap to ask for; then the thread may use as much processor time, so that a busy machine
     does not cut off a short walk. *expression_s* is the processor time that the expressions of one step may take.

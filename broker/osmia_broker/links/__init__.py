@@ -1,4 +1,4 @@
-"""What lies between the processes of a broker: one connection for each pair, on which both sides call each other with bytes."""
+"""The links between the processes of a broker: one connection for each pair, on which both sides call each other with bytes."""
 
 from osmia_broker.links.greeting import PeerIdentity
 from osmia_broker.links.limits import Limits, limits_for

@@ -1,4 +1,4 @@
-"""How two brokers meet: they tell who they are, prove that they know the secret of the cluster, and check that they belong together.
+"""The greeting of two brokers: they name themselves, prove that they know the secret of the cluster, and check that they belong together.
 
     dialler                         listener
     Hello(nonce)          ->
@@ -32,7 +32,7 @@ PEER_REFUSES = "the other side refuses"
 
 
 class LinkRefused(LinkFault):
-    """The two do not belong together. The text is the reason; the other side hears it if *is_told*."""
+    """The two do not belong together. The text is the reason; the other side gets it if *is_told*."""
 
     def __init__(self, reason: str, *, is_told: bool = True) -> None:
         super().__init__(reason)
@@ -66,7 +66,7 @@ class Handshake:
         self._transcript = b""  # both hellos as they travelled, the dialler's first
 
     def begin(self) -> bytes:
-        """Return what this side says before it has heard anything."""
+        """Return what this side sends before it has received anything."""
         return self._own if self.is_dialler else b""
 
     def take(self, body: bytes) -> bytes:

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
-    """Who is notified of the life of a link."""
+    """Notified of the life of a link."""
 
     def opened(self, link: "Link") -> None:
         """The greeting is over, and the other side is known."""
@@ -195,7 +195,7 @@ class Link(asyncio.Protocol):
         self.put_frame(framed)
 
     def _abandon(self, id: int) -> None:
-        """Tell the other side that nobody waits any more, unless the call is over."""
+        """Notify the other side that nobody waits any more, unless the call is over."""
         if self._asked.pop(id, None) is not None:
             self.put(Cancel(id))
             self._end_if_done()
@@ -416,7 +416,7 @@ class Link(asyncio.Protocol):
         raise LinkRefused(f"{PEER_REFUSES}: {refused.reason[:REASON_CHARACTERS_MAX]}", is_told=False)
 
     def cut(self, reason: str, *, is_told: bool = True) -> None:
-        """End the link now. The other side hears the reason if it still reads."""
+        """End the link now. The other side gets the reason if it still reads."""
         if self._is_ended:
             return
         self._finish(reason)

@@ -1,4 +1,4 @@
-"""What travels on a link: frames of a length and one message. A request and its answers are bytes in it, as gRPC delivered them.
+"""The messages on a link: frames of a length and one message. A request and its answers are bytes in it, as gRPC delivered them.
 
     link      = *frame
     frame     = length (4 bytes, big-endian) message
@@ -26,7 +26,7 @@ class LinkFault(Exception):
 
 
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=0):
-    """Who speaks. The first message of each side; `protocol` stays its first field in every version."""
+    """The identity of the speaker. The first message of each side; `protocol` stays its first field in every version."""
 
     protocol: int
     cluster: str

@@ -1,4 +1,4 @@
-"""Where a process listens for links: a unix socket, which its file mode guards, or a TCP port, which needs TLS or a secret."""
+"""The places where a process listens for links: a unix socket, which its file mode guards, or a TCP port, which needs TLS or a secret."""
 
 import asyncio
 import os

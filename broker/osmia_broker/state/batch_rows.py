@@ -7,7 +7,7 @@ from osmia_broker.state.kinds import changing, stored
 
 
 class BatchType(StrEnum):
-    """What a batch operation does to each of its items (contract-8.10.md, section 1)."""
+    """The kinds of batch operations, by what is done to each item (contract-8.10.md, section 1)."""
 
     CANCEL_PROCESS_INSTANCE = "CANCEL_PROCESS_INSTANCE"
     DELETE_DECISION_INSTANCE = "DELETE_DECISION_INSTANCE"

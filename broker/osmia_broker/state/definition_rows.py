@@ -7,7 +7,7 @@ from osmia_broker.state.kinds import changing, stored
 
 
 class SubscriptionKind(StrEnum):
-    """What a subscription waits for."""
+    """The kinds of events that a subscription can wait for."""
 
     MESSAGE = "MESSAGE"
     SIGNAL = "SIGNAL"

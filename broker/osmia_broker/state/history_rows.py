@@ -25,7 +25,7 @@ class MessageCorrelation:
 
 
 class AuditEntity(StrEnum):
-    """What an entry of the audit log is about."""
+    """The kinds of subjects of entries in the audit log."""
 
     PROCESS_INSTANCE = "PROCESS_INSTANCE"
     VARIABLE = "VARIABLE"
@@ -37,7 +37,7 @@ class AuditEntity(StrEnum):
 
 
 class AuditOperation(StrEnum):
-    """What a person did."""
+    """The operations that the audit log holds."""
 
     CREATE = "CREATE"
     UPDATE = "UPDATE"

@@ -1,4 +1,4 @@
-"""Which partition something belongs to: a key says it with its upper bits, a text with its hash.
+"""Find the partition that something belongs to: by the upper bits of a key, or by the hash of a text.
 
 Both hold for ever, so the number of partitions is fixed when the first of them is made.
 """

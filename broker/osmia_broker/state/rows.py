@@ -59,7 +59,7 @@ class JobState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job is for (gateway-rpc.md, section 3)."""
+    """The purposes of a job (gateway-rpc.md, section 3)."""
 
     BPMN_ELEMENT = "BPMN_ELEMENT"
     EXECUTION_LISTENER = "EXECUTION_LISTENER"
@@ -434,7 +434,7 @@ class RemoteSubscription:
 @stored("received", primary_key=("sender",))
 @dataclass(slots=True)
 class Received:
-    """How far a partition has carried out what another one has sent. There is one row for each sender."""
+    """The last message of another partition that has been carried out. There is one row for each sender."""
 
     sender: int
     through_key: int = changing()  # everything up to the message of this key is carried out

@@ -1,4 +1,4 @@
-"""What the start events of the latest processes wait for."""
+"""The subscriptions of the start events of the latest processes."""
 
 from dataclasses import replace
 

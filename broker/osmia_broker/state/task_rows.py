@@ -25,14 +25,14 @@ class UserTaskState(StrEnum):
 
 
 class CandidateKind(StrEnum):
-    """Who a candidate of a user task is."""
+    """The kinds of candidates of a user task."""
 
     USER = "USER"
     GROUP = "GROUP"
 
 
 class TaskOperation(StrEnum):
-    """What a person did to a user task."""
+    """The operations of people on user tasks."""
 
     CREATE = "CREATE"
     ASSIGN = "ASSIGN"
@@ -185,7 +185,7 @@ class TaskSnooze:
 
 
 class ProposalState(StrEnum):
-    """What became of a proposal."""
+    """The states of a proposal."""
 
     OPEN = "OPEN"
     ACCEPTED = "ACCEPTED"  # the task was completed with its values

@@ -1,4 +1,4 @@
-"""When a person's task is due: whatever a model may say, as the zoned date-time that its header carries."""
+"""Compute the due dates of user tasks: anything that a model may have there becomes the zoned date-time of a header."""
 
 from osmia_broker.engine.expressions import evaluate, wrong_type
 from osmia_broker.engine.incidents import IncidentRaised

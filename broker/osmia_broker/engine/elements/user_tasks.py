@@ -75,7 +75,7 @@ class UserTaskProcessor(Processor):
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the model says about a task: columns of its row, and the headers of its job as a JSON object."""
+    """The attributes of a task in its model: columns of its row, and the headers of its job as a JSON object."""
 
     columns: Mapping[str, Any]
     job_headers: str

@@ -20,7 +20,7 @@ from osmia_broker.state.rows import ErrorType
 
 
 class Due(NamedTuple):
-    """When a timer fires first, how often (-1 without end), and the interval between; *due_ms* is at least 1."""
+    """The first moment of a timer (at least 1), the number of times that it fires (-1 without end), and the interval between."""
 
     due_ms: int
     repetitions: int = 1

@@ -1,4 +1,4 @@
-"""Fire an event of an element instance. The place of the event says what happens to its owner."""
+"""Fire an event of an element instance. What happens to its owner depends on the place of the event."""
 
 from osmia_broker.engine.commands import Variables
 from osmia_broker.engine.element_mappings import keep_result

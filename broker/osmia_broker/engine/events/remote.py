@@ -1,6 +1,6 @@
 """Messages across partitions: a message and the subscriptions that it may reach meet in the partition of its correlation key.
 
-A process instance that waits in another partition keeps its subscription as ever, and tells that partition of it: `OpenRemote`, `CloseRemote`. A
+A process instance that waits in another partition keeps its subscription as ever, and notifies that partition: `OpenRemote`, `CloseRemote`. A
 message that reaches a remote subscription is sent to the instance: `CorrelateRemote`. The instance has the last word, because it may have been
 suspended or ended meanwhile. It sends a message that it does not take back, which then goes to the next subscription of the process:
 `ReturnMessage`.
@@ -83,7 +83,7 @@ def home_of_messages(turn: Turn, subscription: Subscription) -> int:
 
 
 def tell_opened(turn: Turn, subscription: Subscription) -> bool:
-    """Tell the partition of its messages that *subscription* is open; return False if that is this one."""
+    """Notify the partition of its messages that *subscription* is open; return False if that is this one."""
     home = home_of_messages(turn, subscription)
     if home:
         send(turn, home, _opening(turn, subscription))
@@ -91,7 +91,7 @@ def tell_opened(turn: Turn, subscription: Subscription) -> bool:
 
 
 def end_subscription(turn: Turn, subscription: Subscription) -> None:
-    """End *subscription*, and tell the partition of its messages."""
+    """End *subscription*, and notify the partition of its messages."""
     turn.subscriptions.end(subscription, turn.now_ms)
     if home := home_of_messages(turn, subscription):
         send(turn, home, CloseRemote(subscription.key))

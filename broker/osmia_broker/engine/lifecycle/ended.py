@@ -1,4 +1,4 @@
-"""End a process instance: close what belongs to it, return to its caller, start from the next kept message."""
+"""End a process instance: close its origin, return to its caller, start from the next kept message."""
 
 from osmia_broker.engine.commands import ReturnFromCall, StartFromKept
 from osmia_broker.engine.incidents import end_incidents

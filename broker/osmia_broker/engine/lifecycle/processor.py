@@ -1,4 +1,4 @@
-"""The hooks with which a kind of element says what is special about it, and the registry of all kinds.
+"""The hooks for what is special about a kind of element, and the registry of all kinds.
 
 The dispatch goes by the type of the element *instance*, not of the model's element: several types of instance may share one element.
 """

@@ -90,7 +90,7 @@ class Life:
             self._drop_connection()
 
     async def beat(self) -> None:
-        """Tell the others that this broker lives, and learn what it leads; without an answer, the time that is left decides."""
+        """Notify the others that this broker lives, and learn what it leads; without an answer, the time that is left decides."""
         sent = self.clock()
         try:
             if self._connection is None or not self._connection.is_open:

@@ -27,14 +27,14 @@ _CONTENT: Select[Any] = select(schema.resources.c.content).where(schema.resource
 
 
 class Drawn(msgspec.Struct, frozen=True):
-    """What the model of a process says to people."""
+    """The names of the elements of a process, and the ends of its sequence flows, from its model."""
 
     names: Names = {}
     ends: Ends = {}
 
 
 class ElementNames:
-    """Keeps what the models say by definition. The least recently used are evicted first."""
+    """Keeps the drawn names and ends by definition. The least recently used are evicted first."""
 
     def __init__(self, database: Database, threads: Executor) -> None:
         self._database = database

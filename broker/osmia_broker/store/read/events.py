@@ -32,7 +32,7 @@ _COUNT = select(func.count()).select_from(_event)
 
 
 class EventFilter(msgspec.Struct, frozen=True):
-    """Which events are wanted. An empty field lets all through."""
+    """The events that are wanted. An empty field lets all through."""
 
     kinds: frozenset[EventKind] = frozenset()
     bpmn_process_id: str = ""

@@ -39,7 +39,7 @@ _LAST_REFUSAL = (
 
 
 class _Promise(msgspec.Struct, frozen=True):
-    """What is read of the command in a follow-up."""
+    """The part of the command in a follow-up that is read."""
 
     user_task_key: int
     user: str

@@ -1,4 +1,4 @@
-"""What can be searched: an entity is a table with the tables beside it, and the fields that the API gives it."""
+"""The things that can be searched: an entity is a table with the tables beside it, and the fields that the API gives it."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
