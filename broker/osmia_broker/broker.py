@@ -17,7 +17,7 @@ from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
 from osmia_broker.calls.event_streams import EventStreams
-from osmia_broker.calls.remote_events import RemoteEventStream, telling
+from osmia_broker.calls.remote_events import RemoteEventStream, sending
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
 from osmia_broker.config import Settings
@@ -185,7 +185,7 @@ class Broker:
                 streams.append(RemoteEventStream(one, links))
         if links is not None:
             links.serve(
-                [telling({n: stream for n, stream in enumerate(streams, 1) if isinstance(stream, EventStream)})]
+                [sending({n: stream for n, stream in enumerate(streams, 1) if isinstance(stream, EventStream)})]
             )
         return EventStreams(streams)
 

@@ -102,7 +102,7 @@ class EventStream(Listener):
     ) -> AsyncGenerator[Slice, None]:
         """Yield the events after the position *after* (None: from now on) in slices; the first slice is empty and comes at once.
 
-        A slice without events tells how far the reader is. With *until_now* the stream ends when everything so far has been told.
+        A slice without events reports how far the reader is. With *until_now* the stream ends when everything so far has been sent.
 
         Raises:
             OutOfRange: events after the position are not kept any more; also later, to a reader that is too slow.
@@ -139,7 +139,7 @@ class EventStream(Listener):
     async def _from(self, wanted: EventFilter, position: int) -> AsyncIterator[Slice]:
         """Yield the events after *position*, without end."""
         loop = asyncio.get_running_loop()
-        told, told_s = position, loop.time()
+        sent, sent_s = position, loop.time()
         while True:
             changed = self._changed
             if self._stopping is not None:
@@ -147,12 +147,12 @@ class EventStream(Listener):
             if position < self._newest:
                 found = await self._next(wanted, position)
                 position = found.through
-                if found.events or loop.time() - told_s > QUIET_S:
+                if found.events or loop.time() - sent_s > QUIET_S:
                     yield found
-                    told, told_s = position, loop.time()
-            elif await _waits_in_vain(changed, QUIET_S if position > told else None):
+                    sent, sent_s = position, loop.time()
+            elif await _waits_in_vain(changed, QUIET_S if position > sent else None):
                 yield Slice([], position)
-                told, told_s = position, loop.time()
+                sent, sent_s = position, loop.time()
 
     async def _next(self, wanted: EventFilter, position: int) -> Slice:
         """Return the next slice behind *position*, which is before the newest event."""

@@ -1,4 +1,4 @@
-"""The events of all partitions for those who follow them: one stream for each partition, told as one.
+"""The events of all partitions for those who follow them: one stream for each partition, merged into one.
 
 A position belongs to the partition that its upper bits name, so a reader who goes on later gives one for each. The events of one partition come
 in their order; those of different ones in the order in which they are found.
@@ -15,7 +15,7 @@ from osmia_broker.errors import InvalidArgument, OsmiaError
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.store.read import EventFilter, Slice
 
-Told = asyncio.Queue[Slice | BaseException | None]  #: slices, the end of one stream (None), or its failure
+Slices = asyncio.Queue[Slice | BaseException | None]  #: slices, the end of one stream (None), or its failure
 
 
 class EventStreams:
@@ -45,7 +45,7 @@ class EventStreams:
 
     @property
     def partitions(self) -> int:
-        """How many there are."""
+        """Their number."""
         return len(self._streams)
 
     def follow(
@@ -96,15 +96,15 @@ class EventStreams:
 
 async def _together(streams: Sequence[AsyncGenerator[Slice, None]]) -> AsyncGenerator[Slice, None]:
     """Yield what any of *streams* has, until all have ended. A reader who is slow holds all of them up, as one stream would be."""
-    told: Told = asyncio.Queue(1)
+    slices: Slices = asyncio.Queue(1)
     tasks: list[asyncio.Task[None]] = []
     try:
         for one in await asyncio.gather(*(anext(stream) for stream in streams)):
             yield one
-        tasks += [asyncio.ensure_future(_tell(one, told)) for one in streams]
+        tasks += [asyncio.ensure_future(_read(one, slices)) for one in streams]
         running = len(tasks)
         while running:
-            found = await told.get()
+            found = await slices.get()
             if found is None:
                 running -= 1
             elif isinstance(found, BaseException):
@@ -118,14 +118,14 @@ async def _together(streams: Sequence[AsyncGenerator[Slice, None]]) -> AsyncGene
         await asyncio.gather(*(one.aclose() for one in streams), return_exceptions=True)
 
 
-async def _tell(stream: AsyncGenerator[Slice, None], told: Told) -> None:
+async def _read(stream: AsyncGenerator[Slice, None], slices: Slices) -> None:
     end: BaseException | None = None
     try:
         async for one in stream:
-            await told.put(one)
+            await slices.put(one)
     except Exception as failure:  # noqa: BLE001 - whatever it is, the reader has to know
         end = failure
     finally:
         with suppress(RuntimeError):  # it is being read: its own end closes it
             await stream.aclose()
-    await told.put(end)
+    await slices.put(end)

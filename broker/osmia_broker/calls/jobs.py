@@ -101,7 +101,7 @@ class JobStream:
     """One call into which jobs are pushed. Its door reads it as an async iterator, inside of `with`.
 
     The time between two reads is the time in which the door writes a job to its client. A door that gathers jobs for one write
-    tells by *undelivered* how many of the last ones had not left when the client went.
+    reports by *undelivered* how many of the last ones had not left when the client went.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The events of a partition that another process leads, and the call by which that process tells them."""
+"""The events of a partition that another process leads, and the call by which that process sends them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
@@ -32,7 +32,7 @@ _slices = msgspec.msgpack.Decoder(Slice)
 
 
 class RemoteEventStream:
-    """The events of *partition*, which another process leads. It is told as `EventStream` tells its own."""
+    """The events of *partition*, which another process leads. They are sent as `EventStream` sends its own."""
 
     def __init__(self, partition: RemotePartition, links: Links) -> None:
         self._partition, self._process, self._links = partition, partition.process, links
@@ -71,7 +71,7 @@ class RemoteEventStream:
             raise Unavailable(f"Expected events of process {self._process}, but found other bytes: {error}") from None
 
 
-def telling(streams: Mapping[int, EventStream]) -> Rpc:
+def sending(streams: Mapping[int, EventStream]) -> Rpc:
     """Return the call by which other processes follow the events of *streams*, by the number of their partition."""
 
     async def answer(message: bytes, _call: Call) -> AsyncIterator[bytes]:

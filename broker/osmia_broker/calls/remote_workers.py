@@ -1,4 +1,4 @@
-"""The workers that ask other processes of the broker for jobs, and the call by which those tell them."""
+"""The workers that ask other processes of the broker for jobs, and the call by which those report them."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 
 class WorkersElsewhere:
-    """Asks *processes* for their workers, and tells them those of this one."""
+    """Asks *processes* for their workers, and reports those of this one to them."""
 
     def __init__(self, workers: Workers, links: Links, processes: Iterable[int]) -> None:
         self._workers, self._links, self._processes = workers, links, tuple(processes)
-        links.serve([Rpc(WORKERS, Shape.UNARY, self._tell)])
+        links.serve([Rpc(WORKERS, Shape.UNARY, self._report)])
 
     async def __call__(self) -> Present:
         """Return the workers of all processes. One that asks several of them is there once."""
@@ -38,13 +38,13 @@ class WorkersElsewhere:
 
     async def _ask(self, process: int) -> Present:
         try:
-            told = _read(await self._links.call(process, WORKERS, b"", None, ASK_S))
+            reported = _read(await self._links.call(process, WORKERS, b"", None, ASK_S))
         except (Refusal, msgspec.MsgspecError) as error:
             log.warning("workers of a process are left out", extra={"peer": process, "error": str(error)})
             return {}
-        return {(type, name): presence for type, name, presence in told}
+        return {(type, name): presence for type, name, presence in reported}
 
-    async def _tell(self, _message: bytes, _call: Call) -> bytes:
+    async def _report(self, _message: bytes, _call: Call) -> bytes:
         present: Mapping[tuple[str, str], Presence] = self._workers.present
         return _encode([(type, name, presence) for (type, name), presence in present.items()])
 

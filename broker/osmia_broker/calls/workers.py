@@ -31,7 +31,7 @@ class Presence:
 
 
 class Workers:
-    """Notes who asks for jobs. *now_ms* tells the time."""
+    """Keeps the workers that ask for jobs. *now_ms* is the clock."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
