@@ -68,4 +68,4 @@ def test_what_was_rolled_back_is_not_told() -> None:
 def test_every_undo_of_a_row_is_known(table: type) -> None:
     """A new way to change a row must be told as well."""
     undone = {name for name in vars(table) if name.startswith("_undo")}
-    assert undone <= {"_undo_insert", "_undo_update", "_undo_set", "_undo_delete"}
+    assert undone <= {"undo_insert", "undo_update", "undo_set", "undo_delete"}

@@ -4,15 +4,14 @@ The journal holds an undo note for each change, oldest first, without the steps 
 order, and a command pays nothing for it. A row shows only its last values; the notes give those before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from osmia_broker.state.definitions import VersionedTable
+from osmia_broker.state.elements import ElementTable
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.table import Table
 from osmia_broker.state.variables import VariableTable
-
-_TABLES = (Table, VariableTable)
 
 
 class Change:
@@ -53,9 +52,8 @@ def changes_of(journal: Journal) -> list[Change]:
         owner = getattr(undo, "__self__", None)
         if isinstance(owner, VersionedTable):
             changes.append(_of_version(owner, *arguments))
-        elif isinstance(owner, _TABLES) and undo.__name__ in _READERS:
-            row = arguments[0]
-            before = _READERS[undo.__name__](*arguments)
+        elif (read := _READERS.get(getattr(undo, "__func__", None))) is not None:
+            row, before = arguments[0], read(*arguments)
             later = later_of.setdefault(id(row), {})
             changes.append(Change(row, before, dict(later)))
             if before is not None:
@@ -89,11 +87,13 @@ def _deleted(_row: Any, _was_changed: bool) -> Mapping[str, Any]:
     return {}
 
 
-#: The values before a change, by the name of its undo function, from the arguments of that.
-_READERS: dict[str, Any] = {
-    "_undo_insert": _inserted,
-    "_undo_update": _updated,
-    "_undo_set": _set,
-    "_undo_leave": _left,
-    "_undo_delete": _deleted,
+#: The values before a change, by its undo function, from the arguments of that.
+_READERS: dict[Any, Callable[..., Mapping[str, Any] | None]] = {
+    Table.undo_insert: _inserted,
+    Table.undo_update: _updated,
+    Table.undo_set: _set,
+    Table.undo_delete: _deleted,
+    ElementTable.undo_leave: _left,
+    VariableTable.undo_insert: _inserted,
+    VariableTable.undo_update: _updated,
 }

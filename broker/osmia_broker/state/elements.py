@@ -25,13 +25,14 @@ class ElementTable(Table[ElementInstance]):
     def leave(self, row: ElementInstance, ended_ms: int, state: ElementState) -> None:
         """End the row in this *state*; as `end`, at half of its cost: each command ends some."""
         key = row.key
-        self._note((self._undo_leave, (row, row.state, key in self.changed)))
+        self._note((self.undo_leave, (row, row.state, key in self.changed)))
         row.ended_ms, row.state = ended_ms, state
         self.changed[key] = row
         self._touch(row.process_instance_key)
         self._leave(row)
 
-    def _undo_leave(self, row: ElementInstance, state: ElementState, was_changed: bool) -> None:
+    def undo_leave(self, row: ElementInstance, state: ElementState, was_changed: bool) -> None:
+        """Let the row live again, in its former state."""
         row.ended_ms, row.state = 0, state
         if not was_changed:
             del self.changed[row.key]

@@ -137,7 +137,7 @@ class Table(Generic[R]):
         self.changed[row.key] = row
         self._enter(row)
         self._touch(row.process_instance_key)
-        self._note((self._undo_insert, (row,)))
+        self._note((self.undo_insert, (row,)))
         if self._due:
             self._schedule(row)
 
@@ -152,7 +152,7 @@ class Table(Generic[R]):
             assert name in self._changing, f"{name} of {row} never changes"
             before.append((name, getattr(row, name)))
             setattr(row, name, value)
-        self._note((self._undo_update, (row, before, key in self.changed)))
+        self._note((self.undo_update, (row, before, key in self.changed)))
         self.changed[key] = row
         self._touch(row.process_instance_key)
         if grown:
@@ -165,7 +165,7 @@ class Table(Generic[R]):
         """Set one field that is neither a due time nor sized, as `update` does, at two thirds of its cost."""
         assert name in self._settable, f"{name} of {row} never changes, or only by `update`"
         key = row.key
-        self._note((self._undo_set, (row, name, getattr(row, name), key in self.changed)))
+        self._note((self.undo_set, (row, name, getattr(row, name), key in self.changed)))
         setattr(row, name, value)
         self.changed[key] = row
         self._touch(row.process_instance_key)
@@ -183,7 +183,7 @@ class Table(Generic[R]):
         self.deleted[row.key] = row
         self._leave(row)
         self._touch(row.process_instance_key)
-        self._note((self._undo_delete, (row, was_changed)))
+        self._note((self.undo_delete, (row, was_changed)))
 
     # --- to and from the store
 
@@ -245,22 +245,26 @@ class Table(Generic[R]):
 
     # --- undo
 
-    def _undo_insert(self, row: Any) -> None:
+    def undo_insert(self, row: Any) -> None:
+        """Take the inserted row out again."""
         self._leave(row)
         del self.changed[row.key]
 
-    def _undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
+    def undo_update(self, row: Any, before: list[tuple[str, Any]], was_changed: bool) -> None:
+        """Give the row its former values again."""
         for name, value in before:
             setattr(row, name, value)
         if not was_changed:
             self.changed.pop(row.key, None)
 
-    def _undo_set(self, row: Any, name: str, before: Any, was_changed: bool) -> None:
+    def undo_set(self, row: Any, name: str, before: Any, was_changed: bool) -> None:
+        """Give one field of the row its former value again."""
         setattr(row, name, before)
         if not was_changed:
             self.changed.pop(row.key, None)
 
-    def _undo_delete(self, row: Any, was_changed: bool) -> None:
+    def undo_delete(self, row: Any, was_changed: bool) -> None:
+        """Put the deleted row back."""
         del self.deleted[row.key]
         self._enter(row)
         if was_changed:

@@ -53,7 +53,7 @@ class VariableTable:
             row = variables.get(name)
             if row is None:
                 row = variables[name] = Variable(scope_key, name, value, process_instance_key)
-                note((self._undo_insert, (row,)))
+                note((self.undo_insert, (row,)))
                 made += 1
                 text += len(name) + len(value)
                 changes[name] = CREATE
@@ -61,7 +61,7 @@ class VariableTable:
                 changes[name] = ""
                 continue
             else:
-                note((self._undo_update, (row, row.value, (scope_key, name) in changed)))
+                note((self.undo_update, (row, row.value, (scope_key, name) in changed)))
                 text += len(value) - len(row.value)
                 row.value = value
                 changes[name] = UPDATE
@@ -116,7 +116,8 @@ class VariableTable:
         self._scopes[scope_key] = variables
         self._count(variables, 1)
 
-    def _undo_insert(self, row: Variable) -> None:
+    def undo_insert(self, row: Variable) -> None:
+        """Take the inserted row out again."""
         variables = self._scopes[row.scope_key]
         del variables[row.name]
         if not variables:
@@ -124,7 +125,8 @@ class VariableTable:
         del self.changed[row.scope_key, row.name]
         self._grow(row.process_instance_key, -1, -len(row.name) - len(row.value))
 
-    def _undo_update(self, row: Variable, value: str, was_changed: bool) -> None:
+    def undo_update(self, row: Variable, value: str, was_changed: bool) -> None:
+        """Give the variable its former value again."""
         self._grow(row.process_instance_key, 0, len(value) - len(row.value))
         row.value = value
         if not was_changed:

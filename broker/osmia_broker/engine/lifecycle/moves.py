@@ -5,9 +5,11 @@ from osmia_broker.model.graph import Element, ElementType
 from osmia_broker.state.rows import ElementInstance, ElementState
 
 NEXT: dict[ElementState, frozenset[ElementState]] = {
-    ElementState.ACTIVATING: frozenset({ElementState.ACTIVATED, ElementState.COMPLETED, ElementState.TERMINATED}),
-    ElementState.ACTIVATED: frozenset({ElementState.COMPLETING, ElementState.TERMINATED}),
-    ElementState.COMPLETING: frozenset({ElementState.COMPLETED, ElementState.TERMINATED}),
+    ElementState.ACTIVATING: frozenset(
+        {ElementState.ACTIVATED, ElementState.COMPLETED, ElementState.TERMINATING, ElementState.TERMINATED}
+    ),
+    ElementState.ACTIVATED: frozenset({ElementState.COMPLETING, ElementState.TERMINATING, ElementState.TERMINATED}),
+    ElementState.COMPLETING: frozenset({ElementState.COMPLETED, ElementState.TERMINATING, ElementState.TERMINATED}),
     ElementState.TERMINATING: frozenset({ElementState.TERMINATED}),
 }
 ENDED = frozenset({ElementState.COMPLETED, ElementState.TERMINATED})
@@ -26,6 +28,8 @@ def advance(turn: Turn, instance: ElementInstance, to: ElementState) -> None:
     if to in ENDED:
         turn.elements.leave(instance, turn.now_ms, to)
         turn.variables.close_scope(instance.key)
+    elif to is ElementState.TERMINATING:
+        turn.elements.begin_to_terminate(instance)
     else:
         turn.elements.set(instance, "state", to)
 

@@ -85,7 +85,7 @@ def terminate_in_slices(turn: Turn, instance: ElementInstance, *, ends_scopes: b
     if instance.state is not ElementState.TERMINATING:
         if not instance.scope_key:
             release_for_the_end(turn, instance)
-        turn.elements.begin_to_terminate(instance)
+        advance(turn, instance, ElementState.TERMINATING)
         turn.follow(instance.process_instance_key, ContinueTermination(instance.key, ends_scopes))
 
 
@@ -138,7 +138,7 @@ def terminate_inside(turn: Turn, scope: ElementInstance, spared: ElementInstance
     if not _end_at_once(turn, children):
         for child in children:
             if child.state is not ElementState.TERMINATING:
-                turn.elements.begin_to_terminate(child)
+                advance(turn, child, ElementState.TERMINATING)
         turn.follow(scope.process_instance_key, ContinueTermination(scope.key))
     for token in turn.tokens.by("scope_key", scope.key):
         turn.tokens.end(token, turn.now_ms)
