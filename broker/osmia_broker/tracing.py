@@ -20,7 +20,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from osmia_broker import __version__, logs
-from osmia_broker.engine.audit import ByPerson, name_of
+from osmia_broker.engine.audit import name_of
 from osmia_broker.engine.commands import Command
 from osmia_broker.engine.domain_events import JOB, DomainEvent
 from osmia_broker.errors import OsmiaError
@@ -166,7 +166,7 @@ class Tracing:
 
     def begin_command(self, command: Command) -> Span:
         """Begin the span of a command, below that of the call which submits it."""
-        inner = _inner(command)
+        inner = command.inner
         attributes = {f"osmia.{name}": value for name in NAMED if (value := getattr(inner, name, None))}
         return self._tracer.start_span(f"command {name_of(command)}", kind=SpanKind.INTERNAL, attributes=attributes)
 
@@ -310,7 +310,7 @@ class _TracedFace:
     def submit(self, command: Command) -> "asyncio.Future[Any]":
         """Submit a command, as `Partition.submit` does."""
         span = self._begin(command)
-        end = self._elements.begin(_inner(command), span)
+        end = self._elements.begin(command.inner, span)
         try:
             with trace.use_span(span, record_exception=False, set_status_on_exception=False):
                 answer = self._face.submit(command)
@@ -320,10 +320,6 @@ class _TracedFace:
             raise
         answer.add_done_callback(lambda done: _answered(span, end, done))
         return answer
-
-
-def _inner(command: Command) -> Command:
-    return command.command if isinstance(command, ByPerson) else command
 
 
 def _answered(span: Span, end: Callable[[], None], done: "asyncio.Future[Any]") -> None:

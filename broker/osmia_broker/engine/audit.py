@@ -27,6 +27,11 @@ class ByPerson(Command, frozen=True, gc=False):
         """The name of the command in error texts."""
         return self.command.intent
 
+    @property
+    def inner(self) -> Command:
+        """The command of the person."""
+        return self.command
+
 
 class Subject(NamedTuple):
     """The subject of an operation. A key of 0: there is none."""
@@ -182,4 +187,4 @@ def carry_out_by_person(turn: Turn, operation: ByPerson) -> Any:
 
 def name_of(command: Command) -> str:
     """Return the name of a command in metrics and logs: of an operation of a person, that of its command."""
-    return type(command.command if type(command) is ByPerson else command).__name__
+    return type(command.inner).__name__

@@ -18,6 +18,11 @@ class Command(msgspec.Struct, frozen=True, gc=False):
 
     intent: ClassVar[str] = ""
 
+    @property
+    def inner(self) -> "Command":
+        """The command that is carried out: this one, unless it only wraps another."""
+        return self
+
 
 class NewResource(msgspec.Struct, frozen=True, gc=False):
     """A file to deploy, already parsed. *kind* is `bpmn`, `dmn` or `form`; *form_id* and *version_tag* are of a form.

@@ -56,7 +56,10 @@ def keep_result(turn: Turn, instance: ElementInstance, variables: Variables) -> 
     if mapping is not None and instance.type == ElementType.USER_TASK:
         _refuse_expressions(mapping, variables)
     stays = mapping is not None or bool(element.outputs) or _collects(instance, element)
-    (put_local if stays else merge)(turn, instance, variables)
+    if stays:
+        put_local(turn, instance, variables)
+    else:
+        merge(turn, instance, variables)
 
 
 def apply_outputs(turn: Turn, instance: ElementInstance, mapping: ElementMapping) -> None:

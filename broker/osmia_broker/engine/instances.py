@@ -190,7 +190,10 @@ def set_variables(turn: Turn, command: SetVariables) -> int:
         )
     refuse_suspended(turn, element.process_instance_key, f"update variables for element with key '{element.key}'")
     stays = command.local or mapping_of(turn, element) is not None  # a mapped element shares nothing until it completes
-    (put_local if stays else merge)(turn, element, command.variables)
+    if stays:
+        put_local(turn, element, command.variables)
+    else:
+        merge(turn, element, command.variables)
     return turn.next_key()
 
 

@@ -225,7 +225,10 @@ def completes(kind: JobKind) -> Callable[[Completed], Completed]:
 @completes(JobKind.EXECUTION_LISTENER)
 def _listener_done(turn: Turn, job: Job, element: ElementInstance, command: CompleteJob) -> None:
     """Go on with the step. The variables of a start listener are local to the element, those of an end listener leave it (measured)."""
-    (put_local if job.listener_event == "START" else merge)(turn, element, command.variables)
+    if job.listener_event == "START":
+        put_local(turn, element, command.variables)
+    else:
+        merge(turn, element, command.variables)
     turn.elements.set(element, "listeners_done", element.listeners_done + 1)
     turn.plan(element)
 

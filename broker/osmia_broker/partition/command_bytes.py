@@ -103,7 +103,7 @@ def pack(command: Command, partition: int, *, asker: int, is_own: bool) -> bytes
         Unsupported: it has no such form.
     """
     user = command.user if isinstance(command, ByPerson) else None
-    inner = command.command if isinstance(command, ByPerson) else command
+    inner = command.inner
     kind = type(inner)
     if not can_travel(kind):
         raise Unsupported(f"Expected a command that can be sent to another process, but found {kind.__name__}")
@@ -142,7 +142,7 @@ def unpack_answer(command: Command, message: bytes) -> Any:
     Raises:
         Unavailable: it is none, because the other process is of another version.
     """
-    kind = type(command.command if isinstance(command, ByPerson) else command)
+    kind = type(command.inner)
     try:
         if kind is ReadScope:
             scope = msgspec.msgpack.decode(message, type=_Scope)

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.commands import ActivateJobs, Command
 from osmia_broker.errors import OsmiaError, Overloaded, Unavailable
 from osmia_broker.links import Links
@@ -107,7 +106,7 @@ class RemotePartition:
 
     def _ask(self, command: Command, waiter: Waiter, *, is_own: bool) -> None:
         message = pack(command, self.id, asker=self._links.me.process, is_own=is_own)
-        inner = command.command if isinstance(command, ByPerson) else command
+        inner = command.inner
         if ticket := ticket_of(inner):
             self._tickets.add(ticket)
         self._waiting += 1

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from osmia_broker.engine.answers import JobFlowAnswer
-from osmia_broker.engine.audit import ByPerson
 from osmia_broker.engine.batch_commands import ReadScope
 from osmia_broker.engine.commands import Command, CreateProcessInstance, EvaluateDecision
 from osmia_broker.engine.flow_commands import ListJobFlow
@@ -55,7 +54,7 @@ class Router:
 
         The future raises as that of `Partition.submit`, and Unavailable if a partition cannot be asked meanwhile.
         """
-        inner = command.command if isinstance(command, ByPerson) else command
+        inner = command.inner
         kind = type(inner)
         subject = SUBJECT.get(kind)
         if subject is not None:

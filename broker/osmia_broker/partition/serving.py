@@ -104,7 +104,7 @@ class Serving:
         found = unpack(message)
         try:
             partition = self._part(found.partition)
-            inner = found.command.command if isinstance(found.command, ByPerson) else found.command
+            inner = found.command.inner
             if isinstance(inner, DeployFiles) or type(inner) in OF_CLUSTER:
                 return pack_answer(await self._decided_for_all(found.command, inner))
             if isinstance(inner, ActivateJobs):

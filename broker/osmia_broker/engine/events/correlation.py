@@ -20,13 +20,13 @@ def correlate_at_once(turn: Turn, command: CorrelateAtOnce) -> Correlated:
     published = PublishMessage(name, correlation_key, 0, "", variables, command.business_id, command.traceparent)
     started = start_instances(turn, key, published)
     page: CorrelateMessage | None = CorrelateMessage(
-        key,
-        name,
-        correlation_key,
-        variables,
-        0,
-        tuple(started),
-        command.business_id,
+        message_key=key,
+        name=name,
+        correlation_key=correlation_key,
+        variables=variables,
+        after_key=0,
+        reached=tuple(started),
+        business_id=command.business_id,
         traceparent=command.traceparent,
     )
     reached: list[int] = []

@@ -69,13 +69,13 @@ def publish_message(turn: Turn, command: PublishMessage) -> int:
     correlate_message(
         turn,
         CorrelateMessage(
-            key,
-            name,
-            correlation_key,
-            command.variables,
-            0,
-            tuple(reached),
-            command.business_id,
+            message_key=key,
+            name=name,
+            correlation_key=correlation_key,
+            variables=command.variables,
+            after_key=0,
+            reached=tuple(reached),
+            business_id=command.business_id,
             traceparent=command.traceparent,
         ),
     )
@@ -268,13 +268,13 @@ def correlate_kept_remote(turn: Turn, command: CorrelateKeptRemote) -> None:
     if message is None:
         return
     kept = CorrelateMessage(
-        message.key,
-        message.name,
-        message.correlation_key,
-        variables_of(message),
-        0,
-        (),
-        message.business_id,
+        message_key=message.key,
+        name=message.name,
+        correlation_key=message.correlation_key,
+        variables=variables_of(message),
+        after_key=0,
+        reached=(),
+        business_id=message.business_id,
         traceparent=message.traceparent,
     )
     send_to_remote(turn, subscription, kept)

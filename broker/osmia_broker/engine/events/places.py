@@ -64,8 +64,10 @@ def _fire_boundary(turn: Turn, host: ElementInstance, event: Element, variables:
     if event.is_interrupting:
         terminate(turn, host)
     instance = insert(turn, event, scope)
-    if variables:
-        (put_local if stay_local else keep_result)(turn, instance, variables)
+    if variables and stay_local:
+        put_local(turn, instance, variables)
+    elif variables:
+        keep_result(turn, instance, variables)
     turn.plan(instance)
 
 

@@ -148,17 +148,17 @@ def send_to_remote(turn: Turn, row: RemoteSubscription, message: CorrelateMessag
     if not row.stays_open:
         turn.remote_subscriptions.delete(row)
     correlation = CorrelateRemote(
-        row.instance_key,
-        row.bpmn_process_id,
-        row.subscription_key,
-        row.key,
-        message.message_key,
-        row.name,
-        row.correlation_key,
-        message.variables,
-        message.business_id,
-        message.until_key,
-        message.traceparent,
+        process_instance_key=row.instance_key,
+        bpmn_process_id=row.bpmn_process_id,
+        subscription_key=row.subscription_key,
+        remote_key=row.key,
+        message_key=message.message_key,
+        name=row.name,
+        correlation_key=row.correlation_key,
+        variables=message.variables,
+        business_id=message.business_id,
+        until_key=message.until_key,
+        traceparent=message.traceparent,
     )
     send(turn, partition_of_key(row.subscription_key), correlation)
 
@@ -175,16 +175,16 @@ def return_message(turn: Turn, command: ReturnMessage) -> None:
         others = [one for one in kept.correlated.split("\n") if one != process_id]
         turn.messages.update(kept, correlated="\n".join(others))
     again = CorrelateMessage(
-        message.message_key,
-        message.name,
-        message.correlation_key,
-        message.variables,
-        message.remote_key,
-        (),
-        message.business_id,
-        process_id,
-        until_key,
-        message.traceparent,
+        message_key=message.message_key,
+        name=message.name,
+        correlation_key=message.correlation_key,
+        variables=message.variables,
+        after_key=message.remote_key,
+        reached=(),
+        business_id=message.business_id,
+        bpmn_process_id=process_id,
+        until_key=until_key,
+        traceparent=message.traceparent,
     )
     turn.follow(0, again)
 
