@@ -14,7 +14,7 @@ from osmia_broker.engine.commands import (
     SetVariables,
     UpdateJobTimeout,
 )
-from osmia_broker.errors import InvalidArgument, OsmiaError, Unsupported
+from osmia_broker.errors import InvalidArgument
 from tests.calls.scripted import ScriptedPartition
 
 TOO_LARGE, LARGEST, SMALLEST = 2**63, 2**63 - 1, -(2**63)
@@ -139,13 +139,6 @@ def test_another_tenant_is_refused_with_a_part_of_its_name():
         checks.default_tenant("ActivateJobs", ["", "x" * 500])
     assert "gRPC request ActivateJobs with tenant identifier 'xxx" in str(refused.value)
     assert len(str(refused.value)) < 400
-
-
-def test_a_field_that_is_not_honoured_is_refused_only_when_it_is_given():
-    checks.unused("tags", given=False)
-    with pytest.raises(Unsupported, match="tags"):
-        checks.unused("tags", given=True)
-    assert issubclass(Unsupported, OsmiaError)
 
 
 # --- callers

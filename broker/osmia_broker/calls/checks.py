@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sized
 
-from osmia_broker.errors import InvalidArgument, Unsupported
+from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.storable import INT64, NUL, half_pair
 
 INT32 = range(-(2**31), 2**31)
@@ -140,17 +140,6 @@ def tenants_of_jobs(call: str, tenant_filter: int, tenants: Collection[str]) -> 
         raise InvalidArgument("Expected a tenant filter of PROVIDED (0) or ASSIGNED (1), but found another")
     if tenant_filter == 0:
         default_tenant(call, tenants)
-
-
-def unused(field: str, *, given: bool) -> None:
-    """Refuse a field of the contract that this broker does not honour yet, instead of passing over it.
-
-    Raises:
-        Unsupported: the field is given.
-
-    """
-    if given:
-        raise Unsupported(f"Expected no '{field}', because this broker does not carry it out yet, but found some")
 
 
 def quoted(text: str) -> str:

@@ -190,10 +190,7 @@ class EventStream(Listener):
     def partition_opened(self) -> None:
         """Look again how far the log goes: a commit whose outcome was unknown may have taken effect."""
         if self._stopping is None:
-            self._begin(self._look_again())
-
-    async def _look_again(self) -> None:
-        await self._begin_to_record()
+            self._begin(self._begin_to_record())
 
     def _synchronise(self, state: EventLogState) -> None:
         self._complete_after = max(self._complete_after, state.complete_after)

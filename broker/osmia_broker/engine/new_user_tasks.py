@@ -37,7 +37,6 @@ _COLUMNS = {
     "followUpDate": "follow_up_date",
     "priority": "priority",
 }
-ATTRIBUTES = frozenset(_COLUMNS)
 _CANDIDATES = {"candidateUsers": CandidateKind.USER, "candidateGroups": CandidateKind.GROUP}
 _MOMENTS = {"dueDate": "due_ms", "followUpDate": "follow_up_ms"}
 

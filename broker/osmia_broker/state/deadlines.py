@@ -20,14 +20,12 @@ class Deadlines:
         self.looking = False  # a look is under way
         self._added_ms: int | None = None  # the earliest time added during the look, which may not have seen it
 
-    def add(self, due_ms: int) -> bool:
-        """Note that a row becomes due at *due_ms*; return whether that is earlier than all before."""
+    def add(self, due_ms: int) -> None:
+        """Note that a row becomes due at *due_ms*."""
         if self.looking and (self._added_ms is None or due_ms < self._added_ms):
             self._added_ms = due_ms
         if self.next_ms is None or due_ms < self.next_ms:
             self.next_ms = due_ms
-            return True
-        return False
 
     def is_due(self, now_ms: int) -> bool:
         """Whether a look is worth while."""

@@ -1,9 +1,9 @@
 """The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
 
-A row class is declared once, here or in a neighbour that this module imports: `definition_rows`, `task_rows`, `event_rows`, `batch_rows`. `kinds`
-says what follows from its declaration.
+A row class is declared once, here or in a neighbour that this module imports: `definition_rows`, `task_rows`, `event_rows`, `batch_rows`,
+`history_rows`, `flow_row`. `kinds` says what follows from its declaration.
 
-Rows are written only through their table in `tables`, so that undo, the look-ups and the commit see every change. A row that has
+Rows are written only through their table in `State`, so that undo, the look-ups and the commit see every change. A row that has
 ended keeps its place in the store with `ended_ms` set; that is the history. While a row lives, its `ended_ms` is 0.
 
 All keys are 64-bit and come from the partition's one counter. All times are epoch milliseconds. JSON columns hold compact text.
