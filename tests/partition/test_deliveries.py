@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from osmia_broker.engine import commands
-from osmia_broker.engine.events import places, timers
+from osmia_broker.engine.events import delivery, places, timers
 from osmia_broker.engine.events.delivery import TriggerSubscription
 from osmia_broker.errors import InvalidState, NotFound
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Message, Timer, Variable
@@ -227,6 +227,59 @@ async def test_an_event_that_happens_again_and_again_takes_all_of_them(trigger: 
             await it.do(commands.ResolveIncident(incident.key))
         await it.settled()
         assert {row.name for row in it.store.rows(Variable)} == {"n", "y", "z"}
+
+
+async def repeated_signals(it: Opened, number: int) -> int:
+    """Create an instance without room for a signal that happens so many times; return its key."""
+    await it.do(deploy("start > ask:job > end & on:boundary(on=ask, signal=go, cancel=false) > end2:end"))
+    key = (await it.do(create(n=FULL))).process_instance_key
+    for turn in range(number):
+        await it.do(sends("signal", **{f"y{turn}": SHARE}))
+    await it.settled()
+    return key
+
+
+async def test_all_that_wait_at_one_instance_share_an_incident_and_its_resolution():
+    async with opened() as it:
+        key = await repeated_signals(it, 5)
+        for _ in range(3):
+            (incident,) = it.store.living(Incident)
+            assert len(it.store.living(FollowUp)) == 5
+            await it.do(commands.ResolveIncident(incident.key))
+            await it.settled()
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert len(it.store.living(FollowUp)) + len(it.store.living(Incident)) == 2, "1,000 characters are four values"
+        assert {row.name for row in it.store.rows(Variable)} == {"n", "y0", "y1", "y2", "y3"}
+
+
+@pytest.mark.parametrize("bound", ["WAITING_MAX", "WAITING_CHARACTERS_MAX"])
+async def test_only_so_many_wait_and_the_others_pass_by(bound: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(delivery, bound, 3 if bound == "WAITING_MAX" else 700)
+    async with opened() as it:
+        await repeated_signals(it, 10)
+        assert len(it.store.living(FollowUp)) == 3
+        assert len(it.store.living(Incident)) == 1
+
+
+async def test_a_message_that_is_kept_meanwhile_comes_when_the_incident_is_resolved(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(delivery, "WAITING_MAX", 1)
+    async with opened() as it:
+        event = f"also:eventsub {{ on:start({WAITS['message']}, interrupting=false) > end2:end }}"
+        await it.do(deploy(f"start > ask:job > end & {event}"))
+        key = (await it.do(create(n=FULL))).process_instance_key
+        for name in ("y", "z"):
+            await it.do(commands.PublishMessage("go", "1", 60_000, "", {name: SHARE}))
+        await it.settled()
+        assert len(it.store.living(FollowUp)) == 1
+        await it.do(commands.SetVariables(key, {"n": "1"}, False))
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert {row.name for row in it.store.rows(Variable)} == {"n", "y", "z"}
+        assert not it.store.living(Incident)
 
 
 @pytest.mark.parametrize("trigger", WAITS)

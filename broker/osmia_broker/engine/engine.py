@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from osmia_broker import feel
 from osmia_broker.engine.commands import CarryOut, Command
 from osmia_broker.engine.follow_ups import RETRY_MS, WAITING, act_on, leave_follow_up
-from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident
+from osmia_broker.engine.incidents import IncidentRaised, NoRoom, raise_incident, stop_for_follow_up
 from osmia_broker.engine.lifecycle import is_ending, take_step
 from osmia_broker.engine.recording import record
 from osmia_broker.engine.turn import Turn
@@ -179,7 +179,7 @@ def _leave_behind_incident(turn: Turn, process: ElementInstance, command: Comman
         error_type = ErrorType.UNKNOWN
         if not isinstance(stop, Rejection):
             reason = f"Expected a step to succeed, but found a defect: {stop!r}"
-    raise_incident(turn, process, error_type, reason)
+    stop_for_follow_up(turn, process, error_type, reason)
 
 
 def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: int) -> None:

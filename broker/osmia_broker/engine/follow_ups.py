@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from osmia_broker.engine.commands import Command
-from osmia_broker.engine.incidents import raise_incident
+from osmia_broker.engine.incidents import stop_for_follow_up
 from osmia_broker.engine.turn import Turn
 from osmia_broker.state.rows import ElementInstance, ErrorType, FollowUp
 
@@ -133,7 +133,7 @@ def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = Er
     place = _place_of(turn, row)
     if place is not None:
         turn.follow_ups.update(row, due_ms=WAITING)
-        raise_incident(turn, place, error_type, reason)
+        stop_for_follow_up(turn, place, error_type, reason)
     elif stopped := _WHEN_STOPPED.get(row.command):
         turn.follow_ups.delete(row)
         stopped(turn, _command_of(row), reason)
@@ -146,19 +146,26 @@ def park_follow_up(turn: Turn, key: int, reason: str, error_type: ErrorType = Er
 
 
 def drop_stopped(turn: Turn, row: FollowUp) -> None:
-    """Delete a follow-up that is wanted no more, and the incident that it waits behind, if any."""
+    """Delete a follow-up that is wanted no more, and the incident that it waits behind, unless others wait there too."""
     place = _place_of(turn, row) if row.due_ms == WAITING else None
     turn.follow_ups.delete(row)
-    for incident in turn.incidents.by("element_instance_key", place.key) if place is not None else ():
+    if place is None or _waiting_at(turn, place):
+        return
+    for incident in turn.incidents.by("element_instance_key", place.key):
         if not incident.job_key:
             turn.incidents.end(incident, turn.now_ms)
 
 
 def release_follow_ups(turn: Turn, element: ElementInstance) -> None:
     """Make the follow-ups due that wait behind an incident of *element*."""
-    for row in turn.follow_ups.of_instance(element.process_instance_key):
-        if row.due_ms == WAITING and _place_of(turn, row) is element:
-            turn.follow_ups.update(row, due_ms=turn.now_ms)
+    for row in _waiting_at(turn, element):
+        turn.follow_ups.update(row, due_ms=turn.now_ms)
+
+
+def _waiting_at(turn: Turn, element: ElementInstance) -> list[FollowUp]:
+    """Return the follow-ups that wait behind an incident of *element*."""
+    rows = turn.follow_ups.of_instance(element.process_instance_key)
+    return [row for row in rows if row.due_ms == WAITING and _place_of(turn, row) is element]
 
 
 def follow_waiting(turn: Turn, process_instance_key: int, command_type: type[Command]) -> None:

@@ -29,6 +29,12 @@ def raise_incident(turn: Turn, element: ElementInstance, error_type: ErrorType, 
     _insert(turn, element, 0, error_type, message)
 
 
+def stop_for_follow_up(turn: Turn, element: ElementInstance, error_type: ErrorType, message: str) -> None:
+    """Stop *element* with an incident that a follow-up waits behind. All that wait at one element share its first incident, and are released with it."""
+    if all(incident.job_key for incident in turn.incidents.by("element_instance_key", element.key)):
+        raise_incident(turn, element, error_type, message)
+
+
 def raise_job_incident(turn: Turn, job: Job, error_type: ErrorType, message: str) -> None:
     """Stop the element instance of *job* with an incident, until the job can be activated again."""
     _insert(turn, turn.elements[job.element_instance_key], job.key, error_type, message)

@@ -7,9 +7,10 @@ the incident, so that nothing is lost.
 
 from functools import partial
 
+from msgspec import Struct
 from msgspec.json import decode
 
-from osmia_broker.engine.commands import Command, PublishMessage, Variables
+from osmia_broker.engine.commands import Command, CorrelateKept, PublishMessage, Variables
 from osmia_broker.engine.engine import apart
 from osmia_broker.engine.events.places import fire
 from osmia_broker.engine.events.remote import stays_open
@@ -18,8 +19,14 @@ from osmia_broker.engine.new_instances import take_traceparent
 from osmia_broker.engine.turn import Turn
 from osmia_broker.errors import InvalidState
 from osmia_broker.model.graph import Element
+from osmia_broker.state.definition_rows import SubscriptionKind
 from osmia_broker.state.history_rows import MessageCorrelation
 from osmia_broker.state.rows import ElementInstance, Message, StartSubscription, Subscription
+
+WAITING_MAX = (
+    100  # events that wait behind an incident of a process instance; later ones pass it by, and kept messages stay kept
+)
+WAITING_CHARACTERS_MAX = 4 * 1024 * 1024  # of their variables together, from which on no more wait
 
 
 class TriggerSubscription(Command, frozen=True, gc=False):
@@ -31,6 +38,12 @@ class TriggerSubscription(Command, frozen=True, gc=False):
     traceparent: str = ""
 
 
+class _Waiting(Struct):
+    """The part of a stored `TriggerSubscription` that says whom it is for."""
+
+    subscription_key: int
+
+
 def deliver(
     turn: Turn, subscription: Subscription, variables: Variables, *, message_key: int = 0, traceparent: str = ""
 ) -> None:
@@ -40,6 +53,14 @@ def deliver(
 
 
 @carries_out(TriggerSubscription)
+def trigger_again(turn: Turn, command: TriggerSubscription) -> None:
+    """Let an event happen that waited behind an incident, and then those of messages that are kept for the same subscription."""
+    trigger_subscription(turn, command)
+    subscription = turn.subscriptions.get(command.subscription_key)
+    if subscription is not None and subscription.kind is SubscriptionKind.MESSAGE:
+        turn.follow(subscription.process_instance_key, CorrelateKept(subscription.key))
+
+
 def trigger_subscription(turn: Turn, command: TriggerSubscription) -> None:
     """Let the event happen, unless something has ended the wait for it."""
     subscription = turn.subscriptions.get(command.subscription_key)
@@ -53,14 +74,18 @@ def trigger_subscription(turn: Turn, command: TriggerSubscription) -> None:
 
 
 def is_taken(turn: Turn, subscription: Subscription) -> bool:
-    """Whether an event waits behind an incident for *subscription*, which then takes no other one. A subscription that stays open takes all."""
+    """Whether *subscription* takes no event now, because others wait behind an incident.
+
+    One that stays open takes as many as its process instance may keep; any other takes one.
+    """
     waiting = [
-        row
+        row.content
         for row in turn.follow_ups.of_instance(subscription.process_instance_key)
         if row.command == TriggerSubscription.__name__
-        and decode(row.content, type=TriggerSubscription).subscription_key == subscription.key
     ]
-    if not waiting:
+    if len(waiting) >= WAITING_MAX or sum(map(len, waiting)) >= WAITING_CHARACTERS_MAX:
+        return True
+    if not any(decode(content, type=_Waiting).subscription_key == subscription.key for content in waiting):
         return False
     try:
         return not stays_open(owner_and_event(turn, subscription)[1])
