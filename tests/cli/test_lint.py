@@ -68,6 +68,47 @@ def test_a_misspelt_element_of_the_dialect_is_answered_with_the_one_that_was_mea
     assert "The element 'zeebe:inptu' is not known, and has no effect; did you mean 'zeebe:input'?" in told
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("candidateGroups=", "candidateGroup=", "'candidateGroup' of 'zeebe:assignmentDefinition'"),
+        ("candidateGroups=", "candidategroups=", "'candidategroups' of 'zeebe:assignmentDefinition'"),
+    ],
+)
+def test_a_misspelt_attribute_of_the_dialect_is_answered_with_the_one_that_was_meant(
+    capsys, tmp_path, right, wrong, told
+):
+    path = tmp_path / "p.bpmn"
+    content = bpmn('start > a:user(groups="y") > end', id="p").decode()
+    assert right in content
+    path.write_text(content.replace(right, wrong))
+    assert run(["lint", str(path)]) == 0
+    meant = right.removesuffix("=")
+    assert f"The attribute {told} is not known, and has no effect; did you mean '{meant}'?" in capsys.readouterr().err
+    assert run(["lint", "--strict", str(path)]) == 1
+
+
+@pytest.mark.parametrize("more", ['resultBinding="x"', 'xmlns:o="o" o:candidateGroup="x"', 'id="x"'])
+def test_an_attribute_that_is_near_none_or_of_another_namespace_is_not_warned_of(capsys, tmp_path, more):
+    path = tmp_path / "p.bpmn"
+    content = bpmn('start > a:user(groups="y") > end', id="p").decode()
+    path.write_text(content.replace("candidateGroups=", f"{more} candidateGroups="))
+    assert run(["lint", "--strict", str(path)]) == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
+def test_few_of_many_unknown_attributes_are_compared_with_the_known_ones(capsys, tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr(warnings, "meant", lambda _prefix, name, _known: compared.append(name) or "; did you mean it?")
+    path = tmp_path / "p.bpmn"
+    many = " ".join(f'group{number}="x"' for number in range(1_000))
+    content = bpmn('start > a:user(groups="y") > end', id="p").decode()
+    path.write_text(content.replace("candidateGroups=", f"{many} candidateGroups="))
+    assert run(["lint", str(path)]) == 0
+    assert compared == [f"group{number}" for number in range(warnings.NAMES_COMPARED_MAX)]
+    assert capsys.readouterr().err.count("did you mean it?") == warnings.WARNINGS_MAX
+
+
 def test_few_of_many_unknown_elements_are_compared_with_the_known_ones(capsys, tmp_path, monkeypatch):
     compared = []
     monkeypatch.setattr(warnings, "meant", lambda _prefix, name, _known: compared.append(name) or "; did you mean it?")

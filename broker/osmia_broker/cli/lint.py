@@ -21,7 +21,7 @@ def lint(
 ) -> None:
     """Check BPMN, DMN and form files as the broker would, without one: faults, and warnings of what would go unnoticed.
 
-    Warnings: a FEEL function that does not exist (its call gives null), and a misspelt element of the `zeebe:` dialect.
+    Warnings: a FEEL function that does not exist (its call gives null), and a misspelt element or attribute of the `zeebe:` dialect.
 
     Example: osmia lint examples/dinner.bpmn
     """

@@ -97,10 +97,13 @@ def quote(text: str) -> str:
 
 
 def meant(prefix: str, name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'zeebe:userTask'?` for a *name* that is near one of the *known* ones, else nothing. Capitals do not count."""
+    """Return `; did you mean 'zeebe:userTask'?` for a *name* that is near one of the *known* ones, else nothing. Capitals do not count.
+
+    *prefix* is the one of the namespace, with its colon; empty for names without one.
+    """
     by_name = {one.lower(): one for one in sorted(known)}
     near = get_close_matches(name.lower()[:QUOTE_CHARS_MAX], by_name, n=1, cutoff=0.8)
-    return f"; did you mean '{prefix}:{by_name[near[0]]}'?" if near else ""
+    return f"; did you mean '{prefix}{by_name[near[0]]}'?" if near else ""
 
 
 def _where(fault: Fault) -> str:

@@ -1,15 +1,15 @@
 """Warn of what a model says and nobody will hear: it can be deployed, and it does probably not do what its author meant.
 
 Two kinds: an expression that calls a function which does not exist (it gives null, and no incident), and an element of the
-`zeebe:` dialect with a misspelt name (it is passed over).
+`zeebe:` dialect, or an attribute of one, with a misspelt name (it is passed over).
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from osmia_broker.model.dialects.zeebe import KNOWN
+from osmia_broker.model.dialects.zeebe_words import ATTRIBUTES
 from osmia_broker.model.faults import Fault, meant, quote
 from osmia_broker.model.graph import Element, Process, SequenceFlow
 from osmia_broker.model.xml import BPMN, ZEEBE, Node, line, local_name, namespace
@@ -28,23 +28,34 @@ def of_file(root: Node, processes: tuple[Process, ...]) -> list[Fault]:
 
 
 def _misspelt(root: Node) -> Iterator[Fault]:
-    suggestions: dict[str, str] = dict.fromkeys(KNOWN, "")
+    suggestions: dict[tuple[str, str], str] = {}
+
+    def suggestion(owner: str, name: str, prefix: str, known: Iterable[str]) -> str:
+        """Return the name that was meant; empty for one of a newer version of the dialect."""
+        if (owner, name) not in suggestions and len(suggestions) < NAMES_COMPARED_MAX:
+            suggestions[owner, name] = meant(prefix, name, known)
+        return suggestions.get((owner, name), "")
+
     for node in root.iter(f"{{{ZEEBE}}}*"):
         name = local_name(node)
-        if name not in suggestions:
-            if len(suggestions) == len(KNOWN) + NAMES_COMPARED_MAX:
-                continue
-            suggestions[name] = meant("zeebe", name, KNOWN)  # empty for a name of a newer version of the dialect
-        suggestion = suggestions[name]
-        if not suggestion:
+        if name not in ATTRIBUTES:
+            if near := suggestion("", name, "zeebe:", ATTRIBUTES):
+                yield _without_effect(node, f"The element 'zeebe:{quote(name)}'", near)
             continue
-        at: Node | None = node
-        while at is not None and not (namespace(at) == BPMN and at.get("id")):
-            at = at.getparent()
-        id = "" if at is None else at.get("id", "")
-        label = "" if at is None else at.get("name", "")
-        reason = f"The element 'zeebe:{quote(name)}' is not known, and has no effect{suggestion}"
-        yield Fault(id, quote(id), reason, line(node), label)
+        for attribute in map(str, node.keys()):
+            if attribute in ATTRIBUTES[name] or attribute.startswith("{"):  # of another namespace
+                continue
+            if near := suggestion(name, attribute, "", ATTRIBUTES[name]):
+                yield _without_effect(node, f"The attribute '{quote(attribute)}' of 'zeebe:{name}'", near)
+
+
+def _without_effect(node: Node, what: str, near: str) -> Fault:
+    at: Node | None = node
+    while at is not None and not (namespace(at) == BPMN and at.get("id")):
+        at = at.getparent()
+    id = "" if at is None else at.get("id", "")
+    label = "" if at is None else at.get("name", "")
+    return Fault(id, quote(id), f"{what} is not known, and has no effect{near}", line(node), label)
 
 
 def _unknown_calls(process: Process, places: Mapping[Any, Node]) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from typing import Any
 from osmia_broker.model import expressions
 from osmia_broker.model.dates import is_zoned_date_time
 from osmia_broker.model.dialects.activiti import WORK
+from osmia_broker.model.dialects.zeebe_words import SUPPORTED
 from osmia_broker.model.expressions import Converted, Expression, Static, variable_of
 from osmia_broker.model.faults import meant, quote
 from osmia_broker.model.graph import (
@@ -38,39 +39,6 @@ BINDINGS = ("latest", "deployment", "versionTag")
 LISTENER_EVENTS = ("start", "end", "beforeAll")
 TASK_LISTENER_EVENTS = ("creating", "assigning", "updating", "completing", "canceling")
 
-#: The extension elements that are read here or have no effect on execution. On other elements than their own they are ignored.
-SUPPORTED = frozenset(
-    {
-        "adHoc",
-        "assignmentDefinition",
-        "calledDecision",
-        "calledElement",
-        "executionListeners",
-        "formDefinition",
-        "ioMapping",
-        "jobPriorityDefinition",
-        "loopCharacteristics",
-        "modelerTemplate",
-        "priorityDefinition",  # of native user tasks; measured: ignored on job-based ones
-        "properties",
-        "publishMessage",
-        "script",
-        "subscription",
-        "taskDefinition",
-        "taskHeaders",
-        "taskListeners",  # of native user tasks
-        "taskSchedule",
-        "userTask",
-        "userTaskForm",
-        "versionTag",
-    }
-)
-#: All element names of the dialect: those, the ones inside of them, and some of newer versions that are refused by name.
-KNOWN = SUPPORTED | {
-    *("executionListener", "header", "input", "output", "property", "taskListener"),
-    *("conditionalFilter", "linkedResource", "linkedResources"),
-}
-
 _PATH = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
 _RESERVED = frozenset(["null", "true", "false", "function", "if", "then", "else", "for", "between", "instance", "of"])
 _WHOLE = re.compile(r"[+-]?[0-9]{1,10}")
@@ -85,7 +53,7 @@ def check(source: Source) -> None:
     for tag, nodes in source.extensions.items():
         local = local_name(nodes[0])
         if tag.startswith(f"{{{ZEEBE}}}") and local not in SUPPORTED:
-            source.fault(f"'zeebe:{quote(local)}' is currently not supported{meant('zeebe', local, SUPPORTED)}")
+            source.fault(f"'zeebe:{quote(local)}' is currently not supported{meant('zeebe:', local, SUPPORTED)}")
 
 
 def has(source: Source, *locals: str) -> bool:
