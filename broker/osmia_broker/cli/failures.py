@@ -199,7 +199,7 @@ def sentence_of(text: str) -> str:
 
 
 REFUSED_CONNECTION = re.compile(r"connection refused", re.IGNORECASE)
-LOOPBACK_MEND = "osmia broker or osmia demo   (starts one here), or --address HOST:PORT of another"
+LOOPBACK_MEND = "osmia demo   (starts one here)"
 OTHER_MEND = "another --address or OSMIA_ADDRESS; there, osmia broker starts one"
 PROFILE_MEND = "--address HOST:PORT of another, or osmia profile use NAME   (osmia profile list shows them)"
 TLS_MEND = "--address https://HOST:PORT and OSMIA_CA_CERT=ca.pem, as the broker was started"
