@@ -1,5 +1,7 @@
 """Incidents: in groups of equal messages, one with all that helps to mend it, and resolving one or many."""
 
+import re
+
 import httpx
 import pytest
 from playwright.sync_api import expect
@@ -31,6 +33,10 @@ def test_an_incident_is_listed_with_its_place(page, work, unique):
     expect(row.get_by_role("link", name=f"Pay {unique}")).to_be_visible()
     row.get_by_role("link", name=str(key)).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Instance {key}")
+    page.go_back()
+    element = row.get_by_role("cell", name="Charge").get_by_role("link")
+    element.click()
+    expect(page).to_have_url(re.compile(f"/instances/{key}\\?element="))
 
 
 def test_equal_messages_are_one_group_with_its_number(page, work, unique):
