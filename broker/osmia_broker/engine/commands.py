@@ -225,21 +225,30 @@ class EvaluateConditional(Command, frozen=True, gc=False):
     variables: Variables
 
 
-class TriggerTimer(Command, frozen=True, gc=False):
+class DueCommand(Command, frozen=True, gc=False):
+    """The root of the commands about rows that have become due; the first field is the key of the row. Sent by the partition itself."""
+
+    @property
+    def row_keys(self) -> tuple[int, ...]:
+        """The keys of these rows."""
+        return (getattr(self, self.__struct_fields__[0]),)
+
+
+class TriggerTimer(DueCommand, frozen=True, gc=False):
     """Fire a timer that has become due. Sent by the partition itself."""
 
     intent: ClassVar[str] = "TRIGGER"
     timer_key: int
 
 
-class ExpireMessage(Command, frozen=True, gc=False):
+class ExpireMessage(DueCommand, frozen=True, gc=False):
     """Forget a kept message whose time to live is over. Sent by the partition itself."""
 
     intent: ClassVar[str] = "EXPIRE"
     message_key: int
 
 
-class ExpireCreation(Command, frozen=True, gc=False):
+class ExpireCreation(DueCommand, frozen=True, gc=False):
     """Forget a creation with an idempotency key. Sent by the partition itself."""
 
     intent: ClassVar[str] = "EXPIRE"
@@ -330,21 +339,26 @@ class UpdateJobTimeout(Command, frozen=True, gc=False):
     lease_token: str = ""
 
 
-class ReachDeadlines(Command, frozen=True, gc=False):
+class ReachDeadlines(DueCommand, frozen=True, gc=False):
     """End the leases and back-offs of these jobs whose deadlines have passed. Sent by the partition itself."""
 
     intent: ClassVar[str] = "TIME_OUT"
     job_keys: tuple[int, ...]
 
+    @property
+    def row_keys(self) -> tuple[int, ...]:
+        """The keys of the jobs."""
+        return self.job_keys
 
-class CarryOut(Command, frozen=True, gc=False):
+
+class CarryOut(DueCommand, frozen=True, gc=False):
     """Carry a follow-up out that has become due. Sent by the partition itself."""
 
     intent: ClassVar[str] = "CARRY_OUT"
     follow_up_key: int
 
 
-class ParkFollowUp(Command, frozen=True, gc=False):
+class ParkFollowUp(DueCommand, frozen=True, gc=False):
     """Let a follow-up that cannot be carried out wait behind an incident with this *reason*. Sent by the partition itself."""
 
     intent: ClassVar[str] = "PARK"

@@ -14,6 +14,7 @@ from typing import Any
 from osmia_broker.engine.commands import (
     CarryOut,
     Command,
+    DueCommand,
     ExpireCreation,
     ExpireMessage,
     ParkFollowUp,
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 #: The command for a due row of each kind; leases and back-offs of jobs go many to a command instead.
-_COMMANDS: dict[type, Callable[[int], Command]] = {
+_COMMANDS: dict[type, Callable[[int], DueCommand]] = {
     FollowUp: CarryOut,
     Timer: TriggerTimer,
     Message: ExpireMessage,
@@ -63,18 +64,6 @@ class _Waiter:
 
     def set_exception(self, exception: Any, /) -> None:
         self._ended(None, exception)
-
-
-def key_of(command: Command) -> int:
-    """Return the key of the row that a due command is about."""
-    if isinstance(command, TriggerTimer):
-        return command.timer_key
-    if isinstance(command, ExpireMessage):
-        return command.message_key
-    if isinstance(command, ExpireCreation):
-        return command.created_once_key
-    assert isinstance(command, CarryOut | ParkFollowUp), "due work about one row"
-    return command.follow_up_key
 
 
 class LoadedWalks:
@@ -116,8 +105,8 @@ class DueWork:
         self._guarded = guarded
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop, lambda: guarded(self._wake_up))
-        self._short: deque[Command] = deque()
-        self._walks: deque[Command] = deque()  # follow-ups, which may take long
+        self._short: deque[DueCommand] = deque()
+        self._walks: deque[DueCommand] = deque()  # follow-ups, which may take long
         self._walking = 0  # follow-ups that were begun and are not committed
         self._known: set[int] = set()  # keys of rows that are queued, or decided and not committed
         self._rest: asyncio.TimerHandle | None = (
@@ -173,7 +162,7 @@ class DueWork:
         if took_s > WORK_S or self._walks:
             self._rest = self._loop.call_later(took_s, self._guarded, self._go_on_after_rest)
 
-    def _work(self, queue: deque[Command], most: int) -> float:
+    def _work(self, queue: deque[DueCommand], most: int) -> float:
         """Decide *most* commands of *queue* until WORK_S are over; return how long it took in seconds."""
         begun = perf_counter()
         while queue and most > 0:
@@ -215,12 +204,10 @@ class DueWork:
 
     # --- ends
 
-    def _ended(self, command: Command) -> Callable[[Any, OsmiaError | None], None]:
+    def _ended(self, command: DueCommand) -> Callable[[Any, OsmiaError | None], None]:
         def ended(result: Any, error: OsmiaError | None) -> None:
             self._walking -= isinstance(command, CarryOut)
-            self._known.difference_update(
-                command.job_keys if isinstance(command, ReachDeadlines) else [key_of(command)]
-            )
+            self._known.difference_update(command.row_keys)
             if isinstance(command, ReachDeadlines):
                 keys: Iterable[int] = command.job_keys if error is not None else result
                 if not isinstance(error, StoreFailed):
@@ -231,7 +218,7 @@ class DueWork:
                     ParkFollowUp(command.follow_up_key, f"Expected a follow-up to succeed, but found: {error}")
                 )
             elif error is not None and not isinstance(error, StoreFailed):
-                self._pass_over([key_of(command)], error)
+                self._pass_over(command.row_keys, error)
 
         return ended
 
