@@ -103,7 +103,29 @@ def test_the_mark_of_bpmn_io_is_visible_on_a_light_ground(browse, work, unique, 
     )
     assert on_top
     ground = page.locator("osmia-diagram").evaluate("one => getComputedStyle(one).backgroundColor")
-    assert ground == "rgb(255, 255, 255)"
+    parts = [int(number) for number in ground.removeprefix("rgb(").removesuffix(")").split(",")]
+    assert min(parts) > 200  # the mark is of a dark grey
+    assert (parts == [255, 255, 255]) == (look == "light")  # in the dark, white is a lamp
+
+
+def test_a_legend_says_what_the_numbers_mean(page, work, unique):
+    process = work.deploy("start > a:user > end", unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    legend = page.get_by_role("region", name="Diagram").get_by_role("list", name="Numbers on the diagram")
+    expect(legend.get_by_role("listitem")).to_have_text(["1 active", "1 incident", "1 completed", "1 canceled"])
+    page.goto(f"/processes/{process}")  # which shows what is there now only
+    legend = page.get_by_role("region", name="Diagram").get_by_role("list", name="Numbers on the diagram")
+    expect(legend.get_by_role("listitem")).to_have_text(["1 active", "1 incident"])
+
+
+def test_a_short_process_is_shown_as_a_whole_on_a_phone(browse, work):
+    work.deploy_xml((Path(__file__).parent.parent.parent / "examples" / "dinner.bpmn").read_bytes(), "dinner")
+    page = browse(viewport={"width": 360, "height": 780})
+    page.goto(f"/instances/{work.create('dinner')}")
+    last = page.get_by_role("region", name="Diagram").get_by_role("button", name="Full")
+    expect(last).to_be_visible()
+    canvas, end = page.locator("osmia-diagram").bounding_box(), last.bounding_box()
+    assert end["x"] + end["width"] <= canvas["x"] + canvas["width"]
 
 
 def test_the_viewer_is_loaded_only_by_pages_with_a_diagram(page):

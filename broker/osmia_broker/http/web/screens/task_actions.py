@@ -88,7 +88,9 @@ async def take_next(visit: Visit) -> Response:
     claimed = await claim_next(visit.calls.user_tasks, visit.reader, caller=visit.caller, now_ms=visit.now_ms)
     if not claimed:
         text = "No unassigned task has you or one of your groups as a candidate."
-        return visit.go(visit.with_query(), status=text)
+        if not visit.person.groups and not visit.person.signed_in:
+            text += f" You have no groups yet: enter them at “You are {visit.person.user}”."
+        return visit.go(await visit.field("back", visit.with_query()), status=text)
     return visit.go(f"/tasks/{claimed}", status="Task claimed.")
 
 

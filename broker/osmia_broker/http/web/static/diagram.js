@@ -12,7 +12,7 @@ const SIDES = { active: { bottom: 12, left: -10 }, incident: { top: -12, right: 
 // At an event or a gateway a badge stands above it: the name is below.
 const SMALL_SIDES = { active: { top: -12, left: -10 }, incident: { bottom: 12, left: -10 }, completed: { top: -12, right: 14 }, canceled: { bottom: 12, right: 14 } };
 const SMALL = 60; // a task is 100 wide, an event 36, a gateway 50
-const CLEAR = 0.55; // below this scale nobody can read a name
+const CLEAR = 0.5; // below this scale nobody can read a name
 const bundle = (name) => new URL(`../bundles/bpmn-js/dist/${name}`, import.meta.url).href;
 
 let loading = null;

@@ -1,0 +1,121 @@
+"""Small things that make the page easy to read: words, marks, lines that stand under each other."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+import osmia_broker.http.web
+
+TEMPLATES = Path(osmia_broker.http.web.__file__).parent / "templates"
+ASK = "start > ask:user > end"
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda one: one.stem)
+def test_one_word_leaves_every_dialog_and_editor(template: Path):
+    words = re.findall(r"<button[^>]*data-(?:closes|leaves)[^>]*>([^<]*)</button>", template.read_text())
+    assert set(words) <= {"Close"}
+
+
+def test_the_mark_of_a_copying_button_is_drawn(page: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    page.goto(f"/instances/{work.create(unique, city='Thun')}")
+    button = page.get_by_role("button", name="Copy key").first
+    expect(button.locator("svg path")).to_be_visible()
+    expect(button).to_have_text("")
+    page.get_by_role("link", name="ask").last.click()
+    expect(page.get_by_role("button", name="Copy value").locator("svg path")).to_be_visible()
+
+
+def test_who_has_no_groups_is_told_where_to_set_them_and_keeps_the_open_task(page: Any, work: Any, unique: str):
+    work.deploy("start > ask:user(groups=cooks) > end", unique)
+    [task] = work.broker.client.user_tasks.search({"processInstanceKey": str(work.create(unique))}).items
+    page.goto(f"/tasks/{task.key}?tab=history")
+    button = page.get_by_role("button", name="Take next")
+    assert "primary" not in (button.get_attribute("class") or "")
+    button.click()
+    expect(page.get_by_role("status")).to_have_text(
+        "No unassigned task has you or one of your groups as a candidate. You have no groups yet: enter them at “You are demo”."
+    )
+    expect(page).to_have_url(f"/tasks/{task.key}?tab=history")
+    expect(page.get_by_role("region", name="Task")).to_be_visible()
+
+
+def test_taking_the_next_task_leads_to_no_other_site(site: str):
+    answer = httpx.post(f"{site}/tasks/take-next", data={"back": "//evil.example/"})
+    assert answer.headers["location"] == "/"
+
+
+def test_a_free_task_says_in_the_list_for_whom_it_is(browse: Any, work: Any, unique: str):
+    work.deploy('start > ask:user(groups="cooks, waiters, guests, bees") > end', unique)
+    work.create(unique)
+    page = browse("ada", groups="painters")
+    page.goto(f"/tasks?process={unique}")
+    row = page.get_by_role("list", name="Tasks").get_by_role("listitem")
+    expect(row).to_contain_text(re.compile("For [a-z, ]+ and 1 more"))
+    page = browse("ida", groups="bees")  # the chip says more to her
+    page.goto(f"/tasks?process={unique}")
+    row = page.get_by_role("list", name="Tasks").get_by_role("listitem")
+    expect(row).to_contain_text("Your group bees")
+    expect(row).not_to_contain_text("and 1 more")
+
+
+def test_heading_list_and_number_stand_under_each_other(page: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    work.create(unique)
+    page.goto(f"/tasks?process={unique}")
+    places = [
+        page.get_by_role("heading", level=1),
+        page.locator("ul.rows"),
+        page.locator(".total"),
+        page.locator(".foot > span"),
+    ]
+    assert len({one.bounding_box()["x"] for one in places}) == 1
+
+
+def test_an_empty_box_is_not_grey_in_the_dark(browse: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    work.create(unique)
+    page = browse(color_scheme="dark")
+    page.goto(f"/tasks?process={unique}")
+    box = page.get_by_role("checkbox", name="Select ask")
+    looks = "one => [getComputedStyle(one).appearance, getComputedStyle(one).backgroundColor]"
+    surface = page.locator("ul.rows").evaluate("one => getComputedStyle(one).backgroundColor")
+    assert box.evaluate(looks) == ["none", surface]
+    box.check()
+    assert box.evaluate(looks)[0] != "none"  # the browser draws the tick
+
+
+def test_a_user_task_among_the_jobs_has_no_retries_but_an_assignee(page: Any, work: Any, unique: str):
+    work.deploy("start > fork:parallel [ask:user(assignee=ada) > e1:end | work:job > e2:end]", unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    work_rows = page.get_by_role("region", name="Jobs and tasks").get_by_role("row")
+    headings = work_rows.first.get_by_role("columnheader")
+    expect(headings).to_have_text(
+        ["Type", "Element", "State", "Retries", "Worker or assignee", "Deadline or due", "Actions"]
+    )
+    task = work_rows.filter(has_text="User task").get_by_role("cell")
+    expect(task.nth(3)).to_have_text("")
+    expect(task.nth(4)).to_have_text("ada")
+    expect(work_rows.last.get_by_role("cell").nth(3)).to_have_text("3")
+
+
+def test_the_history_tells_an_equal_time_once(page: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    line = page.get_by_role("region", name="History").get_by_role("treeitem").filter(has_text="start event")
+    expect(line).to_contain_text(re.compile(r", for [0-9.]+ s"))
+    expect(line.locator("time")).to_have_count(1)
+
+
+def test_the_name_of_an_error_breaks_between_its_words(page: Any, work: Any, unique: str):
+    work.deploy('start > ask:user(assignee="=missing.name") > end', unique)
+    key = work.create(unique)
+    page.goto(f"/instances/{key}")
+    link = page.get_by_role("region", name="Incidents").get_by_role("link", name="Incident ")
+    expect(page.get_by_role("region", name="Incidents").locator("wbr")).not_to_have_count(0)
+    link.click()
+    expect(page.get_by_role("region", name="Summary").locator("wbr")).not_to_have_count(0)
