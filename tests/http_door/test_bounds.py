@@ -152,6 +152,104 @@ async def test_each_piece_of_a_body_gives_time_for_the_next(port: int, monkeypat
     writer.close()
 
 
+# --- an answer that comes before the rest of its request
+
+
+async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answers without reading the body, as a refusal does."""
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"1")]})
+    await send({"type": "http.response.body", "body": b"0"})
+
+
+RESTS = [(b"content-length: 1\r\n\r\n", b"x"), (b"transfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n0\r\n\r\n")]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def answered_early(server: HttpServer, port: int, head: bytes) -> Streams:
+    """A connection whose request is answered, though its body has not come."""
+    server._config.loaded_app = refuse  # type: ignore[assignment]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + head)
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), STEP_S)
+    return reader, writer
+
+
+@pytest.mark.parametrize(("head", "rest"), RESTS)
+async def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection(
+    server: HttpServer, port: int, monkeypatch: pytest.MonkeyPatch, head: bytes, rest: bytes
+):
+    monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)
+    reader, writer = await answered_early(server, port, head)
+    writer.write(rest)
+    assert await asyncio.wait_for(reader.read(), STEP_S) == b""
+    writer.close()
+
+
+@pytest.mark.parametrize(("head", "rest"), RESTS)
+async def test_who_has_sent_a_body_after_its_answer_makes_room(server: HttpServer, port: int, head: bytes, rest: bytes):
+    server._bounds = Connections(1)
+    _, writer = await answered_early(server, port, head)
+    writer.write(rest)
+    [connection] = server._connections()
+    async with asyncio.timeout(STEP_S):
+        while not connection._is_head:
+            await asyncio.sleep(0)
+    assert (await answer_to(port, [START + b"connection: close\r\n\r\n"])).endswith(b"0")
+    writer.close()
+
+
+async def test_the_next_request_after_such_a_body_has_all_its_time(
+    server: HttpServer, port: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)
+    reader, writer = await answered_early(server, port, RESTS[0][0])
+    entered, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await may_go_on.wait()
+        await refuse(scope, receive, send)
+
+    [connection] = server._connections()
+    connection.app = slow  # type: ignore[assignment]
+    writer.write(b"x" + START + b"\r\n")
+    await asyncio.wait_for(entered.wait(), STEP_S)
+    assert await answer_to(port, [b""]) == b""  # another one was cut off meanwhile
+    may_go_on.set()
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n0"), STEP_S)
+    writer.close()
+
+
+async def test_who_does_not_read_and_sends_another_request_makes_room(server: HttpServer, port: int):
+    async def endless(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            await asyncio.sleep(0)
+
+    server._config.loaded_app = endless  # type: ignore[assignment]
+    server._bounds = Connections(1)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(START + b"\r\n")
+    [connection] = await connections_of(server, 1)
+    async with asyncio.timeout(STEP_S):
+        while connection.flow is None or not connection.flow.write_paused:
+            await asyncio.sleep(0)
+        writer.write(START + b"\r\n")
+        while not connection.pipeline:
+            await asyncio.sleep(0)
+    server._config.loaded_app = echo  # type: ignore[assignment]
+    assert (await answer_to(port, [START + b"connection: close\r\n\r\n"])).endswith(b"0")
+    writer.close()
+
+
+async def connections_of(server: HttpServer, count: int) -> list[Any]:
+    async with asyncio.timeout(STEP_S):
+        while len(server._connections()) < count:
+            await asyncio.sleep(0)
+    return server._connections()
+
+
 # --- too many connections
 
 

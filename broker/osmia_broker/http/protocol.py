@@ -118,26 +118,34 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Expect the next head."""
+        """Expect the next head: from now on if the answer came before the rest of the request, else after it."""
         self._is_head = True
-        self._in_time()
-        self._bounds.note(self, waits=False)
+        if self.cycle.response_complete:
+            self._wait(HEAD_S)  # uvicorn's own timer has ended with the first byte after the answer
+        else:
+            self._in_time()
         super().on_message_complete()
+        self._note()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of this one, which nobody reads."""
         super().on_response_complete()
-        self._bounds.note(self, waits=self.cycle.response_complete)
+        self._note()
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read its answer."""
         super().pause_writing()
-        self._bounds.note(self, waits=True)
+        self._note()
 
     def resume_writing(self) -> None:
         """Go on with the answer."""
         super().resume_writing()
-        self._bounds.note(self, waits=self.cycle is None or self.cycle.response_complete or not self._is_head)
+        self._note()
+
+    def _note(self) -> None:
+        """Note whether this connection waits for its client now: for the rest of a request, for the next one, or for it to read an answer."""
+        is_answered = self.cycle is None or self.cycle.response_complete
+        self._bounds.note(self, waits=is_answered or not self._is_head or self.flow.write_paused)
 
     def _wait(self, for_s: float) -> None:
         self._in_time()
