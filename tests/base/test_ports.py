@@ -50,6 +50,65 @@ def test_a_port_that_could_be_taken_has_no_obstacle():
     assert ports.obstacle("127.0.0.1", 0) is None
 
 
+def used_until_now() -> int:
+    """A port on which a server has just closed a connection, which the system keeps for a minute."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with socket.create_connection(listener.getsockname()) as client:
+            server, _ = listener.accept()
+            server.close()
+            assert client.recv(1) == b""
+        return int(listener.getsockname()[1])
+
+
+def stranger(port: int, *options: int) -> socket.socket:
+    it = socket.socket()
+    try:
+        for one in options:
+            it.setsockopt(socket.SOL_SOCKET, one, 1)
+        it.bind(("127.0.0.1", port))
+        it.listen()
+    except OSError:
+        it.close()
+        raise
+    return it
+
+
+SHARING = (socket.SO_REUSEADDR, getattr(socket, "SO_REUSEPORT", 0))
+shares_ports = pytest.mark.skipif(not ports.SHARED_PORTS, reason="this system does not spread connections")
+
+
+@shares_ports
+def test_a_port_that_one_process_has_just_used_is_kept_for_several():
+    port = used_until_now()
+    with pytest.raises(OSError, match="in use"):
+        stranger(port)  # so the system does keep the connection
+    held, number = ports.reserve("127.0.0.1", port)
+    with held, stranger(port, *SHARING), stranger(port, *SHARING):
+        assert number == port
+
+
+@shares_ports
+@pytest.mark.parametrize("find", [lambda: 0, used_until_now], ids=["free", "just used"])
+@pytest.mark.parametrize("options", [(), (socket.SO_REUSEADDR,)])
+def test_a_port_that_is_kept_is_for_nobody_else(find, options):
+    held, port = ports.reserve("127.0.0.1", find())
+    with held:
+        with pytest.raises(OSError, match="in use"):
+            stranger(port, *options)
+        stranger(port, *SHARING).close()
+        with pytest.raises(OSError, match="in use"):
+            stranger(port, *options)
+
+
+@shares_ports
+def test_a_port_that_somebody_listens_on_is_not_kept(taken):
+    with pytest.raises(OSError, match="in use"):
+        ports.reserve("127.0.0.1", taken)
+
+
 def test_there_is_no_free_port_behind_the_last():
     with pytest.raises(OSError, match="Expected a free port from 65536 upwards"):
         ports.next_free("127.0.0.1", 65536)
