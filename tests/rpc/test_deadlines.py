@@ -21,6 +21,7 @@ class Loop:
     def __init__(self) -> None:
         self.s = 1_000.0
         self.timers: list[Timer] = []
+        self.errors: list[BaseException] = []
 
     def time(self) -> float:
         return self.s
@@ -28,6 +29,9 @@ class Loop:
     def call_at(self, when_s: float, then: Callable[..., None], *arguments: Any) -> Timer:
         self.timers.append(Timer(when_s, lambda: then(*arguments)))
         return self.timers[-1]
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.errors.append(context["exception"])
 
     @property
     def due_s(self) -> list[float]:
@@ -119,3 +123,19 @@ def test_a_deadline_may_begin_another_call(it: Fixture):
     first.miss_deadline = lambda: begun.append(it.call(0.001))  # type: ignore[method-assign]
     it.loop.go_to(1_003)
     assert begun[0].missed_s > 0
+
+
+def test_a_call_that_cannot_be_ended_keeps_no_other_one(it: Fixture):
+    same_step = [it.call(1) for _ in range(8)]
+    later = it.call(2)
+    error = RuntimeError("its connection has gone")
+
+    def fail() -> None:
+        raise error
+
+    same_step[3].miss_deadline = fail  # type: ignore[method-assign]
+    it.loop.go_to(1_003)
+    assert [one.missed_s > 0 for one in same_step] == [True] * 3 + [False] + [True] * 4
+    assert later.missed_s > 0
+    assert it.loop.errors == [error]
+    assert len(it.deadlines) == 0

@@ -56,6 +56,9 @@ class Deadlines:
         over = max(self._next, int(loop.time() / STEP_S) - 1)
         for step in sorted(one for one in self._steps if one <= over):
             for call in self._steps.pop(step):
-                call.miss_deadline()
+                try:
+                    call.miss_deadline()
+                except Exception as error:  # noqa: BLE001 - the other calls must end at their deadlines
+                    loop.call_exception_handler({"message": "a call could not be ended", "exception": error})
         if self._steps and self._timer is None:
             self._set_timer(min(self._steps), loop)
