@@ -29,7 +29,6 @@ from osmia_broker.ports import Ports
 from osmia_broker.share import Share
 from osmia_broker.supervisor import Program, Supervisor, bound_to, run_until_signalled
 
-VARIABLE = "_OSMIA_PROCESS"  # not OSMIA_…: it is no setting, and nobody else writes it
 PROBE_S = 2.0
 SHARED = ("grpc", "http")  # the doors that all processes have together, where the system can spread connections
 
@@ -87,13 +86,12 @@ def _work_of(settings: Settings, number: int) -> tuple[Settings, Share]:
 
 
 def _program(settings: Settings, share: Share) -> Program:
-    text = msgspec.json.encode(_Work(_plain(settings), share), enc_hook=str).decode()
     return Program(
         share.process,
         bound_to(os.getpid(), "osmia_broker.processes", ()),
         partial(_is_ready, settings, share),
         partial(_is_well, settings, share),
-        environment={VARIABLE: text},
+        told=msgspec.json.encode(_Work(_plain(settings), share), enc_hook=str),
     )
 
 
@@ -146,11 +144,11 @@ def _connection(settings: Settings, port: int) -> HTTPConnection:
 
 
 def main() -> None:
-    """Run one process of a broker until SIGTERM; what it has to do is in its environment."""
+    """Run one process of a broker until SIGTERM; what it has to do is at its standard input, since settings may be secrets."""
     gc.disable()  # as `osmia broker` does
     from osmia_broker.broker import Broker  # the process that watches the others needs none of it
 
-    work = msgspec.json.decode(os.environ.pop(VARIABLE), type=_Work)
+    work = msgspec.json.decode(sys.stdin.buffer.read(), type=_Work)
     settings = settings_of(work.settings)
     logs.set_up(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -10,9 +10,9 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from osmia_broker.child import NotStarted
 
@@ -43,7 +43,9 @@ class Program:
     command: Sequence[str]
     is_ready: Callable[[int], bool]
     is_well: Callable[[], Awaitable[bool]] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)  # beside that of this process
+    told: bytes = (
+        b""  # what it reads at its standard input; other users cannot see it, nor those who can see its environment
+    )
 
 
 def bound_to(parent: int, module: str, arguments: Iterable[str]) -> list[str]:
@@ -209,11 +211,13 @@ class Supervisor:
     async def _start(self, program: Program) -> _Running:
         process = await asyncio.create_subprocess_exec(
             *program.command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if program.told else asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **program.environment},
             process_group=0,  # Ctrl-C reaches this process alone, which then stops the others in order
         )
+        if process.stdin is not None:
+            process.stdin.write(program.told)
+            process.stdin.close()  # when it is written; whether the process reads it shows in whether it becomes ready
         running = self._running[program.number] = _Running(process, program.number, self._write)
         if self._stop.is_set():  # while it was being started
             running.signal(signal.SIGTERM)

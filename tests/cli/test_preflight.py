@@ -147,6 +147,27 @@ def test_all_taken_ports_are_refused_at_once_and_the_advice_keeps_the_other_opti
     assert f"--grpc-port {one} " not in last
 
 
+OIDC = {"auth": "oidc", "oidc_issuer": "https://id.example.org", "oidc_audience": "osmia"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"database_url": "postgresql://u:geheim@127.0.0.1/x"},
+        {**OIDC, "oidc_client_id": "page", "oidc_client_secret": "geheim"},
+    ],
+)
+def test_advice_repeats_no_secret(tmp_path, given):
+    [taken] = listening(1)
+    port = str(taken.getsockname()[1])
+    with taken, pytest.raises(Failure) as refused:
+        foreground.run({"data_dir": str(tmp_path), "grpc_port": port, "insecure": True, **given})
+    assert (refused.value.exit, refused.value.code) == (2, "PORT_IN_USE")
+    assert "geheim" not in refused.value.mend
+    for option in (f"--{next(reversed(given)).replace('_', '-')} SECRET", f"--data-dir {tmp_path}", "--insecure"):
+        assert option in refused.value.mend
+
+
 def test_a_second_broker_with_the_same_ports_is_a_second_broker(tmp_path, capsys):
     [taken] = listening(1)
     with taken, (tmp_path / "partition-1.lock").open("w") as lock:

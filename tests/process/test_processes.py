@@ -70,6 +70,27 @@ def client(broker: ChildBroker) -> Iterator[osmia.SyncClient]:
         yield client
 
 
+# --- what a process is told
+
+
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="this system does not show the environment of a process"
+)
+def test_a_secret_of_a_file_is_in_the_environment_of_no_process(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("geheim")
+    signing_in = ("--auth", "oidc", "--oidc-issuer", "https://127.0.0.1:1", "--oidc-audience", "osmia")
+    page = ("--oidc-client-id", "page", "--oidc-client-secret-file", str(secret))
+    with ChildBroker(tmp_path / "data", flags=(*FLAGS, *signing_in, *page)) as broker:
+        for pid in (broker.pid, pid_of(broker, 1), pid_of(broker, 2)):
+            assert b"PATH=" in environment_of(pid)
+            assert b"geheim" not in environment_of(pid)
+
+
 # --- a process that dies
 
 

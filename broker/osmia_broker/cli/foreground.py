@@ -25,6 +25,8 @@ OPTIONS = {"--" + name.replace("_", "-"): name for name in config.GIVEN if name 
 #: Options without a value.
 SWITCHES = frozenset(name for name, one in config.NAMES.items() if isinstance(one.default, bool))
 
+WITHHELD = "SECRET"  # in place of a secret in advice: what is printed is kept in logs
+
 log = logging.getLogger(__name__)
 
 
@@ -58,13 +60,19 @@ def run(given: Mapping[str, str | bool]) -> None:
         settings = config.load(flags, file=Path(str(given[FILE])) if FILE in given else None)
     except config.ConfigError as error:
         raise Failure(Exit.USAGE, f"{error}.", mend=error.hint, code="USAGE") from error
-    options = {name.replace("_", "-"): "" if value is True else str(value) for name, value in given.items()}
-    preflight.refuse_mistakes(settings, options)
+    preflight.refuse_mistakes(settings, {name.replace("_", "-"): _shown(name, value) for name, value in given.items()})
     preflight.refuse_unusable_access(settings)
     preflight.refuse_missing_extras(settings)
     logs.set_up(settings.log_level, settings.log_format)
     _warn(settings)
     _serve(settings)
+
+
+def _shown(name: str, value: str | bool) -> str:
+    """Return the value of an option as advice repeats it: nothing for a switch, and no secret."""
+    if name in config.GIVEN and not config.GIVEN[name].repr:
+        return WITHHELD
+    return "" if value is True else str(value)
 
 
 def _warn(settings: config.Settings) -> None:
