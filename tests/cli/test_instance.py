@@ -247,7 +247,9 @@ def test_an_instance_with_an_incident_does_not_look_healthy(osmia, unique, stopp
 
 
 def test_an_incident_is_shown_and_resolved_with_new_retries(osmia, stopped):
-    assert "no oven" in osmia.done("incident", "show", stopped[0])
+    told = osmia.done("incident", "show", stopped[0])
+    assert "no oven" in told
+    assert told.splitlines()[0].endswith("  ACTIVE")  # the word of every list
     assert osmia.err == f"When the cause is mended: osmia incident resolve {stopped[0]} --retries 3\n"
     assert f"try: osmia incident resolve {stopped[0]} --retries 3" in osmia.refused(
         5, "incident", "resolve", stopped[0]

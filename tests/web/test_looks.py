@@ -118,4 +118,5 @@ def test_the_name_of_an_error_breaks_between_its_words(page: Any, work: Any, uni
     link = page.get_by_role("region", name="Incidents").get_by_role("link", name="Incident ")
     expect(page.get_by_role("region", name="Incidents").locator("wbr")).not_to_have_count(0)
     link.click()
+    expect(page.get_by_role("region", name="Summary")).to_contain_text("Active")  # as in every list
     expect(page.get_by_role("region", name="Summary").locator("wbr")).not_to_have_count(0)

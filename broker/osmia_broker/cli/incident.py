@@ -39,7 +39,7 @@ def show(session: Session, key: Key) -> None:
         raise Failure(Exit.NOT_FOUND, f"There is no incident with key {key}.", mend=LIST, code="NOT_FOUND")
     row, one = incident_row(found[0]), found[0]
     lines = [
-        f"{key}  {one.error_type}  {one.state}",
+        f"{key}  {one.error_type}  {row['state']}",
         f"  process   {one.bpmn_process_id}, element {one.element_id}, instance {one.process_instance_key}",
         *([f"  job       {one.job_key}"] if one.job_key else []),
         f"  since     {row['creationTime']}",
