@@ -208,8 +208,12 @@ def _secret(environ: Environment, name: str) -> str:
         return ""
     try:
         return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"Expected {name}_FILE to be a text file, but found: {error}") from None
+    except OSError as error:
+        raise ValueError(
+            f"Expected {name}_FILE to be a text file, but found '{file}': {error.strerror or error}"
+        ) from None
+    except UnicodeDecodeError:
+        raise ValueError(f"Expected {name}_FILE to be a text file, but found '{file}', which is not UTF-8") from None
 
 
 def _switch(environ: Environment, *names: str) -> bool | None:

@@ -141,9 +141,9 @@ def test_a_file_that_is_not_there_is_answered_with_one_nearby(capsys, tmp_path, 
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("models").mkdir()
     tmp_path.joinpath("models", "dinner.bpmn").write_bytes(b"")
-    for name in ("diner.bpmn", "nope.dmn"):
+    for name, mend in (("diner.bpmn", "models/dinner.bpmn"), ("nope.dmn", "FILE   (nearby: models/dinner.bpmn)")):
         assert run(["lint", name]) == 2
-        assert "osmia deploy models/dinner.bpmn" in capsys.readouterr().err
+        assert f"try: osmia lint {mend}\n" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path / "models")
     tmp_path.joinpath("models", "dinner.bpmn").unlink()
     assert run(["lint", "nope.bpmn"]) == 2

@@ -19,7 +19,7 @@ def test_a_command_says_nothing_more_unless_it_is_asked(osmia):
 
 
 def test_one_v_names_the_broker(osmia):
-    osmia.done("tasks", "-o", "key", "-v")
+    osmia.done("status", "-o", "key", "-v")
     assert osmia.err == f"Calling {osmia.broker.address}\n"
 
 

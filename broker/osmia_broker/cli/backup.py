@@ -86,14 +86,14 @@ def report(session: Session, made: "Backup", place: Path, verb: str) -> None:
 
 
 @contextmanager
-def failing() -> Iterator[None]:
-    """Turn what is wrong with a copy into a `Failure`."""
+def failing(mend: str = "the same with --data-dir DIR, or another directory") -> Iterator[None]:
+    """Turn what is wrong with a copy into a `Failure`. *mend* is what to try where there is nothing to copy."""
     from osmia_broker.store.backup import BackupFailed, NoData, Occupied
 
     try:
         yield
     except NoData as error:
-        raise Failure(Exit.NOT_FOUND, f"{error}.", mend="the same with --data-dir DIR, or another directory") from error
+        raise Failure(Exit.NOT_FOUND, f"{error}.", mend=mend) from error
     except Occupied as error:
         raise Failure(Exit.CONFLICT, f"{error}.", mend="a new directory; nothing is overwritten") from error
     except BackupFailed as error:

@@ -46,7 +46,9 @@ def bench(
     is_streaming: Annotated[
         bool, typer.Option("--stream", help="Workers stream their jobs instead of polling.")
     ] = False,
-    pid: Annotated[int, typer.Option(min=0, help="The broker's process, to measure it.")] = 0,
+    pid: Annotated[
+        int, typer.Option(min=0, help="The broker's process id, to measure it.", metavar="PID", show_default=False)
+    ] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="The broker's data, to measure it.")] = None,
     seed: Annotated[int, typer.Option(help="For the arrivals of the open loop.")] = 1,
 ) -> None:

@@ -41,7 +41,12 @@ def demo(
     session: Session,
     port_base: Annotated[
         int,
-        typer.Option(min=0, max=PORT_MAX - PORTS + 1, help="First of three ports to use; the usual ones unless given."),
+        typer.Option(
+            min=0,
+            max=PORT_MAX - PORTS + 1,
+            help="First of three ports to use; the usual ones unless given.",
+            show_default=False,
+        ),
     ] = 0,
     keep: Annotated[
         Path | None,

@@ -63,7 +63,7 @@ def deploy(
     Example: osmia deploy examples/dinner.bpmn
     """
     if is_dry_run:
-        check(session, files)
+        check(session, files, "osmia deploy --dry-run")
         return
     with session.client() as client:
         _deploy(session, client, files)
@@ -78,8 +78,9 @@ def _deploy(session: Session, client: "SyncClient", files: list[str]) -> None:
     rows = deployed_rows(deploy_files(client, files, say=session.say))
     if session.output is Output.TABLE:
         for row in rows:
-            done = "Deployed" if row["isNew"] else "Unchanged"
-            typer.echo(f"{done} {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
+            typer.echo(
+                f"{done_with(row)} {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}"
+            )
     else:
         session.list(rows, COLUMNS, empty="")
     sys.stdout.flush()  # who watches sees it at once
@@ -120,8 +121,8 @@ def _stamps(names: list[str]) -> dict[Path, tuple[int, int]]:
     return stamps
 
 
-def check(session: Session, files: list[str], *, is_strict: bool = False) -> None:
-    """Check files as the broker would, without one, and say what was found.
+def check(session: Session, files: list[str], command: str, *, is_strict: bool = False) -> None:
+    """Check files as the broker would, without one, and say what was found. *command* is the one that was called.
 
     Raises:
         Failure: REFUSED; they cannot be deployed, or there are warnings and *is_strict*.
@@ -129,7 +130,7 @@ def check(session: Session, files: list[str], *, is_strict: bool = False) -> Non
     from osmia_broker.engine.resources import compile_resources, warnings_of
     from osmia_broker.errors import InvalidArgument
 
-    resources = read(found(files))
+    resources = read(found(files, command))
     try:
         compiled = compile_resources(resources)
     except InvalidArgument as error:
@@ -178,8 +179,10 @@ def warnings_about(resources: list[tuple[str, bytes]]) -> list[str]:
         return []
 
 
-def found(names: list[str]) -> list[Path]:
+def found(names: list[str], command: str = "osmia deploy") -> list[Path]:
     """Return the files that *names* mean, in order and each once. A directory means its models, a pattern its matches.
+
+    *command* takes the file that was probably meant.
 
     Raises:
         Failure: USAGE; a name means no file.
@@ -188,7 +191,7 @@ def found(names: list[str]) -> list[Path]:
     for name in names:
         matches = _matches(Path(name))
         if not matches:
-            raise usage(f"There is no file to deploy at '{name}'.", _nearby(Path(name)))
+            raise usage(f"There is no file to deploy at '{name}'.", _nearby(Path(name), command))
         paths.update(dict.fromkeys(matches))
     return list(paths)
 
@@ -197,8 +200,8 @@ NEARBY_MAX = 5  # files that a hint names
 FOLDERS_MAX = 200  # that are looked into for them
 
 
-def _nearby(path: Path) -> str:
-    """Return the command that deploys the file that *path* probably means, or files that are nearby."""
+def _nearby(path: Path, command: str) -> str:
+    """Return *command* with the file that *path* probably means, or files that are nearby."""
     home = path.parent if path.parent.is_dir() else Path()
     folders = [home, *islice((one for one in sorted(home.iterdir()) if one.is_dir()), FOLDERS_MAX)]
     hidden = (".", *NOT_SEARCHED)
@@ -212,14 +215,12 @@ def _nearby(path: Path) -> str:
     by_name = {file.stem: file for file in reversed(files)}  # the endings are all alike
     near = get_close_matches(path.stem, by_name, n=1)
     if near:
-        return f"osmia deploy {by_name[near[0]]}"
+        return f"{command} {by_name[near[0]]}"
     if not path.parent.is_dir():
-        return "osmia deploy my-process.bpmn"
+        return f"{command} my-process.bpmn"
     if files:
-        return f"osmia deploy {files[0]}" + (
-            f"   (nearby: {', '.join(map(str, files[1:NEARBY_MAX]))})" if files[1:] else ""
-        )
-    return "osmia deploy FILE.bpmn   (there is no model in this folder)"
+        return f"{command} FILE   (nearby: {', '.join(map(str, files[:NEARBY_MAX]))})"
+    return f"{command} FILE.bpmn   (there is no model in this folder)"
 
 
 def read(paths: list[Path]) -> list[tuple[str, bytes]]:
@@ -263,6 +264,11 @@ def _models_below(directory: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_SEARCHED]
         found += [Path(folder, name) for name in files if name.endswith(SUFFIXES)]
     return found
+
+
+def done_with(row: Row) -> str:
+    """Return what a deployment did with the definition of this row, in a word."""
+    return "Deployed" if row["isNew"] else "Unchanged"
 
 
 def deployed_rows(deployment: "Deployment") -> list[Row]:

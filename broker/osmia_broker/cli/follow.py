@@ -6,6 +6,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from osmia_broker.cli.failures import Exit, Failure
+from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient
@@ -19,7 +20,16 @@ def follow(client: "SyncClient", key: int, say: Callable[[str], None], *, wait: 
 
     Raises:
         Failure: an incident stops it (INCIDENT), or it goes on for longer than *wait* (TIMED_OUT).
+        KeyboardInterrupt: the person stops to follow it; it has been said that the instance goes on.
     """
+    try:
+        return _followed(client, key, say, wait)
+    except KeyboardInterrupt:
+        say(f"Instance {key} goes on: osmia instance show {key} --follow")
+        raise
+
+
+def _followed(client: "SyncClient", key: int, say: Callable[[str], None], wait: timedelta | None) -> str:
     from osmia.results import InstanceState
 
     end_s = None if wait is None else monotonic() + wait.total_seconds()
@@ -44,9 +54,12 @@ def follow(client: "SyncClient", key: int, say: Callable[[str], None], *, wait: 
                 mend=f"osmia incident show {stopped[0].incident_key}",
                 code="INCIDENT",
             )
-        if end_s is not None and monotonic() >= end_s:
+        if wait is not None and end_s is not None and monotonic() >= end_s:
             raise Failure(
-                Exit.TIMED_OUT, f"Instance {key} goes on.", mend=f"osmia instance show {key}", code="DEADLINE_EXCEEDED"
+                Exit.TIMED_OUT,
+                f"Instance {key} has not ended within {spelt(wait)}; it goes on.",
+                mend=f"osmia instance show {key}",
+                code="DEADLINE_EXCEEDED",
             )
         sleep(LOOK_EVERY_S)
 

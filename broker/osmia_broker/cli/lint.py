@@ -25,4 +25,4 @@ def lint(
 
     Example: osmia lint examples/dinner.bpmn
     """
-    check(session, files, is_strict=is_strict)
+    check(session, files, "osmia lint", is_strict=is_strict)

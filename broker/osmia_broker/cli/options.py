@@ -31,9 +31,7 @@ Var = Annotated[
     typer.Option("--var", metavar="NAME=VALUE", help="A variable; NAME:=JSON must be JSON, NAME==TEXT is text."),
 ]
 Vars = Annotated[str | None, typer.Option("--vars", metavar="JSON", help="All variables; @FILE and - read them.")]
-WithHistory = Annotated[
-    bool, typer.Option("--history", help="Delete what has ended of it, too: its instances, or its evaluations.")
-]
+WithHistory = Annotated[bool, typer.Option("--history", help="Delete its ended instances, or its evaluations, too.")]
 Limit = Annotated[int, typer.Option(min=0, max=INT32_MAX, help="List at most this many; 0 lists all.")]
 Process = Annotated[
     str,

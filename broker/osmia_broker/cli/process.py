@@ -70,7 +70,9 @@ def delete(session: Session, process: Which, with_history: WithHistory = False) 
     """
     with session.client() as client:
         found = find_process(client, process)
-        session.confirm(f"Delete {_named(found)}{HISTORY * with_history}? It starts no more instances.")
+        session.confirm(
+            f"Delete {_named(found)}{HISTORY * with_history}? It starts no more instances; running ones go on."
+        )
         client.delete_resource(found.key, delete_history=with_history)
     session.one({"processDefinitionKey": str(found.key)}, key="processDefinitionKey", text=f"Deleted {_named(found)}")
 

@@ -23,7 +23,7 @@ def delete(session: Session, key: Key, with_history: WithHistory = False) -> Non
     Example: osmia resource delete 2251799813685249 --yes
     """
     session.confirm(
-        f"Delete resource {key}{HISTORY * with_history}? It starts no more instances, and the version before it is the latest again."
+        f"Delete resource {key}{HISTORY * with_history}? It starts no more instances; an older version is the latest again, if there is one. Running instances go on."
     )
     with session.client(found_by="osmia processes --all") as client:
         client.delete_resource(key, delete_history=with_history)

@@ -29,7 +29,7 @@ def restore(
     from osmia_broker.store import backup as copies
 
     target = data_dir_of(data_dir)
-    with failing(), bar(session, "Copying") as progress:
+    with failing("the directory that osmia backup has made, in place of this one"), bar(session, "Copying") as progress:
         made = copies.restore(backup, target, progress)
     report(session, made, target, f"Restored the state of {made.made}:")
     session.say(f"Start a broker on it: {starting(target)}")

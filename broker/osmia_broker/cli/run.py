@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.deploy import deploy_files
+from osmia_broker.cli.deploy import deploy_files, deployed_rows, done_with
 from osmia_broker.cli.failures import usage
 from osmia_broker.cli.follow import follow
 from osmia_broker.cli.options import Var, Vars
@@ -28,11 +28,12 @@ def run(
     """
     variables = typed.read(var, vars)
     with session.client(call_timeout=TIMEOUT) as client:
-        processes = deploy_files(client, [file], say=session.say).processes
-        if not processes:
+        deployment = deploy_files(client, [file], say=session.say)
+        if not deployment.processes:
             raise usage(f"There is no process in '{file}'.", f"osmia deploy {file}")
-        first = processes[0]
-        session.say(f"Deployed process {first.bpmn_process_id} (version {first.version})")
+        first = deployment.processes[0]
+        done = done_with(deployed_rows(deployment)[0])
+        session.say(f"{done} process {first.bpmn_process_id} (version {first.version})")
         key = client.create_instance(process_definition_key=first.key, variables=variables).key
         session.say(f"Started {key}")
         state = follow(client, key, session.say, wait=session.timeout)

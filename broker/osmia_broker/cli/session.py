@@ -184,7 +184,10 @@ class Session:
             client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=who)
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
-            raise usage(f"{error}.", "--address 127.0.0.1:26500" if is_address else "") from error
+            mend = (
+                "--address 127.0.0.1:26500" if is_address else "a file that is there" if "_FILE" in str(error) else ""
+            )
+            raise usage(f"{error}.", mend) from error
         with self._saying_more(client.address, profile), client:
             try:
                 yield client

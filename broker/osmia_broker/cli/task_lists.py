@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from osmia_broker.cli.failures import usage
+from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.options import Groups, Key, User, acting
 from osmia_broker.cli.output import Column, moment
 from osmia_broker.cli.session import Session, with_session
@@ -100,9 +100,16 @@ def snooze(
     """
     if not until and not until_change:
         raise usage("No time is given.", f"osmia task snooze {key} 2d")
+    from osmia.errors import InvalidArgument
+
     who = acting(user, groups)
     with session.client(found_by="osmia tasks") as client:
-        client.user_tasks.snooze(key, until=until, until_change=until_change, **who)
+        try:
+            client.user_tasks.snooze(key, until=until, until_change=until_change, **who)
+        except InvalidArgument as error:
+            failure = from_call(error, client.address)
+            failure.mend = f"osmia task snooze {key} 2d"
+            raise failure from error
         [held] = [one for one in client.user_tasks.snoozed(**who) if one.key == key]
     ways = [f"until {moment(held.until_ms)}"] * bool(held.until_ms) + ["until it changes"] * until_change
     session.one({"userTaskKey": str(key)}, key="userTaskKey", text=f"Snoozed {key} {', or '.join(ways)}")

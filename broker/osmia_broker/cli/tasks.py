@@ -1,11 +1,13 @@
 """`osmia tasks`: list user tasks."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from osmia_broker.cli.failures import Exit, Failure, usage
+from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.options import Groups, Limit, Process, User, Var, acting
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.processes import missing_process
@@ -16,10 +18,13 @@ from osmia_broker.cli.waits import OPEN_TASK
 
 if TYPE_CHECKING:
     from osmia import SyncClient, UserTask
+    from osmia.calls.user_tasks import UserTaskPage
 
 app = typer.Typer(add_completion=False)
 
 ORDERS = ("newest", "oldest", "due", "priority")
+NEAR = re.compile(r"Expected '([^']+):' .* nearly the field '([^']+):'")  # in the refusal of a query
+EXAMPLE = "group:finance due:<2d is:mine"
 NAMED_MAX = 10  # groups or assignees in a hint
 NEWEST_FIRST = [{"field": "creationDate", "order": "DESC"}]
 
@@ -55,7 +60,7 @@ def tasks(
 ) -> None:
     """List user tasks that are open, newest first.
 
-    Under a task policy, these are the tasks that the acting person may read. Snoozed tasks are left out by a query only.
+    Under a task policy, these are the tasks that the acting person may read. A query leaves snoozed tasks out; the other options do not.
 
     Example: osmia tasks 'group:finance due:<2d amount:>1000'
     """
@@ -77,6 +82,10 @@ def tasks(
         found = first(session, _found(client, wanted, who, asked), limit)
         stopped = _stopped_instances(client, process)
         empty = "" if found else _why_none(client, who, stopped, process=process, assignee=assignee, group=group)
+        if not found and query.strip():
+            empty = "No task passes this query. Those that are open: osmia tasks"
+        if not found and is_mine and not user:
+            empty = "No task is yours. Without a sign-in, say who you are: osmia tasks --mine --user anna"
     rows = [task_row(one, has_incident=one.process_instance_key in stopped) for one in found]
     if marked := sum(row["hasIncident"] for row in rows):
         session.say(
@@ -108,11 +117,26 @@ def _saved(client: "SyncClient", name: str, who: dict[str, Any]) -> str:
 def _found(client: "SyncClient", wanted: dict[str, Any], who: dict[str, Any], query: str) -> "Iterator[UserTask]":
     after, order = "", [] if query else NEWEST_FIRST
     while True:
-        page = client.user_tasks.search(wanted, query=query, sort=order, limit=PAGE, after=after, **who)
+        page = _page(client, query, filter=wanted, sort=order, limit=PAGE, after=after, **who)
         yield from page.items
         if not page.items or len(page.items) >= page.total:  # a page can be cut short by its size
             return
         after = page.end_cursor
+
+
+def _page(client: "SyncClient", query: str, filter: dict[str, Any], **more: Any) -> "UserTaskPage":
+    """Search once. The refusal of a query gets the query that was meant, or one that is taken."""
+    from osmia.errors import InvalidArgument
+
+    try:
+        return client.user_tasks.search(filter, query=query, **more)
+    except InvalidArgument as error:
+        failure = from_call(error, client.address)
+        if query:
+            near = NEAR.search(failure.what)
+            meant = query.replace(f"{near[1]}:", f"{near[2]}:") if near else EXAMPLE
+            failure.mend = f"osmia tasks {shlex.quote(meant)}"
+        raise failure from error
 
 
 def _stopped_instances(client: "SyncClient", process: str) -> set[int]:
