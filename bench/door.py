@@ -11,13 +11,14 @@ import gc
 from time import process_time
 from typing import Any
 
+from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.calls import Calls
 from osmia_broker.calls.job_handout import JobHandout
 from osmia_broker.engine.answers import ActivatedJob, Created
 from osmia_broker.engine.commands import ActivateJobs, CreateProcessInstance
 from osmia_broker.event_loops import loop_factory
 from osmia_broker.gateway.door import Door
-from osmia_broker.gateway.gateway_service import Gateway, Identity
+from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.h2 import Connection, Limits, Site, frames
 from osmia_broker.h2.frames import END_HEADERS, END_STREAM, frame
 from osmia_broker.h2.hpack import FIRST_DYNAMIC
@@ -161,7 +162,7 @@ async def pushes_us(clients: list[Client], partition: Partition) -> float:
 async def measure(rounds: int) -> None:
     partition = Partition()
     door = Door(GatewayCounters())
-    servicer = Gateway(Calls(partition), Identity("8.10.0", "bench"), ("", 0))  # type: ignore[arg-type]
+    servicer = Gateway(Calls(partition), BrokerIdentity("8.10.0", "bench"), ("", 0))  # type: ignore[arg-type]
     service = Service({rpc.path: rpc for rpc in door.rpcs(GATEWAY, servicer)}, 4 * 1024**2)
     site = Site(lambda *stream: Exchange(*stream, service), asyncio.get_running_loop().time, Limits())
     gc.collect()

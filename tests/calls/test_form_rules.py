@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from osmia_broker import feel
 from osmia_broker.calls.form_rules import FIELDS_MAX, faults_of, in_words
 
 
@@ -131,3 +132,8 @@ def test_a_form_without_end_is_bounded():
 def test_a_sentence_names_some_faults():
     assert in_words(["'a' is required"]) == "'a' is required"
     assert in_words(["x"] * 7) == "x, x, x, x, x, and 2 more"
+
+
+def test_the_rules_of_a_form_use_up_no_time_of_later_expressions():
+    faults_of(json.dumps({"components": [{"type": "textfield", "key": "a", "conditional": {"hide": "=1 > 2"}}]}), {})
+    assert feel.run._allowance.get() is None

@@ -76,8 +76,8 @@ def _compiled(text: str) -> Expression:
 
 def _evaluated(expression: Expression, given: Variables, seen: SeenScope) -> Evaluated:
     values = seen.values | {name: msgspec.Raw(value.encode()) for name, value in given.items()}
-    feel.with_allowance(feel.Allowance(seen.expression_s))
-    result = expression.evaluate(values, seen.now)
+    with feel.sharing(feel.Allowance(seen.expression_s)):
+        result = expression.evaluate(values, seen.now)
     if result.failure is not None:
         raise InvalidArgument(result.failure)
     warnings = tuple(f"[{warning.type}] {warning.message}" for warning in result.warnings)

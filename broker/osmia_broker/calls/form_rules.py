@@ -7,6 +7,7 @@ or hidden by its condition has none. A rule that cannot be read here (a pattern 
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -52,15 +53,10 @@ def faults_of(schema: str, values: Values) -> list[str]:
     except (msgspec.DecodeError, RecursionError):
         return []
     components = form.get("components") if isinstance(form, dict) else None
-    feel.with_allowance(feel.Allowance())  # for all expressions of the form together
-    found: list[str] = []
-    for number, (field, value) in enumerate(_fields(components, values, values, 0)):
-        if number >= FIELDS_MAX:
-            break
-        fault = _fault(field, value, values)
-        if fault:
-            found.append(f"'{_label(field)}' {fault}")
-    return found
+    with feel.sharing(feel.Allowance()):
+        fields = islice(_fields(components, values, values, 0), FIELDS_MAX)
+        faults = [(field, _fault(field, value, values)) for field, value in fields]
+    return [f"'{_label(field)}' {fault}" for field, fault in faults if fault]
 
 
 def in_words(faults: list[str]) -> str:

@@ -3,7 +3,8 @@
 A `Run` lives for one call of `evaluate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from time import thread_time
@@ -60,6 +61,16 @@ class Allowance:
 
 _allowance: ContextVar[Allowance | None] = ContextVar("feel_allowance", default=None)
 with_allowance = _allowance.set  #: lets the evaluations that follow in this context use up an allowance
+
+
+@contextmanager
+def sharing(allowance: Allowance) -> Iterator[None]:
+    """Let the evaluations of the block use up *allowance* together, and those after it what they had before."""
+    token = _allowance.set(allowance)
+    try:
+        yield
+    finally:
+        _allowance.reset(token)
 
 
 class Run(msgspec.Struct):
