@@ -38,7 +38,7 @@ def test_who_has_no_groups_is_told_where_to_set_them_and_keeps_the_open_task(pag
     assert "primary" not in (button.get_attribute("class") or "")
     button.click()
     expect(page.get_by_role("status")).to_have_text(
-        "No unassigned task has you or one of your groups as a candidate. You have no groups yet: enter them at “You are demo”."
+        "No unassigned task has you or one of your groups as a candidate. You have no groups yet: enter them at “Signed in as demo”."
     )
     expect(page).to_have_url(f"/tasks/{task.key}?tab=history")
     expect(page.get_by_role("region", name="Task")).to_be_visible()

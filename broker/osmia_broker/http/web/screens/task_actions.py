@@ -89,7 +89,7 @@ async def take_next(visit: Visit) -> Response:
     if not claimed:
         text = "No unassigned task has you or one of your groups as a candidate."
         if not visit.person.groups and not visit.person.signed_in:
-            text += f" You have no groups yet: enter them at “You are {visit.person.user}”."
+            text += f" You have no groups yet: enter them at “Signed in as {visit.person.user}”."
         return visit.go(await visit.field("back", visit.with_query()), status=text)
     return visit.go(f"/tasks/{claimed}", status="Task claimed.")
 
