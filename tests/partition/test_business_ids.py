@@ -97,6 +97,32 @@ async def test_a_business_id_is_unique_over_all_partitions():
                 await it.do(create(f"order-{number}"))
 
 
+async def test_an_instance_from_before_the_setting_is_known_only_where_its_business_id_is():
+    """As docs/operating.md says: the partition that decides does not know of an instance that began elsewhere."""
+    stores = [WatchedStore() for _ in range(3)]
+    places: dict[str, int] = {}
+    async with several(stores) as it:
+        await it.do(DEPLOY)
+        for number in range(12):
+            id = f"order-{number}"
+            places[id] = partition_of_key((await it.do(create(id))).process_instance_key)
+    at_home = [id for id, place in places.items() if place == place_of(id)]
+    elsewhere = [id for id in places if id not in at_home]
+    assert at_home
+    assert elsewhere
+    for store in stores:
+        store.is_open = False
+    async with several(stores, unique_business_ids=True) as it:
+        for id in at_home:
+            with pytest.raises(AlreadyExists):
+                await it.do(create(id))
+        for id in elsewhere:
+            second = await it.do(create(id))
+            assert partition_of_key(second.process_instance_key) == place_of(id)
+            with pytest.raises(AlreadyExists):
+                await it.do(create(id))
+
+
 async def test_a_creation_that_is_repeated_is_found_where_its_business_id_is():
     async with several(unique_business_ids=True) as it:
         await it.do(DEPLOY)
