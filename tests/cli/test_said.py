@@ -1,5 +1,7 @@
 """What is said when something is missing, misspelt or not yet over: the words, and the command that helps."""
 
+import json
+
 import pytest
 
 from osmia_broker.cli import follow
@@ -92,3 +94,13 @@ def test_a_secret_whose_file_is_missing_is_said_in_plain_words(osmia, monkeypatc
     assert "to be a text file, but found 'nofile': No such file or directory." in told
     assert "try: a file that is there" in told
     assert "Errno" not in told
+
+
+def test_a_fault_in_an_expression_is_said_once(capsys):
+    assert run(["feel", "1 +"]) == 1
+    drawn = capsys.readouterr().err
+    assert ("^" in drawn, "  why: " in drawn) == (True, False)
+    assert run(["feel", "1 +", "-o", "json"]) == 1
+    message = json.loads(capsys.readouterr().err)["error"]["message"]
+    assert message.startswith("This is no FEEL expression. ")
+    assert len(message) > len("This is no FEEL expression. ")

@@ -46,7 +46,9 @@ def feel(
 
 
 def _fault(session: Session, drawing: str, message: str) -> Failure:
-    """Return the failure, and print the drawing before its three lines unless a program reads them."""
-    if session.output is not Output.JSON:
+    """Return the failure. The drawing tells a person the reason; a program finds it in the failure."""
+    is_drawn = session.output is not Output.JSON
+    if is_drawn:
         streams.say(drawing)
-    return Failure(Exit.REFUSED, "This is no FEEL expression.", why=message, code="PARSE_ERROR")
+    why = "" if is_drawn else message
+    return Failure(Exit.REFUSED, "This is no FEEL expression.", why=why, code="PARSE_ERROR")
