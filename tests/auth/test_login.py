@@ -245,6 +245,18 @@ def test_a_command_that_runs_for_long_renews_its_token(said, device, oidc):
         client.topology()
 
 
+@pytest.mark.parametrize("expires_in", [0, 300])
+def test_a_token_that_the_broker_takes_no_more_is_renewed(said, device, oidc, expires_in):
+    device.answers = [device.granted(expires_in=expires_in)]
+    login(said, device, oidc)
+    before = device.renewals
+    ask = profiles.ProfileToken("work")
+    ask()
+    assert device.renewals == before
+    ask()  # as the client does when it is refused
+    assert device.renewals == before + 1
+
+
 def test_a_shell_completes_with_the_sign_in_of_the_profile(said, device, oidc, monkeypatch, capsys):
     device.answers = [device.granted()]
     login(said, device, oidc)

@@ -20,7 +20,7 @@ PROFILE, ADDRESSES = "OSMIA_PROFILE", ("OSMIA_ADDRESS", "ZEEBE_ADDRESS")
 SIGN_INS = ("OSMIA_TOKEN", "OSMIA_TOKEN_FILE", "OSMIA_PASSWORD", "OSMIA_PASSWORD_FILE", "ZEEBE_CLIENT_ID")
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 LIST = "osmia profile list"
-TOKEN_LIFE_S = 300.0  # of a token whose provider does not say it
+TOKEN_LIFE_S = 3_600.0  # of a token whose provider does not say it
 RENEW_EARLY_S = 30.0  # a token must not expire on its way
 
 
@@ -185,49 +185,62 @@ def keep(name: str, profile: Profile) -> bool:
     return profiles.in_use == name
 
 
-def renewed(name: str) -> Profile:
-    """Return a profile with a token that has not expired: the provider is asked for a new one if need be.
+def renewed(name: str, *, refused: str = "") -> Profile:
+    """Return a profile with a token that has not expired: the provider is asked for a new one if need be. *refused* is one that is good no more.
 
     Raises:
         Failure: NOT_ALLOWED, the provider gives none; UNREACHABLE, it does not answer.
     """
     profile = load().get(name)
-    if not _expires_soon(profile):
+    if not _needs_renewal(profile, refused):
         return profile
     with (
         changing() as profiles
     ):  # a refresh token is good once: a command that waited here finds the token of the other
         profile = profiles.get(name)
-        if _expires_soon(profile):
+        if _needs_renewal(profile, refused):
             profile = profiles.by_name[name] = _renewed(profile)
     return profile
 
 
-def token_of(name: str) -> tuple[str, float]:
-    """Return a token of a profile that has not expired, and for how many seconds it is good.
+class ProfileToken:
+    """The token of a profile, for as long as a command runs. A token that has been given is renewed when it is asked for again."""
 
-    Raises:
-        NotAllowed: the provider gives none, or the profile has none any more.
-        Unavailable: the provider does not answer.
-    """
-    from grpc import StatusCode
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._given = ""
 
-    from osmia import errors
+    def __call__(self) -> tuple[str, float]:
+        """Return a token that has not expired, and for how many seconds it is good.
 
-    try:
-        profile = renewed(name)
-    except Failure as failure:
-        if failure.exit is Exit.UNREACHABLE:
-            raise errors.Unavailable(StatusCode.UNAVAILABLE, str(failure)) from failure
-        raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, str(failure)) from failure
-    if profile.renewal is None or not profile.token:
-        raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, f"The profile '{name}' is signed out")
-    return profile.token, profile.renewal.expires_s - time.time() if profile.renewal.expires_s else TOKEN_LIFE_S
+        Raises:
+            NotAllowed: the provider gives none, or the profile has none any more.
+            Unavailable: the provider does not answer.
+        """
+        from grpc import StatusCode
+
+        from osmia import errors
+
+        try:
+            profile = renewed(self._name, refused=self._given)
+        except Failure as failure:
+            if failure.exit is Exit.UNREACHABLE:
+                raise errors.Unavailable(StatusCode.UNAVAILABLE, str(failure)) from failure
+            raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, str(failure)) from failure
+        if profile.renewal is None or not profile.token:
+            raise errors.NotAllowed(StatusCode.UNAUTHENTICATED, f"The profile '{self._name}' is signed out")
+        self._given = profile.token
+        expires_s = profile.renewal.expires_s
+        return profile.token, expires_s - time.time() if expires_s else TOKEN_LIFE_S
 
 
-def _expires_soon(profile: Profile) -> bool:
+def _needs_renewal(profile: Profile, refused: str) -> bool:
     renewal = profile.renewal
-    return renewal is not None and bool(renewal.expires_s) and time.time() >= renewal.expires_s - RENEW_EARLY_S
+    if renewal is None:
+        return False
+    if refused and profile.token == refused:
+        return True
+    return bool(renewal.expires_s) and time.time() >= renewal.expires_s - RENEW_EARLY_S
 
 
 def _renewed(profile: Profile) -> Profile:

@@ -15,7 +15,7 @@ import typer
 from osmia_broker.cli import streams
 from osmia_broker.cli.failures import from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
-from osmia_broker.cli.profiles import Profile, load, renewed, token_of, with_profile
+from osmia_broker.cli.profiles import Profile, ProfileToken, load, renewed, with_profile
 from osmia_broker.setting_values import duration
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Session:
             return _sign_in(profile)
         from osmia import RenewableToken
 
-        return RenewableToken(functools.partial(token_of, self.signed_in_by))
+        return RenewableToken(ProfileToken(self.signed_in_by))
 
     def say(self, text: str) -> None:
         """Write *text* to stderr for a person, unless `--quiet` is set."""
