@@ -40,7 +40,7 @@ def test_what_is_for_dinner(osmia, unique, dialect, tmp_path, monkeypatch):
     assert keys(osmia, "-p", unique, "--assignee", "demo") == [task], "5"
 
     osmia.done("task", "complete", task, "--var", "dinner=chicken")
-    osmia.refused(4, "task", "complete", task)
+    osmia.refused(5, "task", "complete", task)
     [done] = osmia.json("tasks", "-p", unique, "--completed")
     assert (done["userTaskKey"], done["assignee"], bool(done["completionDate"])) == (task, "demo", True), "7"
     variables = {one["name"]: one["value"] for one in osmia.json("instance", "variables", instance)}
@@ -58,4 +58,4 @@ def test_what_is_for_dinner(osmia, unique, dialect, tmp_path, monkeypatch):
     osmia.done("instance", "cancel", second, "--yes")
     assert keys(osmia, "-p", unique) == [], "11"
     assert osmia.json("task", "show", task)["state"] == "CANCELED"
-    osmia.refused(4, "task", "complete", task)
+    osmia.refused(5, "task", "complete", task)

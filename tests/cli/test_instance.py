@@ -78,19 +78,19 @@ def test_a_repeated_start_with_an_idempotency_key_prints_the_first_instance(osmi
 
 def test_an_awaited_start_that_times_out_prints_the_key(osmia, unique):
     osmia.deploy("start > work:user > end", unique)
-    told = osmia.refused(6, "start", unique, "--await", "--timeout", "50ms")
+    told = osmia.refused(6, "start", unique, "--await", "--timeout", "500ms")
     key = osmia.out.strip()
     assert (
-        told == f"Error: Instance {key} has not completed within 50ms; it goes on.\n  try: osmia instance show {key}\n"
+        told == f"Error: Instance {key} has not completed within 500ms; it goes on.\n  try: osmia instance show {key}\n"
     )
     assert osmia.json("instance", "show", key)["state"] == "ACTIVE"
 
 
 def test_an_awaited_start_says_that_an_incident_stops_it(osmia, unique):
     osmia.deploy("start > g:exclusive [ nobody > 1 -> a:user > e1:end | nobody > 2 -> b:user > e2:end ]", unique)
-    told = osmia.refused(6, "start", unique, "--await", "--timeout", "50ms").splitlines()
+    told = osmia.refused(6, "start", unique, "--await", "--timeout", "500ms").splitlines()
     incident = osmia.client.search_incidents(bpmn_process_id=unique).items[0]
-    assert told[0].endswith("within 50ms; it is stopped by an incident at 'g'.")
+    assert told[0].endswith("within 500ms; it is stopped by an incident at 'g'.")
     assert told[1] == f"  why: {' '.join(incident.message.split(chr(10)))}"
     assert told[2] == f"  try: osmia incident show {incident.key}"
 
