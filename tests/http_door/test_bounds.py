@@ -100,6 +100,32 @@ async def test_large_bodies_and_heads_in_pieces_are_no_endless_heads(port: int):
     assert answer.count(b"1000000") == 2
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"0\r\n", *[b"a: b\r\n" * 1_000] * (ENDLESS // 6_000)],
+        [b"0\r\na: ", *[b"x" * 10_000] * (ENDLESS // 10_000)],
+        [b"1;a=", *[b"x" * 10_000] * (ENDLESS // 10_000)],
+    ],
+    ids=["lines", "value", "chunk"],
+)
+async def test_what_follows_a_body_without_end_is_cut_off(port: int, pieces: list[bytes]):
+    assert await answer_to(port, [CHUNKED, *pieces]) == b""
+
+
+async def test_lines_after_a_body_are_passed_over(server: HttpServer, port: int):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(CHUNKED + b"1\r\nx\r\n0\r\na: b\r\n")
+    writer.write(b"c: d\r\n\r\n")
+    assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n1"), STEP_S)).startswith(b"HTTP/1.1 200")
+    [connection] = server._connections()
+    assert [name for name, _ in connection.headers] == [b"host", b"transfer-encoding"]
+    writer.close()
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET", START])
 async def test_a_head_that_does_not_come_is_not_waited_for(port: int, monkeypatch: pytest.MonkeyPatch, sent: bytes):
     monkeypatch.setattr("osmia_broker.http.protocol.HEAD_S", 0.05)

@@ -64,7 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _is_head = True  # the bytes that come now belong to the head of a request
     _heads = 0  # that have come as a whole
-    _head_bytes = 0  # of the head that comes now
+    _head_bytes = 0  # of the head that comes now, or of what comes between the pieces of a body and after it
+    _pieces = 0  # of bodies that have come
     _body_bytes = 0  # of the piece of a body that comes now
     _too_late: asyncio.TimerHandle | None = None
 
@@ -89,17 +90,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of the client."""
-        was_head, heads = self._is_head, self._heads
+        before = self._is_head, self._heads, self._pieces
         super().data_received(data)
-        if not (was_head and self._is_head and heads == self._heads):
+        if before != (self._is_head, self._heads, self._pieces):
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
         if self._too_late is None:
             self._wait(HEAD_S)
         if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self.transport.write(_REFUSAL)
+            if self._is_head:
+                self.transport.write(_REFUSAL)
             self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a line of the head. Those after a body are read by nobody."""
+        if self._is_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to answer, and expect the body."""
@@ -111,6 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Give a client that sends its body more time."""
+        self._pieces += 1
         self._body_bytes += len(body)
         if self._body_bytes >= BODY_BYTES:
             self._body_bytes = 0
