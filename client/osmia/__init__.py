@@ -5,7 +5,7 @@ Zeebe protocol. Errors are in `osmia.errors`, results in `osmia.results`, tests 
 """
 
 from osmia.access import ClientCredentials, Password, RenewableToken, Token
-from osmia.calls.events import StartedInstance
+from osmia.calls.events import Correlation, StartedInstance
 from osmia.calls.instances import Activate, Move
 from osmia.calls.user_tasks import UserTask
 from osmia.client import Client
@@ -41,6 +41,7 @@ __all__ = [
     "BrokerFailed",
     "Client",
     "ClientCredentials",
+    "Correlation",
     "InvalidArgument",
     "InvalidState",
     "Job",

@@ -17,7 +17,7 @@ from osmia import errors
 from osmia._address import parse_address
 from osmia.access import ClientCredentials, Password, RenewableToken, SignIn, Token, Tokens, access, ask_provider
 from osmia.tracing import caused_by
-from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, QUERIES, USER_TASKS, Method
+from osmia_proto.methods import EVENTS, GATEWAY, JOB_FLOW, MESSAGES, QUERIES, USER_TASKS, Method
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024  # a gateway accepts no larger message and sends none
 SEND_LIMIT = "grpc.max_send_message_length"
@@ -28,6 +28,7 @@ CONNECT_TIMEOUT_MS = (
 # the caller gets the reason of the failure and not only a timeout
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 5_000  # gRPC's own is 2 minutes: a worker would sleep that long after the broker is back
+METHODS = {**GATEWAY, **QUERIES, **USER_TASKS, **JOB_FLOW, **MESSAGES, **EVENTS}  #: all calls by name
 log = logging.getLogger("osmia.calls")  # at level debug, each call with its outcome; never what it carries
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -205,7 +206,7 @@ class Channel:
             await channel.close()
 
     def _open(self, name: str) -> Any:
-        method = GATEWAY.get(name) or QUERIES.get(name) or USER_TASKS.get(name) or JOB_FLOW.get(name) or EVENTS[name]
+        method = METHODS[name]
         call = self._callable(self._connection(), method)
         self._calls[name] = call
         return call

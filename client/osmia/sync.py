@@ -272,6 +272,7 @@ class SyncClient:
     workers = _blocking(Client.workers)
 
     publish_message = _blocking(Client.publish_message)
+    correlate_message = _blocking(Client.correlate_message)
     broadcast_signal = _blocking(Client.broadcast_signal)
     evaluate_conditional = _blocking(Client.evaluate_conditional)
 

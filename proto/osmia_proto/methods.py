@@ -59,3 +59,7 @@ USER_TASKS = _methods(osmia_pb2.DESCRIPTOR, "UserTasks")
 JOB_FLOW_SERVICE = "osmia.v1.JobFlow"
 JOB_FLOW = _methods(osmia_pb2.DESCRIPTOR, "JobFlow")
 """The calls of `osmia.v1.JobFlow` by name."""
+
+MESSAGES_SERVICE = "osmia.v1.Messages"
+MESSAGES = _methods(osmia_pb2.DESCRIPTOR, "Messages")
+"""The calls of `osmia.v1.Messages` by name."""

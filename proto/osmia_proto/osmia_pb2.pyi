@@ -3084,6 +3084,60 @@ class UserTaskEvent(_message.Message):
 Global___UserTaskEvent: _TypeAlias = UserTaskEvent  # noqa: Y015
 
 @_typing.final
+class CorrelateMessageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    BUSINESS_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    correlation_key: _builtins.str
+    """Empty for a message without one, which reaches start events alone."""
+    variables: _builtins.str
+    """A JSON object; empty for none."""
+    business_id: _builtins.str
+    """Only for process instances with this business id; an instance that the message starts gets it. Empty: for all."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        correlation_key: _builtins.str = ...,
+        variables: _builtins.str = ...,
+        business_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business_id", b"business_id", "correlation_key", b"correlation_key", "name", b"name", "variables", b"variables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrelateMessageRequest: _TypeAlias = CorrelateMessageRequest  # noqa: Y015
+
+@_typing.final
+class CorrelateMessageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_KEY_FIELD_NUMBER: _builtins.int
+    PROCESS_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    message_key: _builtins.int
+    process_instance_key: _builtins.int
+    """The process instance that was started or reached."""
+    def __init__(
+        self,
+        *,
+        message_key: _builtins.int = ...,
+        process_instance_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_key", b"message_key", "process_instance_key", b"process_instance_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrelateMessageResponse: _TypeAlias = CorrelateMessageResponse  # noqa: Y015
+
+@_typing.final
 class PauseJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

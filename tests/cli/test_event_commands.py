@@ -34,6 +34,26 @@ def test_a_message_is_kept_for_its_time_to_live(osmia, unique):
     assert osmia.json("messages", "--name", unique, "--id", "two") == []
 
 
+def test_a_message_is_correlated_at_once_or_refused(osmia, unique):
+    osmia.deploy(f'start > w:catch(message={unique}, key="=id") > done:job(type={unique}) > end', unique)
+    key = osmia.create(unique, {"id": "order-7"})
+    words = ("message", "correlate", unique, "--correlation-key", "order-7")
+    assert "osmia message publish" in osmia.refused(4, *words[:-1], "another")
+    assert osmia.done(*words, "--var", "paid=true", "-q") == f"{key}\n"
+    assert osmia.client.search_jobs(type=unique).items[0].element_id == "done"
+    assert "none was found" in osmia.refused(4, *words)
+    assert osmia.json("messages", "--name", unique) == []
+    assert "at most 256 characters, but found 300" in osmia.refused(1, *words, "--business-id", "b" * 300)
+
+
+def test_a_message_that_starts_a_process_is_correlated_without_a_key(osmia, unique):
+    osmia.deploy(f"go:start(message={unique}) > work:job(type={unique}) > end", unique)
+    found = osmia.json("message", "correlate", unique, "--var", "n=1", "--business-id", "order-7")
+    (instance,) = osmia.json("instances", "-p", unique)
+    assert found["processInstanceKey"] == instance["processInstanceKey"]
+    assert int(found["messageKey"]) > 0
+
+
 @pytest.mark.parametrize("words", [("signal", "broadcast"), ("signal",)])
 def test_a_signal_reaches_all_that_listen(osmia, unique, words):
     osmia.deploy(f"go:start(signal={unique}) > work:job(type={unique}) > end", unique)

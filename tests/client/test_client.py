@@ -18,7 +18,7 @@ from osmia._address import parse_address
 from osmia._channel import Channel
 from osmia_proto import gateway as wire
 from osmia_proto import queries
-from osmia_proto.methods import GATEWAY, QUERIES
+from osmia_proto.methods import GATEWAY, MESSAGES, QUERIES
 
 METHODS = {
     "ActivateJobs": "activate_jobs",
@@ -58,11 +58,12 @@ METHODS = {
     "ListTakenSequenceFlows": "taken_flows",
     "GetProcessXml": "process_xml",
     "Status": "status",
+    "CorrelateMessage": "correlate_message",
 }
 
 
 def test_every_call_of_the_contracts_has_a_method_in_both_clients() -> None:
-    assert set(METHODS) == set(GATEWAY) | set(QUERIES)
+    assert set(METHODS) == set(GATEWAY) | set(QUERIES) | set(MESSAGES)
     for name in METHODS.values():
         assert callable(getattr(Client, name))
         assert getattr(SyncClient, name).__doc__ == getattr(Client, name).__doc__

@@ -1,4 +1,4 @@
-"""`osmia message`: publish a message."""
+"""`osmia message`: publish a message, or correlate it at once."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -12,22 +12,49 @@ from osmia_broker.cli.session import Session, duration_option, milliseconds, wit
 if TYPE_CHECKING:
     from osmia import SyncClient
 
-app = typer.Typer(add_completion=False, help="One message: publish.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="One message: publish, correlate.", no_args_is_help=True)
 
 
 @app.callback()
 def message() -> None:
-    """One message: publish."""
+    """One message: publish, correlate."""
+
+
+Name = Annotated[str, typer.Argument(help="The name that the events wait for.")]
+CorrelationKey = Annotated[
+    str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="The value that the events wait for.")
+]
+
+
+@app.command()
+@with_session
+def correlate(
+    session: Session,
+    name: Name,
+    correlation_key: CorrelationKey = "",
+    business_id: BusinessId = "",
+    var: Var = None,
+    vars: Vars = None,
+) -> None:
+    """Give a message at once to what waits for it, and print the key of the process instance that it has started or reached.
+
+    Example: osmia message correlate paid --correlation-key order-7 --var amount=12
+    """
+    variables = typed.read(var, vars)
+    with session.client(found_by="osmia message publish NAME --ttl 1h   (it is kept for what waits later)") as client:
+        found = client.correlate_message(name, correlation_key, variables, business_id=business_id)
+    session.say(f"Correlated {name}")
+    key = str(found.process_instance_key)
+    row = {"messageKey": str(found.message_key), "processInstanceKey": key}
+    session.one(row, key="processInstanceKey", text=key)
 
 
 @app.command()
 @with_session
 def publish(
     session: Session,
-    name: Annotated[str, typer.Argument(help="The name that the events wait for.")],
-    correlation_key: Annotated[
-        str, typer.Option("--correlation-key", "-k", metavar="TEXT", help="The value that the events wait for.")
-    ] = "",
+    name: Name,
+    correlation_key: CorrelationKey = "",
     ttl: Annotated[
         timedelta, duration_option(help="Keep it so long for events that wait later", default=timedelta(0))
     ] = timedelta(0),

@@ -13,6 +13,7 @@ from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
 from osmia_broker.gateway.health_service import HEALTH_SERVICE, Health
 from osmia_broker.gateway.job_flow_service import JobFlow
+from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.reflection_service import REFLECTION_SERVICE, Reflection
 from osmia_broker.gateway.user_tasks_service import UserTasks
@@ -27,13 +28,22 @@ from osmia_proto.methods import (
     GATEWAY_SERVICE,
     JOB_FLOW,
     JOB_FLOW_SERVICE,
+    MESSAGES,
+    MESSAGES_SERVICE,
     QUERIES,
     QUERIES_SERVICE,
     USER_TASKS,
     USER_TASKS_SERVICE,
 )
 
-OWN_SERVICES = (GATEWAY_SERVICE, QUERIES_SERVICE, EVENTS_SERVICE, USER_TASKS_SERVICE, JOB_FLOW_SERVICE)
+OWN_SERVICES = (
+    GATEWAY_SERVICE,
+    QUERIES_SERVICE,
+    EVENTS_SERVICE,
+    USER_TASKS_SERVICE,
+    JOB_FLOW_SERVICE,
+    MESSAGES_SERVICE,
+)
 LAST_WORDS_S = 0.5  # for the last answers to reach their clients; streams without an end of their own are cut then
 
 
@@ -66,6 +76,7 @@ class Server:
             *self._door.rpcs(EVENTS, events),
             *self._door.rpcs(USER_TASKS, user_tasks),
             *self._door.rpcs(JOB_FLOW, JobFlow(calls.job_flow)),
+            *self._door.rpcs(MESSAGES, Messages(calls)),
             *self._health.rpcs(),
             *reflection.rpcs(),
         ]

@@ -15,6 +15,8 @@ from osmia_broker.errors import Unavailable
 from osmia_broker.gateway.door import Door
 from osmia_broker.gateway.events_service import Events
 from osmia_broker.gateway.gateway_service import Gateway
+from osmia_broker.gateway.job_flow_service import JobFlow
+from osmia_broker.gateway.messages_service import Messages
 from osmia_broker.gateway.queries_service import Queries
 from osmia_broker.gateway.user_tasks_service import UserTasks
 from osmia_broker.metrics import GatewayCounters, PartitionCounters
@@ -28,6 +30,8 @@ from osmia_broker.testing.quiet import advance, settle
 from osmia_proto.methods import (
     EVENTS,
     GATEWAY,
+    JOB_FLOW,
+    MESSAGES,
     QUERIES,
     USER_TASKS,
 )
@@ -108,6 +112,8 @@ class InProcess(Running):
             (QUERIES, Queries(partition, reader, f"sqlite {self.database}")),
             (EVENTS, Events(events)),
             (USER_TASKS, UserTasks(calls, reader, events)),
+            (JOB_FLOW, JobFlow(calls.job_flow)),
+            (MESSAGES, Messages(calls)),
         ]
         self.client = InProcessClient(InProcessChannel(self.loop, Door(GatewayCounters()), services))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from osmia import variables as variables_json
 from osmia.arguments import checks_arguments
 from osmia.calls.call import Calls
-from osmia_proto import gateway
+from osmia_proto import gateway, queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,17 @@ class StartedInstance:
     process_definition_key: int
 
 
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A message that was correlated, and the process instance that it has started or reached."""
+
+    message_key: int
+    process_instance_key: int
+
+
 @checks_arguments
 class EventCalls(Calls):
-    """Publish messages, broadcast signals, evaluate conditions."""
+    """Publish and correlate messages, broadcast signals, evaluate conditions."""
 
     async def publish_message(
         self,
@@ -53,6 +61,28 @@ class EventCalls(Calls):
             ),
         )
         return int(answer.key)
+
+    async def correlate_message(
+        self, name: str, correlation_key: str = "", variables: object = None, *, business_id: str = ""
+    ) -> Correlation:
+        """Give a message at once to what waits for *name* with *correlation_key*: a start event, or the first process instance.
+
+        It is not kept. With a *business_id* only process instances that have it are reached. Only Osmia's gateway has this call.
+
+        Raises:
+            NotFound: nothing waits for the message.
+            Unimplemented: the gateway lacks the call.
+        """
+        answer = await self._call(
+            "CorrelateMessage",
+            queries.CorrelateMessageRequest(
+                name=name,
+                correlation_key=correlation_key,
+                variables=variables_json.encode(variables),
+                business_id=business_id,
+            ),
+        )
+        return Correlation(answer.message_key, answer.process_instance_key)
 
     async def evaluate_conditional(
         self, variables: object = None, *, process_definition_key: int | None = None, tenant_id: str = ""
