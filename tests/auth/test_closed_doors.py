@@ -186,7 +186,10 @@ def test_the_command_line_says_that_it_is_not_known_and_how_to_be(broker):
     refused = osmia_program("tasks", address=broker.address)
     assert refused.returncode == 7
     assert f"Error: The broker at {broker.address} does not know you." in refused.stderr
-    assert "try: osmia login; or OSMIA_TOKEN, or OSMIA_USER and OSMIA_PASSWORD" in refused.stderr
+    assert (
+        "try: osmia login --user NAME, or --issuer URL of a provider; or OSMIA_USER and OSMIA_PASSWORD"
+        in refused.stderr
+    )
     assert osmia_program("tasks", address=broker.address, OSMIA_USER="anna", OSMIA_PASSWORD=ANNA).returncode == 0
     assert osmia_program("tasks", "--token", "abc", address=broker.address).returncode == 7
 
