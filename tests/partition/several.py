@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from osmia_broker.engine import commands
+from osmia_broker.errors import StoreFailed
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import Following, OutboxDelivery, Partition, Router
 from osmia_broker.state.rows import Resource
@@ -46,6 +47,22 @@ class Several:
         self.clock.ms += ms
         self.router.check_clock()
         await self.settled()
+
+    def fail_commit(self, nth: int, *, after: bool) -> list[WatchedStore]:
+        """Let the *nth* commit of all stores from now on fail; with *after*, it takes effect nevertheless. The list has the store of each commit."""
+        commits: list[WatchedStore] = []
+
+        def fail_at(store: WatchedStore) -> None:
+            def before_write() -> None:
+                commits.append(store)
+                if len(commits) == nth:
+                    store.fails, store.fails_after = StoreFailed("Expected a disk, but found none"), after
+
+            store.before_write = before_write
+
+        for store in self.stores:
+            fail_at(store)
+        return commits
 
     def rows(self, row_type: type) -> list[list[Any]]:
         """The committed rows of one kind, by partition."""

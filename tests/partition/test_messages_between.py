@@ -432,18 +432,7 @@ async def test_a_failed_commit_anywhere_loses_nothing_and_repeats_nothing(nth: i
     """The n-th commit of all, from the start of the instances on, fails; with *after*, it took effect nevertheless."""
     async with several() as it:
         await it.do(deploy(BOUNDARY))
-        counted = [0]
-
-        def fail_at(store: WatchedStore) -> None:
-            def before_write() -> None:
-                counted[0] += 1
-                if counted[0] == nth:
-                    store.fails, store.fails_after = StoreFailed("Expected a disk, but found none"), after
-
-            store.before_write = before_write
-
-        for store in it.stores:
-            fail_at(store)
+        it.fail_commit(nth, after=after)
         instances, messages = 0, 0
         for _ in range(4):
             try:

@@ -4,11 +4,11 @@ import pytest
 
 from osmia_broker.engine import batch_commands as batches
 from osmia_broker.engine import commands
-from osmia_broker.errors import InvalidState, NotFound, OsmiaError, StoreFailed
+from osmia_broker.errors import InvalidState, NotFound, OsmiaError
 from osmia_broker.state.batch_rows import BatchItem, BatchItemState, BatchOperation, BatchState, BatchType
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.state.rows import ElementInstance, FollowUp
-from tests.partition.opened import WatchedStore, create, deploy
+from tests.partition.opened import create, deploy
 from tests.partition.several import Several, several
 
 DEPLOY = deploy("start > ask:job > end")
@@ -192,18 +192,7 @@ async def test_a_failed_commit_anywhere_loses_no_item_and_tries_none_twice(nth: 
         await it.do(DEPLOY)
         keys = await started(it, 120)
         key = await begun(it, keys)
-        counted = [0]
-
-        def fail_at(store: WatchedStore) -> None:
-            def before_write() -> None:
-                counted[0] += 1
-                if counted[0] == nth:
-                    store.fails, store.fails_after = StoreFailed("Expected a disk, but found none"), after
-
-            store.before_write = before_write
-
-        for store in it.stores:
-            fail_at(store)
+        commits = it.fail_commit(nth, after=after)
         state = None
         while state is not BatchState.COMPLETED:
             try:
@@ -213,7 +202,7 @@ async def test_a_failed_commit_anywhere_loses_no_item_and_tries_none_twice(nth: 
                 pass
             await it.settled()
             state = whole(it, key).state
-        assert counted[0] >= nth
+        assert len(commits) >= nth
         assert counts(it, key) == ("COMPLETED", 120, 120, 0)
         assert items(it) == {str(BatchItemState.COMPLETED): 120}
         assert living(it) == []
