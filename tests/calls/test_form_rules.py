@@ -136,4 +136,4 @@ def test_a_sentence_names_some_faults():
 
 def test_the_rules_of_a_form_use_up_no_time_of_later_expressions():
     faults_of(json.dumps({"components": [{"type": "textfield", "key": "a", "conditional": {"hide": "=1 > 2"}}]}), {})
-    assert feel.run._allowance.get() is None
+    assert feel.present_allowance() is None

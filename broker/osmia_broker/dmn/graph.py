@@ -82,13 +82,10 @@ class DecisionGraph:
             KeyError: the graph has no decision *decision_id*.
         """
         target = self._by_id[decision_id]
-        token = feel.with_allowance(feel.Allowance())
-        if type(token.old_value) is feel.Allowance:  # that of a step of a process, which this evaluation uses up
-            feel.with_allowance(token.old_value)
-        try:
+        with feel.sharing(
+            feel.present_allowance() or feel.Allowance()
+        ):  # that of a step of a process, which this uses up
             return self._evaluate(target, Run(scope, now, self._serve))
-        finally:
-            token.var.reset(token)
 
     def _evaluate(self, target: Decision, run: Run) -> Evaluation:
         """Evaluate *target*. All expressions share one second of processor time: each alone may take as much."""

@@ -24,7 +24,7 @@ from osmia_broker.feel.functions import DECISION_FUNCTIONS, PROCESS_FUNCTIONS, S
 from osmia_broker.feel.json_text import from_json, to_decision_json, to_json
 from osmia_broker.feel.limits import DEFAULT_LIMITS, Limits
 from osmia_broker.feel.operators import equality_key
-from osmia_broker.feel.run import Allowance, Scope, Warning, sharing, with_allowance  # noqa: A004  # the contract's word
+from osmia_broker.feel.run import Allowance, Scope, Warning, present_allowance, sharing, with_allowance  # noqa: A004  # the contract's word
 from osmia_broker.feel.temporal import DateTime, DayTimeDuration, Instant, Time, YearMonthDuration
 from osmia_broker.feel.tokens import trimmed
 from osmia_broker.feel.values import Context, Function, Range, Value, type_name
@@ -61,6 +61,7 @@ __all__ = [
     "equality_key",
     "explain",
     "from_json",
+    "present_allowance",
     "sharing",
     "to_decision_json",
     "to_json",

@@ -60,6 +60,7 @@ class Allowance:
 
 
 _allowance: ContextVar[Allowance | None] = ContextVar("feel_allowance", default=None)
+present_allowance = _allowance.get  #: the allowance that evaluations in this context use up; None without one
 with_allowance = _allowance.set  #: lets the evaluations that follow in this context use up an allowance
 
 
