@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     names = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
-    chosen = sys.argv[1:2]
+    chosen = [name for name in sys.argv[1:2] if name not in ("-h", "--help")]
     if not chosen or chosen[0] not in names:
         for name in names:
             print(f"python -m bench {name:<8} {headline(name)}")

@@ -1,9 +1,10 @@
 """A broker under load for minutes: whether its memory, its file descriptors and its books stay right.
 
-    python -m bench soak [--minutes 10] [--round-seconds 20] [--server python] [--source ../shared/loadgen]
+    python -m bench soak [--minutes 10] [--round-seconds 20] [--rate CYCLES] [--server python] [--source ../shared/loadgen]
 
-Each round plays user-task cycles by polls, then by job streams, then leaves the broker alone for a moment and looks at it. The first rounds warm
-it up; the exit status is 1 if a check of the generator fails, if memory grows from round to round, or if descriptors do.
+Each round plays user-task cycles by polls, then by job streams, then leaves the broker alone for a moment and looks at it. With --rate so
+many cycles begin each second, so that a soak of hours can run beside other work; without it, 32 are always in flight. The first rounds warm it
+up; the exit status is 1 if a check of the generator fails, if memory grows from round to round, or if descriptors do.
 """
 
 import argparse
@@ -16,10 +17,7 @@ from typing import NamedTuple
 from bench._generator import SOURCE, Target, built, load
 from osmia_broker.child import ChildBroker
 
-LOADS = (
-    ["--scenario", "cycle", "--concurrency", "32"],
-    ["--scenario", "cycle", "--worker-mode", "stream", "--concurrency", "32"],
-)
+LOADS = (["--scenario", "cycle"], ["--scenario", "cycle", "--worker-mode", "stream"])
 REST_S = 2.0  # connections of the generator are closed by then
 WARM_ROUNDS = 3
 DESCRIPTORS_MORE_MAX = 5
@@ -40,13 +38,13 @@ def look(pid: int) -> Look:
     return Look(int(status["VmRSS"].split()[0]) / 1e3, descriptors, int(status["Threads"]))
 
 
-def rounds(program: Path, target: Target, minutes: float, seconds: float) -> tuple[list[Look], int]:
+def rounds(program: Path, target: Target, pace: list[str], minutes: float, seconds: float) -> tuple[list[Look], int]:
     """Play until the time is over; return what was seen after each round, and how many checks of books failed."""
     looks: list[Look] = []
     failed = 0
     until = time.monotonic() + minutes * 60
     while time.monotonic() < until or len(looks) <= WARM_ROUNDS:
-        rows = [row for arguments in LOADS for row in load(program, target, arguments, seconds)]
+        rows = [row for arguments in LOADS for row in load(program, target, [*arguments, *pace], seconds)]
         failed += sum(not row.get("verify", {}).get("ok", True) for row in rows)
         time.sleep(REST_S)
         looks.append(look(target.pid))
@@ -77,15 +75,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--round-seconds", type=float, default=20)
+    parser.add_argument("--rate", type=float)
     parser.add_argument("--server", choices=["python", "grpcio"], default="python")
     parser.add_argument("--source", type=Path, default=SOURCE)
     given = parser.parse_args()
+    pace = ["--rate", str(given.rate)] if given.rate else ["--concurrency", "32"]
     with built(given.source) as (program, folder):
         broker = ChildBroker(folder / "osmia", flags=["--grpc-server", given.server])
         broker.start()
         try:
             target = Target("osmia", broker.address, broker.pid, folder / "osmia")
-            looks, failed = rounds(program, target, given.minutes, given.round_seconds)
+            looks, failed = rounds(program, target, pace, given.minutes, given.round_seconds)
         finally:
             broker.stop()
     found = faults(looks, failed)
