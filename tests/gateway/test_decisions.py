@@ -53,6 +53,7 @@ async def test_a_decision_is_evaluated(wire: Wire, unique: str):
     (step,) = answer.evaluatedDecisions
     assert (step.decisionType, [rule.ruleIndex for rule in step.matchedRules]) == ("DECISION_TABLE", [2])
     assert [one.inputValue for one in step.evaluatedInputs] == ['"winter"', "12"]
+    assert step.decisionEvaluationInstanceKey == f"{answer.decisionEvaluationKey}-1"
     by_key = await wire.call(
         "EvaluateDecision", decisionKey=answer.decisionKey, variables='{"season":"spring","guests":1}'
     )

@@ -99,11 +99,12 @@ class EvaluatedDecision(msgspec.Struct, frozen=True):
     decisions: dict[str, Decision]
     key: int
 
-    def steps(self) -> Iterator[tuple["EvaluatedStep", int, int]]:
-        """Yield each decision that was evaluated, with its key and version; a knowledge model has neither."""
-        for step in self.evaluation.evaluated_decisions:
+    def steps(self) -> Iterator[tuple["EvaluatedStep", int, int, str]]:
+        """Yield each decision that was evaluated, with its key and version (a knowledge model has neither), and the key of this step."""
+        for number, step in enumerate(self.evaluation.evaluated_decisions, 1):
             row = self.decisions.get(step.decision_id)
-            yield (step, row.key, row.version) if row is not None else (step, NOT_DEPLOYED, NOT_DEPLOYED)
+            key, version = (row.key, row.version) if row is not None else (NOT_DEPLOYED, NOT_DEPLOYED)
+            yield step, key, version, f"{self.key}-{number}"
 
 
 class EventLogState(msgspec.Struct, frozen=True, gc=False):

@@ -30,7 +30,7 @@ def evaluated(answer: EvaluatedDecision) -> gateway.EvaluateDecisionResponse:
     )
 
 
-def _step(step: "EvaluatedStep", key: int, version: int) -> gateway.EvaluatedDecision:
+def _step(step: "EvaluatedStep", key: int, version: int, instance_key: str) -> gateway.EvaluatedDecision:
     return gateway.EvaluatedDecision(
         decisionKey=key,
         decisionId=step.decision_id,
@@ -58,4 +58,5 @@ def _step(step: "EvaluatedStep", key: int, version: int) -> gateway.EvaluatedDec
             for input in step.evaluated_inputs
         ],
         tenantId=DEFAULT_TENANT,
+        decisionEvaluationInstanceKey=instance_key,
     )

@@ -111,10 +111,7 @@ def _evaluated(answer: EvaluatedDecision) -> EvaluationItem:
         output=evaluation.output,
         failed_decision_definition_id=evaluation.failed_decision_id or None,
         failure_message=evaluation.failure_message or None,
-        evaluated_decisions=[
-            _step(step, key, version, f"{answer.key}-{number}")
-            for number, (step, key, version) in enumerate(answer.steps(), 1)
-        ],
+        evaluated_decisions=[_step(*one) for one in answer.steps()],
     )
 
 
