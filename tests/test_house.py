@@ -19,6 +19,7 @@ LAYERS = {
     "deployment_problems": 0,
     "discovery": 0,
     "edits": 0,
+    "embedded_postgres": 0,
     "logs": 0,
     "open_files": 0,
     "orphans": 0,
@@ -27,6 +28,7 @@ LAYERS = {
     "private_files": 0,
     "service_links": 0,
     "setting_values": 0,
+    "surroundings": 0,
     "threads": 0,
     "whole_numbers": 0,
     "config": 1,
@@ -265,7 +267,13 @@ def test_every_reader_of_the_environment_is_known():
     }
     passed_on = {"osmia_broker.supervisor", "osmia_broker.processes"}  # to the processes of a broker
     passed_on |= {"osmia_broker.cli"}  # to the core of grpcio: it logs nothing
-    known = {"osmia_broker.config", "osmia_broker.cli.profiles", "osmia._address", "osmia.access"}
+    known = {
+        "osmia_broker.config",
+        "osmia_broker.surroundings",
+        "osmia_broker.cli.profiles",
+        "osmia._address",
+        "osmia.access",
+    }
     assert readers <= known | passed_on, readers
 
 

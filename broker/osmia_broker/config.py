@@ -1,7 +1,8 @@
 """Read the broker's settings: each has a name, a default and a rule. No other broker module reads the environment.
 
 A value comes from the flag, else from `OSMIA_<NAME>`, else from the TOML file, else it is the default. One setting is
-spelt `--grpc-port`, `OSMIA_GRPC_PORT` and `grpc_port`.
+spelt `--grpc-port`, `OSMIA_GRPC_PORT` and `grpc_port`. A file that holds a secret (`database_url_file`) is another spelling of that
+secret, so the same order holds for both: `--database-url` wins over `OSMIA_DATABASE_URL_FILE`, also if it is empty.
 
 A misspelt name is refused with the nearest setting. In the environment, a name that is near no setting is passed over:
 the variables there do not all belong to the broker. Kubernetes, for example, sets `OSMIA_PORT` and a dozen more in every
@@ -10,7 +11,6 @@ pod that runs beside a service named `osmia`.
 
 import itertools
 import os
-import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -363,21 +363,43 @@ def _given(
     path = _file(file, environ)
     spelt = {name: "--" + name.replace("_", "-") for name in flags}
     typed = {name: _read(name, value, spelt[name]) for name, value in flags.items() if value is not None}
-    given = {
-        **{name: (value, str(path)) for name, value in (_from_file(path) if path else {}).items()},
-        **{name: (value, PREFIX + name.upper()) for name, value in _from_environment(environ).items()},
-        **{name: (value, spelt[name]) for name, value in typed.items()},
+    sources = (
+        {name: (value, str(path)) for name, value in (_from_file(path) if path else {}).items()},
+        {name: (value, PREFIX + name.upper()) for name, value in _from_environment(environ).items()},
+        {name: (value, spelt[name]) for name, value in typed.items()},
+    )
+    given = {name: one for source in sources for name, one in _in_one_spelling(source).items()}
+    return {
+        name: (_secret(name, value.path, source) if isinstance(value, _InFile) else value, source)
+        for name, (value, source) in given.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _InFile:
+    """A secret that its source gives as a file. It is read only if no other source overrules this one."""
+
+    path: Path
+
+
+def _in_one_spelling(given: dict[str, tuple[Any, str]]) -> dict[str, tuple[Any, str]]:
+    """Return what one source gives. A file that holds a secret has the name of the secret.
+
+    Raises:
+        ConfigError: the source gives a secret and its file.
+    """
+    found = {name: one for name, one in given.items() if name not in FILES}
     for file_name in FILES.keys() & given.keys():
-        secret_file, source = given.pop(file_name)
-        if secret_file is not None:
-            name = file_name.removesuffix("_file")
-            if given.get(name, ("", ""))[0]:
-                raise ConfigError(
-                    f"Expected {name} or {file_name}, but found both, in {given[name][1]} and {source}", "leave one out"
-                )
-            given[name] = (_secret(name, secret_file, source), source)
-    return given
+        path, source = given[file_name]
+        name = file_name.removesuffix("_file")
+        if path is None:
+            continue
+        if found.get(name, ("", ""))[0]:
+            raise ConfigError(
+                f"Expected {name} or {file_name}, but found both, in {found[name][1]} and {source}", "leave one out"
+            )
+        found[name] = (_InFile(path), source)
+    return found
 
 
 def _secret(name: str, path: Path, source: str) -> Any:
@@ -398,26 +420,6 @@ def _secret(name: str, path: Path, source: str) -> Any:
         return _read(name, text, f"the text in '{path}', which {spelt} names,")
     except ConfigError as fault:
         raise ConfigError(str(fault), setting_values.EXAMPLES.get(name, "")) from None
-
-
-def has_browser(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether a browser that opens here would be seen: a display, no remote shell, and no automatic build."""
-    environ = os.environ if environ is None else environ
-    if any(environ.get(name) for name in ("CI", "SSH_CONNECTION", "SSH_TTY")):
-        return False
-    return sys.platform == "darwin" or any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def names_collector(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether the standard variables of OpenTelemetry say where traces go."""
-    environ = os.environ if environ is None else environ
-    return any(environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
-
-
-def wants_color(environ: Mapping[str, str] | None = None) -> bool:
-    """Return whether the environment lets a terminal have colours: https://no-color.org, and TERM=dumb."""
-    environ = os.environ if environ is None else environ
-    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def passed_over(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -4,7 +4,8 @@ from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from osmia_broker.config import ConfigError, Settings, names_collector
+from osmia_broker.config import ConfigError, Settings
+from osmia_broker.surroundings import names_collector
 
 if TYPE_CHECKING:
     from osmia_broker.tracing import Tracing

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from osmia_broker import config, setting_values
+from osmia_broker import config, setting_values, surroundings
 from osmia_broker.config import ConfigError, Settings, load
 
 
@@ -403,17 +403,61 @@ def test_a_directory_in_place_of_the_file_is_refused(tmp_path):
         load({}, environ={}, file=toml)
 
 
-def test_a_secret_and_its_file_are_refused_together_wherever_they_stand(tmp_path):
+@pytest.mark.parametrize("source", ["variables", "file", "flags"])
+def test_a_secret_and_its_file_are_refused_in_one_source(tmp_path, source):
     secret, toml = tmp_path / "secret", tmp_path / "osmia.toml"
-    secret.write_text("b")
-    toml.write_text(f'oidc_client_secret_file = "{secret}"\n')
-    environ = {"OSMIA_OIDC_CLIENT_SECRET": "a"}
-    with pytest.raises(
-        ConfigError, match=r"Expected oidc_client_secret or oidc_client_secret_file, but found both"
-    ) as both:
-        load(OIDC, environ=environ, file=toml)
-    assert str(both.value).endswith(f", in OSMIA_OIDC_CLIENT_SECRET and {toml}")
-    assert load(OIDC, environ={"OSMIA_OIDC_CLIENT_SECRET": ""}, file=toml).oidc_client_secret == "b"
+    secret.write_text("postgresql://b@db/osmia")
+    given = {"database_url": "postgresql://a@db/osmia", "database_url_file": str(secret)}
+    toml.write_text("".join(f'{name} = "{value}"\n' for name, value in given.items()) if source == "file" else "")
+    flags = given if source == "flags" else {}
+    environ = {f"OSMIA_{name.upper()}": value for name, value in given.items()} if source == "variables" else {}
+    with pytest.raises(ConfigError, match=r"Expected database_url or database_url_file, but found both, in ") as both:
+        load(flags, environ=environ, file=toml)
+    first, second = {
+        "variables": ("OSMIA_DATABASE_URL", "OSMIA_DATABASE_URL_FILE"),
+        "file": (str(toml), str(toml)),
+        "flags": ("--database-url", "--database-url-file"),
+    }[source]
+    assert str(both.value).endswith(f", in {first} and {second}")
+    assert "postgresql://" not in str(both.value)
+
+
+A, B, C = (f"postgresql://{name}@db/osmia" for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "toml", "wins"),
+    [
+        ({"database_url": A}, {"OSMIA_DATABASE_URL_FILE": B}, {}, A),
+        ({"database_url": ""}, {"OSMIA_DATABASE_URL_FILE": B}, {}, ""),
+        ({"database_url": ""}, {"OSMIA_DATABASE_URL": B}, {}, ""),
+        ({"database_url_file": A}, {"OSMIA_DATABASE_URL": B}, {}, A),
+        ({}, {"OSMIA_DATABASE_URL": A}, {"database_url_file": B}, A),
+        ({}, {"OSMIA_DATABASE_URL": ""}, {"database_url_file": B}, ""),
+        ({}, {"OSMIA_DATABASE_URL_FILE": A}, {"database_url": B}, A),
+        ({}, {"OSMIA_DATABASE_URL_FILE": ""}, {"database_url": B}, B),
+        ({}, {"OSMIA_DATABASE_URL_FILE": A, "OSMIA_DATABASE_URL": ""}, {"database_url": B}, A),
+        ({"database_url": A}, {"OSMIA_DATABASE_URL_FILE": B}, {"database_url_file": C}, A),
+    ],
+)
+def test_a_file_with_a_secret_has_the_place_of_the_secret_in_the_order(tmp_path, flags, environ, toml, wins):
+    def on_disk(given):
+        found = {}
+        for name, value in given.items():
+            file = tmp_path / f"secret{value[13:14]}"
+            if name.lower().endswith("_file") and value:
+                file.write_text(value)
+            found[name] = str(file) if name.lower().endswith("_file") and value else value
+        return found
+
+    file = tmp_path / "osmia.toml"
+    file.write_text("".join(f'{name} = "{value}"\n' for name, value in on_disk(toml).items()))
+    assert load(on_disk(flags), environ=on_disk(environ), file=file).database_url == wins
+
+
+def test_a_file_that_a_better_source_overrules_is_not_looked_at(tmp_path):
+    flags, environ = {"database_url": A}, {"OSMIA_DATABASE_URL_FILE": str(tmp_path / "nothing")}
+    assert load(flags, environ=environ).database_url == A
 
 
 def test_a_misspelt_file_is_answered_with_the_right_name():
@@ -520,7 +564,7 @@ def test_the_home_directory_is_understood():
     ],
 )
 def test_colours_are_shown_unless_the_environment_says_no(environ, wanted):
-    assert config.wants_color(environ) is wanted
+    assert surroundings.wants_color(environ) is wanted
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from osmia_broker.cli.demo_picture import has_color, heading
 from osmia_broker.cli.demo_played import PlayedDemo
 from osmia_broker.cli.preflight import prepare_data_dir
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.config import has_browser
 from osmia_broker.ports import PORT_MAX
+from osmia_broker.surroundings import has_browser
 
 if TYPE_CHECKING:
     from osmia_broker.child import ChildBroker

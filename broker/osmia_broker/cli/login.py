@@ -11,7 +11,7 @@ from osmia_broker.cli.failures import Exit, Failure, usage
 from osmia_broker.cli.password_files import first_line
 from osmia_broker.cli.profiles import Profile, Renewal
 from osmia_broker.cli.session import Session, with_session
-from osmia_broker.config import has_browser
+from osmia_broker.surroundings import has_browser
 
 app = typer.Typer(add_completion=False)
 
