@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from osmia_broker.cli.app import run
+
 PROGRAM = 'import sys; sys.argv[0] = "osmia"; from osmia_broker.cli import main; main()'
 
 
@@ -41,6 +43,24 @@ def test_every_shell_completes_a_word(shell, words, offered):
 @pytest.mark.parametrize("words", ["osmia nosuch", "osmia nosuch x", "osmia tasks --nosuch"])
 def test_a_word_that_fits_nothing_is_no_error(words):
     assert asked("bash", words).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("own", "mend"),
+    [
+        ("/bin/zsh", 'osmia completion zsh > "${fpath[1]}/_osmia"'),
+        ("/usr/bin/fish", "osmia completion fish > ~/.config/fish/completions/osmia.fish"),
+        ("/bin/dash", "osmia completion bash > ~/.local/share/bash-completion/completions/osmia"),
+        ("", "osmia completion bash > ~/.local/share/bash-completion/completions/osmia"),
+    ],
+)
+def test_completion_without_a_shell_names_the_command_for_ones_own(own, mend, capsys, monkeypatch):
+    monkeypatch.setenv("SHELL", own)
+    assert run(["completion"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: Expected a shell, one of bash, zsh, fish, powershell, but found no more words.",
+        f"  try: {mend}",
+    ]
 
 
 def test_a_shell_that_is_not_served_is_refused():

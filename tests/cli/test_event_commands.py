@@ -95,7 +95,9 @@ def test_a_decision_is_evaluated(osmia):
     answer = osmia.json("decision", "evaluate", "dish", "--var", "season=Summer")
     assert (answer["output"], answer["evaluatedDecisions"][0]["matchedRules"]) == (None, [])
     assert osmia.done("decision", "evaluate", answer["decisionDefinitionKey"], "--var", "season=Winter") == '"Roast"\n'
-    assert "nosuch" in osmia.refused(1, "decision", "evaluate", "nosuch")
+    for missing in ("nosuch", "4711"):
+        refused = osmia.refused(4, "decision", "evaluate", missing)
+        assert refused == f"Error: There is no such decision '{missing}'.\n  try: osmia deploy FILE.dmn\n"
 
 
 def test_evaluated_decisions_are_listed_with_their_rules(osmia, unique):

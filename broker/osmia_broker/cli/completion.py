@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from osmia_broker.cli.failures import usage
+from osmia_broker.surroundings import own_shell
+
 app = typer.Typer(add_completion=False)
 
 
@@ -17,8 +20,18 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
+USES = {
+    Shell.BASH: "osmia completion bash > ~/.local/share/bash-completion/completions/osmia",
+    Shell.ZSH: 'osmia completion zsh > "${fpath[1]}/_osmia"',
+    Shell.FISH: "osmia completion fish > ~/.config/fish/completions/osmia.fish",
+    Shell.POWERSHELL: "osmia completion powershell >> $PROFILE",
+}  #: the command that lets a shell complete from its next start on
+
+
 @app.command()
-def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
+def completion(
+    shell: Annotated[Shell | None, typer.Argument(help="The shell: bash, zsh, fish or powershell.")] = None,
+) -> None:
     """Print the completion script for a shell.
 
     Example: osmia completion bash > ~/.local/share/bash-completion/completions/osmia
@@ -27,4 +40,10 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> No
 
     from osmia_broker.cli.app import COMPLETE_VARIABLE
 
+    if shell is None:
+        used = own_shell()
+        raise usage(
+            f"Expected a shell, one of {', '.join(Shell)}, but found no more words.",
+            USES[Shell(used) if used in (*Shell,) else Shell.BASH],
+        )
     typer.echo(get_completion_script(prog_name="osmia", complete_var=COMPLETE_VARIABLE, shell=shell))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, help="One decision: evaluate, evaluations.", no_args_is_help=True)
 
+MISSING = "no decision found"  # in the refusal of a decision that is not deployed: of the status INVALID_ARGUMENT, by the contract
+
 
 @app.callback()
 def decision() -> None:
@@ -37,13 +39,21 @@ def evaluate(
 
     Example: osmia decision evaluate dish --var season=Winter --var guests=8
     """
+    from osmia.errors import InvalidArgument
+
     variables = typed.read(var, vars)
-    with session.client(found_by="osmia deploy FILE") as client:
+    with session.client() as client:
         key = whole_number(decision_id)
-        if key is not None:
-            evaluation = client.evaluate_decision(variables=variables, decision_key=key)
-        else:
-            evaluation = client.evaluate_decision(decision_id, variables)
+        try:
+            if key is not None:
+                evaluation = client.evaluate_decision(variables=variables, decision_key=key)
+            else:
+                evaluation = client.evaluate_decision(decision_id, variables)
+        except InvalidArgument as error:
+            if MISSING not in error.details:
+                raise
+            what = f"There is no such decision '{decision_id}'."
+            raise Failure(Exit.NOT_FOUND, what, mend="osmia deploy FILE.dmn", code="NOT_FOUND") from error
     if evaluation.failure:
         what = f"The decision '{evaluation.failed_decision_id}' cannot be evaluated."
         raise Failure(Exit.REFUSED, what, why=evaluation.failure, code="EVALUATION_FAILED")
