@@ -147,9 +147,37 @@ async def test_a_mistake_is_named(text, reason):
 )
 async def test_a_name_that_is_nearly_a_field_is_refused_with_the_field(name, nearest):
     assert task_query.near_miss(name) == nearest
+    value = {"priority": "80", "due": "today", "state": "open"}.get(nearest, "x")
     if nearest:
-        with pytest.raises(InvalidArgument, match=f"nearly the field '{nearest}:'; write .* or var.{name}:x for"):
-            await read(f"{name}:x")
+        with pytest.raises(InvalidArgument, match=f"nearly the field '{nearest}:'; write .* or var.{name}:{value} for"):
+            await read(f"{name}:{value}")
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("insurance:full", ""),
+        ("insurance:>1000", ""),
+        ("insurance:2251799813685251", "instance"),
+        ("short:true", ""),
+        ("short:due", "sort"),
+        ("assigned:ada", "assignee"),
+        ("assigned:>2", ""),
+        ("stat:good", ""),
+        ("prioritys:high", ""),
+        ("prioritys:>=3", "priority"),
+        ("proces:dinner", "process"),
+        ("Priority:high", "priority"),  # the same word, so no other is meant
+        ("dueDate:soon", "due"),
+    ],
+)
+async def test_a_value_that_the_field_does_not_take_is_of_a_variable(text, nearest):
+    if nearest:
+        with pytest.raises(InvalidArgument, match=f"nearly the field '{nearest}:'"):
+            await read(text)
+    else:
+        filter = (await read(text)).filter
+        assert [one["name"] for one in filter["processInstanceVariables"]] == [text.partition(":")[0]]
 
 
 async def test_the_view_and_the_order_are_taken_out_of_the_text():

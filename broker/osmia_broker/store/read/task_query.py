@@ -20,6 +20,7 @@
 Tasks that the person has snoozed are in `is:snoozed` only, unless the query names the key of a task.
 
 A name that is nearly one of the table, such as `asignee:ada`, is refused, because a mistake would find nothing. `var.` says that a variable is meant.
+A value that the field does not take says so too: `insurance:full` is about a variable, because the value of `instance:` is a key.
 
 A term that stands twice passes either value. Quotes keep blanks: `group:"night shift"`.
 """
@@ -53,6 +54,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
 }
 COMPLETED_ORDERS = ORDERS | {"newest": ("-completionDate",), "oldest": ("completionDate",)}
 OPEN_STATES = ("CREATING", "CREATED", "ASSIGNING", "UPDATING", "COMPLETING", "CANCELING")
+CHOICES = {"is": VIEWS, "sort": tuple(ORDERS)}  #: of the two terms that are not of the filter
 STATES = {"open": OPEN_STATES, "completed": ("COMPLETED",), "canceled": ("CANCELED",)}
 
 _TERM = re.compile(r'(?:(?P<name>[\w.$-]+)(?P<mark>[:=]))?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]+)', re.DOTALL)
@@ -126,13 +128,12 @@ async def read(sources: Sources, text: str, asker: Asker, *, view: str = "", ord
 
     """
     terms = terms_of(text)
-    choices = {"is": VIEWS, "sort": tuple(ORDERS)}
     chosen = {"is": view or "open", "sort": order or "newest"}
     rest = []
     for term in terms:
-        if term.name in choices and term.mark == ":":
-            if term.value not in choices[term.name]:
-                _refuse(term, f"one of {', '.join(choices[term.name])}")
+        if term.name in CHOICES and term.mark == ":":
+            if term.value not in CHOICES[term.name]:
+                _refuse(term, f"one of {', '.join(CHOICES[term.name])}")
             chosen[term.name] = term.value
         else:
             rest.append(term)
@@ -187,7 +188,7 @@ class _Reading:
                 named = await definitions_named(self._sources, term.value)
                 self._processes = (self._processes or set()) | set(named)
             elif term.name and not term.text.startswith(("http:", "https:")):
-                self._variable(_of_variable(term))
+                self._variable(self._of_variable(term))
             else:
                 self._words.append(term.value)
         for field, values in self._values.items():
@@ -286,6 +287,37 @@ class _Reading:
             _refuse(term, f"said once, or as a range such as {term.name}:>=… {term.name}:<…")
         conditions[operator] = value
 
+    def _of_variable(self, term: Term) -> Term:
+        """Return the term with the name of the variable that it means.
+
+        Raises:
+            InvalidArgument: the name is nearly that of another term, which may be meant.
+
+        """
+        if term.mark == "=":
+            return term
+        if term.name.startswith(_OF_VARIABLE) and term.name != _OF_VARIABLE:
+            return Term(term.name.removeprefix(_OF_VARIABLE), term.mark, term.value, term.text)
+        near = near_miss(term.name)
+        if near and (term.name.lower() in _SURE or self._takes(near, term)):
+            raise InvalidArgument(
+                f"Expected '{term.name}:' to be a field or a variable, but found it nearly the field '{near}:';"
+                f" write {near}:{term.value[:100]} for the field, or {_OF_VARIABLE}{term.name}:{term.value[:100]} for a variable of that name"
+            )
+        return term
+
+    def _takes(self, name: str, term: Term) -> bool:
+        """Return whether the field *name* takes the value of *term*. A comparison is not for a field whose values are texts."""
+        if name in CHOICES:
+            return term.value in CHOICES[name]
+        if name not in _COMPARABLE and _COMPARED.fullmatch(term.value)["operator"]:  # type: ignore[index]  # it takes every text
+            return False
+        try:
+            _KNOWN.get(name, _anything)(_Reading(self._sources, self._asker), Term(name, ":", term.value, term.text))
+        except InvalidArgument:
+            return False
+        return True
+
     def _variable(self, term: Term) -> None:
         operator, operand = ("$eq", term.value) if term.mark == "=" else _compared(term.value)
         if operator != "$eq":
@@ -305,6 +337,12 @@ _MOMENTS = {
     "created": ("creationDate", True),
     "completed": ("completionDate", True),
 }
+
+
+def _anything(_reading: _Reading, _term: Term) -> None:
+    """Take every value, as `process:` does."""
+
+
 _KNOWN: dict[str, Callable[[_Reading, Term], None]] = {
     "assignee": _Reading.assignee,
     "group": _Reading.group,
@@ -334,28 +372,10 @@ _OTHER_NAMES = {
     "processdefinitionid": "process",
     "usertaskkey": "key",
 }
-_TERMS = (*_KNOWN, "process", "is", "sort")
+_TERMS = (*_KNOWN, "process", *CHOICES)
+_SURE = frozenset((*_TERMS, *_OTHER_NAMES))  #: names that mean a term in another spelling, whatever the value is
+_COMPARABLE = frozenset(("priority", *_MOMENTS))
 _OF_VARIABLE = "var."  #: begins the name of a term that means a variable, whatever that is called
-
-
-def _of_variable(term: Term) -> Term:
-    """Return the term with the name of the variable that it means.
-
-    Raises:
-        InvalidArgument: the name is nearly that of another term, which may be meant.
-
-    """
-    if term.mark == "=":
-        return term
-    if term.name.startswith(_OF_VARIABLE) and term.name != _OF_VARIABLE:
-        return Term(term.name.removeprefix(_OF_VARIABLE), term.mark, term.value, term.text)
-    near = near_miss(term.name)
-    if near:
-        raise InvalidArgument(
-            f"Expected '{term.name}:' to be a field or a variable, but found it nearly the field '{near}:';"
-            f" write {near}:{term.value[:100]} for the field, or {_OF_VARIABLE}{term.name}:{term.value[:100]} for a variable of that name"
-        )
-    return term
 
 
 def near_miss(name: str) -> str:
