@@ -1,6 +1,7 @@
 """The door alone, on a real server: callers, statuses, details; and the translation of single values."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from osmia_broker.auth import User
 from osmia_broker.calls import Caller
 from osmia_broker.errors import InvalidArgument, NotFound, OsmiaError, Overloaded, StoreFull, TimedOut, Unavailable
 from osmia_broker.gateway import wire as messages
@@ -76,6 +78,69 @@ def call(it: Served, name: str, metadata: tuple[tuple[str, Any], ...] = ()) -> A
     return kind(method.full_name, method.request.SerializeToString, method.response.FromString)(
         method.request(), metadata=metadata
     )
+
+
+# --- the end
+
+
+class Waiting:
+    """A guard that lets a call in when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def identify(self, _authorization: str) -> User:
+        self.asked.set()
+        await self.may_go_on.wait()
+        return User("ada")
+
+
+async def test_a_call_that_is_admitted_while_the_door_closes_is_waited_for():
+    guard, servicer = Waiting(), Scripted()
+    door = Door(GatewayCounters(), guard)  # type: ignore[arg-type]
+    (rpc,) = (one for one in door.rpcs(GATEWAY, servicer) if one.path.endswith("/FailJob"))
+    head = SimpleNamespace(invocation_metadata=lambda: (), time_remaining=lambda: None)
+
+    async def carried() -> bytes:
+        assert rpc.admit is not None
+        return await rpc.answer(b"", await rpc.admit(head))
+
+    carrying = asyncio.ensure_future(carried())
+    await guard.asked.wait()
+    closing = asyncio.ensure_future(door.idle())
+    guard.may_go_on.set()
+    await servicer.entered.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    servicer.may_go_on.set()
+    await asyncio.wait_for(asyncio.gather(carrying, closing), STEP_S)
+
+
+# --- the log
+
+
+NAMED = ("osmia-request-id", "a1b2c3d4")
+
+
+async def test_a_defect_is_in_the_log_under_the_name_that_the_caller_gave_to_the_call(it: Served, caplog: Any):
+    it.servicer.error = RuntimeError("broken")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call(it, "CompleteJob", (NAMED,))
+    (record,) = (one for one in caplog.records if one.message == "call failed")
+    assert (record.method, record.request_id) == ("CompleteJob", "a1b2c3d4")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"), [((), ""), ((NAMED,), "a1b2c3d4"), ((("osmia-request-id", "x" * 65),), "")]
+)
+async def test_a_refusal_is_in_the_log_at_debug(it: Served, caplog: Any, metadata: tuple[Any, ...], name: str):
+    caplog.set_level(logging.DEBUG, "osmia_broker.gateway.door")
+    it.servicer.error = NotFound("complete", "job", 7)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call(it, "CompleteJob", metadata)
+    (record,) = (one for one in caplog.records if one.message == "call refused")
+    assert (record.method, record.status, record.request_id) == ("CompleteJob", "NOT_FOUND", name)
 
 
 # --- callers

@@ -23,6 +23,8 @@ from osmia_proto.methods import Method
 
 DETAILS_CHARACTERS_MAX = 1_000  # no person reads more (reliability.md, section 5)
 DETAILS_BYTES_MAX = 2_000  # of text that is not ASCII: each travels as three, and clients refuse headers above 8 KiB
+REQUEST_ID = "osmia-request-id"
+REQUEST_ID_CHARACTERS_MAX = 64  # a UUID has 36
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +88,9 @@ class Door:
         return [self._rpc(method, getattr(servicer, name, None)) for name, method in methods.items()]
 
     async def idle(self) -> None:
-        """Wait until no call is being answered."""
-        self._idle = asyncio.Event()
-        if self._busy:
+        """Wait until no call is being answered. One that has just been admitted is about to be."""
+        while self._busy:
+            self._idle = asyncio.Event()
             await self._idle.wait()
 
     def _rpc(self, method: Method, call: Callable[..., Any] | None) -> Rpc:
@@ -112,7 +114,7 @@ class Door:
                 self._counters.answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                raise self._refusal(name, error, begun, None) from None
+                raise self._refusal(name, error, begun, None, caller) from None
             finally:
                 self._left()
             return caller
@@ -142,7 +144,7 @@ class Door:
                 answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                raise self._refusal(name, error, begun, request) from None
+                raise self._refusal(name, error, begun, request, call) from None
             finally:
                 self._left()
             answered(name, "OK", perf_counter() - begun)
@@ -176,7 +178,7 @@ class Door:
                 counters.answered(name, "CANCELLED", perf_counter() - begun)
                 raise
             except Exception as error:  # noqa: BLE001 - nothing unexpected leaves the broker
-                raise self._refusal(name, error, begun, request) from None
+                raise self._refusal(name, error, begun, request, call) from None
             else:
                 counters.answered(name, "OK", perf_counter() - begun)
             finally:
@@ -192,17 +194,25 @@ class Door:
         if not self._busy and self._idle is not None:
             self._idle.set()
 
-    def _refusal(self, name: str, error: Exception, begun: float, request: Message | None) -> Refusal:
-        """Count the failed call and say how it is answered. *request* is None when the call brought no such message."""
+    def _refusal(self, name: str, error: Exception, begun: float, request: Message | None, call: Call) -> Refusal:
+        """Count the failed *call* and say how it is answered. *request* is None when the call brought no such message."""
         if isinstance(error, OsmiaError):
             status, text = error.status, framed(error)
         elif isinstance(error, DecodeError) and request is None:
             status, text = "INTERNAL", f"Expected a message that {name} takes, but found other bytes"
         else:
-            log.error("call failed", exc_info=error, extra={"method": name})
+            log.error("call failed", exc_info=error, extra={"method": name, "request_id": request_id(call)})
             status, text = "INTERNAL", f"Expected {name} to succeed, but found a defect: {type(error).__name__}"
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("call refused", extra={"method": name, "status": status, "request_id": request_id(call)})
         self._counters.answered(name, status, perf_counter() - begun)
         return Refusal(status, _cut(text if request is None else _without_long_texts(text, request)))
+
+
+def request_id(call: Call) -> str:
+    """Return the name that the caller gave to *call*, so that it can be found in the log; empty if there is none that can be printed."""
+    name = dict(call.invocation_metadata() or ()).get(REQUEST_ID, "")
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= REQUEST_ID_CHARACTERS_MAX else ""
 
 
 def _without_long_texts(text: str, request: Message) -> str:
