@@ -276,6 +276,7 @@ class ProcessDefinition:
     version: int
     resource_name: str
     deployed_ms: int
+    deleted_ms: int = 0  # 0: it is not deleted
 
 
 @dataclass(frozen=True, slots=True)

@@ -783,6 +783,7 @@ class ProcessDefinition(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     RESOURCE_NAME_FIELD_NUMBER: _builtins.int
     DEPLOYED_MS_FIELD_NUMBER: _builtins.int
+    DELETED_MS_FIELD_NUMBER: _builtins.int
     key: _builtins.int
     bpmn_process_id: _builtins.str
     name: _builtins.str
@@ -790,6 +791,8 @@ class ProcessDefinition(_message.Message):
     version: _builtins.int
     resource_name: _builtins.str
     deployed_ms: _builtins.int
+    deleted_ms: _builtins.int
+    """0 if it is not deleted."""
     def __init__(
         self,
         *,
@@ -799,10 +802,11 @@ class ProcessDefinition(_message.Message):
         version: _builtins.int = ...,
         resource_name: _builtins.str = ...,
         deployed_ms: _builtins.int = ...,
+        deleted_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "deployed_ms", b"deployed_ms", "key", b"key", "name", b"name", "resource_name", b"resource_name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpmn_process_id", b"bpmn_process_id", "deleted_ms", b"deleted_ms", "deployed_ms", b"deployed_ms", "key", b"key", "name", b"name", "resource_name", b"resource_name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -817,12 +821,15 @@ class SearchProcessDefinitionsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
+    WITH_DRAINING_FIELD_NUMBER: _builtins.int
     bpmn_process_id: _builtins.str
     latest_only: _builtins.bool
     """Only the highest version of each process."""
     limit: _builtins.int
     after: _builtins.str
     key: _builtins.int
+    with_draining: _builtins.bool
+    """Also those that are deleted and of which instances still run, in every version."""
     def __init__(
         self,
         *,
@@ -831,10 +838,11 @@ class SearchProcessDefinitionsRequest(_message.Message):
         limit: _builtins.int = ...,
         after: _builtins.str = ...,
         key: _builtins.int = ...,
+        with_draining: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "key", b"key", "latest_only", b"latest_only", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "bpmn_process_id", b"bpmn_process_id", "key", b"key", "latest_only", b"latest_only", "limit", b"limit", "with_draining", b"with_draining"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -43,6 +43,10 @@ def show(session: Session, process: Which) -> None:
         waits = list(every(client.search_subscriptions, states=[SubscriptionState.OPEN], **of_process))
     lines = [f"{found.key}  {found.bpmn_process_id} (version {found.version})  {found.name}".rstrip()]
     lines.append(f"  deployed {moment(found.deployed_ms)} from {found.resource_name}")
+    if found.deleted_ms:
+        lines.append(
+            f"  deleted  {moment(found.deleted_ms)}; its running instances go on: osmia instances -p {found.bpmn_process_id}"
+        )
     own_timers = [one for one in timers if one.process_definition_key == found.key]
     own_waits = [one for one in waits if one.process_definition_key == found.key]
     lines += [f"  {one.element_id} starts it at {moment(one.due_ms)}" for one in own_timers]

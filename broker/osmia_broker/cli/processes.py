@@ -29,12 +29,14 @@ def processes(
     is_every_version: Annotated[bool, typer.Option("--all", help="Every version, not only the latest.")] = False,
     limit: Limit = 50,
 ) -> None:
-    """List deployed processes.
+    """List deployed processes, and deleted ones of which instances still run (DRAINING).
 
     Example: osmia processes --all
     """
     with session.client() as client:
-        found = every(client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version)
+        found = every(
+            client.search_definitions, bpmn_process_id=process, latest_only=not is_every_version, with_draining=True
+        )
         rows = [process_row(one) for one in first(session, found, limit)]
         missing = "" if rows else missing_process(client, process)
     session.list(rows, PROCESS_COLUMNS, empty=missing or "Nothing deployed yet: osmia deploy FILE")
@@ -50,16 +52,17 @@ def missing_process(client: "SyncClient", process: str) -> str:
 
 
 def find_process(client: "SyncClient", key_or_id: str) -> "ProcessDefinition":
-    """Return the definition with this key, or the latest version of the process with this id.
+    """Return the definition with this key, or the latest version of the process with this id. A deleted one is found while it drains.
 
     Raises:
         Failure: NOT_FOUND, with the nearest process id.
     """
     key = whole_number(key_or_id)
     if key is not None:
-        found = client.search_definitions(key=key).items
+        found = client.search_definitions(key=key, with_draining=True).items
     else:
-        found = client.search_definitions(bpmn_process_id=key_or_id, latest_only=True).items
+        found = client.search_definitions(bpmn_process_id=key_or_id, latest_only=True, with_draining=True).items
+        found.sort(key=lambda one: (one.deleted_ms == 0, one.version), reverse=True)
     if found:
         return found[0]
     raise unknown_process(client, key_or_id, "osmia process show {}")

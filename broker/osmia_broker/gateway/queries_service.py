@@ -84,6 +84,7 @@ class Queries:
             key=request.key,
             bpmn_process_id=request.bpmn_process_id,
             latest_only=request.latest_only,
+            with_draining=request.with_draining,
             limit=request.limit,
             after=request.after,
         )

@@ -132,6 +132,7 @@ def definition(row: ProcessDefinition) -> queries.ProcessDefinition:
         version=_int32(row.version),
         resource_name=row.resource_name,
         deployed_ms=row.deployed_ms,
+        deleted_ms=row.deleted_ms,
     )
 
 

@@ -161,10 +161,13 @@ class SearchCalls(Calls):
         key: int = 0,
         bpmn_process_id: str = "",
         latest_only: bool = False,
+        with_draining: bool = False,
         limit: int = DEFAULT_LIMIT,
         after: str = "",
     ) -> Page[ProcessDefinition]:
         """Return deployed process definitions; each version is an item. With *key*, only this one.
+
+        With *with_draining*, also those that were deleted and of which instances still run.
 
         Raises:
             InvalidArgument: *limit* is out of range or *after* is no cursor of this list.
@@ -172,7 +175,12 @@ class SearchCalls(Calls):
         answer = await self._call(
             "SearchProcessDefinitions",
             queries.SearchProcessDefinitionsRequest(
-                key=key, bpmn_process_id=bpmn_process_id, latest_only=latest_only, limit=limit, after=after
+                key=key,
+                bpmn_process_id=bpmn_process_id,
+                latest_only=latest_only,
+                with_draining=with_draining,
+                limit=limit,
+                after=after,
             ),
         )
         return Page([ProcessDefinition(**_fields(item)) for item in answer.items], answer.next)

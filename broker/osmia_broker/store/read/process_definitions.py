@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, tuple_
 
-from osmia_broker.state.rows import ProcessDefinition
+from osmia_broker.state.rows import RUNNING, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page
@@ -15,7 +15,18 @@ from osmia_broker.store.read.tables import columns_of
 LIST = "process definitions"  #: the name in its cursors
 
 _definition = schema.process_definitions
+_process = schema.element_instances
 _NOT_DELETED = 0
+_RUNS = (
+    select(_process.c.key)
+    .where(
+        _process.c.type == schema.PROCESS,
+        _process.c.process_definition_key == _definition.c.key,
+        _process.c.state.in_(RUNNING),
+    )
+    .exists()
+)
+_DRAINING = and_(_definition.c.deleted_ms > _NOT_DELETED, _RUNS)
 
 
 @question(of_cluster)
@@ -25,21 +36,24 @@ async def search(
     key: int = 0,
     bpmn_process_id: str = "",
     latest_only: bool = False,
+    with_draining: bool = False,
     limit: int = 0,
     after: str = "",
 ) -> Page[ProcessDefinition]:
-    """List the definitions of every process or of one, in all versions or only the latest. Deleted ones are left out."""
+    """List the definitions of every process or of one, in all versions or only the latest.
+
+    Deleted ones are left out; with *with_draining* only those of which no instance runs any more.
+    """
     given = {name: value for name, value in (("key", key), ("bpmn_process_id", bpmn_process_id)) if value}
     values = pages.values_of(LIST, limit, after) | given
-    statement = _statement(frozenset(given), latest_only)
+    statement = _statement(frozenset(given), latest_only, with_draining)
     async with sources.database.snapshot() as snapshot:
         return await pages.read(snapshot, LIST, ProcessDefinition, statement, values)
 
 
 @cache
-def _statement(given: frozenset[str], latest_only: bool) -> Select[Any]:
-    filters = (_definition.c[name] == bindparam(name) for name in sorted(given))
-    statement = columns_of(ProcessDefinition).where(_definition.c.deleted_ms == _NOT_DELETED, *filters)
+def _statement(given: frozenset[str], latest_only: bool, with_draining: bool) -> Select[Any]:
+    is_wanted: ColumnElement[bool] = _definition.c.deleted_ms == _NOT_DELETED
     if latest_only:
         other = _definition.alias()
         latest = (
@@ -47,5 +61,8 @@ def _statement(given: frozenset[str], latest_only: bool) -> Select[Any]:
             .where(other.c.deleted_ms == _NOT_DELETED)
             .group_by(other.c.bpmn_process_id)
         )
-        statement = statement.where(tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
-    return pages.newest_first(statement, ProcessDefinition)
+        is_wanted = and_(is_wanted, tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
+    if with_draining:
+        is_wanted = or_(is_wanted, _DRAINING)
+    filters = (_definition.c[name] == bindparam(name) for name in sorted(given))
+    return pages.newest_first(columns_of(ProcessDefinition).where(is_wanted, *filters), ProcessDefinition)
