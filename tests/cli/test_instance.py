@@ -2,6 +2,8 @@
 
 import pytest
 
+from osmia import SyncClient
+
 STRANGER = "4711"
 
 
@@ -78,21 +80,69 @@ def test_a_repeated_start_with_an_idempotency_key_prints_the_first_instance(osmi
 
 def test_an_awaited_start_that_times_out_prints_the_key(osmia, unique):
     osmia.deploy("start > work:user > end", unique)
-    told = osmia.refused(6, "start", unique, "--await", "--timeout", "500ms")
+    told = osmia.refused(6, "start", unique, "--await", "--timeout", "500ms", "-q")
     key = osmia.out.strip()
-    assert (
-        told == f"Error: Instance {key} has not completed within 500ms; it goes on.\n  try: osmia instance show {key}\n"
-    )
+    assert told == f"Error: Instance {key} has not ended within 500ms; it goes on.\n  try: osmia instance show {key}\n"
     assert osmia.json("instance", "show", key)["state"] == "ACTIVE"
 
 
-def test_an_awaited_start_says_that_an_incident_stops_it(osmia, unique):
-    osmia.deploy("start > g:exclusive [ nobody > 1 -> a:user > e1:end | nobody > 2 -> b:user > e2:end ]", unique)
-    told = osmia.refused(6, "start", unique, "--await", "--timeout", "500ms").splitlines()
+@pytest.mark.parametrize(
+    "line",
+    [
+        "start > g:exclusive [ nobody > 1 -> a:user > e1:end | nobody > 2 -> b:user > e2:end ] ",
+        "start > sub:sub { s1:start > g:exclusive [ nobody > 1 -> e1:end | nobody > 2 -> e2:end ] } > end",
+        "start > fork:parallel [ g:exclusive [ nobody > 1 -> e1:end | nobody > 2 -> e2:end ] | e3:end ]",
+    ],
+)
+def test_an_awaited_start_ends_when_an_incident_stops_it(osmia, unique, line):
+    osmia.deploy(line, unique)
+    told = osmia.refused(1, "start", unique, "--await", "--timeout", "10m", "-q").splitlines()
     incident = osmia.client.search_incidents(bpmn_process_id=unique).items[0]
-    assert told[0].endswith("within 500ms; it is stopped by an incident at 'g'.")
+    assert told[0] == f"Error: Instance {incident.process_instance_key} is stopped at 'g'."
     assert told[1] == f"  why: {' '.join(incident.message.split(chr(10)))}"
     assert told[2] == f"  try: osmia incident show {incident.key}"
+    assert osmia.out == f"{incident.process_instance_key}\n"
+
+
+def test_an_awaited_start_ends_when_an_incident_stops_what_it_called(osmia, unique):
+    osmia.deploy("start > g:exclusive [ nobody > 1 -> e1:end | nobody > 2 -> e2:end ]", f"{unique}_inner")
+    osmia.deploy(f"start > call:call(process={unique}_inner) > end", unique)
+    told = osmia.refused(1, "start", unique, "--await", "--timeout", "10m", "-q")
+    incident = osmia.client.search_incidents(bpmn_process_id=f"{unique}_inner").items[0]
+    assert f"Error: Instance {osmia.out.strip()} is stopped at 'g'." in told
+    assert f"try: osmia incident show {incident.key}" in told
+
+
+def test_an_incident_beside_a_task_that_waits_is_waited_for(osmia, unique):
+    osmia.deploy(
+        "start > fork:parallel [ g:exclusive [ nobody > 1 -> e1:end | nobody > 2 -> e2:end ] | a:user > e3:end ]",
+        unique,
+    )
+    assert "it goes on." in osmia.refused(6, "start", unique, "--await", "--timeout", "300ms")
+
+
+def test_an_awaited_start_takes_the_marks_of_an_instance(osmia, unique):
+    osmia.deploy('start > s:script(expression="=guests + 1", result=x) > end', unique)
+    marks = ("--tag", "vip", "--business-id", "order-7", "--at", "s")
+    row = osmia.json("start", unique, "--await", "--var", "guests=4", *marks)
+    assert row["variables"] == {"guests": 4, "x": 5}
+    shown = osmia.json("instance", "show", row["processInstanceKey"])
+    assert (shown["tags"], shown["businessId"], shown["state"]) == (["vip"], "order-7", "COMPLETED")
+
+
+def test_an_awaited_start_that_somebody_cancels_has_no_result(osmia, unique, monkeypatch):
+    osmia.deploy("start > work:user > end", unique)
+    looks = iter([None, osmia.client.cancel_instance])
+    seen = SyncClient.get_instance
+
+    def look(client, key):
+        if cancel := next(looks, None):
+            cancel(key)
+        return seen(client, key)
+
+    monkeypatch.setattr(SyncClient, "get_instance", look)
+    told = osmia.refused(1, "start", unique, "--await", "-q")
+    assert told.splitlines()[0] == f"Error: Instance {osmia.out.strip()} was canceled."
 
 
 def test_a_missing_version_is_not_a_missing_process(osmia, unique):
@@ -124,6 +174,31 @@ def test_a_process_is_deleted_by_key_or_id(osmia, unique):
     assert osmia.json("processes", "-p", unique) == []
     assert "try: osmia processes --all" in osmia.refused(4, "resource", "delete", first, "--yes")
     assert "try: the same with --yes" in osmia.refused(2, "resource", "delete", first)
+
+
+def test_a_deleted_process_is_listed_and_shown_while_instances_of_it_run(osmia, unique):
+    key = osmia.deploy("start > a:user > end", unique)
+    instance = osmia.create(unique)
+    assert (
+        osmia.json("processes", "-p", unique)[0]["state"],
+        osmia.done("processes", "-p", unique).count("ACTIVE"),
+    ) == (
+        "ACTIVE",
+        0,
+    )
+    osmia.done("process", "delete", unique, "--yes")
+    (row,) = osmia.json("processes", "-p", unique)
+    assert (row["processDefinitionKey"], row["state"]) == (str(key), "DRAINING")
+    assert "DRAINING" in osmia.done("processes", "-p", unique)
+    for which in (unique, key):
+        assert f"its running instances go on: osmia instances -p {unique}" in osmia.done("process", "show", which)
+        assert f'id="{unique}"' in osmia.done("process", "xml", which)
+    newer = osmia.deploy("start > b:user > end", unique)
+    assert [one["state"] for one in osmia.json("processes", "-p", unique)] == ["ACTIVE", "DRAINING"]
+    assert osmia.json("process", "show", unique)["processDefinitionKey"] == str(newer)
+    osmia.done("instance", "cancel", instance, "--yes")
+    assert [one["state"] for one in osmia.json("processes", "-p", unique)] == ["ACTIVE"]
+    osmia.refused(4, "process", "show", key)
 
 
 def test_a_process_is_deleted_with_its_history(osmia, unique):

@@ -1,8 +1,13 @@
 """`-v` says which broker is called, `-vv` each call as well: on stderr, and never what a call carries."""
 
+import json
 import logging
+import re
 
 import pytest
+from grpc import StatusCode
+
+from osmia import BrokerFailed, SyncClient
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +25,28 @@ def test_a_command_says_nothing_more_unless_it_is_asked(osmia):
 
 def test_one_v_names_the_broker(osmia):
     osmia.done("status", "-o", "key", "-v")
-    assert osmia.err == f"Calling {osmia.broker.address}\n"
+    assert re.fullmatch(rf"Calling {osmia.broker.address}, request [0-9a-f]{{8}}\n", osmia.err)
+
+
+def test_a_failure_for_a_program_has_the_name_of_its_request(osmia):
+    told = osmia.refused(4, "instance", "show", 5, "-o", "json", "-v").splitlines()
+    request = told[0].rpartition(" ")[2]
+    assert json.loads(told[1])["error"]["requestId"] == request
+    assert json.loads(osmia.refused(2, "instance", "show", "x", "-o", "json"))["error"]["requestId"] == ""
+
+
+def test_a_fault_of_the_broker_says_where_there_is_more(osmia, monkeypatch):
+    def fails(*_given, **_more):
+        raise BrokerFailed(StatusCode.INTERNAL, "Expected Status to succeed, but found a defect: KeyError")
+
+    monkeypatch.setattr(SyncClient, "status", fails)
+    told = osmia.refused(70, "status", "-v").splitlines()
+    request = told[0].rpartition(" ")[2]
+    assert told[1:] == [
+        f"Error: The broker at {osmia.broker.address} has a fault.",
+        "  why: Expected Status to succeed, but found a defect: KeyError",
+        f"  try: the log of the broker has more about request {request}",
+    ]
 
 
 def test_two_name_each_call_with_its_outcome(osmia, unique):

@@ -14,10 +14,10 @@ import msgspec
 import typer
 
 from osmia_broker.cli.failures import Exit, Failure, from_call, from_child
-from osmia_broker.cli.options import INT32_MAX
 from osmia_broker.cli.output import Output
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.session import Session, duration_option, with_session
+from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia_broker.loadtest.plan import Plan

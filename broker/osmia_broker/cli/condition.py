@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.options import INT64_MAX, Var, Vars
+from osmia_broker.cli.options import Var, Vars
 from osmia_broker.cli.output import Column
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.whole_numbers import INT64_MAX
 
 app = typer.Typer(add_completion=False, help="Conditional start events: evaluate.", no_args_is_help=True)
 

@@ -66,7 +66,11 @@ def deploy(
         check(session, files, "osmia deploy --dry-run")
         return
     with session.client() as client:
-        _deploy(session, client, files)
+        try:
+            _deploy(session, client, files)
+        except KeyboardInterrupt:
+            session.say("Interrupted. Whether the files were deployed: osmia processes")
+            raise
         if is_watching:
             session.say("Watching. Ctrl-C ends it.")
             with suppress(KeyboardInterrupt):  # the usual end

@@ -4,7 +4,8 @@
       why: <a reason that the first line has no room for>
       try: <a command or a setting>
 
-The broker's own sentence about a refused call is the first line: it says what happened. With `--output json` the same is `{"error": {"code", "message", "hint"}}`. Both go to stderr.
+The broker's own sentence about a refused call is the first line: it says what happened. With `--output json` the same is
+`{"error": {"code", "message", "hint", "requestId"}}`. Both go to stderr.
 """
 
 import re
@@ -57,6 +58,7 @@ class Failure(Exception):
         self.mend = mend
         self.code = code or exit.name
         self.details = list(details)
+        self.request_id = ""  # by which the log of the broker names its calls; empty for a command that made none
 
     def text(self) -> str:
         """Return the lines for a person. Control characters in quoted text cannot reach the terminal."""
@@ -68,7 +70,12 @@ class Failure(Exception):
     def json(self) -> str:
         """Return the object for a program."""
         message = " ".join(filter(None, (self.what, self.why, "; ".join(self.details))))
-        error: dict[str, object] = {"code": self.code, "message": message, "hint": self.mend}
+        error: dict[str, object] = {
+            "code": self.code,
+            "message": message,
+            "hint": self.mend,
+            "requestId": self.request_id,
+        }
         if self.details:
             error["details"] = self.details
         return msgspec.json.encode({"error": error}).decode()

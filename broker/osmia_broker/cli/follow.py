@@ -1,6 +1,7 @@
-"""Follow a process instance: say what happens to it, until it has ended or an incident stops it."""
+"""Follow a process instance until it has ended, or until incidents stop all its tokens."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -10,58 +11,113 @@ from osmia_broker.cli.session import spelt
 
 if TYPE_CHECKING:
     from osmia import SyncClient
-    from osmia.results import ProcessInstance
+    from osmia.results import ElementInstance, ProcessInstance
 
-LOOK_EVERY_S = 0.25  # a person sees no difference, and the broker hardly notices
+FIRST_LOOK_S = (
+    0.02  # most instances that end by themselves have ended by then; each pause is twice as long as the one before
+)
+LOOK_EVERY_S = 0.25  # at last: a person sees no difference, and the broker hardly notices
+CONTAINERS = frozenset(
+    {
+        *("SUB_PROCESS", "EVENT_SUB_PROCESS", "TRANSACTION", "MULTI_INSTANCE_BODY"),
+        *("AD_HOC_SUB_PROCESS", "AD_HOC_SUB_PROCESS_INNER_INSTANCE"),
+    }
+)  #: types of elements whose tokens are in the elements inside them
 
 
-def follow(client: "SyncClient", key: int, say: Callable[[str], None], *, wait: timedelta | None = None) -> str:
-    """Say each change of the instance with this *key*, and return its last state.
+def follow(
+    client: "SyncClient", key: int, say: Callable[[str], None], *, wait: timedelta | None = None
+) -> "ProcessInstance":
+    """Say each change of the instance with this *key*, and return it as it ended.
 
     Raises:
-        Failure: an incident stops it (INCIDENT), or it goes on for longer than *wait* (TIMED_OUT).
+        Failure: incidents stop it (INCIDENT), or it goes on for longer than *wait* (TIMED_OUT).
         KeyboardInterrupt: the person stops to follow it; it has been said that the instance goes on.
     """
+    shown: list[str] = []
+    with _left_running(key, say):
+        for instance in _until_its_end(client, key, wait):
+            lines = list(_lines(instance))
+            for line in lines:
+                if line not in shown:
+                    say(line)
+            shown = lines
+    say(f"{key} {instance.state}")
+    return instance
+
+
+def await_end(client: "SyncClient", key: int, say: Callable[[str], None], *, wait: timedelta) -> "ProcessInstance":
+    """Wait for the end of the instance with this *key*, and return it as it ended. It raises what `follow` raises."""
+    with _left_running(key, say):
+        *_, instance = _until_its_end(client, key, wait)
+    return instance
+
+
+@contextmanager
+def _left_running(key: int, say: Callable[[str], None]) -> Iterator[None]:
     try:
-        return _followed(client, key, say, wait)
+        yield
     except KeyboardInterrupt:
         say(f"Instance {key} goes on: osmia instance show {key} --follow")
         raise
 
 
-def _followed(client: "SyncClient", key: int, say: Callable[[str], None], wait: timedelta | None) -> str:
+def _until_its_end(client: "SyncClient", key: int, wait: timedelta | None) -> "Iterator[ProcessInstance]":
+    """Yield the instance now, and again and again; the last one has ended.
+
+    Raises:
+        Failure: as `follow`.
+    """
     from osmia.results import InstanceState
 
     end_s = None if wait is None else monotonic() + wait.total_seconds()
-    shown: list[str] = []
+    pause_s = FIRST_LOOK_S
     while True:
         instance = client.get_instance(key)
-        lines = list(_lines(instance))
-        for line in lines:
-            if line not in shown:
-                say(line)
-        shown = lines
+        yield instance
         if instance.state is not InstanceState.ACTIVE:
-            say(f"{key} {instance.state}")
-            return instance.state
-        stopped = [element for element in instance.elements if element.incident_key]
-        if stopped and len(stopped) == len(instance.elements):
-            incident = client.search_incidents(key=stopped[0].incident_key).items
-            raise Failure(
-                Exit.REFUSED,
-                f"Instance {key} is stopped at '{stopped[0].element_name or stopped[0].element_id}'.",
-                why=incident[0].message if incident else "",
-                mend=f"osmia incident show {stopped[0].incident_key}",
-                code="INCIDENT",
-            )
-        if wait is not None and end_s is not None and monotonic() >= end_s:
+            return
+        if stopped := _stopped(client, instance):
+            raise _stopped_by(client, key, stopped)
+        left_s = LOOK_EVERY_S if end_s is None else end_s - monotonic()
+        if wait is not None and left_s <= 0:
             raise Failure(
                 Exit.TIMED_OUT,
                 f"Instance {key} has not ended within {spelt(wait)}; it goes on.",
                 mend=f"osmia instance show {key}",
                 code="DEADLINE_EXCEEDED",
             )
-        sleep(LOOK_EVERY_S)
+        sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, LOOK_EVERY_S)
+
+
+def _stopped(client: "SyncClient", instance: "ProcessInstance") -> "ElementInstance | None":
+    """Return an element with an incident, of this instance or of one that it has called, if incidents stop all their tokens."""
+    first = None
+    for element in instance.elements:
+        if element.incident_key:
+            stopped: ElementInstance | None = element
+        elif element.called_process_instance_key:
+            stopped = _stopped(client, client.get_instance(element.called_process_instance_key))
+        elif element.type in CONTAINERS:
+            continue
+        else:
+            return None
+        if stopped is None:
+            return None
+        first = first or stopped
+    return first
+
+
+def _stopped_by(client: "SyncClient", key: int, element: "ElementInstance") -> Failure:
+    incident = client.search_incidents(key=element.incident_key).items
+    return Failure(
+        Exit.REFUSED,
+        f"Instance {key} is stopped at '{element.element_name or element.element_id}'.",
+        why=incident[0].message if incident else "",
+        mend=f"osmia incident show {element.incident_key}",
+        code="INCIDENT",
+    )
 
 
 def _lines(instance: "ProcessInstance") -> Iterator[str]:

@@ -9,11 +9,12 @@ import typer
 from osmia_broker.cli import offers
 from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.incidents import kind_of_incident
-from osmia_broker.cli.options import INT32_MAX, INT64_MAX, Key, Process
+from osmia_broker.cli.options import Key, Process
 from osmia_broker.cli.output import counted
 from osmia_broker.cli.progress import progress_bar
 from osmia_broker.cli.rows import every, incident_row
 from osmia_broker.cli.session import Session, with_session
+from osmia_broker.whole_numbers import INT32_MAX, INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,11 @@ import typer
 
 from osmia_broker.cli import variables as typed
 from osmia_broker.cli.failures import Exit, Failure, usage
-from osmia_broker.cli.options import INT32_MAX, JobType, Key, Var, Vars
+from osmia_broker.cli.options import JobType, Key, Var, Vars
 from osmia_broker.cli.output import Column, counted, moment
 from osmia_broker.cli.rows import every
 from osmia_broker.cli.session import Session, as_duration, duration_option, milliseconds, spelt, with_session
+from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia import SyncClient

@@ -5,9 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from osmia_broker.cli import offers
-
-INT64_MAX = 2**63 - 1  # the largest key
-INT32_MAX = 2**31 - 1  # the largest version, number of jobs and number of retries on the wire
+from osmia_broker.whole_numbers import INT32_MAX, INT64_MAX
 
 Key = Annotated[
     int,

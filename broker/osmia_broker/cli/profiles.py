@@ -21,7 +21,6 @@ SIGN_INS = ("OSMIA_TOKEN", "OSMIA_TOKEN_FILE", "OSMIA_PASSWORD", "OSMIA_PASSWORD
 DEFAULT_ADDRESS = "127.0.0.1:26500"
 LIST = "osmia profile list"
 TOKEN_LIFE_S = 3_600.0  # of a token whose provider does not say it
-RENEW_EARLY_S = 30.0  # a token must not expire on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +239,8 @@ def _needs_renewal(profile: Profile, refused: str) -> bool:
         return False
     if refused and profile.token == refused:
         return True
+    from osmia.access import RENEW_EARLY_S
+
     return bool(renewal.expires_s) and time.time() >= renewal.expires_s - RENEW_EARLY_S
 
 

@@ -36,5 +36,5 @@ def run(
         session.say(f"{done} process {first.bpmn_process_id} (version {first.version})")
         key = client.create_instance(process_definition_key=first.key, variables=variables).key
         session.say(f"Started {key}")
-        state = follow(client, key, session.say, wait=session.timeout)
+        state = follow(client, key, session.say, wait=session.timeout).state
     session.one({"processInstanceKey": str(key), "state": str(state)}, key="processInstanceKey", text=str(key))

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from osmia_broker.cli import streams
-from osmia_broker.cli.failures import from_call, usage
+from osmia_broker.cli.failures import Exit, Failure, from_call, usage
 from osmia_broker.cli.output import Column, Output, Row, write, write_one
 from osmia_broker.cli.profiles import Profile, ProfileToken, load, renewed, with_profile
 from osmia_broker.setting_values import duration
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 EVERYWHERE = "Options of every command"
 TIMEOUT = timedelta(seconds=10)
+REQUEST_ID = "osmia-request-id"  # the metadata by which the broker's log names the calls of a command
 
 
 def as_duration(text: str | timedelta) -> timedelta:
@@ -178,32 +180,40 @@ class Session:
         from osmia.errors import OsmiaError
 
         timeout_ms = milliseconds(call_timeout or self.timeout or TIMEOUT)
+        request_id = os.urandom(4).hex()
         try:
             sign_in = _sign_in(profile) if profile is not None else self.sign_in()
-            who = [("osmia-user", user)] if user else []
-            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=who)
+            metadata = [(REQUEST_ID, request_id), *([("osmia-user", user)] if user else [])]
+            client = SyncClient(address or self.address, call_timeout_ms=timeout_ms, sign_in=sign_in, metadata=metadata)
         except ValueError as error:
             is_address = str(error).startswith("Expected an address")
             mend = (
                 "--address 127.0.0.1:26500" if is_address else "a file that is there" if "_FILE" in str(error) else ""
             )
             raise usage(f"{error}.", mend) from error
-        with self._saying_more(client.address, profile), client:
+        with self._saying_more(client.address, profile, request_id), client:
             try:
                 yield client
             except OsmiaError as error:
                 by = "" if address or profile else self.addressed_by
-                raise from_call(error, client.address, found_by, by) from error
+                failure = from_call(error, client.address, found_by, by)
+                failure.request_id = request_id
+                if failure.exit is Exit.DEFECT:
+                    failure.mend = f"the log of the broker has more about request {request_id}"
+                raise failure from error
+            except Failure as failure:
+                failure.request_id = request_id
+                raise
 
     @contextmanager
-    def _saying_more(self, address: str, profile: Profile | None) -> "Iterator[None]":
+    def _saying_more(self, address: str, profile: Profile | None, request_id: str) -> "Iterator[None]":
         """Say which broker is called and where the sign-in comes from, and during the block each call: as much as `--verbose` asks for."""
         if not self.verbosity:
             yield
             return
         name = "" if profile is not None else self.signed_in_by
         by = "--token" if self.token else f"the profile {name}" if name and load().get(name).is_signed_in else ""
-        streams.say(f"Calling {address}" + (f", signed in by {by}" if by else ""))
+        streams.say(f"Calling {address}, request {request_id}" + (f", signed in by {by}" if by else ""))
         if self.verbosity == 1:
             yield
             return

@@ -10,23 +10,23 @@ import typer
 
 from osmia_broker.cli import offers
 from osmia_broker.cli import variables as typed
-from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call, usage
-from osmia_broker.cli.options import INT32_MAX, User, Var, Vars
+from osmia_broker.cli.failures import FRAME, Exit, Failure, from_call
+from osmia_broker.cli.follow import await_end
+from osmia_broker.cli.options import User, Var, Vars
+from osmia_broker.cli.output import Row
 from osmia_broker.cli.processes import unknown_process
 from osmia_broker.cli.rows import every
-from osmia_broker.cli.session import Session, milliseconds, spelt, with_session_and_timeout
+from osmia_broker.cli.session import TIMEOUT, Session, with_session_and_timeout
+from osmia_broker.whole_numbers import INT32_MAX
 
 if TYPE_CHECKING:
     from osmia import SyncClient
-    from osmia.errors import OsmiaError
-    from osmia.results import Incident
 
 app = typer.Typer(add_completion=False)
 
 LATEST = -1
 AWAIT = timedelta(seconds=60)
 WITHOUT = re.compile(r"without required variables - (.+)$")  # in the refusal of a process of Activiti
-INSTANCE_IN_TEXT = re.compile(r"process instance '(\d+)'")  # in the sentence of a broker that waited too long
 
 
 @app.command()
@@ -55,17 +55,17 @@ def start(
     from osmia.errors import InvalidArgument, NotFound
 
     variables = typed.read(var, vars)
-    marks = {"start_at": at, "business_id": business_id, "tags": tags, "idempotency_key": idempotency_key}
-    marks = {name: value for name, value in marks.items() if value}
-    if is_awaited and marks:
-        name = {"start_at": "at", "tags": "tag"}.get(next(iter(marks)), next(iter(marks)).replace("_", "-"))
-        raise usage(f"--await and --{name} do not go together.", f"osmia start {process_id} --await")
-    with session.client(user=user) as client:
+    with session.client(user=user, call_timeout=TIMEOUT if is_awaited else None) as client:
         try:
-            if is_awaited:
-                _await_result(session, client, process_id, variables, version=version)
-            else:
-                _start(session, client, process_id, variables, version=version, **marks)
+            created = client.create_instance(
+                process_id,
+                variables,
+                version=version,
+                start_at=at or (),
+                business_id=business_id or None,
+                tags=tags or (),
+                idempotency_key=idempotency_key,
+            )
         except NotFound as error:
             raise _not_found(client, process_id, version, error.details) from error
         except InvalidArgument as error:
@@ -76,72 +76,40 @@ def start(
             elif "variable" in error.details.lower():
                 failure.mend = f"osmia start {process_id} --var NAME:=JSON   (NAME==TEXT is text)"
             raise failure from error
+        row: dict[str, Any] = {
+            "processInstanceKey": str(created.key),
+            "processDefinitionKey": str(created.process_definition_key),
+            "processDefinitionId": created.bpmn_process_id,
+            "processDefinitionVersion": created.version,
+        }
+        session.say(f"Started {created.bpmn_process_id} (version {created.version})")
+        if is_awaited:
+            row["variables"] = _result(session, client, created.key, row)
+    text = msgspec.json.encode(row["variables"]).decode() if is_awaited else str(created.key)
+    session.one(row, key="processInstanceKey", text=text)
 
 
-def _start(
-    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int, **marks: Any
-) -> None:
-    created = client.create_instance(process_id, variables, version=version, **marks)
-    session.say(f"Started {created.bpmn_process_id} (version {created.version})")
-    row = {
-        "processInstanceKey": str(created.key),
-        "processDefinitionKey": str(created.process_definition_key),
-        "processDefinitionId": created.bpmn_process_id,
-        "processDefinitionVersion": created.version,
-    }
-    session.one(row, key="processInstanceKey", text=str(created.key))
+def _result(session: Session, client: "SyncClient", key: int, row: Row) -> typed.Variables:
+    """Wait for the end of the instance with this *key*, and return the variables that it ended with.
 
+    If there is no result, its key is printed: the instance has been started, and nobody needs to start it again.
 
-def _await_result(
-    session: Session, client: "SyncClient", process_id: str, variables: typed.Variables, *, version: int
-) -> None:
-    from osmia.errors import Timeout as OverTime
-
-    wait = session.timeout or AWAIT
-    wait_ms = milliseconds(wait)
-    try:
-        result = client.create_instance_with_result(process_id, variables, version=version, wait_ms=wait_ms)
-    except OverTime as error:
-        raise _still_running(session, client, error, wait) from error
-    row = {
-        "processInstanceKey": str(result.key),
-        "processDefinitionKey": str(result.process_definition_key),
-        "processDefinitionId": result.bpmn_process_id,
-        "processDefinitionVersion": result.version,
-        "variables": result.variables,
-    }
-    session.say(f"Completed {result.key}")
-    session.one(row, key="processInstanceKey", text=msgspec.json.encode(result.variables).decode())
-
-
-def _still_running(
-    session: Session, client: "SyncClient", error: "OsmiaError", wait: timedelta
-) -> "OsmiaError | Failure":
-    """Return the failure of a wait that was too short. The instance goes on, so its key is printed, and none needs to be started again."""
-    found = INSTANCE_IN_TEXT.search(error.details)
-    if found is None:
-        return error
-    key = found[1]
-    session.one({"processInstanceKey": key}, key="processInstanceKey", text=key)
-    what, why, mend = f"Instance {key} has not completed within {spelt(wait)}", "", f"osmia instance show {key}"
-    if incident := _incident_of(client, int(key)):
-        what += f"; it is stopped by an incident at '{incident.element_id}'."
-        why, mend = incident.message, f"osmia incident show {incident.key}"
-    else:
-        what += "; it goes on."
-    return Failure(Exit.TIMED_OUT, what, why=why, mend=mend, code="DEADLINE_EXCEEDED")
-
-
-def _incident_of(client: "SyncClient", key: int) -> "Incident | None":
-    """Return an open incident of the instance; none where the broker has no lists."""
-    from osmia.errors import Unimplemented
-    from osmia.results import IncidentState
+    Raises:
+        Failure: it does not end in time, an incident stops it, or it was canceled.
+    """
+    from osmia.results import InstanceState
 
     try:
-        found = client.search_incidents(process_instance_key=key, states=[IncidentState.OPEN], limit=1).items
-    except Unimplemented:
-        return None
-    return found[0] if found else None
+        ended = await_end(client, key, session.say, wait=session.timeout or AWAIT)
+    except BaseException:  # also Ctrl-C
+        session.one(row, key="processInstanceKey", text=str(key))
+        raise
+    if ended.state is not InstanceState.COMPLETED:
+        session.one(row, key="processInstanceKey", text=str(key))
+        what = f"Instance {key} was canceled."
+        raise Failure(Exit.REFUSED, what, mend=f"osmia instance show {key}", code="CANCELED")
+    session.say(f"Completed {key}")
+    return {one.name: one.value for one in every(client.search_variables, process_instance_key=key, scope_key=key)}
 
 
 def _not_found(client: "SyncClient", process_id: str, version: int, why: str) -> Failure:
