@@ -59,6 +59,7 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "open incidents": lambda reader: reader.incidents(states=["OPEN"]),
     "called by an instance": lambda reader: reader.process_instances(parent_process_instance_key=PROCESS),
     "active and called": lambda reader: reader.process_instances(parent_process_instance_key=5, states=["ACTIVE"]),
+    "processes and deleted ones that run": lambda reader: reader.process_definitions(with_draining=True),
     "variables": lambda reader: reader.variables(PROCESS),
     "waiting timers": lambda reader: reader.timers(states=["WAITING"]),
     "waiting timers of a process": lambda reader: reader.timers(states=["WAITING"], bpmn_process_id="p"),

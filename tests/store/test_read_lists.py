@@ -221,6 +221,30 @@ async def test_definitions_are_listed_whole_or_by_their_latest_versions(reader: 
     assert await listed(key=BASE + 1, bpmn_process_id="q") == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, [("q", 1), ("p", 2), ("p", 1)]),
+        (
+            {"with_draining": True},
+            [("old", 1), ("q", 1), ("p", 2), ("p", 1)],
+        ),  # all instances of old version 2 have ended
+        ({"with_draining": True, "latest_only": True}, [("old", 1), ("q", 1), ("p", 2)]),
+        ({"with_draining": True, "key": BASE + 8}, [("old", 1)]),
+        ({"with_draining": True, "key": BASE + 9}, []),
+        ({"with_draining": True, "bpmn_process_id": "old"}, [("old", 1)]),
+        ({"with_draining": True, "bpmn_process_id": "q"}, [("q", 1)]),
+        ({"key": BASE + 8}, []),
+    ],
+)
+async def test_a_deleted_definition_is_listed_while_an_instance_of_it_runs(
+    written: Written, asked: dict[str, Any], found: list[tuple[str, int]]
+):
+    deleted = [replace(definition(number, "old", number - 7), deleted_ms=7) for number in (8, 9)]
+    reader = await written(*instance(0, 8), *instance(1, 9, DONE), *instance(2, 1), *deleted)
+    assert [(one.bpmn_process_id, one.version) for one in (await reader.process_definitions(**asked)).items] == found
+
+
 async def test_variables_of_one_instance_come_by_scope_and_name(written: Written):
     own = [replace(rows.variable, scope_key=scope, name=name) for scope in (TASK, PROCESS) for name in "ba"]
     reader = await written(rows.process, rows.task, *own, *instance(1))

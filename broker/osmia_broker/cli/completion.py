@@ -30,7 +30,7 @@ USES = {
 
 @app.command()
 def completion(
-    shell: Annotated[Shell | None, typer.Argument(help="The shell: bash, zsh, fish or powershell.")] = None,
+    shell: Annotated[Shell | None, typer.Argument(help="The shell.")] = None,
 ) -> None:
     """Print the completion script for a shell.
 
