@@ -64,7 +64,7 @@ FIELDS: list[dict[str, Any]] = [
 ]
 CHOICES = ("checklist", "radio", "select", "taglist")
 DAY = moment("date", "day", dateLabel="Day")
-#: The form itself; what would ask another host, which the page forbids; a list of files that are stored already.
+#: The form itself; what would ask another host, which the page forbids; what shows files that are stored already (test_form_files.py).
 NOT_HERE = {"default", "iframe", "documentPreview"}
 
 

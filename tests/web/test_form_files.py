@@ -1,7 +1,7 @@
 """Files that a person chooses in a form: stored as documents, and sent as references."""
 
+import base64
 import errno
-import re
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -13,10 +13,9 @@ from osmia_broker.calls.user_tasks import UserTaskCalls
 from osmia_broker.errors import Forbidden
 from osmia_broker.http.web.person import COOKIE, Person
 from osmia_broker.store.documents import Documents
-from tests.bpmn import bpmn
 from tests.doors import running_broker
 from tests.web.conftest import Work
-from tests.web.test_form_fields import arrived, complete, fill
+from tests.web.test_form_fields import DOT, arrived, complete, fill
 from tests.web.test_task_form import form, open_form, region
 
 __all__ = ["open_form"]
@@ -29,7 +28,7 @@ MOST = 4 * 1024**2  # bytes of a request
 
 
 def choose(page: Any, *files: dict[str, Any]) -> None:
-    region(page, "Form").locator("input[type=file]").set_input_files([*files])
+    page.get_by_role("region", name="Form").locator("input[type=file]").set_input_files([*files])
 
 
 def sent(page: Any) -> list[str]:
@@ -50,7 +49,7 @@ def names(references: list[dict[str, Any]]) -> list[str]:
 
 def problem(page: Any) -> Any:
     """What the field of files says is wrong."""
-    return region(page, "Form").locator(".fjs-form-field-filepicker .fjs-form-field-error")
+    return page.get_by_role("region", name="Form").locator(".fjs-form-field-filepicker .fjs-form-field-error")
 
 
 def completed(page: Any) -> None:
@@ -315,19 +314,6 @@ def test_documents_of_an_earlier_step_are_offered_and_stay_until_others_are_chos
     assert names(arrived(work, unique)["files"]) == ["menu.txt"]
 
 
-def test_a_file_in_a_start_form_is_refused_by_name(page: Any, work: Any, unique: str):
-    work.broker.client.deploy((f"{unique}.form", form(unique, NAME, FILES)))
-    shown = f'<bpmn:extensionElements><zeebe:formDefinition formId="{unique}"/></bpmn:extensionElements>'
-    xml = re.sub(r"(<bpmn:startEvent [^>]*>)", rf"\1{shown}", bpmn("start > end", id=unique).decode())
-    work.deploy_xml(xml.encode(), unique)
-    page.goto(f"/start/{unique}")
-    page.get_by_role("region", name="Form").locator("input[type=file]").set_input_files([MENU])
-    page.get_by_role("button", name="Start instance").click()
-    expect(page.get_by_role("alert")).to_have_text(
-        "The file menu.txt cannot be sent with this form. Store it by POST /v2/documents, and choose no file here."
-    )
-
-
 # --- the route
 
 
@@ -384,6 +370,56 @@ def test_a_document_is_shown_through_tasks_that_refer_to_it_alone(site: str, wor
     assert (answer.status_code, answer.content) == (200, b"<b>")
     assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%A9.html"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "text/javascript", "application/xhtml+xml", "a"])
+def test_a_browser_gets_no_page_and_no_program_of_a_document(site: str, work: Work, key: int, kind: str):
+    reference = post(site, key, **{"content-type": kind}).json()
+    work.broker.client.set_variables(task_instance(work, key), {"papers": reference})
+    answer = httpx.get(f"{site}/tasks/{key}/documents/{reference['documentId']}")
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+PICTURE = base64.b64decode(DOT.partition(",")[2])
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>"
+
+
+def test_documents_are_previewed_in_the_form_of_a_task(browse: Any, work: Work, site: str, unique: str):
+    preview = {"type": "documentPreview", "label": "Papers", "dataSource": "=papers"}
+    work.broker.client.deploy((f"{unique}.form", form(unique, preview)))
+    work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > end", unique)
+    instance = work.create(unique)
+    key = task_of(work, unique).key
+    files = {"dot.png": ("image/png", PICTURE), "plan.pdf": ("application/pdf", PDF), "a.txt": ("text/plain", b"soup")}
+    papers = [
+        post(site, key, name=name, content=content, **{"content-type": kind}).json()
+        for name, (kind, content) in files.items()
+    ]
+    work.broker.client.set_variables(instance, {"papers": papers})
+    page = browse()
+    page.goto(f"/tasks/{key}")
+    fields = region(page, "Form")
+    picture = fields.get_by_role("img", name="dot.png")
+    expect(picture).to_be_visible()
+    page.wait_for_function("image => image.complete && image.naturalWidth === 1", arg=picture.element_handle())
+    expect(fields.locator("embed[type='application/pdf']")).to_be_visible()
+    with page.expect_download() as download:
+        fields.get_by_role("button", name="Download a.txt").click()
+    assert download.value.path().read_bytes() == b"soup"
+
+
+def test_a_document_that_is_gone_is_said_in_its_place(browse: Any, work: Work, site: str, unique: str):
+    preview = {"type": "documentPreview", "label": "Papers", "dataSource": "=papers"}
+    work.broker.client.deploy((f"{unique}.form", form(unique, preview)))
+    work.deploy(f"start > ask:user(assignee=demo, form_id={unique}) > end", unique)
+    instance = work.create(unique)
+    key = task_of(work, unique).key
+    paper = post(site, key, name="dot.png", **{"content-type": "image/png"}).json()
+    work.broker.client.set_variables(instance, {"papers": [paper]})
+    httpx.delete(f"{site}/v2/documents/{paper['documentId']}").raise_for_status()
+    page = browse()
+    page.goto(f"/tasks/{key}")
+    expect(region(page, "Form").get_by_text("Unable to download document")).to_be_visible()
 
 
 def test_a_person_who_may_not_read_a_task_gets_none_of_its_documents(tmp_path: Any):

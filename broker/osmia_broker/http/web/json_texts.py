@@ -47,6 +47,14 @@ def object_fault(text: str) -> Fault | None:
     return fault
 
 
+def object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object that a form has sent; an empty one if the form has sent nothing, or something else."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
+    except msgspec.MsgspecError:
+        return {}
+
+
 def json_of(typed: str) -> str:
     """Return what was typed as JSON: itself if it is JSON, else the text as a JSON text."""
     text = typed.strip()

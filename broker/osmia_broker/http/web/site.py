@@ -41,10 +41,11 @@ FOREVER = "public, max-age=31536000, immutable"
 KEY_MAX = INT64_MAX
 STRANGER_BYTES_MAX = 65_536  # of a body of somebody who has not signed in: a name and a password
 
-#: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet.
+#: bpmn-js and form-js set styles on elements, and form-js carries its fonts inside of its style sheet. It shows pictures and PDF files as blobs,
+#: which only a script of the page can make; `task_files.SHOWN` says of what.
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "object-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = [
     (b"content-security-policy", POLICY.encode()),

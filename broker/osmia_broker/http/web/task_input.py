@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
-from osmia_broker.http.web.json_texts import json_fault
+from osmia_broker.http.web.json_texts import json_fault, object_in
 from osmia_broker.http.web.task_view import Draft, digest
 from osmia_broker.http.web.visit import Visit
 
@@ -51,7 +50,7 @@ async def read_input(visit: Visit) -> Input:
         fault = json_fault(typed)
         if fault is not None:
             problems[variable] = str(fault)
-    draft = Draft(values, [], _form_of(await visit.field("form-values")))
+    draft = Draft(values, [], object_in(await visit.field("form-values")))
     found = Input(draft, problems)
     names, texts = await visit.fields("added-name"), await visit.fields("added-value")
     _read_added(found, list(zip(names, texts, strict=False)))
@@ -69,10 +68,3 @@ def _read_added(found: Input, rows: list[tuple[str, str]]) -> None:
             found.added_problems[len(found.draft.added)] = problem
         found.draft.added.append((name, text))
         taken.add(name)
-
-
-def _form_of(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
-    except msgspec.MsgspecError:
-        return {}

@@ -1,17 +1,18 @@
 """Start an instance: choose the process, give its variables, or fill in its start form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from osmia_broker.calls.documents import parse_variables
 from osmia_broker.calls.instances import LATEST, Marks
 from osmia_broker.errors import NotFound, OsmiaError, Rejection
 from osmia_broker.http.web.choices import told_apart
-from osmia_broker.http.web.json_texts import Fault, object_fault
+from osmia_broker.http.web.chosen_files import store_chosen
+from osmia_broker.http.web.json_texts import Fault, object_fault, object_in
 from osmia_broker.http.web.numbers import number_in
 from osmia_broker.http.web.person import COOKIE_CHARACTERS_MAX, packed, unpacked
 from osmia_broker.http.web.screen import action, screen
@@ -33,6 +34,7 @@ class Typed:
     version: str = ""
     variables: str = "{}"
     before: str = ""
+    form: dict[str, Any] = field(default_factory=dict)
 
 
 NOTHING = Typed()
@@ -53,7 +55,7 @@ async def show_start_form(visit: Visit, process_id: str) -> Response:
         NotFound: no process with this id is deployed.
 
     """
-    if not (await visit.reader.process_definitions(bpmn_process_id=process_id, limit=1)).items:
+    if not await _is_deployed(visit, process_id):
         raise NotFound(f"Expected a deployed process '{process_id}', but found none.")
     return await _asked(visit, process_id, typed=Typed(visit.asked("version")))
 
@@ -62,9 +64,10 @@ async def show_start_form(visit: Visit, process_id: str) -> Response:
 async def start_instance(visit: Visit) -> Response:
     """Start an instance, and show it."""
     process_id, version = await visit.field("process"), await visit.field("version")
-    variables = await visit.field("form_variables") or await visit.field("variables") or "{}"
+    filled_in = await visit.field("form_variables")
+    variables = filled_in or await visit.field("variables") or "{}"
     before = (await visit.field("before")).strip()
-    typed = Typed(version, await visit.field("variables", "{}"), before)
+    typed = Typed(version, await visit.field("variables", "{}"), before, object_in(filled_in))
     number = number_in(version)
     if version and number is None:
         return await _asked(visit, process_id, alert="Choose a version that is a number.", status=400, typed=typed)
@@ -95,9 +98,21 @@ async def start_instance(visit: Visit) -> Response:
     return response
 
 
+@action(START + "/{process_id:path}/documents")
+async def store_file(visit: Visit, process_id: str) -> Response:
+    """Store the body of the request as a document of a process that is deployed; answer with its reference, or why not."""
+    if not await _is_deployed(visit, process_id):  # before the body: it must not fill the memory
+        return PlainTextResponse(f"There is no process '{process_id}' any more.", 404)
+    return await store_chosen(visit, process_id)
+
+
 def forget_last(response: Response) -> None:
     """Let the browser forget what was used last: another person may come."""
     response.delete_cookie(LAST, path=START)
+
+
+async def _is_deployed(visit: Visit, process_id: str) -> bool:
+    return bool((await visit.reader.process_definitions(bpmn_process_id=process_id, limit=1)).items)
 
 
 async def _asked(

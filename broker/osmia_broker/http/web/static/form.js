@@ -1,7 +1,7 @@
 // A form of form-js inside of an HTML form.
 //
 //   <osmia-form data-schema="#id of a JSON script" data-values="#id of a JSON script" data-into="name of a hidden input"
-//     [data-uploads="address that stores a file"] [data-readonly]>
+//     data-uploads="address that stores a file" [data-documents="address below which the documents of the values are"] [data-readonly]>
 //   (no input of the form around it may be called "form": htmx would take it for the form itself)
 //
 // When the form around it is sent, it is checked: either the fields say what is wrong and nothing is sent, or the values are written into the
@@ -55,7 +55,7 @@ class OsmiaForm extends HTMLElement {
       const values = JSON.parse(document.querySelector(this.dataset.values).textContent);
       this.replaceChildren();
       // What is typed counts at once: the viewer would wait 0.3 s, and forgets it when it draws itself anew meanwhile.
-      const form = new Form({ container: this, debounce: false });
+      const form = new Form({ container: this, debounce: false, additionalModules: [this.#previews()] });
       this.#keepDocuments(form.get('fileRegistry'));
       await form.importSchema(schema, values);
       if ('readonly' in this.dataset) form.setProperty('readOnly', true);
@@ -79,6 +79,13 @@ class OsmiaForm extends HTMLElement {
       this.form?.destroy();
       this.form = null;
     });
+  }
+
+  // Tells the viewer where the documents are that a form shows. The form of a start has none yet.
+  #previews() {
+    const { documents } = this.dataset;
+    const buildUrl = documents && (({ documentId }) => new URL(`${documents}/${encodeURIComponent(documentId)}`, location.href).href);
+    return { documentEndpointBuilder: ['value', { buildUrl }] };
   }
 
   #text() {
@@ -203,11 +210,6 @@ class OsmiaForm extends HTMLElement {
   // Check the values; return whether they may be sent.
   check() {
     if (!this.form || 'readonly' in this.dataset) return true;
-    if (!this.dataset.uploads && this.hasUnsentFiles) {
-      const names = this.#pickers().flatMap(({ files }) => files).map((one) => one.name);
-      say('alert', `The file ${names.join(', ')} cannot be sent with this form. Store it by POST /v2/documents, and choose no file here.`);
-      return false;
-    }
     const { errors } = this.form.submit();
     this.write();
     if (!Object.keys(errors).length) return true;
