@@ -43,6 +43,13 @@ def test_a_task_is_claimed_filled_in_and_completed(page, work, unique):
     expect(task.get_by_role("textbox", name="Value of dinner")).to_have_value('"pizza"')
 
 
+def test_who_completes_the_last_task_of_a_list_goes_on_at_the_list(page, work, unique):
+    waiting(work, unique, "start > ask:user(assignee=demo) > end")
+    open_task(page, unique).get_by_role("button", name="Complete task").click()
+    expect(page.get_by_text("No task passes this filter.")).to_be_visible()
+    expect(page.get_by_role("main")).to_be_focused()
+
+
 def test_a_completed_task_is_shown_as_it_was(page, work, unique):
     waiting(work, unique, amount=12)
     task = open_task(page, unique)

@@ -13,8 +13,10 @@ import './processes.js';
 
 document.addEventListener('htmx:after:swap', () => {
   if (document.activeElement && document.activeElement !== document.body) return;
-  const wanted = document.querySelector('#page [data-focus]') ?? document.querySelector('#main [autofocus]') ?? document.querySelector('#main');
-  wanted?.focus({ preventScroll: true });
+  const places = document.querySelectorAll('#page [data-focus], #main [autofocus]'); // some are in dialogs that are closed
+  const wanted = [...places].filter((one) => one.checkVisibility());
+  const first = wanted.find((one) => 'focus' in one.dataset) ?? wanted[0] ?? document.getElementById('main');
+  first?.focus({ preventScroll: true });
 });
 
 document.addEventListener('htmx:error', (event) => {
