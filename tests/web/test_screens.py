@@ -148,6 +148,22 @@ def test_a_screen_can_be_used_by_everybody(chromium, full_broker, keys, name, lo
     assert not watched.faults
 
 
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", ["/v2/docs", "/osmia/v1/docs"])
+def test_the_list_of_operations_can_be_read_by_everybody(chromium, full_broker, path, look):
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{full_broker.broker.http_port}", **LOOKS[look])
+    try:
+        page = context.new_page()
+        page.goto(path)
+        _keep(page, path.strip("/").replace("/", "-"), look)
+        found = _violations(page)
+        width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    finally:
+        context.close()
+    assert not found, "\n".join(found)
+    assert width[0] <= width[1], f"the page is {width[0]} wide, and the window {width[1]}"
+
+
 def _violations(page: Any) -> list[str]:
     page.evaluate(AXE)
     found = page.evaluate(

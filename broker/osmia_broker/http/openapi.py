@@ -12,6 +12,15 @@ from osmia_broker.http.types import schema_of
 
 REFERENCE = "#/components/schemas/{name}"
 
+#: Rows on a wide screen; on a narrow one, the parts of each under each other.
+STYLE = (
+    ":root{color-scheme:light dark;background:light-dark(#f6f5f1,#131816);color:light-dark(#1d2421,#e8ece9)}"
+    "a{color:light-dark(#17633f,#6fcf9b)}body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;width:100%}td{padding:.3rem 1rem .3rem 0;vertical-align:top;border-top:1px solid #8884}"
+    "td:first-child{width:4.5rem;overflow-wrap:normal}td:nth-child(2){width:55%}"
+    "@media(max-width:45rem){body{margin:1rem auto}tr{display:block;padding:.4rem 0;border-top:1px solid #8884}"
+    "td,td:nth-child(2){display:inline;padding:0;border:0}td:last-child{display:block}}"
+)
 
 TITLES = {BASE: "Osmia REST API", OWN: "Osmia's own operations"}
 
@@ -64,11 +73,10 @@ def page(version: str, base: str = BASE) -> bytes:
     others = "".join(f' <a href="{one}/docs">{escape(TITLES[one])}</a>.' for one in TITLES if one != base)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><link rel="icon" href="data:,">'
-        "<style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-        "td{padding:.2rem 1rem .2rem 0;vertical-align:top}</style></head><body>"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body><main>'
         f"<h1>{title} {escape(version)}</h1>"
         f'<p>The same as a document for tools: <a href="{base}/openapi.json">openapi.json</a>. See also:{others}</p>'
-        f"{''.join(sections)}</body></html>"
+        f"{''.join(sections)}</main></body></html>"
     ).encode()
 
 
