@@ -331,7 +331,7 @@ def test_an_incident_is_resolved_and_tokens_follow(page, work, unique):
     incidents.get_by_role("button", name="Resolve").click()
     expect(page.get_by_role("status")).to_have_text("Incident resolved.")
     expect(page.get_by_role("img", name="1 active")).to_be_visible()
-    expect(incidents).to_be_hidden()
+    expect(incidents).to_contain_text("No open incidents.")
 
 
 def test_retries_are_given_in_a_dialog(page, work, unique):

@@ -57,7 +57,7 @@ document.addEventListener('keydown', (event) => {
 
 // --- the editor of variables
 
-const problemOf = (field) => field.closest('dd, osmia-added, details')?.querySelector('[data-problem]:is(p)');
+const problemOf = (field) => field.closest('td, osmia-added')?.querySelector('[data-problem]:is(p)');
 
 function complain(field, text) {
   const place = problemOf(field);
@@ -128,7 +128,7 @@ document.addEventListener('click', (event) => {
   }
   const quotes = event.target.closest?.('[data-quotes]');
   if (quotes) {
-    const field = quotes.closest('dd, osmia-added, details').querySelector('[data-value-json]');
+    const field = quotes.closest('td, osmia-added').querySelector('[data-value-json]');
     field.value = JSON.stringify(field.value);
     complain(field, '');
     typed(field.form);
@@ -141,7 +141,7 @@ document.addEventListener('click', async (event) => {
   const button = event.target.closest?.('[data-copies-value]');
   if (!button) return;
   const address = button.dataset.copiesValue;
-  const shown = button.closest('dd').querySelector('textarea, pre');
+  const shown = button.closest('tr').querySelector('textarea, pre');
   try {
     const text = address ? await (await fetch(address)).text() : shown.value ?? shown.textContent;
     await navigator.clipboard.writeText(text);
