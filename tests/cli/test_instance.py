@@ -193,6 +193,9 @@ def test_a_deleted_process_is_listed_and_shown_while_instances_of_it_run(osmia, 
     for which in (unique, key):
         assert f"its running instances go on: osmia instances -p {unique}" in osmia.done("process", "show", which)
         assert f'id="{unique}"' in osmia.done("process", "xml", which)
+        assert f"Version 1 of process {unique} is deleted since" in osmia.refused(
+            5, "process", "delete", which, "--yes"
+        )
     newer = osmia.deploy("start > b:user > end", unique)
     assert [one["state"] for one in osmia.json("processes", "-p", unique)] == ["ACTIVE", "DRAINING"]
     assert osmia.json("process", "show", unique)["processDefinitionKey"] == str(newer)

@@ -245,6 +245,15 @@ async def test_a_deleted_definition_is_listed_while_an_instance_of_it_runs(
     assert [(one.bpmn_process_id, one.version) for one in (await reader.process_definitions(**asked)).items] == found
 
 
+async def test_a_definition_is_found_by_its_key_also_when_it_is_deleted(written: Written):
+    deleted = replace(definition(8, "old", 1), deleted_ms=7)
+    reader = await written(*instance(0, 1), deleted)
+    assert (await reader.process_definition(deleted.key)).deleted_ms == 7
+    assert (await reader.process_definition(BASE + 1)).bpmn_process_id == "p"
+    with pytest.raises(NotFound):
+        await reader.process_definition(BASE + 99)
+
+
 async def test_variables_of_one_instance_come_by_scope_and_name(written: Written):
     own = [replace(rows.variable, scope_key=scope, name=name) for scope in (TASK, PROCESS) for name in "ba"]
     reader = await written(rows.process, rows.task, *own, *instance(1))

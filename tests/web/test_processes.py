@@ -265,7 +265,39 @@ def test_a_version_is_deleted_after_a_question(page, work, unique):
     page.get_by_role("button", name="Delete version…").click()
     page.get_by_role("dialog", name="Delete version").get_by_role("button", name="Delete version").click()
     expect(page.get_by_role("status")).to_contain_text(f"Deleted {unique} (version 1)")
-    assert page.goto(f"/processes/{key}").status == 404
+    page.goto(f"/processes/{key}")
+    expect(page.get_by_role("main")).to_contain_text("This version was deleted")
+
+
+def test_a_deleted_version_is_listed_as_long_as_instances_of_it_are_active(page, work, unique):
+    key = work.deploy("start > ask:user > end", unique, name="<b>gone</b>")
+    instance = work.create(unique)
+    work.broker.client.delete_resource(key)
+    page.goto("/processes")
+    expect(page.get_by_role("table", name="Processes").get_by_role("row").filter(has_text=unique)).to_have_count(0)
+    deleted = page.get_by_role("table", name="Deleted versions with active instances")
+    row = deleted.get_by_role("row").filter(has_text=unique)
+    expect(row.get_by_role("cell")).to_have_text(["<b>gone</b>", unique, "1", "1", "0"])
+    row.get_by_role("link").click()
+    expect(page.get_by_role("main")).to_contain_text("This version was deleted")
+    expect(page.get_by_role("main")).to_contain_text("It takes no new instances")
+    for name in ("Start instance", "Delete version…"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    expect(page.get_by_role("table", name="Instances").get_by_role("link", name=str(instance))).to_be_visible()
+    expect(page.get_by_role("region", name="Diagram").get_by_role("img", name="1 active")).to_be_visible()
+    page.goto("/processes")
+    work.broker.client.cancel_instance(instance)
+    expect(row).to_have_count(0)
+
+
+def test_a_version_says_what_starts_itself_only(page, work, unique):
+    old = work.deploy(f"go:start(message={unique}) > end", unique)
+    new = work.deploy(f"go:start(message={unique}x) > end", unique)
+    page.goto(f"/processes/{new}")
+    expect(page.get_by_role("table", name="Messages and signals")).to_contain_text(f"{unique}x")
+    page.goto(f"/processes/{old}")
+    expect(page.get_by_role("region", name="Diagram")).to_be_visible()
+    expect(page.get_by_role("table", name="Messages and signals")).to_have_count(0)
 
 
 def test_versions_lead_to_each_other(page, work, unique):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from osmia_broker.cli import offers
+from osmia_broker.cli.failures import Exit, Failure
 from osmia_broker.cli.options import WithHistory
 from osmia_broker.cli.output import moment
 from osmia_broker.cli.processes import find_process
@@ -74,6 +75,10 @@ def delete(session: Session, process: Which, with_history: WithHistory = False) 
     """
     with session.client() as client:
         found = find_process(client, process)
+        if found.deleted_ms:
+            was = f"Version {found.version} of process {found.bpmn_process_id} is deleted since {moment(found.deleted_ms)}."
+            mend = f"osmia instances -p {found.bpmn_process_id}"
+            raise Failure(Exit.CONFLICT, was, mend=mend, code="FAILED_PRECONDITION")
         session.confirm(
             f"Delete {_named(found)}{HISTORY * with_history}? It starts no more instances; running ones go on."
         )

@@ -9,7 +9,7 @@ from osmia_broker.state.rows import RUNNING, ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
 from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, of_cluster, question
+from osmia_broker.store.read.sources import Sources, no_such, of_cluster, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "process definitions"  #: the name in its cursors
@@ -17,6 +17,7 @@ LIST = "process definitions"  #: the name in its cursors
 _definition = schema.process_definitions
 _process = schema.element_instances
 _NOT_DELETED = 0
+_BY_KEY = columns_of(ProcessDefinition).where(_definition.c.key == bindparam("key"))
 _RUNS = (
     select(_process.c.key)
     .where(
@@ -49,6 +50,20 @@ async def search(
     statement = _statement(frozenset(given), latest_only, with_draining)
     async with sources.database.snapshot() as snapshot:
         return await pages.read(snapshot, LIST, ProcessDefinition, statement, values)
+
+
+@question(of_cluster)
+async def find(sources: Sources, key: int) -> ProcessDefinition:
+    """Return the definition with this key, also a deleted one: instances refer to it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    async with sources.database.snapshot() as snapshot:
+        found = await snapshot.rows(ProcessDefinition, _BY_KEY, {"key": key})
+    if not found:
+        raise no_such("process definition", key)
+    return found[0]
 
 
 @cache

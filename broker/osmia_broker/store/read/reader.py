@@ -15,6 +15,7 @@ from osmia_broker.store.read.events import count_events, oldest_events, read_eve
 from osmia_broker.store.read.incidents import search as search_incidents
 from osmia_broker.store.read.jobs import search as search_jobs
 from osmia_broker.store.read.messages import search as search_messages
+from osmia_broker.store.read.process_definitions import find as find_process_definition
 from osmia_broker.store.read.process_definitions import search as search_process_definitions
 from osmia_broker.store.read.process_instances import find as find_process_instance
 from osmia_broker.store.read.process_instances import search as search_process_instances
@@ -33,6 +34,7 @@ class Reader(Sources):
     jobs = search_jobs
     incidents = search_incidents
     process_definitions = search_process_definitions
+    process_definition = find_process_definition
     variables = search_variables
     timers = search_timers
     subscriptions = search_subscriptions

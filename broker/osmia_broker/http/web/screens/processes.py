@@ -15,12 +15,12 @@ from osmia_broker.store.read.entities.statistics import INSTANCES_BY_VERSION
 from osmia_broker.store.read.search.entity import Item
 from osmia_broker.store.read.search.search import get
 from osmia_broker.store.read.search.values import moment
-from osmia_broker.store.read.sources import no_such
 
 PROCESSES = "/processes"
 VERSIONS_MAX = 200  # in the choice of a version; older ones have an address all the same
 STARTS_MAX = 50  # of a kind, on the page of a process
 INSTANCES_SHOWN = 10
+DELETED_SHOWN = 100  # versions, below the list of processes
 NUMBERS_MAX = 10_000  # versions with active instances; a broker with more shows the numbers of these
 
 
@@ -28,17 +28,44 @@ NUMBERS_MAX = 10_000  # versions with active instances; a broker with more shows
 async def show_processes(visit: Visit) -> Response:
     """List the latest version of each process, the newest first."""
     found = await visit.reader.process_definitions(latest_only=True, limit=PAGE_ITEMS, after=visit.asked("after"))
-    numbers = await _numbers(visit, [row.bpmn_process_id for row in found.items])
+    running = await visit.search(INSTANCES_BY_VERSION, limit=NUMBERS_MAX)
+    numbers: dict[str, tuple[int, int]] = {}
+    for item in running.items:
+        active, stopped = numbers.get(item["processDefinitionId"], (0, 0))
+        more_active, more_stopped = _numbers(item)
+        numbers[item["processDefinitionId"]] = active + more_active, stopped + more_stopped
     return await visit.page(
         "processes.html",
-        items=[_line(row, numbers) for row in found.items],
+        items=[_line(row, numbers.get(row.bpmn_process_id, (0, 0))) for row in found.items],
+        deleted=[] if visit.asked("after") else await _deleted(visit, running.items),
         next=address_of(PROCESSES, after=found.next) if found.next else "",
         first=PROCESSES if visit.asked("after") else "",
     )
 
 
-def _line(row: ProcessDefinition, numbers: dict[str, tuple[int, int]]) -> Item:
-    active, stopped = numbers.get(row.bpmn_process_id, (0, 0))
+async def _deleted(visit: Visit, running: list[Item]) -> list[Item]:
+    """Return the lines of deleted versions that still have active instances."""
+    by_key = {item["processDefinitionKey"]: item for item in running}
+    if not by_key:
+        return []
+    wanted: Filter = {"processDefinitionKey": {"$in": sorted(by_key)}, "state": {"$neq": "ACTIVE"}}
+    found = await visit.search(PROCESS_DEFINITIONS, wanted, sort=("-processDefinitionKey",), limit=DELETED_SHOWN)
+    lines = []
+    for one in found.items:
+        active, stopped = _numbers(by_key[one["processDefinitionKey"]])
+        name = one["name"] or one["processDefinitionId"]
+        lines.append(one | {"title": name, "active": active, "incidents": stopped})
+    return lines
+
+
+def _numbers(item: Item) -> tuple[int, int]:
+    """Return the number of active instances, and of those with incidents."""
+    stopped = item["activeInstancesWithIncidentCount"]
+    return item["activeInstancesWithoutIncidentCount"] + stopped, stopped
+
+
+def _line(row: ProcessDefinition, numbers: tuple[int, int]) -> Item:
+    active, stopped = numbers
     return {
         "key": row.key,
         "id": row.bpmn_process_id,
@@ -50,27 +77,10 @@ def _line(row: ProcessDefinition, numbers: dict[str, tuple[int, int]]) -> Item:
     }
 
 
-async def _numbers(visit: Visit, process_ids: list[str]) -> dict[str, tuple[int, int]]:
-    """Return the number of active instances of each process, and of those with incidents."""
-    if not process_ids:
-        return {}
-    found = await visit.search(INSTANCES_BY_VERSION, limit=NUMBERS_MAX)
-    numbers: dict[str, tuple[int, int]] = {}
-    for item in found.items:
-        active, stopped = numbers.get(item["processDefinitionId"], (0, 0))
-        with_incident = item["activeInstancesWithIncidentCount"]
-        active += item["activeInstancesWithoutIncidentCount"] + with_incident
-        numbers[item["processDefinitionId"]] = active, stopped + with_incident
-    return numbers
-
-
 @screen(PROCESSES + "/{key:int}")
 async def show_process(visit: Visit, key: int) -> Response:
     """Show one version of a process."""
-    found = await visit.reader.process_definitions(key=key, limit=1)
-    if not found.items:
-        raise no_such("process definition", key)
-    definition = found.items[0]
+    definition = await visit.reader.process_definition(key)
     process_id = definition.bpmn_process_id
     versions = await visit.reader.process_definitions(bpmn_process_id=process_id, limit=VERSIONS_MAX)
     of_version: Filter = {"processDefinitionKey": str(key)}
@@ -81,18 +91,20 @@ async def show_process(visit: Visit, key: int) -> Response:
     timers = await visit.reader.timers(
         bpmn_process_id=process_id, of_start_event=True, states=("WAITING",), limit=STARTS_MAX
     )
+    starts = [one for one in subscriptions.items if one.definition.key == key]
     return await visit.page(
         "process.html",
         definition=definition,
         name=definition.name or process_id,
         deployed=moment(definition.deployed_ms),
-        versions=versions.items,
-        is_latest=versions.items[0].key == key,
+        versions=[*([definition] if definition.deleted_ms else []), *versions.items],
+        is_latest=bool(versions.items) and versions.items[0].key == key,
+        deleted=moment(definition.deleted_ms),
         instances=instances,
         state_of=state_of,
         tokens=await tokens_of(visit, key, of_version | {"state": "ACTIVE"}),
-        subscriptions=[one for one in subscriptions.items if one.row.kind != "TIMER"],
-        timers=[(one, moment(one.row.due_ms)) for one in timers.items],
+        subscriptions=[one for one in starts if one.row.kind != "TIMER"],
+        timers=[(one, moment(one.row.due_ms)) for one in timers.items if one.definition.key == key],
     )
 
 
