@@ -26,6 +26,7 @@ DEPLOY = deploy("start > ask:job > end")
 OWN = {
     commands.CarryOut,
     commands.ParkFollowUp,
+    commands.ParkTimer,
     commands.ReachDeadlines,
     commands.ExpireCreation,
     commands.ExpireMessage,

@@ -129,6 +129,7 @@ def command(choice: int, turn: Turn, value: int) -> commands.Command:
         commands.ActivateJobs("t", "w", 1 + value, 8, keys=tuple(jobs[: value % 5])),
         commands.CarryOut(some(follow_ups)),
         commands.ParkFollowUp(some(follow_ups), "for once"),
+        commands.ParkTimer(some(sorted(turn.timers._rows)), "for once"),
         commands.UpdateJobPriority(some(jobs), value % 5 - 2),
         commands.ActivateJobs("t", "w", 1 + value, 1 + value % 3, leases=True),
         flow_commands.LimitJobs("u", held_max=value),
@@ -144,7 +145,7 @@ def try_out(turn: Turn, wanted: commands.Command) -> None:
         return
 
 
-STEP = st.tuples(st.integers(0, 19), st.integers(0, 40))
+STEP = st.tuples(st.integers(0, 20), st.integers(0, 40))
 STEPS = st.lists(STEP, max_size=25)
 FAIL, SOON = 4, 27  # fails the only job of the new instance, which is activatable at once
 

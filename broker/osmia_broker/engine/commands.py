@@ -241,6 +241,14 @@ class TriggerTimer(DueCommand, frozen=True, gc=False):
     timer_key: int
 
 
+class ParkTimer(DueCommand, frozen=True, gc=False):
+    """Let a timer that cannot be fired wait behind an incident. Sent by the partition itself."""
+
+    intent: ClassVar[str] = "PARK"
+    timer_key: int
+    reason: str
+
+
 class ExpireMessage(DueCommand, frozen=True, gc=False):
     """Forget a kept message whose time to live is over. Sent by the partition itself."""
 

@@ -157,17 +157,17 @@ def apart(turn: Turn, process_instance_key: int, act: Callable[[], None], again:
         raise
     except (IncidentRaised, Rejection) as stop:
         turn.take_back(savepoint)
-        _leave_behind_incident(turn, turn.elements[process_instance_key], again, stop)
+        leave_behind_incident(turn, turn.elements[process_instance_key], again, stop)
     except Exception as defect:
         log.exception("a part of a command failed", extra={"process_instance_key": process_instance_key})
         turn.take_back(savepoint)
-        _leave_behind_incident(turn, turn.elements[process_instance_key], again, defect)
+        leave_behind_incident(turn, turn.elements[process_instance_key], again, defect)
     else:
         return True
     return False
 
 
-def _leave_behind_incident(turn: Turn, process: ElementInstance, command: Command, stop: Exception) -> None:
+def leave_behind_incident(turn: Turn, process: ElementInstance, command: Command, stop: Exception) -> None:
     """Let *command* wait as a follow-up until the incident of its process instance is resolved; *stop* is the reason."""
     leave_follow_up(turn, process.key, command, due_ms=WAITING)
     reason = str(stop)
@@ -194,7 +194,7 @@ def _carry_out(turn: Turn, process_instance_key: int, command: Command, depth: i
         turn.take_back(savepoint)
         process = turn.elements.get(process_instance_key)
         if process is not None:
-            _leave_behind_incident(turn, process, command, stop)
+            leave_behind_incident(turn, process, command, stop)
         elif not process_instance_key:
             leave_follow_up(turn, 0, command, due_ms=turn.now_ms + RETRY_MS)
             log_retry(type(command).__name__, str(stop))

@@ -156,10 +156,12 @@ def drop_stopped(turn: Turn, row: FollowUp) -> None:
             turn.incidents.end(incident, turn.now_ms)
 
 
-def release_follow_ups(turn: Turn, element: ElementInstance) -> None:
-    """Make the follow-ups due that wait behind an incident of *element*."""
-    for row in _waiting_at(turn, element):
+def release_follow_ups(turn: Turn, element: ElementInstance) -> set[str]:
+    """Make the follow-ups due that wait behind an incident of *element*; return the names of their commands."""
+    waiting = _waiting_at(turn, element)
+    for row in waiting:
         turn.follow_ups.update(row, due_ms=turn.now_ms)
+    return {row.command for row in waiting}
 
 
 def _waiting_at(turn: Turn, element: ElementInstance) -> list[FollowUp]:

@@ -2,6 +2,7 @@
 
 from osmia_broker.engine.commands import ResolveIncident
 from osmia_broker.engine.engine import handles
+from osmia_broker.engine.events.starts import Begin
 from osmia_broker.engine.follow_ups import release_follow_ups
 from osmia_broker.engine.incidents import no_such_incident
 from osmia_broker.engine.jobs import NO_RETRIES, works_at_the_end
@@ -44,8 +45,7 @@ def _offer_again(turn: Turn, incident: Incident) -> None:
 
 
 def _repeat(turn: Turn, element: ElementInstance) -> None:
-    """Take the step again that failed. If a walk was stopped at a bound, let it go on."""
-    if element.state is ElementState.ACTIVATED:
-        release_follow_ups(turn, element)
-    else:
+    """Let what waits behind the incident go on, and take the step again that failed; one that waits to begin has taken none."""
+    released = release_follow_ups(turn, element)
+    if element.state is not ElementState.ACTIVATED and Begin.__name__ not in released:
         turn.plan(element)

@@ -18,6 +18,7 @@ from osmia_broker.engine.commands import (
     ExpireCreation,
     ExpireMessage,
     ParkFollowUp,
+    ParkTimer,
     ReachDeadlines,
     TriggerTimer,
 )
@@ -124,6 +125,11 @@ class DueWork:
         return may_ask and self._deadlines.is_due(now_ms)
 
     @property
+    def passed_over(self) -> int:
+        """The number of due rows that cannot be worked off."""
+        return len(self._stuck)
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether nothing is due, asked for or under way."""
         return self._is_idle and not self._deadlines.looking and not self.is_ready
@@ -191,6 +197,10 @@ class DueWork:
         else:
             self._alarm.set(max(next_ms, self._quiet_until_ms), self._clock.now_ms())
 
+    def go_on_with(self, deadlines: Deadlines) -> None:
+        """Follow other *deadlines*, because memory was begun anew. The commands under way are decided again, so their rows stay known."""
+        self._deadlines = deadlines
+
     def stop(self) -> None:
         """Decide nothing any more, and wake up no more."""
         self._is_stopped = True
@@ -212,15 +222,22 @@ class DueWork:
                 keys: Iterable[int] = command.job_keys if error is not None else result
                 if not isinstance(error, StoreFailed):
                     self._pass_over(keys, error or "its process instance cannot be read")
-            elif isinstance(command, CarryOut) and error is not None and not isinstance(error, StoreFailed):
-                self._known.add(command.follow_up_key)
-                self._short.append(
-                    ParkFollowUp(command.follow_up_key, f"Expected a follow-up to succeed, but found: {error}")
-                )
-            elif error is not None and not isinstance(error, StoreFailed):
+            elif error is None or isinstance(error, StoreFailed):
+                return
+            elif isinstance(command, CarryOut):
+                reason = f"Expected a follow-up to succeed, but found: {error}"
+                self._park(ParkFollowUp(command.follow_up_key, reason))
+            elif isinstance(command, TriggerTimer):
+                self._park(ParkTimer(command.timer_key, f"Expected a timer to fire, but found: {error}"))
+            else:
                 self._pass_over(command.row_keys, error)
 
         return ended
+
+    def _park(self, command: DueCommand) -> None:
+        """Let *command* put work aside that cannot be done, where somebody sees it."""
+        self._known.update(command.row_keys)
+        self._short.append(command)
 
     def _pass_over(self, keys: Iterable[int], reason: object) -> None:
         for key in keys:

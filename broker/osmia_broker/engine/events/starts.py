@@ -1,17 +1,24 @@
-"""Start events with a trigger: they wait for the latest version of a process, and each firing starts an instance."""
+"""Start events with a trigger: they wait for the latest version of a process, and each firing starts an instance.
 
+A signal may fire many start events, and a timer has no caller who could be refused. So an instance that cannot begin (a stored model is
+corrupt, its variables are too large) stops behind an incident of its own, and what else the trigger starts begins all the same.
+"""
+
+from functools import partial
 from typing import Any
 
-from osmia_broker.engine.commands import Variables
+from osmia_broker.engine.commands import Command, Variables
+from osmia_broker.engine.engine import apart, leave_behind_incident
 from osmia_broker.engine.events.due import due_of
 from osmia_broker.engine.expressions import GlobalScope
+from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.incidents import IncidentRaised
-from osmia_broker.engine.lifecycle import insert
+from osmia_broker.engine.lifecycle import insert, is_ending
 from osmia_broker.engine.new_instances import add_origin, new_process
 from osmia_broker.engine.process_variables import triggered_variables, with_initiator
 from osmia_broker.engine.turn import Turn
 from osmia_broker.engine.variables import put_local
-from osmia_broker.errors import InvalidArgument
+from osmia_broker.errors import InvalidArgument, InvalidState
 from osmia_broker.model.events import ConditionEvent, MessageEvent, SignalEvent, TimerEvent
 from osmia_broker.model.expressions import Expression
 from osmia_broker.model.graph import Element
@@ -24,6 +31,14 @@ from osmia_broker.state.rows import (
 )
 
 
+class Begin(Command, frozen=True, gc=False):
+    """Let a process instance begin at a start event that has fired; a follow-up that waits for its incident."""
+
+    process_instance_key: int
+    element_id: str
+    variables: Variables
+
+
 def start_at(
     turn: Turn,
     definition_key: int,
@@ -33,17 +48,38 @@ def start_at(
     correlation_key: str = "",
     traceparent: str = "",
 ) -> ElementInstance:
-    """Start an instance at a start event that has fired; return its process.
-
-    With output mappings the *variables* are local to the start event; without them they are the instance's.
-    """
-    definition = turn.definitions.processes.get(definition_key)
-    assert definition is not None, "a start event has a definition"
-    model = turn.definitions.process(definition_key)
-    event = model.elements[element_id]
-    process = new_process(turn, definition)
+    """Start an instance at a start event that has fired; return its process. It may have stopped behind an incident."""
+    process = new_process(turn, _definition(turn, definition_key))
     if correlation_key or traceparent:
         add_origin(turn, process, correlation_key=correlation_key, traceparent=traceparent)
+    begin = Begin(process.key, element_id, variables)
+    apart(turn, process.key, partial(begin_at, turn, begin), begin)
+    return process
+
+
+def start_stopped(turn: Turn, definition_key: int, element_id: str, reason: Exception) -> None:
+    """Make the instance of a start event that cannot fire. It waits behind an incident with the *reason*."""
+    process = new_process(turn, _definition(turn, definition_key))
+    leave_behind_incident(turn, process, Begin(process.key, element_id, {}), reason)
+
+
+@carries_out(Begin)
+def begin_at(turn: Turn, command: Begin) -> None:
+    """Let an instance begin, unless it is ending.
+
+    With output mappings the variables are local to the start event; without them they are the instance's.
+    """
+    process = turn.elements.get(command.process_instance_key)
+    if process is None or is_ending(turn, process):
+        return
+    definition = _definition(turn, process.process_definition_key)
+    model = turn.definitions.process(definition.key)
+    event = model.elements.get(command.element_id)
+    if event is None:
+        raise InvalidState(
+            f"Expected start event '{command.element_id}' to begin at, but found none: the instance was migrated"
+        )
+    variables = command.variables
     start = insert(turn, event, process)  # prepared: it goes on when the process is activated
     if event.outputs:
         put_local(turn, start, variables)
@@ -51,7 +87,12 @@ def start_at(
     variables = triggered_variables(turn, definition, event.id, variables)
     put_local(turn, process, with_initiator(model, event, variables, ""))
     turn.plan(process)
-    return process
+
+
+def _definition(turn: Turn, key: int) -> ProcessDefinition:
+    definition = turn.definitions.processes.get(key)
+    assert definition is not None, "a start event has a definition"
+    return definition
 
 
 def open_starts(turn: Turn, definition: ProcessDefinition) -> None:

@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from osmia_broker.engine.commands import Command, TriggerTimer
+from osmia_broker.engine.commands import Command, ParkTimer, TriggerTimer
 from osmia_broker.engine.domain_events import TIMER
-from osmia_broker.engine.engine import apart, handles
+from osmia_broker.engine.engine import apart, handles, leave_behind_incident
 from osmia_broker.engine.events.places import fire
-from osmia_broker.engine.events.starts import start_at
+from osmia_broker.engine.events.starts import start_at, start_stopped
 from osmia_broker.engine.follow_ups import carries_out
 from osmia_broker.engine.turn import Turn
+from osmia_broker.errors import InvalidState
 from osmia_broker.model.timers import ENDLESS, LATEST_MS, next_of_interval
 from osmia_broker.state.rows import Timer
 
@@ -37,6 +38,22 @@ def trigger_timer(turn: Turn, command: TriggerTimer) -> None:
     again = FireTimer(timer.key, due_ms)
     if not apart(turn, timer.process_instance_key, partial(fire_timer, turn, again), again):
         turn.timers.update(timer, due_ms=LATEST_MS)
+
+
+@handles(ParkTimer)
+def park_timer(turn: Turn, command: ParkTimer) -> None:
+    """Let a timer that could not be fired wait behind an incident: of its process instance, or of the one that it would have started."""
+    timer: Timer | None = turn.state.find(Timer, command.timer_key)
+    if timer is None or not 0 < timer.due_ms <= turn.now_ms:
+        return
+    reason = InvalidState(command.reason)
+    if not timer.element_instance_key:
+        _move_on(turn, timer, timer.due_ms)
+        start_stopped(turn, timer.process_definition_key, timer.element_id, reason)
+        return
+    again = FireTimer(timer.key, timer.due_ms)
+    leave_behind_incident(turn, turn.elements[timer.process_instance_key], again, reason)
+    turn.timers.update(timer, due_ms=LATEST_MS)
 
 
 @carries_out(FireTimer)

@@ -1,0 +1,104 @@
+"""Start events that fire but cannot start their instance: it stops behind an incident, and nothing else is held up."""
+
+from typing import Any
+
+import pytest
+
+from osmia_broker.engine import commands
+from osmia_broker.errors import InvalidState, NotFound
+from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Timer
+from tests.partition.opened import Opened, WatchedStore, activate, compile_now, complete, deploy, opened
+
+CORRUPT = InvalidState("Expected a readable model, but found none")
+
+
+async def compile_but_bad(name: str, content: bytes) -> Any:
+    return CORRUPT if name == "bad.bpmn" else await compile_now(name, content)
+
+
+async def stored(start: str) -> WatchedStore:
+    """A store with two processes that begin at this start event; the model of `bad` is corrupt for `compile_but_bad`."""
+    store = WatchedStore()
+    async with opened(store) as it:
+        for id in ("bad", "good"):
+            await it.do(deploy(f"begin:start({start}) > ask:job > end", id=id))
+    store.is_open = False
+    return store
+
+
+def living(it: Opened) -> list[str]:
+    return [row.element_id for row in it.store.living(ElementInstance) if not row.scope_key]
+
+
+def messages(it: Opened) -> list[str]:
+    return [row.message for row in it.store.living(Incident)]
+
+
+SIGNAL, TIMER, MESSAGE = "signal=go", "cycle=R2/PT10S", "message=go"
+
+
+async def fire(it: Opened, start: str) -> None:
+    """Let both start events fire once."""
+    if start == TIMER:
+        await it.advance(10_000)
+    elif start == SIGNAL:
+        await it.do(commands.BroadcastSignal("go", {"n": "1"}))
+    else:
+        await it.do(commands.PublishMessage("go", "", 0, "", {"n": "1"}))
+    await it.settled()
+
+
+@pytest.mark.parametrize("start", [SIGNAL, TIMER, MESSAGE])
+async def test_an_instance_that_cannot_begin_stops_behind_an_incident_and_the_other_one_begins(start: str):
+    store = await stored(start)
+    async with opened(store, compiler=compile_but_bad) as it:
+        await fire(it, start)
+        assert sorted(living(it)) == ["bad", "good"]
+        assert messages(it) == [str(CORRUPT)]
+        assert [job.bpmn_process_id for job in await it.do(activate())] == ["good"]
+    store.is_open = False
+    async with opened(store) as it:  # its model can be read again
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        (job,) = await it.do(activate())
+        assert job.bpmn_process_id == "bad"
+        assert job.variables == ("{}" if start == TIMER else '{"n":1}')
+        await it.do(complete(job))
+        assert living(it) == ["good"]
+        assert it.store.living(FollowUp) == []
+
+
+async def test_a_start_timer_that_cannot_fire_goes_on_with_its_cycle():
+    store = await stored(TIMER)
+    async with opened(store, compiler=compile_but_bad) as it:
+        await fire(it, TIMER)
+        await fire(it, TIMER)
+        assert sorted(living(it)) == ["bad", "bad", "good", "good"]
+        assert messages(it) == [str(CORRUPT)] * 2, "each one is seen"
+        assert it.store.living(Timer) == []
+
+
+async def test_what_cannot_begin_can_be_canceled():
+    store = await stored(SIGNAL)
+    async with opened(store, compiler=compile_but_bad) as it:
+        await fire(it, SIGNAL)
+        (bad,) = [row for row in it.store.living(ElementInstance) if row.element_id == "bad"]
+        await it.do(commands.CancelProcessInstance(bad.key))
+        await it.settled()
+        assert living(it) == ["good"]
+        assert messages(it) == []
+        assert it.store.living(FollowUp) == []
+        with pytest.raises(NotFound):
+            await it.do(commands.CancelProcessInstance(bad.key))
+
+
+async def test_resolving_while_the_model_is_still_corrupt_leaves_it_stopped():
+    store = await stored(SIGNAL)
+    async with opened(store, compiler=compile_but_bad) as it:
+        await fire(it, SIGNAL)
+        (incident,) = it.store.living(Incident)
+        await it.do(commands.ResolveIncident(incident.key))
+        await it.settled()
+        assert [row.key > incident.key for row in it.store.living(Incident)] == [True]
+        assert sorted(living(it)) == ["bad", "good"]
