@@ -6,7 +6,8 @@ import pytest
 
 from osmia_broker.engine import commands
 from osmia_broker.errors import NotFound
-from osmia_broker.state.rows import Job
+from osmia_broker.state.rows import ElementInstance, Job
+from osmia_broker.state.store_protocol import Loaded, Wanted
 from tests.partition.opened import ONE_INSTANCE, Opened, WatchedStore, activate, complete, create, deploy, opened
 
 DEPLOY = deploy("start > ask:job > end")
@@ -154,6 +155,75 @@ async def test_a_poll_loads_cold_instances_in_bounded_parts():
         assert len(await it.do(activate(max_jobs=900))) == 900
         assert max(seen) <= 1_000
         assert sum(seen) <= 1_000, "rows that are in memory are not read again"
+
+
+class CountedLoads(WatchedStore):
+    """Notes how many process instances each load has brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[int] = []
+
+    def _load(self, wanted: Wanted) -> Loaded:
+        loaded = super()._load(wanted)
+        self.loaded.append(len(loaded.instances))
+        return loaded
+
+
+@pytest.mark.parametrize(
+    ("letters", "most", "least"),
+    [(1_000_000, 6, 4), (100_000, 60, 40), (10, 200, 100)],
+    ids=["1 MB each", "100 kB each", "tiny"],
+)
+async def test_commands_for_many_cold_instances_load_them_in_parts_of_bounded_size(letters: int, most: int, least: int):
+    store = CountedLoads()
+    number = 3 * most
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        keys = [(await it.do(create(n=f'"{"x" * letters}"'))).process_instance_key for _ in range(number)]
+    store.is_open = False
+    async with opened(store) as it:
+        await it.do(commands.CancelProcessInstance(keys.pop()))  # from then on it is known how large they are
+        store.loaded.clear()
+        await asyncio.gather(*(it.do(commands.CancelProcessInstance(key)) for key in keys))
+        assert sum(store.loaded) == number - 1, "each of them once"
+        assert least <= max(store.loaded) <= most
+        assert it.store.living(ElementInstance) == []
+
+
+async def test_a_command_that_waits_for_its_turn_to_load_is_not_overtaken_for_ever():
+    """Small commands go on arriving; each part of the load takes those that have waited longest."""
+    store = CountedLoads()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        keys = [(await it.do(create(n=f'"{"x" * 1_000_000}"'))).process_instance_key for _ in range(24)]
+    store.is_open = False
+    async with opened(store) as it:
+        await it.do(commands.CancelProcessInstance(keys.pop()))
+        ended: list[int] = []
+
+        async def cancel(key: int) -> None:
+            await it.do(commands.CancelProcessInstance(key))
+            ended.append(key)
+
+        waiting = [asyncio.ensure_future(cancel(key)) for key in keys]
+        while not all(one.done() for one in waiting):
+            await it.do(create())
+        assert ended == keys
+
+
+async def test_a_poll_for_jobs_of_large_instances_loads_as_many_as_its_answer_holds():
+    store = CountedLoads()
+    async with opened(store) as it:
+        await it.do(DEPLOY)
+        for _ in range(20):
+            await it.do(create(n=f'"{"x" * 1_000_000}"'))
+    store.is_open = False
+    async with opened(store) as it:
+        await it.do(activate(max_jobs=1))
+        store.loaded.clear()
+        assert 3 <= len(await it.do(activate())) <= 5
+        assert max(store.loaded) <= 4
 
 
 async def test_a_large_instance_is_not_read_again_for_every_slice_of_its_work():

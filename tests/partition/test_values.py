@@ -7,8 +7,20 @@ import pytest
 
 from osmia_broker.engine import commands
 from osmia_broker.errors import InvalidArgument, StoreFailed, Unavailable, ValueRefused
+from osmia_broker.state.rows import ElementInstance, Incident
 from osmia_broker.state.store_protocol import Alone, Changes, Start
-from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
+from tests.partition.opened import (
+    ONE_INSTANCE,
+    Opened,
+    WatchedStore,
+    activate,
+    compile_now,
+    complete,
+    create,
+    deploy,
+    opened,
+    steps_only,
+)
 
 LARGEST, SMALLEST = 2**63 - 1, -(2**63)
 DEPLOY = deploy("start > ask:job > end")
@@ -65,10 +77,15 @@ async def test_retries_of_32_bits_travel(retries: int):
 class PickyStore(WatchedStore):
     """Refuses every commit that holds the text `poison`, as a database refuses a value that it cannot keep."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
     def _commit(self, changes: Changes) -> None:
         if any("poison" in str(values) for rows in changes.written.values() for values in rows):
             self.is_open = False
-            raise ValueRefused("Expected a value that can be stored, but found poison")
+            self.refused += 1
+            raise ValueRefused("Expected a value that can be stored, but found a bad one")
         super()._commit(changes)
 
 
@@ -104,6 +121,104 @@ async def test_commands_that_come_while_the_others_are_decided_again_are_served(
         names = [type(outcome).__name__ for outcome in outcomes]
         assert names == ["Created", "InvalidArgument", "Created", "Created", "InvalidArgument", "Created"]
         assert len(await it.do(activate())) == 4
+
+
+@pytest.mark.parametrize("bad", [[0], [6], [12], [0, 12], [5, 6], [0, 1, 2, 3], [*range(13)], []])
+async def test_bad_values_are_found_wherever_they_stand(bad: list[int]):
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        values = ['"poison"' if place in bad else "1" for place in range(13)]
+        outcomes = await asyncio.gather(*(it.do(create(n=one)) for one in values), return_exceptions=True)
+        refused = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, InvalidArgument)]
+        assert refused == bad
+        assert len(await it.do(activate())) == 13 - len(bad)
+        assert len(it.store.living(ElementInstance)) == 2 * (13 - len(bad))
+
+
+async def test_one_bad_value_among_many_costs_few_commits():
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        before = it.store.commits
+        values = ["1"] * 200 + ['"poison"'] + ["1"] * 55
+        outcomes = await asyncio.gather(*(it.do(create(n=one)) for one in values), return_exceptions=True)
+        assert sum(isinstance(outcome, InvalidArgument) for outcome in outcomes) == 1
+        assert it.store.refused == 9, "the batch and eight halves"
+        assert it.store.commits - before == 8, "the other halves"
+
+
+async def test_after_a_bad_value_commands_share_commits_again_while_the_load_goes_on():
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        created: list[bool] = []
+
+        async def caller(number: int) -> None:
+            for turn in range(40):
+                bad = (number, turn) == (3, 5)
+                outcome = await asyncio.gather(it.do(create(n='"poison"' if bad else "1")), return_exceptions=True)
+                created.append(not isinstance(outcome[0], BaseException))
+
+        before = it.store.commits
+        await asyncio.gather(*(caller(number) for number in range(20)))
+        assert (created.count(True), created.count(False)) == (799, 1)
+        assert it.store.commits - before < 799 / 5
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 2 * ONE_INSTANCE, 24 * 1024**2])
+@pytest.mark.parametrize("compile_turns", [0, 5])
+async def test_bad_values_are_found_though_models_are_compiled_and_instances_loaded(
+    memory_bytes: int, compile_turns: int
+):
+    """The commands of a group need not be decided at once, and none of another group may share their commit."""
+
+    async def compile_later(name: str, content: bytes) -> Any:
+        for _ in range(compile_turns):
+            await asyncio.sleep(0)
+        return await compile_now(name, content)
+
+    store = PickyStore()
+    async with opened(store) as it:
+        for id in ("a", "b", "c"):
+            await it.do(deploy("start > ask:job > more:job > end", id=id))
+        for id in ("a", "b", "c") * 4:
+            await it.do(create(id))
+    store.is_open = False
+    async with opened(store, memory_bytes=memory_bytes, compiler=compile_later) as it:
+        jobs = await it.do(activate())
+        outcomes = await asyncio.gather(
+            *(it.do(complete(job, n='"poison"' if place in (2, 7) else "1")) for place, job in enumerate(jobs)),
+            *(it.do(create("b", n=one)) for one in ("1", '"poison"', "2")),
+            return_exceptions=True,
+        )
+        refused = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, BaseException)]
+        assert refused == [2, 7, 13]
+        await it.settled()
+        assert len(await it.do(activate("more"))) == 10
+        assert len(await it.do(activate())) == 2, "those of the refused reports are held until their deadline"
+
+
+async def test_a_bad_value_of_a_walk_that_goes_on_later_is_an_incident():
+    async with opened(PickyStore(), budget=steps_only(1)) as it:
+        await it.do(deploy('start > ask:job(in.x="=a + b") > end'))
+        for refused in (1, 2):
+            await it.do(create(a='"poi"', b='"son"'))
+            await it.settled()
+            assert it.store.refused == refused
+        assert ["found a bad one" in row.message for row in it.store.living(Incident)] == [True, True]
+        await it.do(create(a='"poi"', b='"nt"'))
+        await it.settled()
+        assert len(await it.do(activate())) == 1
+
+
+async def test_a_bad_value_behind_a_timer_keeps_nobody_else_from_being_served():
+    async with opened(PickyStore()) as it:
+        await it.do(deploy('start > wait:catch(timer=PT1S) > ask:job(in.x="=a + b") > end'))
+        await it.do(create(a='"poi"', b='"son"'))
+        await it.do(create(a='"poi"', b='"nt"'))
+        await it.advance(1_000)
+        assert len(await it.do(activate())) == 1
+        refused = it.store.refused
+        await it.advance(1_000)
+        assert it.store.refused == refused, "it is not tried again and again"
 
 
 async def test_stopping_while_commands_are_decided_again_answers_everybody():

@@ -48,13 +48,13 @@ class World:
         changes = self.state.take_changes(self.batch)
         if changes is not None:
             await self.store.write(changes, None)
-        self.state.evict(self.batch, Wanted())
+        self.state.evict(self.batch, Wanted)
 
     async def forget_all(self) -> None:
         """Commit, and leave nothing resident."""
         await self.commit()
         self.state.residency._bytes_max = 0
-        self.state.evict(self.batch, Wanted())
+        self.state.evict(self.batch, Wanted)
         self.state.residency._bytes_max = 10**9
         assert not len(self.state.residency)
 

@@ -93,10 +93,10 @@ def test_an_instance_stays_in_memory_until_its_variables_are_committed():
     state.take_changes(1)
     state.residency._bytes_max = 0
     state.variables.put(PROCESS, PROCESS, {"x": "1"})
-    state.evict(1, Wanted())
+    state.evict(1, Wanted)
     assert state.variables.of_scope(PROCESS)["x"].value == "1"
     state.take_changes(2)
-    state.evict(2, Wanted())
+    state.evict(2, Wanted)
     assert not state.variables.of_scope(PROCESS)
     assert not len(state.residency)
 
@@ -113,7 +113,7 @@ async def test_a_row_is_committed_evicted_and_loaded_again(row: Any):
     assert changes is not None
     await store.write(changes, None)
     state.residency._bytes_max = 0
-    state.evict(1, Wanted())
+    state.evict(1, Wanted)
     assert not any(len(table) for table in state.tables.values())
     assert state.residency.total_bytes == 0
     wanted = Wanted(rows=frozenset({(type(row), row.key)}))

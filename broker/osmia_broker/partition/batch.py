@@ -1,6 +1,6 @@
 """One batch: the commands that share a commit, and the callers who wait for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,6 +42,9 @@ class Nobody:
 NOBODY = Nobody()
 
 
+Waiting = tuple[Command, Waiter]  #: a command, and who waits for its answer
+
+
 @dataclass(slots=True)
 class Decided:
     """A command with its answer, or with its refusal."""
@@ -54,11 +57,11 @@ class Decided:
 
 @dataclass(slots=True)
 class Blocked:
-    """A command that waits for rows or models to be loaded; *wanted* is everything that it has asked for so far."""
+    """A command that waits for rows or models to be loaded."""
 
     command: Command
     waiter: Waiter
-    wanted: Wanted
+    wanted: Wanted  #: everything that it asks for, and the rows and models that it has asked for before
     arrived_s: float  # when it was decided first, by `perf_counter`
 
 
@@ -69,22 +72,45 @@ class Batch:
     number: int
     decided: list[Decided] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
-    wanted: Wanted = NOTHING
+    wanted: Wanted = NOTHING  #: what is loaded with it, once the batch is closed
     events: list[DomainEvent] = field(default_factory=list)
     changes: Changes | None = None  # the rows to commit, once the batch is closed
     results: list[tuple[int, str]] = field(default_factory=list)  # (ticket, variables)
     arrivals: list[float] = field(default_factory=list)  # of the commands that were accepted, by `perf_counter`
     closed_s: float = 0.0  # when the batch was closed, by the same clock
 
-    def block(self, blocked: Blocked, wanted: Wanted) -> None:
-        """Let a command wait until what it has *wanted* is loaded."""
-        self.blocked.append(blocked)
-        self.wanted |= wanted
+    def question(self, first: int | None = None) -> Wanted:
+        """Return everything that the *first* blocked commands want, or all of them."""
+        return Wanted.all_of(blocked.wanted for blocked in self.blocked[:first])
 
-    def commands(self) -> Iterator[tuple[Command, Waiter]]:
+    def fitting(self, rows_max: int, is_loaded: Callable[[tuple[type, int]], bool]) -> int:
+        """Return how many of the blocked commands want at most *rows_max* rows more than are loaded; the first one always fits."""
+        rows: set[tuple[type, int]] = set()
+        for place, blocked in enumerate(self.blocked):
+            rows.update(one for one in blocked.wanted.rows if not is_loaded(one))
+            if place and len(rows) > rows_max:
+                return place
+        return len(self.blocked)
+
+    def next(self, first: int = 0) -> "Batch":
+        """Return the batch that follows, with the blocked commands after the *first*, which are not in this one any more."""
+        later = Batch(self.number + 1, blocked=self.blocked[first:])
+        del self.blocked[first:]
+        return later
+
+    def commands(self) -> Iterator[Waiting]:
         """Yield all commands with those who wait for them."""
         yield from ((entry.command, entry.waiter) for entry in self.decided)
         yield from ((entry.command, entry.waiter) for entry in self.blocked)
+
+    def accepted(self) -> list[Waiting]:
+        """Return the commands that may have changed something."""
+        return [(entry.command, entry.waiter) for entry in self.decided if entry.refusal is None]
+
+    def unchanging(self) -> list[Waiting]:
+        """Return the commands that have changed nothing: they were refused, or are blocked."""
+        refused = [(entry.command, entry.waiter) for entry in self.decided if entry.refusal is not None]
+        return refused + [(entry.command, entry.waiter) for entry in self.blocked]
 
     def __len__(self) -> int:
         return len(self.decided) + len(self.blocked)

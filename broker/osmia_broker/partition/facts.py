@@ -1,9 +1,10 @@
 """Read-only properties of a partition, for doors, metrics and probes."""
 
 from collections import deque
-from typing import Any, Self
+from typing import Self
 
 from osmia_broker.errors import OsmiaError, Unavailable
+from osmia_broker.partition.backlog import Backlog
 from osmia_broker.partition.batch import Batch, Blocked
 from osmia_broker.partition.due_work import DueWork
 from osmia_broker.partition.face import PartitionStatus
@@ -22,12 +23,12 @@ class Facts:
     id: int
     write_failure: str
 
+    _backlog: Backlog
     _batch: Batch
     _compilations: Compilations
     _due: DueWork
     _in_flight: Batch | None
     _phase: Phase
-    _redo: deque[Any]
     _retry: deque[Blocked]
     _state: State
     _why_away: OsmiaError
@@ -55,7 +56,7 @@ class Facts:
     @property
     def queued(self) -> int:
         """The number of commands that wait for their answer."""
-        waiting = len(self._batch) + len(self._redo) + len(self._compilations)
+        waiting = len(self._batch) + len(self._backlog) + len(self._compilations)
         return waiting + (len(self._in_flight) if self._in_flight else 0)
 
     @property
@@ -99,8 +100,8 @@ class Facts:
 
     @property
     def _is_busy(self) -> bool:
-        counts = (len(self._batch), len(self._redo), len(self._retry), len(self._compilations))
-        return any(counts) or bool(self._batch.wanted) or self._in_flight is not None
+        counts = (len(self._batch), len(self._backlog), len(self._retry), len(self._compilations))
+        return any(counts) or self._in_flight is not None
 
     @property
     def is_at_rest(self) -> bool:

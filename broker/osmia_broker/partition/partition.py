@@ -5,7 +5,7 @@ batch is being written, the next one fills. A command that meets a row which is 
 together with the next write, and it is decided again.
 
 If a write fails, memory is ahead of the disk: all waiting callers are refused, memory is dropped, and the store is opened again. If a
-value was the reason, nothing was written, and the commands are decided again one by one, so that only the one with that value is refused.
+value was the reason, nothing was written, and only the command with that value is refused; the others are decided again (`backlog`).
 """
 
 import asyncio
@@ -18,25 +18,24 @@ from itertools import chain
 from time import perf_counter
 from typing import Any
 
-from osmia_broker.engine import Budget, Turn, UndoFailed, execute
-from osmia_broker.engine.audit import name_of
+from osmia_broker.engine import Budget, Turn, UndoFailed
 from osmia_broker.engine.commands import Command
 from osmia_broker.errors import (
-    Defect,
     InvalidArgument,
     LeaseHeld,
     OsmiaError,
     Overloaded,
-    Rejection,
     StoreFailed,
     StoreFull,
     Unavailable,
     ValueRefused,
 )
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition.batch import NOBODY, NOTHING, Batch, Blocked, Decided, Waiter
+from osmia_broker.partition.backlog import Backlog
+from osmia_broker.partition.batch import NOBODY, Batch, Blocked, Waiter, Waiting
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
+from osmia_broker.partition.deciding import Deciding
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
 from osmia_broker.partition.facts import Facts
 from osmia_broker.partition.listener import Listener
@@ -45,7 +44,6 @@ from osmia_broker.partition.opening import Opening, no_commit, not_leading
 from osmia_broker.partition.pace import Pace
 from osmia_broker.partition.phase import NEXT, Phase
 from osmia_broker.partition.publishing import Publisher
-from osmia_broker.state.missing import Missing
 from osmia_broker.state.residency import MEMORY_BYTES
 from osmia_broker.state.state import State
 from osmia_broker.state.store_protocol import Alone, Leadership, Loaded, Start, Store, Wanted, Written
@@ -91,8 +89,7 @@ class Partition(Facts):
         self._batch = Batch(1)
         self._in_flight: Batch | None = None
         self._retry: deque[Blocked] = deque()  # commands whose rows have been loaded
-        self._redo: deque[tuple[Command, Waiter]] = deque()  # commands to decide later: the batch is full, or
-        self._is_one_by_one = False  # a value was refused, and each has a commit of its own until none is left
+        self._backlog = Backlog()
         self._durable_key = 0  # the key counter of the last commit
         self._trial: asyncio.TimerHandle | None = None
         self._failures = 0  # commits that failed since the last one that succeeded
@@ -103,8 +100,12 @@ class Partition(Facts):
         self._pace = Pace(self._loop)
         self._opening = Opening(store, partition_id, self._serve, self._not_opened, self._guarded)
         self._begin_memory()
+        self._due = self._new_due_work()
         counters.follow(
-            lambda: self.queued, lambda: self.resident_instances, lambda: self._state.jobs.flow.held_by_type
+            lambda: self.queued,
+            lambda: self.resident_instances,
+            lambda: self._state.jobs.flow.held_by_type,
+            lambda: self._due.passed_over,
         )
 
     def _begin_memory(self) -> None:
@@ -113,8 +114,11 @@ class Partition(Facts):
         self._turn = Turn(
             self._state, self._budget, unique_business_ids=self._unique_business_ids, partitions=self._partitions
         )
-        self._due = DueWork(self._clock, self._state.deadlines, self._attempt, self._schedule, self._guarded)
+        self._deciding = Deciding(self._turn, self._clock, self._counters)
         self._compilations = Compilations(self._compiler, self._compiled)
+
+    def _new_due_work(self) -> DueWork:
+        return DueWork(self._clock, self._state.deadlines, self._decide_due, self._schedule, self._guarded)
 
     # --- life
 
@@ -198,15 +202,22 @@ class Partition(Facts):
             waiter.set_exception(copy(self._why_away))
 
     def _accept(self, command: Command, waiter: Waiter) -> None:
-        if self._redo or not self._phase.has_memory or len(self._batch) >= self._batch_max:
-            self._redo.append((command, waiter))
+        if self._backlog.must_wait or not self._phase.has_memory or len(self._batch) >= self._batch_max:
+            self._backlog.add(command, waiter)
             return
         try:
-            self._attempt(command, waiter)
+            self._deciding.attempt(self._batch, command, waiter)
         except UndoFailed as broken:
             self._start_over(StoreFailed(f"Expected memory to be whole, but found: {broken}"))
         else:
             self._schedule()
+
+    def _decide_due(self, command: Command, waiter: Waiter) -> None:
+        """Decide a command of the due work. It has bounds of its own, so a full batch takes it too."""
+        if self._backlog.is_searching or not self._phase.has_memory:
+            self._backlog.add(command, waiter)
+        else:
+            self._deciding.attempt(self._batch, command, waiter)
 
     def forget_result(self, ticket: int) -> None:
         """Forget the caller with this *ticket*, who waits for a result no longer."""
@@ -223,41 +234,6 @@ class Partition(Facts):
         if not found and self._state.jobs.flow.next_wake_ms is not None:
             self._schedule()  # the next batch sets the alarm
         return found
-
-    def _attempt(self, command: Command, waiter: Waiter, wanted: Wanted = NOTHING, arrived_s: float = 0) -> None:
-        """Decide *command* now, or block it until its rows are loaded.
-
-        It also wants again what it *wanted* before; otherwise two instances that evict each other could block it for ever.
-        """
-        name = name_of(command)
-        begun_s = perf_counter()
-        arrived_s = arrived_s or begun_s
-        try:
-            answer = execute(self._turn, command, self._clock.now_ms())
-        except Missing as missing:
-            wanted |= missing.wanted
-            self._batch.block(Blocked(command, waiter, wanted.to_keep(), arrived_s), wanted)
-            return
-        except Rejection as refusal:
-            refusal.intent = command.intent
-            self._counters.commands.add(name, "rejected")
-            self._batch.decided.append(Decided(command, waiter, refusal=refusal))
-            return
-        except UndoFailed as broken:
-            log.exception("undo failed", extra={"command": name})
-            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, broken)))
-            raise
-        except Exception as defect:
-            log.exception("command failed", extra={"command": name})
-            self._batch.decided.append(Decided(command, waiter, refusal=Defect(name, defect)))
-            return
-        self._counters.accepted(name, perf_counter() - begun_s)
-        self._batch.arrivals.append(arrived_s)
-        self._batch.decided.append(Decided(command, waiter, answer))
-        if self._turn.results:
-            self._batch.results += self._turn.take_results()
-        if self._turn.events:
-            self._batch.events += self._turn.take_events()
 
     # --- batches
 
@@ -284,26 +260,28 @@ class Partition(Facts):
         self._offer_jobs()
         if life != self._life:
             return
-        if self._due.is_ready:
-            self._batch.wanted |= self._due.question()
         batch = self._batch
+        fitting = batch.fitting(self._state.residency.loads_max, self._state.is_loaded)
+        wanted = batch.question(fitting)
+        if self._due.is_ready:
+            wanted |= self._due.question()
         batch.closed_s = perf_counter()
         self._pace.closed(len(batch))
         changes = batch.changes = self._state.take_changes(batch.number)
-        if changes is None and not batch.wanted:
+        if changes is None and not wanted:
             if not self._leadership.leads():  # then nothing may be answered, not even a refusal
                 self._lost(not_leading())
                 return
-            self._batch = Batch(batch.number + 1)
+            self._batch = batch.next()
             self._publisher.publish(batch)
             self._go_on()
             return
-        wanted = batch.wanted = self._state.not_resident(batch.wanted)
+        wanted = batch.wanted = self._state.not_resident(wanted)
         self._state.jobs.windows.load_begins(wanted)
         next_key = changes.next_key if changes is not None else None
         writing = asyncio.ensure_future(self._store.write(changes, wanted or None))
         writing.add_done_callback(lambda done: self._guarded(self._written, life, next_key, done))
-        self._in_flight, self._batch = batch, Batch(batch.number + 1)
+        self._in_flight, self._batch = batch, batch.next(fitting)
 
     def _offer_jobs(self) -> None:
         offers = self._state.jobs.take_offers(self._clock.now_ms())
@@ -331,7 +309,7 @@ class Partition(Facts):
             self._admit(batch.wanted, written.loaded)
         self._attempt_again()
         self._state.forget_absent()
-        self._state.evict(batch.number, self._batch.wanted)
+        self._state.evict(batch.number, self._batch.question)
         self._go_on()
 
     def _attempt_again(self) -> None:
@@ -340,9 +318,9 @@ class Partition(Facts):
         while self._retry:
             blocked = self._retry.popleft()
             if blocked.wanted and not walks.have_time_for(blocked.command):
-                self._batch.block(blocked, blocked.wanted)
+                self._batch.blocked.append(blocked)
             elif not self._compilations.keep(blocked):
-                self._attempt(blocked.command, blocked.waiter, blocked.wanted, blocked.arrived_s)
+                self._deciding.attempt_again(self._batch, blocked)
 
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in what was loaded, and begin to compile the resources among it."""
@@ -362,18 +340,28 @@ class Partition(Facts):
 
     def _go_on(self) -> None:
         """After a batch: take up what waits, or rest until something becomes due."""
-        self._is_one_by_one = self._is_one_by_one and bool(self._redo)
-        if self._is_one_by_one:
-            self._loop.call_soon(self._guarded, self._redo_next)
+        if self._backlog.is_searching and self._go_on_searching():
             return
-        while self._redo and len(self._batch) < self._batch_max:
-            self._attempt(*self._redo.popleft())
+        while self._backlog.has_others() and len(self._batch) < self._batch_max:
+            self._deciding.attempt(self._batch, *self._backlog.take())
         self._due.go_on()
-        if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._batch.wanted or self._due.is_ready:
+        if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._due.is_ready:
             self._schedule()
         elif self._phase is Phase.CLOSING and not self._is_busy:
             self._enter(Phase.CLOSED)
         self._due.set_alarm()
+
+    def _go_on_searching(self) -> bool:
+        """Decide the next suspects once those before them are answered; return False when none is left."""
+        if not self._batch and not self._compilations:
+            group = self._backlog.next_group()
+            if not group:
+                return False
+            for command, waiter in group:
+                self._deciding.attempt(self._batch, command, waiter)
+        if self._batch:
+            self._schedule()
+        return True
 
     # --- failures
 
@@ -387,7 +375,7 @@ class Partition(Facts):
 
     def _write_failed(self, batch: Batch, error: BaseException) -> None:
         if isinstance(error, ValueRefused):
-            self._decide_one_by_one(batch, error)
+            self._search(batch, error)
             return
         failure = error if isinstance(error, StoreFailed) else no_commit(error)
         self.write_failure, self._failures = str(failure), self._failures + 1
@@ -411,6 +399,8 @@ class Partition(Facts):
             self._why_away = failure
             self._enter(Phase.AWAY)
         self._drop_memory()
+        self._due.stop()
+        self._due = self._new_due_work()
         self._publisher.refuse(waiters, failure)
         self._publisher.lose_results(tickets, failure)
         self._publisher.away(str(failure))
@@ -423,14 +413,16 @@ class Partition(Facts):
     def _everybody(self, failed: tuple[Batch, ...]) -> list[Waiter]:
         """Return all who wait for an answer, and forget their commands."""
         batches = [*failed, self._in_flight or Batch(0), self._batch]
-        commands = [*chain.from_iterable(batch.commands() for batch in batches), *self._redo]
-        self._redo.clear()
-        waiting = (*self._retry, *self._compilations.drop())
-        return [waiter for _, waiter in commands] + [blocked.waiter for blocked in waiting]
+        waiting = (*(batch.commands() for batch in batches), self._backlog.clear(), self._held())
+        return [waiter for _, waiter in chain.from_iterable(waiting)]
+
+    def _held(self) -> list[Waiting]:
+        """Return the commands that wait for a compilation or are to be tried again, and forget them."""
+        held = [(one.command, one.waiter) for one in (*self._retry, *self._compilations.drop())]
+        self._retry.clear()
+        return held
 
     def _drop_memory(self) -> None:
-        self._due.stop()
-        self._retry.clear()
         self._batch = Batch(self._batch.number + 1)
         self._begin_memory()
 
@@ -460,33 +452,28 @@ class Partition(Facts):
             self._state.journal.clear()
             self._schedule()
 
-    # --- commands one by one, after a value that cannot be stored
+    # --- a value that cannot be stored
 
-    def _decide_one_by_one(self, batch: Batch, failure: ValueRefused) -> None:
-        """Begin anew with the same commands, each in a commit of its own; a lone one that fails again is refused."""
+    def _search(self, batch: Batch, failure: ValueRefused) -> None:
+        """Begin memory anew, refuse the command with the bad value if it is known, and decide the others again."""
         log.warning("value refused by the store", extra={"partition": self.id, "error": str(failure)})
-        commands = [*batch.commands()]
-        if len(commands) == 1:
-            reason = f"Expected values that can be stored, but found: {failure}"
-            self._publisher.refuse([commands.pop()[1]], InvalidArgument(reason))
-        commands += self._batch.commands()
-        commands += [(blocked.command, blocked.waiter) for blocked in (*self._retry, *self._compilations.drop())]
-        awaited = self._state.awaited.before(self._durable_key)
+        suspects = batch.accepted()
+        if not suspects:
+            self._start_over(failure, batch)  # no command has brought the value
+            return
+        others = [*batch.unchanging(), *self._batch.commands(), *self._held()]
+        awaited, models = self._state.awaited.before(self._durable_key), self._state.definitions.models()
         self._drop_memory()
         self._state.awaited = self._turn.awaited = awaited
-        self._redo.extendleft(reversed(commands))
+        self._state.definitions.keep_models(models)
+        self._due.go_on_with(self._state.deadlines)
+        if len(suspects) == 1:
+            reason = f"Expected values that can be stored, but found: {failure}"
+            self._publisher.refuse([suspects.pop()[1]], InvalidArgument(reason))
+        self._backlog.search(suspects, others)
         if self._phase is Phase.CLOSING:
             self._enter(Phase.CLOSED)
             self._publisher.refuse(self._everybody(()), self._why_away)
             return
-        self._is_one_by_one = True
         self._enter(Phase.REOPENING)
         self._opening.begin()
-
-    def _redo_next(self) -> None:
-        """Decide the next command alone, once the one before it is written."""
-        if self._in_flight is not None or not self._phase.has_memory:
-            return
-        if not self._batch and not self._batch.wanted and self._redo:
-            self._attempt(*self._redo.popleft())
-        self._close_batch()

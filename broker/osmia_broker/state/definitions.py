@@ -214,6 +214,14 @@ class Definitions:
         while len(self._models) > MODELS_MAX:
             self._models.popitem(last=False)
 
+    def models(self) -> dict[str, Compiled]:
+        """Return the compiled resources at hand, by checksum."""
+        return {checksum: one for checksum, one in self._models.items() if isinstance(one, Compiled)}
+
+    def keep_models(self, models: Mapping[str, Compiled]) -> None:
+        """Keep what `models` of an earlier memory has returned."""
+        self._models.update(models)
+
     def add_resource(self, checksum: str, content: bytes) -> None:
         """Store the bytes of a resource with the next commit, unless they are stored already."""
         if checksum not in self._new_resources:

@@ -12,7 +12,7 @@ from osmia_broker.state.store_protocol import Lane, Wanted
 from osmia_broker.state.table import Table
 from osmia_broker.state.windows import FIRST, ByTurns, InOrder, Place, Window, Windows, ends_of, key_of, put_back, rank
 
-COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, whatever their size
+COLD_JOBS_MAX = 100  #: process instances that one look for jobs may load at a time, however small they are
 COLD_BYTES_MAX = (
     4 * 1024 * 1024
 )  #: bytes of resident instances beyond which a look loads no more: an answer holds no more
@@ -92,7 +92,8 @@ class JobTable(Table[Job]):
         jobs: list[Job] = []
         before = 0  # jobs taken before the first one that is not resident
         cold: list[int] = []
-        while len(jobs) + len(cold) < max_jobs and len(cold) < COLD_JOBS_MAX:
+        cold_max = min(COLD_JOBS_MAX, self._residency.loads_within(COLD_BYTES_MAX))
+        while len(jobs) + len(cold) < max_jobs and len(cold) < cold_max:
             place = source.pop()
             if place is None:
                 break

@@ -6,17 +6,30 @@ would live again. This module counts the bytes of each instance and picks those 
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 MEMORY_BYTES = 24 * 1024 * 1024  #: the default bound; about 6,000 instances that wait for a person
 LARGE_BYTES = 4 * 1024 * 1024  #: of a process instance; reading it again costs tens of milliseconds
+LOADS_MAX = 200  #: process instances that one load brings, however small they are; more of them at once are no faster
+LOAD_PART = 4  #: one load brings about this part of the bound, or LARGE_BYTES if that is more
+LOADED_BYTES = 40_000  #: taken for the size of an instance until the first one was loaded
 ROW_BYTES = 900  #: of a row besides its large texts: the object, its keys, its places in indexes (measured with bench/waiting.py)
 
 
 class Residency:
     """Counts the bytes of resident process instances, remembers how recently each was used, and picks the ones to evict."""
 
-    __slots__ = ("_bytes_max", "_changed", "_last_batch", "_open", "_sizes", "_total_bytes", "grown", "touch")
+    __slots__ = (
+        "_bytes_max",
+        "_changed",
+        "_last_batch",
+        "_loaded_bytes",
+        "_open",
+        "_sizes",
+        "_total_bytes",
+        "grown",
+        "touch",
+    )
 
     def __init__(self, bytes_max: int = MEMORY_BYTES) -> None:
         self._bytes_max = bytes_max
@@ -24,6 +37,7 @@ class Residency:
         self.grown: defaultdict[int, int] = defaultdict(int)
         self._sizes: dict[int, int] = {}  # bytes by instance, before that; an instance without rows has no entry
         self._total_bytes = 0
+        self._loaded_bytes: float = LOADED_BYTES  # of an instance that was loaded lately
         self._open: set[int] = set()  # changed since the last batch was closed; always the same object
         self.touch = self._open.add  #: notes a change to an instance that no commit has taken yet
         self._changed: dict[int, set[int]] = {}  # batch number -> instances that it changed, until it is committed
@@ -75,6 +89,21 @@ class Residency:
     def admitted(self, process_instance_key: int) -> None:
         """Note that an instance was loaded; it can be evicted as soon as no batch changes it."""
         self._last_batch[process_instance_key] = 0
+
+    def loaded(self, process_instance_keys: Collection[int]) -> None:
+        """Learn from a load how large instances are. Larger ones count at once, smaller ones little by little."""
+        if process_instance_keys:
+            mean = sum(map(self.bytes_of, process_instance_keys)) / len(process_instance_keys)
+            self._loaded_bytes = max(mean, (self._loaded_bytes + mean) / 2)
+
+    @property
+    def loads_max(self) -> int:
+        """The number of instances that the next load may bring: at least one, and fewer the larger they are."""
+        return min(LOADS_MAX, self.loads_within(max(LARGE_BYTES, self._bytes_max // LOAD_PART)))
+
+    def loads_within(self, bytes_max: int) -> int:
+        """Return the number of instances, at least one, that take about so many bytes when they are loaded."""
+        return max(1, int(bytes_max / self._loaded_bytes))
 
     def close_batch(self, batch: int) -> None:
         """Assign all changes since the last call to batch number *batch*."""

@@ -4,7 +4,7 @@ The tables follow from the registry in `rows`. Rows of process instances are in 
 definitions always are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from osmia_broker.errors import InvalidState
@@ -328,6 +328,11 @@ class State:
         if start.next_due_ms is not None:
             self.deadlines.add(start.next_due_ms)
 
+    def is_loaded(self, place: tuple[type, int]) -> bool:
+        """Return whether the row of this class and key is in memory."""
+        row_type, key = place
+        return key in self.tables[row_type]
+
     def not_resident(self, wanted: Wanted) -> Wanted:
         """Return *wanted* without the rows and models that are in memory."""
         rows = frozenset((row_type, key) for row_type, key in wanted.rows if key not in self.tables[row_type])
@@ -339,6 +344,7 @@ class State:
         for process_instance_key, rows in loaded.instances.items():
             if process_instance_key not in self.residency and self._is_defined(process_instance_key, rows):
                 self._admit_instance(process_instance_key, rows)
+        self.residency.loaded(loaded.instances)
         for lane, _ in wanted.windows:
             self.jobs.windows.refill(lane, loaded.windows.get(lane, []))
         for type, _ in wanted.fair_keys:
@@ -405,15 +411,15 @@ class State:
         yield LoggedEvent, self.event_log.take_events()
         yield EventRecording, self.event_log.take_recording()
 
-    def evict(self, committed_batch: int, wanted: Wanted) -> None:
+    def evict(self, committed_batch: int, question: Callable[[], Wanted]) -> None:
         """Forget ended and cold process instances, now that *committed_batch* and all before it are durable.
 
-        Instances of rows that a blocked command has *wanted* so far stay, so that it need not load them again.
+        Instances of rows stay that are in the *question* of the blocked commands, so that they need not be loaded again.
         """
         self.residency.committed(committed_batch)
         if not self.residency.is_full:
             return
-        kept = {self.tables[row_type][key].process_instance_key for row_type, key in self._resident(wanted)}
+        kept = {self.tables[row_type][key].process_instance_key for row_type, key in self._resident(question())}
         for process_instance_key in self.residency.pick_cold(committed_batch, kept):
             for element in self.elements.of_instance(process_instance_key):
                 self.variables.evict(element.key)

@@ -4,7 +4,7 @@ The partition calls a store from its event loop, one call at a time and in order
 store does its work (a thread, a pipeline of statements) is its own affair.
 """
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -97,6 +97,21 @@ class Wanted:
             due=other.due or self.due,
             matches=self.matches | other.matches,
             fair_keys=self.fair_keys | other.fair_keys,
+        )
+
+    @classmethod
+    def all_of(cls, several: Iterable["Wanted"]) -> "Wanted":
+        """Return all of them in one load."""
+        parts = [*several]
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            rows=frozenset().union(*(one.rows for one in parts)),
+            resources=frozenset().union(*(one.resources for one in parts)),
+            windows=frozenset().union(*(one.windows for one in parts)),
+            due=next((one.due for one in parts if one.due), None),
+            matches=frozenset().union(*(one.matches for one in parts)),
+            fair_keys=frozenset().union(*(one.fair_keys for one in parts)),
         )
 
     def to_keep(self) -> "Wanted":
