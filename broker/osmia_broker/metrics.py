@@ -175,6 +175,7 @@ class PartitionCounters:
     held_jobs: Callable[[], Mapping[Labels, int]] = dict  #: (type): jobs that workers hold
     queue_commands: Callable[[], float] = _zero
     resident_instances: Callable[[], float] = _zero
+    passed_over: Callable[[], float] = _zero  #: due rows that cannot be worked off; a start tries them again
     store_bytes: Callable[[], float] = _zero
     free_disk_bytes: Callable[[], float] = _zero
     is_leading: Callable[[], bool] = bool  #: whether the partition takes commands here, and can store them
@@ -197,10 +198,15 @@ class PartitionCounters:
             self.command_seconds.observe_since(arrivals, now_s)
 
     def follow(
-        self, queued: Callable[[], float], resident: Callable[[], float], held: Callable[[], Mapping[Labels, int]]
+        self,
+        queued: Callable[[], float],
+        resident: Callable[[], float],
+        held: Callable[[], Mapping[Labels, int]],
+        passed_over: Callable[[], float],
     ) -> None:
-        """Take the gauges of a partition: its queue, its process instances in memory, and the jobs that workers hold."""
+        """Take the gauges of a partition: its queue, its process instances in memory, the jobs that workers hold, and due work that stands still."""
         self.queue_commands, self.resident_instances, self.held_jobs = queued, resident, held
+        self.passed_over = passed_over
 
 
 @dataclass(slots=True)
@@ -346,6 +352,8 @@ def _partition_families(partitions: list[PartitionCounters]) -> "Iterator[Metric
     yield _gauge("osmia_queue_commands", "Commands waiting for their batch.", label, queued)
     resident = _each(partitions, lambda one: one.resident_instances())
     yield _gauge("osmia_resident_instances", "Process instances in memory.", label, resident)
+    passed = _each(partitions, lambda one: one.passed_over())
+    yield _gauge("osmia_due_rows_passed_over", "Due rows that cannot be worked off; the log has why.", label, passed)
     stored = _each(partitions, lambda one: one.store_bytes())
     yield _gauge("osmia_store_bytes", "Size of the partition's store.", label, stored)
     free = _each(partitions, lambda one: one.free_disk_bytes())

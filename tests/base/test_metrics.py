@@ -23,6 +23,7 @@ CONTRACT = {  # web-and-cli.md, section 5: the families that a broker of this st
     "osmia_jobs",
     "osmia_incidents",
     "osmia_resident_instances",
+    "osmia_due_rows_passed_over",
     "osmia_store_bytes",
     "osmia_free_disk_bytes",
     "osmia_partition_leader",

@@ -1,10 +1,15 @@
 """Messages, signals, conditions, and calls that change instances and definitions: answers, statuses and texts (gateway-rpc.md)."""
 
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from osmia_broker.calls import calls
+from osmia_broker.calls.batch_items import history_of
+from osmia_broker.engine.commands import CompleteJob
+from osmia_broker.errors import InvalidArgument
 from osmia_proto import gateway
 from tests.bpmn import bpmn
 from tests.doors import RunningBroker, running_broker
@@ -121,6 +126,38 @@ async def test_a_definition_is_deleted_with_its_history(wire: Wire, gateway_brok
     assert int(answer.batchOperation.batchOperationKey) > ended
     gateway_broker.look_at_clock()
     assert not client.search_instances(bpmn_process_id=unique).items
+
+
+@pytest.mark.parametrize("too_many_by_then", [False, True])
+async def test_history_that_ends_while_its_definition_is_deleted_is_deleted_too(
+    wire: Wire,
+    gateway_broker: RunningBroker,
+    unique: str,
+    monkeypatch: pytest.MonkeyPatch,
+    too_many_by_then: bool,
+):
+    key = await deploy(wire, f"start > ask:job(type={unique}) > end", unique)
+    early, late, alive = [(await create(wire, unique)).processInstanceKey for _ in range(3)]
+    client = gateway_broker.client
+    jobs = {job.processInstanceKey: job for job in await wire.activate(unique)}
+    await wire.call("CompleteJob", jobKey=jobs[early].key)
+    searched: list[int] = []
+
+    async def search_then_end(reader: Any, resource_key: int) -> Any:
+        if searched and too_many_by_then:
+            raise InvalidArgument("Expected a batch operation of at most 1000000 items, but found more")
+        found = await history_of(reader, resource_key)
+        if not searched:
+            await gateway_broker.broker.partition.submit(CompleteJob(jobs[late].key, {}))
+        searched.append(len(found[1]))
+        return found
+
+    monkeypatch.setattr(calls, "history_of", search_then_end)
+    await wire.call("DeleteResource", resourceKey=key, deleteHistory=True)
+    gateway_broker.look_at_clock()
+    left = {one.key for one in client.search_instances(bpmn_process_id=unique).items}
+    assert left == ({late, alive} if too_many_by_then else {alive})
+    await wire.call("CompleteJob", jobKey=jobs[alive].key)
 
 
 async def test_without_being_asked_the_history_stays(wire: Wire, unique: str):

@@ -6,6 +6,7 @@ A call that only submits a command returns the partition's future, so that a doo
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -129,8 +130,8 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     ) -> BatchBegun | None:
         """Delete a process definition, a graph of decisions or a form; of a process, only once its last instance has ended.
 
-        With *deletes_history*, a batch operation of *user* also deletes its process instances that have ended by now, or the evaluations of
-        its decisions. It is returned.
+        With *deletes_history*, a batch operation of *user* also deletes its process instances that have ended before the definition is deleted,
+        or the evaluations of its decisions. It is returned.
 
         Raises:
             InvalidArgument: they are more than a batch operation may have. Nothing is deleted.
@@ -140,9 +141,11 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
             await self._partition.submit(command)
             return None
         assert self._reader is not None, "a broker has a read side"
-        type, items = await history_of(self._reader, resource_key)
+        found = await history_of(self._reader, resource_key)
         await self._partition.submit(command)
-        return await self.create_batch(type, items, user=user)
+        with suppress(InvalidArgument):  # too many by now: then those that were found before
+            found = await history_of(self._reader, resource_key)
+        return await self.create_batch(*found, user=user)
 
     def evaluate_decision(self, decision_id: str, decision_key: int, variables: str) -> Awaitable[EvaluatedDecision]:
         """Evaluate a decision, named by its id or else by its key. An evaluation that fails is an answer, not a refusal."""
