@@ -36,6 +36,49 @@ def test_a_listener_is_created_changed_and_deleted(rest: Rest, unique: str):
 
 
 @pytest.mark.parametrize(
+    ("events", "is_found"),
+    [
+        (["updating"], True),
+        (["UPDATING"], True),
+        ([{"$eq": "assigning"}, "updating"], True),
+        (["updating", "creating"], False),
+        ([{"$in": ["creating", "updating"]}], True),
+        ([{"$neq": "updating"}], False),
+        ([{"$notIn": ["creating", "canceling"]}], True),
+        ([{"$like": "*ing"}], True),
+        ([{"$exists": False}], False),
+        (["all"], False),
+        ([], True),
+    ],
+)
+def test_listeners_are_found_by_their_events(rest: Rest, unique: str, events: list[Any], *, is_found: bool):
+    body = {"id": unique, "type": unique, "eventTypes": ["updating", "assigning"]}
+    assert rest.ask("POST", "/global-task-listeners", body).status_code == 201
+    try:
+        asked = {"filter": {"id": unique, "eventTypes": events}}
+        found = rest.post("/global-task-listeners/search", asked)["items"]
+        assert [one["eventTypes"] for one in found] == ([["assigning", "updating"]] if is_found else [])
+    finally:
+        assert rest.ask("DELETE", f"/global-task-listeners/{unique}").status_code == 204
+
+
+def test_a_listener_of_all_events_is_found_by_that(rest: Rest, unique: str):
+    body = {"id": unique, "type": unique, "eventTypes": ["all"], "retries": 1}
+    assert rest.ask("POST", "/global-task-listeners", body).status_code == 201
+    try:
+        asked = {"filter": {"id": unique, "eventTypes": ["all", "creating"]}}
+        assert len(rest.post("/global-task-listeners/search", asked)["items"]) == 1
+    finally:
+        assert rest.ask("DELETE", f"/global-task-listeners/{unique}").status_code == 204
+
+
+@pytest.mark.parametrize("events", ["updating", {"$eq": "updating"}, ["sleeping"], [{"$gt": "updating"}], [5]])
+def test_a_search_for_events_that_is_refused(rest: Rest, events: Any):
+    body = {"filter": {"eventTypes": events}}
+    assert "filter.eventTypes" in rest.refusal("POST", "/global-task-listeners/search", body)["detail"]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {},

@@ -240,6 +240,8 @@ def test_element_instances(rest: Rest, unique: str, found: Found):
     for filter, ids in [
         ({"state": "ACTIVE"}, ["a"]),
         ({"type": "SERVICE_TASK"}, ["a"]),
+        ({"type": "PROCESS"}, []),
+        ({"type": "SEQUENCE_FLOW"}, []),
         ({"elementName": "Pack it"}, ["a"]),
         ({"elementName": {"$like": "Pack*"}}, ["a"]),
         ({"elementName": {"$neq": "Pack it"}}, ["start"]),
@@ -534,6 +536,7 @@ def test_wait_states(rest: Rest, unique: str):
     assert the(items, "elementType") == ["SERVICE_TASK", *["INTERMEDIATE_CATCH_EVENT"] * 3]
     assert the(ask({"waitStateType": "TIMER"}), "elementId") == ["t"]
     assert the(ask({"elementType": "SERVICE_TASK"}), "elementId") == ["a"]
+    assert ask({"elementType": {"$in": ["PROCESS", "UNSPECIFIED"]}}) == []
     assert the(ask({"rootProcessInstanceKey": key, "elementId": {"$in": ["m", "t"]}}), "elementId") == ["m", "t"]
     numbers = rest.get(f"/process-instances/{key}/statistics/wait-states")["items"]
     assert numbers == [{"elementId": id, "waitingCount": 1} for id in ("a", "m", "s", "t")]

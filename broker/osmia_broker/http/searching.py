@@ -190,7 +190,8 @@ def _filter(known: Field) -> dict[str, Any]:
         item = {"type": "object", "properties": properties, "required": ["name", "value"]}
         return {"type": "array", "items": item}
     plain = {"type": "string", "enum": [*known.choices]} if known.choices is not None else _VALUES[known.kind]
-    return {"anyOf": [plain, _operators(known.kind, plain)]}
+    one = {"anyOf": [plain, _operators(known.kind, plain)]}
+    return {"type": "array", "items": one} if known.several else one
 
 
 def _operators(kind: Kind, plain: dict[str, Any]) -> dict[str, Any]:
@@ -207,7 +208,8 @@ def _item_schema(entity: Entity) -> dict[str, Any]:
     properties = {}
     for one in entity.shown:
         if one.choices is not None:
-            properties[one.name] = {"type": "string", "enum": [*one.choices]}
+            name = {"type": "string", "enum": [*one.choices]}
+            properties[one.name] = {"type": "array", "items": name} if one.several else name
         elif one.show is not None:
             properties[one.name] = {}
         else:

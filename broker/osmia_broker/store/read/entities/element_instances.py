@@ -35,10 +35,11 @@ STATES: dict[str, Condition] = {
     "COMPLETED": _element.c.state == "COMPLETED",
     "TERMINATED": _element.c.state == "TERMINATED",
 }
-_HIDDEN_TYPES = {ElementType.PROCESS, ElementType.TRANSACTION}
+#: Types of the contract that no item of a list has.
+_NEVER = ("SEQUENCE_FLOW", "UNKNOWN", "UNSPECIFIED")
 #: The contract knows no transactions; they are subprocesses.
 TYPES: dict[str, Condition] = {
-    one.value: _element.c.type == one.value for one in ElementType if one not in _HIDDEN_TYPES
+    one: _element.c.type == one for one in (*(type.value for type in ElementType), *_NEVER) if one != "TRANSACTION"
 } | {"SUB_PROCESS": _element.c.type.in_(("SUB_PROCESS", "TRANSACTION"))}
 
 _incident_key = (

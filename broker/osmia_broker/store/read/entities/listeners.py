@@ -1,14 +1,17 @@
 """Global task listeners."""
 
-import msgspec
-from sqlalchemy import literal_column
+from sqlalchemy import and_, literal_column
 
+from osmia_broker.model import TASK_LISTENER_EVENTS
 from osmia_broker.state.task_rows import GlobalTaskListener
 from osmia_broker.store import schema
+from osmia_broker.store.read.entities.beside import texts
 from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.fields import choice, flag, integer, json, text
+from osmia_broker.store.read.search.fields import Condition, choice, flag, integer, named, text
 
 _listener = schema.TABLES[GlobalTaskListener].alias("listener")
+_has: dict[str, Condition] = {one: _listener.c.event_types.contains(f'"{one}"') for one in TASK_LISTENER_EVENTS}
+_events: dict[str, Condition] = _has | {"all": and_(*_has.values())}
 
 GLOBAL_TASK_LISTENERS = Entity(
     "global task listeners",
@@ -17,7 +20,7 @@ GLOBAL_TASK_LISTENERS = Entity(
     (
         text("id", _listener.c.id, sorts=True),
         text("type", _listener.c.type, sorts=True),
-        json("eventTypes", _listener.c.event_types, msgspec.json.decode),
+        named("eventTypes", _listener.c.event_types, _events, several=True, show=texts),
         integer("retries", _listener.c.retries),
         flag("afterNonGlobal", _listener.c.after_model == 1, sorts=True),
         integer("priority", _listener.c.priority, sorts=True),

@@ -71,6 +71,9 @@ class Field:
     absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
     by_item: bool = False  #: the items of `$in` are looked up one by one if they are few
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
+    several: bool = (
+        False  #: of a CHOICE: a row may have several of the names; a filter lists conditions that must all hold
+    )
     together: Callable[[frozenset[str]], Condition | None] = lambda _names: None
     #: of a CHOICE, a simpler condition for several names than all of theirs; None if there is none
     sorted_by: Column | None = None

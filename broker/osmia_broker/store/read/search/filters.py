@@ -186,6 +186,9 @@ def _of_field(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf
         return _tags(parsed, known, value, place)
     if known.kind is Kind.VARIABLES:
         return _variables(parsed, known, value, place)
+    if known.several:
+        listed = [(f"{place}[{number}]", one) for number, one in enumerate(_list(parsed, value, place))]
+        return [leaf for inside, one in listed for leaf in _operations(parsed, known, one, inside)]
     return _operations(parsed, known, value, place)
 
 
