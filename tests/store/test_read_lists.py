@@ -1,6 +1,7 @@
 """The lists of the read side: every filter, their pages, and the names and definitions that belong to their items."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import JobState, Resource
 from osmia_broker.store.read import Reader, definitions, element_names
+from osmia_broker.store.read.entities.process_definitions import PROCESS_DEFINITIONS
+from osmia_broker.store.read.search.search import Search, get, search
 from tests.bpmn import bpmn
 from tests.store import rows
-from tests.store.conftest import Written
+from tests.store.conftest import Written, database
 from tests.store.reading import DONE, GONE, LIVING_STATES, definition, instance, numbers, stop
 from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK
 
@@ -243,6 +246,34 @@ async def test_a_deleted_definition_is_listed_while_an_instance_of_it_runs(
     deleted = [replace(definition(number, "old", number - 7), deleted_ms=7) for number in (8, 9)]
     reader = await written(*instance(0, 8), *instance(1, 9, DONE), *instance(2, 1), *deleted)
     assert [(one.bpmn_process_id, one.version) for one in (await reader.process_definitions(**asked)).items] == found
+
+
+async def test_a_deleted_definition_drains_while_an_instance_of_it_runs_in_any_partition(
+    written: Written, tmp_path: Path
+):
+    running, over = (replace(definition(number, "old", number - 7), deleted_ms=7) for number in (8, 9))
+    async with database(tmp_path / "y.db") as other:
+        await written.commit(running, over, *instance(1, 9, DONE))
+        await other.commit(running, over, *instance(0, 8))
+        reader = Reader(written.path, other.path)
+        try:
+            listed = (await reader.process_definitions(bpmn_process_id="old", with_draining=True)).items
+            states = [
+                (await search(reader, PROCESS_DEFINITIONS, Search({"state": state}))).items
+                for state in ("DRAINING", "DELETED")
+            ]
+            shown = [
+                (await get(reader, PROCESS_DEFINITIONS, one.key, "process definition"))["state"]
+                for one in (running, over)
+            ]
+        finally:
+            await reader.close()
+    assert [one.key for one in listed] == [running.key]
+    assert [[item["processDefinitionKey"] for item in items] for items in states] == [
+        [str(running.key)],
+        [str(over.key)],
+    ]
+    assert shown == ["DRAINING", "DELETED"]
 
 
 async def test_a_definition_is_found_by_its_key_also_when_it_is_deleted(written: Written):

@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, tuple_
 
-from osmia_broker.state.rows import RUNNING, ProcessDefinition
+from osmia_broker.state.rows import ProcessDefinition
 from osmia_broker.store import schema
 from osmia_broker.store.read import pages
+from osmia_broker.store.read.draining import draining, drains
 from osmia_broker.store.read.pages import Page
-from osmia_broker.store.read.sources import Sources, no_such, of_cluster, question
+from osmia_broker.store.read.sources import Sources, by_itself, no_such, of_cluster, question
 from osmia_broker.store.read.tables import columns_of
 
 LIST = "process definitions"  #: the name in its cursors
@@ -18,19 +19,9 @@ _definition = schema.process_definitions
 _process = schema.element_instances
 _NOT_DELETED = 0
 _BY_KEY = columns_of(ProcessDefinition).where(_definition.c.key == bindparam("key"))
-_RUNS = (
-    select(_process.c.key)
-    .where(
-        _process.c.type == schema.PROCESS,
-        _process.c.process_definition_key == _definition.c.key,
-        _process.c.state.in_(RUNNING),
-    )
-    .exists()
-)
-_DRAINING = and_(_definition.c.deleted_ms > _NOT_DELETED, _RUNS)
 
 
-@question(of_cluster)
+@question(by_itself)
 async def search(
     sources: Sources,
     *,
@@ -47,6 +38,8 @@ async def search(
     """
     given = {name: value for name, value in (("key", key), ("bpmn_process_id", bpmn_process_id)) if value}
     values = pages.values_of(LIST, limit, after) | given
+    if with_draining:
+        values |= await draining(sources)
     statement = _statement(frozenset(given), latest_only, with_draining)
     async with sources.database.snapshot() as snapshot:
         return await pages.read(snapshot, LIST, ProcessDefinition, statement, values)
@@ -78,6 +71,6 @@ def _statement(given: frozenset[str], latest_only: bool, with_draining: bool) ->
         )
         is_wanted = and_(is_wanted, tuple_(_definition.c.bpmn_process_id, _definition.c.version).in_(latest))
     if with_draining:
-        is_wanted = or_(is_wanted, _DRAINING)
+        is_wanted = or_(is_wanted, drains(_definition.c.key))
     filters = (_definition.c[name] == bindparam(name) for name in sorted(given))
     return pages.newest_first(columns_of(ProcessDefinition).where(is_wanted, *filters), ProcessDefinition)

@@ -2,9 +2,9 @@
 
 from sqlalchemy import and_, case, func, not_, select
 
-from osmia_broker.state.rows import RUNNING
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.draining import draining, drains
 from osmia_broker.store.read.search.entity import Entity, Item, Parameters
 from osmia_broker.store.read.search.fields import SORTED_TENANT, Condition, flag, integer, key, maybe, named, text
 from osmia_broker.store.read.sources import Sources
@@ -12,23 +12,13 @@ from osmia_broker.store.read.start_forms import definitions_with_form
 
 _definition = schema.process_definitions.alias("definition")
 _newer = schema.process_definitions.alias("newer")
-_process = schema.element_instances.alias("process")
-
-_has_instances = (
-    select(_process.c.key)
-    .where(
-        _process.c.type == schema.PROCESS,
-        _process.c.process_definition_key == _definition.c.key,
-        _process.c.state.in_(RUNNING),
-    )
-    .exists()
-)
 _is_there = _definition.c.deleted_ms == 0
+_drains = drains(_definition.c.key)
 #: A deleted definition drains while instances of it run.
 STATES: dict[str, Condition] = {
     "ACTIVE": _is_there,
-    "DRAINING": and_(_definition.c.deleted_ms > 0, _has_instances),
-    "DELETED": and_(_definition.c.deleted_ms > 0, not_(_has_instances)),
+    "DRAINING": _drains,
+    "DELETED": and_(_definition.c.deleted_ms > 0, not_(_drains)),
 }
 _is_latest = _definition.c.version == (
     select(func.max(_newer.c.version))
@@ -38,9 +28,10 @@ _is_latest = _definition.c.version == (
 FORMS = "definitions_with_form"  #: the parameter with their keys
 
 
-async def _with_form(sources: Sources, used: frozenset[str]) -> Parameters:
-    """Read which definitions have a form at their start event. No table has it."""
-    return {FORMS: dialect.array(await definitions_with_form(sources) if "hasStartForm" in used else ())}
+async def _known_before(sources: Sources, used: frozenset[str]) -> Parameters:
+    """Read which deleted definitions drain, and which have a form at their start event. No table of the first partition has it."""
+    with_form = await definitions_with_form(sources) if "hasStartForm" in used else ()
+    return {FORMS: dialect.array(with_form)} | await draining(sources)
 
 
 async def _add_forms(sources: Sources, items: list[Item]) -> None:
@@ -60,12 +51,12 @@ PROCESS_DEFINITIONS = Entity(
         text("resourceName", _definition.c.resource_name, sorts=True),
         integer("version", _definition.c.version, sorts=True),
         maybe("versionTag", _definition.c.version_tag, sorts=True),
-        named("state", case((_is_there, "ACTIVE"), (_has_instances, "DRAINING"), else_="DELETED"), STATES),
+        named("state", case((_is_there, "ACTIVE"), (_drains, "DRAINING"), else_="DELETED"), STATES),
         flag("hasStartForm", dialect.among(_definition.c.key, FORMS)),
         SORTED_TENANT,
         flag("isLatestVersion", and_(_is_there, _is_latest), shows=False),
     ),
-    prepare=_with_form,
+    prepare=_known_before,
     add=_add_forms,
     is_of_cluster=True,
 )

@@ -99,7 +99,7 @@ async def search(
     order = order_of(entity, asked.sort)
     page = _page_of(entity, order, asked.page)
     used_names = frozenset((*statements.names_of(parsed.shape), *(name for name, _ in order)))
-    own = await entity.prepare(sources.parts[0], used_names) | (given or {})
+    own = await entity.prepare(sources, used_names) | (given or {})
     parsed.parameters.update(own)
     async with snapshots_of([part.database for part in _parts(sources, entity)]) as snapshots:
         keys, total, counted = await _keys(
@@ -128,7 +128,7 @@ async def get(sources: Sources, entity: Entity, key: int | Sequence[Any], noun: 
     """
     row = key if isinstance(key, Sequence) else (key,)
     source = sources.parts[0] if entity.is_of_cluster else sources.part_of(row[0])
-    own = await entity.prepare(source, frozenset())
+    own = await entity.prepare(sources, frozenset())
     async with source.database.snapshot() as snapshot:
         items, _ = await _items([snapshot], entity, [(0, row)], own, PAGE_BYTES_MAX)
     if not items:
