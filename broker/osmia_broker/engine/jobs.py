@@ -25,7 +25,7 @@ from osmia_broker.engine.events.throwing import find_error_catch
 from osmia_broker.engine.incidents import raise_job_incident
 from osmia_broker.engine.lifecycle import is_ending, plan_completion
 from osmia_broker.engine.marks import assign
-from osmia_broker.engine.new_instances import business_id_of, root_of, tags_of
+from osmia_broker.engine.new_instances import business_id_of, decode_tags, origin_of
 from osmia_broker.engine.new_user_tasks import complete_tasks_of
 from osmia_broker.engine.suspension import refuse_suspended
 from osmia_broker.engine.turn import Turn
@@ -127,6 +127,8 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
     definition = turn.definitions.processes.get(job.process_definition_key)
     assert definition is not None, "a running instance has a definition"
     element = turn.elements[job.element_instance_key]
+    origin = origin_of(turn, job.process_instance_key)
+    root_key = 0 if origin is None else origin.root_process_instance_key
     return ActivatedJob(
         key=job.key,
         type=job.type,
@@ -144,10 +146,10 @@ def _snapshot(turn: Turn, job: Job, command: ActivateJobs) -> ActivatedJob:
         kind=job.kind,
         listener_event=job.listener_event,
         business_id=business_id_of(turn, job.process_instance_key),
-        tags=tags_of(turn, job.process_instance_key),
+        tags=() if origin is None else decode_tags(origin.tags),
         priority=job.priority,
         lease_token=turn.new_token() if command.leases else "",
-        root_process_instance_key=root_of(turn, job.process_instance_key),
+        root_process_instance_key=root_key or job.process_instance_key,
     )
 
 

@@ -42,26 +42,13 @@ def add_origin(turn: Turn, process: ElementInstance, **circumstances: int | str)
 
 def origin_of(turn: Turn, process_instance_key: int) -> InstanceOrigin | None:
     """Return the origin of a resident process instance; None if it was simply created."""
-    found = turn.origins.by("element_instance_key", process_instance_key)
-    return found[0] if found else None
-
-
-def root_of(turn: Turn, process_instance_key: int) -> int:
-    """Return the key of the outermost caller of a resident process instance; its own if nobody called it."""
-    origin = origin_of(turn, process_instance_key)
-    return process_instance_key if origin is None else origin.root_process_instance_key or process_instance_key
+    return turn.origins.first_by("element_instance_key", process_instance_key)
 
 
 def business_id_of(turn: Turn, process_instance_key: int) -> str:
     """Return the business id of a resident instance; empty without."""
-    found = turn.business_ids.by("element_instance_key", process_instance_key)
-    return found[0].business_id if found else ""
-
-
-def tags_of(turn: Turn, process_instance_key: int) -> tuple[str, ...]:
-    """Return the tags of a resident process instance."""
-    origin = origin_of(turn, process_instance_key)
-    return () if origin is None else decode_tags(origin.tags)
+    found = turn.business_ids.first_by("element_instance_key", process_instance_key)
+    return "" if found is None else found.business_id
 
 
 def traceparent_of(turn: Turn, process_instance_key: int) -> str:

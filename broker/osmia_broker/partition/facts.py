@@ -57,7 +57,7 @@ class Facts:
     def queued(self) -> int:
         """The number of commands that wait for their answer."""
         waiting = len(self._batch) + len(self._backlog) + len(self._compilations)
-        return waiting + (len(self._in_flight) if self._in_flight else 0)
+        return waiting + (0 if self._in_flight is None else len(self._in_flight))
 
     @property
     def resident_instances(self) -> int:

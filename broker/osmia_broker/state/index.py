@@ -34,6 +34,11 @@ class Index(Generic[R]):
             return []
         return [place[key] for key in sorted(place)] if isinstance(place, dict) else [place]
 
+    def first(self, value: Any) -> R | None:
+        """Return the row with this *value* that has the lowest key; None if there is none."""
+        place = self._places.get(value)
+        return place[min(place)] if isinstance(place, dict) else place
+
     def between(self, value: Any, after: int, through: int) -> list[R]:
         """Return the rows with this *value* whose keys are above *after* and at most *through*, in order of their keys."""
         place = self._places.get(value)
@@ -48,19 +53,19 @@ class Index(Generic[R]):
 
     def enter(self, value: Any, row: Any) -> None:
         """Add a row with this *value*."""
-        places = self._places
-        place = places.get(value)
-        if place is None:
-            places[value] = row
-        elif isinstance(place, dict):
+        place = self._places.setdefault(value, row)
+        if place is row:
+            return
+        if isinstance(place, dict):
             place[row.key] = row
         else:
-            places[value] = {place.key: place, row.key: row}  # type: ignore[attr-defined]
+            self._places[value] = {place.key: place, row.key: row}  # type: ignore[attr-defined]
 
     def leave(self, value: Any, row: Any) -> None:
         """Remove a row with this *value*; a place without rows is removed, too."""
         place = self._places[value]
-        if isinstance(place, dict):
+        if place is not row:
+            assert isinstance(place, dict), "a place holds its only row, or rows by key"
             del place[row.key]
             if place:
                 return

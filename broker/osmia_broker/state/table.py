@@ -118,6 +118,10 @@ class Table(Generic[R]):
         """Return the living rows whose column *lookup* has this *value*, in order of their keys."""
         return self._lookups[lookup].rows(value)
 
+    def first_by(self, lookup: str, value: int) -> R | None:
+        """Return the living row of the lowest key whose column *lookup* has this *value*; None if there is none."""
+        return self._lookups[lookup].first(value)
+
     def has_any(self, lookup: str, value: int) -> bool:
         """Return whether a living row has this *value* in its column *lookup*."""
         return value in self._lookups[lookup]
