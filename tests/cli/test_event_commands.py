@@ -38,7 +38,7 @@ def test_a_message_is_correlated_at_once_or_refused(osmia, unique):
     osmia.deploy(f'start > w:catch(message={unique}, key="=id") > done:job(type={unique}) > end', unique)
     key = osmia.create(unique, {"id": "order-7"})
     words = ("message", "correlate", unique, "--correlation-key", "order-7")
-    assert "osmia message publish" in osmia.refused(4, *words[:-1], "another")
+    assert f"try: osmia message publish {unique} -k another --ttl 1h" in osmia.refused(4, *words[:-1], "another")
     assert osmia.done(*words, "--var", "paid=true", "-q") == f"{key}\n"
     assert osmia.client.search_jobs(type=unique).items[0].element_id == "done"
     assert "none was found" in osmia.refused(4, *words)

@@ -44,10 +44,16 @@ def test_every_help_has_plain_lines_of_80_columns_in_the_words_of_osmia(path, ca
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if path], ids=" ".join)
-def test_every_command_shows_an_example_or_its_own_commands(path, capsys):
+def test_every_command_shows_an_example(path, capsys):
     text = help_of(path, capsys)
     assert f"Usage: osmia {' '.join(path)} " in text
-    assert "\nExample: osmia " in text or "\nCommands:\n" in text
+    assert f"\nExample: osmia {path[0]} " in text or f"\n         osmia {path[0]} " in text
+
+
+def test_the_help_of_a_noun_begins_with_what_is_done_every_day(capsys):
+    text = help_of(("task",), capsys)
+    assert "\nExample: osmia task show 2251799813685256\n" in text
+    assert text.index("  complete ") < text.index("  snooze ")
 
 
 def test_an_example_is_never_broken(capsys):

@@ -179,13 +179,7 @@ def test_a_process_is_deleted_by_key_or_id(osmia, unique):
 def test_a_deleted_process_is_listed_and_shown_while_instances_of_it_run(osmia, unique):
     key = osmia.deploy("start > a:user > end", unique)
     instance = osmia.create(unique)
-    assert (
-        osmia.json("processes", "-p", unique)[0]["state"],
-        osmia.done("processes", "-p", unique).count("ACTIVE"),
-    ) == (
-        "ACTIVE",
-        0,
-    )
+    assert osmia.json("processes", "-p", unique)[0]["state"] == "ACTIVE"
     osmia.done("process", "delete", unique, "--yes")
     (row,) = osmia.json("processes", "-p", unique)
     assert (row["processDefinitionKey"], row["state"]) == (str(key), "DRAINING")

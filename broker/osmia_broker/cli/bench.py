@@ -49,7 +49,7 @@ def bench(
     pid: Annotated[
         int, typer.Option(min=0, help="The broker's process id, to measure it.", metavar="PID", show_default=False)
     ] = 0,
-    data_dir: Annotated[Path | None, typer.Option(help="The broker's data, to measure it.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="The broker's data, to measure it.")] = None,
     seed: Annotated[int, typer.Option(help="For the arrivals of the open loop.")] = 1,
 ) -> None:
     """Create, work off and check process instances, on a broker of its own unless --address is given.

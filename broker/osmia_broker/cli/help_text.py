@@ -14,7 +14,7 @@ from osmia_broker.cli.session import EVERYWHERE
 WIDTH_MAX = 100  # longer lines are hard to read
 NAMES_WIDTH_MAX = 26  # a longer name has its text on the next line
 GAP = 2
-LIMIT = re.compile(r"^-?\d+<=x(<=\d{10,})?$")  # the limits of keys and of 32-bit numbers help nobody
+LIMIT = re.compile(r"^(-?\d+<=x(<=\d{10,})?|x>=0)$")  # the limits of keys and of 32-bit numbers help nobody
 CHOICES = re.compile(r"<([^<>]+\|[^<>]+)>")
 VALUES = (
     (re.compile(r"<(int|float)( range)?>"), "NUMBER"),
@@ -39,7 +39,8 @@ def write_help(command: Any, context: Any, formatter: Any) -> None:
             common.append(min(parameter.opts, key=len))
         else:
             options.append((_names(parameter, context), _about(parameter, context)))
-    lines = [_usage(command, context, [one for one, _ in arguments]), "", *_description(command.help or "", width)]
+    text = "\n\n".join(filter(None, (command.help or "", _example(command, context))))
+    lines = [_usage(command, context, [one for one, _ in arguments]), "", *_description(text, width)]
     lines += _section("Arguments", [(_word(one), about) for one, about in arguments], width)
     lines += _section("Commands", list(_commands(command, context)), width)
     lines += _section("Options", options, width)
@@ -56,6 +57,13 @@ def _usage(command: Any, context: Any, arguments: list[Any]) -> str:
 
 def _word(argument: Any) -> str:
     return str(argument.metavar or argument.name.upper()).strip("[]")
+
+
+def _example(group: Any, context: Any) -> str:
+    """Return the example of the first of the group's commands that has one; empty for a command, which has its own."""
+    names = group.list_commands(context) if hasattr(group, "list_commands") else ()
+    texts = (group.get_command(context, name).help or "" for name in names)
+    return next((one for text in texts for one in text.split("\n\n") if one.startswith("Example")), "")
 
 
 def _description(text: str, width: int) -> list[str]:

@@ -1,5 +1,6 @@
 """`osmia message`: publish a message, or correlate it at once."""
 
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,9 @@ def correlate(
     Example: osmia message correlate paid --correlation-key order-7 --var amount=12
     """
     variables = typed.read(var, vars)
-    with session.client(found_by="osmia message publish NAME --ttl 1h   (it is kept for what waits later)") as client:
+    with_key = f" -k {shlex.quote(correlation_key)}" if correlation_key else ""
+    kept = f"osmia message publish {shlex.quote(name)}{with_key} --ttl 1h   (it is kept for what waits later)"
+    with session.client(found_by=kept) as client:
         found = client.correlate_message(name, correlation_key, variables, business_id=business_id)
     session.say(f"Correlated {name}")
     key = str(found.process_instance_key)

@@ -38,11 +38,6 @@ def state_of_instance(row: Row) -> str:
     return "SUSPENDED" if row["suspendedDate"] else "ACTIVE"
 
 
-def state_of_process(row: Row) -> str:
-    """Return the state of a process where it says more than that it is deployed: DRAINING is deleted, while instances of it run."""
-    return "" if row["state"] == "ACTIVE" else str(row["state"])
-
-
 def name_of_task(row: Row) -> str:
     """Return the name of a task, with a mark if its process instance has an incident."""
     return f"! {row['name']}" if row.get("hasIncident") else str(row["name"])
@@ -114,7 +109,7 @@ PROCESS_COLUMNS = (
     Column("processDefinitionId", "PROCESS", is_long=True),
     Column("name", "NAME", is_long=True),
     Column("version", "VERSION"),
-    Column("state", "STATE", text=state_of_process),
+    Column("state", "STATE"),
     Column("resourceName", "FILE", is_long=True),
     Column("deployedAt", "DEPLOYED", is_wide=True, is_moment=True),
 )

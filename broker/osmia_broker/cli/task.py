@@ -26,9 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-task_lists.add_to(app)
-task_proposals.add_to(app)
-
 LIST = "osmia tasks"
 NOBODY = "No assignee provided"  #: in the refusal of a claim by nobody
 HISTORY_COLUMNS = (
@@ -380,3 +377,7 @@ def _task(client: "SyncClient", key: int, user: str, groups: str) -> "UserTask":
             Exit.NOT_FOUND, f"There is no task with key {key} that you may read.", mend=LIST, code="NOT_FOUND"
         )
     return readable[0]
+
+
+task_lists.add_to(app)  # behind those of every day
+task_proposals.add_to(app)
