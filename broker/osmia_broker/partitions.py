@@ -19,6 +19,7 @@ from osmia_broker.partition import (
     Face,
     Following,
     FollowingElsewhere,
+    OlderIds,
     OutboxDelivery,
     Part,
     Partition,
@@ -92,7 +93,11 @@ def _alone(settings: Settings, own: Mapping[int, Partition], database: Database,
         return Partitions(first)
     following = Following(first, others, clock, partial(contents_of, database.reader))
     delivery = OutboxDelivery(parts, following)
-    return Partitions(Router(parts, following, delivery, unique_business_ids=settings.unique_business_ids))
+    return Partitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)))
+
+
+def _older_ids(settings: Settings, database: Database) -> OlderIds | None:
+    return OlderIds(database.reader, settings.partitions) if settings.unique_business_ids else None
 
 
 async def _together(
@@ -116,16 +121,12 @@ async def _together(
     parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
-        router = Router(
-            parts, following, OutboxDelivery(parts, following), unique_business_ids=settings.unique_business_ids
-        )
+        router = Router(parts, following, OutboxDelivery(parts, following), older_ids=_older_ids(settings, database))
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
         elsewhere = FollowingElsewhere(own)
-        router = Router(
-            parts, elsewhere, OutboxDelivery(parts, elsewhere), unique_business_ids=settings.unique_business_ids
-        )
+        router = Router(parts, elsewhere, OutboxDelivery(parts, elsewhere), older_ids=_older_ids(settings, database))
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), elsewhere)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())

@@ -21,7 +21,7 @@ from osmia_broker.broker import Broker
 from osmia_broker.config import ConfigError, Settings
 from osmia_broker.errors import StoreFailed
 from osmia_broker.partition import Router
-from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key
+from osmia_broker.state.partitioning import COUNT_FILE, partition_of_key, partition_of_text
 from osmia_proto import queries
 from osmia_proto.methods import EVENTS
 from tests import postgres
@@ -533,6 +533,35 @@ def test_business_ids_are_unique_over_all_partitions(tmp_path: Path, processes: 
         for number in range(6):
             with pytest.raises(osmia.AlreadyExists):
                 broker.client.create_instance("process", business_id=f"order-{number}")
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_instances_from_before_business_ids_were_unique_keep_theirs(tmp_path: Path, name: str):
+    with place_of(name) as place, running_broker(tmp_path, **place) as broker:
+        deploy(broker.client, "parent", "start > c:call(process=process) > end")
+        deploy(broker.client, "process")
+        of_parents = {f"order-{n}": create_with(broker.client, "parent", f"order-{n}") for n in range(6)}
+        keys = {f"job-{n}": create_with(broker.client, "process", f"job-{n}") for n in range(6)}
+        both = {**of_parents, **keys}
+        assert len({partition_of_key(key) == partition_of_text(id, 3) for id, key in both.items()}) == 2
+        broker.restart(unique_business_ids=True)
+        with osmia.SyncClient(broker.addresses[-1]) as client:
+            for id, key in keys.items():
+                with pytest.raises(osmia.AlreadyExists, match=f"'{key}' has it"):
+                    create_with(client, "process", id)
+            for id, key in of_parents.items():
+                with pytest.raises(osmia.AlreadyExists, match=f"'{key}' has it"):
+                    create_with(client, "parent", id)
+                create_with(client, "process", id)  # the one that was called has it from its caller, and does not count
+            definition = client.create_instance("process").process_definition_key
+            with pytest.raises(osmia.AlreadyExists, match=f"'{keys['job-0']}' has it"):
+                client.create_instance(process_definition_key=definition, business_id="job-0")
+            client.cancel_instance(keys["job-0"])
+            create_with(client, "process", "job-0")
+
+
+def create_with(client: osmia.SyncClient, process: str, business_id: str) -> int:
+    return client.create_instance(process, business_id=business_id).key
 
 
 @pytest.mark.parametrize("other", [{"database_url": "postgresql://ada@127.0.0.1/osmia"}, {"clock_control": True}])

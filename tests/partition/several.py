@@ -6,12 +6,41 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from osmia_broker.engine import commands
-from osmia_broker.errors import StoreFailed
+from osmia_broker.errors import Overloaded, StoreFailed
 from osmia_broker.metrics import PartitionCounters
-from osmia_broker.partition import Following, OutboxDelivery, Partition, Router
-from osmia_broker.state.rows import Resource
+from osmia_broker.partition import Following, OlderIds, OutboxDelivery, Partition, Router
+from osmia_broker.state.partitioning import partition_of_text
+from osmia_broker.state.rows import BusinessId, Resource
 from tests.doors import FakeClock
 from tests.partition.opened import WatchedStore, compile_now, steps_only
+
+
+class CommittedIds:
+    """Reads the business ids of stores in memory, as the read side does, and counts the questions."""
+
+    def __init__(self, stores: list[WatchedStore]) -> None:
+        self._stores = stores
+        self.looks = self.questions = 0
+        self.fails = False
+
+    def _misplaced(self, partitions: int) -> list[BusinessId]:
+        rows = [(number, row) for number, store in enumerate(self._stores, 1) for row in store.living(BusinessId)]
+        return [row for number, row in rows if partition_of_text(row.business_id, partitions) != number]
+
+    async def has_misplaced_ids(self, *, partitions: int) -> bool:
+        self.looks += 1
+        if self.fails:
+            raise Overloaded("Expected a connection, but found none")
+        return bool(self._misplaced(partitions))
+
+    async def misplaced_holder(
+        self, *, bpmn_process_id: str, process_definition_key: int, business_id: str, partitions: int
+    ) -> tuple[str, int] | None:
+        del process_definition_key
+        self.questions += 1
+        wanted = bpmn_process_id, business_id
+        found = [one for one in self._misplaced(partitions) if (one.bpmn_process_id, one.business_id) == wanted]
+        return (bpmn_process_id, found[0].process_instance_key) if found else None
 
 
 class Several:
@@ -29,8 +58,9 @@ class Several:
         first, *others = self.parts
         self.following = Following(first, others, self.clock, self._contents)
         self.delivery = OutboxDelivery(self.parts, self.following)
-        is_unique = bool(options.get("unique_business_ids"))
-        self.router = Router(self.parts, self.following, self.delivery, unique_business_ids=is_unique)
+        self.ids = CommittedIds(stores)
+        older_ids = OlderIds(self.ids, len(stores)) if options.get("unique_business_ids") else None
+        self.router = Router(self.parts, self.following, self.delivery, older_ids=older_ids)
         self.do: Callable[[commands.Command], Any] = self.router.submit
 
     async def _contents(self, checksums: Iterable[str]) -> dict[str, bytes]:

@@ -97,30 +97,59 @@ async def test_a_business_id_is_unique_over_all_partitions():
                 await it.do(create(f"order-{number}"))
 
 
-async def test_an_instance_from_before_the_setting_is_known_only_where_its_business_id_is():
-    """As docs/operating.md says: the partition that decides does not know of an instance that began elsewhere."""
-    stores = [WatchedStore() for _ in range(3)]
-    places: dict[str, int] = {}
+async def started_without(stores: list[WatchedStore], number: int = 12) -> dict[str, int]:
+    """Start instances while their ids need not be unique; return their keys by business id."""
     async with several(stores) as it:
         await it.do(DEPLOY)
-        for number in range(12):
-            id = f"order-{number}"
-            places[id] = partition_of_key((await it.do(create(id))).process_instance_key)
-    at_home = [id for id, place in places.items() if place == place_of(id)]
-    elsewhere = [id for id in places if id not in at_home]
-    assert at_home
-    assert elsewhere
+        keys = {f"order-{n}": (await it.do(create(f"order-{n}"))).process_instance_key for n in range(number)}
     for store in stores:
         store.is_open = False
+    return keys
+
+
+async def test_an_instance_from_before_the_setting_keeps_its_business_id_in_any_partition():
+    stores = [WatchedStore() for _ in range(3)]
+    keys = await started_without(stores)
+    assert len({partition_of_key(key) == place_of(id) for id, key in keys.items()}) == 2, "some are misplaced"
     async with several(stores, unique_business_ids=True) as it:
-        for id in at_home:
-            with pytest.raises(AlreadyExists):
+        for id, key in keys.items():
+            with pytest.raises(AlreadyExists, match=f"with business id '{id}', but process instance '{key}' has it"):
                 await it.do(create(id))
-        for id in elsewhere:
+        for id, key in keys.items():
+            await it.do(commands.CancelProcessInstance(key))
             second = await it.do(create(id))
             assert partition_of_key(second.process_instance_key) == place_of(id)
             with pytest.raises(AlreadyExists):
                 await it.do(create(id))
+
+
+async def test_without_such_instances_no_creation_looks_for_them():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        await it.do(create("order-1"))
+        await it.settled()
+        questions = it.ids.questions
+        for number in range(2, 9):
+            await it.do(create(f"order-{number}"))
+        assert it.ids.questions == questions
+        assert it.ids.looks == 1
+        with pytest.raises(AlreadyExists):
+            await it.do(create("order-1"))
+
+
+async def test_a_look_for_them_that_fails_is_made_again():
+    async with several(unique_business_ids=True) as it:
+        await it.do(DEPLOY)
+        it.ids.fails = True
+        for number in range(3):
+            await it.do(create(f"order-{number}"))
+            await it.settled()
+        assert it.ids.looks == it.ids.questions == 3
+        it.ids.fails = False
+        for number in range(3, 9):
+            await it.do(create(f"order-{number}"))
+            await it.settled()
+        assert it.ids.looks == it.ids.questions == 4
 
 
 async def test_a_creation_that_is_repeated_is_found_where_its_business_id_is():

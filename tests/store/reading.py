@@ -50,6 +50,13 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "active, not stopped": lambda reader: reader.process_instances(has_incident=False, states=["ACTIVE"]),
     "stopped": lambda reader: reader.process_instances(has_incident=True),
     "stopped of a process": lambda reader: reader.process_instances(has_incident=True, bpmn_process_id="p"),
+    "misplaced business ids": lambda reader: reader.has_misplaced_ids(partitions=1),
+    "misplaced holder of a business id": lambda reader: reader.misplaced_holder(
+        bpmn_process_id="p", process_definition_key=0, business_id="b", partitions=3
+    ),
+    "misplaced holder, by a definition": lambda reader: reader.misplaced_holder(
+        bpmn_process_id="", process_definition_key=BASE + 1, business_id="b", partitions=3
+    ),
     "one instance": lambda reader: reader.process_instance(PROCESS),
     "open jobs of a type": lambda reader: reader.jobs(type="type", states=LIVING_STATES),
     "held jobs": lambda reader: reader.jobs(states=["ACTIVATED", "FAILED", "ERROR_THROWN"]),

@@ -5,6 +5,7 @@ from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
 from osmia_broker.partition.face import Face, Part, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.older_ids import OlderIds
 from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.peers import FollowingElsewhere, Peers
@@ -19,6 +20,7 @@ __all__ = [
     "Following",
     "FollowingElsewhere",
     "Listener",
+    "OlderIds",
     "OutboxDelivery",
     "Part",
     "Partition",

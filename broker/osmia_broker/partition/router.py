@@ -18,6 +18,7 @@ from osmia_broker.engine.task_commands import ClaimNextUserTask
 from osmia_broker.errors import Unavailable
 from osmia_broker.partition.face import Follows, Part
 from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.older_ids import OlderIds
 from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.routes import ANYWHERE, MESSAGES, OF_CLUSTER, SUBJECT
 from osmia_broker.state.partitioning import partition_of_key, partition_of_message, partition_of_text
@@ -30,10 +31,10 @@ class Router:
     """All partitions of a broker, in order of their numbers from 1, behind the face of one. Some of them may be led by other processes."""
 
     def __init__(
-        self, parts: Sequence[Part], following: Follows, delivery: OutboxDelivery, *, unique_business_ids: bool = False
+        self, parts: Sequence[Part], following: Follows, delivery: OutboxDelivery, *, older_ids: OlderIds | None = None
     ) -> None:
         self.parts = tuple(parts)
-        self._has_unique_ids = unique_business_ids
+        self._older_ids = older_ids  # None where business ids need not be unique
         self._delivery = delivery
         self._first = self.parts[0]
         self._following = following
@@ -61,7 +62,7 @@ class Router:
             return self.of_key(subject(inner)).submit(command)
         if kind in ANYWHERE:
             if text := self._text_of(inner):
-                return self._when_ready(self._of_text(text), command)
+                return self._create_once(command, inner, text)
             return self._anywhere(inner).submit(command)
         if kind in OF_CLUSTER:
             if not self._first.is_here:  # its process lets the others follow before it answers
@@ -116,11 +117,23 @@ class Router:
         """Return the text that has to be used once only among all partitions, and so decides where *command* is carried out; empty if none is."""
         if not isinstance(command, CreateProcessInstance):
             return ""
-        return (command.business_id if self._has_unique_ids else "") or command.idempotency_key
+        return (command.business_id if self._older_ids is not None else "") or command.idempotency_key
 
     def _of_text(self, text: str) -> Part:
         """Return the partition that knows what has been done under an idempotency key, or which instance has a unique business id."""
         return self.parts[partition_of_text(text, len(self.parts)) - 1]
+
+    def _create_once(self, command: Command, creation: Any, text: str) -> "asyncio.Future[Any]":
+        """Create an instance in the partition that knows whether *text* has been used."""
+        older_ids = self._older_ids
+        if older_ids is not None and older_ids.may_exist and creation.business_id:
+            return self._begin(self._unless_taken(older_ids, command, creation))
+        return self._when_ready(self._of_text(text), command)
+
+    async def _unless_taken(self, older_ids: OlderIds, command: Command, creation: CreateProcessInstance) -> Any:
+        """Create an instance, unless one in another partition has had the business id since before these were unique."""
+        await older_ids.refuse_taken(creation)
+        return await self._when_ready(self._of_text(creation.business_id), command)
 
     def _anywhere(self, command: Command) -> Part:
         """Return the partition with the fewest waiting commands, of equal ones each in turn. One of another process has to have far fewer.
@@ -205,6 +218,8 @@ class Router:
             await asyncio.wait(self._tasks)
         self._following.stop()
         self._delivery.stop()
+        if self._older_ids is not None:
+            self._older_ids.stop()
 
 
 def _costs(partition: Part) -> int:

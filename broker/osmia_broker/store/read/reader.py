@@ -8,6 +8,7 @@ a job type, suspended timers without an instance, and subscriptions to condition
 A corrupt row is left out of every list, with a warning in the log.
 """
 
+from osmia_broker.store.read.business_ids import has_misplaced_ids, misplaced_holder
 from osmia_broker.store.read.counts import count
 from osmia_broker.store.read.decision_evaluations import search as search_decision_evaluations
 from osmia_broker.store.read.ended_instances import ended_instances
@@ -44,5 +45,7 @@ class Reader(Sources):
     oldest_events = oldest_events
     count_events = count_events
     ended_instances = ended_instances
+    has_misplaced_ids = has_misplaced_ids
+    misplaced_holder = misplaced_holder
     counts = count
     standing = count_standing
