@@ -127,6 +127,9 @@ def three(rest: Rest, unique: str) -> tuple[str, str, str]:
         ({"variables": [{"name": "s", "value": '"x"'}]}, "a"),
         ({"variables": [{"name": "s", "value": {"$exists": True}}, {"name": "n", "value": "1"}]}, "a"),
         ({"variables": [{"name": "s", "value": {"$neq": '"y"'}}]}, "a"),
+        ({"variables": [{"name": "s", "value": {"$like": '*x"'}}]}, "a"),
+        ({"variables": [{"name": "s", "value": {"$contains": "X"}}]}, "a"),
+        ({"variables": [{"name": "s", "value": {"$contains": "y"}}]}, ""),
         ({"endDate": {"$exists": True}}, "g"),
         ({"startDate": {"$gt": "2020-01-01T00:00:00Z"}}, "asg"),
         ({"startDate": {"$lt": "2020-01-01T00:00:00Z"}}, ""),
@@ -319,6 +322,30 @@ def test_the_numbers_of_incidents(rest: Rest, unique: str, three: tuple[str, str
         {"filter": {"errorHashCode": group["errorHashCode"]}, "page": {"limit": 1000}},
     )
     assert unique in the(by_definition["items"], "processDefinitionId")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "is_taken"),
+    [
+        ([{"$like": "x" * 1_000}], True),
+        ([{"$like": "x" * 1_001}], False),
+        ([{"$like": "*" + "x" * 500}, {"$like": "x" * 500 + "*"}], False),
+        ([{"$contains": "x" * 100}], True),
+        ([{"$contains": "x" * 101}], False),
+        ([{"$like": "x" * 500, "$contains": "x" * 60}], False),
+        ([{"$eq": "x" * 20_000}], True),
+    ],
+)
+def test_patterns_over_values_are_shorter(rest: Rest, conditions: list[dict[str, str]], *, is_taken: bool):
+    filters = {
+        "variables": {"$or": [{"value": one} for one in conditions]},
+        "process-instances": {"variables": [{"name": "a", "value": one} for one in conditions]},
+        "cluster-variables": {"$or": [{"value": one} for one in conditions]},
+    }
+    for path, filter in filters.items():
+        answer = rest.ask("POST", f"/{path}/search", {"filter": filter})
+        assert answer.status_code == (200 if is_taken else 400), answer.text
+        assert is_taken or "patterns over values" in answer.json()["detail"]
 
 
 def test_variables(rest: Rest, unique: str, found: Found):

@@ -80,7 +80,7 @@ CLUSTER_VARIABLES = Entity(
     (_variable.c.name,),
     (
         text("name", _variable.c.name, sorts=True),
-        text("value", _variable.c.value, sorts=True),
+        text("value", _variable.c.value, long=True, sorts=True),
         choice("scope", literal_column("'GLOBAL'"), ("GLOBAL", "TENANT"), sorts=True),
         maybe("tenantId", literal_column("''"), sorts=True, absent_last=False),
         json("metadata", _variable.c.metadata, msgspec.json.decode),

@@ -26,7 +26,7 @@ def _fields(shown_value: Column, *, shortens: bool) -> tuple[Field, ...]:
     return (
         key("variableKey", dialect.variable_key(_variable.c.scope_key, _variable.c.name), sorts=True),
         text("name", _variable.c.name, sorts=True),
-        text("value", _variable.c.value, shown_as=shown_value, sorts=True),
+        text("value", _variable.c.value, shown_as=shown_value, long=True, sorts=True),
         flag("isTruncated", _is_long if shortens else _variable.c.scope_key < 0),
         key("scopeKey", _variable.c.scope_key, sorts=True),
         key("processInstanceKey", _variable.c.process_instance_key, sorts=True),

@@ -71,6 +71,7 @@ class Field:
     absent_last: bool = True  #: an optional field sorts absent values last; not if there are no others
     by_item: bool = False  #: the items of `$in` are looked up one by one if they are few
     choices: Mapping[str, Condition] | None = None  #: of a CHOICE, the condition of each name
+    long: bool = False  #: of a TEXT: its values may have megabytes, so that a pattern is shorter
     several: bool = (
         False  #: of a CHOICE: a row may have several of the names; a filter lists conditions that must all hold
     )

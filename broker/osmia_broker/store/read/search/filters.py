@@ -33,6 +33,8 @@ TAGS_MAX = 10  # an instance has no more, so a filter with more finds nothing
 PATTERN_CHARACTERS_MAX = (
     10_000  # of all patterns of a filter; four bytes each stay below SQLite's bound of 50,000 bytes
 )
+LONG_PATTERN_CHARACTERS_MAX = 1_000  # of all patterns over long values. SQLite tries them at each place and hears no interrupt meanwhile: 6 s for 2 MiB
+LONG_WORDS_WEIGHT = 10  # a character of `$contains` takes as long as ten of `$like`
 
 _EVERY = ("$eq", "$neq", "$exists", "$in", "$notIn")
 _ORDERED = ("$gt", "$gte", "$lt", "$lte")
@@ -70,7 +72,7 @@ class Group:
 
 Node = Leaf | Group
 NOTHING = Group(True, ())
-_VALUE = Field("value", Kind.TEXT, schema.variables.c.value)  #: of a variable
+_VALUE = Field("value", Kind.TEXT, schema.variables.c.value, long=True)  #: of a variable
 NUMBER = "number"  #: the field of a leaf that compares the value of a variable as a number
 
 
@@ -82,6 +84,7 @@ class Parsed:
     parameters: dict[str, Any] = field(default_factory=dict)
     conditions: int = 0
     pattern_characters: int = 0
+    long_pattern_characters: int = 0  # those over long values, weighed
     items: int = 0
 
     @property
@@ -102,8 +105,8 @@ class Parsed:
                 f"Expected a filter to have at most {CONDITIONS_MAX} conditions, but found more in {place}"
             )
 
-    def count_pattern(self, pattern: str, place: str) -> None:
-        """Count the characters of one more pattern.
+    def count_pattern(self, pattern: str, place: str, *, over_long: int = 0) -> None:
+        """Count the characters of one more pattern; over long values each weighs *over_long*.
 
         Raises:
             InvalidArgument: the patterns of the filter are too long.
@@ -114,6 +117,12 @@ class Parsed:
             raise InvalidArgument(
                 f"Expected the patterns of a filter to have at most {PATTERN_CHARACTERS_MAX} characters together,"
                 f" but found {self.pattern_characters} with {place}"
+            )
+        self.long_pattern_characters += len(pattern) * over_long
+        if self.long_pattern_characters > LONG_PATTERN_CHARACTERS_MAX:
+            raise InvalidArgument(
+                f"Expected the patterns over values in a filter to have at most {LONG_PATTERN_CHARACTERS_MAX} characters together,"
+                f" where one of $contains counts as {LONG_WORDS_WEIGHT}, but found {self.long_pattern_characters} with {place}"
             )
 
     def add(self, value: Any) -> str:
@@ -225,7 +234,7 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
         return Leaf(known.name, "$in", negated, names=_names(parsed, known, operator, value, place))
     if known.kind is Kind.FLAG:
         return Leaf(known.name, "$eq", negated is values.flag(place, value))
-    if known is _VALUE and operator != "$like":
+    if known is _VALUE and operator not in ("$like", "$contains"):
         return _same_value(parsed, operator, value, place, negated=negated)
     if operator == "$in":
         items = [
@@ -234,9 +243,11 @@ def _leaf(parsed: Parsed, known: Field, operator: str, value: Any, place: str) -
         looked_up = next((number for number in FEW_ITEMS if known.by_item and 0 < len(items) <= number), 0)
         return Leaf(known.name, "$in", negated, parsed.add(dialect.array(items)), items=looked_up)
     if operator == "$like":
-        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(parsed, place, value))))
+        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern(*_pieces(parsed, known, value, place))))
     if operator == "$contains":
-        return Leaf(known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(parsed, place, value))))
+        return Leaf(
+            known.name, "$like", negated, parsed.add(dialect.pattern_in_any_case(_words(parsed, known, value, place)))
+        )
     return Leaf(known.name, operator, negated, parsed.add(values.read(known.kind, place, value)))
 
 
@@ -249,13 +260,13 @@ def _same_value(parsed: Parsed, operator: str, value: Any, place: str, *, negate
     return Leaf(_VALUE.name, "$in", negated, parsed.add(dialect.array(texts)))
 
 
-def _words(parsed: Parsed, place: str, value: Any) -> str:
+def _words(parsed: Parsed, known: Field, value: Any, place: str) -> str:
     words: str = values.read(Kind.TEXT, place, value)
     if len(words) > WORDS_CHARACTERS_MAX:
         raise InvalidArgument(
             f"Expected {place} to have at most {WORDS_CHARACTERS_MAX} characters, but found {len(words)}"
         )
-    parsed.count_pattern(words, place)
+    parsed.count_pattern(words, place, over_long=LONG_WORDS_WEIGHT * known.long)
     return words
 
 
@@ -264,7 +275,7 @@ def _names(parsed: Parsed, known: Field, operator: str, value: Any, place: str) 
     assert known.choices is not None, "a choice has choices"
     by_name = {name.upper(): name for name in known.choices}
     if operator == "$like":
-        pieces = _pieces(parsed, place, value)
+        pieces = _pieces(parsed, known, value, place)
         return frozenset(name for upper, name in by_name.items() if _fits(upper, pieces))
     items = _list(parsed, value, place) if operator == "$in" else [value]
     found = set()
@@ -300,13 +311,13 @@ def _tags(parsed: Parsed, known: Field, value: Any, place: str) -> list[Leaf]:
 _PIECE = re.compile(r"\\(?P<escaped>.)|(?P<any>\*+)|(?P<one>\?)|(?P<plain>[^*?\\]+|\\)", re.DOTALL)
 
 
-def _pieces(parsed: Parsed, place: str, value: Any) -> list[str]:
+def _pieces(parsed: Parsed, known: Field, value: Any, place: str) -> list[str]:
     """Cut a pattern: `*` stands for any characters, `?` for one, and a backslash takes the meaning of the next one away.
 
     Several `*` in a row mean the same as one.
     """
     pattern = values.read(Kind.TEXT, place, value)
-    parsed.count_pattern(pattern, place)
+    parsed.count_pattern(pattern, place, over_long=int(known.long))
     marks = {"any": dialect.ANY, "one": dialect.ONE}
     return [marks.get(str(found.lastgroup), found[str(found.lastgroup)]) for found in _PIECE.finditer(pattern)]
 
