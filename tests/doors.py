@@ -331,7 +331,7 @@ class SeveralDoor(EngineDoor):
                 for number, store in enumerate(self._stores, 1)
             ]
             following = Following(parts[0], parts[1:], self.clock, contents)
-            router = Router(parts, following, OutboxDelivery(parts, following))
+            router = Router(parts, following, OutboxDelivery(parts, parts, following))
             for one in parts:
                 await one.open()
             await settle(router)
@@ -578,13 +578,16 @@ class RunningBroker:
         settings = Settings(**given)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(databases, "SqliteStore", partial(SqliteStore, connect=without_fsync))
-            count = settings.processes
-            self.brokers = [Broker(settings, self.clock, Share(number, count)) for number in range(1, count + 1)]
+            count, by_lease = settings.processes, bool(settings.database_url)
+            shares = [Share(number, count, by_lease=by_lease) for number in range(1, count + 1)]
+            self.brokers = [Broker(settings, self.clock, share) for share in shares]
             self.run(self._started(settings))
 
     async def _started(self, settings: Settings) -> None:
         if settings.processes > 1:
-            await databases.make_files(settings)
+            if not settings.database_url:
+                await databases.make_files(settings)
+            settings.data_dir.mkdir(exist_ok=True)
             cluster_id.read_or_make(settings.data_dir)
         await asyncio.gather(*(one.start() for one in self.brokers))
 

@@ -16,7 +16,8 @@ from osmia_broker.calls import Calls
 from osmia_broker.calls.broker_identity import BrokerIdentity
 from osmia_broker.calls.clock import ClockControl
 from osmia_broker.calls.event_stream import EventStream
-from osmia_broker.calls.event_streams import EventStreams
+from osmia_broker.calls.event_streams import EventStreams, OneStream
+from osmia_broker.calls.moving_events import MovingEventStream
 from osmia_broker.calls.remote_events import RemoteEventStream, sending
 from osmia_broker.calls.remote_workers import WorkersElsewhere
 from osmia_broker.calls.retention import Retention
@@ -34,7 +35,17 @@ from osmia_broker.links import Links
 from osmia_broker.management import ManagementServer, readiness
 from osmia_broker.metrics import Metrics, PartitionCounters, PeopleCounters
 from osmia_broker.open_tracing import open_tracing
-from osmia_broker.partition import Clock, Face, Partition, PinnableClock, RemotePartition, Router, SystemClock
+from osmia_broker.partition import (
+    Clock,
+    Face,
+    MovingPartition,
+    Part,
+    Partition,
+    PinnableClock,
+    RemotePartition,
+    Router,
+    SystemClock,
+)
 from osmia_broker.partitions import Partitions, open_partitions
 from osmia_broker.ports import Ports
 from osmia_broker.share import WHOLE, Share
@@ -115,26 +126,27 @@ class Broker:
         await self._open_management(opened, tls)
         own = [number for number in range(1, settings.partitions + 1) if self._share.leads(number)]
         counters = {number: self.metrics.partition(number) for number in own}
-        database = open_database(settings, counters, opened)
+        database = open_database(settings, counters, opened, self._share.folder(settings.data_dir))
         reader = self._reader = database.reader
         made = await open_partitions(settings, self._share, self._clock, database, counters=counters, opened=opened)
         partition = self._partition = made.face
         self._database = database.kind
         if tracing is not None:
             partition.add_listener(tracing.job_spans())
-        self._keep_history(opened, partition, reader, counters)
+        self._keep_history(opened, made.own, reader, counters)
         queries = Queries(partition, reader, database.name)
         calls = Calls(
             tracing.face(partition) if tracing else partition,
             TaskPolicy(settings.task_policy),
             self._clock,
             reader,
-            process=self._share.number,
+            process=made.sharing.process if made.sharing is not None else self._share.number,
         )
         if made.serving is not None:
             made.serving.offer_jobs()
         if made.links is not None:
-            calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, self._share.others())
+            others = () if made.sharing is not None else self._share.others()
+            calls.job_flow.elsewhere = WorkersElsewhere(calls.workers, made.links, others)
         self.metrics.gateway.workers = calls.workers.counts
         events = self._event_streams(made, reader)
         await events.start()
@@ -165,43 +177,48 @@ class Broker:
 
     def _event_streams(self, made: Partitions, reader: Reader) -> EventStreams:
         """Return the events of all partitions, and let other processes read those of this one."""
-        settings, links = self.settings, made.links
-        streams: list[EventStream | RemoteEventStream] = []
-        for one, part in zip(made.face.parts, reader.parts, strict=True):
-            if isinstance(one, Partition):
-                streams.append(
-                    EventStream(
-                        one,
-                        part,
-                        self._clock,
-                        retention_ms=int(settings.event_retention.total_seconds() * 1000),
-                        events_max=settings.event_limit,
-                        is_always_on=settings.event_log == "always",
-                    )
-                )
+        own = {number: self._event_stream(one, reader.parts[number - 1]) for number, one in made.own.items()}
+        streams: list[OneStream] = []
+        for one in made.face.parts:
+            if isinstance(one, MovingPartition):
+                assert made.links is not None, "other brokers may lead it"
+                streams.append(MovingEventStream(one, own[one.id], RemoteEventStream(one.elsewhere, made.links)))
+            elif isinstance(one, RemotePartition):
+                assert made.links is not None, "another process leads it"
+                streams.append(RemoteEventStream(one, made.links))
             else:
-                assert isinstance(one, RemotePartition), "another process leads it"
-                assert links is not None, "which is reached over them"
-                streams.append(RemoteEventStream(one, links))
-        if links is not None:
-            links.serve(
-                [sending({n: stream for n, stream in enumerate(streams, 1) if isinstance(stream, EventStream)})]
-            )
+                streams.append(own[one.id])
+        if made.links is not None:
+            made.links.serve([sending(own)])
         return EventStreams(streams)
 
+    def _event_stream(self, partition: Partition, reader: "Reader") -> EventStream:
+        settings = self.settings
+        return EventStream(
+            partition,
+            reader,
+            self._clock,
+            retention_ms=int(settings.event_retention.total_seconds() * 1000),
+            events_max=settings.event_limit,
+            is_always_on=settings.event_log == "always",
+        )
+
     def _keep_history(
-        self, opened: AsyncExitStack, face: Face, reader: Reader, counters: Mapping[int, PartitionCounters]
+        self,
+        opened: AsyncExitStack,
+        own: Mapping[int, Partition],
+        reader: Reader,
+        counters: Mapping[int, PartitionCounters],
     ) -> None:
         """Remove the history of each partition when it is old enough, if the settings say when."""
         if self.settings.history_retention is None:
             return
         keep_ms = int(self.settings.history_retention.total_seconds() * 1000)
-        for partition, part in zip(face.parts, reader.parts, strict=True):
-            if isinstance(partition, Partition):
-                counted = counters[partition.id]
-                retention = Retention(partition, cast("Reader", part), self._clock, counted, keep_ms=keep_ms)
-                retention.start()
-                opened.push_async_callback(retention.stop)
+        for number, partition in own.items():
+            part, counted = cast("Reader", reader.parts[number - 1]), counters[number]
+            retention = Retention(partition, part, self._clock, counted, keep_ms=keep_ms)
+            retention.start()
+            opened.push_async_callback(retention.stop)
 
     async def _open_management(self, opened: AsyncExitStack, tls: TlsFiles | None) -> None:
         management = ManagementServer(
@@ -257,7 +274,7 @@ class Broker:
         if links is not None:
             from osmia_broker.http.web.live_elsewhere import LiveElsewhere
 
-            LiveElsewhere(live, links, self._share.others())
+            LiveElsewhere(live, links)
         self.metrics.http.page_listeners = live.__len__
         http = HttpServer(
             services,
@@ -302,8 +319,8 @@ class Broker:
     async def _count_standing(self) -> None:
         """Count what waits for people, for a scrape. A failure leaves those numbers out: old ones would be wrong."""
         people = self.metrics.people = PeopleCounters()
-        if self._reader is None or self._share.process > 1:  # the first process counts for all
-            return
+        if self._reader is None or self._partition is None or not self._partition.parts[0].is_here:
+            return  # whoever leads the first partition counts for all
         now_ms = self._clock.now_ms()
         found = await self._reader.standing(now_ms)
         people.tasks_open = {("yes" if is_assigned else "no",): n for is_assigned, n in found.tasks_open.items()}
@@ -329,9 +346,14 @@ class Broker:
     def _ready(self) -> tuple[bool, str]:
         if self._partition is None:
             return False, "the partition is starting"
-        is_ready, reason = readiness(one for one in self._partition.parts if one.is_here)
+        is_ready, reason = readiness(one for one in self._partition.parts if one.is_here or _is_lost(one))
         degraded = self._partition.why_degraded if isinstance(self._partition, Router) else ""
         return is_ready and not degraded, reason or degraded
+
+
+def _is_lost(part: Part) -> bool:
+    """Whether other brokers should have led it long ago."""
+    return isinstance(part, MovingPartition) and part.is_lost
 
 
 def _tls(settings: Settings) -> TlsFiles | None:

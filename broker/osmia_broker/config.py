@@ -9,7 +9,6 @@ the variables there do not all belong to the broker. Kubernetes, for example, se
 pod that runs beside a service named `osmia`.
 """
 
-import itertools
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -19,11 +18,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from osmia_broker import setting_values
-from osmia_broker.addresses import do_meet, is_loopback, is_safe_url
+from osmia_broker import setting_rules, setting_values
+from osmia_broker.addresses import is_loopback
 from osmia_broker.edits import misspelt
-from osmia_broker.ports import PORT_MAX
 from osmia_broker.service_links import is_service_link
+from osmia_broker.setting_rules import DOORS
 from osmia_broker.setting_values import PREFIX
 
 CONFIG_VARIABLE = "OSMIA_CONFIG"
@@ -40,7 +39,6 @@ EVENT_RETENTION = timedelta(hours=1)
 SHUTDOWN_GRACE = timedelta(seconds=10)
 HISTORY_RETENTION = timedelta(days=30)
 EXPRESSION_TIMEOUT = timedelta(seconds=1)
-DOORS = ("grpc", "http", "management")
 
 
 class ConfigError(ValueError):
@@ -80,6 +78,26 @@ class Settings:
         1,
         setting_values.processes,
         "How many processes of this machine lead the partitions; at most one for each.",
+    )
+    links_secret: str = _setting(
+        "",
+        setting_values.optional_text,
+        "A secret that all brokers on one database share. With it, each leads a part of the partitions, and reaches the others.",
+        is_secret=True,
+    )
+    links_host: str = _setting("127.0.0.1", setting_values.text, "The address that links of other brokers come in at.")
+    links_port: int = _setting(0, setting_values.port, "The port of links; 0 takes a free one.")
+    links_address: str = _setting(
+        "", setting_values.host_and_port, "HOST:PORT at which other brokers reach the links; else where they come in."
+    )
+    links_cert: Path | None = _setting(
+        None, setting_values.optional_path, "The certificate chain (PEM) for TLS of links."
+    )
+    links_key: Path | None = _setting(None, setting_values.optional_path, "The private key (PEM) of that certificate.")
+    links_ca: Path | None = _setting(
+        None,
+        setting_values.optional_path,
+        "The authorities (PEM) of the certificates of all brokers, and of nobody else.",
     )
     host: str = _setting("127.0.0.1", setting_values.text, "The address that all three ports listen on.")
     grpc_host: str = _setting("", setting_values.optional_text, "The address of the gRPC port, when it is not host.")
@@ -210,36 +228,14 @@ class Settings:
     def __post_init__(self) -> None:
         for one in fields(self):
             object.__setattr__(self, one.name, _read(one.name, getattr(self, one.name), one.name))
-        self._refuse_half_a_sign_in()
-        self._refuse_what_one_process_needs()
+        self._refuse(setting_rules.breaches(self))
         self._refuse_public_doors()
-        self._refuse_shared_ports()
+        self._refuse(setting_rules.late_breaches(self))
 
-    def _refuse_half_a_sign_in(self) -> None:
-        """Refuse settings that protect less than their owner believes."""
-        for name, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert"), ("tls_client_ca", "tls_cert")):
-            if getattr(self, name) and not getattr(self, other):
-                raise ConfigError(f"Expected {other} too, because {name} is set, but found none", f"set {other}")
-        for name, kind in (("users_file", "basic"), *((name, "oidc") for name in NAMES if name.startswith("oidc_"))):
-            if self.auth != kind and getattr(self, name) != NAMES[name].default:
-                raise ConfigError(f"Expected auth to be {kind}, because {name} is set, but found {self.auth}")
-        if self.auth == "oidc":
-            for name in ("oidc_issuer", "oidc_audience"):
-                if not getattr(self, name).strip():
-                    raise ConfigError(f"Expected {name}, because auth is oidc, but found none", f"set {name}")
-            if not is_safe_url(self.oidc_issuer):
-                raise ConfigError(f"Expected oidc_issuer to begin with https://, but found '{self.oidc_issuer}'")
-
-    def _refuse_what_one_process_needs(self) -> None:
-        """Refuse settings that several processes do not support, and more processes than there is work for."""
-        if self.processes > self.partitions:
-            raise ConfigError(
-                f"Expected processes to be at most {self.partitions}, the number of partitions, but found {self.processes}",
-                f"set processes to {self.partitions}, or partitions to {self.processes} in a new data directory",
-            )
-        for name in ("clock_control", "database_url") if self.processes > 1 else ():
-            if getattr(self, name) != NAMES[name].default:
-                raise ConfigError(f"Expected processes to be 1, because {name} is set, but found {self.processes}")
+    @staticmethod
+    def _refuse(breaches: setting_rules.Breaches) -> None:
+        for words, hint in breaches:
+            raise ConfigError(words, hint)
 
     def _refuse_public_doors(self) -> None:
         for door in () if self.insecure else self.unsafe_doors():
@@ -259,31 +255,17 @@ class Settings:
         knows_callers = self.auth != "none" or self.tls_client_ca is not None or door == "management"
         return self.tls_cert is not None and knows_callers
 
-    def _refuse_shared_ports(self) -> None:
-        last = self.management_port + self.processes - 1  # each process has a management door, at the next port
-        if self.management_port and last > PORT_MAX:
-            raise ConfigError(
-                f"Expected ports up to {PORT_MAX}, but management_port of process {self.processes} is {last}"
-            )
-        for one, other in itertools.combinations(DOORS, 2):
-            port = self.port_of(other)
-            if port and port == self.port_of(one) and do_meet(self.host_of(one), self.host_of(other)):
-                raise ConfigError(
-                    f"Expected {one}_port and {other}_port to differ, but found {port} for both",
-                    f"--{other}-port {port + 1 if port < 65535 else port - 1}",
-                )
-
     @property
     def users_path(self) -> Path:
         """Where the users of basic sign-in are."""
         return self.users_file or self.data_dir / "osmia.users.json"
 
     def host_of(self, door: str) -> str:
-        """Return the address that *door* (one of `DOORS`) listens on."""
+        """Return the address that *door* (one of `DOORS`, or `links`) listens on."""
         return str(getattr(self, f"{door}_host")) or self.host
 
     def port_of(self, door: str) -> int:
-        """Return the port that *door* (one of `DOORS`) listens on; 0 takes a free one."""
+        """Return the port that *door* (one of `DOORS`, or `links`) listens on; 0 takes a free one."""
         return int(getattr(self, f"{door}_port"))
 
     def advertised(self, grpc_port: int) -> str:
@@ -296,6 +278,7 @@ class SecretFiles:
     """For each secret setting a file that holds it, in the place of the setting itself."""
 
     database_url_file: Path | None = _setting(None, setting_values.optional_path, "A file that holds database_url.")
+    links_secret_file: Path | None = _setting(None, setting_values.optional_path, "A file that holds links_secret.")
     oidc_client_secret_file: Path | None = _setting(
         None, setting_values.optional_path, "A file that holds oidc_client_secret."
     )

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +21,21 @@ from osmia_broker.state.store_protocol import Leadership, Store
 from osmia_broker.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from osmia_broker.store.postgres.connection import Server
+    from osmia_broker.store.postgres.lease import Lease
+    from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
     from osmia_broker.store.read import Reader
 
 BROKER_ID = "osmia.broker-id"  #: the file of the id by which other brokers know this data directory
+
+
+@dataclass(frozen=True, slots=True)
+class Sharers:
+    """What a broker needs that leads a part of the partitions: its life among the others, and all leases by number."""
+
+    life: "SharedLife"
+    leases: "Mapping[int, SharedLease]"
+    prepare: Callable[[], Awaitable[None]]  #: makes the tables that all brokers share, if they are not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +49,21 @@ class Database:
     leaderships: Mapping[int, Leadership]  #: by number; none where no other broker can lead
     opening_order: Sequence[int]  #: of the numbers; they are closed in the reverse order
     announce: Callable[[str], None]  #: takes the address at which other brokers can see that this one lives
+    sharers: Sharers | None = None  #: if brokers lead a part each
 
 
-def open_database(settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack) -> Database:
+def open_database(
+    settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack, folder: Path
+) -> Database:
     """Make the reader, and the stores of the partitions of *counters*, by number; none of them is connected yet. *opened* gives back what they hold.
+
+    *folder* is that of this process in the data directory.
 
     Raises:
         StoreFailed: another broker uses the data directory, it has another number of partitions, or a driver is not installed.
 
     """
-    return _postgresql(settings, counters, opened) if settings.database_url else _sqlite(settings, counters)
+    return _postgresql(settings, counters, opened, folder) if settings.database_url else _sqlite(settings, counters)
 
 
 def path_of(data_dir: Path, partition: int) -> Path:
@@ -117,36 +134,53 @@ def _fix_count(data_dir: Path, count: int) -> None:
         raise StoreFailed(f"Expected {path_of(data_dir, missing[0]).name} in {data_dir}, but found none")
 
 
-def _postgresql(settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack) -> Database:
+def _postgresql(
+    settings: Settings, counters: Mapping[int, PartitionCounters], opened: AsyncExitStack, folder: Path
+) -> Database:
     from osmia_broker.store.postgres.connection import Server, driver
-    from osmia_broker.store.postgres.lease import Lease
-    from osmia_broker.store.postgres.life import Life
     from osmia_broker.store.postgres.store import PostgresStore
     from osmia_broker.store.read import Reader
     from osmia_broker.store.read.on_postgres import sources
 
     driver()
-    opened.callback(os.close, _locked(settings.data_dir))
+    opened.callback(os.close, _locked(folder))
     url = settings.database_url
-    broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(settings.data_dir, BROKER_ID)[:8]}"
+    broker_id = f"{socket.gethostname()}/{cluster_id.read_or_make(folder, BROKER_ID)[:8]}"
     server, count = Server(url), settings.partitions
-    life = Life(server, broker_id)
-    first = Lease(life)
-    leases = {number: first if number == 1 else Lease(life, number, first) for number in range(1, count + 1)}
+    shared = _shared_leases(server, broker_id, count) if settings.links_secret and count > 1 else {}
+    leases = shared or _leases(server, broker_id, count)
     for number, counted in counters.items():
         counted.epoch = partial(getattr, leases[number], "epoch")
 
     def announce(address: str) -> None:
-        life.address = address
+        leases[1].life.address = address
 
     stores = {number: PostgresStore(server, lease, partitions=count) for number, lease in leases.items()}
-    order = sorted(stores)  # a broker leads the others only beside the first
+    order = sorted(stores)  # the first one has the leases of all
+    sharers = Sharers(shared[1].life, shared, stores[1].prepare) if shared else None
     reader = Reader(*sources(url, count))
-    return Database("postgresql", without_password(url), stores, reader, leases, order, announce)
+    return Database("postgresql", without_password(url), stores, reader, leases, order, announce, sharers)
+
+
+def _leases(server: "Server", broker_id: str, count: int) -> "Mapping[int, Lease]":
+    """Make the leases of a broker that leads all partitions, or none."""
+    from osmia_broker.store.postgres.lease import Lease
+    from osmia_broker.store.postgres.life import Life
+
+    first = Lease(Life(server, broker_id))
+    return {number: first if number == 1 else Lease(first.life, number, first) for number in range(1, count + 1)}
+
+
+def _shared_leases(server: "Server", broker_id: str, count: int) -> "Mapping[int, SharedLease]":
+    """Make the leases of a broker that leads a part of the partitions."""
+    from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
+
+    life = SharedLife(server, broker_id)
+    return {number: SharedLease(life, number) for number in range(1, count + 1)}
 
 
 def _locked(data_dir: Path) -> int:
-    """Lock the data directory, so that a broker that finds its own id in the database knows that its earlier life is over."""
+    """Lock the data directory, or the folder of one process in it, so that a broker that finds its own id in the database knows that its earlier life is over."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(data_dir / "broker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Open the partitions of a broker: those that this process leads, and the ways to those that other processes lead."""
+"""Open the partitions of a broker: those that this process leads, or may lead, and the ways to those that other processes lead."""
 
 import logging
 import time
@@ -9,16 +9,18 @@ from functools import partial
 
 from osmia_broker import cluster_id
 from osmia_broker.config import Settings
-from osmia_broker.databases import Database
+from osmia_broker.databases import Database, Sharers
 from osmia_broker.limits import budget_of
-from osmia_broker.links import Links, PeerIdentity, UnixPlace, limits_for
+from osmia_broker.links import Links, PeerIdentity, TcpPlace, UnixPlace, limits_for
 from osmia_broker.management import readiness
 from osmia_broker.metrics import PartitionCounters
 from osmia_broker.partition import (
     Clock,
     Face,
     Following,
+    FollowingAnywhere,
     FollowingElsewhere,
+    MovingPartition,
     OlderIds,
     OutboxDelivery,
     Part,
@@ -29,7 +31,9 @@ from osmia_broker.partition import (
     Serving,
 )
 from osmia_broker.share import Share
+from osmia_broker.shared_partitions import SharedPartitions
 from osmia_broker.store.read.files import contents_of
+from osmia_broker.tls import TlsFiles
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +43,10 @@ class Partitions:
     """All partitions behind one face; and, if other processes lead some of them, the links to those and what is served over them."""
 
     face: Face
+    own: Mapping[int, Partition]  #: those that this process leads, or may lead
     links: Links | None = None
     serving: Serving | None = None
+    sharing: "SharedPartitions | None" = None  #: if leases decide what this process leads
 
 
 async def open_partitions(
@@ -69,11 +75,12 @@ async def open_partitions(
         )
         for number, counted in counters.items()
     }
-    made = (
-        _alone(settings, own, database, clock)
-        if share.is_whole
-        else await _together(settings, share, clock, database, own=own, opened=opened)
-    )
+    if database.sharers is not None:
+        made = await _shared(settings, database.sharers, clock, database, own=own, opened=opened)
+    elif share.is_whole:
+        made = _alone(settings, own, database, clock)
+    else:
+        made = await _together(settings, share, clock, database, own=own, opened=opened)
     for number in database.opening_order:
         opened.push_async_callback(own[number].close)
         counters[number].is_leading = partial(_is_ready, own[number])
@@ -83,6 +90,9 @@ async def open_partitions(
     )  # before the stores, which tidy their files when they are the last
     if isinstance(made.face, Router):
         opened.push_async_callback(made.face.close)
+        if made.sharing is not None:
+            opened.push_async_callback(made.sharing.rest)
+            await made.sharing.start()
         await made.face.opened()
     return made
 
@@ -90,10 +100,10 @@ async def open_partitions(
 def _alone(settings: Settings, own: Mapping[int, Partition], database: Database, clock: Clock) -> Partitions:
     first, *others = parts = [own[number] for number in sorted(own)]
     if not others:
-        return Partitions(first)
+        return Partitions(first, own)
     following = Following(first, others, clock, partial(contents_of, database.reader))
-    delivery = OutboxDelivery(parts, following)
-    return Partitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)))
+    delivery = OutboxDelivery(own.values(), parts, following)
+    return Partitions(Router(parts, following, delivery, older_ids=_older_ids(settings, database)), own)
 
 
 def _older_ids(settings: Settings, database: Database) -> OlderIds | None:
@@ -121,15 +131,20 @@ async def _together(
     parts: list[Part] = [own.get(number) or remotes[number] for number in range(1, settings.partitions + 1)]
     if 1 in own:
         following = Following(own[1], parts[1:], clock, partial(contents_of, database.reader))
-        router = Router(parts, following, OutboxDelivery(parts, following), older_ids=_older_ids(settings, database))
+        router = Router(
+            parts, following, OutboxDelivery(own.values(), parts, following), older_ids=_older_ids(settings, database)
+        )
         serving.begin(own.values(), router, following)
         peers = Peers(links, remotes.values())
     else:
         elsewhere = FollowingElsewhere(own)
-        router = Router(parts, elsewhere, OutboxDelivery(parts, elsewhere), older_ids=_older_ids(settings, database))
+        router = Router(
+            parts, elsewhere, OutboxDelivery(own.values(), parts, elsewhere), older_ids=_older_ids(settings, database)
+        )
         serving.begin(own.values(), router)
         peers = Peers(links, remotes.values(), elsewhere)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
+    opened.callback(serving.end)
     opened.push_async_callback(peers.stop)
     place = share.socket(settings.data_dir, share.process)
     place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -138,7 +153,57 @@ async def _together(
         if process > share.process:  # of two, the lower one dials
             links.dial(process, UnixPlace(share.socket(settings.data_dir, process)))
     peers.start()
-    return Partitions(router, links, serving)
+    return Partitions(router, own, links, serving)
+
+
+async def _shared(
+    settings: Settings,
+    sharers: Sharers,
+    clock: Clock,
+    database: Database,
+    *,
+    own: Mapping[int, Partition],
+    opened: AsyncExitStack,
+) -> Partitions:
+    """Lead what the leases say, and reach the other partitions where other brokers lead them."""
+    await sharers.prepare()
+    life = sharers.life
+    opened.callback(life.leave)
+    await life.join()
+    serving = Serving()
+    me = PeerIdentity(life.cluster, life.process, time.time_ns(), settings.partitions)
+    links = Links(
+        me,
+        serving.rpcs(),
+        secret=settings.links_secret.encode(),
+        tls=_tls_of_links(settings),
+        limits=limits_for(settings.max_message_size),
+    )
+    remotes = [RemotePartition(number, 0, links, queue_max=settings.queue_limit) for number in sorted(own)]
+    parts = [MovingPartition(own[remote.id], remote) for remote in remotes]
+    here, told = Following(own[1], parts[1:], clock, partial(contents_of, database.reader)), FollowingElsewhere(own)
+    following = FollowingAnywhere(own[1], here, told)
+    delivery = OutboxDelivery(own.values(), parts, following)
+    router = Router(parts, following, delivery, older_ids=_older_ids(settings, database))
+    serving.begin(own.values(), router, here)
+    peers = Peers(links, remotes, told)
+    sharing = SharedPartitions(parts, sharers, links)
+    opened.push_async_callback(sharing.stop)
+    opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
+    opened.callback(serving.end)
+    opened.push_async_callback(peers.stop)
+    place = await links.listen(TcpPlace(settings.links_host, settings.links_port))
+    life.links = settings.links_address or str(place)
+    peers.start()
+    return Partitions(router, own, links, serving, sharing)
+
+
+def _tls_of_links(settings: Settings) -> TlsFiles | None:
+    if settings.links_cert is None or settings.links_key is None:
+        return None
+    tls = TlsFiles(settings.links_cert, settings.links_key, settings.links_ca)
+    tls.load()
+    return tls
 
 
 def _is_ready(partition: Partition) -> bool:

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import ssl
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from osmia_broker import cluster_id, logs, ports
+from osmia_broker import cluster_id, logs, ports, private_files
 from osmia_broker.auth.signing import read_or_make_key
 from osmia_broker.child import status_of
 from osmia_broker.config import Settings
@@ -30,6 +31,7 @@ from osmia_broker.share import Share
 from osmia_broker.supervisor import Program, Supervisor, bound_to, run_until_signalled
 
 PROBE_S = 2.0
+LINKS_FILE = "osmia.links-secret"  # the secret of links between the processes, if the settings have none
 SHARED = ("grpc", "http")  # the doors that all processes have together, where the system can spread connections
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,10 @@ async def run(settings: Settings) -> None:
         OSError: a port cannot be had.
         NotStarted: a process did not start; the text has its last words.
     """
-    await make_files(settings)
+    if settings.database_url:
+        settings = _with_secret(settings)
+    else:
+        await make_files(settings)
     cluster_id.read_or_make(settings.data_dir)
     if settings.auth != "none":
         read_or_make_key(settings.data_dir)
@@ -67,6 +72,17 @@ async def run(settings: Settings) -> None:
     log.info("broker stopped")
 
 
+def _with_secret(settings: Settings) -> Settings:
+    """Give the processes a secret for their links, unless they share one with brokers of other machines."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.links_secret:
+        return settings
+    file = settings.data_dir / LINKS_FILE
+    if not file.exists():
+        private_files.replace(file, secrets.token_hex(32).encode())
+    return replace(settings, links_secret=file.read_text("ascii").strip())
+
+
 def _reserved(settings: Settings, held: ExitStack) -> Settings:
     """Keep the ports that the processes share, and return the settings with their real numbers."""
     if not ports.SHARED_PORTS:
@@ -80,9 +96,14 @@ def _reserved(settings: Settings, held: ExitStack) -> Settings:
 
 def _work_of(settings: Settings, number: int) -> tuple[Settings, Share]:
     """Return what the process *number* is told. A door that is not shared is at the next port for each process."""
-    own = ("management",) if ports.SHARED_PORTS else ("management", *SHARED)
+    own = ("management", "links") if ports.SHARED_PORTS else ("management", "links", *SHARED)
     moved: dict[str, Any] = {f"{door}_port": port + number - 1 for door in own if (port := settings.port_of(door))}
-    return replace(settings, **moved), Share(number, settings.processes, shares_ports=ports.SHARED_PORTS)
+    if settings.links_address:
+        host, _, port_text = settings.links_address.rpartition(":")
+        moved["links_address"] = f"{host}:{int(port_text) + number - 1}"
+    by_lease = bool(settings.database_url)
+    share = Share(number, settings.processes, shares_ports=ports.SHARED_PORTS, by_lease=by_lease)
+    return replace(settings, **moved), share
 
 
 def _program(settings: Settings, share: Share) -> Program:

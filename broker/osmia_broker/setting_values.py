@@ -11,6 +11,8 @@ EXAMPLES = {
     "data_dir": "/var/lib/osmia",
     "database_url": "postgresql://osmia@db.example.org/osmia",
     "database_url_file": "/run/secrets/osmia-database-url",
+    "links_secret_file": "/run/secrets/osmia-links",
+    "links_address": "broker-1.example.org:26600",
     "oidc_client_secret_file": "/run/secrets/osmia-client-secret",
     "host": "127.0.0.1",
     "advertised_address": "broker.example.org:26500",

@@ -6,11 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The share of *process*, one of *processes*, both from 1. Every N-th partition is led by the same process; the first one by the first."""
+    """The share of *process*, one of *processes*, both from 1. Every N-th partition is led by the same process; the first one by the first.
+
+    On a database that several brokers can reach, leases decide (*by_lease*), and each may lead any.
+    """
 
     process: int = 1
     processes: int = 1
     shares_ports: bool = False  # the doors of all processes are at the same ports
+    by_lease: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -27,8 +31,8 @@ class Share:
         return (partition - 1) % self.processes + 1
 
     def leads(self, partition: int) -> bool:
-        """Return whether this process leads a partition."""
-        return self.process_of(partition) == self.process
+        """Return whether this process leads a partition, or may lead it."""
+        return self.by_lease or self.process_of(partition) == self.process
 
     def others(self) -> list[int]:
         """Return the other processes."""

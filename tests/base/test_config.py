@@ -314,6 +314,41 @@ def test_half_a_protection_is_refused(settings, refusal):
         load(settings, environ={})
 
 
+LINKS = {"database_url": "postgresql://ada@db/osmia", "links_secret": "16 bytes or more"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [
+        ({"links_host": "::1"}, "Expected links_secret too, because links_host is set, but found none"),
+        ({"links_port": 26600}, "Expected links_secret too, because links_port is set"),
+        ({"links_address": "a:1"}, "Expected links_secret too, because links_address is set"),
+        ({"links_ca": "ca.pem"}, "Expected links_secret too, because links_ca is set"),
+        ({"links_secret": "16 bytes or more"}, "Expected database_url too, because links_secret is set"),
+        ({**LINKS, "links_secret": "15 bytes or less"[:15]}, "Expected links_secret to have at least 16 bytes"),
+        ({**LINKS, "links_cert": "c.pem"}, "Expected links_key too, because links_cert is set"),
+        ({**LINKS, "links_key": "k.pem", "links_ca": "a.pem"}, "Expected links_cert too, because links_key is set"),
+        ({**LINKS, "links_host": "::"}, "Expected links_host to be a loopback address, but found '::'"),
+        ({**LINKS, "clock_control": True}, "Expected no links_secret, because clock_control is set"),
+        ({**LINKS, "links_port": 8080}, "Expected http_port and links_port to differ, but found 8080 for both"),
+        (
+            {**LINKS, "partitions": 2, "processes": 2, "links_port": 65535},
+            "Expected ports up to 65535, but links_port of process 2 is 65536",
+        ),
+    ],
+)
+def test_links_that_would_not_work_or_not_be_safe_are_refused(settings, refusal):
+    with pytest.raises(ConfigError, match=refusal) as refused:
+        load(settings, environ={})
+    assert "bytes or" not in str(refused.value)
+
+
+def test_links_that_other_machines_reach_need_tls_or_a_word():
+    tls = {"links_cert": "c.pem", "links_key": "k.pem", "links_ca": "a.pem"}
+    for protection in (tls, {"insecure": True}):
+        assert load({**LINKS, "links_host": "::", **protection}, environ={}).host_of("links") == "::"
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -52,7 +52,7 @@ class Process:
 
         leading = Following(self.own[1], self.parts[1:], clock, contents) if 1 in self.own else None
         self.following = leading or FollowingElsewhere(self.own)
-        self.router = Router(self.parts, self.following, OutboxDelivery(self.parts, self.following))
+        self.router = Router(self.parts, self.following, OutboxDelivery(self.own.values(), self.parts, self.following))
         self.serving.begin(self.own.values(), self.router, leading)
         told = self.following if isinstance(self.following, FollowingElsewhere) else None
         self.peers = Peers(self.links, self.remotes.values(), told)

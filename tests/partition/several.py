@@ -57,7 +57,7 @@ class Several:
         ]
         first, *others = self.parts
         self.following = Following(first, others, self.clock, self._contents)
-        self.delivery = OutboxDelivery(self.parts, self.following)
+        self.delivery = OutboxDelivery(self.parts, self.parts, self.following)
         self.ids = CommittedIds(stores)
         older_ids = OlderIds(self.ids, len(stores)) if options.get("unique_business_ids") else None
         self.router = Router(self.parts, self.following, self.delivery, older_ids=older_ids)

@@ -34,7 +34,7 @@ async def test_interest_in_many_job_types_is_bounded_and_those_who_lose_theirs_a
 async def test_job_types_that_another_process_has_none_of_are_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(news, "TYPES_MAX", 3)
     remote = RemotePartition(1, 2, Links(identity(1), [], secret=SECRET))
-    remote.opened()
+    remote.opened(2)
     for number in range(5):
         command = commands.ActivateJobs(f"t{number}", "w", 1_000, 1)
         question = remote._begin_question(command)

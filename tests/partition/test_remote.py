@@ -216,7 +216,7 @@ async def test_a_store_that_fails_is_reported_as_such(it: Both):
 
 async def test_a_partition_that_the_process_does_not_lead_is_unavailable(it: Both):
     elsewhere = RemotePartition(9, 2, it.asker)
-    elsewhere.opened()
+    elsewhere.opened(2)
     with pytest.raises(Unavailable, match="Expected to lead partition 9, but another process does"):
         await elsewhere.submit(create())
 

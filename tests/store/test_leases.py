@@ -8,8 +8,8 @@ import pytest
 
 from osmia_broker.errors import LeaseHeld, StoreFailed
 from osmia_broker.state.store_protocol import Changes
-from osmia_broker.store.postgres.lease import REFUSALS
 from osmia_broker.store.postgres.life import TTL_S
+from osmia_broker.store.postgres.probe import REFUSALS
 from osmia_broker.store.postgres.store import PostgresStore
 from tests import postgres
 from tests.line import Line

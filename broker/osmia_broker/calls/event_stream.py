@@ -63,6 +63,7 @@ class EventStream(Listener):
         self._newest = 0
         self._changed = asyncio.Event()  # set and replaced when something has happened
         self._stopping: OsmiaError | None = None
+        self._moved: OsmiaError | None = None  # why this process sends no events now
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         partition.add_listener(self)
@@ -88,6 +89,11 @@ class EventStream(Listener):
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
+        self._wake()
+
+    def interrupt(self, reason: OsmiaError) -> None:
+        """End the streams of those who follow now with *reason*: another broker leads the partition, and sends its events."""
+        self._moved = reason
         self._wake()
 
     # --- reading
@@ -142,8 +148,8 @@ class EventStream(Listener):
         sent, sent_s = position, loop.time()
         while True:
             changed = self._changed
-            if self._stopping is not None:
-                raise self._stopping
+            if (reason := self._stopping or self._moved) is not None:
+                raise reason
             if position < self._newest:
                 found = await self._next(wanted, position)
                 position = found.through
@@ -189,6 +195,7 @@ class EventStream(Listener):
 
     def partition_opened(self) -> None:
         """Look again how far the log goes: a commit whose outcome was unknown may have taken effect."""
+        self._moved = None
         if self._stopping is None:
             self._begin(self._begin_to_record())
 
@@ -216,7 +223,7 @@ class EventStream(Listener):
 
     async def tend(self) -> None:
         """Stop to record if nobody has followed for a while, and drop events that are old or too many."""
-        if self._is_empty:
+        if self._is_empty or not self._partition.is_open:
             return
         now_ms = self._clock.now_ms()
         is_idle = not self._readers and not self._is_always_on and now_ms - self._left_ms >= self._retention_ms

@@ -9,19 +9,21 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
 from osmia_broker.calls.event_stream import EventStream
+from osmia_broker.calls.moving_events import MovingEventStream
 from osmia_broker.calls.remote_events import RemoteEventStream
 from osmia_broker.engine.answers import EventLogState
 from osmia_broker.errors import InvalidArgument, OsmiaError
 from osmia_broker.state.partitioning import partition_of_key
 from osmia_broker.store.read import EventFilter, Slice
 
+OneStream = EventStream | RemoteEventStream | MovingEventStream  #: of one partition
 Slices = asyncio.Queue[Slice | BaseException | None]  #: slices, the end of one stream (None), or its failure
 
 
 class EventStreams:
     """The streams of all partitions, in order of their numbers."""
 
-    def __init__(self, streams: Sequence[EventStream | RemoteEventStream]) -> None:
+    def __init__(self, streams: Sequence[OneStream]) -> None:
         self._streams = tuple(streams)
 
     async def start(self) -> None:

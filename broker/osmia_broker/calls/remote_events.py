@@ -35,7 +35,7 @@ class RemoteEventStream:
     """The events of *partition*, which another process leads. They are sent as `EventStream` sends its own."""
 
     def __init__(self, partition: RemotePartition, links: Links) -> None:
-        self._partition, self._process, self._links = partition, partition.process, links
+        self._partition, self._links = partition, links
         self._stopping: OsmiaError | None = None
 
     async def start(self) -> None:
@@ -62,13 +62,15 @@ class RemoteEventStream:
             raise self._stopping
         question = _encode(_Question(self._partition.id, wanted, after, from_oldest, until_now))
         try:
-            async with aclosing(self._links.stream(self._process, FOLLOW, question)) as parts:  # type: ignore[type-var]
+            async with aclosing(self._links.stream(self._partition.process, FOLLOW, question)) as parts:  # type: ignore[type-var]
                 async for part in parts:
                     yield _slices.decode(part)
         except Refusal as refusal:
             raise error_of(refusal) from None
         except msgspec.MsgspecError as error:
-            raise Unavailable(f"Expected events of process {self._process}, but found other bytes: {error}") from None
+            raise Unavailable(
+                f"Expected events of process {self._partition.process}, but found other bytes: {error}"
+            ) from None
 
 
 def sending(streams: Mapping[int, EventStream]) -> Rpc:

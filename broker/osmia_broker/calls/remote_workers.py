@@ -22,16 +22,19 @@ log = logging.getLogger(__name__)
 
 
 class WorkersElsewhere:
-    """Asks *processes* for their workers, and reports those of this one to them."""
+    """Asks *processes* for their workers, and reports those of this one to them. Those that are there now, if none are given."""
 
-    def __init__(self, workers: Workers, links: Links, processes: Iterable[int]) -> None:
+    def __init__(self, workers: Workers, links: Links, processes: Iterable[int] = ()) -> None:
         self._workers, self._links, self._processes = workers, links, tuple(processes)
         links.serve([Rpc(WORKERS, Shape.UNARY, self._report)])
 
     async def __call__(self) -> Present:
         """Return the workers of all processes. One that asks several of them is there once."""
         found: Present = {}
-        for present in (self._workers.present, *await asyncio.gather(*map(self._ask, self._processes))):
+        for present in (
+            self._workers.present,
+            *await asyncio.gather(*map(self._ask, self._processes or self._links.processes)),
+        ):
             for place, one in present.items():
                 found[place] = _together(found[place], one) if place in found else one
         return found

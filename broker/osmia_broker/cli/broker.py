@@ -41,6 +41,12 @@ FORMS = {
     "users_file": "FILE",
     "oidc_issuer": "URL",
     "oidc_client_secret_file": "FILE",
+    "links_secret_file": "FILE",
+    "links_port": "PORT",
+    "links_address": "HOST:PORT",
+    "links_cert": "FILE",
+    "links_key": "FILE",
+    "links_ca": "FILE",
 }  # the form of an option's value; any text for the others
 
 

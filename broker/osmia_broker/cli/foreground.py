@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIB = 1024**2
 FILE = "config"  #: the one option that is no setting
 #: Settings that are no options. A secret would stand in the list of processes; tests alone pin the clock; `osmia backup` uses the directory.
-WITHOUT_OPTION = frozenset({"oidc_client_secret", "clock_control", "backup_dir"})
+WITHOUT_OPTION = frozenset({"oidc_client_secret", "links_secret", "clock_control", "backup_dir"})
 OPTIONS = {"--" + name.replace("_", "-"): name for name in config.GIVEN if name not in WITHOUT_OPTION}
 #: Options without a value.
 SWITCHES = frozenset(name for name, one in config.NAMES.items() if isinstance(one.default, bool))

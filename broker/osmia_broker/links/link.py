@@ -92,6 +92,7 @@ class Link(asyncio.Protocol):
         self._is_full = False
         self._writable: asyncio.Future[None] | None = None
         self._since_s = self._heard_s = now_s()
+        self.was_silent = True  #: the other side has never said anything: perhaps it only looks whether anybody listens
         self._pinged_s: float | None = None
         self._closed = asyncio.Event()
         self._take: dict[type, Callable[..., None]] = {
@@ -338,7 +339,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._heard_s, self._pinged_s = self._now_s(), None
+        self._heard_s, self._pinged_s, self.was_silent = self._now_s(), None, False
         take = self._take
         try:
             for body in self._splitter.feed(data):

@@ -63,7 +63,9 @@ class Links:
         self._open: dict[int, Link] = {}
         self._all: dict[Link, bool] = {}  # strangers too, oldest first; whether this side has dialled
         self._listeners: list[tuple[asyncio.Server, Place]] = []
-        self._diallers: list[asyncio.Task[None]] = []
+        self._diallers: dict[int, tuple[Place, asyncio.Task[None]]] = {}  # by process
+        self._ended: set[asyncio.Task[None]] = set()  # diallers that were told to stop
+        self._watchers: list[Callable[[int], None]] = []
         self._looking: asyncio.TimerHandle | None = None
         self._is_stopping = False
         self._changed = asyncio.Event()
@@ -114,6 +116,12 @@ class Links:
         """The processes to which a link is open."""
         return set(self._open)
 
+    def watch(self, met: Callable[[int], None]) -> None:
+        """Call *met* with each process to which a link is open, and with each to which one opens."""
+        self._watchers.append(met)
+        for process in self._open:
+            met(process)
+
     async def wait_for(self, processes: Iterable[int]) -> None:
         """Return when there is a link to each of *processes*."""
         wanted = set(processes)
@@ -139,14 +147,25 @@ class Links:
         return place
 
     def dial(self, process: int, place: Place) -> None:
-        """Keep a link to *process*, which listens at *place*.
+        """Keep a link to *process*, which listens at *place*, and no longer where it was dialled before.
 
         Raises:
             ValueError: others reach that place, and nothing protects it.
         """
         self._check(place)
-        self._diallers.append(asyncio.get_running_loop().create_task(self._keep(process, place)))
+        if process in self._diallers and self._diallers[process][0] == place:
+            return
+        self.leave(process)
+        self._diallers[process] = place, asyncio.get_running_loop().create_task(self._keep(process, place))
         self._look()
+
+    def leave(self, process: int) -> None:
+        """Dial *process* no longer. A link that is open goes on until it ends."""
+        _, dialler = self._diallers.pop(process, (None, None))
+        if dialler is not None:
+            self._ended.add(dialler)
+            dialler.add_done_callback(self._ended.discard)
+            dialler.cancel()
 
     def _check(self, place: Place) -> None:
         if place.needs_proof and self._secret is None and self._tls is None:
@@ -205,17 +224,20 @@ class Links:
             former.cut(f"another link to process {process} has taken its place")
         log.info("link open", extra={"peer": process})
         self._changed.set()
+        for met in self._watchers:
+            met(process)
 
     def closed(self, link: Link) -> None:
         """Forget *link*."""
-        self._all.pop(link, None)
+        was_dialled = self._all.pop(link, True)
         process = link.peer.process
         if self._open.get(process) is link:
             del self._open[process]
             log.info("link closed", extra={"peer": process, "reason": link.reason})
             self._changed.set()
         elif link.was_connected and not self._is_stopping:
-            log.warning("no link", extra={"reason": link.reason})
+            level = logging.DEBUG if link.was_silent and not was_dialled else logging.WARNING
+            log.log(level, "no link", extra={"reason": link.reason})
 
     def look(self) -> None:
         """Look at every link: ping the silent, end the dead."""
@@ -237,8 +259,8 @@ class Links:
             server.close()
             place.close()
         self._listeners.clear()
-        for dialler in self._diallers:
-            dialler.cancel()
+        for process in [*self._diallers]:
+            self.leave(process)
         links = list(self._all)
         for link in links:
             link.leave()
@@ -246,6 +268,6 @@ class Links:
             await asyncio.wait([asyncio.ensure_future(link.closed()) for link in links], timeout=grace_s)
         for link in links:
             link.cut("this process is stopping")
-        await asyncio.gather(*self._diallers, return_exceptions=True)
+        await asyncio.gather(*self._ended, return_exceptions=True)
         if self._looking is not None:
             self._looking.cancel()

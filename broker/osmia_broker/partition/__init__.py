@@ -5,10 +5,11 @@ from osmia_broker.partition.clock import Clock, PinnableClock, SystemClock
 from osmia_broker.partition.face import Face, Part, Submits
 from osmia_broker.partition.following import Following
 from osmia_broker.partition.listener import Listener
+from osmia_broker.partition.moving import MovingPartition
 from osmia_broker.partition.older_ids import OlderIds
 from osmia_broker.partition.outbox_delivery import OutboxDelivery
 from osmia_broker.partition.partition import Partition
-from osmia_broker.partition.peers import FollowingElsewhere, Peers
+from osmia_broker.partition.peers import FollowingAnywhere, FollowingElsewhere, Peers
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.partition.router import Router
 from osmia_broker.partition.serving import Serving
@@ -18,8 +19,10 @@ __all__ = [
     "Clock",
     "Face",
     "Following",
+    "FollowingAnywhere",
     "FollowingElsewhere",
     "Listener",
+    "MovingPartition",
     "OlderIds",
     "OutboxDelivery",
     "Part",

@@ -28,7 +28,10 @@ class Part(Protocol):
     """One partition. Where it is led, here or in another process, makes no difference to those who use it."""
 
     id: int
-    is_here: bool  #: whether this process leads it
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process leads it."""
 
     @property
     def is_open(self) -> bool:

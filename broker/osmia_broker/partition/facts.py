@@ -14,6 +14,7 @@ from osmia_broker.state.cluster_tables import CLUSTER_TYPES, cluster_tables
 from osmia_broker.state.definitions import Compiled
 from osmia_broker.state.rows import Row
 from osmia_broker.state.state import State
+from osmia_broker.state.store_protocol import Leadership
 
 
 class Facts:
@@ -28,6 +29,7 @@ class Facts:
     _compilations: Compilations
     _due: DueWork
     _in_flight: Batch | None
+    _leadership: Leadership
     _phase: Phase
     _retry: deque[Blocked]
     _state: State
@@ -47,6 +49,21 @@ class Facts:
     def is_open(self) -> bool:
         """Whether commands are taken now."""
         return self._phase.takes_commands
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it finishes what it has taken, and takes only commands of the broker itself."""
+        return self._phase.is_ending
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this broker leads it; 0 where no other one can."""
+        return self._leadership.epoch
+
+    @property
+    def leads(self) -> bool:
+        """Whether no other broker can lead it now."""
+        return self.is_open and self._leadership.leads()
 
     @property
     def why_away(self) -> str:

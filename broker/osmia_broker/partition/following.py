@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from osmia_broker.engine.following import FollowCluster
-from osmia_broker.errors import StoreFailed
+from osmia_broker.errors import StoreFailed, Unavailable
 from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.face import WAIT_S, Part
 from osmia_broker.partition.listener import Listener
@@ -37,11 +37,12 @@ class _Follower(Listener):
         partition: Part,
         compare: Callable[["_Follower"], Awaitable[FollowCluster | None]],
         changed: Callable[[], None],
+        leads: Callable[[], bool],
     ) -> None:
         self.partition = partition
         self.task: asyncio.Task[None] | None = None
         self._is_behind = True  # until it has compared
-        self._compare, self._changed = compare, changed
+        self._compare, self._changed, self._leads = compare, changed, leads
         self._is_comparing = True  # whatever was sent before is of no use
         self.may_compare = False  # the leader has been read
         self._sent: list[FollowCluster] = []
@@ -75,6 +76,11 @@ class _Follower(Listener):
             self._sent.append(change)
             self._begin()
 
+    def rest(self) -> None:
+        """Take over nothing until the leader has been read again."""
+        self.may_compare = False
+        self.stop()
+
     def stop(self) -> None:
         """Take over nothing more."""
         if self._retry is not None:
@@ -101,6 +107,8 @@ class _Follower(Listener):
         self._set_behind(False)
 
     async def _take(self, change: FollowCluster) -> None:
+        if not self._leads():  # another broker may have decided something else by now
+            raise Unavailable("Expected to lead partition 1, but found that another broker may lead it")
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.partition.decide_own(change, taken)
         await taken
@@ -129,13 +137,16 @@ class Following(Listener):
         self._leader, self._clock, self._contents = leader, clock, contents
         self.when_changed: Callable[[], None] = lambda: None
         self._rows: Rows = {}  # of the cluster, as the leader has committed them; living ones only
-        self._followers = {one.id: _Follower(one, self._difference, self._report_change) for one in others}
+        self._followers = {one.id: _Follower(one, self._difference, self._report_change, self._leads) for one in others}
         leader.add_listener(self)
         for follower in self._followers.values():
             follower.partition.add_listener(follower)
 
     def _report_change(self) -> None:
         self.when_changed()
+
+    def _leads(self) -> bool:
+        return self._leader.leads
 
     def is_behind(self, partition: Part) -> bool:
         """Whether the partition has not yet taken over all that the leader has committed."""
@@ -167,6 +178,12 @@ class Following(Listener):
         for follower in self._followers.values():
             follower.may_compare = True
             follower.compare()
+
+    def partition_away(self, why: str) -> None:
+        """Let none take over anything that may be out of date."""
+        del why
+        for follower in self._followers.values():
+            follower.rest()
 
     def changes_committed(self, changes: Changes) -> None:
         """Pass on the rows of the cluster, if the commit has some."""

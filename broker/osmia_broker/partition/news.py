@@ -15,9 +15,10 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", t
 
 
 class Opened(_Message, frozen=True):
-    """The partition serves, for the first time or again."""
+    """The partition serves, for the first time or again, in this *epoch*; 0 where nobody else can lead it."""
 
     partition: int
+    epoch: int = 0
 
 
 class Away(_Message, frozen=True):

@@ -60,8 +60,13 @@ class Opening:
         """Try again in a while, because another broker leads."""
         if str(held) != self._leader:
             self._leader = str(held)
-            log.info("another broker leads", extra={"partition": self._partition_id, "error": self._leader})
+            log.info("partition is not led here", extra={"partition": self._partition_id, "error": self._leader})
         self._begin_later(REOPEN_S[-1], len(REOPEN_S))
+
+    def look(self) -> None:
+        """Try at once what would be tried in a while."""
+        if self._pause is not None:
+            self.begin()
 
     def stop(self) -> None:
         """Try no more, and report nothing."""

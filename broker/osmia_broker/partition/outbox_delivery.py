@@ -8,7 +8,7 @@ read from its store. No timer repeats a message; only an end that was away does.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from osmia_broker.engine.inbox import Confirm, ListSent, Receive
@@ -204,21 +204,22 @@ class _Receiver(Listener):
 
 
 class OutboxDelivery:
-    """The routes from the partitions of this process to all others. It is made before they open, so that it is notified of that."""
+    """The routes from the partitions *own*, which this process leads or may lead, to all others of *parts*.
 
-    def __init__(self, parts: Sequence[Part], following: Follows) -> None:
-        self.routes = [
-            Route(one, other, following) for one in parts if one.is_here for other in parts if one is not other
-        ]
+    It is made before they open, so that it is notified of that. A route from a partition that is led elsewhere rests.
+    """
+
+    def __init__(self, own: Iterable[Part], parts: Sequence[Part], following: Follows) -> None:
+        self.routes = [Route(one, other, following) for one in own for other in parts if one.id != other.id]
+        for sender in {route.sender.id: route.sender for route in self.routes}.values():
+            _Sender(sender, [route for route in self.routes if route.sender is sender])
         for one in parts:
-            if one.is_here:
-                _Sender(one, [route for route in self.routes if route.sender is one])
             _Receiver(one, [route for route in self.routes if route.receiver is one])
 
     @property
     def waiting(self) -> int:
-        """The number of messages that are not confirmed, in all."""
-        return sum(route.waiting for route in self.routes)
+        """The number of messages that are not confirmed, in all, of those that are open here."""
+        return sum(route.waiting for route in self.routes if route.sender.is_open)
 
     def stop(self) -> None:
         """Send nothing more."""

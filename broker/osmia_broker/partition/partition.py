@@ -37,7 +37,7 @@ from osmia_broker.partition.clock import Clock
 from osmia_broker.partition.counting import Counting
 from osmia_broker.partition.deciding import Deciding
 from osmia_broker.partition.due_work import DueWork, LoadedWalks
-from osmia_broker.partition.facts import Facts
+from osmia_broker.partition.leaving import Leaving
 from osmia_broker.partition.listener import Listener
 from osmia_broker.partition.models import Compilations, Compiler, Model, compile_in_thread
 from osmia_broker.partition.opening import Opening, no_commit, not_leading
@@ -55,7 +55,7 @@ TRY_S = (5.0, 10.0, 30.0)  # pauses before a partition that could not write trie
 log = logging.getLogger(__name__)
 
 
-class Partition(Facts):
+class Partition(Leaving):
     """One single-writer slice of the broker's state. Belongs to the event loop it was made on."""
 
     def __init__(
@@ -145,7 +145,7 @@ class Partition(Facts):
         self._opening.stop()
         self._due.stop()
         self._why_away = Unavailable("Expected the partition to be open, but it is stopping")
-        if self._phase is Phase.SERVING and self._is_busy:
+        if self._phase.has_memory and self._is_busy:
             self._enter(Phase.CLOSING)
             self._schedule()
             await self._drained
@@ -158,6 +158,8 @@ class Partition(Facts):
         """Go over to another *phase*; the only place where it changes."""
         assert phase in NEXT[self._phase], f"partition {self.id}: {self._phase} -> {phase}"
         self._phase = phase
+        if phase is not Phase.LEAVING:
+            self._end_leaving(is_done=False)
         if phase is Phase.CLOSED and not self._drained.done():
             self._drained.set_result(None)
 
@@ -196,7 +198,7 @@ class Partition(Facts):
 
         While the partition is away nothing is done: a job that was activated then becomes activatable again at its deadline.
         """
-        if self._phase.takes_commands or self._phase is Phase.CLOSING:
+        if self._phase.takes_commands or self._phase.is_ending:
             self._accept(command, waiter)
         else:
             waiter.set_exception(copy(self._why_away))
@@ -244,7 +246,7 @@ class Partition(Facts):
         """
         if not self._scheduled and self._in_flight is None:
             self._scheduled = True
-            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._phase is Phase.CLOSING)
+            self._pace.begin(partial(self._guarded, self._close_when_quiet), at_once=self._phase.is_ending)
 
     def _close_when_quiet(self) -> None:
         if len(self._batch) < self._batch_max and self._pace.goes_on(len(self._batch)):
@@ -347,8 +349,8 @@ class Partition(Facts):
         self._due.go_on()
         if self._state.jobs.wake(self._clock.now_ms()) or self._batch or self._due.is_ready:
             self._schedule()
-        elif self._phase is Phase.CLOSING and not self._is_busy:
-            self._enter(Phase.CLOSED)
+        elif self._phase.is_ending and not self._is_busy:
+            self._finish()
         self._due.set_alarm()
 
     def _go_on_searching(self) -> bool:
@@ -430,6 +432,8 @@ class Partition(Facts):
         """The store could not be opened, and will be tried again: refuse those who wait for it."""
         if self._phase is Phase.REOPENING:
             self._go_away(failure)
+        elif self._phase is Phase.AWAY:
+            self._why_away = failure
 
     def _serve(self, start: Start) -> None:
         if self._phase not in (Phase.AWAY, Phase.REOPENING):

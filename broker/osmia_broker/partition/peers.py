@@ -11,7 +11,9 @@ from osmia_broker.errors import Unavailable
 from osmia_broker.links import Links
 from osmia_broker.partition import news
 from osmia_broker.partition.command_bytes import named_error
-from osmia_broker.partition.face import WAIT_S, Part
+from osmia_broker.partition.face import WAIT_S, Follows, Part
+from osmia_broker.partition.following import Following
+from osmia_broker.partition.partition import Partition
 from osmia_broker.partition.remote import RemotePartition
 from osmia_broker.rpc import Refusal
 
@@ -50,31 +52,59 @@ class FollowingElsewhere:
         """Do nothing: the process of partition 1 lets the others follow."""
 
 
+class FollowingAnywhere:
+    """The partitions that lag behind partition 1, wherever that is led: *here* knows it while this process leads it, else it is *told*."""
+
+    def __init__(self, first: Partition, here: Following, told: FollowingElsewhere) -> None:
+        self._first, self._here, self._told = first, here, told
+
+    @property
+    def _now(self) -> Follows:
+        return self._here if self._first.is_open else self._told
+
+    @property
+    def lagging(self) -> list[int]:
+        """Their numbers."""
+        return self._now.lagging
+
+    def is_behind(self, partition: Part) -> bool:
+        """Whether a partition is one of them."""
+        return self._now.is_behind(partition)
+
+    async def caught_up(self, wait_s: float = WAIT_S) -> None:
+        """Wait until none that is open lags, at most *wait_s*."""
+        await self._now.caught_up(wait_s)
+
+    def stop(self) -> None:
+        """Let none take over anything more."""
+        self._here.stop()
+
+
 class Peers:
-    """Receives the news of all other processes, which lead the partitions *remotes*, as long as they can be reached."""
+    """Receives the news of all other processes, as long as they can be reached. They lead the partitions *remotes*, or may lead them."""
 
     def __init__(
         self, links: Links, remotes: Iterable[RemotePartition], following: FollowingElsewhere | None = None
     ) -> None:
         self._links, self._following = links, following
-        self._remotes: dict[int, dict[int, RemotePartition]] = {}  # by process and partition
-        for remote in remotes:
-            self._remotes.setdefault(remote.process, {})[remote.id] = remote
-        self._tasks: list[asyncio.Task[None]] = []
+        self._remotes = {remote.id: remote for remote in remotes}
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by process
 
     def start(self) -> None:
         """Begin to receive news."""
-        for process in self._remotes:
-            self._tasks.append(asyncio.get_running_loop().create_task(self._receive(process)))
+        self._links.watch(self._met)
+
+    def _met(self, process: int) -> None:
+        if process not in self._tasks:
+            self._tasks[process] = asyncio.get_running_loop().create_task(self._receive(process))
 
     async def stop(self) -> None:
         """Receive nothing more, once the answers that are under way have come."""
-        for remotes in self._remotes.values():
-            for one in remotes.values():
-                await one.close()
-        for task in self._tasks:
+        for remote in self._remotes.values():
+            await remote.close()
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _receive(self, process: int) -> None:
         me = b"%d" % self._links.me.process
@@ -88,18 +118,19 @@ class Peers:
             except (Refusal, msgspec.MsgspecError) as error:
                 log.debug("no news", extra={"peer": process, "error": str(error)})
             finally:
-                for remote in self._remotes[process].values():
-                    remote.away()
+                for remote in self._remotes.values():
+                    if remote.process == process:
+                        remote.away()
             await asyncio.sleep(AGAIN_S)
 
     def _take(self, process: int, one: news.News) -> None:
-        remotes = self._remotes[process]
+        remotes = self._remotes
         match one:
             case news.Opened() if one.partition in remotes:
-                remotes[one.partition].opened()
-            case news.Away() if one.partition in remotes:
+                remotes[one.partition].opened(process, one.epoch)
+            case news.Away() if one.partition in remotes and remotes[one.partition].process == process:
                 remotes[one.partition].away(one.why)
-            case news.JobsWait() if one.partition in remotes:
+            case news.JobsWait() if one.partition in remotes and remotes[one.partition].process == process:
                 remotes[one.partition].jobs_wait(one.type)
             case news.ResultReady():
                 for remote in remotes.values():

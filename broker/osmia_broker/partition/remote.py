@@ -1,4 +1,4 @@
-"""A partition that another process leads, for those who use it here.
+"""A partition that another process leads, for those who use it here. It follows when yet another one takes the lead.
 
 The answer is the same as that of the partition itself, its refusals too. When the link breaks in between, the outcome is unknown, and the refusal is
 Unavailable, as after a commit whose outcome is unknown. Jobs that were activated for an asker who has gone are given back there.
@@ -42,7 +42,7 @@ class _Question:
 
 
 class RemotePartition:
-    """Partition *id*, led by *process*. Takes at most *queue_max* commands that wait for their answer."""
+    """Partition *id*, led by *process*, or (0) by whichever process says so. Takes at most *queue_max* commands that wait for their answer."""
 
     is_here = False
     write_failure = ""  # its process knows: see `status`
@@ -50,8 +50,9 @@ class RemotePartition:
     def __init__(self, id: int, process: int, links: Links, *, queue_max: int = 1_000) -> None:
         self.id = id
         self.process, self._links, self._queue_max = process, links, queue_max
+        self._epoch = 0  # in which the process leads; it grows when another one takes the lead
         self._listeners: list[Listener] = []
-        self._away = self._unreachable = f"process {process}, which leads it, cannot be reached"
+        self._away = self._unreachable
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0  # for their answer
         self._tickets: set[int] = set()  # of callers here who wait for results from there
@@ -205,8 +206,17 @@ class RemotePartition:
         """Notify *listener* when it opens, and of jobs and results for callers here. Nothing else is reported from elsewhere."""
         self._listeners.append(listener)
 
-    def opened(self) -> None:
-        """Take the news that it serves, for the first time or again."""
+    @property
+    def _unreachable(self) -> str:
+        return f"process {self.process}, which leads it, cannot be reached" if self.process else "nobody leads it yet"
+
+    def opened(self, process: int, epoch: int = 0) -> None:
+        """Take the news that *process* serves it, for the first time or again. One of an earlier *epoch* has not noticed yet that it was replaced."""
+        if epoch < self._epoch:
+            return
+        if process != self.process and self.is_open:
+            self.away()
+        self.process, self._epoch = process, epoch
         self._away = ""
         self._without.clear()
         for listener in self._listeners:

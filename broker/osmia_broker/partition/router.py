@@ -145,6 +145,10 @@ class Router:
         in_turn = [self.parts[(self._turn + place) % count] for place in range(count)]
         if isinstance(command, EvaluateDecision):
             in_turn = [one for one in in_turn if one.is_here]
+            if not in_turn:
+                raise Unavailable(
+                    "Expected a partition that this process leads, to evaluate a decision, but found none; try again"
+                )
         ready = [one for one in in_turn if one.is_open and not self._following.is_behind(one)]
         return min(ready, key=_costs, default=self._first if self._first in in_turn else in_turn[0])
 

@@ -85,7 +85,7 @@ class Serving:
         ]
 
     def begin(self, parts: Iterable[Partition], cluster: Submits, following: Following | None = None) -> None:
-        """Serve *parts*, which this process leads. *cluster* takes what concerns all partitions; *following* is there where partition 1 is."""
+        """Serve *parts*, which this process leads, or may lead. *cluster* takes what concerns all partitions; *following* is there where partition 1 is, or may be."""
         self._parts = {one.id: one for one in parts}
         self._cluster, self._following = cluster, following
         for one in self._parts.values():
@@ -98,6 +98,11 @@ class Serving:
         for one in self._parts.values():
             one.add_listener(_JobNews(self, one))
 
+    def end(self) -> None:
+        """Send no news any more: the process is stopping."""
+        for recipient in self._recipients.values():
+            recipient.end()
+
     # --- commands
 
     async def _decide(self, message: bytes, _call: Call) -> bytes:
@@ -106,7 +111,7 @@ class Serving:
             partition = self._part(found.partition)
             inner = found.command.inner
             if isinstance(inner, DeployFiles) or type(inner) in OF_CLUSTER:
-                return pack_answer(await self._decided_for_all(found.command, inner))
+                return pack_answer(await self._decided_for_all(partition, found.command, inner))
             if isinstance(inner, ActivateJobs):
                 return pack_answer(await self._activated(partition, inner, found.asker, is_own=found.is_own))
             if ticket := ticket_of(inner):
@@ -115,13 +120,15 @@ class Serving:
         except OsmiaError as error:
             raise refusal_of(error) from None
 
-    async def _decided_for_all(self, command: Command, inner: Command) -> Any:
-        """Decide a command that concerns the whole cluster."""
+    async def _decided_for_all(self, first: Partition, command: Command, inner: Command) -> Any:
+        """Decide a command that concerns the whole cluster. If another process leads partition 1 by now, that is for the asker to find out."""
         if isinstance(inner, DeployFiles):
             resources = await asyncio.to_thread(compile_resources, list(inner.files))
             inner = DeployResources(resources)
             command = ByPerson(inner, command.user) if isinstance(command, ByPerson) else inner
         assert self._cluster is not None, "it has begun"
+        if not first.is_open:
+            raise Unavailable(f"Expected to lead partition {first.id}, but found: {first.why_away}")
         return await self._cluster.submit(command)
 
     async def _activated(self, partition: Partition, command: ActivateJobs, asker: int, *, is_own: bool) -> Any:
@@ -149,9 +156,9 @@ class Serving:
         self._recipients[process] = recipient
         for one in self._parts.values():
             if one.is_open:
-                recipient.send(news.Opened(one.id))
-        if self._following is not None:
-            recipient.send(news.Lagging(tuple(self._following.lagging)))
+                recipient.send(news.Opened(one.id, one.epoch))
+        if self._decides_for_all:
+            recipient.send(self._lagging())
         try:
             while sent := await recipient.next():
                 yield news.encode(sent)
@@ -171,9 +178,24 @@ class Serving:
         if recipient is not None:
             recipient.send(one)
 
+    @property
+    def _decides_for_all(self) -> bool:
+        """Whether this process leads partition 1, and so knows who lags behind it."""
+        return self._following is not None and self._parts[1].is_open
+
+    def _lagging(self) -> news.Lagging:
+        assert self._following is not None, "partition 1 is here"
+        return news.Lagging(tuple(self._following.lagging))
+
     def _send_lagging(self) -> None:
-        if self._following is not None:
-            self.send_to_all(news.Lagging(tuple(self._following.lagging)))
+        if self._decides_for_all:
+            self.send_to_all(self._lagging())
+
+    def send_opened(self, partition: Partition) -> None:
+        """Report a partition that serves; and with partition 1, who lags behind it: they hear it from here from now on."""
+        self.send_to_all(news.Opened(partition.id, partition.epoch))
+        if partition.id == 1:
+            self._send_lagging()
 
     def _left(self, process: int) -> None:
         """Forget the interests of a process that cannot be reached any more; others may have the jobs that were reported to it."""
@@ -262,7 +284,7 @@ class _PartitionNews(Listener):
         self._serving, self._partition = serving, partition
 
     def partition_opened(self) -> None:
-        self._serving.send_to_all(news.Opened(self._partition.id))
+        self._serving.send_opened(self._partition)
 
     def partition_away(self, why: str) -> None:
         self._serving.send_to_all(news.Away(self._partition.id, why))

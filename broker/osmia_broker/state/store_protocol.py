@@ -178,6 +178,10 @@ class Leadership(Protocol):
 
     when_lost: Callable[[StoreFailed], None] | None  #: is called when another broker leads, or may lead
 
+    @property
+    def epoch(self) -> int:
+        """The epoch in which this broker leads; it grows with each change of the leader."""
+
     def leads(self) -> bool:
         """Whether no other broker can lead now. A commit that succeeded has proved it; ask before an answer without a commit."""
 
@@ -186,6 +190,7 @@ class Alone:
     """The leadership of a broker whose database no other broker can use."""
 
     when_lost: Callable[[StoreFailed], None] | None = None
+    epoch = 0
 
     def leads(self) -> bool:
         """Return True."""

@@ -121,6 +121,11 @@ brokers = Table(
     Column("incarnation", Int64, nullable=False),  # grows with each start of the broker
     Column("address", String, nullable=False),  # HOST:PORT of its gRPC door; empty while it starts
     Column("beat", Int64, nullable=False),  # grows every second while the broker lives
+    # The next two are used by brokers that lead a part of the partitions each (`postgres/sharing.py`).
+    Column("process", Int64, nullable=False, server_default=text("0")),  # its number among them; 0 for none
+    Column(
+        "links", String, nullable=False, server_default=text("''")
+    ),  # HOST:PORT at which it takes links; empty for none
 )
 
 TABLES: dict[type, Table] = {row_type: _table(kind) for row_type, kind in KINDS.items()}

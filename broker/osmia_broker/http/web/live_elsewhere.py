@@ -5,7 +5,7 @@ Nothing travels while no page is open.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
@@ -36,19 +36,28 @@ class _Everything(Page):
 
 
 class LiveElsewhere:
-    """Hears the changes of *processes* while *live* has pages."""
+    """Hears the changes of the other processes while *live* has pages."""
 
-    def __init__(self, live: Live, links: Links, processes: Iterable[int]) -> None:
-        self._live, self._links, self._processes = live, links, tuple(processes)
-        self._hearing: list[asyncio.Task[None]] = []
+    def __init__(self, live: Live, links: Links) -> None:
+        self._live, self._links = live, links
+        self._is_watched = False
+        self._hearing: dict[int, asyncio.Task[None]] = {}  # by process
         live.when_watched = self._watched
         links.serve([Rpc(TOPICS, Shape.STREAM, self._tell)])
+        links.watch(self._met)
 
     def _watched(self, *, is_watched: bool) -> None:
-        for task in self._hearing:
-            task.cancel()
-        loop = asyncio.get_running_loop()
-        self._hearing = [loop.create_task(self._hear(process)) for process in self._processes] if is_watched else []
+        self._is_watched = is_watched
+        if not is_watched:
+            for task in self._hearing.values():
+                task.cancel()
+            self._hearing.clear()
+        for process in self._links.processes if is_watched else ():
+            self._met(process)
+
+    def _met(self, process: int) -> None:
+        if self._is_watched and process not in self._hearing:
+            self._hearing[process] = asyncio.get_running_loop().create_task(self._hear(process))
 
     async def _hear(self, process: int) -> None:
         while True:

@@ -15,7 +15,7 @@ from osmia_broker.store.postgres.connection import Connection, Server
 from osmia_broker.store.postgres.dialect import definitions
 from osmia_broker.store.postgres.schemas import quoted, schema_of
 
-_LOCK = "SELECT pg_advisory_xact_lock(8010266500)"  # any number that nobody else uses; it ends with the transaction
+LOCK = "SELECT pg_advisory_xact_lock(8010266500)"  # any number that nobody else uses; it ends with the transaction
 _VERSION = "SELECT to_regclass('alembic_version') IS NOT NULL AS is_there"
 #: Rows that change in every commit: fewer dead versions of them are left to step over.
 _VACUUM = "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, fillfactor = 50"
@@ -35,7 +35,7 @@ async def bring_up_to_date(connection: Connection, server: Server, partition: in
         if partition > 1:
             await _refuse_loss(connection, server, partition)
         async with connection.transaction():
-            await connection.row(_LOCK)
+            await connection.row(LOCK)
             if await _version(connection) is None:  # another broker may have been quicker
                 await connection.run("; ".join([*await _schema(connection, server, partition), *statements()]))
     elif version != HEAD:
@@ -68,7 +68,7 @@ async def _fix_count(connection: Connection, server: Server, partitions: int) ->
     found = (await connection.row(count))["found"]
     if not found:
         async with connection.transaction():
-            await connection.row(_LOCK)
+            await connection.row(LOCK)
             if not (await connection.row(count))["found"]:
                 await connection.row(
                     f"INSERT INTO {leases} (id, next_key, epoch, batch, owner, incarnation)"
@@ -110,5 +110,5 @@ async def _migrate(server: Server, version: str, partition: int) -> None:
             " start the Osmia that made it"
         )
     await upgrade.run_postgres(
-        server.url, f"SET LOCAL search_path TO {quoted(schema_of(server.schema, partition))}", _LOCK
+        server.url, f"SET LOCAL search_path TO {quoted(schema_of(server.schema, partition))}", LOCK
     )

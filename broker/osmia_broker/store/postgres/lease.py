@@ -1,8 +1,8 @@
 """The lease of a partition: one broker leads it, in an epoch that every commit names; the others watch whether it lives.
 
-Each partition has one, and a broker that leads partition 1 leads all: it takes the others after the first, and gives them up with it. So of
-several brokers that start at once, one leads everything, and there are no links to need. The others are taken without watching, because
-whoever still holds one of them has lost the first, or is dead.
+Each partition has one. Brokers without links go by the rule of this module: who leads partition 1 leads all, takes the others after the first, and
+gives them up with it. So of several that start at once, one leads everything. The others are taken without watching, because whoever still holds one
+of them has lost the first, or is dead. Brokers with links lead a part each (`sharing.py`).
 
 Safety comes from the epoch alone. A broker that takes the lease raises the epoch, and from then on no commit of the broker before it writes
 a row. So a lease may be taken at any time without harm, and the watching is only politeness:
@@ -28,11 +28,9 @@ from typing import Any
 from osmia_broker.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.connection import Connection
 from osmia_broker.store.postgres.life import Life
+from osmia_broker.store.postgres.probe import REFUSALS, Found, probe
 
-REFUSALS = 3  # of a leader's address, one a look, after which it counts as gone
-PROBE_S = 0.3  # how long a look waits for a leader's address
-
-_CLAIM = (
+CLAIM = (
     "UPDATE {leases} SET epoch = epoch + 1, owner = $2, incarnation = $3 WHERE id = $1 AND epoch = $4"
     " RETURNING epoch, batch, next_key"
 )
@@ -88,7 +86,7 @@ class Lease:
         self._taken = 0.0  # when the last claim was answered
         self._confirmed = 0.0  # when the last statement was sent that proved the lease
         self._watch: _Watch | None = None
-        self._news = asyncio.Event()  # the first lease may have been taken, or nobody waits for it any longer
+        self._news = asyncio.Event()  # the turn may have come, or nobody waits for it any longer
         life.leases.append(self)
         if first is not None:
             first._others.append(self)  # noqa: SLF001 - of its own kind
@@ -135,8 +133,8 @@ class Lease:
         """Begin to watch anew: while the database was away, nobody could see a leader's beats."""
         self._watch = None
 
-    async def wait_for_first(self) -> None:
-        """Wait for a while until partition 1 is led here, and its rows are read.
+    async def wait_for_turn(self) -> None:
+        """Wait for a while until this broker may lead: until partition 1 is led here, and its rows are read.
 
         Raises:
             LeaseHeld: it is not.
@@ -144,14 +142,18 @@ class Lease:
         """
         if self._first is None or self._first.is_serving:
             return
+        await self._hear_news()
+        self._refuse_without_first()
+
+    async def _hear_news(self) -> None:
+        """Wait for `stop_waiting`, for a while."""
         self._news.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.life.patience_s):
                 await self._news.wait()
-        self._refuse_without_first()
 
     def stop_waiting(self) -> None:
-        """Let nobody wait for partition 1 any longer."""
+        """Let nobody wait for the turn of this broker any longer."""
         self._news.set()
 
     @property
@@ -184,16 +186,20 @@ class Lease:
         if is_of_another and self._first is None and await self._lives(seen):
             self.leader = f"broker '{seen['owner']}'" + (f" at {seen['address']}" if seen["address"] else "")
             raise LeaseHeld(f"Expected to lead partition {self.partition_id}, but found that {self.leader} leads it")
-        sent = self.now()
-        claim = self.life.statement(_CLAIM if self._first is None else _CLAIM_BESIDE_FIRST)
-        row = await connection.row(claim, self.partition_id, self.life.broker_id, self.life.number, seen["epoch"])
+        claim = CLAIM if self._first is None else _CLAIM_BESIDE_FIRST
+        return await self._claimed(connection, claim, seen["epoch"], seen["owner"] if is_of_another else "")
+
+    async def _claimed(self, connection: Connection, claim: str, epoch: int, from_broker: str) -> Held:
+        """Begin the epoch after *epoch*, unless another broker has done that."""
+        sent, life = self.now(), self.life
+        row = await connection.row(life.statement(claim), self.partition_id, life.broker_id, life.number, epoch)
         if row is None:
             raise LeaseHeld(
                 f"Expected to lead partition {self.partition_id}, but found that another broker was quicker"
             )
         self._refuse_without_first()  # it may have been lost meanwhile; then nobody minds this claim
-        if is_of_another:
-            log.warning("leadership taken over", extra={"partition": self.partition_id, "from": seen["owner"]})
+        if from_broker:
+            log.warning("leadership taken over", extra={"partition": self.partition_id, "from": from_broker})
         return self._hold(row, sent)
 
     async def renew(self, connection: Connection) -> Held | None:
@@ -228,7 +234,7 @@ class Lease:
         if watch.beat != beat:
             watch.beat, watch.since, watch.refusals = beat, self.now(), 0
             return True
-        watch.refusals = watch.refusals + 1 if seen["address"] and await refuses(seen["address"]) else 0
+        watch.refusals = watch.refusals + 1 if seen["address"] and await probe(seen["address"]) is Found.REFUSES else 0
         return watch.refusals < REFUSALS and self.now() < watch.since + self.life.ttl_s
 
     # --- holding
@@ -258,17 +264,3 @@ class Lease:
         if connection is not None and epoch:
             with suppress(Exception):
                 await connection.row(self.life.statement(_RELEASE), self.partition_id, epoch)
-
-
-async def refuses(address: str) -> bool:
-    """Whether nobody listens at HOST:PORT, on a machine that is there to say so."""
-    host, _, port = address.rpartition(":")
-    try:
-        async with asyncio.timeout(PROBE_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except ConnectionRefusedError:
-        return True
-    except (OSError, TimeoutError, ValueError):
-        return False
-    writer.close()
-    return False

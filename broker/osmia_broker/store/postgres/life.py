@@ -93,15 +93,22 @@ class Life:
         """Notify the others that this broker lives, and learn what it leads; without an answer, the time that is left decides."""
         sent = self.clock()
         try:
-            if self._connection is None or not self._connection.is_open:
-                self._connection = await self._server.connect()
-            row = await self._connection.row(self.statement(_BEAT), self.broker_id, self.number, self.address)
+            row = await self._ask(await self._connected())
         except Exception as error:  # noqa: BLE001 - the database is away
             log.debug("no beat", extra={"error": str(error)})
             self._drop_connection()
         else:
             self.learn(row, sent)
         self.check()
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or not self._connection.is_open:
+            self._connection = await self._server.connect()
+        return self._connection
+
+    async def _ask(self, connection: Connection) -> Any:
+        """Send a beat, and return the answer."""
+        return await connection.row(self.statement(_BEAT), self.broker_id, self.number, self.address)
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None

@@ -62,6 +62,14 @@ class PostgresStore:
         """
         return self._in_turn(self._guarded(self._open()))
 
+    async def prepare(self) -> None:
+        """Make the tables or bring them up to date, without taking the lease. Raises StoreFailed as `open`."""
+        connection = await self._server.connect(self._partition_id)
+        try:
+            await self._guarded(bring_up_to_date(connection, self._server, self._partition_id, self._partitions))
+        finally:
+            await connection.close()
+
     def write(self, changes: Changes | None, wanted: Wanted | None) -> "asyncio.Future[Written]":
         """Write *changes* in one statement, then read the rows that are *wanted* in another. Raises as `Store.write`."""
         return self._in_turn(self._guarded(self._write(changes, wanted)))
@@ -117,7 +125,7 @@ class PostgresStore:
 
     async def _open(self) -> Start:
         if self._is_up_to_date and not self._is_closing:  # even a broker that only waits makes or migrates all tables
-            await self.lease.wait_for_first()
+            await self.lease.wait_for_turn()
         connection = self._connection
         if connection is None or not connection.is_open:
             self._drop()

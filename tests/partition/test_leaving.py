@@ -1,0 +1,172 @@
+"""A partition that is handed over to another broker: what was taken is finished and answered, nothing new is taken, and it may come back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from osmia_broker.errors import LeaseHeld, StoreFailed, Unavailable
+from osmia_broker.partition import Listener
+from osmia_broker.state.store_protocol import Start
+from tests.partition.opened import Opened, WatchedStore, activate, complete, create, deploy, opened
+
+MODEL = "start > ask:job > end"
+
+
+class SharedStore(WatchedStore):
+    """A store that is opened only when it is the turn of this broker."""
+
+    is_turn = True
+    closings = 0
+
+    async def open(self) -> Start:
+        if not self.is_turn:
+            raise LeaseHeld("Expected to lead partition 1, but found that broker 'two' leads it")
+        return await super().open()
+
+    async def close(self) -> None:
+        self.closings += 1
+        await super().close()
+
+
+class Away(Listener):
+    """Notes why the partition went away, and how often its store was closed then."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+        self.whys: list[tuple[str, int]] = []
+
+    def partition_away(self, why: str) -> None:
+        self.whys.append((why, self._store.closings))
+
+
+async def begin(it: Opened) -> "asyncio.Task[None]":
+    """Begin to hand the partition over, while a write is held up."""
+    handing = asyncio.ensure_future(it.partition.hand_over())
+    await it.turns()
+    return handing
+
+
+@pytest.fixture
+def store() -> SharedStore:
+    return SharedStore()
+
+
+async def test_what_was_taken_is_answered_and_then_the_store_is_given_back(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        away = Away(store)
+        it.partition.add_listener(away)
+        store.may_write.clear()
+        taken = it.do(create())
+        store.is_turn = False
+        handing = await begin(it)
+        assert not taken.done()
+        assert store.closings == 0
+        store.may_write.set()
+        await handing
+        assert (await taken).process_instance_key
+        assert away.whys == [("Expected partition 1 to be open, but another broker takes it over now; try again", 1)], (
+            "whoever hears of it finds the store free"
+        )
+
+
+async def test_nothing_new_is_taken_meanwhile(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_write.clear()
+        it.do(create())
+        handing = await begin(it)
+        with pytest.raises(Unavailable, match="another broker takes it over now; try again"):
+            it.do(create())
+        assert not it.partition.is_open
+        store.may_write.set()
+        await handing
+
+
+async def test_commands_of_the_broker_itself_are_decided_until_the_end(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        await it.do(create())
+        [job] = await it.do(activate())
+        store.may_write.clear()
+        it.do(create())
+        handing = await begin(it)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        it.partition.decide_own(complete(job), answer)
+        store.may_write.set()
+        await handing
+        assert answer.result() is None
+
+
+async def test_a_partition_at_rest_leaves_at_once(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        await it.partition.hand_over()
+        assert store.closings == 1
+        with pytest.raises(Unavailable):
+            it.do(create())
+
+
+async def test_it_comes_back_when_its_turn_has_come(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.is_turn = False
+        await it.partition.hand_over()
+        it.partition.look()
+        await it.turns()
+        assert not it.partition.is_open
+        assert "broker 'two' leads it" in it.partition.why_away
+        store.is_turn = True
+        it.partition.look()
+        async with asyncio.timeout(10):
+            await it.wait_open()
+        assert (await it.do(create())).process_instance_key
+        assert it.heard.opened == 2
+
+
+async def test_whoever_waits_for_a_result_is_told_that_it_will_not_come(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        await it.do(create(ticket=7))
+        await it.partition.hand_over()
+        assert it.heard.lost == [7]
+
+
+async def test_a_store_that_fails_meanwhile_is_opened_again_here(store: SharedStore):
+    """Nothing was given back: the outcome of what was under way is unknown, and this broker still leads."""
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_write.clear()
+        taken = it.do(create())
+        handing = await begin(it)
+        store.fails = StoreFailed("Expected a disk, but found none")
+        store.may_write.set()
+        await handing
+        with pytest.raises(StoreFailed):
+            await taken
+        assert store.closings == 0
+        async with asyncio.timeout(10):
+            await it.wait_open()
+
+
+async def test_a_partition_that_is_away_is_not_handed_over():
+    store = SharedStore()
+    store.is_turn = False
+    async with opened(store) as it:
+        await it.partition.hand_over()
+        assert store.closings == 0
+
+
+async def test_a_partition_that_is_closed_while_it_leaves_is_closed_once(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        store.may_write.clear()
+        taken = it.do(create())
+        handing = await begin(it)
+        closing = asyncio.ensure_future(it.partition.close())
+        await it.turns()
+        store.may_write.set()
+        await asyncio.gather(handing, closing)
+        assert (await taken).process_instance_key
+        assert store.closings == 1
