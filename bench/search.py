@@ -13,9 +13,10 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import astuple
 
 from osmia_broker.calls.readable_tasks import ReadableTasks
 from osmia_broker.engine.task_commands import Actor, TaskPolicy

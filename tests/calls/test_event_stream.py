@@ -5,11 +5,11 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.calls import event_stream
 from osmia_broker.calls.event_stream import EventStream

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.engine import Turn, commands, execute
 from osmia_broker.engine.event_commands import DropEvents, RecordEvents, StopRecording

@@ -1,10 +1,10 @@
 """Rows that somebody changed by hand, at the door: each list answers, and shows them as near to themselves as it can."""
 
 import logging
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.gateway import query_messages
 from osmia_broker.model import RESERVED_HEADERS, USER_TASK_JOB_TYPE

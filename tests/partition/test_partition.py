@@ -1,10 +1,10 @@
 """Answer after commit, all or nothing, bounded, crash-only: promises 1, 2, 4 and 5 of the design."""
 
 import asyncio
-from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple, replace
 
 from osmia_broker.engine import commands
 from osmia_broker.engine.resources import compile_resources

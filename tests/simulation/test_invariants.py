@@ -1,9 +1,9 @@
 """The rules of the simulation can fail: each is broken once."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.state.rows import ElementInstance, SubscriptionKind
 from tests.memory_store import MemoryStore

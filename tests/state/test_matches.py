@@ -1,10 +1,10 @@
 """Rows that are found by their values: the store knows the committed ones, memory knows what has changed since."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.state.missing import Missing
 from osmia_broker.state.rows import ElementInstance, Message, Subscription

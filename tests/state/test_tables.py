@@ -1,11 +1,11 @@
 """Every table: what is undone leaves no trace, what is committed leaves memory and comes back as it was."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidState
 from osmia_broker.state.kinds import KINDS

@@ -1,6 +1,6 @@
 """Rows of user tasks that are only written, and the global listeners that are always in memory."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from osmia_broker.state.state import State
 from osmia_broker.state.task_rows import (

@@ -1,9 +1,9 @@
 """Rows to read: definitions, process instances and incidents by number, and every list that is asked for often."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from osmia_broker.state.rows import ElementState, Incident, ProcessDefinition

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, replace
 from typing import Any
+
+from msgspec.structs import astuple, replace
 
 from osmia_broker.state.batch_rows import BatchItem, BatchOperation, BatchType, ClusterVariable
 from osmia_broker.state.kinds import KINDS

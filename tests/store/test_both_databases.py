@@ -4,11 +4,11 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import SAME_IN_ALL

@@ -2,11 +2,11 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.state.event_rows import LoggedEvent
 from osmia_broker.state.history_rows import AuditEntry, MessageCorrelation

@@ -302,7 +302,7 @@ async def test_a_name_that_is_too_long_for_an_index_is_refused(scene: Scene):
 
 
 def _fields(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in type(row).__dataclass_fields__}
+    return {name: getattr(row, name) for name in type(row).__struct_fields__}
 
 
 @pytest.mark.parametrize(

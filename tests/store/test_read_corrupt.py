@@ -3,11 +3,11 @@
 import logging
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidState
 from tests.store import rows

@@ -1,9 +1,9 @@
 """The lists of what process instances wait for: timers, subscriptions, buffered messages; and the hierarchy of calls."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import (

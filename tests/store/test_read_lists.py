@@ -1,10 +1,10 @@
 """The lists of the read side: every filter, their pages, and the names and definitions that belong to their items."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidArgument, NotFound
 from osmia_broker.state.rows import JobState, Resource

@@ -4,11 +4,11 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.rows import Variable

@@ -1,8 +1,7 @@
 """What waits for people, as `/metrics` reports it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from osmia_broker.state.rows import ErrorType, JobState
 from tests.store import rows

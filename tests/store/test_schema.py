@@ -3,11 +3,11 @@
 import sqlite3
 import subprocess
 import sys
-from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import astuple, replace
 
 from osmia_broker.errors import StoreFailed
 from osmia_broker.state.kinds import KINDS
@@ -69,9 +69,8 @@ async def test_every_field_of_every_row_class_is_a_column(tmp_path: Path):
     with sqlite3.connect(path) as db:
         for kind in KINDS.values():
             columns = [column[1:3] for column in db.execute(f"PRAGMA table_info({kind.table})")]
-            plain = [
-                (one.name, TYPES[next(t for t in TYPES if issubclass(one.type, t))]) for one in fields(kind.row_type)
-            ]
+            fields = zip(kind.row_type.__struct_fields__, kind.types, strict=True)
+            plain = [(name, TYPES[next(t for t in TYPES if issubclass(type, t))]) for name, type in fields]
             assert [(name, type.replace("VARCHAR", "TEXT")) for name, type in columns] == plain
             assert all(column[3] for column in db.execute(f"PRAGMA table_info({kind.table})")), "NOT NULL"
     db.close()

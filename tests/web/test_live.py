@@ -17,7 +17,7 @@ from tests.doors import RunningBroker, running_broker
 
 
 def values(row_type: type, **given: int) -> tuple[object, ...]:
-    return tuple(given.get(name, 0) for name in row_type.__dataclass_fields__)
+    return tuple(given.get(name, 0) for name in row_type.__struct_fields__)
 
 
 @pytest.mark.parametrize(

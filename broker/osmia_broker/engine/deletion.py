@@ -4,7 +4,7 @@ A deleted process takes no new instances; those that run go on to their end. Wit
 and its start events wait. The number of a deleted version is not used again.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from osmia_broker.engine.commands import DeleteResource
 from osmia_broker.engine.engine import handles

@@ -1,9 +1,9 @@
 """Global task listeners: kept by the broker, for the native user tasks of all processes."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.task_commands import DeleteGlobalTaskListener, SetGlobalTaskListener

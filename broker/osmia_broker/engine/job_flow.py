@@ -1,6 +1,6 @@
 """Flow control of jobs: pause and resume job types and process definitions, limit job types, share them fairly."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from osmia_broker.engine.answers import JobFlowAnswer
 from osmia_broker.engine.engine import handles

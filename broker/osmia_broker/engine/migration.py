@@ -7,6 +7,8 @@ waited for follows if it is mapped too; otherwise it is closed, and the events t
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from osmia_broker.engine.commands import MigrateProcessInstance
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.remote import end_subscription, tell_opened
@@ -306,5 +308,4 @@ def _migrate_marks(turn: Turn, process: ElementInstance, target: ProcessDefiniti
 
 def _anew(turn: Turn, row: R, **changes: object) -> R:
     """Return a living copy of *row* with a key of its own."""
-    values = {name: getattr(row, name) for name in row.__slots__}
-    return type(row)(**values | {"key": turn.next_key(), "ended_ms": 0} | changes)
+    return replace(row, key=turn.next_key(), ended_ms=0, **changes)

@@ -4,7 +4,7 @@ A proposal is a note: the engine writes it and never reads it. So a command that
 what was answered meanwhile: of two people who answer at once, one does.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.new_user_tasks import note_event, write_answer

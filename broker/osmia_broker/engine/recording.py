@@ -326,7 +326,7 @@ def _text(name: str, text: str) -> Details:
 
 # --- definitions
 
-_IDS = {
+_IDS: dict[type, tuple[str, str]] = {
     ProcessDefinition: ("PROCESS", "bpmn_process_id"),
     Decision: ("DECISION", "decision_id"),
     DecisionRequirements: ("DECISION_REQUIREMENTS", "decision_requirements_id"),

@@ -1,9 +1,8 @@
 """The rows of batch operations and of cluster variables: the part of the data dictionary (`rows`) that serves operators."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import changing, stored
+from osmia_broker.state.kinds import Changing, StoredRow, stored
 
 
 class BatchType(StrEnum):
@@ -40,8 +39,7 @@ class BatchItemState(StrEnum):
 
 
 @stored("batch_operations", of_instance=True, sized=("plan",), matches=(("whole_key",),))
-@dataclass(slots=True)
-class BatchOperation:
+class BatchOperation(StoredRow):
     """One command for many items, which is worked off in slices; or the share that another partition has in it."""
 
     key: int
@@ -50,19 +48,18 @@ class BatchOperation:
     plan: str  # JSON object: the details of the command
     user: str  # who asked for it; empty if unknown
     started_ms: int
-    state: BatchState = changing(BatchState.CREATED)
-    items: int = changing(0)  # all of them
-    completed: int = changing(0)
-    failed: int = changing(0)
-    ended_ms: int = changing(0)
+    state: Changing[BatchState] = BatchState.CREATED
+    items: Changing[int] = 0  # all of them
+    completed: Changing[int] = 0
+    failed: Changing[int] = 0
+    ended_ms: Changing[int] = 0
     whole_key: int = (
         0  # of a share: the batch operation that it is of, in the partition that has given out this key; else 0
     )
 
 
 @stored("batch_items", of_instance=True, sized=("error_message",), matches=(("batch_key",),))
-@dataclass(slots=True)
-class BatchItem:
+class BatchItem(StoredRow):
     """One item of a batch operation."""
 
     key: int
@@ -70,17 +67,16 @@ class BatchItem:
     batch_key: int  # of the whole batch operation, whose partition may be another one
     item_key: int  # of the process instance, incident, job or decision evaluation that the command is for
     target_instance_key: int  # the process instance that the item belongs to; 0 for none
-    state: BatchItemState = changing(BatchItemState.ACTIVE)
-    error_message: str = changing("")
-    ended_ms: int = changing(0)  # when it was worked off
+    state: Changing[BatchItemState] = BatchItemState.ACTIVE
+    error_message: Changing[str] = ""
+    ended_ms: Changing[int] = 0  # when it was worked off
 
 
 @stored("cluster_variables", primary_key=("name",))
-@dataclass(slots=True)
-class ClusterVariable:
+class ClusterVariable(StoredRow):
     """A variable that every expression can read as `camunda.vars.cluster.name`."""
 
     name: str
-    value: str = changing()  # JSON
-    metadata: str = changing("{}")  # JSON object
-    deleted_ms: int = changing(0)
+    value: Changing[str]  # JSON
+    metadata: Changing[str] = "{}"  # JSON object
+    deleted_ms: Changing[int] = 0

@@ -4,8 +4,9 @@ A broker with several partitions decides each change in partition 1. The others 
 instance finds the same definitions wherever it runs (`partition/following.py`).
 """
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from osmia_broker.state.batch_rows import ClusterVariable
 from osmia_broker.state.flow_row import JobFlow
@@ -36,7 +37,11 @@ CLUSTER_TYPES: tuple[type, ...] = (
 
 SAME_IN_ALL = frozenset({*CLUSTER_TYPES, Resource})  #: with the deployed files
 
-_OVER = {StartSubscription: "ended_ms", GlobalTaskListener: "deleted_ms", ClusterVariable: "deleted_ms"}
+_OVER: dict[type, str] = {
+    StartSubscription: "ended_ms",
+    GlobalTaskListener: "deleted_ms",
+    ClusterVariable: "deleted_ms",
+}
 
 
 def cluster_tables(state: State) -> dict[type, WholeTable[Any]]:

@@ -1,9 +1,8 @@
 """The rows of what was deployed: the part of the data dictionary (`rows`) that is in memory as a whole."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import changing, stored
+from osmia_broker.state.kinds import Changing, StoredRow, stored
 
 
 class SubscriptionKind(StrEnum):
@@ -16,8 +15,7 @@ class SubscriptionKind(StrEnum):
 
 
 @stored("process_definitions")
-@dataclass(slots=True)
-class ProcessDefinition:
+class ProcessDefinition(StoredRow):
     """A deployed version of a process."""
 
     key: int
@@ -29,13 +27,12 @@ class ProcessDefinition:
     checksum: str  # of the resource, which is kept once per content
     deployment_key: int
     deployed_ms: int
-    deleted_ms: int = changing(0)  # since when it takes no new instances; those that run go on
+    deleted_ms: Changing[int] = 0  # since when it takes no new instances; those that run go on
     extensions_checksum: str = ""  # of its Activiti extension file, which is a resource too; empty without
 
 
 @stored("start_subscriptions")
-@dataclass(slots=True)
-class StartSubscription:
+class StartSubscription(StoredRow):
     """A start event of the latest version of a process that waits for a message, a signal, a condition or a timer."""
 
     key: int
@@ -45,12 +42,11 @@ class StartSubscription:
     kind: SubscriptionKind
     name: str = ""
     timer_key: int = 0  # of the timer, for the kind TIMER
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored("decision_requirements")
-@dataclass(slots=True)
-class DecisionRequirements:
+class DecisionRequirements(StoredRow):
     """A deployed version of a DMN file: the graph that its decisions stand in."""
 
     key: int
@@ -61,12 +57,11 @@ class DecisionRequirements:
     checksum: str
     deployment_key: int
     deployed_ms: int
-    deleted_ms: int = changing(0)
+    deleted_ms: Changing[int] = 0
 
 
 @stored("decisions")
-@dataclass(slots=True)
-class Decision:
+class Decision(StoredRow):
     """A deployed version of one decision of a graph."""
 
     key: int
@@ -76,13 +71,12 @@ class Decision:
     decision_requirements_key: int
     decision_requirements_id: str
     deployment_key: int
-    deleted_ms: int = changing(0)
+    deleted_ms: Changing[int] = 0
     version_tag: str = ""
 
 
 @stored("forms")
-@dataclass(slots=True)
-class Form:
+class Form(StoredRow):
     """A deployed version of a form."""
 
     key: int
@@ -92,5 +86,5 @@ class Form:
     checksum: str
     deployment_key: int
     deployed_ms: int
-    deleted_ms: int = changing(0)
+    deleted_ms: Changing[int] = 0
     version_tag: str = ""

@@ -5,14 +5,11 @@ Logged events are never read here: they are written with the commit that made th
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import astuple
+
 from osmia_broker.state.event_rows import EventRecording, LoggedEvent
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import values_of
-
-_values = values_of(KINDS[LoggedEvent])
-_recording_values = values_of(KINDS[EventRecording])
 
 
 class EventLog:
@@ -35,7 +32,7 @@ class EventLog:
 
     def extend(self, events: Iterable[LoggedEvent]) -> None:
         """Log the events of a command that stands."""
-        self._events += map(_values, events)
+        self._events += map(astuple, events)
 
     def record(self, complete_after: int, *, is_recording: bool) -> None:
         """Record events, or stop it. Events up to *complete_after* are missing from now on, or may be."""
@@ -57,7 +54,7 @@ class EventLog:
         if not self._is_changed:
             return []
         self._is_changed = False
-        return [_recording_values(EventRecording(1, int(self.is_recording), self.complete_after))]
+        return [astuple(EventRecording(1, int(self.is_recording), self.complete_after))]
 
     def take_deleted(self) -> dict[type, list[RowValues]]:
         """Return the keys of the events dropped since the last call, under their row class."""

@@ -1,9 +1,8 @@
 """The stored rows of the event log."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import changing, stored
+from osmia_broker.state.kinds import Changing, StoredRow, stored
 
 
 class EventKind(StrEnum):
@@ -19,8 +18,7 @@ class EventKind(StrEnum):
 
 
 @stored("event_log")
-@dataclass(slots=True)
-class LoggedEvent:
+class LoggedEvent(StoredRow):
     """Something that happened. It is written in the commit that made it true, but only while the events are recorded."""
 
     key: int  # its position: a later event has a higher one
@@ -38,10 +36,9 @@ class LoggedEvent:
 
 
 @stored("event_recordings")
-@dataclass(slots=True)
-class EventRecording:
+class EventRecording(StoredRow):
     """Whether events are recorded. There is one row at most; its key is 1."""
 
     key: int
-    is_recording: int = changing()  # 1 or 0
-    complete_after: int = changing()  # every event after this position is in the log
+    is_recording: Changing[int]  # 1 or 0
+    complete_after: Changing[int]  # every event after this position is in the log

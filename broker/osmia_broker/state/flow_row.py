@@ -1,9 +1,8 @@
 """The stored row of flow control: what holds the jobs of a type, or of a process definition, back."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import changing, stored
+from osmia_broker.state.kinds import Changing, StoredRow, stored
 
 
 class FairBy(StrEnum):
@@ -16,15 +15,14 @@ class FairBy(StrEnum):
 
 
 @stored("job_flow")
-@dataclass(slots=True)
-class JobFlow:
+class JobFlow(StoredRow):
     """The flow control of one job type, or (with a definition key) of one process definition, of which only the pause counts."""
 
     key: int
     job_type: str  # empty for a process definition
     process_definition_key: int  # 0 for a job type
-    paused_ms: int = changing(0)  # since when none of its jobs is handed out; 0 if it is not paused
-    held_max: int = changing(0)  # jobs that workers hold at a time; 0 for any number, as in the next two
-    per_second_max: int = changing(0)  # jobs handed out within any second
-    held_per_key_max: int = changing(0)  # jobs of one key that workers hold at a time
-    fair_by: FairBy = changing(FairBy.NOTHING)
+    paused_ms: Changing[int] = 0  # since when none of its jobs is handed out; 0 if it is not paused
+    held_max: Changing[int] = 0  # jobs that workers hold at a time; 0 for any number, as in the next two
+    per_second_max: Changing[int] = 0  # jobs handed out within any second
+    held_per_key_max: Changing[int] = 0  # jobs of one key that workers hold at a time
+    fair_by: Changing[FairBy] = FairBy.NOTHING

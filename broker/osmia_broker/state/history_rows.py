@@ -1,14 +1,12 @@
 """The rows of history alone: the engine writes them once and never reads them (`notes`)."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import stored
+from osmia_broker.state.kinds import StoredRow, stored
 
 
 @stored("message_correlations", is_history=True)
-@dataclass(slots=True)
-class MessageCorrelation:
+class MessageCorrelation(StoredRow):
     """A message that has reached an event. It is history: it is written once, and never read by the engine."""
 
     key: int
@@ -52,8 +50,7 @@ class AuditOperation(StrEnum):
 
 
 @stored("audit_entries")
-@dataclass(slots=True)
-class AuditEntry:
+class AuditEntry(StoredRow):
     """An operation of a person that is about no user task. It stays when the history of its process instance is deleted."""
 
     key: int

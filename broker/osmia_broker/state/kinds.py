@@ -1,33 +1,40 @@
 """The registry of stored tables: how a row class declares its table, and what follows from that.
 
-`@stored` names the table of a row class and says how its rows are found; `changing()` marks the fields that may be set again after the row was
+`@stored` names the table of a row class and says how its rows are found; `Changing` marks the fields that may be set again after the row was
 inserted. The schema, the loads, the commit, residency and undo all follow from these declarations.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_origin
 
-T = TypeVar("T", bound=type)
+import msgspec
+
+T = TypeVar("T")
+R = TypeVar("R", bound="type[StoredRow]")
 
 MIGRATED = ("process_definition_key", "element_id")  #: the columns of a row about an element that a migration changes
 
 
-def changing(default: Any = MISSING) -> Any:
-    """Declare a field that may be set again after its row was inserted."""
-    return field(default=default, metadata={"changes": True})
+_CHANGES = object()
+Changing = Annotated[T, _CHANGES]  #: the type of a field that may be set again after its row was inserted
+
+
+class StoredRow(msgspec.Struct, gc=False):
+    """A row of a stored table. It holds plain values alone, so the garbage collector passes over it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The declaration of one stored table."""
 
-    row_type: type
+    row_type: type[StoredRow]
     table: str
     primary_key: tuple[str, ...]
     columns: tuple[str, ...]
+    types: tuple[type, ...]  #: of the values, in the order of the columns
     changing: frozenset[str]  #: columns that may be set again
     of_instance: bool  #: its rows belong to a process instance, come into memory with it and leave with it
     is_history: bool  #: its rows are only written, tell about a process instance, and are erased with it
@@ -55,13 +62,15 @@ def stored(
     sized: tuple[str, ...] = (),
     matches: tuple[tuple[str, ...], ...] = (),
     migrated: tuple[str, ...] = (),
-) -> Callable[[T], T]:
-    """Declare the decorated dataclass as the row of *table*. The columns *migrated* change when the process instance is migrated."""
+) -> Callable[[R], R]:
+    """Declare the decorated class as the row of *table*. The columns *migrated* change when the process instance is migrated."""
 
-    def register(row_type: T) -> T:
-        columns = {one.name: one for one in fields(row_type)}
-        may_change = frozenset(name for name, one in columns.items() if one.metadata.get("changes")) | {*migrated}
-        fixed = columns.keys() - may_change
+    def register(row_type: R) -> R:
+        hints: dict[str, Any] = row_type.__annotations__
+        marked = {name for name, hint in hints.items() if get_origin(hint) is Annotated}
+        types: dict[str, type] = {name: hint.__origin__ if name in marked else hint for name, hint in hints.items()}
+        may_change = frozenset(marked) | {*migrated}
+        fixed = types.keys() - may_change
         assert {*primary_key, *lookups, *chain(*matches)} <= fixed, (
             f"{row_type.__name__}: keys and look-ups never change"
         )
@@ -70,18 +79,15 @@ def stored(
             row_type=row_type,
             table=table,
             primary_key=primary_key,
-            columns=tuple(columns),
+            columns=tuple(types),
+            types=tuple(types.values()),
             changing=may_change,
             of_instance=of_instance,
             is_history=is_history,
-            ends="ended_ms" in columns,
+            ends="ended_ms" in types,
             lookups=lookups,
             due=due,
-            enums={
-                name: one.type
-                for name, one in columns.items()
-                if isinstance(one.type, type) and issubclass(one.type, StrEnum)
-            },
+            enums={name: type for name, type in types.items() if issubclass(type, StrEnum)},
             sized=sized,
             matches=matches,
         )

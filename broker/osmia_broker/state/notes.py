@@ -6,21 +6,21 @@ They are no part of a process instance in memory. A row is replaced by another o
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import astuple
+
 from osmia_broker.state.journal import Journal
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import values_of
 
 
 class Notes:
     """The rows of one class that the next commit writes."""
 
-    __slots__ = ("_journal", "_key", "_values", "changed")
+    __slots__ = ("_journal", "_key", "changed")
 
     def __init__(self, row_type: type, journal: Journal) -> None:
         kind = KINDS[row_type]
         self._journal = journal
-        self._values = values_of(kind)
         self._key = attrgetter(*kind.primary_key)
         self.changed: dict[Any, RowValues] = {}
 
@@ -28,7 +28,7 @@ class Notes:
         """Write *row*, in place of one with the same primary key."""
         key = self._key(row)
         self._journal.append((self._undo, (key, self.changed.get(key))))
-        self.changed[key] = self._values(row)
+        self.changed[key] = astuple(row)
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows written since the last call."""

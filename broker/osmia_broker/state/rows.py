@@ -1,4 +1,4 @@
-"""The data dictionary: one slotted dataclass per stored table, one field per column, in column order.
+"""The data dictionary: one class per stored table, one field per column, in column order.
 
 A row class is declared once, here or in a neighbour that this module imports: `definition_rows`, `task_rows`, `event_rows`, `batch_rows`,
 `history_rows`, `flow_row`. `kinds` says what follows from its declaration.
@@ -9,7 +9,6 @@ ended keeps its place in the store with `ended_ms` set; that is the history. Whi
 All keys are 64-bit and come from the partition's one counter. All times are epoch milliseconds. JSON columns hold compact text.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -24,7 +23,7 @@ from osmia_broker.state.definition_rows import (
 )
 from osmia_broker.state.event_rows import EventRecording
 from osmia_broker.state.flow_row import JobFlow
-from osmia_broker.state.kinds import KINDS, MIGRATED, Kind, changing, stored
+from osmia_broker.state.kinds import KINDS, MIGRATED, Changing, Kind, StoredRow, stored
 from osmia_broker.state.task_rows import GlobalTaskListener
 
 
@@ -87,8 +86,7 @@ class ErrorType(StrEnum):
 
 
 @stored("element_instances", of_instance=True, lookups=("scope_key",), migrated=MIGRATED)
-@dataclass(slots=True)
-class ElementInstance:
+class ElementInstance(StoredRow):
     """One visit of a BPMN element. The process instance itself is the one of type PROCESS; its key is the instance's key."""
 
     key: int
@@ -96,18 +94,17 @@ class ElementInstance:
     process_definition_key: int
     element_id: str
     type: str  # model.ElementType
-    state: ElementState = changing()
+    state: Changing[ElementState]
     scope_key: int = 0  # the element instance it lives in; 0 for the process
     entered_by: str = ""  # id of the sequence flow taken to it; empty where none was
     started_ms: int = 0
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
     loop_counter: int = 0  # of an instance in a loop, from 1; else 0
-    listeners_done: int = changing(0)  # how many listeners of the present step (start or end) have completed
+    listeners_done: Changing[int] = 0  # how many listeners of the present step (start or end) have completed
 
 
 @stored("waiting_tokens", of_instance=True, lookups=("scope_key",))
-@dataclass(slots=True)
-class WaitingToken:
+class WaitingToken(StoredRow):
     """A token that has arrived at a joining gateway over one flow and waits for the others."""
 
     key: int
@@ -116,7 +113,7 @@ class WaitingToken:
     element_id: str  # the joining gateway
     flow_id: str
     started_ms: int
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored(
@@ -127,8 +124,7 @@ class WaitingToken:
     sized=("headers", "error_message"),
     migrated=MIGRATED,
 )
-@dataclass(slots=True)
-class Job:
+class Job(StoredRow):
     """Work that waits for a worker, or that a worker holds."""
 
     key: int
@@ -137,38 +133,36 @@ class Job:
     element_instance_key: int
     element_id: str
     type: str
-    state: JobState = changing()
-    retries: int = changing(0)  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
-    worker: str = changing("")  # the worker that holds or held it; empty before the first activation
-    deadline_ms: int = changing(
-        0
-    )  # when its lease or its back-off ends and it becomes activatable again; 0 for neither, below 0 while it is suspended
+    state: Changing[JobState]
+    retries: Changing[int] = 0  # int32; as the model, the last FailJob or UpdateJobRetries set it; may be 0 or below
+    worker: Changing[str] = ""  # the worker that holds or held it; empty before the first activation
+    deadline_ms: Changing[int] = (
+        0  # when its lease or its back-off ends and it becomes activatable again; 0 for neither, below 0 while it is suspended
+    )
     headers: str = "{}"  # JSON object of strings
-    error_message: str = changing("")  # of the last failure or thrown error
-    error_code: str = changing("")  # of the thrown error
+    error_message: Changing[str] = ""  # of the last failure or thrown error
+    error_code: Changing[str] = ""  # of the thrown error
     created_ms: int = 0
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
     kind: JobKind = JobKind.BPMN_ELEMENT
     listener_event: str = ""  # of a listener's job: START, END, or CREATING, ASSIGNING … of a task listener; else empty
-    priority: int = changing(0)  # int32; a higher one is handed out first
-    lease_token: str = changing("")  # of the last activation with a lease; empty if there was none
+    priority: Changing[int] = 0  # int32; a higher one is handed out first
+    lease_token: Changing[str] = ""  # of the last activation with a lease; empty if there was none
     fair_key: str = ""  # the key by which it shares the workers of its type with others; empty for none
 
 
 @stored("variables", primary_key=("scope_key", "name"), of_instance=True)
-@dataclass(slots=True)
-class Variable:
+class Variable(StoredRow):
     """A named value in a scope. It stays JSON text until an expression reads it. It lives as long as its scope."""
 
     scope_key: int  # the element instance that owns it
     name: str
-    value: str = changing()  # JSON
+    value: Changing[str]  # JSON
     process_instance_key: int = 0
 
 
 @stored("incidents", of_instance=True, lookups=("element_instance_key",), sized=("message",), migrated=MIGRATED)
-@dataclass(slots=True)
-class Incident:
+class Incident(StoredRow):
     """A stop that needs a person: where, and why."""
 
     key: int
@@ -180,12 +174,11 @@ class Incident:
     error_type: ErrorType
     message: str
     created_ms: int
-    ended_ms: int = changing(0)  # when it was resolved or its element ended
+    ended_ms: Changing[int] = 0  # when it was resolved or its element ended
 
 
 @stored("follow_ups", of_instance=True, due="due_ms", sized=("content",), matches=(("target_partition",),))
-@dataclass(slots=True)
-class FollowUp:
+class FollowUp(StoredRow):
     """A command that an earlier command left to be carried out on its own, exactly once. It is deleted in the commit that does so.
 
     One for another partition is never due. It is sent there, and deleted when that partition has carried it out.
@@ -196,16 +189,15 @@ class FollowUp:
     target_partition: int
     command: str  # name of the command class
     content: str  # its fields as a JSON object
-    due_ms: int = changing(
-        0
-    )  # when it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended
+    due_ms: Changing[int] = (
+        0  # when it is to be carried out; 0 while it waits for an incident, below 0 while it is suspended
+    )
     depth: int = 0  # how many steps led to it without a wait state
     sent_ms: int = 0  # epoch; when it was left for another partition
 
 
 @stored("timers", of_instance=True, lookups=("element_instance_key",), due="due_ms", migrated=MIGRATED)
-@dataclass(slots=True)
-class Timer:
+class Timer(StoredRow):
     """A moment at which an event fires. A timer that repeats is moved on when it fires."""
 
     key: int
@@ -215,11 +207,13 @@ class Timer:
         int  # the element instance that waits: host, scope, gateway or the event itself; 0 of a start event
     )
     element_id: str  # the event that fires
-    due_ms: int = changing()  # when it fires; 0 when it has ended, below 0 while its instance is suspended, LATEST_MS while it waits behind an incident
-    repetitions: int = changing(1)  # how often it fires from now on; -1 without end
+    due_ms: Changing[
+        int
+    ]  # when it fires; 0 when it has ended, below 0 while its instance is suspended, LATEST_MS while it waits behind an incident
+    repetitions: Changing[int] = 1  # how often it fires from now on; -1 without end
     cycle: str = ""  # the ISO interval or the cron expression of a timer that repeats
     created_ms: int = 0
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored(
@@ -229,8 +223,7 @@ class Timer:
     matches=(("kind", "name", "correlation_key"),),
     migrated=(*MIGRATED, "bpmn_process_id"),
 )
-@dataclass(slots=True)
-class Subscription:
+class Subscription(StoredRow):
     """An event that waits for a message, a signal or a condition."""
 
     key: int
@@ -243,7 +236,7 @@ class Subscription:
     name: str = ""  # of the message or the signal; empty of a condition
     correlation_key: str = ""  # of a message
     created_ms: int = 0
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored(
@@ -253,8 +246,7 @@ class Subscription:
     sized=("variables", "correlated"),
     matches=(("name", "correlation_key"), ("name", "correlation_key", "message_id")),
 )
-@dataclass(slots=True)
-class Message:
+class Message(StoredRow):
     """A published message that is kept until its time to live is over, for events that wait later."""
 
     key: int
@@ -265,9 +257,9 @@ class Message:
     variables: str  # JSON object
     business_id: str
     published_ms: int
-    expires_ms: int = changing()
-    correlated: str = changing("")  # process ids that it has reached, one per line
-    ended_ms: int = changing(0)
+    expires_ms: Changing[int]
+    correlated: Changing[str] = ""  # process ids that it has reached, one per line
+    ended_ms: Changing[int] = 0
     traceparent: str = ""  # the trace context of its publisher (W3C); empty without one
 
 
@@ -277,8 +269,7 @@ class Message:
     lookups=("element_instance_key",),
     matches=(("bpmn_process_id", "correlation_key"),),
 )
-@dataclass(slots=True)
-class InstanceOrigin:
+class InstanceOrigin(StoredRow):
     """The circumstances of a process instance that was not simply created: its caller, its message, the marks that it was given."""
 
     key: int
@@ -292,10 +283,10 @@ class InstanceOrigin:
     correlation_key: str = ""  # of the message that started it
     tags: str = ""  # JSON array of text; empty for none
     terminate_after: str = ""  # element ids, one per line
-    suspended_ms: int = changing(0)  # since when it is suspended; 0 if it is not
-    ended_ms: int = changing(0)
+    suspended_ms: Changing[int] = 0  # since when it is suspended; 0 if it is not
+    ended_ms: Changing[int] = 0
     initiator: str = ""  # the user who started it or its outermost caller; empty if nobody was named
-    traceparent: str = changing("")  # the trace context of its last cause from outside (W3C); empty without one
+    traceparent: Changing[str] = ""  # the trace context of its last cause from outside (W3C); empty without one
 
 
 @stored(
@@ -304,8 +295,7 @@ class InstanceOrigin:
     lookups=("element_instance_key",),
     matches=(("bpmn_process_id", "business_id"),),
 )
-@dataclass(slots=True)
-class BusinessId:
+class BusinessId(StoredRow):
     """The business id of a living process instance, for finding it."""
 
     key: int
@@ -313,12 +303,11 @@ class BusinessId:
     element_instance_key: int  # the process itself
     bpmn_process_id: str
     business_id: str
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored("created_once", of_instance=True, due="expires_ms", matches=(("idempotency_key",),))
-@dataclass(slots=True)
-class CreatedOnce:
+class CreatedOnce(StoredRow):
     """A creation with an idempotency key, and its answer for those who repeat it."""
 
     key: int
@@ -328,55 +317,51 @@ class CreatedOnce:
     bpmn_process_id: str
     version: int
     created_process_instance_key: int
-    expires_ms: int = changing()
+    expires_ms: Changing[int]
     business_id: str = ""
     tags: str = ""  # as those of an origin
 
 
 @stored("called_instances", of_instance=True, lookups=("element_instance_key",))
-@dataclass(slots=True)
-class CalledInstance:
+class CalledInstance(StoredRow):
     """The process instance that a call activity has called."""
 
     key: int
     process_instance_key: int  # of the caller
     element_instance_key: int  # the call activity
     called_process_instance_key: int
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored("loops", of_instance=True, lookups=("element_instance_key",), sized=("items",))
-@dataclass(slots=True)
-class Loop:
+class Loop(StoredRow):
     """The state of an activity with a loop."""
 
     key: int
     process_instance_key: int
     element_instance_key: int  # the multi-instance body
     items: str  # the input collection as a JSON array; empty without one
-    size: int = changing()  # how many instances there will be; -1 if that is not known yet (standard loop)
-    started: int = changing(0)  # how many instances have been created
-    completed: int = changing(0)
-    terminated: int = changing(0)
-    ended_ms: int = changing(0)
+    size: Changing[int]  # how many instances there will be; -1 if that is not known yet (standard loop)
+    started: Changing[int] = 0  # how many instances have been created
+    completed: Changing[int] = 0
+    terminated: Changing[int] = 0
+    ended_ms: Changing[int] = 0
 
 
 @stored("loop_results", of_instance=True, lookups=("element_instance_key",), sized=("results",))
-@dataclass(slots=True)
-class LoopResult:
+class LoopResult(StoredRow):
     """The results (output elements) of some neighbouring instances of a loop."""
 
     key: int
     process_instance_key: int
     element_instance_key: int  # the multi-instance body
     chunk: int  # which neighbours, counted from 0
-    results: str = changing()  # JSON array; null where there is no result yet
-    ended_ms: int = changing(0)
+    results: Changing[str]  # JSON array; null where there is no result yet
+    ended_ms: Changing[int] = 0
 
 
 @stored("decision_evaluations", of_instance=True)
-@dataclass(slots=True)
-class DecisionEvaluation:
+class DecisionEvaluation(StoredRow):
     """An evaluation of a decision, by a business rule task or for a caller. It is history: its row ends in the commit that writes it."""
 
     key: int
@@ -388,12 +373,11 @@ class DecisionEvaluation:
     failed_decision_id: str  # empty if it did not fail
     failure_message: str
     evaluated: str  # JSON array of all decisions and knowledge models that were evaluated, in the order in which they were finished
-    ended_ms: int = changing(0)
+    ended_ms: Changing[int] = 0
 
 
 @stored("compensations", of_instance=True, lookups=("scope_key",), sized=("variables",))
-@dataclass(slots=True)
-class Compensation:
+class Compensation(StoredRow):
     """An activity that has completed and may have to be compensated; or a subprocess that holds such activities."""
 
     key: int
@@ -406,9 +390,9 @@ class Compensation:
     completed_key: int  # its element instance
     handler_id: str  # empty for a subprocess without a handler of its own
     variables: str = ""  # the local variables of the activity, JSON object
-    thrower_key: int = changing(0)  # the throwing event that called the handler and waits for it
-    handler_key: int = changing(0)  # the element instance of the handler, while it runs
-    ended_ms: int = changing(0)
+    thrower_key: Changing[int] = 0  # the throwing event that called the handler and waits for it
+    handler_key: Changing[int] = 0  # the element instance of the handler, while it runs
+    ended_ms: Changing[int] = 0
 
 
 @stored(
@@ -416,8 +400,7 @@ class Compensation:
     of_instance=True,
     matches=(("name", "correlation_key"), ("subscription_key",)),
 )
-@dataclass(slots=True)
-class RemoteSubscription:
+class RemoteSubscription(StoredRow):
     """A subscription to a message that belongs to a process instance of another partition. It is here because its messages come here."""
 
     key: int
@@ -432,17 +415,15 @@ class RemoteSubscription:
 
 
 @stored("received", primary_key=("sender",))
-@dataclass(slots=True)
-class Received:
+class Received(StoredRow):
     """The last message of another partition that has been carried out. There is one row for each sender."""
 
     sender: int
-    through_key: int = changing()  # everything up to the message of this key is carried out
+    through_key: Changing[int]  # everything up to the message of this key is carried out
 
 
 @stored("resources", primary_key=("checksum",))
-@dataclass(slots=True)
-class Resource:
+class Resource(StoredRow):
     """The bytes of a deployed file, kept once however many definitions and versions refer to it."""
 
     checksum: str  # SHA-256, hexadecimal

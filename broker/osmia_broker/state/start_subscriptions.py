@@ -1,6 +1,6 @@
 """The subscriptions of the start events of the latest processes."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from osmia_broker.state.index import Index
 from osmia_broker.state.journal import Journal

@@ -8,24 +8,21 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from msgspec.structs import astuple
+
 from osmia_broker.state.deadlines import Deadlines
 from osmia_broker.state.index import Index
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS, Kind
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import ROW_BYTES, Residency
 from osmia_broker.state.store_protocol import RowValues
 
 R = TypeVar("R")
 
 
-def values_of(kind: Kind) -> "attrgetter[RowValues]":
-    """Return the function that turns a row into its values, in column order."""
-    return attrgetter(*kind.columns)
-
-
-def take_values(changed: dict[Any, R], values: Callable[[R], RowValues]) -> list[RowValues]:
-    """Return the *values* of the rows in *changed*, and empty it: they are the commit's now."""
-    taken = [values(row) for row in changed.values()]
+def take_values(changed: dict[Any, Any]) -> list[RowValues]:
+    """Return the values of the rows in *changed*, in the order of their columns, and empty it: they are the commit's now."""
+    taken = [*map(astuple, changed.values())]
     changed.clear()
     return taken
 
@@ -54,7 +51,6 @@ class Table(Generic[R]):
         "_settable",
         "_sized",
         "_touch",
-        "_values",
         "changed",
         "deleted",
         "kind",
@@ -69,7 +65,6 @@ class Table(Generic[R]):
         self._due = kind.due
         self._touch = residency.touch
         self._grow, self._grown = residency.grow, residency.grown
-        self._values = values_of(kind)
         self._changing = kind.changing
         self._sized = kind.sized
         self._may_grow = kind.changing.intersection(kind.sized)
@@ -203,7 +198,7 @@ class Table(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self.changed, self._values) if self.changed else []
+        return take_values(self.changed) if self.changed else []
 
     def take_deleted(self) -> list[RowValues]:
         """Return the primary keys of all rows deleted since the last call."""

@@ -4,10 +4,9 @@ A user task lives in memory with its process instance. Its candidates, its histo
 (`notes`), and so are the filters that people save: the engine never reads them, so they cost neither memory nor a load.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from osmia_broker.state.kinds import MIGRATED, changing, stored
+from osmia_broker.state.kinds import MIGRATED, Changing, StoredRow, stored
 from osmia_broker.whole_numbers import INT64_MAX
 
 
@@ -49,8 +48,7 @@ class TaskOperation(StrEnum):
     sized=("documentation", "candidate_users", "candidate_groups", "headers"),
     migrated=MIGRATED,
 )
-@dataclass(slots=True)
-class UserTask:
+class UserTask(StoredRow):
     """Work for a person, of either kind and dialect."""
 
     key: int
@@ -62,21 +60,21 @@ class UserTask:
     name: str
     documentation: str
     category: str
-    state: UserTaskState = changing()
-    assignee: str = changing("")  # empty while nobody is
-    candidate_users: str = changing("[]")  # JSON array of text
-    candidate_groups: str = changing("[]")  # JSON array of text
-    due_date: str = changing("")  # date-time with an offset, as the job's header has it; empty for none
-    follow_up_date: str = changing("")  # as due_date
-    due_ms: int = changing(0)  # the same moment, for lists; 0 for none
-    follow_up_ms: int = changing(0)
-    priority: int = changing(50)
+    state: Changing[UserTaskState]
+    assignee: Changing[str] = ""  # empty while nobody is
+    candidate_users: Changing[str] = "[]"  # JSON array of text
+    candidate_groups: Changing[str] = "[]"  # JSON array of text
+    due_date: Changing[str] = ""  # date-time with an offset, as the job's header has it; empty for none
+    follow_up_date: Changing[str] = ""  # as due_date
+    due_ms: Changing[int] = 0  # the same moment, for lists; 0 for none
+    follow_up_ms: Changing[int] = 0
+    priority: Changing[int] = 50
     form_key: int = 0  # of a deployed form; 0 for none
     external_form: str = ""  # a form that is kept elsewhere: an external reference, or a form key that is text
     headers: str = "{}"  # JSON object of strings: those of the model
     created_ms: int = 0
-    ended_ms: int = changing(0)
-    sees_only_own: int = changing(0)  # 1 if an Activiti mapping chose its variables, so that it sees no others
+    ended_ms: Changing[int] = 0
+    sees_only_own: Changing[int] = 0  # 1 if an Activiti mapping chose its variables, so that it sees no others
 
 
 @stored(
@@ -85,8 +83,7 @@ class UserTask:
     lookups=("user_task_key",),
     sized=("changes", "variables", "listeners", "proposal"),
 )
-@dataclass(slots=True)
-class TaskTransition:
+class TaskTransition(StoredRow):
     """A change of a user task that waits for task listeners. It ends when the last of them is done, or one of them denies it."""
 
     key: int
@@ -97,11 +94,11 @@ class TaskTransition:
     operation: TaskOperation
     action: str
     user: str  # who asked for it; empty if unknown
-    changes: str = changing("{}")  # JSON object: the new values by attribute, with the corrections of listeners so far
+    changes: Changing[str] = "{}"  # JSON object: the new values by attribute, with the corrections of listeners so far
     variables: str = "{}"  # JSON object, of a completion
     listeners: str = "[]"  # JSON array of [type, retries, headers]
-    listeners_done: int = changing(0)
-    ended_ms: int = changing(0)
+    listeners_done: Changing[int] = 0
+    ended_ms: Changing[int] = 0
     proposal: str = ""  # JSON object: the row of the proposal that is accepted with the completion; empty for none
 
 
@@ -109,20 +106,18 @@ STANDS, ENDED, REMOVED = range(3)  #: of a candidate: of an open task; of one th
 
 
 @stored("task_candidates", primary_key=("user_task_key", "kind", "name"), is_history=True)
-@dataclass(slots=True)
-class TaskCandidate:
+class TaskCandidate(StoredRow):
     """A person or a group that may claim a user task, for lists by name."""
 
     user_task_key: int
     kind: CandidateKind
     name: str
     process_instance_key: int
-    standing: int = changing(0)  # STANDS, ENDED or REMOVED
+    standing: Changing[int] = 0  # STANDS, ENDED or REMOVED
 
 
 @stored("task_events", is_history=True)
-@dataclass(slots=True)
-class TaskEvent:
+class TaskEvent(StoredRow):
     """A step in the history of a user task: who did what, and which values changed.
 
     The creation and the end of a task are seen in its own row; they have an event only if somebody is known to have done it.
@@ -140,8 +135,7 @@ class TaskEvent:
 
 
 @stored("task_comments", is_history=True)
-@dataclass(slots=True)
-class TaskComment:
+class TaskComment(StoredRow):
     """A person's comment on a user task."""
 
     key: int
@@ -153,23 +147,21 @@ class TaskComment:
 
 
 @stored("task_drafts", primary_key=("user_task_key", "user"), is_history=True)
-@dataclass(slots=True)
-class TaskDraft:
+class TaskDraft(StoredRow):
     """A person's unfinished input to a user task. It is private to both, and never a process variable."""
 
     user_task_key: int
     user: str
     process_instance_key: int
-    content: str = changing()  # JSON object; empty when it was discarded
-    saved_ms: int = changing(0)
+    content: Changing[str]  # JSON object; empty when it was discarded
+    saved_ms: Changing[int] = 0
 
 
 NO_TIME_MS = INT64_MAX  #: the end of a snooze that has no time
 
 
 @stored("task_snoozes", primary_key=("user", "user_task_key"), is_history=True)
-@dataclass(slots=True)
-class TaskSnooze:
+class TaskSnooze(StoredRow):
     """A person's wish to have a user task out of their own lists for a while. Nobody else notices it, and the task itself does not change.
 
     It ends by itself: at its time, or with the first step, comment or proposal of the task whose key is above *since_key*.
@@ -178,10 +170,10 @@ class TaskSnooze:
     user: str
     user_task_key: int
     process_instance_key: int
-    until_ms: int = changing()  # when the task comes back; 0 if it has been called back
-    until_change: int = changing(0)  # 1: it comes back when somebody changes it
-    since_key: int = changing(0)  # a key that was given out when the person snoozed it
-    at_ms: int = changing(0)
+    until_ms: Changing[int]  # when the task comes back; 0 if it has been called back
+    until_change: Changing[int] = 0  # 1: it comes back when somebody changes it
+    since_key: Changing[int] = 0  # a key that was given out when the person snoozed it
+    at_ms: Changing[int] = 0
 
 
 class ProposalState(StrEnum):
@@ -195,8 +187,7 @@ class ProposalState(StrEnum):
 
 
 @stored("task_proposals", is_history=True)
-@dataclass(slots=True)
-class TaskProposal:
+class TaskProposal(StoredRow):
     """Values that a worker, an agent or a person proposes for a user task. They are no process variables before somebody accepts them."""
 
     key: int
@@ -207,34 +198,32 @@ class TaskProposal:
     outcome: str  # a word for the decision; empty for none
     text: str  # why
     at_ms: int
-    state: ProposalState = changing(ProposalState.OPEN)
-    answered_by: str = changing("")
-    answered_ms: int = changing(0)
-    answer: str = changing("")
+    state: Changing[ProposalState] = ProposalState.OPEN
+    answered_by: Changing[str] = ""
+    answered_ms: Changing[int] = 0
+    answer: Changing[str] = ""
 
 
 @stored("saved_task_filters", primary_key=("user", "name"))
-@dataclass(slots=True)
-class SavedTaskFilter:
+class SavedTaskFilter(StoredRow):
     """A person's own question to the task list, under a name of theirs."""
 
     user: str
     name: str
-    query: str = changing()  # in the query language of task lists; empty when it was deleted
-    saved_ms: int = changing(0)
+    query: Changing[str]  # in the query language of task lists; empty when it was deleted
+    saved_ms: Changing[int] = 0
 
 
 @stored("global_task_listeners")
-@dataclass(slots=True)
-class GlobalTaskListener:
+class GlobalTaskListener(StoredRow):
     """A task listener of all native user tasks, kept by the broker."""
 
     key: int
     id: str
-    type: str = changing()  # of its jobs
-    event_types: str = changing("[]")  # JSON array of creating, assigning, updating, completing, canceling
-    retries: int = changing(3)
-    after_model: int = changing(0)  # 1: it works after the listeners of the model; 0: before them
-    priority: int = changing(50)  # the higher works first
+    type: Changing[str]  # of its jobs
+    event_types: Changing[str] = "[]"  # JSON array of creating, assigning, updating, completing, canceling
+    retries: Changing[int] = 3
+    after_model: Changing[int] = 0  # 1: it works after the listeners of the model; 0: before them
+    priority: Changing[int] = 50  # the higher works first
     created_ms: int = 0
-    deleted_ms: int = changing(0)
+    deleted_ms: Changing[int] = 0

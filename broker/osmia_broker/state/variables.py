@@ -10,7 +10,7 @@ from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.residency import Residency
 from osmia_broker.state.rows import Variable
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import take_values, values_of
+from osmia_broker.state.table import take_values
 
 VARIABLE_BYTES = 500  #: of a variable besides its name and value
 
@@ -20,13 +20,12 @@ _NONE: Mapping[str, Variable] = MappingProxyType({})
 class VariableTable:
     """The variables of resident, living scopes."""
 
-    __slots__ = ("_grown", "_note", "_scopes", "_text", "_touch", "_values", "changed", "kind")
+    __slots__ = ("_grown", "_note", "_scopes", "_text", "_touch", "changed", "kind")
 
     def __init__(self, journal: Journal, residency: Residency) -> None:
         self.kind = KINDS[Variable]
         self._note = journal.append
         self._touch, self._grown = residency.touch, residency.grown
-        self._values = values_of(self.kind)
         self._scopes: dict[int, dict[str, Variable]] = {}
         self.changed: dict[tuple[int, str], Variable] = {}
         self._text: defaultdict[int, int] = defaultdict(int)  # characters of names and values by process instance
@@ -92,7 +91,7 @@ class VariableTable:
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self.changed, self._values) if self.changed else []
+        return take_values(self.changed) if self.changed else []
 
     # --- memory
 

@@ -8,9 +8,8 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from osmia_broker.state.journal import Journal
-from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.store_protocol import RowValues
-from osmia_broker.state.table import take_values, values_of
+from osmia_broker.state.table import take_values
 
 R = TypeVar("R")
 
@@ -21,11 +20,10 @@ class WholeTable(Generic[R]):
     Further indexes of a special table hang on `_entered` and `_left`, which see every row come and go, undone changes included.
     """
 
-    __slots__ = ("_is_over", "_journal", "_key", "_rows", "_values", "changed")
+    __slots__ = ("_is_over", "_journal", "_key", "_rows", "changed")
 
     def __init__(self, row_type: type[R], journal: Journal, *, key: str = "key", over: str = "") -> None:
         self._journal = journal
-        self._values = values_of(KINDS[row_type])
         self._key = attrgetter(key)
         self._is_over = attrgetter(over) if over else _never
         self._rows: dict[Any, R] = {}
@@ -54,7 +52,7 @@ class WholeTable(Generic[R]):
 
     def take_changes(self) -> list[RowValues]:
         """Return the values of all rows changed since the last call."""
-        return take_values(self.changed, self._values) if self.changed else []
+        return take_values(self.changed) if self.changed else []
 
     def _set(self, key: Any, row: R | None) -> None:
         before = self._rows.get(key)

@@ -6,7 +6,6 @@ process instance, and rows by the time at which they become due. All other index
 because every one is paid for in every commit.
 """
 
-from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
@@ -59,7 +58,7 @@ def _value_type(annotation: Any) -> type:
 
 #: The types of the stored values of a row class, in the order of its columns.
 VALUE_TYPES: dict[type, tuple[type, ...]] = {
-    row_type: tuple(_value_type(one.type) for one in fields(row_type)) for row_type in KINDS
+    row_type: tuple(map(_value_type, kind.types)) for row_type, kind in KINDS.items()
 }
 
 # Literals that the conditions of the partial indexes repeat word for word; a bound parameter would not match them.

@@ -14,13 +14,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from functools import cache
 from random import random
 
 from osmia_broker.partition import Listener
 from osmia_broker.state.batch_rows import BatchOperation
 from osmia_broker.state.definition_rows import Decision, ProcessDefinition
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Incident
 from osmia_broker.state.store_protocol import Changes
 from osmia_broker.state.task_rows import TaskComment, TaskEvent, TaskProposal, TaskSnooze, UserTask
@@ -222,7 +222,7 @@ def topics_of(changes: Changes) -> set[str]:
 @cache
 def _columns(row_type: type) -> tuple[int | None, int | None]:
     """Return where the values of a row have the key of its process instance, and of its user task."""
-    names = [one.name for one in fields(row_type)]
+    names = KINDS[row_type].columns
     instance = names.index("process_instance_key") if "process_instance_key" in names else None
     task = OF_TASK.get(row_type)
     return instance, names.index(task) if task else None

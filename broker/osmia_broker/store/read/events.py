@@ -1,10 +1,10 @@
 """The event log, oldest first. A reader that comes back reads here what it has missed."""
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Select, bindparam, func, select
 
 from osmia_broker.state.event_rows import EventKind, LoggedEvent

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, union_all
 
 from osmia_broker.errors import InvalidArgument
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.storable import INT64
 from osmia_broker.store import schema
 from osmia_broker.store.read.database import Snapshot
@@ -182,7 +182,8 @@ def size_of_texts(row: Any) -> int:
 
 @cache
 def _text_fields(row_type: type) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(row_type) if isinstance(one.type, type) and issubclass(one.type, str))
+    kind = KINDS[row_type]
+    return tuple(name for name, type in zip(kind.columns, kind.types, strict=True) if issubclass(type, str))
 
 
 def _is_storable(place: int | str) -> bool:

@@ -6,11 +6,11 @@ one corrupt row never hides the others.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, select
 
+from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Row
 from osmia_broker.store import schema
 from osmia_broker.store.assemble import READERS, CorruptRow
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 def columns_of(row_type: type[Row]) -> Select[Any]:
     """Select all columns of a row class, in the order of its fields."""
     table = schema.TABLES[row_type]
-    return select(*(table.columns[field.name] for field in fields(row_type)))
+    return select(*(table.columns[name] for name in KINDS[row_type].columns))
 
 
 def readable(row_type: type[R], found: Iterable[Any]) -> list[R]:
