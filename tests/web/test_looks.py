@@ -120,3 +120,51 @@ def test_the_name_of_an_error_breaks_between_its_words(page: Any, work: Any, uni
     link.click()
     expect(page.get_by_role("region", name="Summary")).to_contain_text("Active")  # as in every list
     expect(page.get_by_role("region", name="Summary").locator("wbr")).not_to_have_count(0)
+
+
+def test_a_box_is_large_enough_for_a_finger_and_stands_beside_its_row_on_a_phone(browse: Any, work: Any, unique: str):
+    work.deploy(ASK, unique)
+    key = work.create(unique)
+    page = browse(viewport={"width": 360, "height": 780})
+    page.goto(f"/instances?process={unique}")
+    box = page.get_by_role("checkbox", name=f"Select instance {key}").bounding_box()
+    link = page.get_by_role("link", name=str(key)).bounding_box()
+    assert min(box["width"], box["height"]) >= 24
+    assert box["x"] + box["width"] < link["x"]
+    assert box["y"] < link["y"] + link["height"]
+    assert link["y"] < box["y"] + box["height"]
+
+
+def test_a_decision_is_no_lamp_in_a_dark_room(browse: Any, work: Any, unique: str):
+    decision = (Path(__file__).parent / "discount.dmn").read_text().replace("DISCOUNT", unique).encode()
+    key = work.broker.client.deploy((f"{unique}.dmn", decision)).decisions[0].key
+    page = browse(color_scheme="dark")
+    page.goto(f"/decisions/{key}")
+    grounds = (
+        "one => [getComputedStyle(one).backgroundColor, getComputedStyle(one.querySelector('tbody')).backgroundColor]"
+    )
+    expect(page.locator("osmia-decision tbody")).to_be_visible()
+    assert page.locator("osmia-decision").evaluate(grounds)[0] == "rgb(211, 217, 213)"
+
+
+def test_the_difference_of_a_proposal_is_read_whole_on_a_phone(browse: Any, work: Any, unique: str):
+    work.deploy("start > ask:user(assignee=demo) > end", unique)
+    instance = work.create(unique, guests=4)
+    desk = work.broker.client.user_tasks
+    key = desk.search({"processInstanceKey": str(instance)}).items[0].key
+    desk.propose(key, {"guests": 12345678901234, "a-name-of-some-length": "a value of some length"}, user="agent")
+    page = browse(viewport={"width": 360, "height": 780})
+    page.goto(f"/tasks/{key}")
+    difference = page.get_by_role("group", name="Difference")
+    expect(difference.get_by_text("12345678901234")).to_be_visible()
+    assert difference.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_the_time_that_an_instance_has_run_grows(page: Any, work: Any, unique: str):
+    page.clock.install()
+    work.deploy(ASK, unique)
+    page.goto(f"/instances/{work.create(unique)}")
+    lasts = page.locator("[data-since]")
+    expect(lasts).to_have_text(re.compile(r"\d\.\d s"))
+    page.clock.fast_forward(3_700_000)
+    expect(lasts).to_have_text(re.compile("1 h 1 min"))

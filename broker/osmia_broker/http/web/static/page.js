@@ -75,7 +75,21 @@ function relative(then) {
   return seconds > 0 ? `${span} ago` : `in ${span}`;
 }
 
+// How long something has run, as rendering.py writes it.
+function duration(begun) {
+  let seconds = (Date.now() - begun) / 1000;
+  if (seconds < 60) return `${Math.max(seconds, 0).toFixed(1)} s`;
+  const parts = [];
+  for (const [sign, size] of [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]]) {
+    const number = Math.floor(seconds / size);
+    seconds -= number * size;
+    if (number) parts.push(`${number} ${sign}`);
+  }
+  return parts.slice(0, 2).join(' ');
+}
+
 setInterval(() => {
+  for (const one of document.querySelectorAll('[data-since]')) one.textContent = duration(Date.parse(one.dataset.since));
   for (const one of document.querySelectorAll('time[datetime]')) {
     const text = relative(Date.parse(one.dateTime.split('[')[0]));
     if (text && one.textContent !== text) one.textContent = text;
