@@ -21,6 +21,7 @@ from osmia_broker.store.read.task_proposals import Held, held_completion, last_r
 
 VARIABLES_SHOWN = 200  # at once; with more, the person looks for one by name
 FOLDED_CHARACTERS = 2_000  # a longer value is folded
+DIRECTED_CHARACTERS = 50_000  # of a longer value, a browser would look for half a minute which way it is written
 FORM_VARIABLES_MAX = 1_000  # that a form may show
 _OPERATIONS = {"CREATE": "Created", "UPDATE": "Updated", "COMPLETE": "Completed", "CANCEL": "Canceled"}
 _ACTIONS = {
@@ -91,6 +92,11 @@ class Row:
     def is_long(self) -> bool:
         """Whether the value is folded."""
         return len(self.text) > FOLDED_CHARACTERS
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether the value is shown from left to right without a look at its words."""
+        return len(self.text) > DIRECTED_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,12 @@ document.addEventListener('input', (event) => {
   if (field.matches?.('[data-value-json][aria-invalid]') && !jsonProblem(field.value)) complain(field, '');
   if (field.form && field.form === work()) typed(field.form);
 });
+// Chromium would look for half a minute which way megabytes on one line are written.
+const DIRECTED_CHARACTERS = 50_000;
+document.addEventListener('beforeinput', (event) => {
+  const text = event.data ?? event.dataTransfer?.getData('text/plain') ?? '';
+  if (text.length > DIRECTED_CHARACTERS && event.target.matches?.('textarea[dir=auto]')) event.target.dir = 'ltr';
+});
 document.addEventListener('osmia:typed', (event) => typed(event.target.closest('form')));
 
 document.addEventListener('click', (event) => {
