@@ -312,6 +312,34 @@ def test_incidents(rest: Rest, unique: str, found: Found, three: tuple[str, str,
         assert of(rest, "incidents", {"processInstanceKey": three[1]} | filter) == count, filter
 
 
+def test_the_incidents_of_called_instances_are_also_those_of_their_callers(rest: Rest, unique: str, found: Found):
+    rest.deploy(f"start > a:job(type={unique}, retries=1) > end", f"{unique}leaf")
+    rest.deploy(f"start > b:call(process={unique}leaf) > end", f"{unique}inner")
+    rest.deploy(f"start > c:call(process={unique}inner) > end", unique)
+    rest.create(f"{unique}leaf")  # has an incident too, but nobody called it
+    outer = rest.create(unique)
+    for job in rest.broker.client.activate_jobs(unique, max_jobs=2):
+        rest.broker.client.fail_job(job.key, retries=0)
+    tree = found("process-instances", {"$or": [{"processDefinitionId": {"$like": f"{unique}*"}}]}, "processInstanceKey")
+    alone, *called = [one["processInstanceKey"] for one in tree]
+    assert called[0] == outer
+    (of_alone,) = rest.post(f"/process-instances/{alone}/incidents/search")["items"]
+    (of_leaf,) = rest.post(f"/process-instances/{called[-1]}/incidents/search")["items"]
+    assert of_alone != of_leaf
+    for instance, id in zip(called, "cba", strict=True):
+        path = f"/process-instances/{instance}/incidents/search"
+        assert rest.post(path)["items"] == [of_leaf]
+        (element, start) = (
+            found("element-instances", {"processInstanceKey": instance, "elementId": one})[0] for one in (id, "start")
+        )
+        at_element = rest.post(f"/element-instances/{element['elementInstanceKey']}/incidents/search", {})
+        assert (at_element["items"], at_element["page"]["totalItems"]) == ([of_leaf], 1)
+        assert rest.post(f"/element-instances/{start['elementInstanceKey']}/incidents/search", {})["items"] == []
+        own = rest.post(path, {"filter": {"processInstanceKey": instance}})["items"]
+        assert own == ([of_leaf] if id == "a" else [])
+    assert rest.refusal("POST", "/incidents/search", {"filter": {"ofInstance": outer}})["status"] == 400
+
+
 def test_the_numbers_of_incidents(rest: Rest, unique: str, three: tuple[str, str, str]):
     assert three
     by_error = rest.post("/incidents/statistics/process-instances-by-error", {"sort": [{"field": "errorMessage"}]})

@@ -26,11 +26,9 @@ async def _known_instance(call: Call, values: dict[str, int]) -> dict[str, Any]:
     return {}
 
 
-async def _inside(call: Call, values: dict[str, int]) -> dict[str, Any]:
-    """Return the condition of an incident to lie at an element instance, or in one inside it."""
-    key = values["element_instance_key"]
-    await get(call.reader, ELEMENT_INSTANCES, key, "element instance")
-    return {"elementInstanceKey": {"$in": await instance_views.inside(call.reader, key)}}
+async def _known_element(call: Call, values: dict[str, int]) -> dict[str, Any]:
+    await get(call.reader, ELEMENT_INSTANCES, values["element_instance_key"], "element instance")
+    return {}
 
 
 serve_search(
@@ -46,8 +44,8 @@ serve_search(
     INCIDENTS,
     name="search_process_instance_incidents",
     tag=TAG,
-    summary="Search the incidents of a process instance.",
-    scope={"process_instance_key": "processInstanceKey"},
+    summary="Search the incidents of a process instance and of all that it has called.",
+    scope={"process_instance_key": "ofInstance"},
     sees=_known_instance,
 )
 serve_search(
@@ -63,8 +61,9 @@ serve_search(
     INCIDENTS,
     name="search_element_instance_incidents",
     tag=ELEMENT_TAG,
-    summary="Search the incidents of an element instance and of all inside it.",
-    sees=_inside,
+    summary="Search the incidents of an element instance, of all inside it and of all called from there.",
+    scope={"element_instance_key": "ofElement"},
+    sees=_known_element,
 )
 serve_search(
     "/element-instances/wait-states/search",

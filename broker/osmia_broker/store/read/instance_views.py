@@ -183,30 +183,3 @@ async def scopes_of(sources: Sources, element_instance_key: int) -> list[int]:
             found = await snapshot.values(_SCOPE, {"key": key})
             key = found[0][0] if found else 0
     return scopes
-
-
-_INSIDE_TOP = select(_element.c.key, _element.c.process_instance_key).where(_element.c.key == bindparam("key"))
-_inside = _INSIDE_TOP.cte("inside", recursive=True)
-_child = schema.element_instances.alias("child")
-_INSIDE = select(
-    _inside.union_all(
-        select(_child.c.key, _child.c.process_instance_key).where(
-            _child.c.process_instance_key == _inside.c.process_instance_key, _child.c.scope_key == _inside.c.key
-        )
-    ).c.key
-)
-
-
-@question(of_key("element_instance_key"))
-async def inside(sources: Sources, element_instance_key: int) -> list[int]:
-    """Return the keys of an element instance and of all inside it that are stopped by an incident, or have been."""
-    async with sources.database.snapshot() as snapshot:
-        found = await snapshot.values(_STOPPED_INSIDE, {"key": element_instance_key})
-    return [key for (key,) in found]
-
-
-_STOPPED_INSIDE = (
-    select(schema.incidents.c.element_instance_key)
-    .where(schema.incidents.c.element_instance_key.in_(_INSIDE))
-    .distinct()
-)

@@ -1,8 +1,8 @@
 """Incidents, open and resolved."""
 
-from sqlalchemy import case
+from sqlalchemy import CTE, BigInteger, Select, bindparam, case, or_, select
 
-from osmia_broker.state.rows import ErrorType
+from osmia_broker.state.rows import ErrorType, InstanceOrigin
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside
@@ -39,6 +39,50 @@ _TYPES = (
     "UNSPECIFIED",
 )
 
+
+def _and_all_called(first: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Return the process instances of *first*, which selects their `key`, and all that they have called, however deep."""
+    origin = schema.TABLES[InstanceOrigin].alias("caller")
+    found = first.cte("called", recursive=True, nesting=True)
+    called = select(origin.c.process_instance_key).where(
+        origin.c.parent_process_instance_key == found.c.key,
+        origin.c.parent_process_instance_key != 0,  # as the index says
+    )
+    return select(found.union_all(called).c.key)
+
+
+def _inside(parameter: str) -> CTE:
+    """Return an element instance and all inside it, with their process instance."""
+    top, child = (schema.element_instances.alias(name) for name in ("top", "child"))
+    first = select(top.c.key, top.c.process_instance_key).where(top.c.key == bindparam(parameter, type_=BigInteger()))
+    found = first.cte("inside", recursive=True, nesting=True)
+    children = select(child.c.key, child.c.process_instance_key).where(
+        child.c.process_instance_key == found.c.process_instance_key, child.c.scope_key == found.c.key
+    )
+    return found.union_all(children)
+
+
+def _of_instance(parameter: str) -> Condition:
+    """Make the condition that an incident lies in a process instance, or in one that it has called."""
+    first: Select[tuple[int]] = select(bindparam(parameter, type_=BigInteger()).label("key"))
+    return _incident.c.process_instance_key.in_(_and_all_called(first))
+
+
+def _of_element(parameter: str) -> Condition:
+    """Make the condition that an incident lies at an element instance, inside it, or in a process instance called from there."""
+    inside = _inside(parameter)
+    origin = schema.TABLES[InstanceOrigin].alias("origin_inside")
+    first = select(origin.c.process_instance_key.label("key")).where(
+        origin.c.parent_process_instance_key == inside.c.process_instance_key,
+        origin.c.parent_process_instance_key != 0,
+        origin.c.parent_element_instance_key == inside.c.key,
+    )
+    return or_(
+        _incident.c.element_instance_key.in_(select(_inside(parameter).c.key)),
+        _incident.c.process_instance_key.in_(_and_all_called(first)),
+    )
+
+
 INCIDENTS = Entity(
     "incidents",
     _incident,
@@ -63,5 +107,8 @@ INCIDENTS = Entity(
         _definition.process_id,
         key("jobKey", _incident.c.job_key, sorts=True),
         SORTED_TENANT,
+        # --- for the paths of an instance and of an element
+        key("ofInstance", _incident.c.process_instance_key, filters=False, shows=False, match=_of_instance),
+        key("ofElement", _incident.c.element_instance_key, filters=False, shows=False, match=_of_element),
     ),
 )
