@@ -6,6 +6,7 @@ import pytest
 
 from osmia_broker.engine import commands
 from osmia_broker.errors import InvalidState, NotFound
+from osmia_broker.state import definitions
 from osmia_broker.state.rows import ElementInstance, FollowUp, Incident, Timer
 from tests.partition.opened import Opened, WatchedStore, activate, compile_now, complete, deploy, opened
 
@@ -102,3 +103,24 @@ async def test_resolving_while_the_model_is_still_corrupt_leaves_it_stopped():
         await it.settled()
         assert [row.key > incident.key for row in it.store.living(Incident)] == [True]
         assert sorted(living(it)) == ["bad", "good"]
+
+
+@pytest.mark.parametrize("number", [2, 3, 7])
+@pytest.mark.parametrize("memory_bytes", [1, 24 * 1024**2])
+async def test_a_signal_reaches_more_processes_than_models_are_kept(
+    monkeypatch: pytest.MonkeyPatch, number: int, memory_bytes: int
+):
+    """A command that needs many models has them all at once, else it would load them in turn for ever."""
+    monkeypatch.setattr(definitions, "MODELS_MAX", 2)
+    store = WatchedStore()
+    ids = [f"p{one}" for one in range(number)]
+    async with opened(store) as it:
+        for id in ids:
+            await it.do(deploy("begin:start(signal=go) > ask:job > end", id=id))
+    store.is_open = False
+    async with opened(store, memory_bytes=memory_bytes) as it:
+        broadcast = it.do(commands.BroadcastSignal("go", {}))
+        await it.turns(1_000)
+        assert broadcast.done()
+        assert sorted(living(it)) == ids
+        assert len(it.partition.state.definitions.models()) <= 2, "afterwards the bound holds again"

@@ -312,6 +312,7 @@ class Partition(Leaving):
         self._attempt_again()
         self._state.forget_absent()
         self._state.evict(batch.number, self._batch.question)
+        self._state.definitions.evict(self._wanted_models)
         self._go_on()
 
     def _attempt_again(self) -> None:
@@ -323,6 +324,11 @@ class Partition(Leaving):
                 self._batch.blocked.append(blocked)
             elif not self._compilations.keep(blocked):
                 self._deciding.attempt_again(self._batch, blocked)
+
+    def _wanted_models(self) -> frozenset[str]:
+        """Return the checksums of the resources that commands wait for."""
+        waiting = (*self._batch.blocked, *self._compilations.commands())
+        return frozenset(chain.from_iterable(blocked.wanted.resources for blocked in waiting))
 
     def _admit(self, wanted: Wanted, loaded: Loaded) -> None:
         """Take in what was loaded, and begin to compile the resources among it."""

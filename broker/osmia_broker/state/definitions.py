@@ -1,7 +1,7 @@
 """Deployed definitions. The row of every version is in memory, its compiled model only while it is in use."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
@@ -16,7 +16,7 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
 from osmia_broker.state.whole_table import WholeTable
 
-MODELS_MAX = 512  #: compiled models in memory; the least recently used one goes first
+MODELS_MAX = 512  #: compiled models in memory, beyond those that one command needs; the least recently used one goes first
 
 
 class VersionedRow(Protocol):
@@ -211,8 +211,18 @@ class Definitions:
     def keep_model(self, checksum: str, compiled: Compiled | InvalidState) -> None:
         """Keep a compiled resource at hand. An undone command need not drop it, since it can be compiled again at any time."""
         self._models[checksum] = compiled
-        while len(self._models) > MODELS_MAX:
-            self._models.popitem(last=False)
+
+    def evict(self, wanted: Callable[[], Container[str]]) -> None:
+        """Forget the compiled resources beyond MODELS_MAX that were used least recently.
+
+        Those that are *wanted* stay: a command may need more than MODELS_MAX, and needs all of them at once.
+        """
+        if len(self._models) <= MODELS_MAX:
+            return
+        kept = wanted()
+        cold = [checksum for checksum in self._models if checksum not in kept]
+        for checksum in cold[: len(self._models) - MODELS_MAX]:
+            del self._models[checksum]
 
     def models(self) -> dict[str, Compiled]:
         """Return the compiled resources at hand, by checksum."""
