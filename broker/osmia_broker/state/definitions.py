@@ -16,7 +16,9 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 from osmia_broker.state.store_protocol import RowValues, Start, Wanted
 from osmia_broker.state.whole_table import WholeTable
 
-MODELS_MAX = 512  #: compiled models in memory, beyond those that one command needs; the least recently used one goes first
+MODELS_MAX = (
+    512  #: compiled models in memory, beyond those that one command needs; the least recently used one goes first
+)
 
 
 class VersionedRow(Protocol):
