@@ -150,7 +150,7 @@ async def test_a_follow_up_that_cannot_be_carried_out_waits_at_an_incident(monke
             await it.do(create())
             await it.settled()
         (incident,) = it.store.living(Incident)
-        assert "Expected a follow-up to succeed" in incident.message
+        assert "Expected due work to be done" in incident.message
         await it.do(commands.ResolveIncident(incident.key))
         await it.settled()
         assert len(await it.do(activate())) == 5

@@ -48,6 +48,9 @@ _COMMANDS: dict[type, Callable[[int], DueCommand]] = {
     CreatedOnce: ExpireCreation,
 }
 
+#: The command that puts work aside which cannot be done, behind an incident, by the command that cannot: from (the key of the row, the reason).
+_PUT_ASIDE: dict[type, Callable[[int, str], DueCommand]] = {CarryOut: ParkFollowUp, TriggerTimer: ParkTimer}
+
 
 class _Waiter:
     """Waits for the end of one due command, which frees the way for the next slice."""
@@ -215,29 +218,21 @@ class DueWork:
     # --- ends
 
     def _ended(self, command: DueCommand) -> Callable[[Any, OsmiaError | None], None]:
-        def ended(result: Any, error: OsmiaError | None) -> None:
+        def ended(unreadable: Iterable[int] | None, error: OsmiaError | None) -> None:
             self._walking -= isinstance(command, CarryOut)
             self._known.difference_update(command.row_keys)
-            if isinstance(command, ReachDeadlines):
-                keys: Iterable[int] = command.job_keys if error is not None else result
-                if not isinstance(error, StoreFailed):
-                    self._pass_over(keys, error or "its process instance cannot be read")
-            elif error is None or isinstance(error, StoreFailed):
-                return
-            elif isinstance(command, CarryOut):
-                reason = f"Expected a follow-up to succeed, but found: {error}"
-                self._park(ParkFollowUp(command.follow_up_key, reason))
-            elif isinstance(command, TriggerTimer):
-                self._park(ParkTimer(command.timer_key, f"Expected a timer to fire, but found: {error}"))
-            else:
+            put_aside = _PUT_ASIDE.get(type(command))
+            if error is None:
+                self._pass_over(unreadable or (), "its process instance cannot be read")
+            elif isinstance(error, StoreFailed):
+                return  # its rows are found due again
+            elif put_aside is None:
                 self._pass_over(command.row_keys, error)
+            else:
+                self._known.update(command.row_keys)
+                self._short.append(put_aside(command.row_keys[0], f"Expected due work to be done, but found: {error}"))
 
         return ended
-
-    def _park(self, command: DueCommand) -> None:
-        """Let *command* put work aside that cannot be done, where somebody sees it."""
-        self._known.update(command.row_keys)
-        self._short.append(command)
 
     def _pass_over(self, keys: Iterable[int], reason: object) -> None:
         for key in keys:
