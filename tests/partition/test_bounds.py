@@ -60,6 +60,7 @@ async def test_more_corrupt_due_rows_than_are_remembered_make_a_pause(monkeypatc
         due.question()
         due.take(Due([(1, Timer, key) for key in (1, 2, 3)], 1))
         due.go_on()
+    assert due.passed_over == 2
     assert not due.is_ready, "row 3 is not remembered, and due"
     clock.ms += due_work.STUCK_PAUSE_MS - 1
     assert not due.is_ready

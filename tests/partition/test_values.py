@@ -107,6 +107,36 @@ async def test_only_the_command_with_the_bad_value_is_refused():
         assert sorted(it.heard.results) == [1, 2], "callers who wait for a result wait on"
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_result_that_was_ready_when_the_commit_failed_is_given_after_the_search(place: int):
+    async with opened(PickyStore()) as it:
+        await it.do(DEPLOY)
+        await it.do(create(ticket=1))
+        (job,) = await it.do(activate())
+        sent = [complete(job), create()]
+        sent.insert(place, create(n='"poison"'))
+        await asyncio.gather(*map(it.do, sent), return_exceptions=True)
+        assert it.store.refused
+        assert list(it.heard.results) == [1]
+        assert it.heard.lost == []
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_a_caller_whose_result_was_not_committed_hears_that_it_is_lost(is_written: bool):
+    async with opened() as it:
+        await it.do(DEPLOY)
+        await it.do(create(ticket=1))
+        await it.do(create(ticket=2))
+        first, second = await it.do(activate())
+        it.store.fails, it.store.fails_after = StoreFailed("Expected a disk, but found none"), is_written
+        with pytest.raises(StoreFailed):
+            await it.do(complete(first))
+        assert sorted(it.heard.lost) == [1, 2]
+        await it.wait_open()
+        await it.do(complete(second))
+        assert it.heard.results == {}
+
+
 async def test_commands_that_come_while_the_others_are_decided_again_are_served():
     async with opened(PickyStore()) as it:
         await it.do(DEPLOY)

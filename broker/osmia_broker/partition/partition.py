@@ -275,7 +275,7 @@ class Partition(Leaving):
                 self._lost(not_leading())
                 return
             self._batch = batch.next()
-            self._publisher.publish(batch)
+            self._publish(batch)
             self._go_on()
             return
         wanted = batch.wanted = self._state.not_resident(wanted)
@@ -306,7 +306,7 @@ class Partition(Leaving):
         written = done.result()
         self._counters.committed(len(batch.decided), written.commit_s)
         self._retry.extend(batch.blocked)
-        self._publisher.publish(batch)
+        self._publish(batch)
         if written.loaded is not None:
             self._admit(batch.wanted, written.loaded)
         self._attempt_again()
@@ -314,6 +314,10 @@ class Partition(Leaving):
         self._state.evict(batch.number, self._batch.question)
         self._state.definitions.evict(self._wanted_models)
         self._go_on()
+
+    def _publish(self, batch: Batch) -> None:
+        self._state.awaited.given(ticket for ticket, _ in batch.results)
+        self._publisher.publish(batch)
 
     def _attempt_again(self) -> None:
         """Decide the commands whose rows were loaded, but those of models being compiled; follow-ups that would take too long stay blocked."""
