@@ -303,6 +303,18 @@ def test_called_and_calling_instances_are_links(page, work, unique):
     expect(region(page, "Summary").get_by_role("link", name=f"Instance {key}")).to_be_visible()
 
 
+def test_a_variable_that_is_too_large_is_not_sent_and_stays(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    open_instance(page, work.create(unique))
+    page.get_by_role("button", name="Add variable").click()
+    page.get_by_role("textbox", name="Variable name").fill("note")
+    value = page.get_by_role("textbox", name="Variable value")
+    value.fill(f'"{"y" * 5_000_000}"')
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("what you typed is still here")
+    assert value.evaluate("field => field.value.length") == 5_000_002
+
+
 def test_the_history_is_a_tree(page, work, unique):
     work.deploy("start > dine:sub { start > ask:user > end } > end", unique)
     open_instance(page, work.create(unique))

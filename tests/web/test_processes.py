@@ -232,6 +232,30 @@ def test_the_broker_refuses_what_a_browser_would_not_send(site, work, unique, fi
         assert "kept" in answer.text
 
 
+def test_variables_that_are_too_large_are_not_sent_and_stay(page, work, unique):
+    work.deploy("start > ask:user > end", unique)
+    page.goto(f"/start/{unique}")
+    field = page.get_by_role("textbox", name="Variables (JSON)")
+    field.fill('{"a": "' + "y" * 5_000_000 + '"}')
+    page.get_by_role("button", name="Start instance").click()
+    expect(page.get_by_role("alert")).to_contain_text("at most 4.0 MiB can be sent at once. Shorten a value")
+    assert field.evaluate("field => field.value.length") == 5_000_009
+    field.fill('{"a": "' + "y" * 3_000_000 + '"}')  # the broker takes less in one command
+    page.get_by_role("button", name="Start instance").click()
+    expect(page.get_by_role("alert")).to_contain_text("2097152")
+    assert field.evaluate("field => field.value.length") == 3_000_009
+
+
+def test_files_that_are_too_large_together_are_not_sent(page, unique):
+    page.goto("/deploy")
+    choose(page, *((f"{name}.bpmn", b" " * 3_000_000) for name in "ab"))
+    page.get_by_role("button", name="Deploy").click()
+    expect(page.get_by_role("alert")).to_contain_text(
+        "at most 4.0 MiB can be sent at once. Choose fewer or smaller files."
+    )
+    assert page.get_by_label("Files").evaluate("field => field.files.length") == 2
+
+
 def test_an_unknown_process_is_not_found(page):
     assert page.goto("/start/no%2Fsuch process").status == 404
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found")

@@ -331,7 +331,6 @@ def test_a_value_that_is_too_large_stays_in_its_field(page, work, unique):
     waiting(work, unique, "start > ask:user(assignee=demo) > end", note="x")
     task = open_task(page, unique)
     field = task.get_by_role("textbox", name="Value of note")
-    assert int(field.evaluate("field => field.form.dataset.most")) >= 4_000_000
     field.fill(f'"{"y" * 5_000_000}"')
     task.get_by_role("button", name="Complete task").click()
     expect(page.get_by_role("alert")).to_contain_text("what you typed is still here")

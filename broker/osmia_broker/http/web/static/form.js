@@ -8,9 +8,10 @@
 // hidden input as JSON. The viewer is loaded by the first such element.
 //
 // Files that were chosen are stored first, one after the other, and the values have their references. A file that is stored is not sent again
-// when the form is. The form around says by data-most how many bytes may be sent at once.
+// when the form is.
 
 import { say } from './said.js';
+import { mebibytes, most } from './sizes.js';
 
 const FILES_MAX = 100; // whoever chooses more has taken a whole folder by mistake
 const BUNDLE = '../bundles/@bpmn-io/form-js/dist/';
@@ -32,7 +33,6 @@ function load() {
 
 const at = (data, path) => path.reduce((value, part) => value?.[part], data);
 const areReferences = (value) => Array.isArray(value) && value.length > 0 && value.every((one) => typeof one?.documentId === 'string');
-const mebibytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MiB`;
 
 class OsmiaForm extends HTMLElement {
   #stored = new WeakMap(); // references by file
@@ -144,18 +144,17 @@ class OsmiaForm extends HTMLElement {
   // Store the files that are not stored yet; return whether all are. What went wrong is said at its field.
   async store() {
     const pickers = this.#pickers();
-    const most = Number(this.closest('form').dataset.most);
     let left = FILES_MAX;
     for (const { place, files } of pickers) {
       left -= files.length;
-      const large = files.find((one) => one.size > most);
-      if (large) return this.#complain(place, tooLarge(large, most));
+      const large = files.find((one) => one.size > most());
+      if (large) return this.#complain(place, tooLarge(large));
       if (left < 0) return this.#complain(place, `At most ${FILES_MAX} files can be sent with a form. Choose fewer.`);
     }
     for (const { place, files } of pickers) {
       for (const file of files.filter((one) => !this.#stored.has(one))) {
         say('status', `Sending ${file.name} …`);
-        const problem = await this.#send(file, most);
+        const problem = await this.#send(file);
         if (problem) return this.#complain(place, problem);
       }
     }
@@ -164,7 +163,7 @@ class OsmiaForm extends HTMLElement {
   }
 
   // Store one file; return what went wrong.
-  async #send(file, most) {
+  async #send(file) {
     const address = `${this.dataset.uploads}?${new URLSearchParams({ name: file.name })}`;
     const headers = { 'content-type': file.type || 'application/octet-stream' };
     try {
@@ -174,7 +173,7 @@ class OsmiaForm extends HTMLElement {
         return '';
       }
       if (answer.type === 'opaqueredirect') return `${file.name} was not sent: sign in again in another tab, then try again here.`;
-      if (answer.status === 413) return tooLarge(file, most);
+      if (answer.status === 413) return tooLarge(file);
       const isText = answer.headers.get('content-type')?.startsWith('text/plain');
       return `${file.name} was not stored. ${isText ? await answer.text() : `The broker answered ${answer.status}.`}`;
     } catch {
@@ -218,8 +217,8 @@ class OsmiaForm extends HTMLElement {
   }
 }
 
-function tooLarge(file, most) {
-  return `${file.name} is too large: it has ${mebibytes(file.size)}, and at most ${mebibytes(most)} can be sent at once. Choose another file.`;
+function tooLarge(file) {
+  return `${file.name} is too large: it has ${mebibytes(file.size)}, and at most ${mebibytes(most())} can be sent at once. Choose another file.`;
 }
 
 customElements.define('osmia-form', OsmiaForm);

@@ -8,6 +8,7 @@ import './dialogs.js';
 import './tasks.js';
 import './instances.js';
 import './processes.js';
+import './sizes.js'; // after those that check what was typed
 
 // --- after a part of the page was replaced, the focus must not be lost
 

@@ -170,14 +170,6 @@ document.addEventListener('formdata', (event) => {
 document.addEventListener('submit', (event) => {
   if (event.target.id !== 'task-form') return;
   const wrong = [...event.target.querySelectorAll('[data-value-json]')].filter((one) => !check(one));
-  const bytes = wrong.length ? 0 : new URLSearchParams(new FormData(event.target)).toString().length;
-  if (bytes > Number(event.target.dataset.most)) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    const mebibytes = (number) => `${(number / 1048576).toFixed(1)} MiB`;
-    say('alert', `Nothing was sent: this is ${mebibytes(bytes)}, and at most ${mebibytes(event.target.dataset.most)} can be sent at once. Shorten a value; what you typed is still here.`);
-    return;
-  }
   if (!wrong.length) {
     clearTimeout(saving);
     saving = 0;
