@@ -62,6 +62,25 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedDefinition:
+    """A definition of files that were only checked. *version* is the one that it has, or would get if *is_new*."""
+
+    kind: str  # process, decision or form
+    id: str
+    version: int
+    is_new: bool
+    resource_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPlan:
+    """What a deployment would do. *warnings* name what can be deployed and probably does not do what its author meant."""
+
+    definitions: list[PlannedDefinition]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedInstance:
     """A process instance that has been started."""
 

@@ -242,6 +242,7 @@ class SyncClient:
         self.user_tasks = SyncUserTasks(self.asynchronous.user_tasks, self.loop)
 
     deploy = _blocking(Client.deploy)
+    check_deployment = _blocking(Client.check_deployment)
     deploy_process = _blocking(Client.deploy_process)
     delete_resource = _blocking(Client.delete_resource)
     evaluate_decision = _blocking(Client.evaluate_decision)

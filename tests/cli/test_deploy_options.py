@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 
+from osmia import SyncClient, Unimplemented
 from osmia_broker.cli import deploy
 from osmia_broker.cli.app import run
 from tests.bpmn import bpmn
@@ -24,21 +26,42 @@ def write_later(file: Path, content: bytes) -> None:
     os.utime(file, (moment, moment))
 
 
-def test_a_dry_run_checks_and_deploys_nothing(osmia, unique, model):
-    assert osmia("deploy", model, "--dry-run") == 0
-    assert "1 file can be deployed." in osmia.err
+def test_a_dry_run_says_what_would_be_done_and_deploys_nothing(osmia, unique, model):
+    assert osmia.done("deploy", model, "--dry-run") == f"Would deploy process {unique} (version 1) from p.bpmn\n"
     assert osmia("processes", "-p", unique) == 0
     assert f"There is no process '{unique}'." in osmia.err
+    osmia.done("deploy", model)
+    assert osmia.done("deploy", model, "--dry-run") == f"Unchanged process {unique} (version 1) from p.bpmn\n"
+    model.write_bytes(bpmn("start > b:user > end", id=unique))
+    assert osmia.json("deploy", model, "--dry-run") == [
+        {"resourceName": "p.bpmn", "kind": "process", "id": unique, "version": 2, "isNew": True}
+    ]
 
 
-def test_a_dry_run_needs_no_broker(model):
-    assert run(["deploy", str(model), "--dry-run", "--address", "127.0.0.1:1"]) == 0
+def test_a_dry_run_asks_the_broker(model, capsys):
+    assert run(["deploy", str(model), "--dry-run", "--address", "127.0.0.1:1"]) == 3
+    assert "No broker answers at 127.0.0.1:1." in capsys.readouterr().err
 
 
-def test_a_dry_run_refuses_what_the_broker_would(capsys, model):
+def test_a_dry_run_at_a_broker_without_the_call_checks_here(osmia, model, monkeypatch):
+    def unknown(*_given):
+        raise Unimplemented(StatusCode.UNIMPLEMENTED, "no such call")
+
+    monkeypatch.setattr(SyncClient, "check_deployment", unknown)
+    assert osmia("deploy", model, "--dry-run") == 0
+    assert osmia.err.splitlines()[-1] == "1 file can be deployed."
     model.write_bytes(bpmn("start > a:job(type=) > end"))
-    assert run(["deploy", str(model), "--dry-run"]) == 1
-    assert "The files cannot be deployed" in capsys.readouterr().err
+    assert "The files cannot be deployed" in osmia.refused(1, "deploy", model, "--dry-run")
+
+
+def test_a_dry_run_refuses_what_the_broker_refuses(osmia, model, tmp_path):
+    other = tmp_path / "q.bpmn"
+    other.write_bytes(model.read_bytes())
+    assert "The files cannot be deployed: Duplicated process id" in osmia.refused(1, "deploy", tmp_path, "--dry-run")
+    other.write_bytes(bpmn("start > a:job(type=) > end"))
+    assert "The files cannot be deployed: q.bpmn:" in osmia.refused(1, "deploy", tmp_path, "--dry-run")
+    other.write_bytes(b"no model")
+    assert "try: the file as the modeler saves it" in osmia.refused(1, "deploy", other)
 
 
 def test_what_is_saved_is_deployed_again_and_a_fault_ends_nothing(osmia, unique, model, monkeypatch):

@@ -57,6 +57,7 @@ METHODS = {
     "SearchDecisionEvaluations": "search_decision_evaluations",
     "ListTakenSequenceFlows": "taken_flows",
     "GetProcessXml": "process_xml",
+    "CheckDeployment": "check_deployment",
     "Status": "status",
     "CorrelateMessage": "correlate_message",
 }

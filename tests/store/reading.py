@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from osmia_broker.state.rows import ElementState, Incident, ProcessDefinition
 from osmia_broker.store.read import Reader
+from osmia_broker.store.read.latest_definitions import KINDS, latest
 from tests.bpmn import bpmn
 from tests.store import rows
 from tests.store.rows import BASE, INCIDENT, JOB, PROCESS, TASK
@@ -67,6 +68,9 @@ LISTS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
     "called by an instance": lambda reader: reader.process_instances(parent_process_instance_key=PROCESS),
     "active and called": lambda reader: reader.process_instances(parent_process_instance_key=5, states=["ACTIVE"]),
     "processes and deleted ones that run": lambda reader: reader.process_definitions(with_draining=True),
+    "latest definitions": lambda reader: latest(
+        reader, [(kind, id) for kind in KINDS for id in ("p", "q", "dish", "drg", "form")]
+    ),
     "variables": lambda reader: reader.variables(PROCESS),
     "waiting timers": lambda reader: reader.timers(states=["WAITING"]),
     "waiting timers of a process": lambda reader: reader.timers(states=["WAITING"], bpmn_process_id="p"),

@@ -37,6 +37,13 @@ COLUMNS = (
     Column("resourceName", "FILE"),
 )
 
+PLANNED_COLUMNS = (
+    Column("resourceName", "FILE"),
+    Column("kind", "KIND"),
+    Column("id", "ID"),
+    Column("version", "VERSION"),
+    Column("isNew", "NEW"),
+)
 CHECKED_COLUMNS = (Column("resourceName", "FILE"), Column("kind", "KIND"))
 
 
@@ -52,7 +59,8 @@ def deploy(
         ),
     ],
     is_dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Deploy nothing: check the files here, as osmia lint does.")
+        bool,
+        typer.Option("--dry-run", help="Deploy nothing: let the broker check the files, and say what it would do."),
     ] = False,
     is_watching: Annotated[
         bool, typer.Option("--watch", help="Deploy them again when one is saved, until Ctrl-C.")
@@ -62,10 +70,10 @@ def deploy(
 
     Example: osmia deploy examples/dinner.bpmn
     """
-    if is_dry_run:
-        check(session, files, "osmia deploy --dry-run")
-        return
     with session.client() as client:
+        if is_dry_run:
+            _plan(session, client, files)
+            return
         try:
             _deploy(session, client, files)
         except KeyboardInterrupt:
@@ -88,6 +96,39 @@ def _deploy(session: Session, client: "SyncClient", files: list[str]) -> None:
     else:
         session.list(rows, COLUMNS, empty="")
     sys.stdout.flush()  # who watches sees it at once
+
+
+def _plan(session: Session, client: "SyncClient", files: list[str]) -> None:
+    """Let the broker check the files, and say what a deployment would do. A broker that is not Osmia has no such call; they are checked here then."""
+    from osmia.errors import InvalidArgument, Unimplemented
+
+    resources = read(found(files, "osmia deploy --dry-run"))
+    try:
+        plan = client.check_deployment(*resources)
+    except Unimplemented:
+        session.say("This broker does not check files without deploying them, so they are checked here.")
+        check(session, files, "osmia deploy --dry-run")
+        return
+    except InvalidArgument as error:
+        raise _undeployable(error.details, resources) from error
+    for warning in plan.warnings:
+        session.say(f"Warning: {warning}")
+    rows = [
+        {"resourceName": one.resource_name, "kind": one.kind, "id": one.id, "version": one.version, "isNew": one.is_new}
+        for one in plan.definitions
+    ]
+    if session.output is Output.TABLE:
+        for row in rows:
+            verb = "Would deploy" if row["isNew"] else "Unchanged"
+            typer.echo(f"{verb} {row['kind']} {row['id']} (version {row['version']}) from {row['resourceName']}")
+    else:
+        session.list(rows, PLANNED_COLUMNS, empty="")
+
+
+def _undeployable(details: str, resources: list[tuple[str, bytes]]) -> Failure:
+    failure = refused(details, resources)
+    failure.what = failure.what.replace("Nothing was deployed", "The files cannot be deployed")
+    return failure
 
 
 def _deploy_again(session: Session, client: "SyncClient", files: list[str]) -> None:
@@ -138,9 +179,7 @@ def check(session: Session, files: list[str], command: str, *, is_strict: bool =
     try:
         compiled = compile_resources(resources)
     except InvalidArgument as error:
-        failure = refused(str(error), resources)
-        failure.what = failure.what.replace("Nothing was deployed", "The files cannot be deployed")
-        raise failure from error
+        raise _undeployable(str(error), resources) from error
     warnings = warnings_of(compiled)
     for warning in warnings:
         session.say(f"Warning: {warning}")

@@ -12,8 +12,8 @@ from osmia_broker.engine.answers import Deployed
 from osmia_broker.engine.commands import DeployResources, NewResource
 from osmia_broker.engine.engine import handles
 from osmia_broker.engine.events.starts import close_starts, open_starts
+from osmia_broker.engine.resources import ids_of
 from osmia_broker.engine.turn import Turn
-from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.definitions import Definitions, VersionedTable
 from osmia_broker.state.rows import Decision, DecisionRequirements, Form, ProcessDefinition
 
@@ -21,35 +21,12 @@ from osmia_broker.state.rows import Decision, DecisionRequirements, Form, Proces
 @handles(DeployResources)
 def deploy_resources(turn: Turn, command: DeployResources) -> Deployed:
     """Add what is new, and answer with every definition of the files, new or not."""
-    _refuse_duplicates(command.resources)
     outdated = _outdated(turn, command.resources)
     deployed = Deployed(turn.next_key(), [], [], [], [])
     for resource in command.resources:
         _DEPLOY[resource.kind](turn, resource, deployed, outdated)
         turn.definitions.keep_model(resource.checksum, resource.compiled)
     return deployed
-
-
-def _refuse_duplicates(resources: tuple[NewResource, ...]) -> None:
-    """Refuse two definitions of one id."""
-    owners: dict[tuple[str, str], NewResource] = {}
-    for resource in resources:
-        for what, id in _ids(resource):
-            other = owners.setdefault((what, id), resource)
-            if other is not resource:
-                raise InvalidArgument(
-                    "Expected to deploy new resources, but encountered the following errors:\n"
-                    f"Duplicated {what} id in resources '{other.name}' and '{resource.name}'"
-                )
-
-
-def _ids(resource: NewResource) -> list[tuple[str, str]]:
-    if resource.kind == "bpmn":
-        return [("process", id) for id in resource.compiled.processes]
-    if resource.kind == "form":
-        return [("form", resource.form_id)]
-    graph = resource.compiled.decisions
-    return [("decision requirements", graph.id), *(("decision", decision.id) for decision in graph.decisions)]
 
 
 def _outdated(turn: Turn, resources: tuple[NewResource, ...]) -> frozenset[str]:
@@ -63,7 +40,7 @@ def _outdated(turn: Turn, resources: tuple[NewResource, ...]) -> frozenset[str]:
         for id, process in resource.compiled.processes.items()
         if process.is_bound_to_deployment and (latest := turn.definitions.processes.latest(id))
     }
-    definitions = [(_TABLES[what](turn.definitions), id) for resource in resources for what, id in _ids(resource)]
+    definitions = [(_TABLES[what](turn.definitions), id) for resource in resources for what, id in ids_of(resource)]
     leads_here = all(
         table.as_of_deployment(id, process.deployment_key) is table.latest(id)
         for process in bound.values()
@@ -74,15 +51,15 @@ def _outdated(turn: Turn, resources: tuple[NewResource, ...]) -> frozenset[str]:
 
 def _is_new(turn: Turn, resource: NewResource) -> bool:
     """Whether the latest version of a definition of the file, if there is one, came from another file."""
-    latest = [_TABLES[what](turn.definitions).latest(id) for what, id in _ids(resource)]
-    return not all(row is not None and (isinstance(row, Decision) or _is_same(row, resource)) for row in latest)
+    latest = [_TABLES[what](turn.definitions).latest(id) for what, id in ids_of(resource)]
+    return not all(row is not None and (isinstance(row, Decision) or is_same(row, resource)) for row in latest)
 
 
 def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, outdated: frozenset[str]) -> None:
     new: list[ProcessDefinition] = []
     for id, process in resource.compiled.processes.items():
         before = latest = turn.definitions.processes.latest(id)
-        if latest is None or id in outdated or not _is_same(latest, resource):
+        if latest is None or id in outdated or not is_same(latest, resource):
             latest = ProcessDefinition(
                 key=turn.next_key(),
                 bpmn_process_id=id,
@@ -113,7 +90,7 @@ def _deploy_processes(turn: Turn, resource: NewResource, deployed: Deployed, out
 def _deploy_decisions(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:
     graph = resource.compiled.decisions
     latest = turn.definitions.requirements.latest(graph.id)
-    if latest is None or not _is_same(latest, resource):
+    if latest is None or not is_same(latest, resource):
         latest = _add_requirements(turn, resource, turn.definitions.requirements.next_version(graph.id), deployed.key)
     deployed.requirements.append(latest)
     deployed.decisions.extend(turn.definitions.decisions_of(latest.key))
@@ -152,7 +129,7 @@ def _add_requirements(turn: Turn, resource: NewResource, version: int, deploymen
 
 def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdated: frozenset[str]) -> None:
     latest = turn.definitions.forms.latest(resource.form_id)
-    if latest is None or not _is_same(latest, resource):
+    if latest is None or not is_same(latest, resource):
         latest = Form(
             key=turn.next_key(),
             form_id=resource.form_id,
@@ -168,7 +145,7 @@ def _deploy_form(turn: Turn, resource: NewResource, deployed: Deployed, _outdate
     deployed.forms.append(latest)
 
 
-def _is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: NewResource) -> bool:
+def is_same(latest: ProcessDefinition | DecisionRequirements | Form, resource: NewResource) -> bool:
     """Whether content and name of the file, and the extension file beside it, equal those of the latest version."""
     is_extended_alike = not isinstance(latest, ProcessDefinition) or (
         latest.extensions_checksum == resource.extensions_checksum

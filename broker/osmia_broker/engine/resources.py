@@ -45,9 +45,20 @@ def compile_resources(files: list[tuple[str, bytes]]) -> tuple[NewResource, ...]
             faults.append(f"'{name}': {fault}")
     if not faults:
         resources, faults = _with_extensions(resources)
+    faults = faults or list(_duplicates(resources))
     if faults:
         raise InvalidArgument(PREFIX + "\n".join(faults))
     return tuple(resources)
+
+
+def ids_of(resource: NewResource) -> list[tuple[str, str]]:
+    """Return what a file defines: kind and id of each, which are unique in a deployment."""
+    if resource.kind == "bpmn":
+        return [("process", id) for id in resource.compiled.processes]
+    if resource.kind == "form":
+        return [("form", resource.form_id)]
+    graph = resource.compiled.decisions
+    return [("decision requirements", graph.id), *(("decision", decision.id) for decision in graph.decisions)]
 
 
 def warnings_of(resources: Iterable[NewResource]) -> list[str]:
@@ -58,6 +69,16 @@ def warnings_of(resources: Iterable[NewResource]) -> list[str]:
         if resource.kind == "bpmn"
         for warning in warnings.of_file(xml.read(resource.content), tuple(resource.compiled.processes.values()))
     ]
+
+
+def _duplicates(resources: Iterable[NewResource]) -> Iterator[str]:
+    """Yield the faults of two files, or of one that is given twice, which define the same."""
+    owners: dict[tuple[str, str], NewResource] = {}
+    for resource in resources:
+        for what, id in ids_of(resource):
+            other = owners.setdefault((what, id), resource)
+            if other is not resource:
+                yield f"Duplicated {what} id in resources '{other.name}' and '{resource.name}'"
 
 
 def _with_extensions(resources: list[NewResource]) -> tuple[list[NewResource], list[str]]:

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+import msgspec
+
 from osmia_broker import __version__
 from osmia_broker.calls.checks import few, int64
+from osmia_broker.calls.planned import plan
 from osmia_broker.errors import InvalidArgument
 from osmia_broker.gateway import query_messages
 from osmia_broker.gateway.query_messages import EVALUATION, INCIDENT, INSTANCE, JOB, KIND, SUBSCRIPTION, TIMER
@@ -180,6 +183,12 @@ class Queries:
         taken = await instance_views.taken_flows(self._reader, request.process_instance_key)
         drawn = await self._reader.element_names.drawn(taken.definition)
         return queries.ListTakenSequenceFlowsResponse(items=[query_messages.taken_flow(id, drawn) for id in taken.ids])
+
+    async def CheckDeployment(self, request: queries.CheckDeploymentRequest) -> queries.CheckDeploymentResponse:
+        """Say what a deployment of these files would do."""
+        found = await plan(self._reader, [(file.name, file.content) for file in request.files])
+        definitions = [queries.PlannedDefinition(**msgspec.structs.asdict(one)) for one in found.definitions]
+        return queries.CheckDeploymentResponse(definitions=definitions, warnings=found.warnings)
 
     async def Status(self, request: queries.StatusRequest) -> queries.StatusResponse:
         """Report the version and state of the broker, and how much is open."""

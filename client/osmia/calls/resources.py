@@ -17,12 +17,14 @@ from osmia.results import (
     DeployedForm,
     DeployedProcess,
     Deployment,
+    DeploymentPlan,
     EvaluatedDecision,
     Evaluation,
     MatchedRule,
+    PlannedDefinition,
     Topology,
 )
-from osmia_proto import gateway
+from osmia_proto import gateway, queries
 
 Resource = str | Path | tuple[str, bytes]
 """A file by its path, or a name and the content."""
@@ -50,6 +52,24 @@ class ResourceCalls(Calls):
             ),
         )
         return _deployment(answer)
+
+    async def check_deployment(self, *resources: Resource) -> DeploymentPlan:
+        """Return what `deploy` would do with these resources. Nothing is deployed. Only Osmia's broker has this call.
+
+        Raises:
+            InvalidArgument: the deployment would be refused; the text is that of `deploy`.
+            OSError: a file cannot be read.
+        """
+        contents = await asyncio.to_thread(_read, resources)
+        request = queries.CheckDeploymentRequest(
+            files=[queries.CheckedFile(name=name, content=content) for name, content in contents]
+        )
+        answer = await self._call("CheckDeployment", request)
+        definitions = [
+            PlannedDefinition(one.kind, one.id, one.version, one.is_new, one.resource_name)
+            for one in answer.definitions
+        ]
+        return DeploymentPlan(definitions, list(answer.warnings))
 
     async def deploy_process(self, *resources: Resource) -> Deployment:
         """Deploy processes with the older call of gateways before 8.0. Prefer `deploy`.

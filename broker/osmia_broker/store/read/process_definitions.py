@@ -16,7 +16,6 @@ from osmia_broker.store.read.tables import columns_of
 LIST = "process definitions"  #: the name in its cursors
 
 _definition = schema.process_definitions
-_process = schema.element_instances
 _NOT_DELETED = 0
 _BY_KEY = columns_of(ProcessDefinition).where(_definition.c.key == bindparam("key"))
 
