@@ -21,7 +21,10 @@ from tests.store.conftest import Written, database
 from tests.store.rows import BASE
 from tests.store.searched import DAY, Facts, ordered, passes, tasks
 
-STATEMENTS = (statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys)
+STATEMENTS = (
+    *(statements.leads_to_keys, statements.counted, statements.few, statements.begun, statements.page_keys),
+    *(statements.led, statements.values_fitting, statements.needs_keys_only, statements.nearest, statements.is_exact),
+)
 DATE = "1970-01-03T00:00:00Z"
 CONDITIONS: list[dict[str, Any]] = [
     {"state": "CREATED"},
@@ -123,6 +126,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setattr(searching, "FEW_MAX", 0)
         for module in (statements, searching):
             monkeypatch.setattr(module, "TOTAL_MAX", 10_000 if request.param == "no short way" else 3)
+        monkeypatch.setattr(searching, "LED_MAX", 0 if request.param == "no short way" else 5)
+        monkeypatch.setattr(searching, "NAMED_MAX", 1)
     _forget()
     yield str(request.param)
     _forget()
@@ -457,7 +462,7 @@ async def test_every_field_answers_in_an_empty_database(written: Written, entity
 async def test_a_total_of_rows_that_are_counted_one_by_one_has_a_bound_of_its_own(
     searched: tuple[Reader, list[Facts]], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(searching, "VALUES_MAX", 0)  # or the variables themselves would be counted
+    monkeypatch.setattr(searching, "LED_MAX", 0)  # or the variables themselves would be counted
     reader, facts = searched
     wide = OPEN | {"processInstanceVariables": [{"name": "amount", "value": {"$gte": 1}}]}
     wanted = [fact for fact in facts if passes(fact, wide)]
@@ -468,3 +473,21 @@ async def test_a_total_of_rows_that_are_counted_one_by_one_has_a_bound_of_its_ow
     assert (found.total, found.has_more_total) == (len(wanted), False)
     plain = await search(reader, USER_TASKS, Search(OPEN, None, {"limit": 3}), total_max=5)
     assert plain.total == sum(passes(fact, OPEN) for fact in facts), "an index counts these"
+
+
+async def test_a_total_of_rows_that_are_looked_up_one_by_one_is_counted_less_far(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+):
+    rows, facts = tasks(seed=7)
+    reader = await written(*rows)
+    monkeypatch.setattr(searching, "FEW_MAX", 0)
+    monkeypatch.setattr(searching, "CHECKED_MAX", 2)
+    filter = OPEN_UNASSIGNED | {"candidateGroup": {"$in": ["hr", "it"]}}
+    expected = ordered([fact for fact in facts if passes(fact, filter)], [("priority", "DESC")])
+    found = await search(reader, USER_TASKS, Search(filter, sorting(("priority", "DESC")), {"limit": 1}))
+    assert len(expected) > 4
+    assert (keys(found), found.total, found.has_more_total) == (expected[:1], 2, True)
+    whole = await search(reader, USER_TASKS, Search(filter, sorting(("priority", "DESC"))))
+    assert (keys(whole), whole.total, whole.has_more_total) == (expected, len(expected), False), "a page that has all"
+    exact = await search(reader, USER_TASKS, Search({"candidateGroup": "hr"}, None, {"limit": 1}))
+    assert (exact.total, exact.has_more_total) == (sum("hr" in fact["candidateGroup"] for fact in facts), False)

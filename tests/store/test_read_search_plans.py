@@ -122,7 +122,7 @@ WIDE: list[Any] = [{"$gte": 0}, {"$gte": 0, "$lt": 100}, {"$neq": "7"}, {"$like"
 async def test_a_condition_that_most_tasks_pass_is_looked_up_for_the_next_tasks_alone(
     written: Written, reader: Reader, value: Any, sort: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(searching, "VALUES_MAX", 0)
+    monkeypatch.setattr(searching, "LED_MAX", 0)
     filter = OPEN | {"processInstanceVariables": [{"name": "amount", "value": value}]}
     found = await steps(written, reader, Search(filter, sort, {"limit": 2}))
     unbounded = [step for step, text in found if "variables_by_value" in step and "AS one" not in text]
@@ -221,3 +221,72 @@ async def test_the_history_of_a_task_is_found_without_a_look_at_other_tasks(
     found = await steps(written, reader, Search(sort=sort), {"userTaskKey": {"$eq": task}}, AUDIT_LOGS)
     assert any("SEARCH noted USING INDEX user_tasks_of_instance" in step for step, _ in found), found
     assert not [step for step, _ in found if step in ("SCAN task_events", "SCAN noted")], found
+
+
+def fields(*names: str) -> list[dict[str, str]]:
+    return [{"field": name} for name in names]
+
+
+@pytest.mark.parametrize("sort", [None, fields("dueDate"), fields("name"), fields("priority", "dueDate")], ids=str)
+@pytest.mark.parametrize(
+    ("field", "value", "index"),
+    [
+        ("priority", {"$gte": 60}, "user_tasks_by_priority (priority>?)"),
+        ("priority", {"$gt": 10, "$lt": 60}, "user_tasks_by_priority (priority>? AND priority<?)"),
+        ("priority", 99, "user_tasks_by_priority (priority=?)"),
+        ("priority", {"$in": [0, 99]}, "user_tasks_by_priority (priority=?)"),
+        ("dueDate", {"$lt": "1970-01-03T00:00:00Z"}, "user_tasks_by_due_date (due_ms<?)"),
+        ("followUpDate", {"$gt": "1970-01-03T00:00:00Z"}, "user_tasks_by_follow_up_date (follow_up_ms>?)"),
+        ("name", {"$like": "Approve*"}, "user_tasks_by_name (name=?)"),
+        ("name", {"$contains": "größe"}, "user_tasks_by_name (name=?)"),
+    ],
+    ids=str,
+)
+async def test_a_range_that_few_tasks_are_in_leads_to_them(
+    written: Written, reader: Reader, field: str, value: Any, index: str, sort: Any
+):
+    found = await steps(written, reader, Search(OPEN | {field: value}, sort))
+    page = [step for step, text in found if "AS total" in text]
+    assert any(index in step for step in page), page
+    assert not [step for step, _ in found if step.startswith("SCAN") and step.endswith("user_tasks_open")], found
+
+
+async def test_a_range_that_many_tasks_are_in_is_counted_in_its_index_and_not_followed(
+    written: Written, reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(searching, "LED_MAX", 0)
+    found = await steps(written, reader, Search(OPEN | {"priority": {"$gte": 0}}, fields("name"), {"limit": 2}))
+    assert any("user_tasks_by_priority (priority>?)" in step for step, text in found if "count" in text), found
+    assert not [text for _, text in found if "AS total" in text], "the page comes from the order of names"
+
+
+async def test_a_page_begins_where_the_range_of_its_order_does(written: Written, reader: Reader, monkeypatch):
+    monkeypatch.setattr(searching, "LED_MAX", 0)
+    found = await steps(written, reader, Search(OPEN | {"priority": {"$gte": 99}}, fields("priority"), {"limit": 2}))
+    nearest = [step for step, text in found if "nearest" in text and "user_tasks_by_priority" in step]
+    assert nearest
+    assert all("(priority>?)" in step for step in nearest), nearest
+
+
+@pytest.mark.parametrize("name", ["dueDate", "priority", "name"])
+async def test_open_and_ended_tasks_together_are_two_lists_and_the_open_ones_come_from_their_index(
+    written: Written, reader: Reader, name: str
+):
+    found = await steps(written, reader, Search({}, fields(name), {"limit": 2}))
+    index = {"dueDate": "user_tasks_by_due_date", "priority": "user_tasks_by_priority", "name": "user_tasks_by_name"}[
+        name
+    ]
+    assert any(index in step for step, text in found if "nearest" in text), found
+    sorted_rows = [text for step, text in found if "TEMP B-TREE FOR ORDER BY" in step]
+    assert sorted_rows
+    assert all("ended_ms > 0" in text for text in sorted_rows), sorted_rows
+
+
+async def test_tasks_without_a_value_come_from_an_index_when_those_with_one_are_at_their_end(
+    written: Written, reader: Reader
+):
+    many = {"processInstanceVariables": [{"name": "amount", "value": {"$like": "?"}}]}
+    found = await steps(written, reader, Search(OPEN | many, fields("followUpDate"), {"limit": 40}))
+    without = [step for step, text in found if "nearest" in text and "follow_up_ms = 0" in text]
+    assert any("user_tasks_open" in step for step in without), found
+    assert not [text for step, text in found if "TEMP B-TREE FOR ORDER BY" in step]

@@ -12,7 +12,7 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.entities import beside, task_readers
 from osmia_broker.store.read.entities.jobs import headers
 from osmia_broker.store.read.entities.task_readers import Which
-from osmia_broker.store.read.search.entity import Entity
+from osmia_broker.store.read.search.entity import Entity, Range
 from osmia_broker.store.read.search.fields import (
     TENANT,
     Column,
@@ -169,6 +169,16 @@ def _has_assignee(leaf: Leaf, key: Column) -> Condition | None:
     return is_found if leaf.negated is (leaf.operator == "$exists") else not_(is_found)
 
 
+def _range(column: str, index: str, *, absent: str = "") -> Range:
+    """Return the index of the open tasks by a column; those with the value *absent* have none."""
+
+    def where(task: FromClause) -> Condition:
+        is_open = task.c.ended_ms == schema.NOT_ENDED
+        return and_(is_open, task.c[column] != literal_column(absent)) if absent else is_open
+
+    return Range(schema.TABLES[UserTask], column, index, where)
+
+
 #: Conditions that leave few tasks, whether open or not.
 _DRIVERS = {
     "assignee": ("$eq",),
@@ -192,6 +202,12 @@ _OPEN_USER_TASKS = Entity(
     of_variables=_of_variables(Which.OPEN),
     lookups=_lookups(Which.OPEN) | {"name": task_readers.with_value("name", Which.OPEN)},
     of_keys={"state": _is_in_state, "assignee": _has_assignee},
+    ranges={
+        "priority": _range("priority", "user_tasks_by_priority"),
+        "dueDate": _range("due_ms", "user_tasks_by_due_date", absent="0"),
+        "followUpDate": _range("follow_up_ms", "user_tasks_by_follow_up_date", absent="0"),
+        "name": _range("name", "user_tasks_by_name", absent="''"),
+    },
     walks={
         "": "user_tasks_open",
         "completionDate": "user_tasks_open",
@@ -240,4 +256,5 @@ USER_TASKS = Entity(
     lookups=_lookups(Which.ALL),
     walks={"": dialect.BY_KEY, "creationDate": dialect.BY_KEY},
     narrowed=_narrowed,
+    divided=(_OPEN_USER_TASKS, _ENDED_USER_TASKS),
 )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import FromClause, Select, and_, not_
+from sqlalchemy import FromClause, Select, Table, and_, not_
 
+from osmia_broker.store.read import dialect
 from osmia_broker.store.read.search import values
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Join, Kind
 from osmia_broker.store.read.search.filters import Group, Leaf
@@ -27,6 +28,25 @@ async def _nothing_to_prepare(_sources: Sources, _names: frozenset[str]) -> Para
 
 async def _nothing_to_add(_sources: Sources, _items: list[Item]) -> None:
     return
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """The index *index* of *table* by the stored *column*, of the rows that pass *where*."""
+
+    table: Table
+    column: str
+    index: str
+    where: Callable[[FromClause], Condition]
+
+    def of(self, name: str) -> tuple[FromClause, Column]:
+        """Return the table and the column under a name of their own."""
+        table = self.table.alias(name)
+        return table, table.c[self.column]
+
+    def through_index(self, statement: Select[Any], table: FromClause) -> Select[Any]:
+        """Let *statement* read the rows of the index, through the index."""
+        return dialect.by_index(statement.where(self.where(table)), table, self.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +74,14 @@ class Entity:
     #: selections by field that find all keys for a condition, once and through an index; none if they cannot
     of_variables: Mapping[str, Callable[[FromClause], Select[Any]]] = field(default_factory=dict)
     #: selections by field of the keys that belong to variables, each once; they are given the table of variables
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    #: indexes by field that have its values in their order, and each row with a value once
     of_keys: Mapping[str, Callable[[Leaf, Column], Condition | None]] = field(default_factory=dict)
     #: conditions by field that need only the key of a row; None if there is none
     narrowed: "Callable[[Group], Entity | None]" = lambda _shape: (
         None
     )  #: returns a smaller entity that has all rows of a filter
+    divided: "tuple[Entity, ...]" = ()  #: smaller entities that have each of its rows once; some have orders by indexes of their own
     is_of_cluster: bool = False  #: all of its rows belong to the whole cluster, and so are the same in each partition
     is_grouped: bool = False  #: it counts rows, of which each partition has some
     copied: Condition | None = None  #: the rows that are the same in each partition, if only some are

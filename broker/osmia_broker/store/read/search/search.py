@@ -7,11 +7,11 @@ An answer includes each command that was answered before, and all of it is of on
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import Select
 
 from osmia_broker.errors import InvalidArgument
@@ -19,15 +19,17 @@ from osmia_broker.store.read import dialect
 from osmia_broker.store.read.database import Snapshot, snapshots_of
 from osmia_broker.store.read.search import cursors, filters, statements
 from osmia_broker.store.read.search.entity import Entity, Item, drives, is_wide, sort_type
-from osmia_broker.store.read.search.filters import Leaf, Parsed
-from osmia_broker.store.read.search.statements import FEW_MAX, TOTAL_MAX, VALUES_MAX, WALKS, Order, Place, Sight
+from osmia_broker.store.read.search.filters import Group, Leaf, Parsed
+from osmia_broker.store.read.search.leaders import leaders_of, patterns_of
+from osmia_broker.store.read.search.statements import FEW_MAX, LED_MAX, TOTAL_MAX, WALKS, Order, Place, Sight
 from osmia_broker.store.read.search.values import refuse, shown
-from osmia_broker.store.read.search.variable_values import of_filter
 from osmia_broker.store.read.sources import Sources, by_itself, no_such, question
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 10_000  # as the contract has them
 SKIPPED_MAX = 2**31 - 1
 SORTS_MAX = 20
+CHECKED_MAX = 2_500  # of a total whose rows are looked up one by one, for 1 µs each
+NAMED_MAX = 1_000  # different values that fit a pattern and are looked for one by one
 NO_ENDS = (None, None)
 PAGE_BYTES_MAX = 8_000_000  # of an answer over HTTP; clients go on from its last cursor
 NUMBER_BYTES = 20  # of a value that is no text
@@ -230,7 +232,7 @@ class _Way:
     ) -> None:
         self._snapshot = snapshot
         self._entity = entity
-        self._parsed = parsed
+        self._shape = parsed.shape
         self._order = order
         self._page = page
         self._size = page.size + 1  # the one behind the page tells whether there are more
@@ -241,42 +243,52 @@ class _Way:
         is_driven = bool(drivers) and not self._is_led
         #: whether many rows may pass: then it is worth looking at the next rows of the order first
         self._is_wide = is_driven and are_wide
-        self.total_max = total_max if self._is_wide else TOTAL_MAX
         self._sight = Sight(entity, "" if is_driven else entity.index, by_keys=self._is_led)
+        # Many rows pass a wide condition, as the page will show: so it is looked up for each row, until there are enough.
+        self._total_sight = Sight(entity, entity.index, row_by_row=True) if self._is_wide else self._sight
+        self.total_max = total_max if self._is_wide else TOTAL_MAX
+        if self._is_led and not statements.is_exact(entity, parsed.shape):
+            self.total_max = min(total_max, CHECKED_MAX)
         self._walk = "" if is_driven and not self._is_wide else _walk_of(entity, order)
         at = {f"at{number}": value for number, value in enumerate(page.at)}
         self._values = parsed.parameters | at | {"size": self._size, "skipped": page.skipped}
 
-    async def find(self) -> tuple[list[tuple[Any, ...]], int]:
+    async def find(self) -> tuple[list[Row], int]:
         """Read the sort values and keys of the page, in the order away from the cursor, and count all that pass the filter."""
-        if (by_values := await self._by_values()) is not None:
-            return by_values
+        if (few := await self._led()) is not None:
+            return few
         total = await self._total() if self._is_led else None
-        if self._walk and self._may_begin() and (total is None or total > FEW_MAX):
-            begun = partial(statements.begun, keeps_order=self._snapshot.keeps_order)
-            for walked in WALKS:
-                keys = await self._read(begun, Sight(self._entity, self._walk), walked=walked)
-                if len(keys) == self._size:
-                    return keys, await self._total() if total is None else total
+        if self._walk and (total is None or total > FEW_MAX):
+            keys = await self._begun()
+            if keys is not None:
+                return keys, await self._total_with_begun(keys, total)
+        if total is None and not self._walk and not self._shape.nodes:
+            total = await self._total()  # it costs little, and saves reading many rows twice
         if total is None or total <= TOTAL_MAX:
             found = await self._read(statements.few, self._sight)
             if total is None:
                 total = await self._total_with(found, self._total_sight)
+            elif total > self.total_max and found:
+                total, self.total_max = int(found[0][0]), TOTAL_MAX
             if total <= TOTAL_MAX:
                 return [row[1:] for row in found], total
-        sight = Sight(self._entity, self._walk) if self._walk else self._sight
-        return await self._read(statements.page_keys, sight), total
+        if self._walk:
+            return await self._read(statements.page_keys, Sight(self._entity, self._walk)), total
+        return await self._read(partial(statements.page_keys, is_walk=False), self._sight), total
 
-    async def _by_values(self) -> tuple[list[tuple[Any, ...]], int] | None:
-        """Find the same through the variables that a condition asks for, if few have such a value; None if there is no such way."""
+    async def _led(self) -> tuple[list[Row], int] | None:
+        """Find the same by the conditions that lead to few rows; None if none of them does."""
         if self._is_led or not self._snapshot.keeps_order:
             return None
-        for leaf in of_filter(self._entity, self._parsed.shape):
-            counted = statements.values_counted(leaf, VALUES_MAX)
+        await self._name_values()
+        for by in leaders_of(self._entity, self._shape):
+            sight = Sight(self._entity, self._entity.index, led_by=by)
+            counted = statements.led(self._entity, by, LED_MAX)
             ((number,),) = await self._snapshot.values(counted, self._values)
-            if number > VALUES_MAX:
+            if number > LED_MAX:
+                if statements.needs_keys_only(sight, self._shape):
+                    self._total_sight = sight
                 continue
-            sight = Sight(self._entity, self._entity.index, by_values=leaf)
             found = await self._read(statements.few, sight)
             total = await self._total_with(found, sight)
             if total <= TOTAL_MAX:
@@ -284,32 +296,58 @@ class _Way:
                 return [row[1:] for row in found], total
         return None
 
+    async def _name_values(self) -> None:
+        """Put the different values that fit a pattern in its place, if they are not many."""
+        for leaf in patterns_of(self._entity, self._shape):
+            fitting = statements.values_fitting(self._entity, leaf)
+            rows = await self._snapshot.values(fitting, self._values | {"most": NAMED_MAX + 1})
+            if len(rows) <= NAMED_MAX:
+                listed = replace(leaf, operator="$in", parameter=f"{leaf.parameter}_values")
+                self._values[listed.parameter] = dialect.array(value for (value,) in rows)
+                self._shape = Group(True, tuple(listed if one is leaf else one for one in self._shape.nodes))
+
     async def _total_with(self, found: Sequence[Sequence[Any]], sight: Sight) -> int:
         """Return the number of all that pass the filter; the page that was *found* among few has it, unless the page is empty."""
         if found:
             return int(found[0][0])
         return 0 if self._page.place is None and not self._page.skipped else await self._count(sight)
 
-    def _may_begin(self) -> bool:
-        """Whether the page begins among the rows that the index has: those with a value."""
-        place = self._page.place
-        is_split = bool(self._order) and self._entity.fields[self._order[0][0]].is_split
-        return place is None or not is_split or not (place.is_absent or place.is_before)
+    async def _begun(self) -> list[Row] | None:
+        """Read the page among the next rows of the index that has the order; None if it is not full, and there are too many to know its end."""
+        keys: list[Row] = []
+        for is_absent in statements.parts_from(self._entity, self._order, self._page.place):
+            sight = Sight(self._entity, self._walk)
+            begun = partial(statements.begun, is_absent=is_absent, keeps_order=self._snapshot.keeps_order)
+            size = self._size - len(keys)
+            for walked in WALKS:
+                found = await self._read(begun, sight, walked=walked, size=size)
+                if len(found) == size:
+                    return keys + found
+            if self._page.skipped:  # nobody knows how many of them were
+                return None
+            nearest = partial(statements.nearest, is_absent=is_absent)
+            ((walked,),) = await self._read(nearest, sight, walked=WALKS[-1] + 1)
+            if walked > WALKS[-1]:
+                return None
+            keys += found
+        return keys
 
-    async def _read(self, build: Callable[..., Select[Any]], sight: Sight, **more: int) -> list[tuple[Any, ...]]:
-        statement = build(sight, self._parsed.shape, self._order, self._page.place)
+    async def _total_with_begun(self, keys: Sequence[Row], total: int | None) -> int:
+        """Return the *total*, which may have been counted already; a first page that is not full has all."""
+        if len(keys) < self._size and self._page.place is None:
+            self.total_max = TOTAL_MAX
+            return len(keys)
+        return await self._total() if total is None else total
+
+    async def _read(self, build: Callable[..., Select[Any]], sight: Sight, **more: int) -> list[Row]:
+        statement = build(sight, self._shape, self._order, self._page.place)
         return [tuple(row) for row in await self._snapshot.values(statement, self._values | more)]
-
-    @property
-    def _total_sight(self) -> Sight:
-        # Many rows pass a wide condition, as the page has shown: so it is looked up for each row, until there are enough.
-        return Sight(self._entity, self._entity.index, row_by_row=True) if self._is_wide else self._sight
 
     async def _total(self) -> int:
         return await self._count(self._total_sight)
 
     async def _count(self, sight: Sight) -> int:
-        counted = statements.counted(sight, self._parsed.shape, self.total_max)
+        counted = statements.counted(sight, self._shape, self.total_max)
         ((total,),) = await self._snapshot.values(counted, self._values)
         return int(total)
 
@@ -318,23 +356,42 @@ async def _keys(
     snapshots: Sequence[Snapshot], entity: Entity, parsed: Parsed, order: Order, page: _Page, *, total_max: int
 ) -> tuple[list[tuple[int, Row]], int, int]:
     """Read the sort values and keys of the page as `_Way.find` does, each with the place of its snapshot; and how far was counted."""
-    first = entity.narrowed(parsed.shape) or entity
-    if len(snapshots) == 1:
-        way = _Way(snapshots[0], first, parsed, order, page, total_max=total_max)
+    parts = _divided(entity, parsed.shape, order, page.place)
+    if len(snapshots) == len(parts) == 1:
+        way = _Way(snapshots[0], parts[0], parsed, order, page, total_max=total_max)
         found, total = await way.find()
         return [(0, row) for row in found], total, way.total_max
-    whole = replace(page, size=page.size + page.skipped, skipped=0)  # any of them may have all that are passed over
-    others = first.without_copies
+    whole = msgspec.structs.replace(
+        page, size=page.size + page.skipped, skipped=0
+    )  # any may have all that are passed over
     ways = [
-        _Way(snapshot, others if place else first, parsed, order, whole, total_max=total_max)
-        for place, snapshot in enumerate(snapshots)
+        [_Way(one, part.without_copies if place else part, parsed, order, whole, total_max=total_max) for part in parts]
+        for place, one in enumerate(snapshots)
     ]
-    answers = await asyncio.gather(*(way.find() for way in ways))
+    answers = await asyncio.gather(*map(_one_by_one, ways))
     rows = [(place, row) for place, (found, _) in enumerate(answers) for row in found]
     for row_of, is_descending in reversed(_sorting(entity, order, page.place)):
         rows.sort(key=row_of, reverse=is_descending)
     total = sum(total for _, total in answers)
-    return rows[page.skipped : page.skipped + page.size + 1], total, min(way.total_max for way in ways)
+    return rows[page.skipped : page.skipped + page.size + 1], total, min(way.total_max for some in ways for way in some)
+
+
+async def _one_by_one(ways: Sequence[_Way]) -> tuple[list[Row], int]:
+    """Go all ways over one snapshot, whose connection answers one statement at a time."""
+    answers = [await way.find() for way in ways]
+    return [row for found, _ in answers for row in found], sum(total for _, total in answers)
+
+
+def _divided(entity: Entity, shape: Group, order: Order, place: Place | None) -> Sequence[Entity]:
+    """Return the entities whose rows together are those of a search: smaller ones if they have a better way to its order."""
+    narrowed = entity.narrowed(shape)
+    if narrowed is not None:
+        return (narrowed,)
+    if entity.divided and order and not _walk_of(entity, order):
+        split = [entity.fields[name].is_split for name, _ in order]  # else a cursor would mean another place in each
+        if place is None or all([one.fields[name].is_split for name, _ in order] == split for one in entity.divided):
+            return entity.divided
+    return (entity,)
 
 
 def _sorting(

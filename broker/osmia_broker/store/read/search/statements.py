@@ -3,7 +3,7 @@
 A search reads the keys of its page with as few tables as the filter and the order need, then the items by their keys. So the columns of
 an item are read for the items of the page only, whatever the database sorts on the way. There are three ways to the keys:
 
-If the filter asks for the value of a variable and few variables have it, these lead to the rows (`variable_values`), as `few`. Else:
+If a condition on a variable or on a field with an index passes few, these lead to the rows (`leaders`), as `few`. Else:
 
 1. `begun`, if an index has the order: look at its next rows only. It finds a full page when many rows pass the filter.
 2. `few`: one pass over all that pass, which counts them too. Its work is bounded, so the page is right only if they are not too many.
@@ -36,17 +36,18 @@ from sqlalchemy import (
 )
 
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.search import variable_values
+from osmia_broker.store.read.search import leaders, variable_values
 from osmia_broker.store.read.search.entity import Entity, joins_of
 from osmia_broker.store.read.search.fields import Column, Condition, Field, Kind, Nested, any_of
 from osmia_broker.store.read.search.filters import NOTHING, Group, Leaf, Node
 from osmia_broker.store.read.search.key_lookups import Lookup, lookup_of
+from osmia_broker.store.read.search.leaders import Leaders
 from osmia_broker.store.read.search.variable_values import compared
 
 STATEMENTS_MAX = 1_000  # in memory, about 20 kB each; clients decide on the shapes, so there must be a bound
 WALKS = (400, 2_000)  # rows of an index that are looked at before all rows are; each costs about 1 µs
 FEW_MAX = 1_000  # rows that are sorted at once rather than looked for in an index that has their order
-VALUES_MAX = 10_000  # variables that pass a condition and are looked at before all rows are; each costs about 1 µs, and its row another
+LED_MAX = 10_000  # variables or rows that pass a condition and are looked at before all rows are; each costs about 1 µs, and its row another
 TOTAL_MAX = 10_000  # a total is counted up to here; the contract has a mark for more
 
 Order = tuple[tuple[str, bool], ...]  #: names of fields, and whether each is descending
@@ -80,7 +81,7 @@ class Sight:
     index: str = ""
     row_by_row: bool = False  #: nested tables are looked up for each row, rather than read as a whole first
     by_keys: bool = False  #: the rows are looked up by the keys that the filter leads to
-    by_values: Leaf | None = None  #: the rows are looked up by the variables that pass this condition
+    led_by: Leaders = ()  #: the rows are looked up by the keys that these conditions lead to
 
 
 # --- conditions
@@ -177,8 +178,8 @@ def _joined(entity: Entity, shape: Group, order: Order) -> list[Field]:
 
 
 def _lookup(sight: Sight, shape: Group) -> Lookup | None:
-    if sight.by_values is not None:
-        return variable_values.lookup_of(sight.entity, shape, sight.by_values)
+    if sight.led_by:
+        return leaders.lookup_of(sight.entity, shape, sight.led_by)
     return lookup_of(sight.entity, shape) if sight.by_keys else None
 
 
@@ -205,10 +206,28 @@ def leads_to_keys(entity: Entity, shape: Group) -> bool:
 
 
 @lru_cache(STATEMENTS_MAX)
-def values_counted(leaf: Leaf, most: int) -> Select[Any]:
-    """Count the variables that pass a condition, up to one more than *most*."""
-    passing = variable_values.passing(leaf, [literal_column("1").label("one")])
-    return select(func.count()).select_from(passing.limit(most + 1).subquery())
+def is_exact(entity: Entity, shape: Group) -> bool:
+    """Whether every key that the filter leads to passes it."""
+    found = lookup_of(entity, shape)
+    return found is not None and not found.rest.nodes
+
+
+@lru_cache(STATEMENTS_MAX)
+def led(entity: Entity, by: Leaders, most: int) -> Select[Any]:
+    """Count what an index has for conditions that lead to rows, up to one more than *most*."""
+    return leaders.counted(entity, by, most)
+
+
+@lru_cache(STATEMENTS_MAX)
+def values_fitting(entity: Entity, leaf: Leaf) -> Select[Any]:
+    """Select the different values of a field that fit a pattern, up to the parameter `most`."""
+    return leaders.values_fitting(entity, leaf)
+
+
+@lru_cache(STATEMENTS_MAX)
+def needs_keys_only(sight: Sight, shape: Group) -> bool:
+    """Whether keys alone tell which rows pass the filter."""
+    return _of_keys(sight, shape) is not None
 
 
 @lru_cache(STATEMENTS_MAX)
@@ -275,13 +294,21 @@ def few(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select
 
 
 @lru_cache(STATEMENTS_MAX)
-def begun(sight: Sight, shape: Group, order: Order, place: Place | None, *, keeps_order: bool = True) -> Select[Any]:
+def begun(
+    sight: Sight,
+    shape: Group,
+    order: Order,
+    place: Place | None,
+    *,
+    is_absent: bool | None,
+    keeps_order: bool = True,
+) -> Select[Any]:
     """Select a page among the next `walked` rows of an index that has the order. The page may be short although there is more.
 
-    *keeps_order* says that the database joins in the order of the first table.
+    *is_absent* is a part of the list, as in `parts_from`. *keeps_order* says that the database joins in the order of the first table.
     """
-    entity, is_split = sight.entity, bool(order) and sight.entity.fields[order[0][0]].is_split
-    nearest = _part(sight, NOTHING, order, place, False if is_split else None)
+    entity = sight.entity
+    nearest = _part(sight, _on_first(entity, shape, order), order, place, is_absent)
     keys = nearest.limit(bindparam("walked")).subquery("nearest")
     number = range(len(order) + len(entity.key))
     source = keys.join(entity.table, entity.key[0] == keys.c[f"s{len(order)}"])
@@ -301,18 +328,47 @@ def begun(sight: Sight, shape: Group, order: Order, place: Place | None, *, keep
 
 
 @lru_cache(STATEMENTS_MAX)
-def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> Select[Any]:
+def nearest(sight: Sight, shape: Group, order: Order, place: Place | None, *, is_absent: bool | None) -> Select[Any]:
+    """Count the rows that `begun` looks at, if it looks at `walked`."""
+    found = _part(sight, _on_first(sight.entity, shape, order), order, place, is_absent)
+    return select(func.count()).select_from(found.limit(bindparam("walked")).subquery())
+
+
+def parts_from(entity: Entity, order: Order, place: Place | None) -> list[bool | None]:
+    """Return the parts of a list on the way from *place*: the rows with a first sort value, those without (True), or all at once (None)."""
+    if not order or not entity.fields[order[0][0]].is_split:
+        return [None]
+    parts: list[bool | None] = [False, True]
+    if place is None:
+        return parts
+    reached = [part for part in parts if _is_reached(bool(part), place)]
+    return reached[::-1] if place.is_before else reached
+
+
+def _on_first(entity: Entity, shape: Group, order: Order) -> Group:
+    """Return the conditions on the field that rows are sorted by first: its index begins where they do."""
+    if not order or order[0][0] not in entity.ranges:
+        return NOTHING
+    return Group(
+        True,
+        tuple(one for one in shape.nodes if isinstance(one, Leaf) and one.field == order[0][0] and not one.negated),
+    )
+
+
+@lru_cache(STATEMENTS_MAX)
+def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None, *, is_walk: bool = True) -> Select[Any]:
     """Select the sort values and the keys of a page, in the order of the way to it: backwards if it lies before its cursor.
+
+    *is_walk* says that an index gives the rows with a first sort value, and those without, in their order.
 
     Parameters: `size`, `skipped`, and of a cursor the sort values and keys `at0`, `at1`, ….
     """
     entity = sight.entity
     fields = [entity.fields[name] for name, _ in order]
-    has_parts = bool(fields) and fields[0].is_split
-    parts: list[bool | None] = [False, True] if has_parts else [None]
-    if place is not None and has_parts:
-        parts = [part for part in parts if _is_reached(bool(part), place)]
-    selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts]
+    if not is_walk:
+        found = _part(sight, shape, order, place, None, has_parts=False)
+        return found.limit(bindparam("size")).offset(bindparam("skipped"))
+    selections = [_part(sight, shape, order, place, is_absent) for is_absent in parts_from(entity, order, place)]
     if len(selections) == 1:
         return selections[0].limit(bindparam("size")).offset(bindparam("skipped"))
     number, label = [*range(len(order) + len(entity.key))], "s{}".format
@@ -324,7 +380,7 @@ def page_keys(sight: Sight, shape: Group, order: Order, place: Place | None) -> 
         )
     ).subquery()
     terms = [
-        Term(both.c.part, place is not None and place.is_before),
+        Term(both.c.part, False),
         *_terms(order, fields, [both.c[label(n)] for n in number], place),
     ]
     return (
@@ -345,7 +401,9 @@ def _is_reached(is_absent: bool, place: Place) -> bool:
     return is_absent == place.is_absent or is_absent != place.is_before
 
 
-def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_absent: bool | None) -> Select[Any]:
+def _part(
+    sight: Sight, shape: Group, order: Order, place: Place | None, is_absent: bool | None, *, has_parts: bool = True
+) -> Select[Any]:
     """Select one part of a list in its order; all of it if *is_absent* is None."""
     fields = [sight.entity.fields[name] for name, _ in order]
     columns = _columns(sight.entity, order)
@@ -355,10 +413,10 @@ def _part(sight: Sight, shape: Group, order: Order, place: Place | None, is_abse
     if is_absent is not None:
         absent = fields[0].absent
         statement = statement.where(columns[0] == absent if is_absent else columns[0] != absent)
-    terms = _terms(order, fields, columns, place)
+    terms = _terms(order, fields, columns, place, has_parts=has_parts)
     if place is not None and is_absent in (None, place.is_absent):
         at = _at(columns)
-        statement = statement.where(_beyond(terms, _terms(order, fields, at, place)))
+        statement = statement.where(_beyond(terms, _terms(order, fields, at, place, has_parts=has_parts)))
     return statement.order_by(*map(_sorted, terms))
 
 

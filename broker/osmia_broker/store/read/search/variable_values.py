@@ -1,22 +1,12 @@
-"""Conditions on the values of variables, and the way from the variables that pass to the rows that are searched.
+"""Conditions on values: how a column compares with a parameter, and what a variable must be to pass."""
 
-An index has the name and the value of each variable (`schema.Comparable`), of those that have ended as well. So the way is worth taking if
-few variables pass, which is counted first.
-"""
-
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, false, not_, select, true
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, not_, true
 
-from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
-from osmia_broker.store.read.search.entity import Entity
-from osmia_broker.store.read.search.fields import Column, Condition, Kind
-from osmia_broker.store.read.search.filters import NUMBER, Group, Leaf
-from osmia_broker.store.read.search.key_lookups import Lookup
-
-INDEX = "variables_by_value"
+from osmia_broker.store.read.search.fields import Column, Condition
+from osmia_broker.store.read.search.filters import NUMBER, Leaf
 
 
 def compared(column: Column, leaf: Leaf) -> Condition:
@@ -60,39 +50,3 @@ def conditions_of(variable: FromClause, leaf: Leaf) -> list[Condition]:
             passes = and_(dialect.begins_as(column, one.parameter), same)
         found.append(not_(passes) if one.negated else passes)
     return found
-
-
-# --- the way from values
-
-
-def of_filter(entity: Entity, shape: Group) -> list[Leaf]:
-    """Return the conditions of a filter that an index of values answers and that lead to rows of *entity*."""
-    return [
-        one
-        for one in shape.nodes
-        if isinstance(one, Leaf)
-        and one.field in entity.of_variables
-        and entity.fields[one.field].kind is Kind.VARIABLES
-        and any(
-            inner.field == NUMBER or (inner.operator in ("$eq", "$in") and not inner.negated) for inner in one.inner
-        )
-    ]
-
-
-def passing(leaf: Leaf, columns: Sequence[Column]) -> Select[Any]:
-    """Select *columns* for each variable that passes, through the index."""
-    variable = _table(leaf)
-    found: Select[Any] = select(*columns).select_from(variable).where(*conditions_of(variable, leaf))
-    return dialect.by_index(found, variable, INDEX)
-
-
-def _table(leaf: Leaf) -> FromClause:
-    return schema.variables.alias(f"passing_{leaf.field}")
-
-
-def lookup_of(entity: Entity, shape: Group, leaf: Leaf) -> Lookup:
-    """Return the keys of the rows with a variable that passes *leaf*, and the other conditions of the filter."""
-    variable = _table(leaf)
-    found = entity.of_variables[leaf.field](variable).where(*conditions_of(variable, leaf))
-    rest = tuple(one for one in shape.nodes if one is not leaf)
-    return Lookup(dialect.by_index(found, variable, INDEX).subquery("keys"), Group(True, rest))
