@@ -1,6 +1,7 @@
 """`osmia.v1.UserTasks` over gRPC, through the SDK: the dinner scenario of user-tasks.md, section 8, and what the calls refuse."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,10 @@ def test_changes_of_tasks_are_followed(tmp_path: Path):
         (osmia.InvalidArgument, "No assignee provided", lambda desk: desk.assign(5, " ")),
         (osmia.InvalidArgument, "No update data provided", lambda desk: desk.update(5, {})),
         (osmia.InvalidArgument, "[0,100] range", lambda desk: desk.update(5, {"priority": 101})),
+        (osmia.InvalidArgument, "priority is 'true'", lambda desk: desk.update(5, {"priority": True})),
+        (osmia.InvalidArgument, f"priority is '{10**30}'", lambda desk: desk.update(5, {"priority": 10**30})),
+        (osmia.InvalidArgument, "found [null].", lambda desk: desk.update(5, {"candidateUsers": [None]})),
+        (osmia.InvalidArgument, "due date '{\"a\": 1}'", lambda desk: desk.update(5, {"dueDate": {"a": 1}})),
         (osmia.InvalidArgument, "filter", lambda desk: desk.search({"unknown": 1})),
         (osmia.InvalidArgument, "sort", lambda desk: desk.search(sort=[{"field": "colour"}])),
         (osmia.InvalidArgument, "page", lambda desk: desk.search(limit=-1)),
@@ -316,6 +321,10 @@ async def test_pages_of_comments_and_of_the_history(broker: RunningBroker, call:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await stub(method.request(key=task.key, **wrong))
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            if "limit" in wrong:
+                assert str(refused.value.details()).startswith(
+                    "Expected a limit from 1 to 1000 (0 for 1000), but found"
+                )
 
 
 def test_a_page_of_large_tasks_fits_a_message(broker: RunningBroker):
@@ -362,3 +371,39 @@ def test_a_task_that_an_older_broker_stored_too_large_is_shown_without_its_peopl
         _changes({"priority": [1, 2], "candidateUsers": [[], ["x" * 4_000] * 1_000]})
         == '{"priority":[1,2],"isTruncated":[false,true]}'
     )
+
+
+def test_somebody_without_a_name_has_nothing_to_take_back(broker: RunningBroker):
+    broker.client.deploy(dinner("native"))
+    broker.client.create_instance("dinner")
+    [task] = broker.client.user_tasks.search().items
+    with pytest.raises(osmia.InvalidState, match="a step of somebody without a name at user task"):
+        broker.client.user_tasks.undo(task.key)
+
+
+def test_of_many_who_claim_and_complete_at_once_one_does(broker: RunningBroker):
+    client, desk = broker.client, broker.client.user_tasks
+    client.deploy(dinner("native"))
+    client.create_instance("dinner")
+    [task] = desk.search().items
+    everybody = [f"person-{number}" for number in range(8)]
+
+    def outcome(act: Any) -> str:
+        try:
+            act()
+        except osmia.OsmiaError as refusal:
+            return type(refusal).__name__
+        return "done"
+
+    def at_once(act: Any) -> list[str]:
+        with ThreadPoolExecutor(len(everybody)) as threads:
+            return sorted(threads.map(lambda user: outcome(lambda: act(user)), everybody))
+
+    assert at_once(lambda user: desk.claim(task.key, user=user)) == ["InvalidState"] * 7 + ["done"]
+    winner = desk.get(task.key).assignee
+    assert winner in everybody
+    assert at_once(lambda user: desk.complete(task.key, {"by": user}, user=user)) == ["NotFound"] * 7 + ["done"]
+    completed = [step for step in desk.history(task.key) if step.operation == "COMPLETE"]
+    assert [{"by": step.user} for step in completed] == [desk.variables(task.key)]
+    [eat] = desk.search({"state": "CREATED"}).items
+    assert (eat.element_id, desk.get(task.key).assignee) == ("eat", winner)

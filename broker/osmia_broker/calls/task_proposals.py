@@ -76,8 +76,9 @@ class Undecided:
         step = await last_step(self._reader, key)
         is_own = step is not None and step.operation in _ASSIGNMENTS and step.user == actor.user
         if step is None or not is_own or now_ms - step.at_ms > UNDO_MS or "assignee" not in step.changes:
+            whose = f"'{actor.user}'" if actor.user else "somebody without a name"
             raise InvalidState(
-                f"Expected a step of '{actor.user}' at user task with key '{key}' that can be taken back, but found none"
+                f"Expected a step of {whose} at user task with key '{key}' that can be taken back, but found none"
             )
         before, now = (str(one) for one in step.changes["assignee"])
         await self._tasks.done(lambda ticket: RevertAssignment(key, now, before, actor, ticket))

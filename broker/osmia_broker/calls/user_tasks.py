@@ -1,6 +1,7 @@
 """Calls of people on user tasks: claim, assign, update, complete, comment, drafts; and global task listeners (user-tasks.md, sections 6 and 7)."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -340,11 +341,16 @@ def changes_of(changeset: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def _shown(value: Any) -> str:
+    """Write a JSON value for a refusal: a text as it is."""
+    return checks.quoted(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
 def _names(name: str, value: Any) -> list[str]:
     if isinstance(value, list | tuple) and len(value) > CANDIDATES_MAX:
         raise InvalidArgument(f"Expected {name} to have at most {CANDIDATES_MAX} items, but found {len(value)}.")
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise InvalidArgument(f"Expected {name} to be a list of text, but found {checks.quoted(str(value))}.")
+        raise InvalidArgument(f"Expected {name} to be a list of text, but found {_shown(value)}.")
     if not all(one.strip() for one in value):  # nobody could be that candidate, so the task would be for nobody
         raise InvalidArgument(f"Expected {name} to be names, but found a blank one.")
     return [checks.at_most(name, one, NAME_CHARACTERS) for one in value]
@@ -356,7 +362,7 @@ def _date(name: str, value: Any) -> str:
     text = zoned_text(value) if isinstance(value, str) else None
     if text is None:
         raise InvalidArgument(
-            f"The provided {_DATES[name]} '{checks.quoted(str(value))}' cannot be parsed as a date according to RFC 3339, section 5.6."
+            f"The provided {_DATES[name]} '{_shown(value)}' cannot be parsed as a date according to RFC 3339, section 5.6."
         )
     return text
 
@@ -364,7 +370,7 @@ def _date(name: str, value: Any) -> str:
 def _priority(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= PRIORITY_MAX:
         raise InvalidArgument(
-            f"The value for {name} is '{checks.quoted(str(value))}' but must be within the [0,{PRIORITY_MAX}] range."
+            f"The value for {name} is '{_shown(value)}' but must be within the [0,{PRIORITY_MAX}] range."
         )
     return value
 

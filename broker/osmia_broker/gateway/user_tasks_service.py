@@ -259,7 +259,7 @@ class UserTasks:
     ) -> queries.GetUserTaskHistoryResponse:
         """Return a page of what happened to a task."""
         await self._readable(caller).item(int64("key", request.key), "read the history of")
-        page = {"limit": limit_of(request.limit or HISTORY_MAX), "after": request.after or None}
+        page = {"limit": limit_of(request.limit, HISTORY_MAX), "after": request.after or None}
         asked = Search(sort=[{"field": "timestamp"}, {"field": "auditLogKey"}], page=page)
         scope = {"userTaskKey": request.key}
         found = await search(self._reader, AUDIT_LOGS, asked, scope=scope, bytes_max=SEARCHED_MAX)

@@ -37,16 +37,16 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str
 
 
-def limit_of(asked: int) -> int:
-    """Return the number of items that a page may have.
+def limit_of(asked: int, default: int = ITEMS_DEFAULT) -> int:
+    """Return the number of items that a page may have; 0 asks for the *default*.
 
     Raises:
         InvalidArgument: *asked* is below 0 or above ITEMS_MAX.
 
     """
     if not 0 <= asked <= ITEMS_MAX:
-        raise InvalidArgument(f"Expected a limit from 1 to {ITEMS_MAX} (0 for {ITEMS_DEFAULT}), but found {asked}")
-    return asked or ITEMS_DEFAULT
+        raise InvalidArgument(f"Expected a limit from 1 to {ITEMS_MAX} (0 for {default}), but found {asked}")
+    return asked or default
 
 
 def cursor(list_name: str, *place: int | str) -> str:

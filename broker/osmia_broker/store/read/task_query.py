@@ -29,6 +29,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, NoReturn
 
 import msgspec
@@ -59,6 +60,7 @@ STATES = {"open": OPEN_STATES, "completed": ("COMPLETED",), "canceled": ("CANCEL
 
 _TERM = re.compile(r'(?:(?P<name>[\w.$-]+)(?P<mark>[:=]))?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]+)', re.DOTALL)
 _COMPARED = re.compile(r"(?P<operator>>=|<=|>|<|=)?(?P<operand>.*)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SPAN = re.compile(r"(\d{1,6})(m|h|d|w)")
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _OPERATORS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte", "=": "$eq", "": "$eq"}
@@ -321,10 +323,9 @@ class _Reading:
     def _variable(self, term: Term) -> None:
         operator, operand = ("$eq", term.value) if term.mark == "=" else _compared(term.value)
         if operator != "$eq":
-            try:
-                value: Any = float(operand)
-            except ValueError:
-                _refuse(term, "a number after a comparison")
+            if not _NUMBER.fullmatch(operand) or not isfinite(float(operand)):
+                _refuse(term, "a number after a comparison, such as amount:>1000")
+            value: Any = float(operand)
         else:
             value = _as_json(operand)
         wanted = {"name": term.name, "value": {operator: value}}

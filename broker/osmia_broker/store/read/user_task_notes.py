@@ -76,7 +76,7 @@ async def comments_of(sources: Sources, key: int, *, limit: int = 0, after: str 
         InvalidArgument: *limit* is out of range, or *after* is not a cursor of this list.
 
     """
-    size = pages.limit_of(limit or pages.ITEMS_MAX)
+    size = pages.limit_of(limit, pages.ITEMS_MAX)
     place = pages.place_of(LIST, after, int)
     values = {"key": key, "after": place[0] if place else 0, "size": size + 1}
     async with sources.database.snapshot() as snapshot:
