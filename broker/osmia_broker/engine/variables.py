@@ -112,13 +112,11 @@ def apply_outputs(turn: Turn, element: ElementInstance, mappings: tuple[Variable
     """
     is_one_of_many = element.loop_counter and isinstance(model_of(turn, element).loop, MultiInstance)
     scope = element if is_one_of_many else turn.elements[element.scope_key]
-    changes: dict[str, str] = {}
+    made: dict[str, str] = {}
     for name, value in _mapped(turn, element, mappings):
-        owner = _owner(turn, scope, name)
-        existing = turn.variables.of_scope(owner).get(name)
-        text = _json(value, existing.value if existing else None)
-        changes |= turn.variables.put(owner, element.process_instance_key, {name: text})
-    _changed(turn, element.process_instance_key, changes)
+        existing = turn.variables.of_scope(_owner(turn, scope, name)).get(name) if type(value) is Level else None
+        made[name] = _json(value, existing.value if existing else None)
+    merge(turn, scope, made)
 
 
 def _mapped(
