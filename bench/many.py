@@ -4,7 +4,8 @@
 
 Half of the instances wait at a user task, a quarter at a timer that is due in a year, a quarter at a message. A partition without any door
 makes the first 1,000, whose rows are copied until there are enough; then a broker process opens the file, and an empty one beside it. Both take turns at creating, 64 at a time, so the ratio can be
-trusted on a busy machine. The first is killed while it creates, and started again. The limits are 400 MB, 90 % of the rate, 3 seconds.
+trusted on a busy machine. The first is killed while it creates, and started again. The limits are 400 MB, 90 % of the rate, 3 seconds. Beside the
+seconds of a start stand those of CPU, which are no more on a busy machine.
 """
 
 import argparse
@@ -117,15 +118,20 @@ async def creating(brokers: dict[str, ChildBroker], creates: int, rounds: int) -
           f"CPU {median['many'][1] / median['empty'][1]:.2f} x")  # fmt: skip
 
 
-async def killed_while_creating(broker: ChildBroker) -> float:
-    """Kill the broker while it creates, and start it; return the seconds until it was ready."""
+def started(broker: ChildBroker) -> str:
+    """Start the broker, and say how long it took until it was ready."""
+    seconds = broker.start()
+    return f"{seconds:.2f} s ({usage(broker.pid).cpu_s:.2f} s of CPU)"
+
+
+async def killed_while_creating(broker: ChildBroker) -> None:
+    """Kill the broker while it creates."""
     async with Client(broker.address) as client:
         working = asyncio.ensure_future(create(client, 100 * IN_FLIGHT))
         await asyncio.sleep(1)
         broker.kill()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-    return broker.start()
 
 
 def main() -> None:
@@ -142,11 +148,14 @@ def main() -> None:
         brokers = {name: ChildBroker(folder / name) for name in ("many", "empty")}
         try:
             for name, broker in brokers.items():
-                print(f"  {name:<6} ready in {broker.start():.2f} s, {memory_mb(broker):.0f} MB", flush=True)
+                print(f"  {name:<6} ready in {started(broker)}, {memory_mb(broker):.0f} MB", flush=True)
             asyncio.run(creating(brokers, given.creates, given.rounds))
             print(f"  memory {memory_mb(brokers['many']):.0f} MB (at most {MEMORY_MB_MAX})")
-            ready_s = asyncio.run(killed_while_creating(brokers["many"]))
-            print(f"  kill -9 while it creates: ready again in {ready_s:.2f} s (at most {READY_S_MAX})")
+            for name, broker in brokers.items():
+                asyncio.run(killed_while_creating(broker))
+                print(
+                    f"  {name:<6} after kill -9 while it creates: ready in {started(broker)} (at most {READY_S_MAX} s)"
+                )
         finally:
             for broker in brokers.values():
                 broker.kill()
