@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from osmia_broker.config import Settings
 from tests.auth.conftest import ANNA, store
 from tests.auth.provider import CLIENT, SECRET, FakeProvider
+from tests.bpmn import bpmn
 from tests.doors import running_broker
 
 
@@ -48,6 +49,54 @@ def test_a_person_signs_in_and_out(closed_page):
     expect(closed_page.get_by_role("status")).to_have_text("You have signed out.")
     closed_page.goto("/status")
     expect(closed_page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def sign_in(page: Any) -> None:
+    page.get_by_role("textbox", name="User name").fill("anna")
+    page.get_by_label("Password").fill(ANNA)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.fixture
+def start_page(closed_page: Any, unique: str) -> Any:
+    """The screen that starts a process, open for somebody who has signed in."""
+    closed_page.goto("/deploy")
+    sign_in(closed_page)
+    model = bpmn("start > ask:user(assignee=anna) > end", id=unique)
+    closed_page.get_by_label("Files").set_input_files([{"name": "a.bpmn", "mimeType": "text/xml", "buffer": model}])
+    closed_page.get_by_role("button", name="Deploy").click()
+    closed_page.get_by_role("link", name="Start instance").click()
+    return closed_page
+
+
+def test_a_session_that_has_ended_takes_nothing_that_was_typed(start_page, unique):
+    field = start_page.get_by_role("textbox", name="Variables (JSON)")
+    field.fill('{"amount": 12}')
+    start_page.context.clear_cookies()
+    start_page.get_by_role("button", name="Start instance").click()
+    expect(start_page.get_by_role("alert")).to_contain_text("you are not signed in any more")
+    expect(field).to_have_value('{"amount": 12}')
+    assert start_page.url.endswith(f"/start/{unique}")
+    other = start_page.context.new_page()
+    other.goto("/status")
+    sign_in(other)
+    expect(other.get_by_role("heading", level=1)).to_have_text("Status")
+    start_page.get_by_role("button", name="Start instance").click()
+    expect(start_page.get_by_role("status")).to_contain_text("started.")
+
+
+def test_a_draft_that_was_not_kept_is_not_called_kept(start_page, unique):
+    start_page.get_by_role("button", name="Start instance").click()
+    expect(start_page.get_by_role("status")).to_contain_text("started.")
+    start_page.goto(f"/tasks?process={unique}")
+    start_page.get_by_role("list", name="Tasks").get_by_role("link").click()
+    start_page.get_by_role("button", name="Add variable").click()
+    start_page.context.clear_cookies()
+    with start_page.expect_response("**/draft"):
+        start_page.get_by_role("textbox", name="Variable name").fill("amount")
+    with start_page.expect_response("**/draft"):  # the answer to the first one has been heard
+        start_page.get_by_role("textbox", name="Variable value").fill("12")
+    expect(start_page.get_by_text("Draft kept")).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks", "/processes", "/nothing", "/search?q=1", "/decisions/1/xml"])

@@ -116,6 +116,8 @@ class WebApp:
             text = "This request came from another site, so it was refused. Open this page itself and try again."
             return await _failed(visit, 403, "Refused", text)
         if not is_known and (found is None or not found.is_open):
+            if visit.is_fragment and not _reads(visit.request):  # the page that is open stays, with what was typed
+                return Response("Sign in first", 401, media_type="text/plain")
             return visit.go(address_of(LOGIN, back=visit.address if _reads(visit.request) else ""))
         return await (_not_found(visit) if found is None else found.handler(visit, **values))
 

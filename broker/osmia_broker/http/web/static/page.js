@@ -27,6 +27,16 @@ document.addEventListener('htmx:error', (event) => {
   say('alert', `The broker did not answer. ${isTyped ? 'What you typed is still here; try' : 'Try'} again in a moment.`);
 });
 
+// Who is not signed in any more keeps the page, and with it what was typed.
+const SIGNED_OUT = 401;
+
+document.addEventListener('htmx:before:swap', (event) => {
+  if (event.detail?.ctx?.response?.status !== SIGNED_OUT) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  say('alert', 'Nothing was sent, because you are not signed in any more. Sign in in another tab and try again here: what you typed is kept.');
+}, true);
+
 export { say };
 
 // --- copying

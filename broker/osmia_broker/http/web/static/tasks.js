@@ -217,7 +217,8 @@ async function save(form) {
   form.querySelectorAll('osmia-form').forEach((one) => one.write());
   const body = new URLSearchParams(new FormData(form));
   try {
-    const answer = await fetch(form.dataset.draft, { method: 'POST', body, keepalive: body.toString().length < 60000 });
+    // A redirect leads to the sign-in: nothing was kept.
+    const answer = await fetch(form.dataset.draft, { method: 'POST', body, redirect: 'manual', keepalive: body.toString().length < 60000 });
     if (!answer.ok || !form.isConnected) return;
   } catch {
     return; // the next change tries again
