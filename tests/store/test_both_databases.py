@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from osmia_broker.errors import InvalidArgument
 from osmia_broker.state.cluster_tables import SAME_IN_ALL
 from osmia_broker.state.kinds import KINDS
 from osmia_broker.state.rows import Job, JobState, Resource
-from osmia_broker.store.read import Reader
+from osmia_broker.store.read import Reader, instance_history, instance_views
 from osmia_broker.store.read.entities import ENTITIES, statistics
 from osmia_broker.store.read.numbers import error_hash
 from osmia_broker.store.read.on_postgres import sources
@@ -24,7 +24,7 @@ from osmia_broker.store.sqlite import SqliteStore
 from tests import postgres
 from tests.store import rows, searched
 from tests.store.reading import DONE, LISTS, MODEL, definition, instance, stop
-from tests.store.rows import BASE, TEXT, changes
+from tests.store.rows import BASE, PROCESS, TEXT, changes
 
 OPERATORS = ("$eq", "$neq", "$in", "$notIn", "$gt", "$lte", "$like")
 
@@ -112,12 +112,29 @@ async def compare(readers: tuple[Reader, Reader], ask: Any) -> Any:
         except InvalidArgument as refusal:
             answers.append(str(refusal))
     assert answers[0] == answers[1]
+    assert repr(answers[0]) == repr(answers[1])  # as a Decimal and an integer can be equal
     return answers[0]
 
 
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_list_is_the_same(readers: tuple[Reader, Reader], name: str):
     await compare(readers, LISTS[name])
+
+
+VIEWS: dict[str, Callable[[Reader], Awaitable[Any]]] = {
+    "elements of an instance": lambda reader: instance_views.element_numbers(reader, PROCESS),
+    "elements of a definition": lambda reader: instance_views.element_numbers_of_definition(reader, BASE + 1, {}),
+    "waits of an instance": lambda reader: instance_views.wait_numbers(reader, PROCESS),
+    "callers": lambda reader: instance_views.callers(reader, PROCESS),
+    "tokens": lambda reader: instance_history.tokens(reader, PROCESS),
+    "visits": lambda reader: instance_history.visits(reader, PROCESS, limit=100),
+    "scopes": lambda reader: instance_history.scopes(reader, PROCESS),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+async def test_a_view_of_an_instance_is_the_same(readers: tuple[Reader, Reader], name: str):
+    assert await compare(readers, VIEWS[name])
 
 
 def questions(entity: Entity, items: list[dict[str, Any]]) -> Iterator[Search]:

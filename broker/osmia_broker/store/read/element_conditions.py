@@ -13,5 +13,5 @@ is_stopped: ColumnElement[bool] = _element.c.key.in_(stopped("element_instance_k
 
 
 def number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """Return the number of rows with a condition."""
-    return func.sum(case((condition, 1), else_=0))
+    """Return the number of rows with a condition. A sum would do on SQLite; on PostgreSQL it may be no integer, but a numeric."""
+    return func.count(case((condition, 1)))

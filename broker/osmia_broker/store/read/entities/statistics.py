@@ -24,6 +24,7 @@ from sqlalchemy import (
 from osmia_broker.state.rows import Subscription
 from osmia_broker.store import schema
 from osmia_broker.store.read import dialect
+from osmia_broker.store.read.element_conditions import number_of
 from osmia_broker.store.read.entities import beside
 from osmia_broker.store.read.entities.message_subscriptions import MESSAGE_SUBSCRIPTIONS
 from osmia_broker.store.read.process_instances import running_of
@@ -40,10 +41,6 @@ _process, _incident, _job = schema.element_instances, schema.incidents, schema.j
 _definition = schema.process_definitions
 _is_active = and_(_process.c.type == schema.PROCESS, _process.c.ended_ms == schema.NOT_ENDED)
 _incident_is_open = _incident.c.ended_ms == schema.NOT_ENDED
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.sum(case((condition, 1), else_=0))
 
 
 # --- active process instances, by process and by version
@@ -245,7 +242,7 @@ def _measured() -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = []
     for name, (time, condition) in _MEASURES.items():
         columns += [
-            func.coalesce(_number(condition), 0).label(name),
+            number_of(condition).label(name),
             func.coalesce(func.max(case((condition, time))), 0).label(f"{name}_ms"),
         ]
     return columns
@@ -327,7 +324,7 @@ _by_time = (
             column
             for name in _MEASURES
             for column in (
-                func.sum(_events.c[name]).label(name),
+                number_of(_events.c[name] == 1).label(name),
                 func.coalesce(func.max(case((_events.c[name] == 1, _events.c.at_ms))), 0).label(f"{name}_ms"),
             )
         ),
