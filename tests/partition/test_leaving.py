@@ -125,6 +125,19 @@ async def test_it_comes_back_when_its_turn_has_come(store: SharedStore):
         assert it.heard.opened == 2
 
 
+async def test_what_becomes_due_after_it_came_back_is_carried_out(store: SharedStore):
+    async with opened(store) as it:
+        await it.do(deploy(MODEL))
+        await it.do(create())
+        [job] = await it.do(activate(timeout_ms=1_000))
+        await it.partition.hand_over()
+        it.partition.look()
+        async with asyncio.timeout(10):
+            await it.wait_open()
+        await it.advance(1_001)
+        assert [again.key for again in await it.do(activate())] == [job.key]
+
+
 async def test_whoever_waits_for_a_result_is_told_that_it_will_not_come(store: SharedStore):
     async with opened(store) as it:
         await it.do(deploy(MODEL))

@@ -40,6 +40,7 @@ class Leaving(Facts):
             return
         tickets = self._state.awaited.tickets()
         self._drop_memory()
+        self._renew_due_work()
         await self._store.close()
         self._publisher.lose_results(tickets, why)
         self._publisher.away(str(why))
@@ -70,4 +71,7 @@ class Leaving(Facts):
         raise NotImplementedError
 
     def _drop_memory(self) -> None:
+        raise NotImplementedError
+
+    def _renew_due_work(self) -> None:
         raise NotImplementedError

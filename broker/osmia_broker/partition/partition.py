@@ -120,6 +120,10 @@ class Partition(Leaving):
     def _new_due_work(self) -> DueWork:
         return DueWork(self._clock, self._state.deadlines, self._decide_due, self._schedule, self._guarded)
 
+    def _renew_due_work(self) -> None:
+        self._due.stop()
+        self._due = self._new_due_work()
+
     # --- life
 
     async def open(self) -> None:
@@ -411,8 +415,7 @@ class Partition(Leaving):
             self._why_away = failure
             self._enter(Phase.AWAY)
         self._drop_memory()
-        self._due.stop()
-        self._due = self._new_due_work()
+        self._renew_due_work()
         self._publisher.refuse(waiters, failure)
         self._publisher.lose_results(tickets, failure)
         self._publisher.away(str(failure))
