@@ -1,6 +1,7 @@
 """A partition answers only while its broker leads: refusals and empty answers included; and it waits while another broker leads."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -98,3 +99,23 @@ async def test_a_partition_that_waits_for_another_broker_closes_at_once():
     async with opened(LedByOther()) as it:
         await it.partition.close()
         assert not it.partition.is_open
+
+
+async def test_a_write_that_fails_after_the_lease_is_lost_is_nobodys_failure_any_more():
+    """Its callers have been refused; the loop must not report an error that nobody has read."""
+    led, unread = Led(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context["message"]))
+    async with opened(leadership=led) as it:
+        await it.do(deploy("start > ask:job > end"))
+        it.store.may_write.clear()
+        taken = it.do(create())
+        await it.turns()
+        assert led.when_lost is not None
+        led.when_lost(StoreFailed("Expected to lead partition 1, but found that another broker has taken it over"))
+        it.store.fails = StoreFailed("Expected a commit, but found another epoch")
+        it.store.may_write.set()
+        await it.wait_open()
+        with pytest.raises(StoreFailed, match="taken it over"):
+            await taken
+        gc.collect()
+    assert unread == []

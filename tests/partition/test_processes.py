@@ -11,7 +11,7 @@ from osmia_broker.calls.jobs import Dispatcher, JobStream, Poll
 from osmia_broker.engine import commands
 from osmia_broker.engine.answers import ActivatedJob
 from osmia_broker.engine.following import FollowCluster
-from osmia_broker.errors import NotFound, Unavailable
+from osmia_broker.errors import NotFound, StoreFailed, Unavailable
 from osmia_broker.partition import NOBODY, following, news
 from osmia_broker.state.awaited import TICKET_SHIFT
 from osmia_broker.state.partitioning import partition_of_key
@@ -245,6 +245,14 @@ async def test_what_is_under_way_when_the_links_break_arrives_once(it: Played):
     await it.it.settled()
     for row_type in (ElementInstance, Subscription, RemoteSubscription, FollowUp):
         assert [store.living(row_type) for store in it.stores] == [[], [], []]
+
+
+async def test_the_rows_of_a_partition_that_is_being_opened_are_refused_by_name(it: Played):
+    it.stores[2].may_open = False
+    it.it.led[2]._lost(StoreFailed("Expected a disk, but found none"))
+    remote = it.first.parts[2]
+    with pytest.raises(Unavailable, match="partition 3 to be open, but its store is being opened"):
+        await remote.cluster_rows()
 
 
 async def test_much_that_a_partition_has_missed_comes_in_portions(it: Played, monkeypatch: pytest.MonkeyPatch):

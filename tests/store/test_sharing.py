@@ -169,6 +169,12 @@ async def test_more_brokers_than_tickets_can_name_are_refused(brokers: Brokers, 
         await brokers("two")
 
 
+async def test_who_cannot_join_says_why(brokers: Brokers, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sharing, "_FIRST", "SELECT id FROM nowhere")
+    with pytest.raises(StoreFailed, match='but found: relation "nowhere" does not exist'):
+        await brokers("one")
+
+
 async def test_a_census_has_everybody_with_the_address_of_its_links(brokers: Brokers):
     one, two = await brokers.pair()
     assert one.met[-1].brokers == (

@@ -296,10 +296,10 @@ class Partition(Leaving):
 
     def _written(self, life: int, next_key: int | None, done: "asyncio.Future[Written]") -> None:
         batch, self._in_flight = self._in_flight, None
+        failure = done.exception()
         if life != self._life or batch is None:  # memory was dropped during the write; the store is free now
             self._opening.begin()
             return
-        failure = done.exception()
         if failure is None and next_key is None and not self._leadership.leads():
             failure = not_leading()
         if failure is not None:

@@ -263,18 +263,18 @@ class Serving:
     # --- questions
 
     async def _status(self, message: bytes, _call: Call) -> bytes:
-        return news.encode(await self._asked_part(message).status())
-
-    async def _rows(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
-        rows = await self._asked_part(message).cluster_rows()
-        for first in range(0, len(rows), news.ROWS_AT_ONCE):
-            yield pack_rows(rows[first : first + news.ROWS_AT_ONCE])
-
-    def _asked_part(self, message: bytes) -> Partition:
         try:
-            return self._part(_number(message))
+            return news.encode(await self._part(_number(message)).status())
         except OsmiaError as error:
             raise refusal_of(error) from None
+
+    async def _rows(self, message: bytes, _call: Call) -> AsyncIterator[bytes]:
+        try:
+            rows = await self._part(_number(message)).cluster_rows()
+        except OsmiaError as error:
+            raise refusal_of(error) from None
+        for first in range(0, len(rows), news.ROWS_AT_ONCE):
+            yield pack_rows(rows[first : first + news.ROWS_AT_ONCE])
 
 
 class _PartitionNews(Listener):

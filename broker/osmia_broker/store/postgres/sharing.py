@@ -12,7 +12,7 @@ import msgspec
 
 from osmia_broker.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres.census import Broker, Census, Led
-from osmia_broker.store.postgres.connection import Connection, Server
+from osmia_broker.store.postgres.connection import Connection, Server, reason
 from osmia_broker.store.postgres.creation import LOCK
 from osmia_broker.store.postgres.lease import CLAIM, Held, Lease
 from osmia_broker.store.postgres.life import Life
@@ -55,7 +55,14 @@ class SharedLife(Life):
             StoreFailed: the database cannot be used.
 
         """
-        await self.begin(await self._connected())
+        connection = await self._connected()
+        try:
+            await self.begin(connection)
+        except StoreFailed:
+            raise
+        except Exception as error:
+            self._drop_connection()
+            raise StoreFailed(f"Expected to join the brokers of the database, but found: {reason(error)}") from error
 
     async def begin(self, connection: Connection) -> None:
         """Begin a life, unless there is one, and get a number that no other broker has."""
