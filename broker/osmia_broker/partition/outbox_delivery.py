@@ -210,11 +210,15 @@ class OutboxDelivery:
     """
 
     def __init__(self, own: Iterable[Part], parts: Sequence[Part], following: Follows) -> None:
-        self.routes = [Route(one, other, following) for one in own for other in parts if one.id != other.id]
-        for sender in {route.sender.id: route.sender for route in self.routes}.values():
-            _Sender(sender, [route for route in self.routes if route.sender is sender])
-        for one in parts:
-            _Receiver(one, [route for route in self.routes if route.receiver is one])
+        senders = [*own]
+        routes = {
+            (one.id, other.id): Route(one, other, following) for one in senders for other in parts if one.id != other.id
+        }
+        self.routes = [*routes.values()]
+        for sender in senders:
+            _Sender(sender, [routes[sender.id, other.id] for other in parts if other.id != sender.id])
+        for receiver in parts:
+            _Receiver(receiver, [routes[one.id, receiver.id] for one in senders if one.id != receiver.id])
 
     @property
     def waiting(self) -> int:
