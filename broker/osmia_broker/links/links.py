@@ -191,9 +191,9 @@ class Links:
                 for one in made:
                     one.cut(f"no connection: {error}")
             else:
-                connected_s = monotonic()
+                connected_s = self._now_s()
                 await link.closed()
-                failures = 0 if monotonic() - connected_s > LONGEST_DELAY_S else failures + 1
+                failures = 0 if self._now_s() - connected_s > LONGEST_DELAY_S else failures + 1
             made.clear()
             await asyncio.sleep(delay_s(failures, random.random()))  # noqa: S311 - no secret: it only spreads out
 

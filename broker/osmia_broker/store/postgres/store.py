@@ -66,7 +66,7 @@ class PostgresStore:
         """Make the tables or bring them up to date, without taking the lease. Raises StoreFailed as `open`."""
         connection = await self._server.connect(self._partition_id)
         try:
-            await self._guarded(bring_up_to_date(connection, self._server, self._partition_id, self._partitions))
+            await self._guarded(self._bring_up_to_date(connection))
         finally:
             await connection.close()
 
@@ -134,17 +134,24 @@ class PostgresStore:
             except StoreFailed:
                 self.lease.saw_nothing()
                 raise
-            await bring_up_to_date(connection, self._server, self._partition_id, self._partitions)
+            await self._bring_up_to_date(connection)
             self._is_up_to_date = True
         held = await self._take(connection)
         self._batch = held.batch
+        start = await self._read_start(connection, held)
+        self.lease.serve()
+        return start
+
+    async def _bring_up_to_date(self, connection: Connection) -> None:
+        await bring_up_to_date(connection, self._server, self._partition_id, self._partitions)
+
+    async def _read_start(self, connection: Connection, held: Held) -> Start:
         answer = iter(await connection.slow_row(_START, 1))
         definitions = {row_type: self._definitions(row_type, answer) for row_type in DEFINITION_TYPES}
         holders: list[Any] = load.rows_in(answer)
         earliest = load.earliest(load.rows_in(answer))
         kept = Filter()
         await connection.pairs(_KEPT_MESSAGES, lambda found: kept.add_all((row[0], row[1]) for row in found))
-        self.lease.serve()
         return Start(held.next_key, definitions, earliest[0][0] if earliest else None, holders, kept)
 
     async def _take(self, connection: Connection) -> Held:
@@ -187,19 +194,12 @@ class PostgresStore:
         for _ in range(TRIES_MAX):
             sent = self.lease.now()
             try:
-                text, values = commit(
-                    changes,
-                    leases=self._server.table("partition"),
-                    partition=self._partition_id,
-                    epoch=self.lease.epoch,
-                    batch=self._batch + 1,
-                )
-                row = await self._opened().row(text, *values)
+                is_leading = await self._send(changes)
             except Exception as error:  # noqa: BLE001 - what it means is found out
                 if await self._is_committed_after(error, changes):
                     break
                 continue
-            if row[0] != 1:
+            if not is_leading:
                 self.lease.lose()
                 raise self._fenced()
             self.lease.confirm(sent)
@@ -207,6 +207,18 @@ class PostgresStore:
         else:
             raise StoreFailed(f"Expected a commit to succeed within {TRIES_MAX} tries, but found that it did not")
         self._batch += 1
+
+    async def _send(self, changes: Changes) -> bool:
+        """Send a commit; return whether it was written. If not, a later epoch has begun."""
+        text, values = commit(
+            changes,
+            leases=self._server.table("partition"),
+            partition=self._partition_id,
+            epoch=self.lease.epoch,
+            batch=self._batch + 1,
+        )
+        row = await self._opened().row(text, *values)
+        return bool(row[0] == 1)
 
     async def _is_committed_after(self, error: Exception, changes: Changes) -> bool:
         """Return whether a commit that met *error* took effect; if not, it may be sent again. Raises the error if it may not."""
