@@ -1,10 +1,13 @@
 """What the demo tells a person to type works in the shell that they type it into."""
 
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from osmia_broker.cli.demo_live import python
+from osmia.results import Event
+from osmia_broker.cli.demo_live import LiveDemo, python
 
 
 @pytest.fixture
@@ -33,3 +36,27 @@ def test_an_environment_elsewhere_is_named_in_full(checkout, tmp_path_factory, m
     monkeypatch.setenv("PATH", "")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert python() == str(checkout / "python3")
+
+
+def step(operation: str, user: str) -> Any:
+    return SimpleNamespace(operation=operation, user=user)
+
+
+@pytest.mark.parametrize(
+    ("intent", "assignee", "steps", "told"),
+    [
+        ("assigned", "ada", [step("ASSIGN", "ada")], 'ada claimed "Eat"'),
+        ("assigned", "ada", [step("ASSIGN", "bob")], 'bob assigned "Eat" to ada'),
+        ("assigned", "ada", [], 'ada claimed "Eat"'),
+        ("unassigned", "", [step("UNASSIGN", "ada"), step("ASSIGN", "bob")], 'ada gave "Eat" back'),
+        ("unassigned", "", [step("UNASSIGN", "")], 'somebody gave "Eat" back'),
+    ],
+)
+def test_the_demo_names_who_did_it(capsys, intent, assignee, steps, told):
+    client: Any = SimpleNamespace(user_tasks=SimpleNamespace(history=lambda _key: steps))
+    nothing: Any = None
+    details = {"name": "Eat", "assignee": assignee}
+    given: dict[str, Any] = dict.fromkeys(Event.__dataclass_fields__, 0)
+    event = Event(**(given | {"kind": "USER_TASK", "intent": intent, "details": details}))
+    LiveDemo(client, nothing, nothing, "", is_colored=False)._tell(event)
+    assert told in capsys.readouterr().out

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXAMPLE = Path("examples/dinner.py")
 OPEN = {"processDefinitionId": PROCESS, "state": "CREATED"}
 NEWEST = [{"field": "creationDate", "order": "DESC"}]
+STEPS = {"assigned": "ASSIGN", "unassigned": "UNASSIGN", "completed": "COMPLETE"}  #: in a task's history, by the event
 WHAT_TO_DO = {
     "decide": "Somebody has to decide what's for dinner.",
     "eat": "Dinner is decided. Somebody has to eat it.",
@@ -98,7 +99,7 @@ class LiveDemo:
     def _tell(self, event: "Event") -> None:
         match event.kind, event.intent:
             case "USER_TASK", "assigned":
-                self._line(event, f'{event.details.get("assignee")} claimed "{self._name(event)}"')
+                self._line(event, self._assigned(event))
             case "USER_TASK", "unassigned":
                 self._line(event, f'{self._actor(event)} gave "{self._name(event)}" back')
             case "USER_TASK", "completed":
@@ -120,10 +121,17 @@ class LiveDemo:
     def _name(self, event: "Event") -> str:
         return str(event.details.get("name") or event.element_id)
 
+    def _assigned(self, event: "Event") -> str:
+        assignee = str(event.details.get("assignee") or "somebody")
+        actor = self._actor(event)
+        name = f'"{self._name(event)}"'
+        return f"{assignee} claimed {name}" if actor == assignee else f"{actor} assigned {name} to {assignee}"
+
     def _actor(self, event: "Event") -> str:
-        """Return who did it: the person of the last step in the task's history, else its assignee."""
+        """Return who did it: the person of the last such step in the task's history, else its assignee."""
         steps = self._client.user_tasks.history(event.key)
-        return (steps[-1].user if steps else "") or str(event.details.get("assignee") or "somebody")
+        who = next((one.user for one in reversed(steps) if one.operation == STEPS[event.intent]), "")
+        return who or str(event.details.get("assignee") or "somebody")
 
     def _variables(self, key: int) -> dict[str, Any]:
         return {one.name: one.value for one in self._client.search_variables(key).items}
