@@ -88,6 +88,31 @@ async def test_the_clock_never_goes_back_and_wants_a_zone(broker: Broker, moment
         await broker.set_time(datetime.fromisoformat(moment))
 
 
+async def test_a_moment_is_no_text(broker: Broker):
+    with pytest.raises(TypeError, match="Expected a moment as a datetime with a zone, but found '2090-05-01'"):
+        await broker.set_time("2090-05-01")  # type: ignore[arg-type]
+
+
+async def test_a_handler_that_came_late_is_named_in_a_failure(broker: Broker):
+    instance = await started(broker, "start > charge:job > end")
+    with pytest.raises(AssertionError) as without:
+        instance.is_completed()
+    assert "charge at charge (ACTIVATABLE)" in str(without.value)
+    assert "a handler" not in str(without.value)
+    worker = broker.worker()
+
+    @worker.job("charge")
+    async def charge() -> None:
+        return
+
+    with pytest.raises(
+        AssertionError, match=r"charge at charge \(ACTIVATABLE\); a handler takes it with the next call"
+    ):
+        instance.is_completed()
+    await broker.settle()
+    instance.is_completed()
+
+
 async def test_a_negative_span_is_refused(broker: Broker):
     with pytest.raises(ValueError, match="Expected a span of time from now on"):
         await broker.advance(days=-1)

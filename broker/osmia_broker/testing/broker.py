@@ -62,7 +62,7 @@ class Broker:
         self._settings = settings if ports else None
         self._workers: list[Worker] = []
         self._running: Running | None = self._started()
-        self.view = View(self._running.database, self._settle_now)
+        self.view = View(self._running.database, self._settle_now, self._has_handler)
 
     def _started(self) -> Running:
         if self._memory is not None:
@@ -190,6 +190,8 @@ class Broker:
 
         """
         __tracebackhide__ = True
+        if not isinstance(moment, datetime):
+            raise TypeError(f"Expected a moment as a datetime with a zone, but found {moment!r}")
         until_ms = int(moment.astimezone(UTC).timestamp() * 1000)
         if moment.tzinfo is None or until_ms < self.clock.ms:
             raise ValueError(f"Expected a moment with a zone, not before {self.now.isoformat()}, but found {moment}")
@@ -247,6 +249,9 @@ class Broker:
         worker.job(type)(stub)
         self._workers = [one for one in self._workers if one.name != ANY_WORKER or type not in one.types]
         self.add_worker(worker)
+
+    def _has_handler(self, job: rows.Job) -> bool:
+        return any(worker.takes(_seen(job)) for worker in self._workers)
 
     async def _let_work(self, worker: Worker) -> int:
         """Let *worker* handle what waits for it; return how many jobs that were."""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.model import Process
-from osmia_broker.state.rows import ElementInstance, Incident, Job
+from osmia_broker.state.rows import ElementInstance, Incident, Job, JobState
 from osmia_broker.state.task_rows import UserTask
 from osmia_broker.testing.clock import moment
 from osmia_broker.testing.view import View, finished, standing
@@ -23,7 +23,7 @@ def story(view: View, process: ElementInstance) -> str:
         *_lines("variables", _variables(view, process, visits)),
         *_lines("incidents", [_incident(row) for row in view.incidents(process.key)]),
         *_lines("open tasks", [_task(row) for row in view.tasks(process_instance_key=process.key)]),
-        *_lines("open jobs", [_job(row) for row in view.jobs(process_instance_key=process.key)]),
+        *_lines("open jobs", [_job(view, row) for row in view.jobs(process_instance_key=process.key)]),
     ]
     return "\n".join(lines)
 
@@ -67,9 +67,11 @@ def _task(row: UserTask) -> str:
     return f"{row.element_id} ({row.state}) {whose}"
 
 
-def _job(row: Job) -> str:
+def _job(view: View, row: Job) -> str:
     failed = f", {row.retries} retries left, failed with: {row.error_message}" if row.error_message else ""
-    return f"{row.type} at {row.element_id} ({row.state}{failed})"
+    is_next = row.state == JobState.ACTIVATABLE and view.has_handler(row)
+    hint = "; a handler takes it with the next call, such as settle()" if is_next else ""
+    return f"{row.type} at {row.element_id} ({row.state}{failed}){hint}"
 
 
 def short(value: Any) -> str:

@@ -28,10 +28,11 @@ _CONTAINERS = frozenset({ElementType.PROCESS})
 
 
 class View:
-    """Reads *database*, after *settle* has waited until the broker is quiet."""
+    """Reads *database*, after *settle* has waited until the broker is quiet. *has_handler* tells whether a worker under test takes a job."""
 
-    def __init__(self, database: Path, settle: Callable[[], None]) -> None:
+    def __init__(self, database: Path, settle: Callable[[], None], has_handler: Callable[[Job], bool]) -> None:
         self._database = database
+        self.has_handler = has_handler
         self._settle = settle
         self._models: dict[str, dict[str, Process]] = {}  # by checksum, then by process id
 
