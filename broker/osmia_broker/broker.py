@@ -141,6 +141,7 @@ class Broker:
             self._clock,
             reader,
             process=made.sharing.process if made.sharing is not None else self._share.number,
+            others=made.sharing.others if made.sharing is not None else None,
         )
         if made.serving is not None:
             made.serving.offer_jobs()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
+from osmia_broker.calls.broker_identity import Member
 from osmia_broker.databases import Sharers
 from osmia_broker.links import Links, TcpPlace
 from osmia_broker.partition import Listener, MovingPartition
@@ -39,6 +40,19 @@ class SharedPartitions(Listener):
     def process(self) -> int:
         """The number by which other brokers know this one."""
         return self._sharers.life.process
+
+    def others(self) -> list[Member]:
+        """Return the other brokers that live, with the partitions that each leads."""
+        led: dict[int, list[int]] = {}
+        for one in self._parts:
+            if one.elsewhere.is_open and not one.is_here:
+                led.setdefault(one.elsewhere.process, []).append(one.id)
+        found: list[Member] = []
+        for broker in self._sharers.life.census.brokers:
+            if broker.process in self._links.processes and broker.address:
+                host, _, port = broker.address.rpartition(":")
+                found.append(Member(broker.process, host.strip("[]"), int(port), led.get(broker.process, ())))
+        return found
 
     async def start(self) -> None:
         """Take a share, and wait until all partitions are led by somebody; a cluster that has just begun, or is ill, is no reason to wait for long."""

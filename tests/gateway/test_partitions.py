@@ -98,7 +98,20 @@ def started_everywhere(broker: RunningBroker, id: str, number: int) -> list[int]
 def test_topology_names_every_partition_and_its_leader(client: osmia.SyncClient):
     topology = client.topology()
     assert topology.partitions == 3
-    assert topology.brokers[0].roles == {1: "LEADER", 2: "LEADER", 3: "LEADER"}
+    roles = [(partition, role) for one in topology.brokers for partition, role in one.roles.items()]
+    assert sorted(roles) == [(1, "LEADER"), (2, "LEADER"), (3, "LEADER")]
+
+
+def test_each_broker_that_shares_is_named_with_what_it_leads(broker: RunningBroker):
+    """Processes that share by their number are one broker for clients."""
+    number = 2 if broker.broker.settings.links_secret else 1
+    for address in broker.addresses:
+        with osmia.SyncClient(address) as client:
+            topology = client.topology()
+        assert topology.cluster_size == len(topology.brokers) == number
+        assert number == 1 or [(one.node_id, one.address) for one in topology.brokers] == [
+            *enumerate(broker.addresses, 1)
+        ]
 
 
 def test_the_status_has_every_partition(client: osmia.SyncClient):

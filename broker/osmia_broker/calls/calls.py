@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from osmia_broker.calls import checks
 from osmia_broker.calls.base import seconds
 from osmia_broker.calls.batch_items import history_of
+from osmia_broker.calls.broker_identity import Member
 from osmia_broker.calls.by_person import OperatedPartition
 from osmia_broker.calls.caller import Caller
 from osmia_broker.calls.documents import parse_variables
@@ -64,7 +65,7 @@ EARLY_S = 0.25  # but by no more than this
 
 
 class Calls(EventCalls, InstanceCalls, OperatorCalls):
-    """All calls of one broker. They end their waits at `stop`; calls that are being decided are still answered."""
+    """All calls of one broker; *others* returns the other brokers of the cluster. They end their waits at `stop`; calls that are being decided are still answered."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         reader: Reader | None = None,
         *,
         process: int = 0,
+        others: Callable[[], Sequence[Member]] | None = None,
     ) -> None:
         super().__init__(partition)
         self._reader = reader
@@ -84,6 +86,7 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
         self._dispatcher = Dispatcher(partition.parts)
         self._results = Results(partition, process)
         self.user_tasks = UserTaskCalls(partition, self._results, task_policy)
+        self._node, self._others = process if others is not None else 0, others or tuple
         self._by_nobody = self._by("")
 
     def stop(self, reason: OsmiaError) -> None:
@@ -105,6 +108,13 @@ class Calls(EventCalls, InstanceCalls, OperatorCalls):
     def leaders(self) -> list[int]:
         """Return the ids of the partitions that take commands now."""
         return [one.id for one in self._partition.parts if one.is_open]
+
+    def members(self, address: tuple[str, int]) -> list[Member]:
+        """Return the brokers of the cluster with the partitions that each leads; this one, and what it reaches by itself, is at *address*."""
+        others = self._others()
+        elsewhere = {partition for one in others for partition in one.partitions}
+        own = Member(self._node, *address, [one for one in self.leaders() if one not in elsewhere])
+        return sorted((own, *others), key=lambda one: one.node)
 
     @property
     def partitions_count(self) -> int:

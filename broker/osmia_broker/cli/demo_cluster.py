@@ -1,6 +1,7 @@
-"""`osmia demo --cluster`: two brokers on one database, a load, and the death of the one that leads. The books are kept by the client, and checked at the end."""
+"""`osmia demo --cluster`: two brokers that share the partitions of one database, a load, and the death of one. The client keeps the books, and checks them at the end."""
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from osmia_broker import private_files
 from osmia_broker.cli.demo_broker import PROCESS, print_step, write
 from osmia_broker.cli.failures import Exit, Failure, from_child
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from osmia import Client
     from osmia_broker.child import ChildBroker
 
+PARTITIONS = 4
 CREATORS, WORKERS = 4, 2
 TASKS = 2  # of an instance
 INSTANCES = 100  # acknowledged before the death, and as many after it
@@ -58,7 +61,7 @@ class Books:
 
 
 class ClusterDemo:
-    """One run. *brokers* are two that share a database; neither runs yet."""
+    """One run. *brokers* are two that share the partitions of a database; neither runs yet."""
 
     def __init__(self, brokers: "dict[str, ChildBroker]") -> None:
         self._brokers = brokers
@@ -71,8 +74,8 @@ class ClusterDemo:
             Failure: something was lost, or done twice; or a broker does not start.
         """
         names = [*self._brokers]
-        self._start(*names)
-        self._show_leaders("before")
+        for name in names:
+            self._start(name)
         asyncio.run(self._load(*names))
 
     def stop(self) -> None:
@@ -80,36 +83,56 @@ class ClusterDemo:
         for broker in self._living.values():
             broker.stop()
 
-    def _start(self, leading: str, waiting: str) -> None:
+    def _start(self, name: str) -> None:
         from osmia_broker.child import NotStarted
 
         try:
-            took = self._brokers[leading].start()
-            print_step("started", f"broker {leading} in {took:.1f} s: it leads")
-            other = self._brokers[waiting]
-            other.launch()
-            other.wait_until(other.has_doors)
-            print_step("started", f"broker {waiting} on the same database: it waits for its turn")
+            took = self._brokers[name].start()
+            print_step("started", f"broker {name} in {took:.1f} s")
         except NotStarted as error:
             raise from_child(error.exit_code, str(error)) from error
 
-    def _show_leaders(self, when: str) -> None:
-        """Print who leads, as each broker says."""
-        from osmia import SyncClient
+    async def _shares(self, asked: str, *, are_even: bool = False) -> dict[str, list[int]]:
+        """Wait until all partitions are led, and equally if *are_even*; return who leads what, by address, as the broker *asked* says.
 
-        write(f"\n  Who leads {when}\n    {'broker':<8}{'process':<10}{'partition 1':<14}")
+        Raises:
+            Failure: it takes too long.
+        """
+        from osmia import Client
+
+        try:
+            async with asyncio.timeout(STEP_S), Client(self._brokers[asked].address) as client:
+                while True:
+                    topology = await client.topology()
+                    found = {one.address: sorted(one.roles) for one in topology.brokers}
+                    counts = [len(one) for one in found.values()]
+                    if sum(counts) == PARTITIONS and not (
+                        are_even and max(counts) > -(-PARTITIONS // len(self._living))
+                    ):
+                        return found
+                    await asyncio.sleep(PAUSE_S)
+        except TimeoutError:
+            raise Failure(
+                Exit.DEFECT,
+                f"Expected {PARTITIONS} partitions to be led in {STEP_S:g} s, but found less.",
+                code="UNEXPECTED",
+            ) from None
+
+    def _show_leaders(self, when: str, led: dict[str, list[int]]) -> None:
+        """Print who leads which partitions."""
+        write(f"\n  Who leads {when}\n    {'broker':<8}{'process':<10}partitions")
         for name, broker in self._brokers.items():
             if name not in self._living:
-                write(f"    {name:<8}{'-':<10}{'dead':<14}")
-                continue
-            with SyncClient(broker.address) as client:
-                (partition,) = client.status().partitions
-            write(f"    {name:<8}{broker.pid:<10}{'leads' if partition.role == 'LEADER' else 'waits':<14}")
+                write(f"    {name:<8}{'-':<10}dead")
+            else:
+                partitions = ", ".join(map(str, led.get(broker.address, ()))) or "none"
+                write(f"    {name:<8}{broker.pid:<10}{partitions}")
         write("")
 
     # --- the load
 
     async def _load(self, first: str, second: str) -> None:
+        self._show_leaders("before", await self._shares(first, are_even=True))
         await self._deploy(first)
         books = Books()
         work = [*[self._create] * CREATORS, *[self._complete] * WORKERS]
@@ -123,12 +146,12 @@ class ClusterDemo:
             del self._living[first]
             dead_s, before = monotonic(), len(books.created)
             print_step("killed", f"broker {first} with SIGKILL, {before} instances after the beginning")
-            await books.until(lambda: len(books.created) > before)
-            print_step("goes on", f"broker {second} has acknowledged an instance {monotonic() - dead_s:.1f} s later")
+            led = await self._shares(second)
+            print_step("goes on", f"broker {second} leads all partitions {monotonic() - dead_s:.1f} s later")
             await books.until(lambda: len(books.created) >= before + INSTANCES)
             for task in tasks[:CREATORS]:
                 task.cancel()
-            await asyncio.to_thread(self._show_leaders, "after")
+            self._show_leaders("after", led)
             await self._check(second, books)
         finally:
             for task in tasks:
@@ -199,10 +222,13 @@ class ClusterDemo:
 
 
 def brokers_on(url: str, folder: Path) -> "dict[str, ChildBroker]":
-    """Make two brokers on the database *url*, with their data directories in *folder*."""
+    """Make two brokers that share the partitions of the database *url*, with their data directories, and the secret of their links, in *folder*."""
     from osmia_broker.child import ChildBroker
 
-    return {name: ChildBroker(folder / name, flags=("--database-url", url)) for name in ("one", "two")}
+    secret = folder / "links-secret"
+    private_files.replace(secret, secrets.token_hex(32).encode())
+    flags = ("--database-url", url, "--partitions", str(PARTITIONS), "--links-secret-file", str(secret))
+    return {name: ChildBroker(folder / name, flags=flags) for name in ("one", "two")}
 
 
 def _not_found() -> type[Exception]:

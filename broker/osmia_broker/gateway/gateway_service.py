@@ -22,14 +22,21 @@ class Gateway:
         self.address = address  # of the gRPC door, as Topology names it
 
     async def Topology(self, request: gateway.TopologyRequest) -> gateway.TopologyResponse:
-        """Name the leader of each partition. A partition that is away has none."""
-        host, port = self.address
+        """Name the brokers and the partitions that each leads. A partition that is away has no leader."""
         version = self._identity.gateway_version
-        partitions = [gateway.Partition(partitionId=id) for id in self._calls.leaders()]
-        broker = gateway.BrokerInfo(nodeId=0, host=host, port=port, partitions=partitions, version=version)
+        members = self._calls.members(self.address)
         return gateway.TopologyResponse(
-            brokers=[broker],
-            clusterSize=1,
+            brokers=[
+                gateway.BrokerInfo(
+                    nodeId=one.node,
+                    host=one.host,
+                    port=one.port,
+                    partitions=[gateway.Partition(partitionId=id) for id in one.partitions],
+                    version=version,
+                )
+                for one in members
+            ],
+            clusterSize=len(members),
             partitionsCount=self._calls.partitions_count,
             replicationFactor=1,
             gatewayVersion=version,

@@ -53,22 +53,24 @@ class License(Item):
 @operation("GET", "/topology", tag=TAG)
 async def get_topology(call: Call) -> Topology:
     """Name the brokers and their partitions."""
-    identity, (host, port) = call.services.identity, call.services.grpc_address
-    partitions = [
-        Partition(partition_id=id, role="leader", health="healthy", state="active") for id in call.calls.leaders()
+    identity, members = call.services.identity, call.calls.members(call.services.grpc_address)
+    brokers = [
+        BrokerInfo(
+            node_id=one.node,
+            broker_id=str(one.node),
+            host=one.host,
+            port=one.port,
+            partitions=[
+                Partition(partition_id=id, role="leader", health="healthy", state="active") for id in one.partitions
+            ],
+            version=identity.gateway_version,
+        )
+        for one in members
     ]
-    broker = BrokerInfo(
-        node_id=0,
-        broker_id="0",
-        host=host,
-        port=port,
-        partitions=partitions,
-        version=identity.gateway_version,
-    )
     return Topology(
-        brokers=[broker],
+        brokers=brokers,
         cluster_id=identity.cluster_id,
-        cluster_size=1,
+        cluster_size=len(members),
         partitions_count=call.calls.partitions_count,
         replication_factor=1,
         gateway_version=identity.gateway_version,

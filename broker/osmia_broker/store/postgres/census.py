@@ -14,13 +14,14 @@ from osmia_broker.store.postgres.probe import REFUSALS, Found, probe
 
 
 class Broker(msgspec.Struct, frozen=True, array_like=True):
-    """A row of the table of brokers. *process* is the number by which links know it, *links* where it takes them; empty when it is leaving."""
+    """A row of the table of brokers. *process* is the number by which links know it, *links* where it takes them; empty when it is leaving. Clients know it by its *address*."""
 
     id: str
     process: int
     incarnation: int
     beat: int
     links: str
+    address: str = ""
 
 
 class Led(msgspec.Struct, frozen=True, array_like=True):
