@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -586,3 +587,60 @@ def test_a_clock_that_callers_control_needs_one_process(tmp_path: Path):
     Settings(data_dir=tmp_path, partitions=2, clock_control=True)
     with pytest.raises(ConfigError, match="because clock_control is set, but found 2"):
         Settings(data_dir=tmp_path, partitions=2, processes=2, clock_control=True)
+
+
+# --- brokers that share
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Iterator[RunningBroker]:
+    with place_of("two_brokers") as place, running_broker(tmp_path, **place) as broker:
+        deploy(broker.client, "process")
+        yield broker
+
+
+def move_away(broker: RunningBroker) -> None:
+    """Stop the first of two brokers, so that the other one leads all."""
+    broker.run(broker.brokers[0].stop())
+    while {partition for one in broker.client.topology().brokers for partition in one.roles} != {1, 2, 3}:
+        pass  # asks the broker again
+    broker.brokers = broker.brokers[1:]
+
+
+def test_a_poll_that_waits_gets_jobs_of_partitions_that_have_moved(sharing: RunningBroker):
+    with ThreadPoolExecutor(1) as elsewhere:
+        waiting = elsewhere.submit(lambda: sharing.client.activate_jobs("ask", max_jobs=9, wait_ms=60_000))
+        while not sharing.client.workers():
+            pass  # asks the broker again
+        move_away(sharing)
+        with osmia.SyncClient(sharing.address) as client:
+            keys = {client.create_instance("process").key for _ in range(3)}
+        found = {job.process_instance_key for job in waiting.result(60)}
+    assert found
+    assert found <= keys
+
+
+def test_events_of_a_partition_that_moves_are_followed_on(sharing: RunningBroker):
+    """The stream ends, and its reader goes on from its positions."""
+
+    async def played() -> None:
+        async with osmia.Client(sharing.address) as client:
+            seen: set[int] = set()
+
+            async def follow() -> None:
+                async for event in client.events(kinds=["PROCESS_INSTANCE"]):
+                    seen.add(event.key)
+
+            following = asyncio.ensure_future(follow())
+            async with asyncio.timeout(60):
+                while not seen:
+                    await client.create_instance("process")
+                await asyncio.to_thread(move_away, sharing)
+                keys = {(await client.create_instance("process")).key for _ in range(9)}
+                while not keys <= seen:
+                    await asyncio.sleep(0.01)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            assert {partition_of_key(key) for key in keys} == {1, 2, 3}
+
+    asyncio.run(played())

@@ -1,0 +1,158 @@
+"""Partitions that move between brokers: whoever uses them goes on, and a leader that was replaced changes nothing."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from osmia_broker.engine import commands
+from osmia_broker.engine.batch_commands import PutClusterVariable
+from osmia_broker.engine.commands import PublishMessage
+from osmia_broker.errors import OsmiaError, StoreFailed, Unavailable
+from osmia_broker.links import Links
+from osmia_broker.partition import Listener, RemotePartition
+from osmia_broker.partition.moving import MOVES_S
+from osmia_broker.state.awaited import TICKET_SHIFT
+from osmia_broker.state.batch_rows import ClusterVariable
+from osmia_broker.state.partitioning import partition_of_key
+from osmia_broker.state.rows import ProcessDefinition
+from tests.links.wire import SECRET, identity
+from tests.partition.moving import Sharers, sharers
+from tests.partition.opened import activate, complete, create, deploy
+
+MODEL = "start > ask:job > end"
+
+
+async def ask(it: Sharers, broker: int, command: commands.Command) -> Any:
+    return await asyncio.wait_for(it.all[broker].router.submit(command), 10)
+
+
+async def begin_in(it: Sharers, partition: int, broker: int) -> int:
+    """Start an instance in one partition, through any broker."""
+    created = await it.all[broker].parts[partition - 1].submit(create())
+    assert partition_of_key(created.process_instance_key) == partition
+    return int(created.process_instance_key)
+
+
+async def test_an_instance_goes_on_where_its_partition_has_moved(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2, 1]) as it:
+        await ask(it, 1, deploy(MODEL))
+        await begin_in(it, 2, 1)
+        [job] = await it.all[1].parts[1].submit(activate())
+        await it.move(2, 1)
+        assert it.all[1].parts[1].is_here
+        assert not it.all[2].parts[1].is_here
+        for broker in (1, 2):
+            assert it.all[broker].router.of_key(job.key).is_open
+        await ask(it, 2, complete(job))
+        with pytest.raises(OsmiaError, match="no such job"):
+            await ask(it, 1, complete(job))
+
+
+async def test_definitions_are_decided_where_the_first_partition_is_now(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2, 2]) as it:
+        await ask(it, 2, deploy(MODEL))
+        await it.move(1, 2)
+        for broker in (1, 2):
+            await ask(it, broker, deploy(f"start > of{broker}:job > end"))
+            await it.until(it.all_know)
+        for partition in (1, 2, 3):
+            assert len(it.leases[partition - 1].rows.rows(ProcessDefinition)) == 3
+            await begin_in(it, partition, 1)
+
+
+async def test_a_message_reaches_an_instance_whose_partition_has_moved(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await ask(it, 1, deploy("start > m:receive(message=paid, key==place) > end"))
+        keys = [(await it.all[1].parts[n].submit(create(place='"a"'))).process_instance_key for n in (0, 1)]
+        await it.until(lambda: all(one.router.is_at_rest for one in it.all.values()))
+        await it.move(2, 1)
+        await it.move(1, 2)
+        for _ in keys:
+            await ask(it, 1, PublishMessage("paid", "a", 60_000, "", {}))
+        await it.until(lambda: all(one.router.is_at_rest for one in it.all.values()))
+        for key in keys:
+            with pytest.raises(OsmiaError):
+                await ask(it, 1, commands.CancelProcessInstance(key))
+
+
+async def test_a_leader_that_was_replaced_is_fenced_and_finds_the_new_one(tmp_path: Path):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await ask(it, 1, deploy(MODEL))
+        key = await begin_in(it, 2, 1)
+        await it.take_over(2, 1)
+        with pytest.raises(StoreFailed, match="another broker has taken it over"):
+            await ask(it, 2, commands.CancelProcessInstance(key))
+        await it.until(it.all_know)
+        await ask(it, 2, commands.CancelProcessInstance(key))
+
+
+async def test_a_replaced_leader_of_the_first_partition_passes_nothing_on(tmp_path: Path):
+    """What it has in memory may be older than what the others have by now."""
+
+    def values() -> list[list[str]]:
+        return [[row.value for row in lease.rows.rows(ClusterVariable)] for lease in it.leases]
+
+    async with sharers(tmp_path, [1, 2, 2]) as it:
+        following: Any = it.all[1].following._here
+        await ask(it, 1, PutClusterVariable("price", "1"))
+        older = dict(following._rows)
+        await ask(it, 1, PutClusterVariable("price", "2", updates=True))
+        await it.until(it.all_know)
+        assert values() == [["2"]] * 3
+        it.all[1].stores[1].may_lead = False
+        following._rows = older
+        for follower in following._followers.values():
+            follower.compare()
+        await it.until(lambda: not any(one.task for one in following._followers.values()))
+        assert following.lagging == [2, 3]
+        assert values() == [["2"]] * 3
+
+
+async def test_whoever_waits_for_a_result_elsewhere_hears_of_the_move(tmp_path: Path):
+    class Lost(Listener):
+        def __init__(self) -> None:
+            self.tickets: list[int] = []
+
+        def result_lost(self, ticket: int, error: OsmiaError) -> None:
+            assert isinstance(error, Unavailable)
+            self.tickets.append(ticket)
+
+    async with sharers(tmp_path, [1, 2]) as it:
+        await ask(it, 1, deploy(MODEL))
+        it.all[1].router.add_listener(lost := Lost())
+        ticket = 1 << TICKET_SHIFT | 7
+        await it.all[1].parts[1].submit(create(ticket=ticket))
+        await it.move(2, 1)
+        await it.until(lambda: lost.tickets)
+        assert lost.tickets == [ticket]
+
+
+async def test_a_partition_that_nobody_leads_is_unavailable_and_lost_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with sharers(tmp_path, [1, 2]) as it:
+        await it.all[2].own[2].hand_over()
+        await it.until(lambda: not it.all[1].parts[1].is_open)
+        with pytest.raises(Unavailable, match=r"partition 2 .*another broker takes it over now; try again"):
+            it.all[1].parts[1].submit(create())
+        assert not it.all[1].parts[1].is_lost, "it only moves"
+        later = asyncio.get_running_loop().time() + MOVES_S
+        monkeypatch.setattr(it.all[1].parts[1]._watch, "away_s", later - 2 * MOVES_S)
+        assert it.all[1].parts[1].is_lost
+
+
+def test_news_of_an_earlier_epoch_are_passed_over():
+    async def played() -> None:
+        remote = RemotePartition(1, 0, Links(identity(1), [], secret=SECRET))
+        assert remote.why_away == "nobody leads it yet"
+        remote.opened(3, 7)
+        remote.opened(2, 6)
+        assert (remote.process, remote.is_open) == (3, True)
+        remote.opened(2, 8)
+        assert remote.process == 2
+        remote.away()
+        assert remote.why_away == "process 2, which leads it, cannot be reached"
+
+    asyncio.run(played())
