@@ -275,6 +275,44 @@ def test_a_release_names_its_objects(release, name):
     assert len(found["Service"]["metadata"]["name"]) <= 63
 
 
+SHARING = {
+    **SAFE,
+    "replicas": 3,
+    "links": {"secret": "osmia-links", "insecure": True},
+    "env": [{"name": "OSMIA_DATABASE_URL", "value": "postgresql://osmia@db/osmia"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({**SHARING, "links": {"secret": ""}}, "Expected links.secret, because replicas is more than 1"),
+        ({**SHARING, "links": {"secret": "osmia-links"}}, "Expected links.insecure=true, because links between pods"),
+    ],
+)
+def test_the_chart_refuses_brokers_that_could_not_share_or_whose_links_are_open(changes, refusal):
+    assert refusal in rendered(changes)["error"]
+
+
+def test_several_brokers_of_the_chart_share_a_database(tmp_path: Path):
+    found = objects(SHARING)
+    spec = found["StatefulSet"]["spec"]
+    assert spec["replicas"] == 3
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]
+    file, secret = tmp_path / "osmia.toml", tmp_path / "secret"
+    file.write_text(found["ConfigMap"]["data"]["osmia.toml"])
+    secret.write_text("16 bytes or more")
+    values = {one["name"]: one.get("value", "10.1.2.3") for one in container["env"]}
+    assert container["env"][2]["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert str(Path(values["OSMIA_LINKS_SECRET_FILE"]).parent) in mounts
+    assert set(mounts.values()) == {"data", *(volume["name"] for volume in pod["volumes"])}
+    settings = config.load({}, environ={**values, "OSMIA_LINKS_SECRET_FILE": str(secret)}, file=file)
+    assert (settings.links_host, settings.links_port) == ("10.1.2.3", 26600)
+    assert settings.unsafe_doors() == []
+
+
 def test_the_chart_has_the_version_of_the_broker():
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert chart["appVersion"] == chart["version"] == __version__
