@@ -628,10 +628,12 @@ def test_events_of_a_partition_that_moves_are_followed_on(sharing: RunningBroker
     async def played() -> None:
         async with osmia.Client(sharing.address) as client:
             seen: set[int] = set()
+            changed = asyncio.Event()
 
             async def follow() -> None:
                 async for event in client.events(kinds=["PROCESS_INSTANCE"]):
                     seen.add(event.key)
+                    changed.set()
 
             following = asyncio.ensure_future(follow())
             async with asyncio.timeout(60):
@@ -640,7 +642,8 @@ def test_events_of_a_partition_that_moves_are_followed_on(sharing: RunningBroker
                 await asyncio.to_thread(move_away, sharing)
                 keys = {(await client.create_instance("process", idempotency_key=str(n))).key for n in range(9)}
                 while not keys <= seen:
-                    await asyncio.sleep(0.01)
+                    changed.clear()
+                    await changed.wait()
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             assert {partition_of_key(key) for key in keys} == {1, 2, 3}

@@ -8,7 +8,7 @@ import pytest
 from osmia_broker.errors import LeaseHeld, StoreFailed
 from osmia_broker.store.postgres import sharing
 from osmia_broker.store.postgres.census import Broker, Census
-from osmia_broker.store.postgres.life import TTL_S
+from osmia_broker.store.postgres.life import TTL_S, Life
 from osmia_broker.store.postgres.probe import REFUSALS
 from osmia_broker.store.postgres.shares import LONG_FREE_S, Sharing
 from osmia_broker.store.postgres.sharing import SharedLease, SharedLife
@@ -340,3 +340,30 @@ async def test_a_lease_that_was_lost_meanwhile_is_not_taken_again(brokers: Broke
     with pytest.raises(LeaseHeld):
         await one.stores[3].open()
     assert one.led == [1]
+
+
+async def test_a_broker_without_links_keeps_what_it_leads(brokers: Brokers):
+    """So one that is started with links beside it waits until it stops."""
+    before = postgres.stores(brokers.url, "before", partitions=PARTITIONS, beat_s=3_600.0, patience_s=0.0)
+    for store in before:
+        await store.open()
+    one = await brokers("one")
+    for _ in range(2):
+        brokers.clock.s += TTL_S - 0.1
+        await before[0].lease.life.beat()
+        assert await one.look() == []
+    for store in reversed(before):
+        await store.close()
+    assert await one.look() == [1, 2, 3, 4]
+
+
+async def test_a_broker_that_takes_links_no_more_is_left_nothing(brokers: Brokers):
+    """Its next life has no links, whatever listens where it took them."""
+    one, two = await brokers.pair()
+    for number in (4, 2):
+        await two.stores[number].close()
+    server = postgres.reached(brokers.url)
+    connection = await server.connect()
+    await Life(server, "two").begin(connection)
+    await connection.close()
+    assert await one.look() == [1, 2, 3, 4]

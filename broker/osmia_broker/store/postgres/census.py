@@ -14,7 +14,10 @@ from osmia_broker.store.postgres.probe import REFUSALS, Found, probe
 
 
 class Broker(msgspec.Struct, frozen=True, array_like=True):
-    """A row of the table of brokers. *process* is the number by which links know it, *links* where it takes them; empty when it is leaving. Clients know it by its *address*."""
+    """A row of the table of brokers. *process* is the number by which links know it, *links* where it takes them; empty when it takes none, or none any more.
+
+    Clients know it by its *address*.
+    """
 
     id: str
     process: int

@@ -23,7 +23,8 @@ PATIENCE_S = 10.0  # how long a partition waits for the lease of the first one, 
 
 _BEGIN = (
     "INSERT INTO {brokers} AS b (id, incarnation, address, beat) VALUES ($1, 1, '', 0)"
-    " ON CONFLICT (id) DO UPDATE SET incarnation = b.incarnation + 1, address = '', beat = 0 RETURNING incarnation"
+    " ON CONFLICT (id) DO UPDATE SET incarnation = b.incarnation + 1, address = '', links = '', beat = 0"
+    " RETURNING incarnation"
 )
 _BEAT = (
     "WITH mine AS (UPDATE {brokers} SET beat = beat + 1, address = $3 WHERE id = $1 AND incarnation = $2 RETURNING 1)"

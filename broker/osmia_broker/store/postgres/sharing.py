@@ -28,8 +28,8 @@ _BEAT = (
     "WITH mine AS (UPDATE {brokers} SET beat = beat + 1, address = $3, links = $4 WHERE id = $1 AND incarnation = $2 RETURNING 1)"
     " SELECT (SELECT count(*) FROM mine) AS beats,"
     " ARRAY(SELECT id FROM {leases} WHERE owner = $1 AND incarnation = $2) AS led,"
-    " (SELECT json_agg(json_build_array(id, process, incarnation, beat, links, address) ORDER BY process) FROM {brokers}"
-    " WHERE process > 0)::text AS brokers,"
+    " (SELECT json_agg(json_build_array(id, process, incarnation, beat, links, address) ORDER BY process) FROM {brokers})::text"
+    " AS brokers,"
     " (SELECT json_agg(json_build_array(id, owner, incarnation, epoch) ORDER BY id) FROM {leases})::text AS leases"
 )
 
