@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from osmia_broker import cluster_id
 from osmia_broker.config import Settings
@@ -31,9 +32,11 @@ from osmia_broker.partition import (
     Serving,
 )
 from osmia_broker.share import Share
-from osmia_broker.shared_partitions import SharedPartitions
 from osmia_broker.store.read.files import contents_of
 from osmia_broker.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from osmia_broker.shared_partitions import SharedPartitions
 
 log = logging.getLogger(__name__)
 
@@ -187,6 +190,10 @@ async def _shared(
     router = Router(parts, following, delivery, older_ids=_older_ids(settings, database))
     serving.begin(own.values(), router, here)
     peers = Peers(links, remotes, told)
+    from osmia_broker.shared_partitions import (
+        SharedPartitions,  # it brings the dialect of PostgreSQL, which no other start needs
+    )
+
     sharing = SharedPartitions(parts, sharers, links)
     opened.push_async_callback(sharing.stop)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())
