@@ -163,6 +163,7 @@ class Cluster:
         self.loop, self.say, self.partitions = loop, say, partitions
         self.network = Network(loop, chance)
         self.database = Database(loop, chance, partitions)
+        self.ahead_ms_max = 0  # of all clocks that were ever set
         self.names = [f"127.0.0.{number}" for number in range(1, brokers + 1)]
         self.brokers: dict[str, SimulatedBroker] = {}
 
@@ -177,6 +178,11 @@ class Cluster:
         if name not in self.brokers:
             self.say(f"{name} starts again")
             self.start(name)
+
+    def set_clock(self, broker: SimulatedBroker, ahead_ms: int) -> None:
+        """Set the clock of one machine."""
+        broker.wall.ahead_ms = ahead_ms
+        self.ahead_ms_max = max(self.ahead_ms_max, abs(ahead_ms))
 
     def gone(self, broker: SimulatedBroker) -> None:
         """Forget a broker that has gone."""

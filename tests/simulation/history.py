@@ -174,12 +174,13 @@ class History:
                 await self._complete(known)
 
     def _note_activation(self, job: Any, worker: str, timeout_ms: int) -> KnownJob:
-        """Judge that a job was given out: by the clock of who gave it, its former holder has lost it."""
+        """Judge that a job was given out: its former holder has lost it, by the clock of somebody who has led since."""
         self.say(f"{worker} gets job {job.key} until {job.deadline_ms}")
         known = self.jobs.setdefault(job.key, KnownJob(job.key, job.process_instance_key))
         assert not known.completed_by, f"job {job.key} is given out after {known.completed_by} has completed it"
-        given_ms = job.deadline_ms - timeout_ms
-        assert known.deadline_ms <= given_ms, (
+        given_ms = job.deadline_ms - timeout_ms  # by the clock of who gave it
+        apart_ms = 2 * self.cluster.ahead_ms_max  # two clocks, at most
+        assert known.deadline_ms <= given_ms + apart_ms, (
             f"job {job.key} is given to {worker} at {given_ms}, but {known.worker} holds it until {known.deadline_ms}"
         )
         known.deadline_ms, known.worker = job.deadline_ms, worker

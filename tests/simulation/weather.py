@@ -133,7 +133,7 @@ class Weather:
     def set_clock(self) -> None:
         """Set the clock of a machine."""
         if broker := self._some():
-            broker.wall.ahead_ms = self.chance.randint(-STEP_MS, STEP_MS)
+            self.cluster.set_clock(broker, self.chance.randint(-STEP_MS, STEP_MS))
             self.say(f"the clock of {broker.name} is set to be {broker.wall.ahead_ms} ms ahead")
 
     # --- paths
