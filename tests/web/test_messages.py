@@ -52,6 +52,16 @@ def test_a_message_stays_while_somebody_is_at_it(claimed: Any):
     expect(page.get_by_role("status")).to_have_text("Task claimed.")
 
 
+def test_a_refusal_does_not_look_like_a_success(claimed: Any):
+    page, key = claimed()
+    color = "one => getComputedStyle(one).borderLeftColor"
+    success = page.locator("#said").evaluate(color)
+    page.request.post(f"/tasks/{key}/snooze", form={"until": "someday"}, max_redirects=0)
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert page.locator("#said").evaluate(color) != success
+
+
 def test_a_refusal_stays_until_it_is_closed(browse: Any, claimed: Any):
     page, key = claimed()
     page.get_by_role("button", name="Close message").click()
