@@ -21,11 +21,9 @@ _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNUSUAL_NUMBER = re.compile(
     rb"\d(?:\d{18}|[eE][+-]?\d)"
 )  # only such a number can lie outside the reference's range, or is spelt anew
-_SPACE = re.compile(rb"[ \n\r\t]")
-#: What a document has that needs a closer look: white space, an escape (of a NUL, for example), or an unusual number. Most have nothing of it.
-_TO_LOOK_AT = re.compile(
-    rb"[ \n\r\t\\\d](?:(?<!\d)|\d{18}|[eE][+-]?\d)"
-)  # one set for the first character: the search passes over all others at once, which it does not with alternatives
+#: Digits as 0, E as e; white space and the beginning of an escape (of a NUL, for example) as an octet that no JSON has.
+_PARTS = bytes.maketrans(b"123456789E \n\r\t\\", b"000000000e\0\0\0\0\0")
+_LONG = b"0" * 19  # digits from which on a number may lie outside the range
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|$)', re.DOTALL)  # one without an end goes on to the end of the text
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -51,7 +49,15 @@ def parse_variables(text: str) -> Variables:
         _refuse_kind(text, document, fault)
     except (msgspec.DecodeError, RecursionError) as fault:
         _refuse_text(text, fault)
-    return _respelt(document, values) if _TO_LOOK_AT.search(document) else _texts(values)
+    return _respelt(document, values) if _needs_look(document) else _texts(values)
+
+
+def _needs_look(document: bytes) -> bool:
+    """Whether there may be white space, an escape or an unusual number in *document*. Most have nothing of it."""
+    if b" " in document:  # most long ones, and to look for one octet is quick
+        return True
+    parts = document.translate(_PARTS)
+    return b"\0" in parts or b"0e" in parts or _LONG in parts
 
 
 def _respelt(document: bytes, values: dict[str, msgspec.Raw]) -> Variables:
@@ -60,13 +66,12 @@ def _respelt(document: bytes, values: dict[str, msgspec.Raw]) -> Variables:
     if is_unusual:
         for name, value in values.items():
             _refuse_numbers(name, str(value, "utf-8"))
-    if "\0" in "".join(values):
+    has_escapes = b"\\" in document
+    if has_escapes and "\0" in "".join(values):
         raise InvalidArgument("Expected variable names without NUL characters, but found one")
-    if is_unusual or b"\\" in document:
+    if is_unusual or has_escapes:
         return {name: canonical(str(value, "utf-8")) for name, value in values.items()}
-    if _SPACE.search(document):
-        return {name: _compact(str(value, "utf-8")) for name, value in values.items()}
-    return _texts(values)
+    return {name: _compact(str(value, "utf-8")) for name, value in values.items()}
 
 
 def _texts(values: dict[str, msgspec.Raw]) -> Variables:
