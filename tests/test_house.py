@@ -12,7 +12,8 @@ HOMES = {"osmia": ROOT / "client", "osmia_broker": ROOT / "broker"}
 LAYERS = {
     "": 0,  # osmia_broker itself: the version
     "errors": 0,
-    "untrusted_xml": 0,
+    "untrusted_xml": 1,
+    "xml_tree": 0,
     "addresses": 0,
     "cluster_id": 0,
     "event_loops": 0,

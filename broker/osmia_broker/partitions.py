@@ -169,6 +169,10 @@ async def _shared(
     opened: AsyncExitStack,
 ) -> Partitions:
     """Lead what the leases say, and reach the other partitions where other brokers lead them."""
+    from osmia_broker.shared_partitions import (
+        SharedPartitions,
+    )  # with the dialect of PostgreSQL, which no other start needs
+
     await sharers.prepare()
     life = sharers.life
     opened.callback(life.leave)
@@ -190,10 +194,6 @@ async def _shared(
     router = Router(parts, following, delivery, older_ids=_older_ids(settings, database))
     serving.begin(own.values(), router, here)
     peers = Peers(links, remotes, told)
-    from osmia_broker.shared_partitions import (
-        SharedPartitions,  # it brings the dialect of PostgreSQL, which no other start needs
-    )
-
     sharing = SharedPartitions(parts, sharers, links)
     opened.push_async_callback(sharing.stop)
     opened.push_async_callback(links.stop, settings.shutdown_grace.total_seconds())

@@ -7,9 +7,15 @@ A namespace name may be any text (Namespaces in XML 1.0, section 2.2). Libxml2 c
 names only is read again without that rule.
 """
 
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from lxml import etree
+if TYPE_CHECKING:
+    from osmia_broker import xml_tree
+
+    Node = xml_tree.Node
+else:
+    Node = Any  #: for annotations: lxml is loaded with the first file
 
 CONTENT_BYTES_MAX = 4 * 1024 * 1024  # one gRPC message carries no more
 LEVELS_MAX = 256  # libxml2 has the same bound
@@ -17,8 +23,6 @@ NODES_MAX = 250_000  # XML elements; 10,000 BPMN elements with their diagram are
 #: Expat's own encodings and two of one byte a character. For any other, expat would ask Python for a codec of the file's choice.
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 FIRST_STEP_BYTES = 4096  # after an error, expat reads at most the rest of the step; see _inspect
-
-Node = etree._Element  # noqa: SLF001 - lxml has no public name for it
 
 _SEPARATOR = "\x01"  # between a namespace and a local name; no XML text can contain it
 
@@ -41,55 +45,12 @@ def read(content: bytes) -> Node:
     if len(content) > CONTENT_BYTES_MAX:
         raise Unreadable(f"Expected at most {CONTENT_BYTES_MAX} bytes, but found {len(content)}")
     inspection = _inspect(content)
-    parser = _parser(recover=False)
+    from osmia_broker import xml_tree  # loaded with the first file only: lxml takes 3 MB
+
     try:
-        root = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        if any(entry.type != etree.ErrorTypes.WAR_NS_URI for entry in parser.error_log):
-            raise _unreadable(error) from None
-        root = _read_with_any_namespace(content, inspection)
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("Fatal Error: DOCTYPE is disallowed")
-    return root
-
-
-def _parser(*, recover: bool) -> etree.XMLParser:
-    return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        recover=recover,
-        remove_comments=True,
-        remove_pis=True,
-    )
-
-
-def _unreadable(error: etree.XMLSyntaxError) -> Unreadable:
-    return Unreadable(f"Fatal Error at line {error.lineno}: {str(error.msg)[:200]}", error.lineno or 0)
-
-
-def _read_with_any_namespace(content: bytes, inspection: "_Inspection") -> Node:
-    """Read well-formed *content* past libxml2's rule that a namespace name must be a URI.
-
-    This mode passes over other errors too, and the error log ends after a hundred entries. So the tree must have as many elements and
-    attributes as expat counted.
-    """
-    try:
-        root = etree.fromstring(content, _parser(recover=True))
-    except etree.XMLSyntaxError as error:
-        raise _unreadable(error) from None
-    nodes = attributes = 0
-    for node in () if root is None else root.iter():
-        nodes += 1
-        attributes += len(node.attrib)
-    if (nodes, attributes) != (inspection.nodes, inspection.attributes):
-        raise Unreadable(
-            f"Expected {inspection.nodes} elements with {inspection.attributes} attributes, but found {nodes} with {attributes}"
-        )
-    return root
+        return xml_tree.build(content, inspection.nodes, inspection.attributes)
+    except xml_tree.NoTree as fault:
+        raise Unreadable(str(fault), fault.line) from None
 
 
 class _Inspection:

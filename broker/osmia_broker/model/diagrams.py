@@ -7,8 +7,6 @@ that it shows; the deployed file stays as it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lxml import etree
-
 from osmia_broker.model.layout import Arrow, Drawing, Point, lay_out
 from osmia_broker.model.xml import BPMN, Node, local_name, name, namespace
 from osmia_broker.untrusted_xml import read
@@ -84,7 +82,9 @@ def with_diagram(content: bytes, process_id: str) -> bytes:
     if process is None or _is_drawn(root, process):
         return content
     _draw(root, process)
-    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    from osmia_broker.xml_tree import write  # as in `untrusted_xml.read`
+
+    return write(root)
 
 
 def _process(root: Node, process_id: str) -> Node | None:
@@ -111,8 +111,8 @@ def _draw(root: Node, process: Node) -> None:
         if parent is not None and (plane is None or not len(plane)):
             parent.remove(diagram)
     id = process.get("id", "")
-    diagram = etree.Element(name(BPMNDI, "BPMNDiagram"), {"id": f"{PREFIX}diagram"}, nsmap=NAMESPACES)
-    plane = etree.SubElement(diagram, name(BPMNDI, "BPMNPlane"), {"id": f"{PREFIX}plane", "bpmnElement": id})
+    diagram = root.makeelement(name(BPMNDI, "BPMNDiagram"), {"id": f"{PREFIX}diagram"}, nsmap=NAMESPACES)
+    plane = _put(diagram, name(BPMNDI, "BPMNPlane"), {"id": f"{PREFIX}plane", "bpmnElement": id})
     _Sketch(process).add_to(plane, MARGIN, MARGIN)
     first = next(root.iter(name(BPMNDI, "BPMNDiagram")), None)
     if first is None:
@@ -172,7 +172,7 @@ class _Sketch:
         for id, points in self.drawing.routes.items():
             edge = _add(plane, "BPMNEdge", id)
             for x, y in points:
-                etree.SubElement(edge, name(DI, "waypoint"), {"x": f"{left + x:.0f}", "y": f"{top + y:.0f}"})
+                _put(edge, name(DI, "waypoint"), {"x": f"{left + x:.0f}", "y": f"{top + y:.0f}"})
 
 
 def _boundaries(nodes: dict[str, Node]) -> dict[str, tuple[str, int]]:
@@ -187,8 +187,14 @@ def _boundaries(nodes: dict[str, Node]) -> dict[str, tuple[str, int]]:
     return {id: (host, number) for id, (host, number) in found.items() if host not in found}
 
 
+def _put(parent: Node, tag: str, attributes: dict[str, str]) -> Node:
+    node = parent.makeelement(tag, attributes)
+    parent.append(node)
+    return node
+
+
 def _add(plane: Node, kind: str, id: str) -> Node:
-    return etree.SubElement(plane, name(BPMNDI, kind), {"id": f"{PREFIX}{id}", "bpmnElement": id})
+    return _put(plane, name(BPMNDI, kind), {"id": f"{PREFIX}{id}", "bpmnElement": id})
 
 
 def _add_shape(plane: Node, node: Node, corner: Point, size: Point) -> None:
@@ -202,4 +208,4 @@ def _add_shape(plane: Node, node: Node, corner: Point, size: Point) -> None:
 
 def _add_bounds(shape: Node, corner: Point, size: Point) -> None:
     numbers = zip(("x", "y", "width", "height"), (*corner, *size), strict=True)
-    etree.SubElement(shape, name(DC, "Bounds"), {key: f"{value:.0f}" for key, value in numbers})
+    _put(shape, name(DC, "Bounds"), {key: f"{value:.0f}" for key, value in numbers})
