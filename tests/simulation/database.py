@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from osmia_broker.errors import StoreFailed
-from osmia_broker.state.store_protocol import Changes, Loaded, Start, Wanted
+from osmia_broker.state.store_protocol import PARTITION_BITS, Changes, Loaded, Start, Wanted
 from osmia_broker.store.postgres import creation, lease, life, sharing
 from osmia_broker.store.postgres.connection import ANSWER_S
 from osmia_broker.store.postgres.lease import Held
@@ -53,6 +53,12 @@ class Tables:
     leases: dict[int, LeaseRow]
     brokers: dict[str, BrokerRow] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, partitions: int) -> "Tables":
+        """Return the tables of a new database: keys carry their partition, and begin at 1."""
+        numbers = range(1, partitions + 1)
+        return cls({number: LeaseRow(next_key=(number << PARTITION_BITS) + 1) for number in numbers})
+
     def run(self, text: str, values: tuple[Any, ...]) -> Any:
         """Carry a statement out; return its first row, or None."""
         return _STATEMENTS[text](self, *values)
@@ -60,7 +66,9 @@ class Tables:
     def begin(self, id: str) -> Any:
         before = self.brokers.get(id)
         self.brokers[id] = (
-            BrokerRow() if before is None else replace(before, incarnation=before.incarnation + 1, address="", beat=0)
+            BrokerRow()
+            if before is None
+            else replace(before, incarnation=before.incarnation + 1, address="", links="", beat=0)
         )
         return {"incarnation": self.brokers[id].incarnation}
 
@@ -82,7 +90,7 @@ class Tables:
         if row is not None and beats:
             self.brokers[id] = replace(row, beat=row.beat + 1, address=address, links=links)
         census = sorted(
-            (one.process, name, one.incarnation, one.beat, one.links) for name, one in before.items() if one.process
+            (one.process, name, one.incarnation, one.beat, one.links, one.address) for name, one in before.items()
         )
         brokers = [(name, process, *rest) for process, name, *rest in census]
         led = [n for n, one in self.leases.items() if (one.owner, one.incarnation) == (id, incarnation)]
@@ -135,7 +143,7 @@ class Database:
 
     def __init__(self, loop: VirtualLoop, chance: random.Random, partitions: int) -> None:
         self.loop, self.chance = loop, chance
-        self.tables = Tables({number: LeaseRow() for number in range(1, partitions + 1)})
+        self.tables = Tables.of(partitions)
         self.rows = {number: MemoryStore() for number in self.tables.leases}
         self.commits = 0
         self.faults: list[str] = []  # of those who commit
