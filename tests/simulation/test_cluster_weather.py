@@ -64,7 +64,7 @@ class Run:
         await cluster.settled(START_S)
         if size.orders:
             await self.history.deploy()
-        self.history.begin(size.orders, workers=3, for_s=size.rage_s)
+        self.history.begin(size.orders, workers=max(3, size.partitions // 5), for_s=size.rage_s)
         await self.weather.rage(size.rage_s)
         await cluster.settled(FAIR_S)
         if size.orders:
